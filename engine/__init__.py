@@ -1,0 +1,1 @@
+"""The engine: everything that does not know Blender. Importing this package imports nothing heavy."""

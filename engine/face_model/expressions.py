@@ -1,0 +1,61 @@
+"""Expression names: ICT's 53, ARKit's 52, and the way between them, as data."""
+from __future__ import annotations
+
+import numpy as np
+
+ICT_NAMES: tuple[str, ...] = (
+    'browDown_L', 'browDown_R', 'browInnerUp_L', 'browInnerUp_R', 'browOuterUp_L', 'browOuterUp_R', 'cheekPuff_L', 'cheekPuff_R',
+    'cheekSquint_L', 'cheekSquint_R', 'eyeBlink_L', 'eyeBlink_R', 'eyeLookDown_L', 'eyeLookDown_R', 'eyeLookIn_L', 'eyeLookIn_R',
+    'eyeLookOut_L', 'eyeLookOut_R', 'eyeLookUp_L', 'eyeLookUp_R', 'eyeSquint_L', 'eyeSquint_R', 'eyeWide_L', 'eyeWide_R',
+    'jawForward', 'jawLeft', 'jawOpen', 'jawRight', 'mouthClose', 'mouthDimple_L', 'mouthDimple_R', 'mouthFrown_L', 'mouthFrown_R',
+    'mouthFunnel', 'mouthLeft', 'mouthLowerDown_L', 'mouthLowerDown_R', 'mouthPress_L', 'mouthPress_R', 'mouthPucker', 'mouthRight',
+    'mouthRollLower', 'mouthRollUpper', 'mouthShrugLower', 'mouthShrugUpper', 'mouthSmile_L', 'mouthSmile_R', 'mouthStretch_L',
+    'mouthStretch_R', 'mouthUpperUp_L', 'mouthUpperUp_R', 'noseSneer_L', 'noseSneer_R')
+
+# Apple's order in a Live Link Face file; with a small first letter these are ARKit's own names.
+LIVE_LINK_NAMES: tuple[str, ...] = (
+    'EyeBlinkLeft', 'EyeLookDownLeft', 'EyeLookInLeft', 'EyeLookOutLeft', 'EyeLookUpLeft', 'EyeSquintLeft', 'EyeWideLeft',
+    'EyeBlinkRight', 'EyeLookDownRight', 'EyeLookInRight', 'EyeLookOutRight', 'EyeLookUpRight', 'EyeSquintRight', 'EyeWideRight',
+    'JawForward', 'JawRight', 'JawLeft', 'JawOpen', 'MouthClose', 'MouthFunnel', 'MouthPucker', 'MouthRight', 'MouthLeft',
+    'MouthSmileLeft', 'MouthSmileRight', 'MouthFrownLeft', 'MouthFrownRight', 'MouthDimpleLeft', 'MouthDimpleRight',
+    'MouthStretchLeft', 'MouthStretchRight', 'MouthRollLower', 'MouthRollUpper', 'MouthShrugLower', 'MouthShrugUpper',
+    'MouthPressLeft', 'MouthPressRight', 'MouthLowerDownLeft', 'MouthLowerDownRight', 'MouthUpperUpLeft', 'MouthUpperUpRight',
+    'BrowDownLeft', 'BrowDownRight', 'BrowInnerUp', 'BrowOuterUpLeft', 'BrowOuterUpRight', 'CheekPuff', 'CheekSquintLeft',
+    'CheekSquintRight', 'NoseSneerLeft', 'NoseSneerRight', 'TongueOut')
+
+ARKIT_NAMES: tuple[str, ...] = tuple(n[0].lower() + n[1:] for n in LIVE_LINK_NAMES)
+
+MERGED = {'browInnerUp': ('browInnerUp_L', 'browInnerUp_R'), 'cheekPuff': ('cheekPuff_L', 'cheekPuff_R')}
+
+
+def arkit_name(ict: str) -> str:
+    """ICT name → the ARKit name that carries it (`browInnerUp_L` → `browInnerUp`)."""
+    for arkit, pair in MERGED.items():
+        if ict in pair:
+            return arkit
+    return ict.replace('_L', 'Left').replace('_R', 'Right')
+
+
+TO_ARKIT: dict[str, str] = {n: arkit_name(n) for n in ICT_NAMES}
+TO_ICT: dict[str, tuple[str, ...]] = {a: tuple(n for n in ICT_NAMES if TO_ARKIT[n] == a) for a in ARKIT_NAMES}  # tongueOut → ()
+
+
+def ict_to_arkit(weights: np.ndarray, names: tuple[str, ...] = ICT_NAMES) -> np.ndarray:
+    """…×E ICT weights → …×52 in ARKIT_NAMES order; a merged name takes the mean of its two; absent ones are 0."""
+    out = np.zeros(weights.shape[:-1] + (len(ARKIT_NAMES),), weights.dtype)
+    index = {n: i for i, n in enumerate(names)}
+    for k, arkit in enumerate(ARKIT_NAMES):
+        have = [index[n] for n in TO_ICT[arkit] if n in index]
+        if have:
+            out[..., k] = weights[..., have].mean(-1)
+    return out
+
+
+def arkit_to_ict(weights: np.ndarray, names: tuple[str, ...] = ARKIT_NAMES) -> np.ndarray:
+    """…×A weights under ARKit names → …×53 in ICT_NAMES order; a split name is copied to both; absent ones are 0."""
+    out = np.zeros(weights.shape[:-1] + (len(ICT_NAMES),), weights.dtype)
+    index = {n: i for i, n in enumerate(names)}
+    for k, ict in enumerate(ICT_NAMES):
+        if TO_ARKIT[ict] in index:
+            out[..., k] = weights[..., index[TO_ARKIT[ict]]]
+    return out

@@ -1,0 +1,71 @@
+"""The FaceModel noun: one linear face model, whoever made it."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..errors import FacewrightError
+
+
+@dataclass(frozen=True)
+class FaceModel:
+    """A linear face model in head space (cm; x to the head's left, y up, z front).
+
+    vertices = neutral + identities·α + expressions·w with α ~ N(0, 1) and w in [0, 1].
+    Read-only by convention: nobody writes into its arrays.
+    """
+    name: str                       # 'ict' or 'builtin'
+    neutral: np.ndarray             # V×3 float32
+    faces: np.ndarray               # F×4 int32, triangles padded with −1, counter-clockwise seen from outside
+    names: tuple[str, ...]          # E ICT expression names (expressions.ICT_NAMES order)
+    expressions: np.ndarray         # E×V×3 float32 offsets from the neutral
+    identities: np.ndarray          # I×V×3 float32 offsets per unit standard deviation
+    uvs: np.ndarray                 # U×2 float32
+    face_uvs: np.ndarray            # F×4 int32 into uvs, −1 where faces is
+    materials: tuple[str, ...]      # names of the surface materials
+    face_materials: np.ndarray      # F uint8 into materials
+    regions: dict[str, np.ndarray]  # region name (regions.REGION_NAMES) → int32 vertex indices
+    landmarks68: np.ndarray         # 68 int32 vertex indices, Multi-PIE order
+    source: str = ''                # where it was read from, for messages
+    extra: dict[str, np.ndarray] = field(default_factory=dict)  # model-specific arrays kept with the cache
+
+    def __post_init__(self):
+        v, e = len(self.neutral), len(self.names)
+        shapes = {'neutral': (v, 3), 'expressions': (e, v, 3), 'identities': (len(self.identities), v, 3), 'landmarks68': (68,),
+                  'faces': (len(self.faces), 4), 'face_uvs': (len(self.faces), 4), 'face_materials': (len(self.faces),)}
+        for key, shape in shapes.items():
+            got = getattr(self, key)
+            if got.shape != shape:
+                raise FacewrightError(f'The face model {self.source or self.name} has {key} of shape {got.shape}, expected {shape}: use an unmodified copy.')
+            if got.dtype.kind == 'f' and not np.isfinite(got).all():
+                raise FacewrightError(f'The face model {self.source or self.name} holds NaN or infinite numbers in {key}: use an unmodified copy.')
+        if self.faces.max(initial=-1) >= v:
+            raise FacewrightError(f'The face model {self.source or self.name} has faces that name missing vertices: use an unmodified copy.')
+
+    @property
+    def vertex_count(self) -> int:
+        return len(self.neutral)
+
+    def shape(self, identity: np.ndarray | None = None, weights: np.ndarray | None = None) -> np.ndarray:
+        """V×3 float32 vertices for identity coefficients α (≤ I) and expression weights w (E)."""
+        out = self.neutral.copy()
+        if identity is not None:
+            out += np.tensordot(np.asarray(identity, np.float32), self.identities[:len(identity)], 1)
+        if weights is not None:
+            out += np.tensordot(np.asarray(weights, np.float32), self.expressions, 1)
+        return out
+
+
+def triangulate(faces: np.ndarray) -> np.ndarray:
+    """F×4 quads (triangles padded with −1) → T×3 int32: first all (0, 1, 2), then the quads' (0, 2, 3).
+
+    The one fixed diagonal of the project.
+    """
+    quads = faces[faces[:, 3] >= 0]
+    return np.ascontiguousarray(np.concatenate([faces[:, :3], quads[:, [0, 2, 3]]]), dtype=np.int32)
+
+
+def triangle_faces(faces: np.ndarray) -> np.ndarray:
+    """T int32: the face each triangle of `triangulate` came from."""
+    return np.concatenate([np.arange(len(faces)), np.flatnonzero(faces[:, 3] >= 0)]).astype(np.int32)

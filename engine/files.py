@@ -1,0 +1,73 @@
+"""Writing so that a failure leaves nothing half-made, and the folders the engine keeps things in."""
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from .errors import FacewrightError
+
+
+def cache_folder() -> Path:
+    """Where caches live: $FACEWRIGHT_CACHE (the add-on sets it), else the user's cache folder."""
+    if os.environ.get('FACEWRIGHT_CACHE'):
+        return Path(os.environ['FACEWRIGHT_CACHE'])
+    if sys.platform == 'win32':
+        base = os.environ.get('LOCALAPPDATA') or Path.home() / 'AppData' / 'Local'
+    elif sys.platform == 'darwin':
+        base = Path.home() / 'Library' / 'Caches'
+    else:
+        base = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+    return Path(base) / 'facewright'
+
+
+@contextlib.contextmanager
+def replacing(path: Path):
+    """Yield a temporary path beside `path`; on success it takes `path`'s place, on any failure it is removed.
+
+    Raises FacewrightError where the folder cannot be written to or the disk is full.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix='.', suffix='-' + path.name, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise FacewrightError(f'Cannot write {path} ({error.strerror or error}): choose a folder you can write to, with space left.') from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_npz(path: Path, **arrays: np.ndarray) -> None:
+    """Write arrays as an uncompressed .npz through a temporary file."""
+    with replacing(path) as temporary, open(temporary, 'wb') as stream:
+        np.savez(stream, **arrays)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text through a temporary file."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding='utf-8', newline='')
+
+
+def read_npz(path: Path, what: str) -> dict[str, np.ndarray]:
+    """Read every array of a .npz (no pickles). `what` names the file in the error."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return {key: data[key] for key in data.files}
+    except FileNotFoundError:
+        raise FacewrightError(f'There is no {what} at {path}: check the path.') from None
+    except Exception as error:
+        raise FacewrightError(f'{path} is not a readable {what} ({type(error).__name__}): make it again.') from error

@@ -1,0 +1,47 @@
+"""The Performance noun and performance.npz: expression weights and head pose over time."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .errors import FacewrightError
+from .files import read_npz, write_npz
+
+
+@dataclass(frozen=True)
+class Performance:
+    """time T float64 (s, first view's clock); weights T×E float32 in [0, 1]; names E;
+    rotation T×3×3 and translation T×3 float64 (head → world, cm; OpenCV camera axes unless the capture gives a world); fps."""
+    time: np.ndarray
+    weights: np.ndarray
+    names: tuple[str, ...]
+    rotation: np.ndarray
+    translation: np.ndarray
+    fps: float
+
+
+def write_performance(path: Path, p: Performance) -> None:
+    write_npz(path, time=p.time.astype(np.float64), weights=p.weights.astype(np.float32), names=np.array(p.names),
+              rotation=p.rotation.astype(np.float64), translation=p.translation.astype(np.float64), fps=np.float64(p.fps))
+
+
+def read_performance(path: Path) -> Performance:
+    """Read performance.npz; raises FacewrightError naming what is missing, misshapen or not finite."""
+    data = read_npz(path, 'performance.npz')
+    missing = {'time', 'weights', 'names', 'rotation', 'translation', 'fps'} - set(data)
+    if missing:
+        raise FacewrightError(f'{path} lacks {", ".join(sorted(missing))}: make the performance again.')
+    t, e = data['time'].size, data['names'].size
+    for key, shape in {'time': (t,), 'weights': (t, e), 'rotation': (t, 3, 3), 'translation': (t, 3), 'fps': ()}.items():
+        if data[key].shape != shape:
+            raise FacewrightError(f'{path} has {key} of shape {data[key].shape}, expected {shape}: make the performance again.')
+        if data[key].dtype.kind not in 'fiu' or not np.isfinite(data[key]).all():
+            raise FacewrightError(f'{path} holds numbers in {key} that are not finite: make the performance again.')
+    if t == 0 or (np.diff(data['time']) <= 0).any() or not data['fps'] > 0:
+        raise FacewrightError(f'{path} has times that do not increase or no frame rate: make the performance again.')
+    if data['names'].ndim != 1 or data['names'].dtype.kind != 'U':
+        raise FacewrightError(f'{path} has unreadable names: make the performance again.')
+    return Performance(data['time'].astype(np.float64), data['weights'].astype(np.float32), tuple(data['names'].tolist()),
+                       data['rotation'].astype(np.float64), data['translation'].astype(np.float64), float(data['fps']))
