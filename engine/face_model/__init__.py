@@ -1,0 +1,52 @@
+"""Face models: one `FaceModel`, from ICT-FaceKit or the built-in head, cached so that it opens in under a second."""
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import FacewrightError
+from ..files import cache_folder
+from .model import FaceModel
+from .store import FORMAT, read_model, write_model
+
+BUILTIN = 'builtin'
+
+
+def _source_key(source: str) -> str:
+    """A key that changes when the model's files do: path, size and time of the archive, or of the folder's neutral mesh."""
+    if source == BUILTIN:
+        package = Path(__file__).parent / BUILTIN
+        parts = [p.read_bytes() for p in sorted(package.rglob('*')) if p.suffix in ('.py', '.npz', '.csv')]
+    else:
+        path = Path(source).resolve()
+        files = [path] if path.is_file() else sorted([*path.glob('*.obj'), *path.glob('FaceXModel/*.obj'), *path.glob('*/FaceXModel/*.obj')])
+        parts = [str(path).encode()] + [f'{f.name} {f.stat().st_size} {f.stat().st_mtime_ns}'.encode() for f in files]
+    return hashlib.sha256(b'\0'.join([str(FORMAT).encode(), *parts])).hexdigest()[:16]
+
+
+def cached_model_path(source: str) -> Path:
+    """Where `source` ('builtin', an ICT-FaceKit folder or archive, or already a cached .npz) is or will be cached."""
+    source = str(source)
+    if source.endswith('.npz'):
+        return Path(source)
+    stem = BUILTIN if source == BUILTIN else 'ict'
+    return cache_folder() / 'models' / f'{stem}-{_source_key(source)}.npz'
+
+
+def load_model(source: str = BUILTIN, progress: Callable[[float], None] | None = None) -> FaceModel:
+    """The model of `source`, from its cache if there is one, else read or built and cached. progress gets 0..1."""
+    source = str(source)
+    if source != BUILTIN and not Path(source).exists():
+        raise FacewrightError(f'There is no face model at {source}: check the path, or choose the built-in head.')
+    path = cached_model_path(source)
+    if path.exists():
+        return read_model(path)
+    if source == BUILTIN:
+        from .builtin import build
+        model = build()
+    else:
+        from .ict import read_ict
+        model = read_ict(Path(source), progress or (lambda fraction: None))
+    write_model(path, model)
+    return model

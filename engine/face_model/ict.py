@@ -1,0 +1,141 @@
+"""ICT-FaceKit (https://github.com/ICT-VGL/ICT-FaceKit, MIT) read from its folder, its GitHub zip or a tar."""
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from ..errors import FacewrightError
+from .expressions import ICT_NAMES
+from .model import FaceModel
+from .regions import ict_regions
+
+VERTICES = 26719
+IDENTITIES = 100
+NEUTRAL = 'generic_neutral_mesh.obj'
+INDICES = 'vertex_indices.json'
+
+
+@contextlib.contextmanager
+def open_member_reader(source: Path) -> Iterator[Callable[[], Iterator[tuple[str, bytes]]]]:
+    """Yield a function that walks (file name, bytes) of the FaceXModel files in a folder, zip or tar, without unpacking to disk.
+
+    An archive whose members lead outside it is refused whole.
+    """
+    source = Path(source)
+    wanted = {NEUTRAL, INDICES} | {f'{n}.obj' for n in ICT_NAMES} | {f'identity{i:03d}.obj' for i in range(IDENTITIES)}
+    try:
+        if source.is_dir():
+            folders = [source, source / 'FaceXModel', *sorted(source.glob('*/FaceXModel'))]
+            folder = next((f for f in folders if (f / NEUTRAL).exists()), None)
+            if folder is None:
+                raise FacewrightError(f'{source} holds no {NEUTRAL}: choose the FaceXModel folder of ICT-FaceKit.')
+            yield lambda: ((p.name, p.read_bytes()) for p in sorted(folder.iterdir()) if p.name in wanted)
+        elif zipfile.is_zipfile(source):
+            with zipfile.ZipFile(source) as archive:
+                _refuse_escapes(source, archive.namelist())
+                yield lambda: ((PurePosixPath(n).name, archive.read(n)) for n in archive.namelist()
+                               if PurePosixPath(n).name in wanted and 'FaceXModel' in PurePosixPath(n).parts)
+        elif source.exists() and tarfile.is_tarfile(source):
+            with tarfile.open(source) as archive:
+                def walk():
+                    for member in archive:
+                        _refuse_escapes(source, [member.name])
+                        if member.isfile() and PurePosixPath(member.name).name in wanted:
+                            yield PurePosixPath(member.name).name, archive.extractfile(member).read()
+                yield walk
+        elif not source.exists():
+            raise FacewrightError(f'There is no face model at {source}: check the path, or choose the built-in head.')
+        else:
+            raise FacewrightError(f'{source} is neither a folder nor a zip or tar archive: choose ICT-FaceKit as downloaded.')
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+        raise FacewrightError(f'{source} is a damaged archive ({error}): download ICT-FaceKit again.') from error
+    except OSError as error:
+        raise FacewrightError(f'Cannot read {source} ({error.strerror or error}): check the file and its permissions.') from error
+
+
+def _refuse_escapes(source: Path, names: list[str]) -> None:
+    for name in names:
+        path = PurePosixPath(name.replace('\\', '/'))
+        if path.is_absolute() or '..' in path.parts or (path.parts and ':' in path.parts[0]):
+            raise FacewrightError(f'{source} holds the file {name!r}, which leads outside the archive: do not use it, download ICT-FaceKit again.')
+
+
+def _vertices(name: str, data: bytes, source: Path) -> np.ndarray:
+    """V×3 float64 from the `v` lines of an OBJ (they are contiguous in ICT's files)."""
+    lines = data[data.index(b'\nv ') + 1:] if b'\nv ' in data else b''
+    end = lines.find(b'\nvt ')
+    block = lines[:end if end >= 0 else None]
+    stop = block.rfind(b'\nv ')
+    block = block[:block.find(b'\n', stop + 1)] if stop >= 0 and block.find(b'\n', stop + 1) >= 0 else block
+    try:
+        out = np.array(block.replace(b'v ', b'').split(), dtype=np.float64).reshape(-1, 3)
+    except ValueError as error:
+        raise FacewrightError(f'{name} in {source} has a line that is not three numbers: download ICT-FaceKit again.') from error
+    if len(out) != VERTICES:
+        raise FacewrightError(f'{name} in {source} has {len(out)} vertices instead of {VERTICES}: download ICT-FaceKit again.')
+    if not np.isfinite(out).all():
+        raise FacewrightError(f'{name} in {source} holds NaN or infinite numbers: download ICT-FaceKit again.')
+    return out
+
+
+def _surface(data: bytes, source: Path) -> dict[str, np.ndarray]:
+    """UVs, faces, face UVs and materials of the neutral OBJ."""
+    uvs, faces, face_uvs, materials, face_materials = [], [], [], [], []
+    try:
+        for line in io.StringIO(data.decode('utf-8', 'replace')):
+            if line.startswith('vt '):
+                uvs.append([float(x) for x in line.split()[1:3]])
+            elif line.startswith('usemtl '):
+                materials.append(line.split()[1])
+            elif line.startswith('f '):
+                corners = [c.split('/') for c in line.split()[1:]]
+                pad = [-1] * (4 - len(corners))
+                faces.append([int(c[0]) - 1 for c in corners] + pad)
+                face_uvs.append([int(c[1]) - 1 for c in corners] + pad)
+                face_materials.append(max(len(materials) - 1, 0))
+        return dict(uvs=np.array(uvs, np.float32).reshape(-1, 2), faces=np.array(faces, np.int32).reshape(-1, 4),
+                    face_uvs=np.array(face_uvs, np.int32).reshape(-1, 4), materials=tuple(m.removeprefix('M_') for m in materials) or ('Face',),
+                    face_materials=np.array(face_materials, np.uint8))
+    except (ValueError, IndexError) as error:
+        raise FacewrightError(f'{NEUTRAL} in {source} has a face or texture line that cannot be read: download ICT-FaceKit again.') from error
+
+
+def read_ict(source: Path, progress: Callable[[float], None] = lambda fraction: None) -> FaceModel:
+    """Read the neutral, all 100 identities and all 53 expressions as offsets, float32 cm."""
+    source = Path(source)
+    offsets: dict[str, np.ndarray] = {}
+    indices, surface, total = None, None, 2 + IDENTITIES + len(ICT_NAMES)
+    with open_member_reader(source) as walk:
+        for done, (name, data) in enumerate(walk()):
+            if name == INDICES:
+                indices = data
+            else:
+                offsets[name.removesuffix('.obj')] = _vertices(name, data, source)
+                if name == NEUTRAL:
+                    surface = _surface(data, source)
+            progress(min(done / total, 1.0))
+    stem = NEUTRAL.removesuffix('.obj')
+    identity_names = [f'identity{i:03d}' for i in range(IDENTITIES)]
+    missing = [n for n in (stem, *ICT_NAMES, *identity_names) if n not in offsets]
+    if missing or indices is None:
+        raise FacewrightError(f'{source} lacks {missing[0] + ".obj" if missing else INDICES}'
+                              f'{f" and {len(missing) - 1} more" if len(missing) > 1 else ""}: download ICT-FaceKit again.')
+    try:
+        landmarks = np.array(json.loads(indices)['idx_to_landmark_verts'], np.int32)
+        if landmarks.shape != (68,) or landmarks.min() < 0 or landmarks.max() >= VERTICES:
+            raise ValueError
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        raise FacewrightError(f'{INDICES} in {source} lists no 68 landmark vertices: download ICT-FaceKit again.') from error
+    neutral = offsets[stem]
+    return FaceModel(
+        name='ict', neutral=neutral.astype(np.float32), names=ICT_NAMES,
+        expressions=np.stack([offsets[n] - neutral for n in ICT_NAMES]).astype(np.float32),
+        identities=np.stack([offsets[n] - neutral for n in identity_names]).astype(np.float32),
+        regions=ict_regions(), landmarks68=landmarks, source=str(source), **surface)

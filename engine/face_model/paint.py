@@ -1,0 +1,80 @@
+"""A painted face: albedo per vertex, from the 68 landmarks and the regions, for any FaceModel.
+
+The landmark detector places brows and lips by their colour; a model without brows would bias it.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from .model import FaceModel
+
+TRANSPARENT = ('lacrimal_fluid_L', 'lacrimal_fluid_R', 'eye_blend_L', 'eye_blend_R', 'eye_occlusion_L', 'eye_occlusion_R')
+
+SKIN, LIP, BROW = (.80, .64, .55), (.68, .36, .33), (.24, .17, .13)
+SCLERA, IRIS, PUPIL, LASH = (.93, .91, .89), (.30, .20, .12), (.03, .03, .03), (.10, .07, .06)
+SOCKET, GUMS, TEETH = (.32, .10, .09), (.66, .30, .30), (.90, .87, .80)
+BROW_HALF_WIDTH, BROW_LIFT = .34, .15          # cm: painted half width, and how far above the landmark line
+IRIS_RADIUS, PUPIL_RADIUS = .58, .22           # cm, human means 11.7 and ~4.5 mm across
+
+
+def visible_faces(model: FaceModel) -> np.ndarray:
+    """F bool: faces that are not part of transparent films in front of the eye."""
+    clear = np.zeros(model.vertex_count, bool)
+    for name in TRANSPARENT:
+        clear[model.regions.get(name, np.zeros(0, int))] = True
+    return ~clear[model.faces[:, 0]]
+
+
+def iris_axis(model: FaceModel, side: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Centre, front pole (cm) and radius-1 axis of an eyeball ('L' or 'R') in the neutral."""
+    points = model.neutral[model.regions[f'eyeball_{side}']].astype(np.float64)
+    front = points[points[:, 2] >= np.quantile(points[:, 2], .5)]
+    a = np.c_[2 * front, np.ones(len(front))]
+    solution = np.linalg.lstsq(a, (front ** 2).sum(1), rcond=None)[0]  # least-squares sphere
+    centre = solution[:3]
+    pole = points[points[:, 2].argmax()]
+    return centre, pole, np.array([0., 0., 1.])
+
+
+def _distance_to_polyline(points: np.ndarray, line: np.ndarray) -> np.ndarray:
+    best = np.full(len(points), np.inf)
+    for a, b in zip(line[:-1], line[1:]):
+        u = np.clip(((points - a) @ (b - a)) / max(((b - a) ** 2).sum(), 1e-9), 0, 1)
+        best = np.minimum(best, np.linalg.norm(points - a - u[:, None] * (b - a), axis=1))
+    return best
+
+
+def _inside_polygon(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
+    inside = np.zeros(len(points), bool)
+    for (x1, y1), (x2, y2) in zip(polygon, np.roll(polygon, -1, 0)):
+        crosses = (y1 > points[:, 1]) != (y2 > points[:, 1])
+        inside ^= crosses & (points[:, 0] < (x2 - x1) * (points[:, 1] - y1) / np.where(y2 == y1, 1e-9, y2 - y1) + x1)
+    return inside
+
+
+def albedo(model: FaceModel) -> np.ndarray:
+    """V×3 float32 sRGB in 0..1: skin with brows and lips, white eyeballs with iris and pupil, red mouth, teeth."""
+    colour = np.empty((model.vertex_count, 3), np.float32)
+    colour[:] = SKIN
+    v, region = model.neutral.astype(np.float64), model.regions
+    mark = v[model.landmarks68]
+    face = region['face']
+    for line in (mark[17:22], mark[22:27]):
+        distance = _distance_to_polyline(v[face], line + (0, BROW_LIFT, 0))
+        a = np.clip((BROW_HALF_WIDTH - distance) / (.35 * BROW_HALF_WIDTH), 0, 1)[:, None]
+        colour[face] = (1 - a) * colour[face] + a * BROW
+    lips = face[_inside_polygon(v[face][:, :2], mark[48:60, :2]) & (v[face][:, 2] > mark[48:60, 2].min() - 1.5)]
+    colour[lips] = LIP
+    for name, value in (('mouth_socket', SOCKET), ('gums_tongue', GUMS), ('teeth', TEETH), ('eyelashes_L', LASH), ('eyelashes_R', LASH)):
+        colour[region.get(name, np.zeros(0, int))] = value
+    for side in 'LR':
+        ball = region[f'eyeball_{side}']
+        _, pole, axis = iris_axis(model, side)
+        offset = v[ball] - pole
+        radial = np.linalg.norm(offset - (offset @ axis)[:, None] * axis, axis=1)
+        front = offset @ axis > -.8
+        colour[ball] = SCLERA
+        colour[ball[front & (radial < IRIS_RADIUS)]] = IRIS
+        colour[ball[front & (radial < PUPIL_RADIUS)]] = PUPIL
+        colour[region[f'eye_socket_{side}']] = LIP
+    return colour

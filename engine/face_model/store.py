@@ -1,0 +1,38 @@
+"""A FaceModel in one .npz: the compact cache. numpy only, so that the add-on reads it inside Blender."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import FacewrightError
+from ..files import read_npz, write_npz
+from .model import FaceModel
+
+FORMAT = 1
+_ARRAYS = ('neutral', 'faces', 'expressions', 'identities', 'uvs', 'face_uvs', 'face_materials', 'landmarks68')
+
+
+def write_model(path: Path, model: FaceModel) -> None:
+    """Write every field as float32/int arrays, uncompressed (it opens ten times faster)."""
+    arrays = {key: getattr(model, key) for key in _ARRAYS}
+    arrays |= {f'region.{name}': index.astype(np.int32) for name, index in model.regions.items()}
+    arrays |= {f'extra.{name}': array for name, array in model.extra.items()}
+    write_npz(path, format=np.int32(FORMAT), name=np.array(model.name), source=np.array(model.source), names=np.array(model.names),
+              materials=np.array(model.materials), **arrays)
+
+
+def read_model(path: Path) -> FaceModel:
+    """Read a cached model; FacewrightError says which array is missing, misshapen or not finite."""
+    data = read_npz(path, 'cached face model')
+    missing = ({'format', 'name', 'names', 'materials'} | set(_ARRAYS)) - set(data)
+    if missing:
+        raise FacewrightError(f'{path} is not a cached face model (it lacks {", ".join(sorted(missing))}): import the model again.')
+    if int(data['format']) != FORMAT:
+        raise FacewrightError(f'{path} was made by another version of Facewright: import the model again.')
+    return FaceModel(
+        name=str(data['name']), names=tuple(data['names'].tolist()), materials=tuple(data['materials'].tolist()),
+        source=str(data.get('source', path)),
+        regions={key[7:]: data[key] for key in data if key.startswith('region.')},
+        extra={key[6:]: data[key] for key in data if key.startswith('extra.')},
+        **{key: data[key] for key in _ARRAYS})

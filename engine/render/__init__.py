@@ -1,0 +1,1 @@
+"""Pictures of meshes: the camera, the rasteriser (NVIDIA Warp), shading for previews."""
