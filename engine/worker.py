@@ -15,7 +15,6 @@ import json
 import os
 import re
 import sys
-import sysconfig
 import threading
 import tomllib
 import traceback

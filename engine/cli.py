@@ -1,0 +1,170 @@
+"""The command line: the same tasks as the add-on's, run in this process."""
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+
+from . import worker
+from .errors import FacewrightError
+from .files import cache_folder
+from .progress import Progress
+
+EXIT_USAGE = 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments of every verb; its help is the command line's reference."""
+    top = argparse.ArgumentParser(prog='facewright', description='A video of a face in, an animated head out.')
+    top.add_argument('--verbose', action='store_true', help='show what libraries print, and tracebacks')
+    verbs = top.add_subparsers(dest='verb', required=True, metavar='VERB')
+
+    add = verbs.add_parser('reconstruct', help='footage → rig.npz, performance.npz, performance.csv (Live Link Face), overlay.png, report.json',
+                           description='Several videos, or a capture.json, are several views of one performance.')
+    add.add_argument('sources', nargs='+', metavar='VIDEO_OR_CAPTURE_JSON', help='a video, a photo, the first image of a sequence, or a capture.json')
+    add.add_argument('--model', default='builtin', metavar='PATH|builtin', help='an ICT-FaceKit folder or archive, or the built-in head (default)')
+    add.add_argument('--quality', default='draft', choices=('draft', 'final'), help='draft (default): one look at each frame; final: slower, steadier')
+    add.add_argument('--out', required=True, type=Path, metavar='DIR', help='folder for the results')
+    add.add_argument('--views', nargs='+', default=(), metavar='NAME', help="which of a capture's views to use (default: all)")
+    add.add_argument('--lens', type=positive, metavar='MM', help="the lens' focal length, as on a 35-mm camera, where you know it")
+    add.add_argument('--start', type=seconds, metavar='S', help='first second of the clip to use')
+    add.add_argument('--end', type=seconds, metavar='S', help='last second of the clip to use')
+    add.add_argument('--neutral-frame', type=int, metavar='N', help='number of a used frame (from 0) in which the face is at rest')
+
+    add = verbs.add_parser('model', help='read a face model once, so that later runs open it in a second')
+    add.add_argument('source', metavar='PATH', help='an ICT-FaceKit folder, .zip or .tar')
+    return top
+
+
+def positive(text: str) -> float:
+    """A number above zero."""
+    value = float(text)
+    if not 0 < value < float('inf'):
+        raise ValueError
+    return value
+
+
+def seconds(text: str) -> float:
+    """A number from zero up."""
+    value = float(text)
+    if not 0 <= value < float('inf'):
+        raise ValueError
+    return value
+
+
+def arguments_of(options: argparse.Namespace) -> tuple[str, dict]:
+    """The task a command line asks for, and its arguments."""
+    if options.verb == 'model':
+        return 'import_model', {'source': options.source}
+    extra = {'lens_mm': options.lens, 'start': options.start, 'end': options.end}
+    extra = {key: value for key, value in extra.items() if value is not None}
+    if options.start is not None and options.end is not None and options.end <= options.start:
+        raise FacewrightError(f'--end {options.end:g} does not come after --start {options.start:g}: give a later end.')
+    return 'reconstruct', {'sources': [{'path': source, **extra} for source in options.sources], 'out': str(options.out),
+                           'model': options.model, 'quality': options.quality, 'views': list(options.views), 'neutral_frame': options.neutral_frame}
+
+
+def clock(remaining: float) -> str:
+    """Seconds left as a person says them: '8 s', '1:05 min', '1:02 h'."""
+    whole = int(remaining + .5)
+    if whole < 60:
+        return f'{whole} s'
+    return f'{whole // 60}:{whole % 60:02d} min' if whole < 3600 else f'{whole // 3600}:{whole // 60 % 60:02d} h'
+
+
+def bar(progress: Progress, width: int = 24) -> str:
+    """One line: bar, percent, stage, time left."""
+    fraction = min(max(progress.fraction, 0.), 1.)
+    full = int(fraction * width)
+    left = '' if progress.remaining is None else f', {clock(progress.remaining)} left'
+    return f'[{"#" * full}{"." * (width - full)}] {100 * fraction:3.0f} %  {progress.stage}{left}'
+
+
+class ProgressLine:
+    """Redraws one line on a terminal; elsewhere prints a line when the stage changes."""
+
+    def __init__(self, stream):
+        self.stream, self.terminal, self.stage, self.width, self.drawn = stream, stream.isatty(), None, 0, 0.
+
+    def show(self, progress: Progress) -> None:
+        if self.terminal:
+            if time.monotonic() - self.drawn < .1 and progress.stage == self.stage:
+                return
+            line = bar(progress)
+            self.stream.write('\r' + line.ljust(self.width))
+            self.width, self.drawn = len(line), time.monotonic()
+        elif progress.stage != self.stage:
+            self.stream.write(bar(progress) + '\n')
+        self.stage = progress.stage
+        self.stream.flush()
+
+    def clear(self) -> None:
+        if self.terminal and self.width:
+            self.stream.write('\r' + ' ' * self.width + '\r')
+            self.stream.flush()
+
+
+def summary(verb: str, options: argparse.Namespace, result: dict) -> str:
+    """What a person wants to read at the end."""
+    if verb == 'model':
+        return f'{options.source} is ready: later runs open it at once.'
+    lines = []
+    for view in result.get('views', ()):
+        if 'tracked' in view and 'frames' in view:
+            focal = f', focal length {view["focal_px"]:.0f} px' if view.get('focal_px') else ''
+            lines.append(f'{view["name"]}: face tracked in {view["tracked"]} of {view["frames"]} frames{focal}')
+    error = result.get('error') or {}
+    if error.get('mean_percent') is not None:
+        pixels = f' ({error["mean_px"]:.2f} px)' if error.get('mean_px') is not None else ''
+        lines.append(f'mean landmark error {error["mean_percent"]:.2f} % of the distance between the eyes\' outer corners{pixels}')
+    return '\n'.join([*lines, f'written to {options.out}'])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command line; returns the exit code: 0 done, 1 an error told in one sentence, 2 a wrong command line, 130 Ctrl-C."""
+    options = parser().parse_args(arguments)
+    errors = os.fdopen(os.dup(2), 'w', encoding=sys.stderr.encoding or 'utf-8', errors='replace')
+    log = cache_folder() / f'log-{os.getpid()}.txt'
+    saved = None
+    if not options.verbose:
+        saved = os.dup(1), os.dup(2), sys.stdout, sys.stderr
+        try:
+            worker.redirect_output(log).close()
+        except OSError:
+            saved, log = None, None  # no cache folder to write to: libraries' chatter is shown
+    line = ProgressLine(errors)
+    keep_log = False
+    try:
+        wrong = worker.prepare_imports()
+        if wrong:
+            raise FacewrightError(wrong)
+        name, given = arguments_of(options)
+        text, code = summary(options.verb, options, worker.run(worker.find_task(name)(**given), line.show)), 0
+    except KeyboardInterrupt:
+        text, code = 'facewright: stopped, nothing was written.', worker.EXIT_INTERRUPTED
+    except FacewrightError as error:
+        text, code = f'facewright: {error}', worker.EXIT_ERROR
+    except BaseException as error:
+        traceback.print_exc()
+        keep_log = log is not None and not options.verbose
+        text, code = f'facewright: {worker.sentence_for(error)}' + (f'\n(log: {log})' if keep_log else ''), worker.EXIT_ERROR
+    finally:
+        line.clear()
+        if saved:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            sys.stdout, sys.stderr = saved[2:]
+            for descriptor, copy in zip((1, 2), saved[:2]):
+                os.dup2(copy, descriptor)
+                os.close(copy)
+            if not keep_log:
+                log.unlink(missing_ok=True)
+    if code == 0:
+        print(text)
+    else:
+        print(text, file=errors)
+    errors.close()
+    return code

@@ -1,0 +1,146 @@
+"""The command line: what it asks the tasks for, what it prints, its exit codes, and that Ctrl-C leaves nothing."""
+import os
+import signal
+import subprocess
+import sys
+import types
+
+import pytest
+
+from facewright.engine import cli, worker
+from facewright.engine.errors import FacewrightError
+from facewright.engine.progress import Progress
+
+RESULT = {'views': [{'name': 'clip', 'frames': 30, 'tracked': 29, 'focal_px': 1234.4}], 'error': {'mean_percent': 1.234, 'mean_px': 2.5}}
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Replaces the tasks; the returned list collects what they are asked for."""
+    calls = []
+
+    def reconstruct(**arguments):
+        calls.append(arguments)
+        yield Progress(.5, 'Finding the face', 65.)
+        os.write(2, b'library chatter\n')
+        return RESULT
+
+    def import_model(source):
+        calls.append(source)
+        yield Progress(.5, 'Reading')
+        return {}
+
+    tasks = types.SimpleNamespace(TASKS={'reconstruct': reconstruct, 'import_model': import_model})
+    monkeypatch.setitem(sys.modules, 'facewright.engine.tasks', tasks)
+    return calls
+
+
+def replace(monkeypatch, task):
+    monkeypatch.setattr(sys.modules['facewright.engine.tasks'], 'TASKS', {'reconstruct': task})
+
+
+def test_reconstruct_hands_everything_on(asked, tmp_path, capfd):
+    code = cli.main(['reconstruct', 'a.mp4', 'b c.mov', '--model', 'ict.zip', '--quality', 'final', '--out', str(tmp_path), '--views', 'v1', 'v2',
+                     '--lens', '26', '--start', '1.5', '--end', '4', '--neutral-frame', '12'])
+    assert code == 0
+    shared = {'lens_mm': 26., 'start': 1.5, 'end': 4.}
+    assert asked == [{'sources': [{'path': 'a.mp4', **shared}, {'path': 'b c.mov', **shared}], 'out': str(tmp_path), 'model': 'ict.zip',
+                      'quality': 'final', 'views': ['v1', 'v2'], 'neutral_frame': 12}]
+    out, err = capfd.readouterr()
+    assert 'clip: face tracked in 29 of 30 frames, focal length 1234 px' in out and '1.23 %' in out and str(tmp_path) in out
+    assert 'Finding the face, 1:05 min left' in err
+    assert 'chatter' not in out + err
+
+
+def test_the_defaults(asked, tmp_path):
+    assert cli.main(['reconstruct', 'capture.json', '--out', str(tmp_path)]) == 0
+    assert asked == [{'sources': [{'path': 'capture.json'}], 'out': str(tmp_path), 'model': 'builtin', 'quality': 'draft', 'views': [], 'neutral_frame': None}]
+
+
+def test_model_imports(asked, capfd):
+    assert cli.main(['model', '/some/FaceXModel']) == 0
+    assert asked == ['/some/FaceXModel']
+    assert '/some/FaceXModel is ready' in capfd.readouterr().out
+
+
+def test_an_error_is_its_sentence_on_standard_error(asked, monkeypatch, tmp_path, capfd):
+    def reconstruct(**arguments):
+        yield Progress(0., 'Start')
+        raise FacewrightError('There is no face in a.mp4: choose another clip.')
+    replace(monkeypatch, reconstruct)
+    assert cli.main(['reconstruct', 'a.mp4', '--out', str(tmp_path)]) == 1
+    out, err = capfd.readouterr()
+    assert out == '' and err.splitlines()[-1] == 'facewright: There is no face in a.mp4: choose another clip.'
+
+
+def test_an_unforeseen_error_keeps_its_log(asked, monkeypatch, tmp_path, capfd):
+    def reconstruct(**arguments):
+        yield Progress(0., 'Start')
+        raise IndexError('index 3 is out of bounds')
+    replace(monkeypatch, reconstruct)
+    monkeypatch.setenv('FACEWRIGHT_CACHE', str(tmp_path / 'cache'))
+    assert cli.main(['reconstruct', 'a.mp4', '--out', str(tmp_path)]) == 1
+    err = capfd.readouterr().err
+    (log,) = (tmp_path / 'cache').glob('log-*.txt')
+    assert 'Traceback' in log.read_text() and str(log) in err and 'Traceback' not in err
+
+
+def test_wrong_command_lines(asked, tmp_path, capfd):
+    for line in (['reconstruct', 'a.mp4'], ['reconstruct', '--out', 'x'], ['reconstruct', 'a.mp4', '--out', 'x', '--quality', 'best'],
+                 ['reconstruct', 'a.mp4', '--out', 'x', '--lens', '-3'], ['reconstruct', 'a.mp4', '--out', 'x', '--start', 'nan'], ['dance'], []):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(line)
+        assert stop.value.code == 2, line
+    assert cli.main(['reconstruct', 'a.mp4', '--out', 'x', '--start', '3', '--end', '2']) == 1
+    assert 'give a later end' in capfd.readouterr().err
+    assert asked == []
+
+
+@pytest.mark.parametrize('left, text', [(0.2, '0 s'), (59.4, '59 s'), (59.6, '1:00 min'), (65, '1:05 min'), (3725, '1:02 h')])
+def test_time_left(left, text):
+    assert cli.clock(left) == text
+
+
+def test_the_bar_stays_in_its_bounds():
+    assert cli.bar(Progress(-1., 'a')).startswith('[........................]   0 %')
+    assert cli.bar(Progress(2., 'a')).startswith('[########################] 100 %')
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='POSIX signals')
+def test_ctrl_c_stops_with_one_line(tmp_path, root):
+    """In a real process: SIGINT in the middle of a task; its generator's cleaning up happens, the exit code is 130."""
+    program = f'''
+import importlib.util, sys, time, types
+spec = importlib.util.spec_from_file_location('w', {str(root / 'engine' / 'worker.py')!r})
+w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package()
+from facewright.engine import cli
+from facewright.engine.progress import Progress
+def reconstruct(**arguments):
+    half = open({str(tmp_path / 'half')!r}, 'w')
+    try:
+        while True:
+            yield Progress(.1, 'For ever')
+            time.sleep(.01)
+    finally:
+        import os
+        os.remove(half.name)
+sys.modules['facewright.engine.tasks'] = types.SimpleNamespace(TASKS={{'reconstruct': reconstruct}})
+sys.exit(cli.main(['reconstruct', 'a.mp4', '--out', 'x']))
+'''
+    child = subprocess.Popen([sys.executable, '-c', program], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert 'For ever' in child.stderr.readline()
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == worker.EXIT_INTERRUPTED
+    assert err == 'facewright: stopped, nothing was written.\n' and out == ''
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_module_runs_as_a_program(root):
+    """`python -m facewright --help`, from a folder that holds the package under its own name."""
+    program = ('import importlib.util, runpy, sys; '
+               f'spec = importlib.util.spec_from_file_location("w", {str(root / "engine" / "worker.py")!r}); '
+               'w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package(); '
+               'sys.argv = ["facewright", "--help"]; runpy.run_module("facewright", run_name="__main__")')
+    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
+    assert done.returncode == 0 and 'reconstruct' in done.stdout, done.stderr
