@@ -1,0 +1,216 @@
+"""Engine tasks in a child process: start, progress, cancel, result. One job at a time; none outlives Blender, the file or the add-on."""
+from __future__ import annotations
+
+import atexit
+import collections
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import bpy
+
+from ..engine.errors import FacewrightError
+from . import paths
+
+KEEP_DAYS = 7  # logs of failed jobs
+
+
+class Job:
+    """A running or finished task. `state`: 'running', 'done' (then `result`), 'failed' (`error`, `log`) or 'cancelled'.
+
+    Everything changes in `poll`, on the caller's thread; a reader thread only fills a queue.
+    """
+
+    def __init__(self, task: str, arguments: dict, title: str = '', python: str | None = None, worker: Path | None = None):
+        """Start `PYTHON -I -B worker.py FOLDER`. Arguments are JSON-able; '{job}' in a text argument stands for the job's folder."""
+        self.title, self.state, self.started = title or task, 'running', time.monotonic()
+        self.fraction, self.stage, self.remaining = 0., 'Starting', None
+        self.result, self.error, self.log = None, '', None
+        self.folder = _new_folder()
+        self._lines: collections.deque[dict] = collections.deque()
+        self._process = None
+        arguments = {k: v.replace('{job}', str(self.folder)) if isinstance(v, str) else v for k, v in arguments.items()}
+        try:
+            (self.folder / 'job.json').write_text(json.dumps({'task': task, 'arguments': arguments}), encoding='utf-8')
+            command = [python or paths.engine_python(), '-I', '-B', str(worker or paths.WORKER), str(self.folder)]
+            apart = {'creationflags': subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW} if sys.platform == 'win32' else {'start_new_session': True}
+            with open(self.folder / 'log.txt', 'wb') as log:
+                self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, cwd=self.folder,
+                                                 env=_environment(), **apart)
+        except OSError as error:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise FacewrightError(f'Cannot start the engine ({error.strerror or error}): choose its Python in the Facewright preferences.') from error
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def _read(self) -> None:
+        for line in self._process.stdout:
+            try:
+                message = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(message, dict):
+                self._lines.append(message)
+
+    def poll(self) -> str:
+        """Take in what the child has said; returns the state."""
+        if self.state != 'running':
+            return self.state
+        ended = self._process.poll() is not None
+        if ended:
+            self._reader.join(1)
+        while self._lines:
+            self._take(self._lines.popleft())
+        if self.state == 'running' and ended:
+            code = self._process.returncode
+            reason = f'signal {-code}' if code < 0 else f'exit code {code}'
+            self._fail(f'The engine stopped unexpectedly ({reason}): try again, and if it happens again look into its log.', self.folder / 'log.txt')
+        if self.state != 'running':
+            self._end()
+        return self.state
+
+    def _take(self, message: dict) -> None:
+        if 'progress' in message:
+            self.fraction, self.stage, self.remaining = float(message['progress']), str(message.get('stage', '')), message.get('remaining')
+        elif 'result' in message:
+            self.result, self.state, self.fraction, self.remaining = message['result'], 'done', 1., None
+        elif 'error' in message:
+            self._fail(str(message['error']), message.get('log'))
+
+    def _fail(self, error: str, log) -> None:
+        self.state, self.error, self.log = 'failed', error, Path(log) if log else None
+
+    def cancel(self) -> None:
+        """End the child at once, with all it started, and remove the job's folder."""
+        if self.state == 'running':
+            self.state = 'cancelled'
+            self._end()
+            self.remove()
+
+    def _end(self) -> None:
+        if self._process.poll() is None:
+            _kill_tree(self._process)
+        self._process.stdin.close()
+        self._process.wait()
+        self._reader.join(1)
+        self._process.stdout.close()
+
+    def remove(self) -> None:
+        """Delete the job's folder (a failed job keeps it for its log)."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+current: Job | None = None
+"""The last job started, running or over; panels read it."""
+
+
+def running() -> Job | None:
+    """The job that is running now, if any."""
+    return current if current is not None and current.state == 'running' else None
+
+
+def start(task: str, arguments: dict, title: str = '') -> Job:
+    """Start a task as the current job; FacewrightError while another one runs."""
+    global current
+    if running():
+        raise FacewrightError(f'{current.title} is still running: wait for it or cancel it first.')
+    clear()
+    current = Job(task, arguments, title)
+    return current
+
+
+def clear() -> None:
+    """Forget the last job, with its folder."""
+    global current
+    if current is not None and current.state != 'running':
+        current.remove()
+        current = None
+
+
+def cancel() -> bool:
+    """Cancel the current job; whether there was one running."""
+    job = running()
+    if job:
+        job.cancel()
+    return job is not None
+
+
+def wait(job: Job) -> dict:
+    """Run a job to its end and return its result; FacewrightError with its sentence, and its log's path, where it failed."""
+    while job.poll() == 'running':
+        time.sleep(0.02)
+    return result(job)
+
+
+def result(job: Job) -> dict:
+    """A finished job's result; raises FacewrightError for a failed or cancelled one."""
+    if job.state == 'failed':
+        raise FacewrightError(job.error + (f' (Log: {job.log})' if job.log else ''))
+    if job.state == 'cancelled':
+        raise FacewrightError(f'{job.title} was cancelled.')
+    return job.result
+
+
+def _environment() -> dict[str, str]:
+    """The child's environment: nobody's Python settings, and the add-on's cache."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith('PYTHON') and k not in ('LD_PRELOAD', 'DYLD_INSERT_LIBRARIES', '__PYVENV_LAUNCHER__')}
+    return env | {'FACEWRIGHT_CACHE': str(paths.cache_folder())}
+
+
+def _new_folder() -> Path:
+    base = paths.cache_folder() / 'jobs'
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        for old in base.iterdir():
+            if time.time() - old.stat().st_mtime > KEEP_DAYS * 86400:
+                shutil.rmtree(old, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix=time.strftime('%Y%m%d-%H%M%S-'), dir=base))
+    except OSError as error:
+        raise FacewrightError(f'Cannot write to {base} ({error.strerror or error}): choose another cache folder in the Facewright preferences.') from error
+
+
+def _kill_tree(process: subprocess.Popen) -> None:
+    if sys.platform == 'win32':
+        subprocess.run(['taskkill', '/F', '/T', '/PID', str(process.pid)], capture_output=True, creationflags=subprocess.CREATE_NO_WINDOW)
+        process.kill()
+        return
+    try:
+        os.killpg(process.pid, signal.SIGKILL)  # its own session: the group is the child and what it started
+    except ProcessLookupError:
+        pass
+
+
+@bpy.app.handlers.persistent
+def _before_load(*_) -> None:
+    cancel()
+    clear()
+
+
+def _at_exit() -> None:
+    cancel()
+
+
+def attach() -> None:
+    """Called by register(): end the job when another file is loaded and when Blender quits."""
+    bpy.app.handlers.load_pre.append(_before_load)
+    atexit.register(_at_exit)
+
+
+def detach() -> None:
+    """Called by unregister(): end the job and take the handlers away."""
+    cancel()
+    clear()
+    atexit.unregister(_at_exit)
+    if _before_load in bpy.app.handlers.load_pre:
+        bpy.app.handlers.load_pre.remove(_before_load)

@@ -1,0 +1,1 @@
+"""Operators: thin adapters over addon.api, one file a panel."""

@@ -1,0 +1,63 @@
+"""Head panel: choose, import or download a face model, add its head."""
+from __future__ import annotations
+
+import bpy
+from bpy.props import EnumProperty, StringProperty
+
+from .. import api, jobs, paths
+from ..properties import NAMING_ITEMS
+from .base import FileOperator, JobOperator
+
+
+class FACEWRIGHT_OT_add_head(JobOperator):
+    """Add the face model's head with all its expressions as shape keys, in real-world size"""
+    bl_idname = 'facewright.add_head'
+    bl_label = 'Add Head'
+
+    model: StringProperty(name='Face Model', description='"builtin", or the path of ICT-FaceKit\'s folder or archive. Empty: as set in the panel')
+    naming: EnumProperty(name='Shape Key Names', description='Whose names the shape keys get', items=(('SCENE', 'As in the Panel', 'The scene\'s setting'), *NAMING_ITEMS))
+
+    def begin(self, context):
+        source = self.model or context.scene.facewright.source
+        return None if api.model_is_ready(source) else jobs.start('import_model', {'source': source}, 'Reading the face model')
+
+    def finish(self, context, result):
+        settings = context.scene.facewright
+        naming = settings.naming if self.naming == 'SCENE' else self.naming
+        api.add_head(context, self.model or settings.source, naming)
+
+
+class FACEWRIGHT_OT_import_face_model(FileOperator, JobOperator):
+    """Read ICT-FaceKit from its folder, its GitHub zip or a tar archive, once, and use it in this scene"""
+    bl_idname = 'facewright.import_face_model'
+    bl_label = 'Import ICT-FaceKit'
+
+    filepath: StringProperty(name='File', description='ICT-FaceKit as a folder (the one that holds FaceXModel), its GitHub zip, or a tar archive', subtype='FILE_PATH')
+
+    def begin(self, context):
+        source = api.checked_path(self.filepath, 'face model')
+        return None if api.model_is_ready(source) else jobs.start('import_model', {'source': source}, 'Reading the face model')
+
+    def finish(self, context, result):
+        api.use_model(context.scene, api.checked_path(self.filepath, 'face model'))
+
+
+class FACEWRIGHT_OT_download_face_model(JobOperator):
+    """Download ICT-FaceKit (MIT licence, about 150 MB) from GitHub and use it in this scene"""
+    bl_idname = 'facewright.download_face_model'
+    bl_label = 'Download ICT-FaceKit'
+
+    @classmethod
+    def poll(cls, context):
+        if not bpy.app.online_access:
+            cls.poll_message_set('Blender may not go online: allow it in Preferences > System > Network, or import a copy you downloaded yourself')
+        return bpy.app.online_access
+
+    def begin(self, context):
+        return jobs.start('download_model', {'folder': str(paths.cache_folder() / 'downloads')}, 'Downloading ICT-FaceKit')
+
+    def finish(self, context, result):
+        api.use_model(context.scene, result['source'])
+
+
+CLASSES = (FACEWRIGHT_OT_add_head, FACEWRIGHT_OT_import_face_model, FACEWRIGHT_OT_download_face_model)

@@ -1,0 +1,52 @@
+"""Where the add-on keeps things, and which Python runs the engine."""
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+import bpy
+
+from ..engine.files import cache_folder as engine_cache_folder
+
+PACKAGE = __package__.rpartition('.')[0]  # bl_ext.<repository>.facewright in Blender, facewright elsewhere
+ROOT = Path(__file__).resolve().parent.parent
+WORKER = ROOT / 'engine' / 'worker.py'
+
+
+def preferences():
+    """The add-on's preferences; None where it runs without being enabled as one (the bpy module)."""
+    addon = bpy.context.preferences.addons.get(PACKAGE)
+    return addon.preferences if addon else None
+
+
+def cache_folder() -> Path:
+    """Face models and jobs: the preference, else $FACEWRIGHT_CACHE, else the extension's own folder, else the user's cache."""
+    chosen = getattr(preferences(), 'cache', '')
+    if chosen:
+        return Path(bpy.path.abspath(chosen))
+    if not os.environ.get('FACEWRIGHT_CACHE'):
+        with contextlib.suppress(ValueError):  # raised where this is not an installed extension
+            return Path(bpy.utils.extension_path_user(PACKAGE, path='cache', create=False))
+    return engine_cache_folder()
+
+
+@contextlib.contextmanager
+def engine_cache():
+    """Let the engine's functions, called here, use the add-on's cache folder."""
+    before = os.environ.get('FACEWRIGHT_CACHE')
+    os.environ['FACEWRIGHT_CACHE'] = str(cache_folder())
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ['FACEWRIGHT_CACHE']
+        else:
+            os.environ['FACEWRIGHT_CACHE'] = before
+
+
+def engine_python() -> str:
+    """The Python that runs the engine: the preference, else the one Blender itself runs."""
+    chosen = getattr(preferences(), 'python', '')
+    return bpy.path.abspath(chosen) if chosen else sys.executable

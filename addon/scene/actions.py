@@ -1,0 +1,120 @@
+"""Animation curves, written and read whole, in every supported version of Blender's actions.
+
+4.2: one Action a datablock. 4.4 and later: one Action with a slot for the object and one for its shape keys. 5.0: no `action.fcurves`.
+"""
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+from ...engine.errors import FacewrightError
+from ...engine.performance import Performance
+from . import units
+
+LINEAR = 1  # keyframe interpolation enum, as foreach_set wants it: exact between samples, no overshoot round a blink
+
+
+def curves(datablock: bpy.types.ID, create: bool = False, action: bpy.types.Action | None = None):
+    """The F-curve collection that animates an object or shape-key datablock; None where there is none and `create` is False.
+
+    With create an Action (or a slot in `action`) is made where missing.
+    """
+    data = datablock.animation_data
+    if not create and (data is None or data.action is None):
+        return None
+    data = data or datablock.animation_data_create()
+    if data.action is None:
+        data.action = action or bpy.data.actions.new(f'{datablock.name} performance')
+    if not hasattr(data, 'action_slot'):
+        return data.action.fcurves
+    from_strips = [s for layer in data.action.layers for s in layer.strips if s.type == 'KEYFRAME']
+    if data.action_slot is None:
+        if not create:
+            return None
+        data.action_slot = data.action.slots.new(id_type=datablock.id_type, name=datablock.name)
+    if not from_strips:
+        layer = data.action.layers[0] if data.action.layers else data.action.layers.new('Layer')
+        from_strips = [layer.strips.new(type='KEYFRAME')]
+    bag = from_strips[0].channelbag(data.action_slot, ensure=create)
+    return None if bag is None else bag.fcurves
+
+
+def write_curve(fcurves, path: str, index: int, frames: np.ndarray, values: np.ndarray, group: str = '') -> None:
+    """Replace one F-curve by T keyframes at (possibly fractional) frames."""
+    old = fcurves.find(path, index=index)
+    if old is not None:
+        fcurves.remove(old)
+    curve = fcurves.new(path, index=index)
+    curve.keyframe_points.add(len(frames))
+    curve.keyframe_points.foreach_set('co', np.stack([frames, values], -1).astype(np.float32).ravel())
+    curve.keyframe_points.foreach_set('interpolation', np.full(len(frames), LINEAR, np.int32))
+    curve.update()
+
+
+def frame_rate(scene: bpy.types.Scene, fps: float) -> None:
+    """Set the scene to a clip's rate; NTSC rates (23.976, 29.97, 59.94…) exactly, as 24, 30 or 60 over 1.001."""
+    whole = max(1, round(fps))
+    ntsc = round(fps * 1.001)
+    if abs(fps - whole) < 1e-3:
+        scene.render.fps, scene.render.fps_base = whole, 1.0
+    elif ntsc > 0 and abs(fps - ntsc / 1.001) < 5e-3:
+        scene.render.fps, scene.render.fps_base = ntsc, 1.001
+    else:
+        scene.render.fps, scene.render.fps_base = int(np.ceil(fps)), float(np.ceil(fps) / fps)
+
+
+def scene_fps(scene: bpy.types.Scene) -> float:
+    """Frames a second of a scene."""
+    return scene.render.fps / scene.render.fps_base
+
+
+def sample_frames(scene: bpy.types.Scene, time: np.ndarray, start: float) -> np.ndarray:
+    """T times (s) → T scene frames, the first at `start`; snapped to whole frames where the clip keeps a steady rate."""
+    frames = start + (time - time[0]) * scene_fps(scene)
+    whole = np.round(frames)
+    steady = np.abs(frames - whole).max() < 0.02 and (np.diff(whole) > 0).all()
+    return whole if steady else frames
+
+
+def write_weights(head: bpy.types.Object, frames: np.ndarray, weights: np.ndarray, names: tuple[str, ...], action=None) -> None:
+    """Keyframe shape keys: T×E weights under the mesh's own key names."""
+    fcurves = curves(head.data.shape_keys, create=True, action=action)
+    for name, column in zip(names, weights.T):
+        write_curve(fcurves, value_path(name), 0, frames, column)
+
+
+def write_motion(thing: bpy.types.Object, frames: np.ndarray, rotation: np.ndarray, location: np.ndarray | None) -> None:
+    """Keyframe an object: T×3×3 rotations and, unless None, T×3 locations (m), both in Blender's world."""
+    thing.rotation_mode = 'QUATERNION'
+    fcurves = curves(thing, create=True)
+    for k, column in enumerate(units.quaternions(rotation).T):
+        write_curve(fcurves, 'rotation_quaternion', k, frames, column)
+    for k, column in enumerate([] if location is None else location.T):
+        write_curve(fcurves, 'location', k, frames, column)
+
+
+def value_path(key: str) -> str:
+    """The data path of a shape key's value."""
+    return f'key_blocks["{bpy.utils.escape_identifier(key)}"].value'
+
+
+def merge_value_curves(keys: bpy.types.Key, into: str, other: str) -> None:
+    """Give key `into` the mean of its curve and `other`'s, which is removed."""
+    fcurves = curves(keys)
+    a, b = (fcurves.find(value_path(n)) if fcurves else None for n in (into, other))
+    if b is None:
+        return
+    at = sorted({p.co.x for c in (a, b) if c for p in c.keyframe_points})
+    mean = [((a.evaluate(f) if a else keys.key_blocks[into].value) + b.evaluate(f)) / 2 for f in at]
+    fcurves.remove(b)
+    write_curve(fcurves, value_path(into), 0, np.array(at), np.array(mean))
+
+
+def copy_value_curve(keys: bpy.types.Key, source: str, target: str) -> None:
+    """Give key `target` a copy of `source`'s curve, if it has one."""
+    fcurves = curves(keys)
+    a = fcurves.find(value_path(source)) if fcurves else None
+    if a is not None:
+        co = np.empty(len(a.keyframe_points) * 2, np.float32)
+        a.keyframe_points.foreach_get('co', co)
+        write_curve(fcurves, value_path(target), 0, co[::2], co[1::2])
