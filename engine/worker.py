@@ -118,7 +118,7 @@ def redirect_output(log: Path):
     """Send file descriptors 1 and 2 to the file `log`; returns a text stream onto what standard output was."""
     real = os.fdopen(os.dup(1), 'w', encoding='utf-8', newline='\n')
     log.parent.mkdir(parents=True, exist_ok=True)
-    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
         if stream is not None:
             stream.flush()
