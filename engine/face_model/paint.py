@@ -8,17 +8,19 @@ import numpy as np
 
 from .model import FaceModel
 
-TRANSPARENT = ('lacrimal_fluid_L', 'lacrimal_fluid_R', 'eye_blend_L', 'eye_blend_R', 'eye_occlusion_L', 'eye_occlusion_R')
+TRANSPARENT = ('lacrimal_fluid_L', 'lacrimal_fluid_R', 'eye_blend_L', 'eye_blend_R', 'eye_occlusion_L', 'eye_occlusion_R',
+               'eyelashes_L', 'eyelashes_R')
 
 SKIN, LIP, BROW = (.80, .64, .55), (.68, .36, .33), (.24, .17, .13)
-SCLERA, IRIS, PUPIL, LASH = (.93, .91, .89), (.30, .20, .12), (.03, .03, .03), (.10, .07, .06)
+SCLERA, IRIS, PUPIL = (.93, .91, .89), (.30, .20, .12), (.03, .03, .03)
 SOCKET, GUMS, TEETH = (.32, .10, .09), (.66, .30, .30), (.90, .87, .80)
 BROW_HALF_WIDTH, BROW_LIFT = .34, .15          # cm: painted half width, and how far above the landmark line
+LIP_MIRROR = [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55]  # the outer lip's Multi-PIE landmarks, mirrored
 IRIS_RADIUS, PUPIL_RADIUS = .58, .22           # cm, human means 11.7 and ~4.5 mm across
 
 
 def visible_faces(model: FaceModel) -> np.ndarray:
-    """F bool: faces that are not part of transparent films in front of the eye."""
+    """F bool: faces that are not part of the transparent films and lash cards in front of the eye."""
     clear = np.zeros(model.vertex_count, bool)
     for name in TRANSPARENT:
         clear[model.regions.get(name, np.zeros(0, int))] = True
@@ -63,9 +65,10 @@ def albedo(model: FaceModel) -> np.ndarray:
         distance = _distance_to_polyline(v[face], line + (0, BROW_LIFT, 0))
         a = np.clip((BROW_HALF_WIDTH - distance) / (.35 * BROW_HALF_WIDTH), 0, 1)[:, None]
         colour[face] = (1 - a) * colour[face] + a * BROW
-    lips = face[_inside_polygon(v[face][:, :2], mark[48:60, :2]) & (v[face][:, 2] > mark[48:60, 2].min() - 1.5)]
+    outline = (mark[48:60] + mark[LIP_MIRROR] * (-1, 1, 1)) / 2
+    lips = face[_inside_polygon(v[face][:, :2], outline[:, :2]) & (v[face][:, 2] > outline[:, 2].min() - 1.5)]
     colour[lips] = LIP
-    for name, value in (('mouth_socket', SOCKET), ('gums_tongue', GUMS), ('teeth', TEETH), ('eyelashes_L', LASH), ('eyelashes_R', LASH)):
+    for name, value in (('mouth_socket', SOCKET), ('gums_tongue', GUMS), ('teeth', TEETH)):
         colour[region.get(name, np.zeros(0, int))] = value
     for side in 'LR':
         ball = region[f'eyeball_{side}']

@@ -1,0 +1,30 @@
+"""The tracker's settings, each with its unit and where its number comes from."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TrackOptions:
+    """All priors are standard deviations of zero-mean Gaussians unless said otherwise."""
+    keyframes: int = 48              # frames that share in finding identity and focal length (measured here: more changes nothing)
+    iterations: int = 12             # Gauss-Newton steps for keyframes
+    window: int = 240                # frames solved together once identity is known: keeps memory flat
+    overlap: int = 16                # frames two windows share
+    noise: float = .02               # landmark noise as part of the face's RMS radius in the picture (measured here)
+    data: float = .12                # weight of a landmark's square: neighbours err together, 478 are not 478 opinions (measured here)
+    robust: float = 3.               # Cauchy scale, in units of noise
+    contour_tangent: float = 6.      # how many times freer a face-oval point is along the oval than across it
+    identity: float = 1.             # ICT's identity coefficients are N(0, 1) by construction
+    identity_weight: float = 4.      # weight of that prior against the keyframes (measured here)
+    weight_sigma: float = .5         # expression weights
+    weight_l1: float = .6            # exponential prior on expression weights, per unit
+    pair_sigma: float = .25          # difference between a left and a right weight
+    weight_speed: float = 1.         # random walk of a weight, per √s
+    fast_speed: float = 6.           # the same for lids and gaze
+    turn_speed: float = 2.           # rad per √s
+    move_speed: float = 25.          # cm per √s
+    focal_guess: float = 1.35        # focal length per longer picture side, where unknown (a 48 mm lens on 35-mm film)
+    focal_sigma: float = .35         # of its logarithm
+    bias_sigma: float = .12          # cm: how far this person's landmark may lie from where the model has it
+    neutral_sigma: float = .03       # expression weights on the frame the user calls neutral

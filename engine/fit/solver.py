@@ -1,0 +1,351 @@
+"""The maximum-a-posteriori fit of motion and what all frames share: residuals, priors, Levenberg-Marquardt.
+
+Unknowns of a node (a moment of the first view): rotation vector, translation, expression weights. A sight between two nodes
+sees the straight line between them (design: the motion is a function of time; no common clock is needed).
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from ..face_model.landmarks import ModelLandmarks
+from ..face_model.model import FaceModel
+from .arrow import solve_arrow
+from .options import TrackOptions
+
+DTYPE = torch.float64
+CHUNK = 24  # frames linearised at once: bounds memory
+
+
+@dataclass(frozen=True)
+class Basis:
+    """The face model at the 478 landmarks, cm: mean L×3, identities L×3×I, expressions L×3×E, confidence L."""
+    mean: torch.Tensor
+    identities: torch.Tensor
+    expressions: torch.Tensor
+    confidence: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One view's landmarks, ready to fit: for n frames the node before (n), how far towards the next (n, in [0, 1)),
+    pixels relative to the principal point with distortion and aspect removed (n×L×2), and whitening (n×L×2×2)."""
+    node: torch.Tensor
+    between: torch.Tensor
+    pixels: torch.Tensor
+    whiten: torch.Tensor
+    frames: np.ndarray      # n: the frame of the view each row is
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all frames share: identity I; log focal V; view rotation V×3×3 and translation V×3 (world → camera); landmark deviation L×3."""
+    identity: torch.Tensor
+    log_focal: torch.Tensor
+    rotation: torch.Tensor
+    translation: torch.Tensor
+    deviation: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Node values: rotation K×3×3, translation K×3 (head → world, cm), weights K×E."""
+    rotation: torch.Tensor
+    translation: torch.Tensor
+    weights: torch.Tensor
+
+
+def landmark_basis(model: FaceModel, landmarks: ModelLandmarks) -> Basis:
+    """The model's linear bases sampled at the landmarks."""
+    as_tensor = lambda a: torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
+    return Basis(as_tensor(landmarks.on(model.neutral)), as_tensor(np.moveaxis(landmarks.on(model.identities), 0, -1)),
+                 as_tensor(np.moveaxis(landmarks.on(model.expressions), 0, -1)), as_tensor(landmarks.confidence))
+
+
+def skew(v: torch.Tensor) -> torch.Tensor:
+    """…×3 → …×3×3 with skew(v) u = v × u."""
+    x, y, z = v.unbind(-1)
+    o = torch.zeros_like(x)
+    return torch.stack([o, -z, y, z, o, -x, -y, x, o], -1).reshape(v.shape[:-1] + (3, 3))
+
+
+def exponential(v: torch.Tensor) -> torch.Tensor:
+    """…×3 rotation vectors → …×3×3."""
+    return torch.linalg.matrix_exp(skew(v))
+
+
+def logarithm(r: torch.Tensor) -> torch.Tensor:
+    """…×3×3 rotations by less than π → …×3 rotation vectors."""
+    cosine = ((r.diagonal(dim1=-2, dim2=-1).sum(-1) - 1) / 2).clamp(-1, 1)
+    angle = torch.acos(cosine)
+    axis = torch.stack([r[..., 2, 1] - r[..., 1, 2], r[..., 0, 2] - r[..., 2, 0], r[..., 1, 0] - r[..., 0, 1]], -1) / 2
+    return axis / torch.sinc(angle / torch.pi)[..., None].clamp_min(1e-6)
+
+
+def blend_nodes(between: torch.Tensor, at: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+    u = between.reshape((-1,) + (1,) * (at.dim() - 1))
+    return (1 - u) * at + u * after
+
+
+def place(basis: Basis, shared: Shared, motion: Motion, sight: Sight, view: int, rows: slice):
+    """Landmarks of some rows in camera space (n×L×3), and the rotated shapes at the two nodes round each row."""
+    shape = basis.mean + shared.deviation + basis.identities @ shared.identity
+    nodes = (sight.node[rows], (sight.node[rows] + 1).clamp_max(len(motion.weights) - 1))
+    turned = [torch.einsum('nij,nlj->nli', motion.rotation[k], shape + torch.einsum('lie,ne->nli', basis.expressions, motion.weights[k])) for k in nodes]
+    world = blend_nodes(sight.between[rows], turned[0] + motion.translation[nodes[0]][:, None], turned[1] + motion.translation[nodes[1]][:, None])
+    return world @ shared.rotation[view].T + shared.translation[view], world, turned, nodes
+
+
+def projection(camera: torch.Tensor, focal: torch.Tensor) -> torch.Tensor:
+    return camera[..., :2] / camera[..., 2:].clamp_min(1.) * focal
+
+
+@dataclass(frozen=True)
+class Priors:
+    """Quadratic priors on a node's weights: precision E×E, linear E (the L1 prior: weights are not negative); random-walk
+    precision per second of the node's unknowns (6 + E: rotation, translation, weights)."""
+    precision: torch.Tensor
+    linear: torch.Tensor
+    walk: torch.Tensor
+    jaw_open: int
+    mouth_close: int
+
+
+def make_priors(names: tuple[str, ...], options: TrackOptions) -> Priors:
+    """Priors by name: unlike left and right weights cost, lids and gaze may move fast, poorly seen shapes stay small."""
+    count = len(names)
+    sigma = torch.full((count,), options.weight_sigma, dtype=DTYPE)
+    index = {n: i for i, n in enumerate(names)}
+    for name, value in WEIGHT_SIGMA.items():
+        if name in index:
+            sigma[index[name]] = value * options.weight_sigma
+    precision = torch.diag(sigma ** -2)
+    for name in names:
+        if not name.endswith('_L'):
+            continue
+        other = name[:-2] + '_R'
+        other = other.replace('LookIn', 'Look*').replace('LookOut', 'LookIn').replace('Look*', 'LookOut')
+        if other in index:
+            scale = GAZE_PAIR if 'Look' in name else 1.
+            pair = torch.zeros(count, dtype=DTYPE)
+            pair[index[name]], pair[index[other]] = 1, -1
+            precision += torch.outer(pair, pair) / (options.pair_sigma * scale) ** 2
+    linear = torch.full((count,), options.weight_l1, dtype=DTYPE)
+    speed = torch.tensor([options.fast_speed if n.startswith(('eyeBlink', 'eyeLook', 'eyeWide', 'eyeSquint')) else options.weight_speed for n in names], dtype=DTYPE)
+    walk = torch.cat([torch.full((3,), options.turn_speed, dtype=DTYPE), torch.full((3,), options.move_speed, dtype=DTYPE), speed]) ** -2
+    return Priors(precision, linear, walk, index.get('jawOpen', -1), index.get('mouthClose', -1))
+
+
+# Relative prior widths of shapes that landmarks show badly (little or no motion in the picture plane) or that are common.
+WEIGHT_SIGMA = {'jawForward': .5, 'cheekPuff_L': .5, 'cheekPuff_R': .5, 'jawOpen': 2., 'eyeBlink_L': 2., 'eyeBlink_R': 2.,
+                'mouthSmile_L': 1.5, 'mouthSmile_R': 1.5, 'mouthClose': .6, 'mouthShrugUpper': .6, 'mouthShrugLower': .7,
+                **{f'eyeLook{d}_{s}': 2. for d in ('Up', 'Down', 'In', 'Out') for s in 'LR'}}
+GAZE_PAIR = .4  # eyes turn together
+
+
+@dataclass
+class System:
+    """Normal equations of one linearisation (see arrow.solve_arrow) and the cost there."""
+    diagonal: torch.Tensor
+    upper: torch.Tensor
+    border: torch.Tensor
+    corner: torch.Tensor
+    gradient: torch.Tensor
+    gradient_shared: torch.Tensor
+    cost: float
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Everything that stays fixed while solving. free: which shared unknowns move ('identity', 'focal', 'cameras')."""
+    basis: Basis
+    sights: tuple[Sight, ...]
+    priors: Priors
+    options: TrackOptions
+    step: torch.Tensor               # K−1 seconds between nodes
+    neutral_node: int                # −1: unknown
+    focal_prior: torch.Tensor        # V log focal
+    unknown_focal: tuple[bool, ...]
+    free: frozenset[str] = frozenset()
+    anchor: Motion | None = None     # node 0 is held near this
+    anchors: int = 0                 # how many first nodes are held
+
+    @property
+    def identity_count(self) -> int:
+        return self.basis.identities.shape[2] if 'identity' in self.free else 0
+
+    @property
+    def shared_count(self) -> int:
+        views = len(self.sights)
+        return self.identity_count + (views if 'focal' in self.free else 0) + (6 * views if 'cameras' in self.free else 0)
+
+
+def linearise(problem: Problem, shared: Shared, motion: Motion, derivatives: bool = True) -> System:
+    """The cost and, where asked, its Gauss-Newton normal equations at one state."""
+    basis, options, priors = problem.basis, problem.options, problem.priors
+    count, expressions = motion.weights.shape
+    m, g, ids = 6 + expressions, problem.shared_count, problem.identity_count
+    views = len(problem.sights)
+    system = System(torch.zeros(count, m, m, dtype=DTYPE), torch.zeros(max(count - 1, 0), m, m, dtype=DTYPE), torch.zeros(count, m, g, dtype=DTYPE),
+                    torch.zeros(g, g, dtype=DTYPE), torch.zeros(count, m, dtype=DTYPE), torch.zeros(g, dtype=DTYPE), 0.)
+    for view, sight in enumerate(problem.sights):
+        focal = shared.log_focal[view].exp()
+        for start in range(0, len(sight.node), CHUNK):
+            rows = slice(start, start + CHUNK)
+            camera, world, turned, nodes = place(basis, shared, motion, sight, view, rows)
+            pixels = projection(camera, focal)
+            residual = torch.einsum('nlij,nlj->nli', sight.whiten[rows], pixels - sight.pixels[rows])
+            square = (residual ** 2).sum(2) / options.robust ** 2
+            system.cost += .5 * options.data * options.robust ** 2 * float(torch.log1p(square).sum())
+            if not derivatives:
+                continue
+            root = torch.sqrt(options.data / (1 + square))[..., None]       # IRLS for the Cauchy loss
+            whiten = sight.whiten[rows] * root[..., None]
+            residual = residual * root
+            x, y, z = camera.unbind(-1)
+            z = z.clamp_min(1.)
+            o = torch.zeros_like(z)
+            d = torch.stack([1 / z, o, -x / z ** 2, o, 1 / z, -y / z ** 2], -1).reshape(z.shape + (2, 3)) * focal
+            d = whiten @ d                                                   # n×L×2×3, by camera-space motion
+            dw = d @ shared.rotation[view]                                   # by world-space motion
+            n = len(residual)
+            flat = residual.reshape(n, -1)
+            blocks = []
+            paired = bool((sight.between[rows] > 0).any())
+            for k in range(2 if paired else 1):
+                share = (1 - sight.between[rows] if k == 0 else sight.between[rows])[:, None, None, None]
+                dk = dw * share
+                dr = dk @ motion.rotation[nodes[k]][:, None]
+                j = torch.empty(n, dk.shape[1], 2, m, dtype=DTYPE)
+                j[..., :3] = -(dk @ skew(turned[k]))
+                j[..., 3:6] = dk
+                j[..., 6:] = torch.einsum('nlai,lie->nlae', dr, basis.expressions)
+                blocks.append(j.reshape(n, -1, m))
+                system.diagonal.index_add_(0, nodes[k], blocks[k].transpose(1, 2) @ blocks[k])
+                system.gradient.index_add_(0, nodes[k], torch.einsum('nrm,nr->nm', blocks[k], flat))
+            if paired and count > 1:
+                inner = nodes[0] < count - 1
+                system.upper.index_add_(0, nodes[0][inner], (blocks[0].transpose(1, 2) @ blocks[1])[inner])
+            if g:
+                js = torch.zeros(n, dw.shape[1], 2, g, dtype=DTYPE)
+                if ids:
+                    rotation = blend_nodes(sight.between[rows], motion.rotation[nodes[0]], motion.rotation[nodes[1]])
+                    js[..., :ids] = torch.einsum('nlai,lie->nlae', dw @ rotation[:, None], basis.identities)
+                if 'focal' in problem.free and problem.unknown_focal[view]:
+                    js[..., ids + view] = torch.einsum('nlij,nlj->nli', whiten, pixels)
+                if 'cameras' in problem.free and view:
+                    at = g - 6 * views + 6 * view
+                    js[..., at:at + 3] = -(d @ skew(world @ shared.rotation[view].T))
+                    js[..., at + 3:at + 6] = d
+                js = js.reshape(n, -1, g)
+                for k, block in enumerate(blocks):
+                    system.border.index_add_(0, nodes[k], block.transpose(1, 2) @ js)
+                all_rows = js.reshape(-1, g)
+                system.corner += all_rows.T @ all_rows
+                system.gradient_shared += all_rows.T @ flat.reshape(-1)
+    add_priors(problem, shared, motion, system)
+    return system
+
+
+def add_priors(problem: Problem, shared: Shared, motion: Motion, system: System) -> None:
+    """Add every prior's cost, gradient and curvature."""
+    priors, options = problem.priors, problem.options
+    w = motion.weights
+    pull = w @ priors.precision
+    system.cost += float(.5 * (w * pull).sum() + (w * priors.linear).sum())
+    system.diagonal[:, 6:, 6:] += priors.precision
+    system.gradient[:, 6:] += pull + priors.linear
+    if priors.jaw_open >= 0 and priors.mouth_close >= 0:  # mouthClose is a corrective of jawOpen: it may not exceed it
+        a, b = 6 + priors.mouth_close, 6 + priors.jaw_open
+        excess = (w[:, a - 6] - w[:, b - 6]).clamp_min(0) / .05
+        on = (excess > 0).to(DTYPE) / .05 ** 2
+        system.cost += float(.5 * (excess ** 2).sum())
+        for i, j, sign in ((a, a, 1), (b, b, 1), (a, b, -1), (b, a, -1)):
+            system.diagonal[:, i, j] += sign * on
+        system.gradient[:, a] += excess / .05
+        system.gradient[:, b] -= excess / .05
+    if len(w) > 1:
+        precision = priors.walk / problem.step[:, None].clamp_min(1e-4)
+        turn = logarithm(motion.rotation[1:] @ motion.rotation[:-1].transpose(1, 2))
+        change = torch.cat([turn, motion.translation[1:] - motion.translation[:-1], w[1:] - w[:-1]], 1)
+        system.cost += float(.5 * (precision * change ** 2).sum())
+        spread = torch.diag_embed(precision)
+        system.diagonal[1:] += spread
+        system.diagonal[:-1] += spread
+        system.upper -= spread
+        system.gradient[1:] += precision * change
+        system.gradient[:-1] -= precision * change
+    if problem.neutral_node >= 0:
+        k, tight = problem.neutral_node, options.neutral_sigma ** -2
+        system.cost += float(.5 * tight * (w[k] ** 2).sum())
+        system.diagonal[k, 6:, 6:] += tight * torch.eye(w.shape[1], dtype=DTYPE)
+        system.gradient[k, 6:] += tight * w[k]
+    if problem.anchor is not None:
+        k = problem.anchors
+        gap = torch.cat([logarithm(motion.rotation[:k] @ problem.anchor.rotation[:k].transpose(1, 2)),
+                         motion.translation[:k] - problem.anchor.translation[:k], w[:k] - problem.anchor.weights[:k]], 1)
+        tight = torch.cat([torch.full((3,), 1e6, dtype=DTYPE), torch.full((3,), 1e4, dtype=DTYPE), torch.full((w.shape[1],), 1e5, dtype=DTYPE)])
+        system.cost += float(.5 * (tight * gap ** 2).sum())
+        system.diagonal[:k] += torch.diag(tight)
+        system.gradient[:k] += tight * gap
+    ids, views = problem.identity_count, len(problem.sights)
+    if ids:
+        precision = options.identity_weight / options.identity ** 2
+        system.cost += float(.5 * precision * (shared.identity ** 2).sum())
+        system.corner[:ids, :ids] += precision * torch.eye(ids, dtype=DTYPE)
+        system.gradient_shared[:ids] += precision * shared.identity
+    if 'focal' in problem.free:
+        gap = (shared.log_focal - problem.focal_prior) / options.focal_sigma ** 2
+        weight = 10.  # against keyframes × landmarks: a guess of the lens is worth ten looks
+        system.cost += float(.5 * weight * (gap * (shared.log_focal - problem.focal_prior)).sum())
+        rows = torch.arange(ids, ids + views)
+        system.corner[rows, rows] += weight / options.focal_sigma ** 2
+        system.gradient_shared[rows] += weight * gap
+    if 'cameras' in problem.free:
+        rows = torch.arange(problem.shared_count - 6 * views, problem.shared_count)
+        system.corner[rows, rows] += 1e-3
+
+
+def solve(problem: Problem, shared: Shared, motion: Motion, iterations: int, tolerance: float = 2e-4) -> Iterator[tuple[Shared, Motion]]:
+    """Levenberg-Marquardt with weights kept in [0, 1] by an active set; yields the state after each accepted step."""
+    damping, cost = 1e-3, None
+    ids, views = problem.identity_count, len(problem.sights)
+    for _ in range(iterations):
+        system = linearise(problem, shared, motion)
+        w = motion.weights
+        pinned = torch.cat([torch.zeros(len(w), 6, dtype=torch.bool),
+                            ((w <= 0) & (system.gradient[:, 6:] > 0)) | ((w >= 1) & (system.gradient[:, 6:] < 0))], 1)
+        live = (~pinned).to(DTYPE)
+        system.diagonal = system.diagonal * live[:, :, None] * live[:, None, :] + torch.diag_embed(1 - live)
+        system.upper = system.upper * live[:-1, :, None] * live[1:, None, :]
+        system.border = system.border * live[:, :, None]
+        gradient = system.gradient * live
+        accepted = False
+        for _ in range(6):
+            raise_by = lambda d: torch.diag_embed(d.diagonal(dim1=-2, dim2=-1) * damping + 1e-9)
+            step, shared_step = solve_arrow(system.diagonal + raise_by(system.diagonal), system.upper, system.border,
+                                            system.corner + raise_by(system.corner), -gradient, -system.gradient_shared)
+            new_motion = Motion(exponential(step[:, :3]) @ motion.rotation, motion.translation + step[:, 3:6], (w + step[:, 6:]).clamp(0, 1))
+            new_shared = shared
+            if ids:
+                new_shared = replace(new_shared, identity=shared.identity + shared_step[:ids])
+            if 'focal' in problem.free:
+                new_shared = replace(new_shared, log_focal=shared.log_focal + shared_step[ids:ids + views].clamp(-.3, .3))
+            if 'cameras' in problem.free:
+                change = shared_step[-6 * views:].reshape(views, 6)
+                new_shared = replace(new_shared, rotation=exponential(change[:, :3]) @ shared.rotation, translation=shared.translation + change[:, 3:])
+            new_cost = linearise(problem, new_shared, new_motion, derivatives=False).cost
+            if np.isfinite(new_cost) and new_cost < system.cost:
+                accepted = True
+                break
+            damping *= 8
+        if not accepted:
+            return
+        damping = max(damping / 4, 1e-6)
+        shared, motion = new_shared, new_motion
+        yield shared, motion
+        if system.cost - new_cost < tolerance * abs(system.cost):
+            return

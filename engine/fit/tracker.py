@@ -1,0 +1,312 @@
+"""The tracker: identity, focal length, head pose and expression weights from the landmarks of all frames and views together.
+
+Keyframes find what is shared (identity, focal length, the other views' cameras where unknown, the person's constant deviation
+per landmark); then windows of frames are solved with that held, so that memory does not grow with the clip.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import torch
+
+from ..errors import FacewrightError
+from ..face_model.landmarks import ModelLandmarks
+from ..face_model.model import FaceModel
+from ..footage import landmark_sets as sets
+from ..footage.footage import Camera, Footage, Observations, View, ViewObservations
+from .options import TrackOptions
+from .solver import DTYPE, Basis, Motion, Problem, Shared, Sight, landmark_basis, make_priors, place, projection, solve
+
+SCORED = np.unique(np.concatenate([sets.LIPS, sets.EYE_LEFT, sets.EYE_RIGHT, sets.BROW_LEFT, sets.BROW_RIGHT, sets.NOSE]))
+FLIP = np.diag([1., -1., -1.])  # head axes → camera axes of an upright head that faces the camera
+
+
+@dataclass(frozen=True)
+class Track:
+    """The result of `track`, numpy float64.
+
+    identity I; deviation 478×3 cm; cameras: per view, with what was found filled in; time K s; weights K×E; rotation K×3×3 and
+    translation K×3 (head → world, cm); per view: projected landmarks T×478×2 px, error T (mean distance over eyes, brows, nose and
+    lips as a part of the outer-eye distance in the picture of a head facing it; NaN where no face was seen), eye_distance T px.
+    """
+    identity: np.ndarray
+    deviation: np.ndarray
+    cameras: tuple[Camera, ...]
+    time: np.ndarray
+    weights: np.ndarray
+    rotation: np.ndarray
+    translation: np.ndarray
+    projected: tuple[np.ndarray, ...]
+    errors: tuple[np.ndarray, ...]
+    eye_distance: tuple[np.ndarray, ...]
+
+
+def rms_radius(points: np.ndarray) -> np.ndarray:
+    """T: root mean square distance of each frame's landmarks (T×478×2) from their middle, pixels."""
+    return np.sqrt(((points - points.mean(1, keepdims=True)) ** 2).sum(2).mean(1))
+
+
+def undistort(points: np.ndarray, camera: Camera, focal: float) -> np.ndarray:
+    """T×478×2 pixels → pixels relative to the principal point without distortion, aspect divided out of y."""
+    if any(camera.distortion):
+        k = np.array([[focal, 0, camera.centre[0]], [0, focal * camera.aspect, camera.centre[1]], [0, 0, 1]])
+        flat = cv2.undistortPoints(points.reshape(-1, 1, 2).astype(np.float64), k, np.asarray(camera.distortion))
+        return flat.reshape(points.shape) * focal
+    out = points - np.asarray(camera.centre)
+    return out / (1, camera.aspect)
+
+
+def whitening(points: np.ndarray, confidence: np.ndarray, options: TrackOptions) -> np.ndarray:
+    """T×478×2×2: residual pixels → units of noise. Face-oval points are freer along the oval than across it."""
+    noise = np.maximum(options.noise * rms_radius(points), .05)[:, None]
+    scale = np.sqrt(confidence) / noise
+    out = scale[..., None, None] * np.eye(2)
+    oval = sets.FACE_OVAL_LOOP
+    along = np.roll(points[:, oval], -1, 1) - np.roll(points[:, oval], 1, 1)
+    along /= np.maximum(np.linalg.norm(along, axis=2, keepdims=True), 1e-9)
+    across = np.stack([-along[..., 1], along[..., 0]], -1)
+    free = across[..., :, None] * across[..., None, :] + along[..., :, None] * along[..., None, :] / options.contour_tangent
+    out[:, oval] = scale[:, oval, None, None] * free
+    return out
+
+
+def make_sight(view: View, seen: ViewObservations, basis_confidence: np.ndarray, nodes: np.ndarray, focal: float, options: TrackOptions,
+               frames: np.ndarray) -> Sight:
+    """The given frames of a view as rows between the nodes (times, s); frames without a face are left out."""
+    frames = frames[seen.present[frames]]
+    times = view.times[frames]
+    after = np.clip(np.searchsorted(nodes, times, side='right') - 1, 0, max(len(nodes) - 2, 0))
+    gap = nodes[after + 1] - nodes[after] if len(nodes) > 1 else np.ones(len(times))
+    between = np.clip((times - nodes[after]) / gap, 0, 1) if len(nodes) > 1 else np.zeros(len(times))
+    step = (between > 1 - 1e-6) & (after + 1 < len(nodes))
+    after, between = after + step, np.where(step | (between < 1e-6), 0, between)
+    points = seen.points[frames].astype(np.float64)
+    tensor = lambda a: torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
+    return Sight(torch.as_tensor(after), tensor(between), tensor(undistort(points, view.camera, focal)),
+                 tensor(whitening(points, seen.confidence[frames] * basis_confidence, options)), frames)
+
+
+def poses_from_landmarks(points3d: np.ndarray, sight_points: np.ndarray, confidence: np.ndarray, focal: float) -> tuple[np.ndarray, np.ndarray]:
+    """One frame's head → camera pose by PnP (OpenCV) from landmarks relative to the principal point."""
+    k = np.array([[focal, 0, 0], [0, focal, 0], [0, 0, 1.]])
+    rows = np.flatnonzero(confidence > np.median(confidence) * .5)
+    ok, rvec, tvec = cv2.solvePnP(points3d[rows], sight_points[rows], k, None, flags=cv2.SOLVEPNP_SQPNP)
+    if not ok or tvec[2, 0] <= 0:
+        spread = np.linalg.norm(points3d - points3d.mean(0), axis=1).mean() / max(np.linalg.norm(sight_points - sight_points.mean(0), axis=1).mean(), 1e-6)
+        rotation = FLIP.copy()
+        depth = focal * spread
+        return rotation, np.r_[sight_points.mean(0) * spread, depth] - rotation @ points3d.mean(0)
+    return cv2.Rodrigues(rvec)[0], tvec[:, 0]
+
+
+def first_poses(basis: Basis, footage: Footage, observations: Observations, focals: np.ndarray, extrinsics: tuple[np.ndarray, np.ndarray],
+                times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """World poses at the given times, from whichever view saw the face best near each; gaps are filled from the nearest."""
+    mean = basis.mean.numpy()
+    confidence = basis.confidence.numpy()
+    rotation, translation, known = np.tile(FLIP, (len(times), 1, 1)), np.zeros((len(times), 3)), np.zeros(len(times), bool)
+    for k, time in enumerate(times):
+        best = None
+        for v, (view, seen) in enumerate(zip(footage.views, observations.views)):
+            have = np.flatnonzero(seen.present)
+            if not len(have):
+                continue
+            frame = have[np.abs(view.times[have] - time).argmin()]
+            if abs(view.times[frame] - time) > .51 / min(view.fps, 60) + 1e-6 and v == 0 and len(footage.views) == 1:
+                continue
+            score = seen.confidence[frame].mean() - 10 * abs(view.times[frame] - time)
+            if best is None or score > best[0]:
+                best = (score, v, frame)
+        if best is None:
+            continue
+        _, v, frame = best
+        view, seen = footage.views[v], observations.views[v]
+        points = undistort(seen.points[frame][None].astype(np.float64), view.camera, focals[v])[0]
+        r, t = poses_from_landmarks(mean, points, seen.confidence[frame] * confidence, focals[v])
+        rotation[k], translation[k], known[k] = extrinsics[0][v].T @ r, extrinsics[0][v].T @ (t - extrinsics[1][v]), True
+    if not known.any():
+        raise FacewrightError('No face was found in the footage: choose a clip that shows a face, or set in and out points round it.')
+    have = np.flatnonzero(known)
+    nearest = have[np.abs(np.arange(len(times))[:, None] - have[None]).argmin(1)]
+    return rotation[nearest], translation[nearest]
+
+
+def choose_keyframes(view: View, seen: ViewObservations, count: int) -> np.ndarray:
+    """Frames of the first view spread over the clip and over poses: even in time, each the best seen of its stretch."""
+    have = np.flatnonzero(seen.present)
+    if len(have) <= count:
+        return have
+    score = seen.confidence.mean(1)
+    return np.array([part[score[part].argmax()] for part in np.array_split(have, count)])
+
+
+def node_times(footage: Footage) -> np.ndarray:
+    """The first view's frame times: one node each."""
+    return footage.views[0].times
+
+
+def relative_cameras(basis: Basis, footage: Footage, observations: Observations, focals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """World → camera of every view when unknown: the first view is the world, the others from the head's pose in both at close times."""
+    count = len(footage.views)
+    rotation, translation = np.tile(np.eye(3), (count, 1, 1)), np.zeros((count, 3))
+    mean, confidence = basis.mean.numpy(), basis.confidence.numpy()
+    for v in range(1, count):
+        a, b = footage.views[0], footage.views[v]
+        pairs = []
+        for i in np.flatnonzero(observations.views[0].present):
+            have = np.flatnonzero(observations.views[v].present)
+            if len(have):
+                j = have[np.abs(b.times[have] - a.times[i]).argmin()]
+                pairs.append((abs(b.times[j] - a.times[i]), i, j))
+        if not pairs:
+            raise FacewrightError(f'The view {b.name} shows no face: take it out of the list, or choose other footage.')
+        relative = []
+        for _, i, j in sorted(pairs)[:24]:
+            poses = [poses_from_landmarks(mean, undistort(o.points[f][None].astype(np.float64), w.camera, focals[n])[0], o.confidence[f] * confidence, focals[n])
+                     for w, o, f, n in ((a, observations.views[0], i, 0), (b, observations.views[v], j, v))]
+            r = poses[1][0] @ poses[0][0].T
+            relative.append((r, poses[1][1] - r @ poses[0][1]))
+        u, _, vt = np.linalg.svd(np.median([r for r, _ in relative], 0))
+        rotation[v] = u @ np.diag([1, 1, np.linalg.det(u @ vt)]) @ vt
+        translation[v] = np.median([t for _, t in relative], 0)
+    return rotation, translation
+
+
+def find_deviation(problem: Problem, shared: Shared, motion: Motion, options: TrackOptions) -> torch.Tensor:
+    """Ridge estimate of each landmark's constant offset L×3 (head space, cm) from all rows of all views."""
+    count = len(problem.basis.mean)
+    a, b = torch.zeros(count, 3, 3, dtype=DTYPE), torch.zeros(count, 3, dtype=DTYPE)
+    for view, sight in enumerate(problem.sights):
+        focal = shared.log_focal[view].exp()
+        camera, _, _, nodes = place(problem.basis, shared, motion, sight, view, slice(None))
+        residual = torch.einsum('nlij,nlj->nli', sight.whiten, sight.pixels - projection(camera, focal))
+        root = torch.sqrt(options.data / (1 + (residual ** 2).sum(2) / options.robust ** 2))[..., None]
+        x, y, z = camera.unbind(-1)
+        o = torch.zeros_like(z)
+        d = torch.stack([1 / z, o, -x / z ** 2, o, 1 / z, -y / z ** 2], -1).reshape(z.shape + (2, 3)) * focal
+        j = (sight.whiten * root[..., None]) @ d @ (shared.rotation[view] @ motion.rotation[nodes[0]])[:, None]
+        a += torch.einsum('nlai,nlaj->lij', j, j)
+        b += torch.einsum('nlai,nla->li', j, residual * root)
+    ridge = torch.eye(3, dtype=DTYPE) * options.bias_sigma ** -2
+    b += torch.einsum('lij,lj->li', a, shared.deviation)
+    return torch.linalg.solve(a + ridge, b)
+
+
+def track(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observations: Observations, options: TrackOptions = TrackOptions(),
+          neutral_frame: int = -1) -> Iterator[tuple[float, str] | Track]:
+    """A generator of (fraction, stage), whose return value is the Track. neutral_frame counts the first view's frames (−1: unknown)."""
+    basis = landmark_basis(model, landmarks)
+    confidence = landmarks.confidence
+    priors = make_priors(model.names, options)
+    views = footage.views
+    unknown = tuple(v.camera.focal is None for v in views)
+    focals = np.array([v.camera.focal or options.focal_guess * max(v.size) for v in views])
+    nodes = node_times(footage)
+    if footage.calibrated:
+        cameras = np.stack([v.camera.rotation for v in views]), np.stack([v.camera.translation for v in views])
+    else:
+        cameras = relative_cameras(basis, footage, observations, focals)
+    tensor = lambda a: torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
+    shared = Shared(torch.zeros(basis.identities.shape[2], dtype=DTYPE), tensor(np.log(focals)), tensor(cameras[0]), tensor(cameras[1]), torch.zeros(len(basis.mean), 3, dtype=DTYPE))
+
+    keys = key_nodes(footage, observations, options, neutral_frame)
+    key_times = nodes[keys]
+    resampled = [at_times(view, seen, key_times) for view, seen in zip(views, observations.views)]
+    sights = tuple(make_sight(v, s, confidence, key_times, f, options, np.arange(len(key_times))) for (v, s), f in zip(resampled, focals))
+    r, t = first_poses(basis, footage, observations, focals, cameras, key_times)
+    motion = Motion(tensor(r), tensor(t), torch.full((len(keys), len(model.names)), .02, dtype=DTYPE))
+    free = {'identity'} | ({'focal'} if any(unknown) else set()) | ({'cameras'} if len(views) > 1 and not footage.calibrated else set())
+    neutral = int(np.flatnonzero(keys == neutral_frame)[0]) if neutral_frame in keys else -1
+    problem = Problem(basis, sights, priors, options, tensor(np.diff(key_times)), neutral, shared.log_focal, unknown, frozenset(free))
+    rounds = 3
+    for turn in range(rounds):
+        for i, (shared, motion) in enumerate(solve(problem, shared, motion, options.iterations)):
+            yield .35 * (turn + min(i + 1, options.iterations) / options.iterations) / rounds, 'Finding the person and the lens'
+        if turn < rounds - 1:
+            shared = replace(shared, deviation=find_deviation(problem, shared, motion, options))
+    key_weights = motion.weights
+
+    focals = shared.log_focal.exp().numpy()
+    frozen = replace(problem, free=frozenset())
+    whole = Motion(torch.empty(len(nodes), 3, 3, dtype=DTYPE), torch.empty(len(nodes), 3, dtype=DTYPE), torch.empty(len(nodes), len(model.names), dtype=DTYPE))
+    projected = [np.full((len(v.times), len(confidence), 2), np.nan, np.float32) for v in views]
+    starts = list(range(0, max(len(nodes) - options.overlap, 1), options.window - options.overlap))
+    for n, start in enumerate(starts):
+        stop = min(start + options.window, len(nodes))
+        own = nodes[start:stop]
+        inside = [np.flatnonzero((v.times >= own[0] - (1e9 if start == 0 else 1e-9)) & (v.times <= own[-1] + (1e9 if stop == len(nodes) else 1e-9))) for v in views]
+        sights = tuple(make_sight(v, s, confidence, own, f, options, f_in) for v, s, f, f_in in zip(views, observations.views, focals, inside))
+        shared_cameras = shared.rotation.numpy(), shared.translation.numpy()
+        r, t = first_poses(basis, footage, observations, focals, shared_cameras, own)
+        nearest = torch.as_tensor(np.abs(own[:, None] - key_times[None]).argmin(1))
+        motion = Motion(tensor(r), tensor(t), key_weights[nearest].clone())
+        held = min(options.overlap // 2, stop - start) if start else 0
+        if held:
+            for name in ('rotation', 'translation', 'weights'):
+                getattr(motion, name)[:held] = getattr(whole, name)[start:start + held]
+        local = replace(frozen, sights=sights, step=tensor(np.diff(own)), anchor=motion if held else None, anchors=held,
+                        neutral_node=neutral_frame - start if start <= neutral_frame < stop else -1)
+        for i, (_, motion) in enumerate(solve(local, shared, motion, options.iterations)):
+            yield .35 + .63 * (n + min(i + 1, options.iterations) / options.iterations) / len(starts), 'Following the performance'
+        keep = slice(start, stop)
+        for name in ('rotation', 'translation', 'weights'):
+            getattr(whole, name)[keep] = getattr(motion, name)
+        for v, (view, sight) in enumerate(zip(views, sights)):
+            if len(sight.node):
+                camera = place(basis, shared, motion, sight, v, slice(None))[0]
+                projected[v][sight.frames] = to_pixels(camera.numpy(), view.camera, focals[v])
+    errors, eyes = zip(*(reprojection_error(projected[v], observations.views[v]) for v in range(len(views))))
+    found = tuple(replace(v.camera, focal=float(f), rotation=r.numpy(), translation=t.numpy())
+                  for v, f, r, t in zip(views, focals, shared.rotation, shared.translation))
+    yield 1., 'Done'
+    return Track(shared.identity.numpy(), shared.deviation.numpy(), found, nodes, whole.weights.numpy(), whole.rotation.numpy(), whole.translation.numpy(),
+                 tuple(projected), errors, eyes)
+
+
+def key_nodes(footage: Footage, observations: Observations, options: TrackOptions, neutral_frame: int) -> np.ndarray:
+    """Indices of the nodes that find the person: from the first view where it sees a face, else from whichever does."""
+    first, seen = footage.views[0], observations.views[0]
+    keys = choose_keyframes(first, seen, options.keyframes)
+    if not len(keys):
+        keys = np.unique(np.linspace(0, len(first.times) - 1, min(options.keyframes, len(first.times))).astype(int))
+    if 0 <= neutral_frame < len(first.times):
+        keys = np.union1d(keys, [neutral_frame])
+    return keys
+
+
+def at_times(view: View, seen: ViewObservations, times: np.ndarray) -> tuple[View, ViewObservations]:
+    """The view as if it had been filmed at `times`: landmarks on the straight line between its two nearest frames in time,
+    absent where either shows no face or lies further than a frame and a half away."""
+    after = np.clip(np.searchsorted(view.times, times), 1, max(len(view.times) - 1, 1)) if len(view.times) > 1 else np.zeros(len(times), int)
+    before = np.maximum(after - 1, 0)
+    gap = np.maximum(view.times[after] - view.times[before], 1e-9)
+    u = np.clip((times - view.times[before]) / gap, 0, 1)
+    off = np.maximum(np.maximum(view.times[before] - times, times - view.times[after]), 0)
+    u, reach = np.where(u < 1e-6, 0, np.where(u > 1 - 1e-6, 1, u)), 1.5 / max(view.fps, 1.)
+    present = (seen.present[before] | (u == 1)) & (seen.present[after] | (u == 0)) & (off <= 1e-4 + reach * (off > 0) * .34) & ((gap <= reach) | (u == 0) | (u == 1))
+    blend = lambda a: ((1 - u)[(...,) + (None,) * (a.ndim - 1)] * a[before] + u[(...,) + (None,) * (a.ndim - 1)] * a[after]).astype(np.float32)
+    return replace(view, times=times), ViewObservations(blend(seen.points), blend(seen.confidence), present)
+
+
+def to_pixels(camera: np.ndarray, lens: Camera, focal: float) -> np.ndarray:
+    """…×3 camera space → …×2 pixels of the picture, with aspect and distortion."""
+    k = np.array([[focal, 0, lens.centre[0]], [0, focal * lens.aspect, lens.centre[1]], [0, 0, 1.]])
+    if any(lens.distortion):
+        return cv2.projectPoints(camera.reshape(-1, 1, 3), np.zeros(3), np.zeros(3), k, np.asarray(lens.distortion))[0].reshape(camera.shape[:-1] + (2,))
+    return camera[..., :2] / camera[..., 2:] * (focal, focal * lens.aspect) + np.asarray(lens.centre)
+
+
+def reprojection_error(projected: np.ndarray, seen: ViewObservations) -> tuple[np.ndarray, np.ndarray]:
+    """Error T as a part of the outer-eye distance (NaN: no face) and that distance T in px.
+
+    The distance is the projected model's, not shortened by turning: the RMS radius of the face times a constant would do for a
+    profile, so the largest of the corner distance and .55 × the height from brow to chin is taken.
+    """
+    distance = np.linalg.norm(seen.points[:, sets.EYE_CORNERS[0]] - seen.points[:, sets.EYE_CORNERS[1]], axis=1)
+    height = np.linalg.norm(seen.points[:, 168] - seen.points[:, 152], axis=1)
+    distance = np.maximum(distance, .8 * height)
+    off = np.linalg.norm(projected[:, SCORED] - seen.points[:, SCORED], axis=2).mean(1)
+    return np.where(seen.present, off / np.maximum(distance, 1e-6), np.nan), distance
