@@ -1,0 +1,330 @@
+"""The control cage of the built-in head's skin: the measured face, and everything grown from its loops.
+
+Head space, cm. The face is the averaged 478-point measurement (measure.py) with its triangles paired into quads; neck, skull, ears, lids,
+lips, nostrils and the mouth bag are strips of quads grown from its boundary loops, so that the whole is one surface, open at the neck only.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import spsolve
+
+from .subdivide import catmull_clark, edges_of
+
+FACE_POINTS = 468
+OVAL_L = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152)  # forehead → chin, head's left
+LID_L = (362, 398, 384, 385, 386, 387, 388, 466, 263, 249, 390, 373, 374, 380, 381, 382)  # inner corner → over the top → outer → below
+UPPER_LID_L, LOWER_LID_L = LID_L[1:8], LID_L[:8:-1]
+LIPS_INNER = (308, 415, 310, 311, 312, 13, 82, 81, 80, 191, 78, 95, 88, 178, 87, 14, 317, 402, 318, 324)  # left corner → upper → right → lower
+NOSTRIL_L = (458, 459, 309, 392, 289, 305, 290, 250)
+
+EYE_CENTRE_L = np.array([3.13, 3.66, 7.93])
+EYE_RADIUS = 1.42
+LID_THICKNESS = .15
+
+
+@dataclass
+class Cage:
+    """Control mesh under construction: vertices V×3 (cm), quads and triangles, the part each face belongs to, named loops."""
+    vertices: list = field(default_factory=list)
+    faces: list = field(default_factory=list)
+    parts: list = field(default_factory=list)
+    loops: dict = field(default_factory=dict)
+
+    def add(self, points) -> list[int]:
+        first = len(self.vertices)
+        self.vertices.extend(np.asarray(p, float) for p in points)
+        return list(range(first, len(self.vertices)))
+
+    def face(self, part: str, *corners: int) -> None:
+        self.faces.append(tuple(corners) + (-1,) * (4 - len(corners)))
+        self.parts.append(part)
+
+    def band(self, part: str, outer, inner, closed: bool = True) -> None:
+        """Quads between two loops of equal length; a face's outside is seen when outer → inner runs to the right of the loop's sense."""
+        n = len(outer)
+        for k in range(n if closed else n - 1):
+            m = (k + 1) % n
+            self.face(part, outer[k], outer[m], inner[m], inner[k])
+
+    def fan(self, part: str, loop, centre: int) -> None:
+        n = len(loop)
+        for k in range(n):
+            self.face(part, loop[k], loop[(k + 1) % n], centre)
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return np.array(self.vertices), np.array(self.faces, np.int32), np.array(self.parts)
+
+
+def measured() -> dict[str, np.ndarray]:
+    """The committed table: `mean` 478×3 cm, `quads` 426×4, `mirror` 478, and the measured modes."""
+    with np.load(Path(__file__).with_name('measured.npz'), allow_pickle=False) as data:
+        return {k: data[k].astype(float if data[k].dtype.kind == 'f' else np.int32) for k in data.files}
+
+
+def mirrored(points: np.ndarray) -> np.ndarray:
+    return np.asarray(points) * [-1., 1., 1.]
+
+
+def build_cage() -> Cage:
+    """The cage of the skin, positions such that its subdivision passes through the measured points."""
+    table = measured()
+    target = shaped_face(table['mean'][:FACE_POINTS], table['mirror'])
+    mirror = table['mirror']
+    cage = Cage()
+    cage.add(target)
+    for quad in table['quads']:
+        cage.face('face', *map(int, quad))
+    grow_nostrils(cage, mirror)
+    grow_sockets(cage, mirror)
+    grow_mouth(cage)
+    grow_head(cage, mirror)
+    interpolate(cage, target)
+    return cage
+
+
+def shaped_face(points: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+    """The measured points with lids laid on the eyeballs and lips just closed."""
+    p = points.copy()
+    centre, radius = EYE_CENTRE_L, EYE_RADIUS + LID_THICKNESS
+    for k in LID_L:
+        flat = np.hypot(*(p[k, :2] - centre[:2]))
+        lift = np.sqrt(max(radius ** 2 - flat ** 2, 0)) + centre[2]
+        corner = np.clip((abs(p[k, 0] - centre[0]) - .9) / .5, 0, 1)
+        p[k, 2] = lift * (1 - corner) + max(p[k, 2], lift) * corner
+    left = list(LID_L)
+    p[mirror[left]] = mirrored(p[left])
+    for upper, lower in zip(LIPS_INNER[1:10], LIPS_INNER[:10:-1]):
+        middle = (p[upper] + p[lower]) / 2
+        gap = np.array([0, .012, 0.])
+        p[upper], p[lower] = middle + gap, middle - gap
+    return p
+
+
+def grow_nostrils(cage: Cage, mirror: np.ndarray) -> None:
+    """Replaces the three quads inside each nostril's rim by a short tunnel."""
+    rims = {'L': list(NOSTRIL_L), 'R': [int(mirror[k]) for k in NOSTRIL_L]}
+    inside = {side: set(rim) for side, rim in rims.items()}
+    keep = [k for k, f in enumerate(cage.faces) if not any(set(f) <= s for s in inside.values())]
+    cage.faces, cage.parts = [cage.faces[k] for k in keep], [cage.parts[k] for k in keep]
+    for side, sign in (('L', 1), ('R', -1)):
+        rim = rims[side] if side == 'R' else rims[side][::-1]
+        points = np.array([cage.vertices[k] for k in rim])
+        middle = points.mean(0)
+        loop = rim
+        for shrink, up in ((.80, (-.02 * sign, .12, -.02)), (.78, (-.08 * sign, .45, -.10)), (.5, (-.15 * sign, .75, -.25))):
+            inner = cage.add(middle + (points - middle) * shrink + up)
+            cage.band('nostril', loop, inner)
+            loop = inner
+        centre, = cage.add([middle + np.array([-.18 * sign, .85, -.3])])
+        cage.fan('nostril', loop, centre)
+        cage.loops['nostril_' + side] = rim
+
+
+def grow_sockets(cage: Cage, mirror: np.ndarray) -> None:
+    """Lid margins, the lids' inner sides along the eyeball, and the socket closed behind it."""
+    for side in 'LR':
+        loop = list(LID_L)[::-1] if side == 'L' else [int(mirror[k]) for k in LID_L]
+        sign = 1 if side == 'L' else -1
+        centre = EYE_CENTRE_L * [sign, 1, 1]
+        offset = np.array([cage.vertices[k] for k in loop]) - centre
+        azimuth, polar = np.arctan2(offset[:, 1], offset[:, 0]), np.arctan2(np.hypot(offset[:, 0], offset[:, 1]), offset[:, 2])
+        cage.loops['lid_' + side] = loop
+        for k, (part, fraction, clearance) in enumerate((('face', .0, .035), ('eye_socket_', .12, .03), ('eye_socket_', .35, .06),
+                                                         ('eye_socket_', .62, .12))):
+            angle = polar + (np.radians(150) - polar) * fraction
+            distance = np.maximum(EYE_RADIUS + clearance, (np.linalg.norm(offset, axis=1) - LID_THICKNESS) * (1 - fraction) ** 4)
+            spot = np.stack([np.sin(angle) * np.cos(azimuth), np.sin(angle) * np.sin(azimuth), np.cos(angle)], 1) * distance[:, None]
+            inner = cage.add(centre + spot)
+            cage.band(part if part == 'face' else part + side, loop, inner)
+            loop = inner
+            if k == 0:
+                cage.loops['lid_edge_' + side] = inner
+        back, = cage.add([centre - [0, 0, EYE_RADIUS + .15]])
+        cage.fan('eye_socket_' + side, loop, back)
+
+
+def grow_mouth(cage: Cage) -> None:
+    """The lips' inner sides, the folds behind them and the bag down to the throat."""
+    loop = list(LIPS_INNER)
+    rim = np.array([cage.vertices[k] for k in loop])
+    theta = np.arange(20) * np.pi / 10
+    across, up = np.sign(np.cos(theta)) * np.abs(np.cos(theta)) ** .8, np.sign(np.sin(theta)) * np.abs(np.sin(theta)) ** .6
+    across[[5, 15]] = 0
+    up[[0, 10]] = 0
+    x = rim[:, 0]
+    rings = [rim + np.stack([-.03 * x, .10 * up, np.full(20, -.40)], 1)]
+    for half_width, middle, half_height, front, bend in ((2.42, -3.2, .85, 10.62, .20), (2.8, -3.2, 1.55, 10.2, .20), (3.15, -3.25, 1.95, 8.3, .12),
+                                                         (3.0, -3.4, 1.9, 5.6, .0), (2.0, -3.6, 1.4, 3.6, .0)):
+        px = half_width * across
+        rings.append(np.stack([px, middle + half_height * up, front - bend * px ** 2], 1))
+    cage.loops['lips'] = loop
+    for k, ring in enumerate(rings):
+        inner = cage.add(ring)
+        cage.band('face' if k == 0 else 'mouth_socket', loop, inner)
+        loop = inner
+    centre, = cage.add([[0, -3.7, 2.8]])
+    cage.fan('mouth_socket', loop, centre)
+
+
+SKULL_CENTRE = np.array([0., 4.6, .6])
+
+
+def on_skull(direction: np.ndarray) -> np.ndarray:
+    """Points of the skull's rounded ellipsoid in directions N×3 from SKULL_CENTRE."""
+    d = direction / np.linalg.norm(direction, axis=1, keepdims=True)
+    radii = np.stack([np.full(len(d), 7.75), np.where(d[:, 1] > 0, 9.7, 9.5), np.where(d[:, 2] > 0, 9.9, 9.8)], 1)
+    power = 2.25
+    scale = (np.abs(d / radii) ** power).sum(1) ** (-1 / power)
+    return SKULL_CENTRE + d * scale[:, None]
+
+
+def slerp(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
+    angle = np.arccos(np.clip(a @ b, -1, 1))
+    return (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)
+
+
+EAR_LOOP = ((7.2, 4.5, 2.9), (7.3, 5.2, 1.9), (7.35, 5.2, .7), (7.3, 4.3, -.35), (7.2, 2.7, -.75), (7.05, 1.0, -.55), (6.85, -.6, .1), (6.6, -1.9, 1.2))
+NECK_SIDE = ((6.2, -4.0, .2), (5.9, -6.8, -.4), (5.85, -10., -.7), (6.1, -13.2, -1.0), (6.6, -16., -1.3))
+NAPE = ((0, -2.2, -7.1), (0, -5.0, -6.9), (0, -7.8, -6.7), (0, -10.5, -6.8), (0, -13.2, -7.1), (0, -16., -7.6))
+
+
+def neck_point(turn: float, y: float) -> np.ndarray:
+    """Point of the neck's side and front: turn 0 front … 90 degrees side; y cm."""
+    low = np.clip((-8 - y) / 8, 0, 1)
+    half, front, middle = 5.75 + .75 * low ** 2, 5.6 - .3 * low, -1.0 - .3 * low
+    a = np.radians(turn)
+    return np.array([half * np.sin(a), y, middle + (front - middle) * np.cos(a)])
+
+
+def grow_head(cage: Cage, mirror: np.ndarray) -> None:
+    """Skull, ears and neck: rows of quads swept from ear to ear over the top, and from jaw to neck in front."""
+    oval = {'L': list(OVAL_L), 'R': [int(mirror[k]) for k in OVAL_L]}
+    brow = [oval['L'][k] for k in range(7, 0, -1)] + [10] + [oval['R'][k] for k in range(1, 8)]      # ear L → ear R
+    edge = np.array(EAR_LOOP + NECK_SIDE)
+    n_rows, columns = len(edge), len(brow)
+    skull_angles = np.radians(np.linspace(26 + 24, 226, len(EAR_LOOP)))
+    middle = [on_skull(np.array([[0, np.sin(a), np.cos(a)]]))[0] for a in skull_angles]
+    middle[-1] = np.array(NAPE[0])
+    middle += [np.array(p) for p in NAPE[1:]]
+    rows = [brow]
+    rest = []
+    for r in range(n_rows):
+        points = np.zeros((columns, 3))
+        left, top = edge[r], middle[r]
+        for j in range(8):
+            t = j / 7
+            if r < len(EAR_LOOP):
+                a, b = left - SKULL_CENTRE, top - SKULL_CENTRE
+                spot = on_skull(slerp(a / np.linalg.norm(a), b / np.linalg.norm(b), t)[None])[0] if 0 < t < 1 else (left, top)[int(t)]
+                miss = (left - on_skull(a[None])[0]) * (1 - t) ** 2 + (top - on_skull(b[None])[0]) * t ** 2
+                spot = spot + miss if 0 < t < 1 else spot
+            else:
+                a = t * np.pi / 2
+                spot = np.array([left[0] * np.cos(a) ** .9, left[1] + (top[1] - left[1]) * t, left[2] + (top[2] - left[2]) * np.sin(a)])
+            points[j] = spot
+            points[columns - 1 - j] = mirrored(spot)
+        row = cage.add(points)
+        cage.band('cranium' if r < len(EAR_LOOP) else 'neck', row, rows[-1], closed=False)
+        rows.append(row)
+        rest += row
+    jaw = [rows[len(EAR_LOOP)][0]] + oval['L'][10:] + oval['R'][17:9:-1] + [rows[len(EAR_LOOP)][-1]]
+    half = len(jaw) // 2
+    above = jaw
+    depth = len(NECK_SIDE)
+    for r in range(depth):
+        side = rows[len(EAR_LOOP) + 1 + r]
+        points = []
+        for j in range(1, half + 1):
+            turn = 90 - 90 * j / half
+            bottom = -16.
+            throat = -9.6 + 4.6 * (j / half - 1) ** 2
+            if r == 0:
+                start = np.array(cage.vertices[jaw[j]])
+                spot = start + np.array([-.22 * start[0], -.25 - .25 * (j < half - 2), -.27 * (start[2] - 2)])
+            else:
+                spot = neck_point(turn, throat + (bottom - throat) * ((r - 1) / (depth - 2)) ** 1.1 if r > 1 else throat)
+            points.append(spot)
+        points = np.array(points)
+        inner = cage.add(np.concatenate([points, mirrored(points[:-1][::-1])]))
+        row = [side[0]] + inner + [side[-1]]
+        cage.band('neck', above, row, closed=False)
+        rest += inner
+        above = row
+    for side in 'LR':
+        column = 0 if side == 'L' else -1
+        behind = [rows[r][column] for r in range(1, len(EAR_LOOP) + 1)]
+        front = oval[side][7:11]
+        hole = behind + front[::-1]         # up the front is reversed: over the ear, down behind it, then up in front
+        if side == 'L':
+            hole = hole[::-1]
+        cage.loops['ear_' + side] = hole
+    cage.loops['neck'] = rows[-1] + above[1:-1][::-1]
+    fair(cage, rest)
+    grow_ears(cage)
+
+
+def fair(cage: Cage, free: list[int], hold: float = .25) -> None:
+    """Smooths the free vertices: minimises the squared uniform Laplacian plus hold² × the distance² to where they were put."""
+    vertices, faces, _ = cage.arrays()
+    n = len(vertices)
+    edges, _, _ = edges_of(faces)
+    graph = sparse.csr_matrix((np.ones(2 * len(edges)), (edges.ravel(), edges[:, ::-1].ravel())), (n, n))
+    laplacian = sparse.diags(1 / np.asarray(graph.sum(1)).ravel()) @ graph - sparse.identity(n)
+    free = np.array(free)
+    keep = np.setdiff1d(np.arange(n), free)
+    a = laplacian.tocsc()
+    inside = np.unique(np.concatenate([free, edges[np.isin(edges, free).any(1)].ravel()]))
+    a = a[inside]
+    normal = a[:, free].T @ a[:, free] + sparse.identity(len(free)) * hold ** 2
+    right = -a[:, free].T @ (a[:, keep] @ vertices[keep]) + hold ** 2 * vertices[free]
+    solved = spsolve(normal.tocsc(), right)
+    for k, p in zip(free, solved):
+        cage.vertices[k] = p
+
+
+# Ear rings from the head outward and back in: share of the outline's size, height over the ear's own base (cm).
+EAR_RINGS = ((.84, .35), (.97, .85), (1.0, 1.0), (.90, 1.04), (.80, .86), (.66, .88), (.52, .62), (.36, .1), (.2, -.15))
+EAR_CENTRE = np.array([7.25, 1.75, 1.3])
+
+
+def grow_ears(cage: Cage) -> None:
+    """Each ear: the hole's loop carried out to the helix and back into the concha."""
+    for side, sign in (('L', 1), ('R', -1)):
+        loop = cage.loops['ear_' + side]
+        base = np.array([cage.vertices[k] for k in loop]) * [sign, 1, 1]
+        centre = EAR_CENTRE
+        flat = base[:, [2, 1]] - centre[[2, 1]]
+        angle = np.arctan2(flat[:, 1], -flat[:, 0])            # 0 towards the back, 90 degrees up
+        back = np.clip((1 + np.cos(angle)) / 2, 0, 1)           # 1 behind, 0 in front
+        lobe = np.clip(-np.sin(angle), 0, 1) ** 2
+        length = 3.25 - .15 * np.sin(angle)
+        reach = np.stack([-np.cos(angle) * (1.55 + .35 * np.sin(angle) + .35 * back), np.sin(angle) * length], 1)
+        flare = 1.75 * back ** .8 + .12
+        for share, height in EAR_RINGS:
+            h = height * flare - .0
+            if height < .7:
+                h = h - .0
+            inner = np.stack([centre[0] + h, centre[1] + reach[:, 1] * share, centre[2] + reach[:, 0] * share], 1)
+            inner[:, 2] -= .10 * inner[:, 1] - .1
+            ring = cage.add(inner * [sign, 1, 1])
+            cage.band('ear_' + side, loop, ring)
+            loop = ring
+        middle, = cage.add([np.array([centre[0] - .2, centre[1] - .2, centre[2] + .2]) * [sign, 1, 1]])
+        cage.fan('ear_' + side, loop, middle)
+
+
+def interpolate(cage: Cage, target: np.ndarray, steps: int = 6) -> None:
+    """Moves the measured vertices until the surface after two subdivisions passes through their targets."""
+    vertices, faces, _ = cage.arrays()
+    first = catmull_clark(faces, len(vertices))
+    second = catmull_clark(first.faces, first.matrix.shape[0])
+    reach = (second.matrix[:len(vertices)] @ first.matrix)[:FACE_POINTS]
+    points = vertices.copy()
+    for _ in range(steps):
+        points[:FACE_POINTS] += .8 * (target - reach @ points)
+    for k in range(FACE_POINTS):
+        cage.vertices[k] = points[k]

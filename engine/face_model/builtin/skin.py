@@ -1,0 +1,35 @@
+"""The built-in head's skin: the cage subdivided once everywhere and twice where the face moves most."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from .cage import EYE_CENTRE_L, Cage, build_cage
+from .subdivide import catmull_clark, refine
+
+
+@dataclass(frozen=True)
+class Skin:
+    """vertices V×3 cm, faces F×4, part name of each face, matrix V×C: any number given on the cage's vertices → on the skin's."""
+    vertices: np.ndarray
+    faces: np.ndarray
+    parts: np.ndarray
+    matrix: sparse.csr_matrix
+    cage: Cage
+
+
+def build_skin() -> Skin:
+    cage = build_cage()
+    points, faces, parts = cage.arrays()
+    first = catmull_clark(faces, len(points))
+    middle = points[faces].mean(1)
+    middle[:, 0] = np.abs(middle[:, 0])
+    eye = np.linalg.norm((middle - EYE_CENTRE_L)[:, :2] / [1.15, 1.0], axis=1) < 2.35
+    mouth = np.linalg.norm((middle - [0, -3.2, 10])[:, :2] / [1.25, 1], axis=1) < 2.75
+    nose = (middle[:, 0] < 2.2) & (middle[:, 1] < 4.) & (middle[:, 1] > -2) & (middle[:, 2] > 9)
+    chosen = (parts == 'face') & (eye | mouth | nose)
+    second = refine(first.faces, first.matrix.shape[0], chosen[first.parents])
+    matrix = (second.matrix @ first.matrix).tocsr()
+    return Skin(matrix @ points, second.faces, parts[first.parents][second.parents], matrix, cage)
