@@ -36,14 +36,14 @@ class Job:
         self.folder = _new_folder()
         self._lines: collections.deque[dict] = collections.deque()
         self._process = None
-        arguments = {k: v.replace('{job}', str(self.folder)) if isinstance(v, str) else v for k, v in arguments.items()}
+        self.arguments = {k: v.replace('{job}', str(self.folder)) if isinstance(v, str) else v for k, v in arguments.items()}
         try:
-            (self.folder / 'job.json').write_text(json.dumps({'task': task, 'arguments': arguments}), encoding='utf-8')
+            (self.folder / 'job.json').write_text(json.dumps({'task': task, 'arguments': self.arguments}), encoding='utf-8')
             command = [python or paths.engine_python(), '-I', '-B', str(worker or paths.WORKER), str(self.folder)]
             apart = {'creationflags': subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW} if sys.platform == 'win32' else {'start_new_session': True}
             with open(self.folder / 'log.txt', 'wb') as log:
                 self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, cwd=self.folder,
-                                                 env=_environment(), **apart)
+                                                 env=paths.child_environment(), **apart)
         except OSError as error:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise FacewrightError(f'Cannot start the engine ({error.strerror or error}): choose its Python in the Facewright preferences.') from error
@@ -160,12 +160,6 @@ def result(job: Job) -> dict:
     if job.state == 'cancelled':
         raise FacewrightError(f'{job.title} was cancelled.')
     return job.result
-
-
-def _environment() -> dict[str, str]:
-    """The child's environment: nobody's Python settings, and the add-on's cache."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith('PYTHON') and k not in ('LD_PRELOAD', 'DYLD_INSERT_LIBRARIES', '__PYVENV_LAUNCHER__')}
-    return env | {'FACEWRIGHT_CACHE': str(paths.cache_folder())}
 
 
 def _new_folder() -> Path:

@@ -50,3 +50,9 @@ def engine_python() -> str:
     """The Python that runs the engine: the preference, else the one Blender itself runs."""
     chosen = getattr(preferences(), 'python', '')
     return bpy.path.abspath(chosen) if chosen else sys.executable
+
+
+def child_environment() -> dict[str, str]:
+    """Environment variables for the engine's processes: nobody's Python settings, the add-on's cache."""
+    alien = ('LD_PRELOAD', 'DYLD_INSERT_LIBRARIES', '__PYVENV_LAUNCHER__')
+    return {k: v for k, v in os.environ.items() if not k.startswith('PYTHON') and k not in alien} | {'FACEWRIGHT_CACHE': str(cache_folder())}

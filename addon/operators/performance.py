@@ -1,1 +1,86 @@
-CLASSES = ()
+"""Performance panel: performances onto and from any mesh with ICT or ARKit shape keys."""
+from __future__ import annotations
+
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+
+from .. import api
+from ..properties import NAMING_ITEMS
+from .base import FileOperator, Operator
+
+
+class OnHeads(Operator):
+    """Works on the selected meshes that have shape keys."""
+
+    @classmethod
+    def poll(cls, context):
+        if not api.heads_in(context):
+            cls.poll_message_set('Select a mesh with ICT or ARKit shape keys')
+            return False
+        return True
+
+
+class FACEWRIGHT_OT_import_performance(FileOperator, OnHeads):
+    """Put a Live Link Face CSV or a performance.npz onto the selected meshes' ICT or ARKit shape keys"""
+    bl_idname = 'facewright.import_performance'
+    bl_label = 'Import Performance'
+
+    filepath: StringProperty(name='File', description='A Live Link Face .csv or a performance.npz', subtype='FILE_PATH')
+    filter_glob: StringProperty(name='Filter', description='What the file browser shows', default='*.csv;*.npz', options={'HIDDEN'})
+    start: IntProperty(name='Start Frame', description='Scene frame of the first sample', default=1)
+    motion: BoolProperty(name='Head Motion', description='Move the active object as the head moved; off: expressions only', default=True)
+    frame_rate: BoolProperty(name='Set Frame Rate', description='Give the scene the performance\'s frame rate; off: keep the scene\'s, with keyframes at the exact times', default=False)
+
+    def run(self, context):
+        api.import_performance(context, self.filepath, self.start, self.motion, self.frame_rate)
+
+
+class FACEWRIGHT_OT_export_performance(FileOperator, OnHeads):
+    """Write the active mesh's expression animation as a Live Link Face CSV or a performance.npz"""
+    bl_idname = 'facewright.export_performance'
+    bl_label = 'Export Performance'
+    bl_options = {'REGISTER'}
+
+    filepath: StringProperty(name='File', description='Where to: a .csv becomes a Live Link Face CSV, a .npz a performance.npz', subtype='FILE_PATH')
+    filter_glob: StringProperty(name='Filter', description='What the file browser shows', default='*.csv;*.npz', options={'HIDDEN'})
+    check_existing: BoolProperty(name='Confirm Overwrite', description='Warn before replacing a file', default=True, options={'HIDDEN'})
+    whole: BoolProperty(name='Scene Range', description='Export the scene\'s frame range; off: from Start Frame to End Frame', default=True)
+    start: IntProperty(name='Start Frame', description='First frame to write, where not the scene\'s range', default=1)
+    end: IntProperty(name='End Frame', description='Last frame to write, where not the scene\'s range', default=250)
+
+    def invoke(self, context, event):
+        if not self.filepath:
+            self.filepath = f'{context.object.name}.csv'
+        context.window_manager.fileselect_add(self)
+        return {'RUNNING_MODAL'}
+
+    def run(self, context):
+        scene = context.scene
+        first, last = (scene.frame_start, scene.frame_end) if self.whole else (self.start, self.end)
+        api.export_performance(context, self.filepath, first, last)
+
+
+class FACEWRIGHT_OT_smooth_performance(OnHeads):
+    """Calm the selected meshes' expression curves, and the active one's motion, without losing blinks"""
+    bl_idname = 'facewright.smooth_performance'
+    bl_label = 'Smooth Performance'
+
+    strength: FloatProperty(name='Strength', description='0: nothing changes, 1: strong', default=0.5, min=0, max=1, subtype='FACTOR')
+    motion: BoolProperty(name='Head Motion', description='Calm the object\'s own movement too', default=True)
+
+    def run(self, context):
+        api.smooth_performance(context, self.strength, self.motion)
+
+
+class FACEWRIGHT_OT_rename_shape_keys(OnHeads):
+    """Give the selected meshes' shape keys ICT's or ARKit's names; animation follows"""
+    bl_idname = 'facewright.rename_shape_keys'
+    bl_label = 'Rename Shape Keys'
+
+    naming: EnumProperty(name='Names', description='Whose names the shape keys get', items=NAMING_ITEMS, default='ARKIT')
+
+    def run(self, context):
+        changed = api.rename_shape_keys(context, self.naming)
+        self.report({'INFO'}, f'{changed} shape keys renamed.' if changed else 'The shape keys have these names already.')
+
+
+CLASSES = (FACEWRIGHT_OT_import_performance, FACEWRIGHT_OT_export_performance, FACEWRIGHT_OT_smooth_performance, FACEWRIGHT_OT_rename_shape_keys)

@@ -1,1 +1,100 @@
-CLASSES = ()
+"""Reconstruct panel: run, cancel, bring in a result made elsewhere."""
+from __future__ import annotations
+
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+
+from .. import api, jobs
+from ..properties import NAMING_ITEMS, QUALITY_ITEMS
+from .base import JobOperator, Operator, redraw
+
+
+class FACEWRIGHT_OT_reconstruct(JobOperator):
+    """Make an animated head from the footage: in a window in the background, with a bar; from a script in `blender -b` before returning"""
+    bl_idname = 'facewright.reconstruct'
+    bl_label = 'Reconstruct'
+    bl_options = {'UNDO'}
+
+    quality: EnumProperty(name='Quality', description='How much time to spend. Not given: as in the panel', items=QUALITY_ITEMS, options={'SKIP_SAVE'})
+    neutral_frame: IntProperty(name='Neutral Frame', description='A frame of the first view in which the face is at rest, from 0 at its in-point; −1: unknown. Not given: as in the panel',
+                               default=-1, min=-1, options={'SKIP_SAVE'})
+    smooth: FloatProperty(name='Smoothing', description='0: none, 1: strong. Not given: as in the panel', default=0.5, min=0, max=1, options={'SKIP_SAVE'})
+    naming: EnumProperty(name='Shape Key Names', description='Whose names the shape keys get. Not given: as in the panel', items=NAMING_ITEMS, options={'SKIP_SAVE'})
+    output: StringProperty(name='Keep Files In', description='Folder that also gets the result\'s files. Not given: as in the panel', subtype='DIR_PATH', options={'SKIP_SAVE'})
+
+    def option(self, context, name):
+        return getattr(self if self.properties.is_property_set(name) else context.scene.facewright, name)
+
+    def begin(self, context):
+        arguments = api.reconstruction(context.scene, **{n: self.option(context, n) for n in ('quality', 'neutral_frame', 'smooth', 'output')})
+        self.naming_chosen, self.sound = self.option(context, 'naming'), context.scene.facewright.sound
+        return jobs.start('reconstruct', arguments, 'Reconstruction')
+
+    def finish(self, context, result):
+        api.apply_result(context, self.job.arguments['out'], self.naming_chosen, self.sound)
+
+
+class FACEWRIGHT_OT_cancel(Operator):
+    """Stop the running job at once; nothing of it stays"""
+    bl_idname = 'facewright.cancel'
+    bl_label = 'Cancel'
+    bl_options = {'INTERNAL'}
+
+    def run(self, context):
+        stopped = jobs.cancel()
+        redraw(context)
+        if not stopped:
+            self.report({'INFO'}, 'Nothing is running.')
+            return {'CANCELLED'}
+
+
+class FACEWRIGHT_OT_apply_result(Operator):
+    """Bring a reconstruction made elsewhere, for instance on the command line, into this scene"""
+    bl_idname = 'facewright.apply_result'
+    bl_label = 'Import Result'
+
+    directory: StringProperty(name='Folder', description='The folder with rig.npz, performance.npz, cameras.json and report.json', subtype='DIR_PATH')
+    filter_folder: BoolProperty(name='Folders', description='Show folders in the file browser', default=True, options={'HIDDEN', 'SKIP_SAVE'})
+    naming: EnumProperty(name='Shape Key Names', description='Whose names the shape keys get', items=NAMING_ITEMS)
+    sound: BoolProperty(name='Sound', description='Put the clip\'s sound into the sequencer', default=True)
+
+    def invoke(self, context, event):
+        if self.directory:
+            return self.execute(context)
+        context.window_manager.fileselect_add(self)
+        return {'RUNNING_MODAL'}
+
+    def run(self, context):
+        api.apply_result(context, api.checked_path(self.directory, 'result folder'), self.naming, self.sound)
+
+
+class FACEWRIGHT_OT_clear_message(Operator):
+    """Put the message of the last job away"""
+    bl_idname = 'facewright.clear_message'
+    bl_label = 'Dismiss'
+    bl_options = {'INTERNAL'}
+
+    def run(self, context):
+        jobs.clear()
+        redraw(context)
+
+
+class FACEWRIGHT_OT_show_worst_frame(Operator):
+    """Go to the frame whose landmarks fit worst"""
+    bl_idname = 'facewright.show_worst_frame'
+    bl_label = 'Go to Worst Frame'
+
+    def run(self, context):
+        api.show_worst_frame(context.scene)
+
+
+class FACEWRIGHT_OT_look_through(Operator):
+    """Look through the selected camera, or the next of the scene's Facewright cameras, and give renders its footage's size"""
+    bl_idname = 'facewright.look_through'
+    bl_label = 'Look Through Camera'
+
+    def run(self, context):
+        api.look_through(context)
+
+
+CLASSES = (FACEWRIGHT_OT_reconstruct, FACEWRIGHT_OT_cancel, FACEWRIGHT_OT_apply_result, FACEWRIGHT_OT_clear_message, FACEWRIGHT_OT_show_worst_frame,
+           FACEWRIGHT_OT_look_through)

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import bpy
 import numpy as np
+from mathutils import Euler, Quaternion
 
 from ...engine.errors import FacewrightError
 from ...engine.performance import Performance
-from . import units
+from . import names, units
 
 LINEAR = 1  # keyframe interpolation enum, as foreach_set wants it: exact between samples, no overshoot round a blink
 
@@ -76,11 +77,11 @@ def sample_frames(scene: bpy.types.Scene, time: np.ndarray, start: float) -> np.
     return whole if steady else frames
 
 
-def write_weights(head: bpy.types.Object, frames: np.ndarray, weights: np.ndarray, names: tuple[str, ...], action=None) -> None:
-    """Keyframe shape keys: T×E weights under the mesh's own key names."""
-    fcurves = curves(head.data.shape_keys, create=True, action=action)
-    for name, column in zip(names, weights.T):
-        write_curve(fcurves, value_path(name), 0, frames, column)
+def write_weights(keys: bpy.types.Key, frames: np.ndarray, curves_by_key: dict[str, np.ndarray], action: bpy.types.Action | None = None) -> None:
+    """Keyframe shape keys: {key name: T values}. Where the keys have no Action yet, `action` is shared (4.4 and later)."""
+    fcurves = curves(keys, create=True, action=action)
+    for name, values in curves_by_key.items():
+        write_curve(fcurves, value_path(name), 0, frames, values)
 
 
 def write_motion(thing: bpy.types.Object, frames: np.ndarray, rotation: np.ndarray, location: np.ndarray | None) -> None:
@@ -91,6 +92,88 @@ def write_motion(thing: bpy.types.Object, frames: np.ndarray, rotation: np.ndarr
         write_curve(fcurves, 'rotation_quaternion', k, frames, column)
     for k, column in enumerate([] if location is None else location.T):
         write_curve(fcurves, 'location', k, frames, column)
+
+
+def write_performance(head: bpy.types.Object, performance: Performance, frames: np.ndarray, axes: np.ndarray | None, location: bool = True) -> int:
+    """Keyframe a mesh's ICT or ARKit shape keys, and its transform unless `axes` (units.world_axes) is None; returns how many keys it drove.
+
+    location: translation too. One Action holds both where Blender has slots.
+    """
+    keys = head.data.shape_keys
+    columns = names.columns(performance, [k.name for k in keys.key_blocks])
+    if not columns:
+        raise FacewrightError(f'{head.name} has no shape keys under ICT or ARKit names: rename its shape keys to one of them first.')
+    if axes is not None:
+        rotation, place = units.poses_to_blender(performance.rotation, performance.translation, axes)
+        write_motion(head, frames, rotation, place if location else None)
+    shared = head.animation_data.action if head.animation_data and hasattr(head.animation_data, 'action_slot') else None
+    write_weights(keys, frames, columns, shared)
+    return len(columns)
+
+
+def is_keyed(datablock: bpy.types.ID, path: str) -> bool:
+    """Whether a property has a curve."""
+    fcurves = curves(datablock)
+    return fcurves is not None and any(c.data_path == path for c in fcurves)
+
+
+def key_frames(head: bpy.types.Object) -> np.ndarray:
+    """All frames (float64, increasing) at which the mesh's shape keys are keyed."""
+    fcurves = curves(head.data.shape_keys) if head.data.shape_keys else None
+    found = set()
+    for curve in fcurves or ():
+        if curve.data_path.endswith('.value'):
+            co = np.empty(len(curve.keyframe_points) * 2, np.float32)
+            curve.keyframe_points.foreach_get('co', co)
+            found.update(co[::2].tolist())
+    return np.array(sorted(found), np.float64)
+
+
+def sample(context: bpy.types.Context, head: bpy.types.Object, frames: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """What a mesh does at T frames: {shape key: T values}, rotations T×3×3 and locations T×3 (m) in Blender's world.
+
+    Reads the curves; where drivers, the NLA, parents or constraints have a say, steps the scene through the frames.
+    """
+    keys = head.data.shape_keys
+    wanted = [k.name for k in keys.key_blocks if k != keys.reference_key]
+    if _simple(keys) and _simple(head) and head.parent is None and not head.constraints:
+        values = {n: _evaluate(keys, value_path(n), 0, keys.key_blocks[n].value, frames) for n in wanted}
+        place = np.stack([_evaluate(head, 'location', k, head.location[k], frames) for k in range(3)], -1)
+        return values, _rotations(head, frames), place
+    values = {n: np.empty(len(frames)) for n in wanted}
+    rotation, place = np.empty((len(frames), 3, 3)), np.empty((len(frames), 3))
+    scene, now = context.scene, (context.scene.frame_current, context.scene.frame_subframe)
+    for i, frame in enumerate(frames):
+        scene.frame_set(int(np.floor(frame)), subframe=float(frame % 1))
+        seen = head.evaluated_get(context.evaluated_depsgraph_get())
+        for n in wanted:
+            values[n][i] = seen.data.shape_keys.key_blocks[n].value if seen.data.shape_keys else keys.key_blocks[n].value
+        place[i], turn, _ = seen.matrix_world.decompose()
+        rotation[i] = turn.to_matrix()
+    scene.frame_set(now[0], subframe=now[1])
+    return values, rotation, place
+
+
+def _simple(datablock: bpy.types.ID) -> bool:
+    data = datablock.animation_data
+    return data is None or (not data.drivers and not data.nla_tracks)
+
+
+def _evaluate(datablock: bpy.types.ID, path: str, index: int, still: float, frames: np.ndarray) -> np.ndarray:
+    fcurves = curves(datablock)
+    curve = fcurves.find(path, index=index) if fcurves else None
+    return np.array([curve.evaluate(f) for f in frames]) if curve else np.full(len(frames), still, np.float64)
+
+
+def _rotations(head: bpy.types.Object, frames: np.ndarray) -> np.ndarray:
+    if head.rotation_mode == 'QUATERNION':
+        four = np.stack([_evaluate(head, 'rotation_quaternion', k, head.rotation_quaternion[k], frames) for k in range(4)], -1)
+        return np.array([Quaternion(q).normalized().to_matrix() for q in four])
+    if head.rotation_mode == 'AXIS_ANGLE':
+        four = np.stack([_evaluate(head, 'rotation_axis_angle', k, head.rotation_axis_angle[k], frames) for k in range(4)], -1)
+        return np.array([Quaternion(q[1:], q[0]).to_matrix() for q in four])
+    three = np.stack([_evaluate(head, 'rotation_euler', k, head.rotation_euler[k], frames) for k in range(3)], -1)
+    return np.array([Euler(e, head.rotation_mode).to_matrix() for e in three])
 
 
 def value_path(key: str) -> str:

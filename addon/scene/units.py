@@ -66,11 +66,6 @@ def lens(focal: float, centre: tuple[float, float], size: tuple[int, int], aspec
             'pixel_aspect_x': max(1., aspect), 'pixel_aspect_y': max(1., 1 / aspect)}
 
 
-def focal_from_lens(lens_mm: float, size: tuple[int, int]) -> float:
-    """35-mm equivalent (of the longer side: 36 mm) → focal length in pixels."""
-    return lens_mm / 36. * max(size)
-
-
 def quaternions(rotation: np.ndarray) -> np.ndarray:
     """T×3×3 → T×4 (w, x, y, z), each on the same side as the one before, so that curves do not jump."""
     m = np.asarray(rotation, np.float64)

@@ -1,0 +1,56 @@
+"""The list of views."""
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import bpy
+
+from ...engine.errors import FacewrightError
+from .shared import checked_path
+
+IMAGES = frozenset('.png .jpg .jpeg .tif .tiff .bmp .webp .exr .tga'.split())
+
+
+def add_footage(scene: bpy.types.Scene, path: str, name: str = '', kind: str = 'AUTO', lens: float = 0, offset: float = 0, start: float = 0, end: float = 0):
+    """Add a view to a scene's footage; returns it. Parameters as FootageView's."""
+    path = checked_path(path, 'footage')
+    view = scene.facewright.views.add()
+    view.filepath, view.kind = path, kind_of(Path(path)) if kind == 'AUTO' else kind
+    view.name = name or (Path(path).parent.name if view.kind == 'CAPTURE' else Path(path).stem)
+    view.lens, view.offset, view.start, view.end = lens, offset, start, end
+    scene.facewright.active_view = len(scene.facewright.views) - 1
+    return view
+
+
+def kind_of(path: Path) -> str:
+    """What a file looks like: a capture.json, one of several numbered images, a photo, or else a video."""
+    if path.suffix.lower() == '.json':
+        return 'CAPTURE'
+    if path.is_dir():
+        return 'CAPTURE' if (path / 'capture.json').exists() else 'SEQUENCE'
+    if path.suffix.lower() not in IMAGES:
+        return 'VIDEO'
+    number = re.search(r'(\d+)$', path.stem)
+    if not number:
+        return 'PHOTO'
+    following = f'{path.stem[:number.start()]}{int(number[0]) + 1:0{len(number[0])}d}{path.suffix}'
+    return 'SEQUENCE' if path.with_name(following).exists() else 'PHOTO'
+
+
+def remove_footage(scene: bpy.types.Scene, index: int) -> None:
+    """Take a view off a scene's list."""
+    settings = scene.facewright
+    if not 0 <= index < len(settings.views):
+        raise FacewrightError(f'There is no view {index}: the footage has {len(settings.views)}.')
+    settings.views.remove(index)
+    settings.active_view = max(0, min(settings.active_view, len(settings.views) - 1))
+
+
+def move_footage(scene: bpy.types.Scene, index: int, step: int) -> None:
+    """Move a view up (−1) or down (1) in a scene's list."""
+    settings, to = scene.facewright, index + step
+    if not (0 <= index < len(settings.views) and 0 <= to < len(settings.views)):
+        raise FacewrightError('The view is at the end of the list already.')
+    settings.views.move(index, to)
+    settings.active_view = to

@@ -1,0 +1,66 @@
+"""From footage to a head in the scene."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+from ...engine.errors import FacewrightError
+from .. import models
+from ..scene import cameras, results
+from .head import find_model
+from .shared import checked_path, select
+
+
+def reconstruction(scene: bpy.types.Scene, quality: str = 'draft', neutral_frame: int = -1, smooth: float = 0.5, output: str = '') -> dict:
+    """The task 'reconstruct''s arguments for a scene's face model and footage. output '': into the job's folder."""
+    settings = scene.facewright
+    if not settings.views:
+        raise FacewrightError('There is no footage yet: add a video, an image sequence or a photo in the Footage panel.')
+    source = settings.source
+    if source != models.BUILTIN:
+        source = checked_path(source, 'face model')
+    return {'sources': [_source(view) for view in settings.views], 'out': bpy.path.abspath(output) if output else '{job}/out', 'model': source,
+            'quality': quality, 'neutral_frame': None if neutral_frame < 0 else neutral_frame, 'smooth': smooth}
+
+
+def _source(view) -> dict:
+    known = {'path': checked_path(view.filepath, f'footage for the view {view.name}'), 'offset': view.offset or None,
+             'start': view.start or None, 'end': view.end or None}
+    if view.kind != 'CAPTURE':
+        known |= {'name': view.name, 'kind': view.kind.lower(), 'lens_mm': view.lens or None}
+    return {k: v for k, v in known.items() if v is not None}
+
+
+def apply_result(context: bpy.types.Context, folder: str | Path, naming: str = 'ICT', sound: bool = True, start: int = 1) -> bpy.types.Object:
+    """Bring a reconstruction's folder into the scene as a new collection; returns the head, which is selected."""
+    head = results.apply_result(context.scene, Path(folder), find_model, naming, sound, start)
+    context.scene.facewright.result = head
+    select(context, head)
+    return head
+
+
+def show_worst_frame(scene: bpy.types.Scene) -> int:
+    """Go to the last result's frame with the largest error; returns it."""
+    head = scene.facewright.result
+    worst = results.worst_frame(head) if head else None
+    if worst is None:
+        raise FacewrightError('There is no result with errors to look at: reconstruct first.')
+    scene.frame_set(worst[0])
+    return worst[0]
+
+
+def look_through(context: bpy.types.Context) -> bpy.types.Object:
+    """Make the selected Facewright camera, or the next one, the scene's, with its footage's size; turn the viewports to it."""
+    scene, active = context.scene, context.object
+    found = sorted((o for o in scene.objects if o.type == 'CAMERA' and cameras.MARK in o), key=lambda o: o.name)
+    if not found:
+        raise FacewrightError('There is no camera of a reconstruction in this scene: reconstruct first.')
+    after = found[(found.index(scene.camera) + 1) % len(found)] if scene.camera in found else found[0]
+    camera = active if active in found and active != scene.camera else after
+    cameras.look_through(scene, camera)
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == 'VIEW_3D' and window.scene == scene:
+                area.spaces.active.region_3d.view_perspective = 'CAMERA'
+    return camera

@@ -1,0 +1,26 @@
+"""What the other files here share."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+from ...engine.errors import FacewrightError
+
+
+def checked_path(path: str, what: str) -> str:
+    """An existing file's or folder's absolute path ('//' is the .blend's folder)."""
+    if not path:
+        raise FacewrightError(f'No {what} was given: choose one.')
+    found = Path(bpy.path.abspath(path))
+    if not found.exists():
+        raise FacewrightError(f'There is no {what} at {found}: check the path.')
+    return str(found.resolve())
+
+
+def select(context: bpy.types.Context, thing: bpy.types.Object) -> None:
+    """Make an object the only selected one, and active."""
+    for other in list(context.view_layer.objects.selected):
+        other.select_set(False)
+    thing.select_set(True)
+    context.view_layer.objects.active = thing

@@ -1,0 +1,91 @@
+"""A reconstruction's result folder → head, performance, cameras, clip and sound, all in one new collection."""
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ...engine.errors import FacewrightError
+from ...engine.face_model.model import FaceModel
+from ...engine.performance import read_performance
+from ...engine.rig import read_rig
+from . import actions, cameras, heads, units
+
+ERROR = 'facewright_error'  # custom properties of the head: % of the outer-eye distance a frame, −1 where the face was not seen
+MEAN, START = 'facewright_mean_error', 'facewright_start'
+
+
+def read_report(folder: Path) -> dict:
+    """report.json of a result folder."""
+    try:
+        report = json.loads((folder / 'report.json').read_text(encoding='utf-8'))
+        report['model'], report['error']['per_frame']
+        return report
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FacewrightError(f'{folder} holds no readable report of a reconstruction ({type(error).__name__}): choose a result folder, or reconstruct again.') from error
+
+
+def apply_result(scene: bpy.types.Scene, folder: Path, find_model: Callable[[str], FaceModel], naming: str = 'ICT', sound: bool = True, start: int = 1) -> bpy.types.Object:
+    """Bring a result folder into a scene; returns the head. find_model gives the FaceModel of the report's source.
+
+    The scene takes the clip's frame rate, range, size and first camera. Where anything fails nothing is left behind.
+    """
+    report, rig, performance, views = read_report(folder), read_rig(folder / 'rig.npz'), read_performance(folder / 'performance.npz'), cameras.read_views(folder)
+    model = find_model(report['model'])
+    if len(rig.neutral) != model.vertex_count or not views:
+        raise FacewrightError(f'The result in {folder} was made with another version of its face model: reconstruct again.')
+    before = {kind: set(getattr(bpy.data, kind)) for kind in ('collections', 'objects', 'meshes', 'materials', 'cameras', 'actions', 'movieclips', 'images')}
+    try:
+        return _build(scene, report, rig, performance, views, model, naming, sound, start)
+    except Exception:
+        for kind, had in before.items():
+            bpy.data.batch_remove([made for made in getattr(bpy.data, kind) if made not in had])
+        raise
+
+
+def _build(scene, report, rig, performance, views, model, naming, sound, start) -> bpy.types.Object:
+    collection = bpy.data.collections.new(f'Facewright {views[0].name}')
+    scene.collection.children.link(collection)
+    actions.frame_rate(scene, performance.fps)
+    frames = actions.sample_frames(scene, performance.time, start)
+    scene.frame_start, scene.frame_end = start, max(start, int(np.ceil(frames[-1])))
+    head = heads.create_head(f'Head {views[0].name}', model, rig.neutral, rig.expressions, rig.names, naming, collection)
+    axes = units.world_axes(performance.rotation, (views[0].R, views[0].t))
+    actions.write_performance(head, performance, frames, axes)
+    for view in views:
+        camera = cameras.create_camera(view, axes, collection)
+        cameras.put_clip_behind(camera, view, clip_start(scene, view, performance.time[0], start))
+        if view is views[0]:
+            cameras.look_through(scene, camera)
+    if sound and views[0].sound:
+        cameras.add_sound(scene, views[0], start)
+    per_frame = [-1. if e is None else float(e) for e in report['error']['per_frame']]
+    head[ERROR], head[MEAN], head[START] = per_frame, float(report['error']['mean_percent'] or 0), start
+    scene.frame_set(start)
+    return head
+
+
+def clip_start(scene: bpy.types.Scene, view: cameras.SolvedView, zero: float, start: int) -> int:
+    """The scene frame of a view's first used frame, where time `zero` (s) is at `start`."""
+    return round(start + (view.time[0] - zero) * actions.scene_fps(scene)) if len(view.time) else start
+
+
+def frame_error(head: bpy.types.Object, frame: int) -> float | None:
+    """The head's error at a scene frame in % of the outer-eye distance; None where the face was not seen."""
+    errors = head.get(ERROR, ())
+    i = frame - int(head.get(START, 1))
+    return errors[i] if 0 <= i < len(errors) and errors[i] >= 0 else None
+
+
+def worst_frame(head: bpy.types.Object) -> tuple[int, float] | None:
+    """(scene frame, error) of the largest error; None where there is none."""
+    errors = np.array(head.get(ERROR, ()))
+    return (int(errors.argmax()) + int(head.get(START, 1)), float(errors.max())) if len(errors) and errors.max() >= 0 else None
+
+
+def unseen_frames(head: bpy.types.Object) -> int:
+    """In how many frames the face was not found."""
+    return int((np.array(head.get(ERROR, ())) < 0).sum())
