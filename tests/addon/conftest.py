@@ -59,3 +59,85 @@ def addon(tmp_path, monkeypatch):
     facewright.register()
     yield facewright
     facewright.unregister()
+
+
+@pytest.fixture
+def fake_worker(monkeypatch) -> Path:
+    """Jobs run tests/addon/fake_worker.py instead of the engine."""
+    from facewright.addon import paths
+    worker = Path(__file__).with_name('fake_worker.py')
+    monkeypatch.setattr(paths, 'WORKER', worker)
+    return worker
+
+
+def turn(yaw, pitch=0., roll=0.) -> np.ndarray:
+    """T×3×3 rotations from T angles (radians) about y, x and z."""
+    yaw, pitch, roll = np.broadcast_arrays(np.asarray(yaw, float), pitch, roll)
+    def about(angle, i, j):
+        out = np.tile(np.eye(3), (*angle.shape, 1, 1))
+        out[..., i, i] = out[..., j, j] = np.cos(angle)
+        out[..., i, j], out[..., j, i] = -np.sin(angle), np.sin(angle)
+        return out
+    return about(yaw, 2, 0) @ about(pitch, 1, 2) @ about(roll, 0, 1)
+
+
+FLIP = np.diag([1., -1., -1.])
+
+
+def make_result(folder: Path, model: FaceModel, model_path: str, frames: int = 24, fps: float = 30 / 1.001, size=(640, 480), focal=900., centre=None,
+                aspect=1., times=None, views=None, clip: Path | None = None, kind='video', first=0, sound=False, fitted=True) -> dict:
+    """A reconstruction's folder as the engine writes it, of a known performance; returns what is in it.
+
+    One camera at the world's origin (OpenCV axes), unless `views` gives [(name, R, t)] in a y-up world.
+    """
+    from facewright.engine.performance import Performance, write_performance
+    from facewright.engine.rig import Rig, write_rig
+    rng = np.random.default_rng(3)
+    folder.mkdir(parents=True, exist_ok=True)
+    times = np.arange(frames) / fps if times is None else np.asarray(times, float)
+    weights = np.clip(.5 + .5 * np.sin(times[:, None] * 3 + np.arange(len(model.names))), 0, 1)
+    axes = np.eye(3) if views else FLIP
+    rotation = axes @ turn(.4 * np.sin(times), .2 * np.cos(times), .1 * times)
+    translation = np.stack([2 * np.sin(times), np.cos(times), 55 + times], -1) if not views else np.stack([times, 0 * times, 0 * times], -1)
+    performance = Performance(times, weights.astype(np.float32), model.names, rotation, translation, fps)
+    neutral = model.neutral + model.identities[0] if fitted else model.neutral
+    rig = Rig(neutral.astype(np.float32), model.expressions, model.names, model.faces)
+    write_rig(folder / 'rig.npz', rig)
+    write_performance(folder / 'performance.npz', performance)
+    cx, cy = centre or (size[0] / 2, size[1] / 2)
+    K = [[focal, 0, cx], [0, focal * aspect, cy], [0, 0, 1]]
+    clip = clip or folder / 'missing.mp4'
+    listed = views or [('front', np.eye(3), np.zeros(3))]
+    import json
+    cameras = [{'name': n, 'video': str(clip), 'fps': fps, 'width': size[0], 'height': size[1], 'K': K, 'R': np.asarray(R).tolist(), 't': np.asarray(t).tolist(),
+                'time': times.tolist()} for n, R, t in listed]
+    per_frame = [1 + .1 * i for i in range(frames)]
+    per_frame[3] = None
+    report = {'version': '0.1.0', 'model': model_path, 'quality': 'draft', 'seconds': {}, 'error': {'mean_percent': 1.5, 'mean_px': 1., 'per_frame': per_frame},
+              'views': [{'name': n, 'path': str(clip), 'kind': kind, 'size': list(size), 'fps': fps, 'frames': frames, 'tracked': frames - 1, 'first': first,
+                         'focal_px': focal, 'sound': sound} for n, _, _ in listed]}
+    (folder / 'cameras.json').write_text(json.dumps({'units': 'cm', 'cameras': cameras}), encoding='utf-8')
+    (folder / 'report.json').write_text(json.dumps(report), encoding='utf-8')
+    return {'rig': rig, 'performance': performance, 'cameras': cameras, 'report': report}
+
+
+@pytest.fixture
+def result(tmp_path, model, model_path):
+    """(folder, contents) of a small reconstruction."""
+    folder = tmp_path / 'result ä'
+    return folder, make_result(folder, model, model_path)
+
+
+def coordinates(points) -> np.ndarray:
+    """N×3 of a mesh's vertices or a shape key's points."""
+    out = np.empty(len(points) * 3, np.float32)
+    points.foreach_get('co', out)
+    return out.reshape(-1, 3)
+
+
+def posed(head, frame) -> np.ndarray:
+    """V×3 evaluated vertices of an object in Blender's world at a (fractional) frame."""
+    bpy.context.scene.frame_set(int(frame // 1), subframe=frame % 1)
+    graph = bpy.context.evaluated_depsgraph_get()
+    seen = head.evaluated_get(graph)
+    return coordinates(seen.data.vertices) @ np.array(seen.matrix_world)[:3, :3].T + np.array(seen.matrix_world)[:3, 3]

@@ -1,0 +1,54 @@
+"""Stands in for engine/worker.py: the same protocol, with tasks that behave in every way a real one can. Standard library only."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+
+def send(**message):
+    print(json.dumps(message), flush=True)
+
+
+def watch():
+    while os.read(0, 4096):
+        pass
+    os._exit(130)
+
+
+folder = Path(sys.argv[1])
+job = json.loads((folder / 'job.json').read_text(encoding='utf-8'))
+task, arguments = job['task'], job['arguments']
+threading.Thread(target=watch, daemon=True).start()
+print('not JSON: a library talking', flush=True)
+print('to the log', file=sys.stderr, flush=True)
+
+if task == 'hang':
+    helper = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])
+    Path(arguments['pids']).write_text(f'{os.getpid()} {helper.pid}')
+    send(progress=.25, stage='Hanging', remaining=600.)
+    time.sleep(600)
+elif task == 'die':
+    send(progress=.5, stage='Dying')
+    os.kill(os.getpid(), 9)
+elif task == 'quiet':
+    sys.exit(0)
+elif task == 'fail':
+    send(error='The footage shows no face: choose another clip.', log=str(folder / 'log.txt'))
+    sys.exit(1)
+elif task == 'echo':
+    send(progress=.5, stage='Half', remaining=1.)
+    send(result={'arguments': arguments, 'environment': dict(os.environ), 'flags': [sys.flags.isolated, sys.dont_write_bytecode], 'python': sys.executable})
+elif task == 'reconstruct':
+    if os.environ.get('FAKE_FAIL'):
+        send(error='The footage shows no face: choose another clip.', log=str(folder / 'log.txt'))
+        sys.exit(1)
+    send(progress=.9, stage='Writing')
+    shutil.copytree(os.environ['FAKE_RESULT'], arguments['out'], dirs_exist_ok=True)
+    (Path(os.environ['FAKE_RESULT']).parent / 'arguments.json').write_text(json.dumps(arguments))
+    send(result=json.loads((Path(arguments['out']) / 'report.json').read_text(encoding='utf-8')))
+elif task in ('import_model', 'download_model'):
+    send(error=f'no {task} here', log=str(folder / 'log.txt'))
