@@ -1,0 +1,163 @@
+"""Opening footage: what the user chose → views with cameras and clocks; their frames, streamed."""
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import FacewrightError
+from . import images, video
+from .capture import CaptureView, read_capture
+from .footage import Camera, Footage, View
+
+FILM_DIAGONAL = math.hypot(36, 24)  # mm: a 35-mm equivalent compares diagonals (CIPA DCG-001)
+SEQUENCE_FPS = 24.
+SOURCE_KEYS = frozenset('path name lens_mm focal_px offset start end fps kind'.split())
+
+
+def open_footage(sources: Sequence[dict | str | Path] | str | Path, views: Sequence[str] = ()) -> Footage:
+    """Open videos, photos, image sequences (a folder, or one file of a numbered run) or a capture.json (or its folder).
+
+    A source is a path or a dict: path; name; lens_mm (35-mm equivalent) or focal_px; offset (s, added to the file's own time: common clock);
+    start and end (s of the file's own time, end excluded); fps (of a sequence); kind ('video', 'sequence', 'photo': where the file leaves it open).
+    `views`: the names to use, in this order; all when empty. Raises FacewrightError: one sentence, naming the file and what to do.
+    """
+    opened: list[View] = []
+    for source in [sources] if isinstance(sources, (str, Path, dict)) else sources:
+        opened += _open(_checked(source))
+    if not opened:
+        raise FacewrightError('No footage was chosen: choose a video, a photo, an image sequence or a capture.json.')
+    opened = _named_apart(opened)
+    names = [v.name for v in opened]
+    unknown = [n for n in views if n not in names]
+    if unknown:
+        raise FacewrightError(f'There is no view {unknown[0]}: the footage has {", ".join(names)}.')
+    if len(set(views)) < len(views):
+        raise FacewrightError('A view is named twice: name each once.')
+    if views:
+        opened = [opened[names.index(n)] for n in views]
+    calibrated = all(v.camera.focal is not None and v.camera.rotation is not None and v.camera.translation is not None for v in opened)
+    return Footage(tuple(opened), calibrated)
+
+
+def read_frames(view: View, indices: Sequence[int] | np.ndarray | None = None) -> Iterator[np.ndarray]:
+    """The view's frames (all, or those with the given increasing indices) as H×W×3 uint8 RGB, one at a time."""
+    wanted = np.arange(len(view.times)) if indices is None else np.asarray(indices, np.int64)
+    if wanted.size and (wanted.ndim != 1 or (np.diff(wanted) <= 0).any() or wanted[0] < 0 or wanted[-1] >= len(view.times)):
+        raise ValueError(f'frame indices must increase within 0..{len(view.times) - 1}')
+    if view.kind == 'video':
+        yield from video.read(view.path, wanted + view.first)
+        return
+    for i in wanted:
+        picture = images.read(view.images[i])
+        if picture.shape[1::-1] != view.size:
+            raise FacewrightError(f'{view.images[i]} is {picture.shape[1]}×{picture.shape[0]} pixels, the first of its sequence {view.size[0]}×{view.size[1]}: '
+                                  'use images of one size.')
+        yield picture
+
+
+def _checked(source) -> dict:
+    """A source as a dict with a Path and numbers that make sense."""
+    if isinstance(source, (str, Path)):
+        source = {'path': source}
+    if not isinstance(source, dict) or not isinstance(source.get('path'), (str, Path)) or not str(source['path']):
+        raise FacewrightError('A source of footage needs a path: choose a video, a photo, an image sequence or a capture.json.')
+    unknown = sorted(set(source) - SOURCE_KEYS)
+    if unknown:
+        raise FacewrightError(f'A source of footage has no "{unknown[0]}": it may have {", ".join(sorted(SOURCE_KEYS))}.')
+    out = {key: value for key, value in source.items() if value is not None}
+    out['path'] = Path(source['path']).expanduser()
+    for key in ('lens_mm', 'focal_px', 'fps', 'offset', 'start', 'end'):
+        if key in out:
+            value = out[key]
+            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(value) or (key in ('lens_mm', 'focal_px', 'fps') and value <= 0):
+                raise FacewrightError(f'{out["path"]}: "{key}" is {value!r}: give {"a number above 0" if key in ("lens_mm", "focal_px", "fps") else "a number of seconds"}.')
+            out[key] = float(value)
+    if out.get('kind') not in (None, 'video', 'sequence', 'photo'):
+        raise FacewrightError(f'{out["path"]}: "kind" is {out["kind"]!r}: use video, sequence or photo.')
+    return out
+
+
+def _open(source: dict) -> list[View]:
+    path: Path = source['path']
+    if not path.exists():
+        raise FacewrightError(f'There is no file or folder {path}: check the path.')
+    capture = path / 'capture.json' if path.is_dir() else path
+    if capture.suffix.lower() == '.json' and capture.exists():
+        return [_calibrated(v, source) for v in read_capture(capture)]
+    return [_trimmed(_uncalibrated(path, source), source)]
+
+
+def _uncalibrated(path: Path, source: dict) -> View:
+    """A view of a whole file, its clock at 0, its camera known as far as the source or the file says."""
+    if path.is_dir():
+        return _sequence(images.in_folder(path), None, source)
+    kind = source.get('kind') or ('photo' if path.suffix.lower() in images.SUFFIXES else 'video')
+    if kind == 'video':
+        return _video(path, source)
+    run = images.numbered_run(path) if source.get('kind') != 'photo' else None
+    return _sequence(*run, source) if run else _sequence((path,), None, source)
+
+
+def _video(path: Path, source: dict) -> View:
+    info = video.probe(path)
+    camera = _camera(info.size, source, info.focal_35mm, 1 / info.aspect)
+    return View(source.get('name') or path.stem, path, 'video', info.size, info.fps, info.times, 0, info.turn * 90, camera, info.has_sound)
+
+
+def _sequence(files: tuple[Path, ...], numbers: np.ndarray | None, source: dict) -> View:
+    picture = images.read(files[0])
+    size = (picture.shape[1], picture.shape[0])
+    fps = source.get('fps', SEQUENCE_FPS)
+    times = (np.arange(len(files)) if numbers is None else numbers - numbers[0]) / fps
+    name = source.get('name') or (files[0].stem if len(files) == 1 else files[0].parent.name or files[0].stem)
+    camera = _camera(size, source, images.read_exif(files[0]).focal_35mm, 1.)
+    return View(name, files[0], 'photo' if len(files) == 1 else 'sequence', size, fps, times, 0, 0, camera, images=files)
+
+
+def _camera(size: tuple[int, int], source: dict, focal_35mm: float | None, aspect: float) -> Camera:
+    """focal_px, else lens_mm, else what the file says, else unknown; principal point in the middle. `aspect`: fy / fx = pixel height⁻¹ / width⁻¹."""
+    focal = source.get('focal_px')
+    lens = source.get('lens_mm') or focal_35mm
+    if focal is None and lens:
+        focal = lens / FILM_DIAGONAL * math.hypot(size[0], size[1] / aspect)
+    return Camera(focal, (size[0] / 2, size[1] / 2), aspect=aspect)
+
+
+def _calibrated(given: CaptureView, source: dict) -> View:
+    """A view of a capture.json."""
+    view = _uncalibrated(given.path, {'fps': given.fps} if given.fps else {})
+    where = f'{given.path}, camera {given.name}'
+    if view.size != given.size:
+        raise FacewrightError(f'{where}: the pictures are {view.size[0]}×{view.size[1]} pixels, capture.json says {given.size[0]}×{given.size[1]}: use the footage the cameras were calibrated for.')
+    times = view.times + given.offset
+    if given.time is not None:
+        if len(given.time) != len(view.times):
+            raise FacewrightError(f'{where}: the footage has {len(view.times)} frames, capture.json lists {len(given.time)} times: copy the video again or export the capture again.')
+        times = given.time
+    view = replace(view, name=given.name, times=times, camera=given.camera, fps=given.fps or view.fps)
+    return _trimmed(view, {key: value for key, value in source.items() if key in ('start', 'end', 'offset')})
+
+
+def _trimmed(view: View, source: dict) -> View:
+    """In and out (in the clock the view has), then the offset."""
+    start, end = source.get('start', -math.inf), source.get('end', math.inf)
+    used = np.flatnonzero((view.times >= start - 1e-6) & (view.times < end - 1e-6))
+    if not used.size:
+        raise FacewrightError(f'{view.path}: no frame lies between the start ({start:g} s) and the end ({end:g} s); it lasts from {view.times[0]:g} to {view.times[-1]:g} s: choose other times.')
+    part = slice(used[0], used[-1] + 1)
+    return replace(view, times=view.times[part] + source.get('offset', 0.), first=int(used[0]), images=view.images[part])
+
+
+def _named_apart(views: list[View]) -> list[View]:
+    """Views with the same name get a number."""
+    out: list[View] = []
+    for view in views:
+        name, n = view.name, 2
+        while any(name == v.name for v in out):
+            name, n = f'{view.name}_{n}', n + 1
+        out.append(replace(view, name=name))
+    return out

@@ -1,0 +1,257 @@
+"""Reading video files: what is in one, and its frames in the order shown, one at a time (PyAV)."""
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import FacewrightError
+
+log = logging.getLogger('facewright.footage')
+
+STANDARD_RATES = tuple(Fraction(n, 1001) for n in (24000, 30000, 48000, 60000, 120000))
+FOCAL_KEYS = ('com.apple.quicktime.camera.focal_length.35mm_equivalent', 'camera.focal_length.35mm_equivalent')
+
+
+@dataclass(frozen=True)
+class Video:
+    """size: width, height as shown; fps; times T float64 (s, the first frame at 0); turn: quarter turns clockwise to show a stored picture;
+    flipped: mirrored left-right after the turn; aspect: pixel width / height as shown; stamps T int64 (the frames' own time stamps, None where
+    the file has none to trust: then frames are counted); keys K: stamps of the frames decoding can start at; focal_35mm or None."""
+    size: tuple[int, int]
+    fps: float
+    times: np.ndarray
+    turn: int
+    flipped: bool
+    aspect: float
+    stamps: np.ndarray | None
+    keys: np.ndarray
+    has_sound: bool
+    focal_35mm: float | None
+
+
+def probe(path: Path) -> Video:
+    """What a video file holds; raises FacewrightError where it cannot be used. Reads the packets, decodes one frame."""
+    path = Path(path)
+    try:
+        stat = path.stat()
+    except OSError:
+        raise FacewrightError(f'There is no file {path}: check the path.') from None
+    if stat.st_size == 0:
+        raise FacewrightError(f'{path} is empty: copy it again from the camera.')
+    return _probe(path, stat.st_mtime_ns, stat.st_size)
+
+
+@functools.lru_cache(maxsize=64)
+def _probe(path: Path, modified: int, length: int) -> Video:
+    import av
+    with _opened(path) as container:
+        stream = _picture_stream(container, path)
+        packets, broken = [], 0
+        try:
+            for packet in container.demux(stream):
+                if packet.size and not packet.is_discard:
+                    broken += packet.is_corrupt
+                    packets.append((packet.pts, packet.is_keyframe))
+        except av.error.FFmpegError as error:
+            log.warning('%s is damaged after frame %d (%s)', path, len(packets), error)
+        declared = stream.frames
+        rate = stream.average_rate or stream.guessed_rate or stream.base_rate
+        base = stream.time_base
+        focal = next((container.metadata[k] for k in FOCAL_KEYS if k in container.metadata), None)
+        sound = bool(container.streams.audio)
+    first = _first_frame(path)
+    if not packets or first is None:
+        raise FacewrightError(f'{path} holds no readable frame (it may be cut off): copy it again from the camera or convert it to MP4.')
+    if declared > len(packets):
+        log.warning('%s ends early: %d of its %d frames can be read', path, len(packets), declared)
+    size, turn, flipped, aspect = first
+    stamps = [p for p, _ in packets]
+    trusted = None not in stamps and len(set(stamps)) == len(stamps)
+    if trusted:
+        order = np.sort(np.array(stamps, np.int64))
+        times = (order - order[0]) * float(base)
+        fps = _nominal(rate, times)
+        keys = np.sort(np.array([p for p, key in packets if key], np.int64))
+    else:
+        fps = float(_snapped(rate)) if rate else 25.
+        order, keys, times = None, np.zeros(0, np.int64), np.arange(len(packets)) / fps
+    return Video(size, fps, times, turn, flipped, aspect, order, keys, sound, _positive(focal))
+
+
+def read(path: Path, indices: np.ndarray) -> Iterator[np.ndarray]:
+    """Frames with the given increasing indices (0 = first shown), H×W×3 uint8 RGB, turned upright; memory flat.
+
+    A frame that cannot be decoded is replaced by the last good one before it (the first good one at the start), and said in the log.
+    """
+    video = probe(path)
+    last, waiting = None, 0
+    for index, picture in zip(indices, _pictures(Path(path), video, indices)):
+        if picture is None:
+            log.warning('%s: frame %d cannot be decoded', path, index)
+            if last is None:
+                waiting += 1
+                continue
+        else:
+            last = picture
+        for _ in range(waiting):
+            yield last
+        waiting = 0
+        yield last
+    if waiting:
+        raise FacewrightError(f'{path} has no frame that can be decoded in the chosen part: copy it again from the camera or convert it to MP4.')
+
+
+def _pictures(path: Path, video: Video, indices: np.ndarray) -> Iterator[np.ndarray | None]:
+    """One picture or None per index."""
+    position = 0  # of the next frame the decoder will show, where known
+    with _opened(path) as container:
+        stream = _picture_stream(container, path)
+        decoder = _decoded(container, stream, path)
+        held: tuple[int, object] | None = None
+        for index in (int(i) for i in indices):
+            start = _jump(video, position, index)
+            if start is not None:
+                container.seek(int(start), stream=stream)
+                decoder, held = _decoded(container, stream, path), None
+            frame = None
+            while True:
+                if held is None:
+                    got = next(decoder, None)
+                    if got is None:
+                        break
+                    at = int(np.searchsorted(video.stamps, got.pts)) if video.stamps is not None and got.pts is not None else position
+                    held = (at, got)
+                    if start is not None and at > index and at > 0:  # the seek landed too late: read from the beginning
+                        container.seek(int(video.stamps[0]), stream=stream)
+                        decoder, held, start = _decoded(container, stream, path), None, None
+                        continue
+                position = held[0] + 1
+                if held[0] < index:
+                    held = None
+                    continue
+                if held[0] == index:
+                    frame, held = held[1], None
+                break
+            yield None if frame is None else _shown(frame, video)
+
+
+def _jump(video: Video, position: int, index: int) -> int | None:
+    """The stamp to seek to before frame `index` when decoding stands at `position`; None: just go on."""
+    if video.stamps is None or index - position < 8:
+        return None
+    at = int(np.searchsorted(video.keys, video.stamps[index], side='right')) - 1
+    return int(video.keys[at]) if at >= 0 and video.keys[at] > video.stamps[min(position, len(video.stamps) - 1)] else None
+
+
+def _shown(frame, video: Video) -> np.ndarray:
+    picture = frame.to_ndarray(format='rgb24')
+    if video.turn:
+        picture = np.rot90(picture, -video.turn)
+    if video.flipped:
+        picture = picture[:, ::-1]
+    if picture.shape[1::-1] != video.size:  # the picture size changes within some files
+        import cv2
+        picture = cv2.resize(np.ascontiguousarray(picture), video.size, interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(picture)
+
+
+def _decoded(container, stream, path: Path) -> Iterator:
+    """Frames in the order shown; damaged packets are skipped."""
+    import av
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+            if packet is None:
+                return
+            if packet.is_discard and packet.size:
+                for _ in packet.decode():
+                    pass
+                continue
+            yield from packet.decode()
+        except av.error.EOFError:
+            return
+        except av.error.InvalidDataError as error:
+            log.info('%s: %s', path, error)
+        except av.error.FFmpegError as error:
+            log.warning('%s: %s', path, error)
+            return
+
+
+def _first_frame(path: Path) -> tuple[tuple[int, int], int, bool, float] | None:
+    """Size, turn, flip and pixel aspect as shown, from the first frame that decodes."""
+    with _opened(path) as container:
+        stream = _picture_stream(container, path)
+        for frame in _decoded(container, stream, path):
+            turn, flipped = _orientation(frame)
+            aspect = float(frame_aspect) if (frame_aspect := stream.sample_aspect_ratio) else 1.
+            size = (frame.width, frame.height)
+            return (size[::-1], turn, flipped, 1 / aspect) if turn % 2 else (size, turn, flipped, aspect)
+    return None
+
+
+def _orientation(frame) -> tuple[int, bool]:
+    """(quarter turns clockwise, mirrored left-right after them) from the display matrix; any other angle is rounded."""
+    from av.sidedata.sidedata import Type
+    data = frame.side_data.get(Type.DISPLAYMATRIX)
+    if data is None:
+        return 0, False
+    m = np.frombuffer(bytes(data), np.int32, 9).reshape(3, 3)[:2, :2] / 65536.  # row vector (x, y) · m = shown, y down
+    if not np.isfinite(m).all() or abs(np.linalg.det(m)) < 1e-6:
+        return 0, False
+    flipped = bool(np.linalg.det(m) < 0)
+    if flipped:
+        m = m * [-1, 1]  # undo the mirror that comes last
+    return int(round(np.degrees(np.arctan2(m[0, 1], m[0, 0])) / 90)) % 4, flipped
+
+
+def _opened(path: Path):
+    import av
+    try:
+        return av.open(str(path), metadata_errors='ignore')
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        if isinstance(error, PermissionError):
+            raise FacewrightError(f'{path} may not be read: change its permissions.') from error
+        raise FacewrightError(f'{path} is not a video that can be read (it may be cut off or of another kind): copy it again from the camera or convert it to MP4.') from error
+
+
+def _picture_stream(container, path: Path):
+    from av.stream import Disposition
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic and s.codec_context is not None]
+    if not streams:
+        if container.streams.audio:
+            raise FacewrightError(f'{path} holds only sound: choose a file with a picture.')
+        raise FacewrightError(f'{path} holds no video that can be decoded: convert it to MP4.')
+    stream = max(streams, key=lambda s: s.codec_context.width * s.codec_context.height)
+    stream.thread_type = 'AUTO'
+    return stream
+
+
+def _snapped(rate: Fraction) -> Fraction:
+    """2997/100 and its like → the broadcast rate they stand for."""
+    return next((r for r in STANDARD_RATES if abs(rate / r - 1) < Fraction(1, 20000)), rate)
+
+
+def _nominal(rate: Fraction | None, times: np.ndarray) -> float:
+    """The frame rate to call a clip by: the file's where its frames keep it, else the median spacing's."""
+    if len(times) < 2:
+        return float(rate) if rate else 25.
+    spacing = np.diff(times)
+    typical = float(np.median(spacing))
+    if rate and abs(typical * float(rate) - 1) < .02:
+        return float(_snapped(Fraction(rate)))
+    return float(_snapped(Fraction(1 / typical).limit_denominator(1001)))
+
+
+def _positive(text: str | None) -> float | None:
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        return None
+    return value if 1 < value < 1000 else None
