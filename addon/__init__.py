@@ -10,17 +10,17 @@ CLASSES = (*properties.CLASSES, *preferences.CLASSES, *head.CLASSES, *footage.CL
 
 
 def register() -> None:
-    """Add the classes, the scene's settings and the handlers; whatever fails leaves nothing behind."""
-    done = []
+    """Add the classes, the scene's settings and the handlers; where anything fails, nothing stays behind."""
+    steps = [(lambda cls=cls: bpy.utils.register_class(cls), lambda cls=cls: bpy.utils.unregister_class(cls)) for cls in CLASSES]
+    steps += [(properties.attach, properties.detach), (jobs.attach, jobs.detach)]
+    undo = []
     try:
-        for cls in CLASSES:
-            bpy.utils.register_class(cls)
-            done.append(cls)
-        properties.attach()
-        jobs.attach()
+        for do, take_back in steps:
+            do()
+            undo.append(take_back)
     except Exception:
-        for cls in reversed(done):
-            bpy.utils.unregister_class(cls)
+        for take_back in reversed(undo):
+            take_back()
         raise
 
 

@@ -1,0 +1,122 @@
+"""The panels' drawing functions run in every state, and say what to do next."""
+from types import SimpleNamespace
+
+import bpy
+import pytest
+
+from facewright.addon import api, environment, jobs, panels, preferences
+
+from .conftest import make_result
+
+
+class Layout:
+    """Records what a panel draws; checks that every property and operator it names exists."""
+
+    def __init__(self, drawn=None):
+        object.__setattr__(self, 'drawn', [] if drawn is None else drawn)
+
+    def __setattr__(self, name, value):
+        assert name in bpy.types.UILayout.bl_rna.properties, name
+        object.__setattr__(self, name, value)
+
+    def _sub(self, **_):
+        return Layout(self.drawn)
+
+    row = column = box = split = column_flow = _sub
+
+    def separator(self):
+        pass
+
+    def label(self, text='', icon='NONE'):
+        assert icon in bpy.types.UILayout.bl_rna.functions['label'].parameters['icon'].enum_items, icon
+        self.drawn.append(text)
+
+    def prop(self, data, name, text=None, icon='NONE', emboss=True):
+        assert name in data.bl_rna.properties, name
+        self.drawn.append(name)
+
+    def operator(self, name, text='', icon='NONE'):
+        module, operator = name.split('.')
+        kind = getattr(getattr(bpy.ops, module), operator).get_rna_type()
+        assert icon in bpy.types.UILayout.bl_rna.functions['label'].parameters['icon'].enum_items, icon
+        self.drawn.append(name)
+        self_ = SimpleNamespace(**{p.identifier: None for p in kind.properties})
+        return self_
+
+    def progress(self, factor=0., text=''):
+        assert 0 <= factor <= 1
+        self.drawn.append(text)
+
+    def template_list(self, kind, key, data, name, active_data, active_name, rows=5):
+        assert hasattr(bpy.types, kind) and name in data.bl_rna.properties and active_name in active_data.bl_rna.properties
+        self.drawn.append(kind)
+
+
+def draw(panel) -> list[str]:
+    layout = Layout()
+    owner = SimpleNamespace(layout=layout, **{k: v.__get__(None) if False else (lambda f: lambda *a: f(None, *a))(v) for k, v in vars(panel).items() if k.startswith('draw_')})
+    panel.draw(owner, bpy.context)
+    return layout.drawn
+
+
+def said(panel) -> str:
+    return ' '.join(draw(panel))
+
+
+def test_empty_states_say_what_to_do_next():
+    assert 'Add a video' in said(panels.FACEWRIGHT_PT_footage)
+    assert 'First add footage' in said(panels.FACEWRIGHT_PT_reconstruct)
+    assert 'Select a mesh' in said(panels.FACEWRIGHT_PT_performance)
+    bpy.context.scene.facewright.model = 'FILE'
+    assert 'download' in said(panels.FACEWRIGHT_PT_head)
+
+
+def test_with_footage(tmp_path):
+    for name in ('a.mp4', 'b.png'):
+        (tmp_path / name).write_bytes(b'x')
+        bpy.ops.facewright.add_footage(filepath=str(tmp_path / name))
+    words = said(panels.FACEWRIGHT_PT_footage)
+    assert 'FACEWRIGHT_UL_views' in words and 'facewright.move_footage' in words and 'offset' not in words  # a photo has no clock
+    bpy.context.scene.facewright.active_view = 0
+    assert 'offset' in said(panels.FACEWRIGHT_PT_footage)
+    assert 'First add' not in said(panels.FACEWRIGHT_PT_reconstruct)
+    layout = Layout()
+    panels.FACEWRIGHT_UL_views.draw_item(None, bpy.context, layout, None, bpy.context.scene.facewright.views[0], 0, None, '')
+    assert layout.drawn == ['name']
+
+
+def test_while_a_job_runs_and_after_it_failed(tmp_path, fake_worker):
+    job = jobs.start('hang', {'pids': str(tmp_path / 'pids')}, 'Reconstruction')
+    while job.fraction == 0:
+        job.poll()
+    words = said(panels.FACEWRIGHT_PT_reconstruct)
+    assert 'Reconstruction: 25 %' in words and 'Hanging' in words and '10 min left' in words and 'facewright.cancel' in words
+    assert 'facewright.reconstruct' not in words
+    jobs.cancel()
+    with pytest.raises(Exception):
+        jobs.wait(jobs.start('fail', {}))
+    words = said(panels.FACEWRIGHT_PT_reconstruct)
+    assert 'shows no face' in words and 'wm.path_open' in words
+    bpy.ops.facewright.clear_message()
+    assert 'shows no face' not in said(panels.FACEWRIGHT_PT_reconstruct)
+
+
+def test_the_result_with_its_error_per_frame(result):
+    api.apply_result(bpy.context, result[0])
+    words = said(panels.FACEWRIGHT_PT_reconstruct)
+    assert 'Mean error 1.50 %' in words and 'Frame 1: 1.00 %' in words and 'Worst: 24 (3.30 %)' in words or 'show_worst_frame' in words
+    bpy.context.scene.frame_set(4)
+    assert 'Frame 4: no face seen' in said(panels.FACEWRIGHT_PT_reconstruct)
+    assert 'ICT names' in said(panels.FACEWRIGHT_PT_performance)
+
+
+def test_preferences(monkeypatch):
+    drawn = []
+    for state in (None, environment.Environment('/p', '3.11.9', None, ()), environment.Environment('/p', '3.11.9', 'lacks torch', (('torch', '2.13.0', None), ('numpy', '1.26.4', '2.0.0')))):
+        monkeypatch.setattr(preferences, 'last_check', state)
+        layout = Layout()
+        owner = SimpleNamespace(layout=layout, bl_rna=preferences.Preferences.bl_rna)
+        preferences.Preferences.draw(owner, bpy.context)
+        drawn.append(' '.join(layout.drawn))
+    assert 'Check whether' in drawn[0] and 'Ready' in drawn[1]
+    assert 'torch 2.13.0: missing' in drawn[2] and '2.0.0 is there instead' in drawn[2] and 'copy_install_command' in drawn[2]

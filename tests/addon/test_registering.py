@@ -1,0 +1,62 @@
+"""The add-on comes and goes without a trace, and says what everything is."""
+import bpy
+import pytest
+
+import facewright
+from facewright.addon import CLASSES, jobs
+
+
+def traces():
+    found = {name for name in dir(bpy.types) if 'facewright' in name.lower()} | {name for name in dir(bpy.ops.facewright)}
+    handlers = [h for h in bpy.app.handlers.load_pre if 'facewright' in h.__module__]
+    return found, handlers, hasattr(bpy.types.Scene, 'facewright')
+
+
+def test_unregistering_leaves_nothing_and_twice_works():
+    for _ in range(2):
+        facewright.unregister()
+        assert traces() == (set(), [], False)
+        facewright.register()
+        assert traces()[0] and traces()[1] and traces()[2]
+
+
+def test_a_failure_while_registering_leaves_nothing(monkeypatch):
+    facewright.unregister()
+    monkeypatch.setattr(jobs, 'attach', lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        facewright.register()
+    assert traces() == (set(), [], False)
+    monkeypatch.undo()
+    facewright.register()
+
+
+@pytest.mark.parametrize('cls', CLASSES, ids=lambda c: c.__name__)
+def test_everything_has_a_tooltip(cls):
+    rna = cls.bl_rna
+    if issubclass(cls, bpy.types.Operator):
+        rna = getattr(bpy.ops.facewright, cls.bl_idname.removeprefix('facewright.')).get_rna_type()
+        assert len(rna.description) > 15 and not rna.description.endswith('.') and cls.bl_label
+    for name in getattr(cls, '__annotations__', {}):
+        prop = rna.properties[name]
+        assert prop.name and len(prop.description) > 8 and prop.description != prop.name, name
+        for item in getattr(prop, 'enum_items', ()):
+            assert item.description, item.identifier
+
+
+def test_importing_the_package_does_not_import_blender(root):
+    import subprocess
+    import sys
+    code = (f'import importlib.util, sys; spec = importlib.util.spec_from_file_location("w", {str(root / "engine" / "worker.py")!r}); '
+            'w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package(); import facewright; assert "bpy" not in sys.modules')
+    assert subprocess.run([sys.executable, '-I', '-c', code]).returncode == 0
+
+
+def test_blender_loads_none_of_the_engine_s_heavy_parts(root):
+    import os
+    import subprocess
+    import sys
+    code = (f'import importlib.util, sys; spec = importlib.util.spec_from_file_location("w", {str(root / "engine" / "worker.py")!r}); '
+            'w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package(); import bpy, facewright; facewright.register(); '
+            'print([m for m in ("torch", "cv2", "mediapipe", "warp", "av", "scipy") if m in sys.modules])')
+    out = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=dict(os.environ))
+    assert out.stdout.strip().splitlines()[-1] == '[]'
