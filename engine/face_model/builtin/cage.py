@@ -33,6 +33,7 @@ class Cage:
     faces: list = field(default_factory=list)
     parts: list = field(default_factory=list)
     loops: dict = field(default_factory=dict)
+    discs: dict = field(default_factory=dict)       # part → {vertex: (x, y)} in the unit disc, for its UV island
 
     def add(self, points) -> list[int]:
         first = len(self.vertices)
@@ -54,6 +55,25 @@ class Cage:
         n = len(loop)
         for k in range(n):
             self.face(part, loop[k], loop[(k + 1) % n], centre)
+
+    def tube(self, part: str, loop, rings, centre, first_part: str | None = None) -> list[int]:
+        """Carries a loop through rings of points and closes it at `centre`; returns the first ring. The first band may be of another part."""
+        n, total, disc = len(loop), len(rings) + 1, self.discs.setdefault(part, {})
+        turn = np.arange(n) * 2 * np.pi / n
+        around = np.stack([np.cos(turn), np.sin(turn)], 1)
+        firsts, ring = None, list(loop)
+        for k, points in enumerate(rings):
+            inner = self.add(points)
+            self.band(first_part if first_part and k == 0 else part, ring, inner)
+            firsts = firsts or inner
+            if not (first_part and k == 0):
+                disc.update({v: around[j] * (1 - k / total) for j, v in enumerate(ring)})
+            ring = inner
+        middle, = self.add([centre])
+        disc.update({v: around[j] * (1 - (total - 1) / total) for j, v in enumerate(ring)})
+        disc[middle] = np.zeros(2)
+        self.fan(part, ring, middle)
+        return firsts
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return np.array(self.vertices), np.array(self.faces, np.int32), np.array(self.parts)
@@ -114,13 +134,9 @@ def grow_nostrils(cage: Cage, mirror: np.ndarray) -> None:
         rim = rims[side] if side == 'R' else rims[side][::-1]
         points = np.array([cage.vertices[k] for k in rim])
         middle = points.mean(0)
-        loop = rim
-        for shrink, up in ((.80, (-.02 * sign, .12, -.02)), (.78, (-.08 * sign, .45, -.10)), (.5, (-.15 * sign, .75, -.25))):
-            inner = cage.add(middle + (points - middle) * shrink + up)
-            cage.band('nostril', loop, inner)
-            loop = inner
-        centre, = cage.add([middle + np.array([-.18 * sign, .85, -.3])])
-        cage.fan('nostril', loop, centre)
+        rings = [middle + (points - middle) * shrink + up for shrink, up in
+                 ((.80, (-.02 * sign, .12, -.02)), (.78, (-.08 * sign, .45, -.10)), (.5, (-.15 * sign, .75, -.25)))]
+        cage.tube('nostril_' + side, rim, rings, middle + np.array([-.18 * sign, .85, -.3]))
         cage.loops['nostril_' + side] = rim
 
 
@@ -133,18 +149,13 @@ def grow_sockets(cage: Cage, mirror: np.ndarray) -> None:
         offset = np.array([cage.vertices[k] for k in loop]) - centre
         azimuth, polar = np.arctan2(offset[:, 1], offset[:, 0]), np.arctan2(np.hypot(offset[:, 0], offset[:, 1]), offset[:, 2])
         cage.loops['lid_' + side] = loop
-        for k, (part, fraction, clearance) in enumerate((('face', .0, .035), ('eye_socket_', .12, .03), ('eye_socket_', .35, .06),
-                                                         ('eye_socket_', .62, .12))):
+        rings = []
+        for fraction, clearance in ((.0, .035), (.12, .03), (.35, .06), (.62, .12)):
             angle = polar + (np.radians(150) - polar) * fraction
             distance = np.maximum(EYE_RADIUS + clearance, (np.linalg.norm(offset, axis=1) - LID_THICKNESS) * (1 - fraction) ** 4)
-            spot = np.stack([np.sin(angle) * np.cos(azimuth), np.sin(angle) * np.sin(azimuth), np.cos(angle)], 1) * distance[:, None]
-            inner = cage.add(centre + spot)
-            cage.band(part if part == 'face' else part + side, loop, inner)
-            loop = inner
-            if k == 0:
-                cage.loops['lid_edge_' + side] = inner
-        back, = cage.add([centre - [0, 0, EYE_RADIUS + .15]])
-        cage.fan('eye_socket_' + side, loop, back)
+            rings.append(centre + np.stack([np.sin(angle) * np.cos(azimuth), np.sin(angle) * np.sin(azimuth), np.cos(angle)], 1) * distance[:, None])
+        back = centre - [0, 0, EYE_RADIUS + .15]
+        cage.loops['lid_edge_' + side] = cage.tube('eye_socket_' + side, loop, rings, back, first_part='face')
 
 
 def grow_mouth(cage: Cage) -> None:
@@ -156,18 +167,13 @@ def grow_mouth(cage: Cage) -> None:
     across[[5, 15]] = 0
     up[[0, 10]] = 0
     x = rim[:, 0]
-    rings = [rim + np.stack([-.03 * x, .10 * up, np.full(20, -.40)], 1)]
+    rings = [rim + np.stack([-.015 * x, .008 * up, np.full(20, -.18)], 1), rim + np.stack([-.03 * x, .12 * up, np.full(20, -.45)], 1)]
     for half_width, middle, half_height, front, bend in ((2.42, -3.2, .85, 10.62, .20), (2.8, -3.2, 1.55, 10.2, .20), (3.15, -3.25, 1.95, 8.3, .12),
                                                          (3.0, -3.4, 1.9, 5.6, .0), (2.0, -3.6, 1.4, 3.6, .0)):
         px = half_width * across
         rings.append(np.stack([px, middle + half_height * up, front - bend * px ** 2], 1))
     cage.loops['lips'] = loop
-    for k, ring in enumerate(rings):
-        inner = cage.add(ring)
-        cage.band('face' if k == 0 else 'mouth_socket', loop, inner)
-        loop = inner
-    centre, = cage.add([[0, -3.7, 2.8]])
-    cage.fan('mouth_socket', loop, centre)
+    cage.tube('mouth_socket', loop, rings, [0, -3.7, 2.8], first_part='face')
 
 
 SKULL_CENTRE = np.array([0., 4.6, .6])
@@ -304,17 +310,13 @@ def grow_ears(cage: Cage) -> None:
         length = 3.25 - .15 * np.sin(angle)
         reach = np.stack([-np.cos(angle) * (1.55 + .35 * np.sin(angle) + .35 * back), np.sin(angle) * length], 1)
         flare = 1.75 * back ** .8 + .12
+        rings = []
         for share, height in EAR_RINGS:
-            h = height * flare - .0
-            if height < .7:
-                h = h - .0
-            inner = np.stack([centre[0] + h, centre[1] + reach[:, 1] * share, centre[2] + reach[:, 0] * share], 1)
-            inner[:, 2] -= .10 * inner[:, 1] - .1
-            ring = cage.add(inner * [sign, 1, 1])
-            cage.band('ear_' + side, loop, ring)
-            loop = ring
-        middle, = cage.add([np.array([centre[0] - .2, centre[1] - .2, centre[2] + .2]) * [sign, 1, 1]])
-        cage.fan('ear_' + side, loop, middle)
+            h = height * flare
+            ring = np.stack([centre[0] + h, centre[1] + reach[:, 1] * share, centre[2] + reach[:, 0] * share], 1)
+            ring[:, 2] -= .10 * ring[:, 1] - .1
+            rings.append(ring * [sign, 1, 1])
+        cage.tube('ear_' + side, loop, rings, np.array([centre[0] - .2, centre[1] - .2, centre[2] + .2]) * [sign, 1, 1])
 
 
 def interpolate(cage: Cage, target: np.ndarray, steps: int = 6) -> None:

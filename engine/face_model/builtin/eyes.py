@@ -8,7 +8,12 @@ from .cage import EYE_CENTRE_L, EYE_RADIUS
 AROUND = 24
 POLAR = np.radians([0, 4.5, 9.5, 15, 20.5, 25, 28.5, 36, 48, 62, 78, 96, 116, 138, 160, 180])  # rings from the pupil's middle to the back
 PUPIL_RING, LIMBUS_RING = 2, 5          # indices into POLAR
-CORNEA = .16                            # how far the cornea rises over the sphere at the pole
+CORNEA = .10                            # how far the cornea rises over the sphere at the pole
+
+
+def cornea_height(angle: np.ndarray) -> np.ndarray:
+    """How far the eye rises over its sphere (cm) at an angle (radians) from the pupil's axis."""
+    return CORNEA * np.maximum(1 - (angle / POLAR[LIMBUS_RING + 1]) ** 2, 0)
 
 
 def eyeball() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -16,8 +21,7 @@ def eyeball() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     turn = np.arange(AROUND) * 2 * np.pi / AROUND
     vertices, faces, materials = [np.array([[0, 0, EYE_RADIUS + CORNEA]])], [], []
     for angle in POLAR[1:-1]:
-        bulge = CORNEA * max(1 - (angle / POLAR[LIMBUS_RING + 1]) ** 2, 0)
-        r = EYE_RADIUS + bulge
+        r = EYE_RADIUS + cornea_height(angle)
         vertices.append(np.stack([r * np.sin(angle) * np.cos(turn), r * np.sin(angle) * np.sin(turn), np.full(AROUND, r * np.cos(angle))], 1))
     vertices.append(np.array([[0, 0, -EYE_RADIUS]]))
     last = 1 + AROUND * (len(POLAR) - 2)

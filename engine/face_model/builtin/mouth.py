@@ -28,6 +28,7 @@ def arch_point(arch: tuple, distance: np.ndarray) -> tuple[np.ndarray, np.ndarra
     over = np.maximum(d - run[-1], 0)
     x, z = np.interp(d, run, curve[:, 0]), np.interp(d, run, curve[:, 1]) - over
     normal = np.stack([np.interp(d, run, np.gradient(-curve[:, 1], run)), np.interp(d, run, np.gradient(curve[:, 0], run))], 1)
+    normal[d == 0] = (0, 1)
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     sign = np.where(distance < 0, -1., 1.)
     return np.stack([x * sign, z], 1), normal * np.stack([sign, np.ones_like(sign)], 1)
@@ -121,7 +122,7 @@ def tongue() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         half = 2.0 * (1 - .38 * t) * np.sqrt(np.clip(1 - (t / 1.06) ** 5, 0, 1))
         thick = (.85 - .45 * t) * np.sqrt(np.clip(1 - (t / 1.04) ** 6, 0, 1))
         y = -4.35 + .35 * np.sin(np.pi * min(t * 1.1, 1)) + .05 * t
-        groove = .10 * np.exp(-(np.cos(turn) / .3) ** 2) * (np.sin(turn) > 0) * (1 - t)
+        groove = .10 * np.exp(-(np.cos(turn) / .3) ** 2) * (np.sin(turn) > 1e-9) * (1 - t)
         vertices.append(np.stack([half * np.cos(turn), y + thick * np.sin(turn) - groove, np.full(around, z)], 1))
         forward += [t] * around
     vertices += [np.array([[0, -4.5, 3.3]]), np.array([[0, -4.3, 9.08]])]

@@ -7,17 +7,20 @@ import numpy as np
 from scipy import sparse
 
 from .cage import EYE_CENTRE_L, Cage, build_cage
-from .subdivide import catmull_clark, refine
+from .subdivide import catmull_clark, finer_loop, refine
 
 
 @dataclass(frozen=True)
 class Skin:
-    """vertices V×3 cm, faces F×4, part name of each face, matrix V×C: any number given on the cage's vertices → on the skin's."""
+    """vertices V×3 cm, faces F×4, part name of each face, matrix V×C: any number given on the cage's vertices → on the skin's;
+    loops: the cage's named loops with their new points.
+    """
     vertices: np.ndarray
     faces: np.ndarray
     parts: np.ndarray
     matrix: sparse.csr_matrix
     cage: Cage
+    loops: dict[str, list[int]]
 
 
 def build_skin() -> Skin:
@@ -32,4 +35,5 @@ def build_skin() -> Skin:
     chosen = (parts == 'face') & (eye | mouth | nose)
     second = refine(first.faces, first.matrix.shape[0], chosen[first.parents])
     matrix = (second.matrix @ first.matrix).tocsr()
-    return Skin(matrix @ points, second.faces, parts[first.parents][second.parents], matrix, cage)
+    loops = {name: finer_loop(finer_loop(list(map(int, loop)), first), second) for name, loop in cage.loops.items()}
+    return Skin(matrix @ points, second.faces, parts[first.parents][second.parents], matrix, cage, loops)

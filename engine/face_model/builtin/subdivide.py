@@ -69,6 +69,17 @@ def catmull_clark(faces: np.ndarray, vertex_count: int) -> Level:
     return Level(matrix, new, face, points, n + n_edges + np.arange(n_faces))
 
 
+def finer_loop(loop: list[int], level: Level) -> list[int]:
+    """A closed loop of vertices after one step, with the new vertices on its edges where they were split."""
+    out = []
+    for a, b in zip(loop, loop[1:] + loop[:1]):
+        out.append(a)
+        middle = level.edge_point.get((min(a, b), max(a, b)))
+        if middle is not None:
+            out.append(middle)
+    return out
+
+
 def refine(faces: np.ndarray, vertex_count: int, chosen: np.ndarray) -> Level:
     """One step that splits only the `chosen` faces (F bool); positions everywhere are those of the whole step.
 
@@ -114,4 +125,5 @@ def refine(faces: np.ndarray, vertex_count: int, chosen: np.ndarray) -> Level:
     number = np.full(whole.matrix.shape[0], -1, np.int32)
     number[used] = np.arange(len(used))
     new_faces = np.where(new_faces >= 0, number[new_faces], -1).astype(np.int32)
-    return Level(whole.matrix[used], new_faces, parent, {}, np.empty(0, int))
+    points = {e: int(number[v]) for e, v in whole.edge_point.items() if number[v] >= 0}
+    return Level(whole.matrix[used], new_faces, parent, points, number[whole.face_point])

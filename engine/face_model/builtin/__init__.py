@@ -1,0 +1,19 @@
+"""The built-in head: a face model measured and modelled by this project, so that everything works without a download."""
+from __future__ import annotations
+
+import numpy as np
+
+from ..expressions import ICT_NAMES
+from ..model import FaceModel
+
+
+def build() -> FaceModel:
+    """Builds the head from the measured table and code, the same every time (about a second)."""
+    from .assemble import MATERIALS, assemble
+    from .expressions import expression_offsets
+    from .identities import identity_modes
+    head = assemble()
+    return FaceModel(name='builtin', neutral=head.vertices.astype(np.float32), faces=head.faces, names=ICT_NAMES,
+                     expressions=expression_offsets(head), identities=identity_modes(head), uvs=head.uvs, face_uvs=head.face_uvs,
+                     materials=MATERIALS, face_materials=head.face_materials, regions=head.regions, landmarks68=head.landmarks68,
+                     source='the built-in head', extra={'mirror': head.mirror.astype(np.int32)})

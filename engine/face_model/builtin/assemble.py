@@ -1,0 +1,192 @@
+"""The built-in head's pieces put together: vertex order, regions, mirror, materials, landmarks, UVs."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.spatial import cKDTree
+
+from ..regions import REGION_NAMES
+from . import uv
+from .cage import FACE_POINTS, OVAL_L, Cage, measured
+from .eyes import AROUND, POLAR, eyeball
+from .mouth import gums, teeth, tongue
+from .skin import build_skin
+
+MATERIALS = ('Face', 'Head', 'MouthSocket', 'EyeSocket', 'Gums', 'Tongue', 'Teeth', 'Sclera', 'Iris', 'Pupil')
+ORDER = ('narrow_face', 'face', 'head_neck', 'mouth_socket', 'eye_socket_L', 'eye_socket_R', 'gums_tongue', 'teeth', 'eyeball_L', 'eyeball_R')
+PART_REGION = {'face': 'face', 'nostril_L': 'face', 'nostril_R': 'face', 'cranium': 'head_neck', 'neck': 'head_neck', 'ear_L': 'head_neck',
+               'ear_R': 'head_neck', 'mouth_socket': 'mouth_socket', 'eye_socket_L': 'eye_socket_L', 'eye_socket_R': 'eye_socket_R'}
+PART_MATERIAL = {'face': 0, 'nostril_L': 0, 'nostril_R': 0, 'cranium': 1, 'neck': 1, 'ear_L': 1, 'ear_R': 1, 'mouth_socket': 2,
+                 'eye_socket_L': 3, 'eye_socket_R': 3, 'gums_upper': 4, 'gums_lower': 4, 'tongue': 5, 'teeth_upper': 6, 'teeth_lower': 6}
+
+# Multi-PIE's 68 as points of the measured face, the person's right to left; a pair is the middle of two.
+JAW = (356, 454, 323, 361, 397, 379, 378, 377)
+BROW_L = ((336, 285), (296, 295), (334, 282), (293, 283), (300, 276))
+EYE_L = (362, 385, 387, 263, 373, 380)
+NOSE = (168, 197, 195, 4)
+NOSTRILS_L = (2, 326, 327)
+LIPS_OUTER_L, LIPS_LOWER_L = (0, 267, 269, 291), (405, 314, 17)
+MOUTH_L = (13, 311, 308, 402, 14)
+
+
+@dataclass(frozen=True)
+class Head:
+    """The whole head in its final vertex order (V vertices; skin's come with a matrix from the cage).
+
+    vertices V×3 cm; faces F×4; face_parts F names; regions; mirror V: the vertex across the midline; matrix V×C: a number on the cage →
+    on the vertices (0 off the skin); point 468: the vertex at each measured point; pieces: name → vertices of each loose piece;
+    forward: V, for the tongue 0 root … 1 tip; loops: named closed loops of vertices (lid_L, lid_edge_L, lips, nostril_L, ear_L …).
+    """
+    vertices: np.ndarray
+    faces: np.ndarray
+    face_parts: np.ndarray
+    face_materials: np.ndarray
+    regions: dict[str, np.ndarray]
+    mirror: np.ndarray
+    matrix: sparse.csr_matrix
+    point: np.ndarray
+    pieces: dict[str, np.ndarray]
+    forward: np.ndarray
+    loops: dict[str, np.ndarray]
+    cage: Cage
+    uvs: np.ndarray
+    face_uvs: np.ndarray
+    landmarks68: np.ndarray
+
+
+def flipped(faces: np.ndarray) -> np.ndarray:
+    """Faces turned inside out."""
+    return np.where(faces[:, 3:] < 0, faces[:, [0, 2, 1, 3]], faces[:, ::-1])
+
+
+def assemble() -> Head:
+    skin = build_skin()
+    table = measured()
+    pieces = [('skin', skin.vertices, skin.faces, None, None)]
+    for upper, name in ((True, 'upper'), (False, 'lower')):
+        pieces.append(('gums_' + name, *gums(upper), None, None))
+    v, f, forward = tongue()
+    pieces.append(('tongue', v, f, None, forward))
+    for upper, name in ((True, 'upper'), (False, 'lower')):
+        v, f, _ = teeth(upper)
+        pieces.append(('teeth_' + name, v, f, None, None))
+    v, f, m = eyeball()
+    pieces += [('eyeball_L', v, f, m, None), ('eyeball_R', v * [-1, 1, 1], flipped(f), m, None)]
+
+    vertices = np.concatenate([p[1] for p in pieces])
+    start = np.concatenate([[0], np.cumsum([len(p[1]) for p in pieces])])
+    faces = np.concatenate([np.where(p[2] >= 0, p[2] + s, -1) for p, s in zip(pieces, start)])
+    parts = np.concatenate([skin.parts if p[0] == 'skin' else np.full(len(p[2]), p[0]) for p in pieces]).astype('U16')
+    materials = np.concatenate([[PART_MATERIAL.get(x, 0) for x in skin.parts] if p[0] == 'skin' else
+                                p[3] + 7 if p[3] is not None else np.full(len(p[2]), PART_MATERIAL[p[0]]) for p in pieces]).astype(np.uint8)
+    region = vertex_regions(vertices, skin, pieces, start)
+    order = np.argsort(region, kind='stable')
+    number = np.empty(len(order), np.int64)
+    number[order] = np.arange(len(order))
+    vertices, region = vertices[order], region[order]
+    faces = np.where(faces >= 0, number[faces], -1).astype(np.int32)
+    mirror = mirror_map(vertices)
+    vertices = (vertices + vertices[mirror] * [-1, 1, 1]) / 2
+    block = sparse.vstack([skin.matrix, sparse.csr_matrix((len(vertices) - len(skin.vertices), skin.matrix.shape[1]))]).tocsr()
+    index = {name: number[start[k]:start[k + 1]] for k, (name, *_) in enumerate(pieces)}
+    along = np.zeros(len(vertices))
+    along[index['tongue']] = pieces[3][4]
+    regions = {name: np.empty(0, np.int32) for name in REGION_NAMES}
+    for k, name in enumerate(ORDER):
+        regions[name] = np.flatnonzero(region == k).astype(np.int32)
+    regions['face'] = np.flatnonzero(region <= 1).astype(np.int32)
+    matrix = block[order]
+    point = number[:FACE_POINTS]
+    uvs, face_uvs = unwrap(vertices, faces, parts, matrix, skin.cage, index)
+    return Head(vertices, faces, parts, materials, regions, mirror, matrix, point, index, along,
+                {k: number[v] for k, v in skin.loops.items()}, skin.cage, uvs, face_uvs,
+                landmarks(vertices, point, table['mirror'], regions['face']))
+
+
+def vertex_regions(vertices: np.ndarray, skin, pieces: list, start: np.ndarray) -> np.ndarray:
+    """Index into ORDER per vertex; a vertex between two parts belongs to the first of them."""
+    region = np.full(len(vertices), len(ORDER))
+    for part, name in PART_REGION.items():
+        rows = np.unique(skin.faces[skin.parts == part])
+        rows = rows[rows >= 0]
+        region[rows] = np.minimum(region[rows], ORDER.index(name))
+    rim = np.zeros(skin.matrix.shape[1])
+    mirror = measured()['mirror']
+    rim[list(OVAL_L)] = rim[mirror[list(OVAL_L)]] = 1
+    far = (skin.matrix @ rim) > 1e-3
+    region[:len(far)][(region[:len(far)] == 1) & ~far] = 0
+    for (name, *_), a, b in zip(pieces[1:], start[1:-1], start[2:]):
+        region[a:b] = ORDER.index('gums_tongue' if name.startswith(('gums', 'tongue')) else 'teeth' if name.startswith('teeth') else name)
+    return region
+
+
+def mirror_map(vertices: np.ndarray) -> np.ndarray:
+    """The vertex across the midline from each one; exact for this head by construction."""
+    distance, mirror = cKDTree(vertices).query(vertices * [-1, 1, 1])
+    if distance.max() > 1e-4 or (mirror[mirror] != np.arange(len(mirror))).any():
+        raise AssertionError(f'the built-in head is not symmetric ({distance.max():.3g} cm)')
+    return mirror
+
+
+def landmarks(vertices: np.ndarray, point: np.ndarray, mirror: np.ndarray, face: np.ndarray) -> np.ndarray:
+    """68 vertex indices in Multi-PIE order."""
+    tree = cKDTree(vertices[face])
+
+    def at(k) -> int:
+        if isinstance(k, tuple):
+            upper, lower = vertices[point[list(k)]]
+            return int(face[tree.query(.42 * upper + .58 * lower)[1]])
+        return int(point[k])
+
+    def other(k):
+        return tuple(int(mirror[j]) for j in k) if isinstance(k, tuple) else int(mirror[k])
+
+    right_lower = [other(k) for k in (267, 269)][::-1]
+    marks = [other(k) for k in JAW] + [152] + list(JAW[::-1])
+    marks += [other(k) for k in BROW_L[::-1]] + list(BROW_L) + list(NOSE) + [other(k) for k in NOSTRILS_L[:0:-1]] + list(NOSTRILS_L)
+    marks += [other(k) for k in (EYE_L[3], EYE_L[2], EYE_L[1], EYE_L[0], EYE_L[5], EYE_L[4])] + list(EYE_L)
+    marks += [other(291)] + right_lower + list(LIPS_OUTER_L) + list(LIPS_LOWER_L) + [other(314), other(405)]
+    marks += [other(308), other(311)] + list(MOUTH_L) + [other(402)]
+    return np.array([at(k) for k in marks], np.int32)
+
+
+def unwrap(vertices, faces, parts, matrix, cage, index) -> tuple[np.ndarray, np.ndarray]:
+    """UVs of everything: the face round the front, the crown, ears, tubes as discs, loose pieces in strips."""
+    islands = [(np.isin(parts, ('face', 'neck')), uv.cylinder_uv(vertices), (.005, .255, .995, .995), True),
+               (parts == 'cranium', uv.crown_uv(vertices), (.005, .005, .245, .245), False)]
+    slots = ['ear_L', 'ear_R', 'mouth_socket', 'eye_socket_L', 'eye_socket_R', 'nostril_L', 'nostril_R', 'eyeball_L', 'eyeball_R', 'tongue',
+             'gums_upper', 'gums_lower', 'teeth_upper', 'teeth_lower']
+    for k, part in enumerate(slots):
+        column, row = k % 7, k // 7
+        corner = (.255 + .106 * column, .005 + .125 * row)
+        mask, periodic = parts == part, False
+        if part in cage.discs:
+            flat = uv.disc_uv(matrix, cage.discs[part])
+        elif part.startswith('eyeball'):
+            d = vertices - vertices[index[part]].mean(0)
+            angle = np.arccos(np.clip(d[:, 2] / np.maximum(np.linalg.norm(d, axis=1), 1e-9), -1, 1))
+            flat = d[:, :2] * (angle / np.maximum(np.hypot(d[:, 0], d[:, 1]), 1e-9))[:, None]
+        else:
+            flat = strip_uv(part, index, len(vertices))
+            periodic = part.startswith(('teeth', 'tongue'))
+        islands.append((mask, flat, (*corner, corner[0] + .1, corner[1] + .118), periodic))
+    return uv.pack(faces, islands)
+
+
+def strip_uv(part: str, index: dict, count: int) -> np.ndarray:
+    """Rows and columns of a swept piece as UVs; a tooth or the tongue closes round u."""
+    flat = np.zeros((count, 2))
+    rows = index[part]
+    k = np.arange(len(rows))
+    if part.startswith('teeth'):
+        tooth, ring, around = k // 40, k % 40 // 8, k % 8
+        flat[rows] = np.stack([around / 8., tooth * 1.2 + ring / 5], 1)
+    elif part == 'tongue':
+        flat[rows] = np.stack([(k % 12) / 12., k // 12 / 9], 1)
+        flat[rows[-2:]] = ((.5, -.05), (.5, 1.05))
+    else:
+        n = 29
+        flat[rows] = np.stack([k % n / (n - 1), k // n / 7], 1)
+    return flat

@@ -1,0 +1,189 @@
+"""Blinks, gaze, squints and brows of the left side."""
+from __future__ import annotations
+
+import numpy as np
+
+from ..cage import LID_L, LOWER_LID_L, UPPER_LID_L
+from .fields import Fields, rotation, smoothstep
+
+GAZE = {'eyeLookDown': ('x', 27.), 'eyeLookUp': ('x', -25.), 'eyeLookIn': ('y', -30.), 'eyeLookOut': ('y', 30.)}
+
+CREASE_UPPER, FOLD_UPPER = (414, 286, 258, 257, 259, 260, 467), (413, 441, 442, 443, 444, 445, 342)
+CREASE_LOWER, FOLD_LOWER = (341, 256, 252, 253, 254, 339, 255), (453, 452, 451, 450, 449, 448, 261)
+CORNERS = (362, 263, 463, 359)
+
+
+def lid_fields(fields: Fields) -> tuple[np.ndarray, np.ndarray]:
+    """(upper, lower) V: how much each vertex goes with its lid's edge, 1 on the edges, 0 at the corners' far side and off the lids."""
+    disc = fields.head.cage.discs['eye_socket_L']
+    ring = len(LID_L)
+    first = min(disc)
+    loop = fields.head.cage.loops['lid_L']
+    out = []
+    for edge, crease, share in ((UPPER_LID_L, CREASE_UPPER, .52), (LOWER_LID_L, CREASE_LOWER, .55)):
+        handles = {v: 0. for v in LID_L}
+        handles.update({v: 0. for v in CREASE_UPPER + CREASE_LOWER + FOLD_UPPER + FOLD_LOWER + CORNERS})
+        handles.update({v: 1. for v in edge})
+        handles.update({v: share for v in crease})
+        fold = FOLD_UPPER if edge is UPPER_LID_L else FOLD_LOWER
+        handles.update({v: .12 for v in fold})
+        for v in (crease[0], crease[-1]):
+            handles[v] = share * .7
+        for k, v in enumerate(loop):
+            for depth, follow in enumerate((1., .8, .45, .12)):
+                handles[first + depth * ring + k] = follow * (v in edge)
+        field = np.zeros(len(fields.cage))
+        for v, w in handles.items():
+            field[v] = w
+        aim = field.copy()
+        first_rows = fields.head.matrix[fields.head.point][:, :]
+        keys = np.array([v for v in handles if v < len(fields.head.point)])
+        for _ in range(8):
+            field[keys] += aim[keys] - (first_rows @ field)[keys]
+        weight = np.clip(fields.head.matrix @ field, 0, 1)
+        out.append(weight)
+    upper, lower = out
+    for name in ('lid_L', 'lid_edge_L'):
+        points = fields.head.loops[name]
+        up = fine_side(fields, name)
+        upper[points[up]], lower[points[up]] = 1, 0
+        upper[points[~up]], lower[points[~up]] = 0, 1
+    return upper, lower
+
+
+def fine_side(fields: Fields, name: str) -> np.ndarray:
+    """Which vertices of a lid loop lie on the upper lid: those from the inner corner over the top to the outer one."""
+    loop = fields.head.loops[name]
+    points = fields.neutral[loop]
+    inner, outer = points[:, 0].argmin(), points[:, 0].argmax()
+    n = len(loop)
+    one = np.zeros(n, bool)
+    k = inner
+    while k != outer:
+        one[k] = True
+        k = (k + 1) % n
+    if points[one, 1].mean() < points[~one, 1].mean():
+        one = ~one
+    return one
+
+
+def elevation(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    return np.arctan2(points[:, 1] - centre[1], points[:, 2] - centre[2])
+
+
+class Lids:
+    """The left eye's lids as two curves of elevation over x, seen from the eye's centre, and the fields that follow them."""
+
+    def __init__(self, fields: Fields):
+        self.fields, self.centre = fields, fields.eye_centre('L')
+        self.upper, self.lower = lid_fields(fields)
+        self.curves = []
+        loop = fields.head.loops['lid_L']
+        points = fields.neutral[loop]
+        up = fine_side(fields, 'lid_L')
+        ends = points[[points[:, 0].argmin(), points[:, 0].argmax()]]
+        for chosen in (up, ~up):
+            line = np.concatenate([points[chosen], ends])
+            order = np.argsort(line[:, 0])
+            line = line[order]
+            keep = np.concatenate([[True], np.diff(line[:, 0]) > 1e-6])
+            self.curves.append((line[keep, 0], elevation(line[keep], self.centre)))
+
+    def gap(self, x: np.ndarray) -> np.ndarray:
+        """Angle between the lids at x."""
+        (xu, eu), (xl, el) = self.curves
+        return np.maximum(np.interp(x, xu, eu) - np.interp(x, xl, el), 0)
+
+    def move(self, down: float, up: float) -> np.ndarray:
+        """Offsets that bring the upper lid down by `down` and the lower up by `up`, shares of the gap (negative: open wider)."""
+        f = self.fields
+        offsets = np.zeros((f.count, 3))
+        rows = np.flatnonzero((self.upper > 1e-4) | (self.lower > 1e-4))
+        p = f.neutral[rows] - self.centre
+        gap = self.gap(f.neutral[rows, 0])
+        angle = -down * gap * self.upper[rows] + up * gap * self.lower[rows]
+        c, s = np.cos(angle), np.sin(angle)
+        # elevation grows with y: turn (z, y) by +angle
+        offsets[rows, 1] = p[:, 1] * c + p[:, 2] * s - p[:, 1]
+        offsets[rows, 2] = p[:, 2] * c - p[:, 1] * s - p[:, 2]
+        return offsets
+
+
+def gaze(fields: Fields, name: str, lids: Lids) -> np.ndarray:
+    axis, degrees = GAZE[name]
+    turn = rotation(axis, degrees)
+    f = fields
+    ball = f.head.regions['eyeball_L']
+    offsets = np.zeros((f.count, 3))
+    if name == 'eyeLookDown':
+        offsets += lids.move(.46, -.10)
+    elif name == 'eyeLookUp':
+        offsets += lids.move(-.24, .04)
+    else:
+        sign = -1 if name == 'eyeLookIn' else 1
+        offsets[:, 0] += sign * .07 * (lids.upper + lids.lower)
+    offsets[ball] = (f.neutral[ball] - f.eye_centre('L')) @ turn.T + f.eye_centre('L') - f.neutral[ball]
+    return f.off_eyes(offsets, {'L': turn @ [0, 0, 1.]})
+
+
+def brow_handles(values: dict[int, tuple]) -> dict[int, np.ndarray]:
+    return {k: np.array(v) for k, v in values.items()}
+
+
+def brow_down(fields: Fields) -> np.ndarray:
+    h = {336: (-.22, -.30, .12), 285: (-.28, -.34, .15), 296: (-.36, -.42, .16), 295: (-.40, -.48, .2), 334: (-.34, -.45, .18), 282: (-.36, -.48, .22),
+         293: (-.22, -.32, .16), 283: (-.22, -.34, .18), 300: (-.08, -.14, .10), 276: (-.10, -.15, .1), 9: (0, -.18, .05), 8: (0, -.22, .05),
+         441: (-.12, -.14, .06), 442: (-.12, -.22, .08), 443: (-.12, -.24, .09), 444: (-.08, -.18, .06), 413: (-.06, -.06, .02)}
+    return finish_brow(fields, h, reach=2.6)
+
+
+def brow_inner_up(fields: Fields) -> np.ndarray:
+    h = {336: (.02, .62, -.06), 285: (.04, .62, -.04), 296: (.02, .46, -.05), 295: (.02, .48, -.03), 334: (0, .16, -.02), 282: (0, .18, -.01),
+         293: (0, 0, 0), 283: (0, .0, 0), 9: (0, .36, -.03), 8: (0, .30, .0), 107: (0, .16, 0), 55: (0, .14, 0), 337: (0, .34, -.08), 151: (0, .22, -.05),
+         441: (0, .28, 0), 442: (0, .24, 0), 443: (0, .08, 0), 413: (0, .10, 0)}
+    return finish_brow(fields, h, reach=3.2)
+
+
+def brow_outer_up(fields: Fields) -> np.ndarray:
+    h = {336: (0, .10, 0), 285: (0, .08, 0), 296: (.06, .40, -.05), 295: (.06, .40, -.04), 334: (.10, .78, -.14), 282: (.10, .76, -.12),
+         293: (.12, .84, -.22), 283: (.12, .80, -.20), 300: (.08, .58, -.2), 276: (.08, .56, -.18), 333: (.04, .42, -.12), 298: (.05, .40, -.14),
+         443: (.03, .40, -.02), 444: (.05, .46, -.05), 442: (.02, .22, 0), 445: (.05, .32, -.06)}
+    return finish_brow(fields, h, reach=3.2)
+
+
+def finish_brow(fields: Fields, handles: dict, reach: float) -> np.ndarray:
+    keep = {v: np.zeros(3) for v in LID_L + tuple(int(fields.mirror[v]) for v in LID_L)}
+    keep.update(brow_handles(handles))
+    return fields.off_eyes(fields.on_skin(fields.spread(keep, reach)))
+
+
+def eye_squint(fields: Fields, lids: Lids) -> np.ndarray:
+    h = {253: (0, .20, .04), 252: (.02, .20, .04), 254: (-.04, .22, .04), 339: (-.08, .20, .04), 256: (.04, .14, .03), 450: (0, .22, .08), 451: (.03, .20, .07),
+         449: (-.06, .26, .08), 448: (-.12, .24, .06), 347: (-.08, .24, .10), 348: (0, .20, .09), 346: (-.14, .20, .06), 261: (-.16, .16, .02),
+         340: (-.12, .08, .02), 265: (-.08, 0, 0), 446: (-.10, .03, 0), 444: (0, -.06, .02), 445: (-.04, -.08, .02)}
+    keep = {v: np.zeros(3) for v in LID_L + CREASE_UPPER}
+    keep.update(brow_handles(h))
+    return fields.off_eyes(fields.on_skin(fields.spread(keep, 2.2)) + lids.move(.12, .34))
+
+
+def cheek_squint(fields: Fields) -> np.ndarray:
+    h = {280: (.02, .52, .24), 330: (.0, .50, .24), 347: (-.06, .42, .16), 348: (.0, .34, .13), 346: (-.08, .38, .12), 266: (.04, .40, .22),
+         425: (.06, .40, .20), 352: (.04, .34, .12), 426: (.04, .22, .06), 427: (.05, .24, .06), 411: (.03, .22, .05), 450: (0, .20, .06), 449: (-.04, .26, .07),
+         448: (-.07, .24, .05), 329: (.0, .24, .1), 371: (.02, .2, .08), 253: (0, .11, .02), 254: (-.02, .14, .02), 252: (0, .09, .02), 339: (-.04, .12, .02),
+         291: (.05, .10, -.03), 410: (.03, .12, 0), 436: (.04, .15, 0)}
+    keep = {v: np.zeros(3) for v in LID_L}
+    keep.update(brow_handles(h))
+    return fields.off_eyes(fields.on_skin(fields.spread(keep, 2.6)))
+
+
+def shapes(fields: Fields) -> dict[str, np.ndarray]:
+    """Left-side offsets by name without its _L."""
+    lids = Lids(fields)
+    out = {'eyeBlink': fields.off_eyes(lids.move(.88, .12)), 'eyeWide': fields.off_eyes(lids.move(-.34, -.10)), 'eyeSquint': eye_squint(fields, lids),
+           'cheekSquint': cheek_squint(fields), 'browDown': brow_down(fields), 'browInnerUp': brow_inner_up(fields), 'browOuterUp': brow_outer_up(fields)}
+    for name in GAZE:
+        out[name] = gaze(fields, name, lids)
+    return out
+
+
+__all__ = ['shapes', 'smoothstep']

@@ -1,0 +1,188 @@
+"""Smooth displacement fields on the built-in head's skin, and what keeps lids off eyeballs and lips off teeth."""
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import splu
+
+from ..assemble import Head
+from ..cage import EYE_CENTRE_L, EYE_RADIUS, LIPS_INNER, measured
+from ..eyes import cornea_height
+from ..mouth import LOWER_ARCH, UPPER_ARCH
+from ..subdivide import edges_of
+
+HINGE = np.array([0., 1.0, 2.4])        # the jaw joint's axis, just in front of the ears
+
+LIP_UPPER = ((291, 409, 270, 269, 267, 0), (306, 408, 304, 303, 302, 11), (292, 407, 272, 271, 268, 12), (308, 415, 310, 311, 312, 13))
+LIP_LOWER = ((291, 375, 321, 405, 314, 17), (306, 307, 320, 404, 315, 16), (292, 325, 319, 403, 316, 15), (308, 324, 318, 402, 317, 14))
+
+
+def rotation(axis: str, degrees: float) -> np.ndarray:
+    """3×3 about x, y or z, right-handed."""
+    a = np.radians(degrees)
+    c, s = np.cos(a), np.sin(a)
+    return np.array({'x': [[1, 0, 0], [0, c, -s], [0, s, c]], 'y': [[c, 0, s], [0, 1, 0], [-s, 0, c]], 'z': [[c, -s, 0], [s, c, 0], [0, 0, 1]]}[axis])
+
+
+def smoothstep(x, low: float = 0., high: float = 1.):
+    t = np.clip((np.asarray(x, float) - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+class Fields:
+    """The head with what its shapes are made of. Offsets are V×3 over all vertices, cm."""
+
+    def __init__(self, head: Head):
+        self.head = head
+        self.cage, self.cage_faces, self.cage_parts = head.cage.arrays()
+        self.mirror = measured()['mirror']
+        self.neutral = head.vertices
+        self.count = len(head.vertices)
+
+    @cached_property
+    def bending(self) -> sparse.csc_matrix:
+        """Cage bilaplacian, edges weighted by 1/length and vertices by area: its null space are constants."""
+        edges, _, _ = edges_of(self.cage_faces)
+        length = np.linalg.norm(self.cage[edges[:, 0]] - self.cage[edges[:, 1]], axis=1)
+        weight = 1 / np.maximum(length, .12)
+        n = len(self.cage)
+        graph = sparse.csr_matrix((np.repeat(weight, 2), (edges.ravel(), edges[:, ::-1].ravel())), (n, n))
+        laplacian = sparse.diags(np.asarray(graph.sum(1)).ravel()) - graph
+        size = np.zeros(n)
+        np.add.at(size, edges.ravel(), np.repeat(np.maximum(length, .12) ** 2, 2) / 4)
+        return (laplacian @ sparse.diags(1 / size) @ laplacian).tocsc()
+
+    @cached_property
+    def lips(self) -> dict[int, tuple[int, float, int]]:
+        """Cage vertex → (1 upper, −1 lower, 0 corner; place −1 … 1 towards the left; ring 0 border … 3 inner edge, 4 and 5 behind it)."""
+        out = {}
+        for side, rings in ((1, LIP_UPPER), (-1, LIP_LOWER)):
+            for ring, line in enumerate(rings):
+                for k, v in enumerate(line):
+                    place = (5 - k) / 5
+                    out[v] = (side if k else 0, place, ring)
+                    if k < 5:
+                        out[int(self.mirror[v])] = (side if k else 0, -place, ring)
+        rows = self.inner_rings
+        for depth in (0, 1):
+            for k, v in enumerate(LIPS_INNER):
+                side, place, _ = out[v]
+                out[rows[depth][k]] = (side, place, 4 + depth)
+        return out
+
+    @cached_property
+    def inner_rings(self) -> list[list[int]]:
+        """The cage's rings behind the lips' inner edge, from the front to the throat, in LIPS_INNER's order."""
+        first = self.head.cage.discs['mouth_socket']
+        start = min(first)
+        return [list(range(start + 20 * k, start + 20 * k + 20)) for k in range((len(first) - 1) // 20)]
+
+    def spread(self, handles: dict[int, object], reach: float = 3., hold=(), width: int = 3) -> np.ndarray:
+        """C×width over the cage: the least-bending field that takes the handles' values and is 0 farther than `reach` from all of them."""
+        n = len(self.cage)
+        keys = np.array(list(handles))
+        values = np.array([np.broadcast_to(handles[k], width) for k in keys], float)
+        moving = np.abs(values).sum(1) > 0
+        sources = self.cage[keys[moving]]
+        near = np.linalg.norm(self.cage[:, None] - sources[None], axis=2).min(1) < reach
+        field = np.zeros((n, width))
+        field[keys] = values
+        fixed = ~near
+        fixed[keys] = True
+        fixed[list(hold)] = True
+        field[[k for k in hold if k not in handles]] = 0
+        free = np.flatnonzero(~fixed)
+        if len(free):
+            a = self.bending
+            field[free] = splu(a[free][:, free]).solve(-(a[free][:, np.flatnonzero(fixed)] @ field[fixed]))
+        return field
+
+    def on_skin(self, field: np.ndarray) -> np.ndarray:
+        """Cage field C×k → V×k, 0 off the skin."""
+        return self.head.matrix @ field
+
+    def by_mirror(self, offsets: np.ndarray) -> np.ndarray:
+        """The same shape for the other side."""
+        return offsets[self.head.mirror] * [-1, 1, 1]
+
+    def even(self, offsets: np.ndarray) -> np.ndarray:
+        """The symmetric part."""
+        return (offsets + self.by_mirror(offsets)) / 2
+
+    # contact ---------------------------------------------------------------------------------------------------------------
+
+    def eye_centre(self, side: str) -> np.ndarray:
+        return EYE_CENTRE_L * [1 if side == 'L' else -1, 1, 1]
+
+    @cached_property
+    def lid_zone(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Per side: skin vertices within reach of the eyeball, and the clearance each keeps from it (cm; its own in the neutral, at most .03)."""
+        out = {}
+        eyeballs = np.concatenate([self.head.regions['eyeball_L'], self.head.regions['eyeball_R']])
+        skin = np.setdiff1d(np.arange(self.count), eyeballs)
+        for side in 'LR':
+            offset = self.neutral[skin] - self.eye_centre(side)
+            distance = np.linalg.norm(offset, axis=1)
+            zone = skin[(distance < 2.4) & (distance > .9 * EYE_RADIUS)]
+            gap = self.eye_gap(self.neutral[zone], side, np.array([0, 0, 1.]))
+            out[side] = zone, np.minimum(gap, .03)
+        return out
+
+    def eye_gap(self, points: np.ndarray, side: str, axis: np.ndarray) -> np.ndarray:
+        """Distance of points outside the eye's surface (cornea included) whose pupil looks along `axis`."""
+        offset = points - self.eye_centre(side)
+        distance = np.linalg.norm(offset, axis=1)
+        angle = np.arccos(np.clip(offset @ axis / distance, -1, 1))
+        return distance - EYE_RADIUS - cornea_height(angle)
+
+    def off_eyes(self, offsets: np.ndarray, axes: dict[str, np.ndarray] | None = None) -> np.ndarray:
+        """Pushes the skin out of the eyeballs along their radii, keeping each vertex's clearance."""
+        offsets = offsets.copy()
+        for side in 'LR':
+            zone, clearance = self.lid_zone[side]
+            axis = (axes or {}).get(side, np.array([0, 0, 1.]))
+            points = self.neutral[zone] + offsets[zone]
+            lack = np.maximum(clearance - self.eye_gap(points, side, axis), 0)
+            radial = points - self.eye_centre(side)
+            offsets[zone] += radial / np.linalg.norm(radial, axis=1, keepdims=True) * lack[:, None]
+        return offsets
+
+    @cached_property
+    def behind_lips(self) -> np.ndarray:
+        """Skin vertices that may touch the front teeth: the lips' inner sides and the bag's front."""
+        n = np.zeros(len(self.cage))
+        for ring in self.inner_rings[:3]:
+            n[ring] = 1
+        n[list(LIPS_INNER)] = 1
+        for v, (_, _, ring) in self.lips.items():
+            if ring >= 2:
+                n[v] = 1
+        return np.flatnonzero(self.head.matrix @ n > .05)
+
+    def off_teeth(self, offsets: np.ndarray, jaw: np.ndarray | None = None, shift=(0., 0., 0.), clearance: float = .10) -> np.ndarray:
+        """Pushes the lips' inner sides out of the dental arches; jaw and shift: the lower arch's motion in this shape (see `jaw_motion`)."""
+        offsets = offsets.copy()
+        zone = self.behind_lips
+        for arch, turn, move, band in ((UPPER_ARCH, np.eye(3), np.zeros(3), (-3.5, -.9)),
+                                       (LOWER_ARCH, np.eye(3) if jaw is None else jaw, np.asarray(shift), (-5.6, -3.3))):
+            points = self.neutral[zone] + offsets[zone]
+            local = (points - HINGE - move) @ turn + HINGE
+            half, length, back = arch[0] + clearance, arch[1] + clearance, arch[2]
+            x, z = local[:, 0], local[:, 2] - back
+            inside = np.sqrt((np.abs(x) / half) ** 2.1 + (np.maximum(z, 0) / length) ** 2)
+            weight = smoothstep(local[:, 1], band[0] - .25, band[0]) * (1 - smoothstep(local[:, 1], band[1], band[1] + .25)) * (z > 0)
+            # never tighter than the neutral
+            base = self.neutral[zone]
+            rest = np.sqrt((np.abs(base[:, 0]) / half) ** 2.1 + (np.maximum(base[:, 2] - back, 0) / length) ** 2)
+            wanted = np.minimum(rest, 1.)
+            push = np.maximum(wanted / np.maximum(inside, .3), 1) - 1
+            change = np.stack([x * push, np.zeros(len(x)), z * push], 1) * weight[:, None]
+            offsets[zone] += change @ turn.T
+        return offsets
+
+
+def jaw_motion(points: np.ndarray, turn: np.ndarray, shift=(0., 0., 0.)) -> np.ndarray:
+    """Offsets of points fixed to the jaw when it turns about HINGE and shifts."""
+    return (points - HINGE) @ turn.T + HINGE + np.asarray(shift) - points

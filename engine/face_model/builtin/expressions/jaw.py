@@ -1,0 +1,108 @@
+"""Shapes that move the jaw, and the one that keeps the lips closed while it opens."""
+from __future__ import annotations
+
+import numpy as np
+
+from .fields import HINGE, Fields, jaw_motion, rotation
+
+OPEN = 20.                  # degrees about the joint's axis
+SHIFT = (0., -.25, .25)     # the joint slides forward and down as it opens
+FORWARD, SIDE = (0., -.12, .95), (.85, 0., 0.)
+
+JAW_LINE = {152: 1., 377: 1., 400: 1., 378: .98, 379: .93, 365: .80, 397: .60, 288: .36, 361: .14, 323: .02,
+            175: 1., 396: 1., 369: .98, 395: .95, 394: .84, 364: .64, 367: .42, 435: .22, 401: .05,
+            199: 1., 428: 1., 262: .98, 431: .90, 430: .76, 434: .50, 416: .30, 433: .12, 200: 1., 421: 1., 418: .97, 424: .86, 422: .70, 432: .46, 18: 1., 313: 1.,
+            406: .97, 335: .82, 273: .64, 287: .44}
+STILL = (1, 2, 4, 94, 164, 168, 197, 5, 327, 326, 358, 279, 371, 330, 280, 352, 366, 447, 454, 356, 264, 345, 346, 347, 348)
+CHEEK = {436: .26, 427: .20, 411: .10, 376: .04, 426: .10, 425: .04, 410: .26, 322: .12, 423: .03, 391: .02, 393: .0, 266: .0}
+
+
+def jaw_weights(fields: Fields, closed: bool = False) -> np.ndarray:
+    """C: how much of the jaw's motion each cage vertex makes. closed: with the lips kept together."""
+    handles = {}
+    for table in (JAW_LINE, CHEEK, dict.fromkeys(STILL, 0.)):
+        for v, w in table.items():
+            handles[v] = handles[int(fields.mirror[v])] = w
+    for v, (side, place, ring) in fields.lips.items():
+        a = abs(place)
+        corner = .42
+        if closed:
+            top = .20 + .22 * a ** 2
+            w = top if side >= 0 else top + (.10 * (3 - min(ring, 3)) * (1 - a ** 2))
+            if side >= 0 and ring < 3:
+                w = top - .04 * (3 - ring) * (1 - a)
+        elif side < 0:
+            w = corner + (1 - corner) * (1 - a ** 2.2) ** .75
+        else:
+            w = .04 + (corner - .04) * a ** 2.6
+        handles[v] = w if side else corner
+    for depth, ring in enumerate(fields.inner_rings[2:]):
+        for k, v in enumerate(ring):
+            t = np.sin(k * np.pi / 10)          # 1 top, −1 bottom
+            fade = (1., 1., .95, .75, .4)[min(depth, 4)]
+            handles[v] = np.clip((.5 - .62 * t if t < 0 else .5 - .62 * t), .0, 1.) * fade
+    parts = fields.cage_parts
+    hold = np.unique(fields.cage_faces[np.isin(parts, ('cranium', 'ear_L', 'ear_R', 'eye_socket_L', 'eye_socket_R', 'nostril_L', 'nostril_R'))])
+    low = np.flatnonzero(fields.cage[:, 1] < -12)
+    throat = np.flatnonzero(np.arange(len(fields.cage)) == fields.inner_rings[-1][-1] + 1)
+    handles[int(throat[0])] = .3
+    return fields.spread({k: (v, 0, 0) for k, v in handles.items()}, 4.2,
+                         hold=[int(k) for k in np.concatenate([hold[hold >= 0], low]) if k not in handles])[:, 0]
+
+
+def jaw_pieces(fields: Fields) -> np.ndarray:
+    """V: 1 for what is fixed to the jaw inside the mouth, and the tongue's share."""
+    h = fields.head
+    out = np.zeros(fields.count)
+    for name in ('gums_lower', 'teeth_lower'):
+        out[h.pieces[name]] = 1
+    t = h.pieces['tongue']
+    out[t] = .62 + .36 * h.forward[t]
+    return out
+
+
+def moved(fields: Fields, weights: np.ndarray, degrees: float, shift, axis: str = 'x', pieces: np.ndarray | None = None) -> np.ndarray:
+    """Offsets of everything that goes with the jaw: cage weights C for the skin, V for the pieces inside; each turns by its own share."""
+    skin = fields.head.matrix @ weights
+    share = skin if pieces is None else np.where(pieces > 0, pieces, skin)
+    out = np.zeros((fields.count, 3))
+    rows = np.flatnonzero(np.abs(share) > 1e-5)
+    p = fields.neutral[rows] - HINGE
+    a = np.radians(degrees) * share[rows]
+    c, s = np.cos(a), np.sin(a)
+    if axis == 'x':
+        turned = np.stack([p[:, 0], p[:, 1] * c - p[:, 2] * s, p[:, 1] * s + p[:, 2] * c], 1)
+    else:
+        turned = np.stack([p[:, 0] * c + p[:, 2] * s, p[:, 1], -p[:, 0] * s + p[:, 2] * c], 1)
+    out[rows] = turned - p + share[rows, None] * np.asarray(shift)
+    return out
+
+
+def open_pose(fields: Fields, closed: bool) -> np.ndarray:
+    """Offsets of the open jaw, the lips parted or kept together."""
+    out = moved(fields, jaw_weights(fields, closed), OPEN, SHIFT, pieces=jaw_pieces(fields))
+    narrow = np.zeros((len(fields.cage), 3))
+    if not closed:
+        handles = {v: (-.32 * np.sign(place) * abs(place) ** 3, 0, -.10 * abs(place) ** 3) for v, (side, place, ring) in fields.lips.items()}
+        for v, d in ((436, -.22), (432, -.22), (434, -.30), (416, -.25), (427, -.16), (287, -.3), (410, -.25), (422, -.2), (411, -.12), (430, -.1)):
+            handles[v] = (d, 0, -.05)
+            handles[int(fields.mirror[v])] = (-d, 0, -.05)
+        for v in STILL:
+            handles[v] = handles[int(fields.mirror[v])] = (0, 0, 0)
+        narrow = fields.spread(handles, 3.)
+    return out + fields.on_skin(narrow)
+
+
+def shapes(fields: Fields) -> dict[str, np.ndarray]:
+    """jawOpen, jawForward, jawLeft and mouthClose (all with their final names)."""
+    turn = rotation('x', OPEN)
+    weights, pieces = jaw_weights(fields), jaw_pieces(fields)
+    opened = fields.off_teeth(fields.even(open_pose(fields, False)), turn, SHIFT)
+    together = fields.off_teeth(fields.even(open_pose(fields, True)), turn, SHIFT)
+    side = moved(fields, weights, 2.5, SIDE, 'y', pieces)
+    return {'jawOpen': opened, 'mouthClose': together - opened,
+            'jawForward': fields.off_teeth(fields.even(moved(fields, weights, 0., FORWARD, pieces=pieces)), None, FORWARD),
+            'jawLeft': fields.off_teeth(side, rotation('y', 2.5), SIDE)}
+
+
+__all__ = ['shapes', 'jaw_motion']

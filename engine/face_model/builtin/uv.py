@@ -1,0 +1,56 @@
+"""UV islands of the built-in head."""
+from __future__ import annotations
+
+import numpy as np
+
+
+def disc_uv(matrix, disc: dict[int, np.ndarray]) -> np.ndarray:
+    """V×2 in the unit disc, from a tube's cage coordinates carried by the subdivision."""
+    known = np.zeros(matrix.shape[1])
+    places = np.zeros((matrix.shape[1], 2))
+    for vertex, place in disc.items():
+        known[vertex], places[vertex] = 1, place
+    weight = matrix @ known
+    return (matrix @ places) / np.maximum(weight, 1e-9)[:, None]
+
+
+def cylinder_uv(points: np.ndarray) -> np.ndarray:
+    """Round the head's upright axis: u periodic in 0..1 with its seam at the back, v by height."""
+    u = .5 + np.arctan2(points[:, 0], points[:, 2] + .8) / (2 * np.pi)
+    return np.stack([u % 1, (points[:, 1] + 16.2) / 26.4], 1)
+
+
+def crown_uv(points: np.ndarray) -> np.ndarray:
+    """Azimuthal equidistant about the back of the crown: 0..1 both ways."""
+    axis, centre = np.array([0, .55, -.835]), np.array([0, 4., 0])
+    d = (points - centre) / np.linalg.norm(points - centre, axis=1, keepdims=True)
+    up = np.array([0, .835, .55])
+    angle = np.arccos(np.clip(d @ axis, -1, 1))
+    flat = np.stack([d[:, 0], d @ up], 1)
+    flat *= (angle / np.maximum(np.linalg.norm(flat, axis=1), 1e-9))[:, None]
+    return .5 + flat / (2 * 2.2)
+
+
+def pack(faces: np.ndarray, islands: list[tuple[np.ndarray, np.ndarray, tuple[float, float, float, float], bool]]) -> tuple[np.ndarray, np.ndarray]:
+    """(U×2 float32, F×4 int32) from islands (face mask, V×2 uv, rectangle u0 v0 u1 v1, u periodic)."""
+    face_uvs = np.full(faces.shape, -1, np.int32)
+    uvs, count = [], 0
+    for mask, uv, (u0, v0, u1, v1), periodic in islands:
+        corners = faces[mask]
+        used = corners >= 0
+        place = uv[corners]
+        wrap = np.zeros(corners.shape, bool)
+        if periodic:
+            u = np.where(used, place[..., 0], np.nan)
+            wide = np.nanmax(u, 1) - np.nanmin(u, 1) > .5
+            wrap = wide[:, None] & (place[..., 0] < .5) & used
+        key = np.where(used, corners * 2 + wrap, -1)
+        unique, inverse = np.unique(key[used], return_inverse=True)
+        spot = uv[unique // 2] + np.stack([unique % 2, np.zeros(len(unique))], 1)
+        spot = (spot - spot.min(0)) / np.maximum(spot.max(0) - spot.min(0), 1e-9)
+        uvs.append(spot * [u1 - u0, v1 - v0] + [u0, v0])
+        block = np.full(corners.shape, -1, np.int32)
+        block[used] = inverse.reshape(-1) + count
+        face_uvs[mask] = block
+        count += len(unique)
+    return np.concatenate(uvs).astype(np.float32), face_uvs
