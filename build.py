@@ -296,12 +296,8 @@ def demo(options) -> int:
     out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     footage = [str(Path(source).resolve()) for source in options.footage]
-    if not footage:
-        footage = [str(out / 'footage.mp4')]
-        print('rendering the demo\'s own footage', flush=True)
-        run([PYTHON, '-m', 'facewright.engine.demo', footage[0]])
     with tempfile.TemporaryDirectory() as resources:
-        run([PYTHON, '-m', 'facewright.addon.demo', '--model', options.model, '--out', out, *footage], env=blender_environment(NEWEST_BLENDER, resources))
+        run([PYTHON, ROOT / 'demo.py', '--model', options.model, '--out', out, *footage], env=blender_environment(NEWEST_BLENDER, resources))
     print(f'{out}: demo.blend, overlay.png, figures.json, after {time.monotonic() - began:.0f} s')
     return 0
 

@@ -16,9 +16,15 @@ import os
 import re
 import sys
 import threading
-import tomllib
 import traceback
 from pathlib import Path
+
+try:
+    import tomllib
+except ModuleNotFoundError:
+    print(json.dumps({'error': f'The engine needs Python 3.11, and {sys.executable} is {sys.version.split()[0]}: choose an environment '
+                               'with Python 3.11 in the Facewright preferences.', 'log': None}), flush=True)
+    raise SystemExit(1) from None
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = 'facewright'
@@ -91,6 +97,9 @@ def extensions_that_bring(distribution: str, version: str, root: Path = ROOT) ->
 def explain(problems: list[tuple[str, str, str | None, str | None]], root: Path = ROOT) -> str:
     """One sentence about unsuitable packages that names who brought them, as far as can be told."""
     missing = [f'{name} {wanted}' for name, wanted, found, _ in problems if found is None]
+    if missing and sys.version_info[:2] != (3, 11):
+        return (f'The engine needs Python 3.11, and {sys.executable} is {sys.version.split()[0]}: choose an environment with Python 3.11 '
+                'in the Facewright preferences.')
     if missing:
         return (f'The engine\'s Python ({sys.executable}) lacks {", ".join(missing)}: install the Facewright zip made for this system, '
                 'or choose an environment that has them in the Facewright preferences.')

@@ -1,0 +1,74 @@
+"""The main job from end to end, inside Blender's module: footage → reconstruction → scene. Run by `build.py demo`."""
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import bpy
+import facewright
+from facewright.engine.errors import FacewrightError
+
+
+def own_footage(out: Path) -> Path:
+    """The demo's own clip: the built-in head giving a known performance, rendered by this program."""
+    from facewright.engine.demo import render_demo_footage
+    path = out / 'footage.mp4'
+    print('rendering the demo\'s own footage', flush=True)
+    render_demo_footage(path)
+    return path
+
+
+def reconstruct(footage: list[str], model: str, out: Path) -> bpy.types.Object:
+    """Reconstruct with the add-on's operators, as a user would; returns the head."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    facewright.register()
+    if model != 'builtin':
+        bpy.ops.facewright.import_face_model(filepath=model)
+    for source in footage:
+        bpy.ops.facewright.add_footage(filepath=source)
+    print('reconstructing', flush=True)
+    bpy.ops.facewright.reconstruct(output=str(out))
+    return bpy.context.scene.facewright.result
+
+
+def figures(head: bpy.types.Object, out: Path, seconds: dict[str, float]) -> dict:
+    """What was reached: from the report and from the scene."""
+    report = json.loads((out / 'report.json').read_text(encoding='utf-8'))
+    scene = bpy.context.scene
+    return {'blender': bpy.app.version_string, 'model': report['model'], 'quality': report['quality'],
+            'views': [{key: view.get(key) for key in ('name', 'size', 'fps', 'frames', 'tracked', 'focal_px')} for view in report['views']],
+            'mean error, % of the distance between the outer eye corners': report['error']['mean_percent'],
+            'mean error, px': report['error']['mean_px'],
+            'vertices': len(head.data.vertices), 'shape keys': len(head.data.shape_keys.key_blocks),
+            'frames in the scene': [scene.frame_start, scene.frame_end], 'fps': scene.render.fps / scene.render.fps_base,
+            'seconds': {**report.get('seconds', {}), **{key: round(value, 2) for key, value in seconds.items()}}}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument('footage', nargs='*')
+    parser.add_argument('--model', default='builtin')
+    parser.add_argument('--out', type=Path, required=True)
+    options = parser.parse_args()
+    began = time.monotonic()
+    try:
+        footage = options.footage or [str(own_footage(options.out))]
+        rendered = time.monotonic()
+        head = reconstruct(footage, options.model, options.out)
+    except (FacewrightError, RuntimeError) as error:
+        print(f'demo: {error}')
+        return 1
+    done = time.monotonic()
+    blend = options.out / 'demo.blend'
+    bpy.ops.wm.save_as_mainfile(filepath=str(blend), relative_remap=True)
+    reached = figures(head, options.out, {'footage': rendered - began, 'reconstruct and build the scene': done - rendered})
+    (options.out / 'figures.json').write_text(json.dumps(reached, indent=1) + '\n', encoding='utf-8')
+    print(json.dumps(reached, indent=1))
+    facewright.unregister()
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
