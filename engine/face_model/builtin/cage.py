@@ -168,12 +168,12 @@ def grow_mouth(cage: Cage) -> None:
     up[[0, 10]] = 0
     x = rim[:, 0]
     rings = [rim + np.stack([-.015 * x, .008 * up, np.full(20, -.18)], 1), rim + np.stack([-.03 * x, .12 * up, np.full(20, -.45)], 1)]
-    for half_width, middle, half_height, front, bend in ((2.42, -3.2, .85, 10.62, .20), (2.8, -3.2, 1.55, 10.2, .20), (3.15, -3.25, 1.95, 8.3, .12),
-                                                         (3.0, -3.4, 1.9, 5.6, .0), (2.0, -3.6, 1.4, 3.6, .0)):
+    for half_width, middle, half_height, front, bend in ((2.45, -3.2, .95, 10.66, .20), (3.0, -3.25, 1.85, 10.5, .17), (3.45, -3.3, 2.3, 8.6, .10),
+                                                         (3.45, -3.45, 2.3, 5.4, .0), (2.2, -3.7, 1.7, 3.2, .0)):
         px = half_width * across
         rings.append(np.stack([px, middle + half_height * up, front - bend * px ** 2], 1))
     cage.loops['lips'] = loop
-    cage.tube('mouth_socket', loop, rings, [0, -3.7, 2.8], first_part='face')
+    cage.tube('mouth_socket', loop, rings, [0, -3.8, 2.4], first_part='face')
 
 
 SKULL_CENTRE = np.array([0., 4.6, .6])

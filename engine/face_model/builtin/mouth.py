@@ -51,7 +51,7 @@ def teeth(upper: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             tangent = np.array([normal[1], -normal[0]]) * sign
             front = k < 3
             # from the root (inside the gum) to the biting edge: height above the edge, width, depth, outward shift
-            profile = ((h + .45, .62, d * .9, -.10), (h, .80, d * 1.05, -.03), (h * .55, .96, d * 1.05, .03), (h * .2, .99, d * (.62 if front else .98), .02),
+            profile = ((h + .35, .62, d * .9, -.10), (h, .80, d * 1.05, -.03), (h * .55, .96, d * 1.05, .03), (h * .2, .99, d * (.62 if front else .98), .02),
                        (.0, .90, d * (.34 if front else .72), .0 if front else -.02))
             first = len(vertices) and sum(map(len, vertices))
             for height, width, depth, shift in profile:
@@ -96,8 +96,8 @@ def gums(upper: bool) -> tuple[np.ndarray, np.ndarray]:
     spot, normal = arch_point(arch, s)
     neck = height - .02 - .16 * between                      # gum line above the biting edge
     rows = []
-    for rise, out in ((neck + 1.15, .10), (neck + .55, .16), (neck + .16, .13), (neck, .045), (neck + .08, -depth - .02), (neck + .3, -depth - .16),
-                      (neck + .75, -depth - .28), (neck + 1.2, -depth - .6)):
+    for rise, out in ((neck + .72, .06), (neck + .45, .13), (neck + .16, .13), (neck, .045), (neck + .08, -depth - .02), (neck + .3, -depth - .16),
+                      (neck + .6, -depth - .28), (neck + .85, -depth - .55)):
         lean = -.10 * rise * (np.abs(s) < ends[3])
         flat = spot + (out + lean - .02 * between)[:, None] * normal
         rows.append(np.stack([flat[:, 0], edge + up * rise, flat[:, 1]], 1))
@@ -118,14 +118,14 @@ def tongue() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     vertices, forward = [], []
     for k in range(rings):
         t = k / (rings - 1)
-        z = 3.6 + 5.35 * t ** .95
-        half = 2.0 * (1 - .38 * t) * np.sqrt(np.clip(1 - (t / 1.06) ** 5, 0, 1))
+        z = 3.9 + 5.05 * t ** .95
+        half = 1.9 * (1 - .38 * t) * np.sqrt(np.clip(1 - (t / 1.06) ** 5, 0, 1))
         thick = (.85 - .45 * t) * np.sqrt(np.clip(1 - (t / 1.04) ** 6, 0, 1))
         y = -4.35 + .35 * np.sin(np.pi * min(t * 1.1, 1)) + .05 * t
         groove = .10 * np.exp(-(np.cos(turn) / .3) ** 2) * (np.sin(turn) > 1e-9) * (1 - t)
         vertices.append(np.stack([half * np.cos(turn), y + thick * np.sin(turn) - groove, np.full(around, z)], 1))
         forward += [t] * around
-    vertices += [np.array([[0, -4.5, 3.3]]), np.array([[0, -4.3, 9.08]])]
+    vertices += [np.array([[0, -4.5, 3.6]]), np.array([[0, -4.3, 9.08]])]
     forward += [0., 1.]
     faces = []
     for r in range(rings - 1):

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from .cage import EYE_CENTRE_L, Cage, build_cage
+from .cage import EYE_CENTRE_L, EYE_RADIUS, Cage, build_cage
+from .eyes import cornea_height
 from .subdivide import catmull_clark, finer_loop, refine
 
 
@@ -36,4 +37,19 @@ def build_skin() -> Skin:
     second = refine(first.faces, first.matrix.shape[0], chosen[first.parents])
     matrix = (second.matrix @ first.matrix).tocsr()
     loops = {name: finer_loop(finer_loop(list(map(int, loop)), first), second) for name, loop in cage.loops.items()}
-    return Skin(matrix @ points, second.faces, parts[first.parents][second.parents], matrix, cage, loops)
+    vertices = clear_of_eyes(matrix @ points, second.faces, parts[first.parents][second.parents], loops)
+    return Skin(vertices, second.faces, parts[first.parents][second.parents], matrix, cage, loops)
+
+
+def clear_of_eyes(vertices: np.ndarray, faces: np.ndarray, parts: np.ndarray, loops: dict[str, list[int]], gap: float = .03) -> np.ndarray:
+    """Sockets and lid edges pushed radially until they stand `gap` cm off the eyeballs (subdivision shrinks them)."""
+    out = vertices.copy()
+    for side, sign in (('L', 1), ('R', -1)):
+        rows = faces[parts == 'eye_socket_' + side]
+        rows = np.unique(np.concatenate([rows[rows >= 0], loops['lid_edge_' + side]]))
+        radial = out[rows] - EYE_CENTRE_L * [sign, 1, 1]
+        distance = np.linalg.norm(radial, axis=1)
+        angle = np.arccos(np.clip(radial[:, 2] / distance, -1, 1))
+        wanted = np.maximum(distance, EYE_RADIUS + cornea_height(angle) + gap)
+        out[rows] += radial * (wanted / distance - 1)[:, None]
+    return out

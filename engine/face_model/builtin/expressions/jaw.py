@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .fields import HINGE, Fields, jaw_motion, rotation
+from .fields import HINGE, Fields, jaw_motion, rotation, smoothstep
 
 OPEN = 20.                  # degrees about the joint's axis
 SHIFT = (0., -.25, .25)     # the joint slides forward and down as it opens
@@ -38,9 +38,8 @@ def jaw_weights(fields: Fields, closed: bool = False) -> np.ndarray:
         handles[v] = w if side else corner
     for depth, ring in enumerate(fields.inner_rings[2:]):
         for k, v in enumerate(ring):
-            t = np.sin(k * np.pi / 10)          # 1 top, −1 bottom
-            fade = (1., 1., .95, .75, .4)[min(depth, 4)]
-            handles[v] = np.clip((.5 - .62 * t if t < 0 else .5 - .62 * t), .0, 1.) * fade
+            down = smoothstep(-np.sin(k * np.pi / 10), -.3, .35)        # 0 on the bag's roof, 1 on its floor
+            handles[v] = down * (1., 1., 1., .9, .5)[min(depth, 4)]
     parts = fields.cage_parts
     hold = np.unique(fields.cage_faces[np.isin(parts, ('cranium', 'ear_L', 'ear_R', 'eye_socket_L', 'eye_socket_R', 'nostril_L', 'nostril_R'))])
     low = np.flatnonzero(fields.cage[:, 1] < -12)

@@ -21,6 +21,11 @@ def lip_shape(fields: Fields, along, others: dict | None = None, still=(), reach
     for v in still:
         for k in (v, int(fields.mirror[v])):
             handles.setdefault(k, np.zeros(3))
+    for depth, follow in ((2, .35), (3, .08)):
+        for k, v in enumerate(fields.inner_rings[depth]):
+            handles[v] = follow * handles[fields.inner_rings[0][k]]
+    for ring in fields.inner_rings[4:]:
+        handles.update({v: np.zeros(3) for v in ring})
     out = fields.on_skin(fields.spread(handles, reach))
     out = fields.even(out) if even else out
     return fields.off_teeth(fields.off_eyes(out)) if teeth else fields.off_eyes(out)
