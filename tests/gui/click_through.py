@@ -1,0 +1,121 @@
+"""What a new user does, in a real window: install, open the tab, add a head, add footage, reconstruct, cancel, reconstruct, undo."""
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import bpy
+from window import SHARE, click, drive, key, over_viewport, picture, press, results, scroll, sidebar, until, viewport
+
+given = json.loads((SHARE / 'given.json').read_text())
+ADDON = 'bl_ext.user_default.facewright'
+
+
+def jobs():
+    return sys.modules[f'{ADDON}.addon.jobs']
+
+
+def install():
+    bpy.context.preferences.view.show_splash = False
+    bpy.context.preferences.view.filebrowser_display_type = 'SCREEN'
+    bpy.ops.extensions.package_install_files(filepath=str(SHARE / given['zip']), repo='user_default', enable_on_install=True)
+    bpy.context.preferences.addons[ADDON].preferences.python = given['python']
+    for thing in list(bpy.data.objects):
+        bpy.data.objects.remove(thing)
+    bpy.ops.ed.undo_push(message='Empty')
+    yield 1.
+
+
+def open_tab():
+    yield from over_viewport()
+    key('Escape')
+    yield .3
+    key('n')
+    yield 1.
+    space = viewport().spaces.active
+    results['sidebar opened by N'] = space.show_region_ui
+    space.show_region_ui = True
+    yield .5
+    sidebar().active_panel_category = 'Facewright'
+    yield .5
+    edge = sidebar().x  # drag the sidebar's edge: its usual width cuts words
+    y = sidebar().y + sidebar().height / 2
+    from window import move, tool
+    move(edge, y)
+    yield .3
+    tool('xdotool', 'mousedown', 1)
+    yield .2
+    for step in range(1, 9):
+        move(edge - 12 * step, y)
+        yield .05
+    tool('xdotool', 'mouseup', 1)
+    yield .5
+
+
+def steps():
+    yield from install()
+    yield from open_tab()
+    yield from picture('empty')
+    if given.get('only_look'):
+        from window import buttons
+        yield from buttons()
+        return
+    yield from press('facewright.add_head')
+    yield from until(lambda: any(o.type == 'MESH' for o in bpy.data.objects), 120, 'the head')
+    results['shape keys'] = len(next(o for o in bpy.data.objects if o.type == 'MESH').data.shape_keys.key_blocks)
+    yield from over_viewport()
+    key('KP_Decimal')
+    yield from picture('head')
+    yield from over_viewport()
+    key('ctrl+z')
+    yield 1.
+    results['objects after undo of the head'] = len(bpy.data.objects)
+
+    yield from press('facewright.add_footage')
+    yield from until(lambda: any(a.type == 'FILE_BROWSER' for a in bpy.context.window_manager.windows[0].screen.areas), 10, 'the file browser')
+    browser = next(a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == 'FILE_BROWSER')
+    browser.spaces.active.params.directory = str(SHARE).encode()
+    browser.spaces.active.params.filename = given['footage']
+    yield 1.
+    yield from click(browser.x + browser.width / 2, browser.y + browser.height / 3)
+    browser.spaces.active.params.filename = given['footage']
+    yield .5
+    key('Return')
+    yield from until(lambda: len(bpy.context.scene.facewright.views) == 1, 10, 'the view')
+    yield from picture('footage')
+
+    yield from press('facewright.reconstruct(')
+    yield from until(lambda: jobs().current is not None and jobs().current.fraction > .05, 120, 'progress')
+    yield from picture('running')
+    results['running'] = jobs().current.state
+    yield from press('facewright.cancel')
+    results['seconds to cancel'] = yield from until(lambda: jobs().running() is None, 5, 'the cancelled state')
+    results['objects after cancel'] = len(bpy.data.objects)
+    yield from picture('cancelled')
+
+    yield from press('facewright.reconstruct(')
+    results['seconds to reconstruct'] = yield from until(lambda: bpy.context.scene.facewright.result is not None or jobs().current.state == 'failed', 400, 'the result')
+    results['failure'] = jobs().current.error if jobs().current and jobs().current.state == 'failed' else None
+    if results['failure']:
+        return
+    results['collections'] = [c.name for c in bpy.context.scene.collection.children]
+    bpy.context.scene.frame_set((bpy.context.scene.frame_start + bpy.context.scene.frame_end) // 2)
+    yield from over_viewport()
+    if viewport().spaces.active.region_3d.view_perspective != 'CAMERA':
+        key('KP_0')
+    viewport().spaces.active.shading.color_type = 'MATERIAL'
+    yield 1.
+    yield from picture('result')
+    yield from scroll(20)
+    yield from picture('result_scrolled')
+    yield from over_viewport()
+    before = len(bpy.data.objects)
+    key('ctrl+z')
+    yield 2.
+    results['objects before and after undo'] = [before, len(bpy.data.objects)]
+    key('ctrl+shift+z')
+    yield 2.
+    results['objects after redo'] = len(bpy.data.objects)
+
+
+drive(steps)

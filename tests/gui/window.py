@@ -1,0 +1,134 @@
+"""Driving a real Blender window from inside: mouse and keys through xdotool, pictures through ImageMagick.
+
+Runs in Blender's Python. A test is a generator that yields the seconds to wait; `drive` steps it with a timer, so that
+Blender keeps drawing and handling events between the steps.
+"""
+import json
+import subprocess
+import time
+import traceback
+from pathlib import Path
+
+import bpy
+
+SHARE = Path('/t')
+results = {}
+
+
+def tool(*command):
+    """Start a program without waiting for it: Blender must go on handling events."""
+    return subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def picture(name):
+    """Take a picture of the whole screen; a generator."""
+    yield .6
+    taken = tool('import', '-window', 'root', SHARE / f'{name}.png')
+    while taken.poll() is None:
+        yield .1
+
+
+def viewport():
+    """The 3D viewport's area."""
+    return next(area for area in bpy.context.window_manager.windows[0].screen.areas if area.type == 'VIEW_3D')
+
+
+def sidebar():
+    """The 3D viewport's sidebar."""
+    return next(region for region in viewport().regions if region.type == 'UI')
+
+
+def screen(x, y):
+    """Blender's window coordinates (from the bottom) as the screen's (from the top)."""
+    return round(x), round(bpy.context.window_manager.windows[0].height - y)
+
+
+def move(x, y):
+    tool('xdotool', 'mousemove', *screen(x, y))
+
+
+def click(x, y):
+    """Click at Blender's window coordinates; a generator."""
+    move(x, y)
+    yield .3
+    tool('xdotool', 'click', 1)
+    yield .5
+
+
+def key(name):
+    tool('xdotool', 'key', name)
+
+
+def over_viewport():
+    """Put the mouse into the middle of the viewport; a generator."""
+    region = next(region for region in viewport().regions if region.type == 'WINDOW')
+    move(region.x + region.width / 3, region.y + region.height / 2)
+    yield .3
+
+
+def scroll(steps):
+    """Scroll the sidebar down (up where negative); a generator."""
+    region = sidebar()
+    move(region.x + region.width / 2, region.y + region.height / 2)
+    yield .2
+    for _ in range(abs(steps)):
+        tool('xdotool', 'click', 5 if steps > 0 else 4)
+        yield .1
+    yield .3
+
+
+def buttons():
+    """Where the sidebar's operator buttons are: {python command: (x, y)}, found as a person would copy them, Ctrl-C over each; a generator."""
+    region, manager = sidebar(), bpy.context.window_manager
+    found = {}
+    for x in (region.x + region.width * .3, region.x + region.width * .7, region.x + region.width - 40):
+        y = region.y + region.height - 12
+        while y > region.y:
+            manager.clipboard = ''
+            move(x, y)
+            yield .05
+            key('ctrl+c')
+            yield .08
+            command = manager.clipboard
+            if command.startswith('bpy.ops.'):
+                found.setdefault(command, (x, y))
+            y -= 11
+    results.setdefault('buttons', []).append(sorted(found))
+    return found
+
+
+def press(words):
+    """Click the sidebar's button whose command holds `words`; a generator."""
+    found = yield from buttons()
+    place = next((place for command, place in found.items() if words in command), None)
+    if place is None:
+        raise LookupError(f'no button for {words} among {sorted(found)}')
+    yield from click(*place)
+
+
+def until(condition, seconds, what):
+    """Wait for a condition; a generator. Raises TimeoutError naming `what`."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > seconds:
+            raise TimeoutError(f'{what} did not come within {seconds} s')
+        yield .1
+    return time.monotonic() - began
+
+
+def drive(steps):
+    """Run the generator to its end, write results.json, quit Blender."""
+    running = steps()
+
+    def tick():
+        try:
+            return next(running)
+        except StopIteration:
+            results['done'] = True
+        except Exception:
+            results['error'] = traceback.format_exc()
+            subprocess.run(['import', '-window', 'root', str(SHARE / 'failed.png')])
+        (SHARE / 'results.json').write_text(json.dumps(results, indent=1))
+        bpy.ops.wm.quit_blender()
+
+    bpy.app.timers.register(tick, first_interval=2., persistent=True)
