@@ -280,20 +280,34 @@ assert not hasattr(bpy.types.Scene, 'facewright')
 '''
 
 
-@needs_tool
-@needs_blender
-@pytest.mark.parametrize('blender', BLENDERS, ids=lambda path: path.name)
-def test_blender_installs_the_small_zip(small_zip, tmp_path, blender):
-    """From a user folder with a space and an accent; the engine's Python is this one."""
-    resources = tmp_path / 'Zoë\'s Blender'
+def install(archive, blender, python, folder):
+    """Install a zip into a Blender whose user folder has a space and an accent, add a head there, disable the add-on."""
+    resources = folder / 'Zoë\'s Blender'
     resources.mkdir()
     environment = {**os.environ, 'PYTHONPATH': str(blender), 'BLENDER_USER_RESOURCES': str(resources)}
-    done = subprocess.run([sys.executable, '-c', INSTALL, str(small_zip), sys.executable], capture_output=True, text=True, env=environment, cwd=tmp_path)
+    done = subprocess.run([sys.executable, '-c', INSTALL, str(archive), python], capture_output=True, text=True, env=environment, cwd=folder)
     line = next((line for line in done.stdout.splitlines() if line.startswith('INSTALLED ')), None)
     assert line, done.stdout[-2000:] + done.stderr[-2000:]
     told = json.loads(line.split(' ', 1)[1])
     assert told['finished'] and told['keys'] == 54 and str(resources) in told['file']
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@needs_tool
+@needs_blender
+@pytest.mark.parametrize('blender', BLENDERS, ids=lambda path: path.name)
+def test_blender_installs_the_small_zip(small_zip, tmp_path, blender):
+    """With this environment chosen as the engine's Python."""
+    install(small_zip, blender, sys.executable, tmp_path)
+
+
+@pytest.mark.zips
+@needs_blender
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='installs the Linux zip')
+@pytest.mark.parametrize('blender', BLENDERS, ids=lambda path: path.name)
+def test_the_whole_zip_brings_all_the_engine_needs(tmp_path, blender):
+    """With a bare Python, as Blender's own is: every package comes from the zip's wheels."""
+    install(build.make_zip(build.PLATFORMS['linux-x64'], folder=tmp_path), blender, str(Path(sys._base_executable).resolve()), tmp_path)
 
 
 @pytest.mark.zips
