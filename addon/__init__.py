@@ -1,6 +1,8 @@
 """All of Facewright that knows Blender. Never imports the engine's heavy parts: those run in a child process (jobs.py)."""
 from __future__ import annotations
 
+import atexit
+
 import bpy
 
 from . import jobs, panels, preferences, properties
@@ -18,6 +20,8 @@ def register() -> None:
         for do, take_back in steps:
             do()
             undo.append(take_back)
+        if not bpy.app.binary_path:  # the application disables add-ons before it ends; the module crashes (4.2) if nobody does
+            atexit.register(unregister)
     except Exception:
         for take_back in reversed(undo):
             take_back()
@@ -26,6 +30,7 @@ def register() -> None:
 
 def unregister() -> None:
     """Stop a running job and take everything away again."""
+    atexit.unregister(unregister)
     jobs.detach()
     properties.detach()
     for cls in reversed(CLASSES):

@@ -14,6 +14,9 @@ KIND_ITEMS = (('VIDEO', 'Video', 'A video file', 'FILE_MOVIE', 0), ('SEQUENCE', 
               ('PHOTO', 'Photo', 'A single picture', 'IMAGE_DATA', 2), ('CAPTURE', 'Capture', 'A capture.json: several calibrated views at once', 'OUTLINER_DATA_CAMERA', 3))
 
 
+
+# No methods on these classes: Blender 4.2 as a module keeps property groups, and all their functions reach, past its own end, and crashes.
+
 class FootageView(bpy.types.PropertyGroup):
     """One camera's footage."""
     name: StringProperty(name='Name', description='What this view is called in messages and on its camera', default='View')
@@ -40,11 +43,6 @@ class Settings(bpy.types.PropertyGroup):
     output: StringProperty(name='Keep Files In', description='Folder that also gets rig.npz, performance.npz, the Live Link Face CSV and an overlay picture. Empty: they are not kept',
                            subtype='DIR_PATH')
     result: PointerProperty(name='Result', description='The last reconstructed head: its error is shown in the panel', type=bpy.types.Object)
-
-    @property
-    def source(self) -> str:
-        """The face model as the engine wants it: 'builtin' or a path."""
-        return 'builtin' if self.model == 'BUILTIN' else bpy.path.abspath(self.model_path)
 
 
 CLASSES = (FootageView, Settings)

@@ -26,6 +26,11 @@ def _heads(context: bpy.types.Context) -> list[bpy.types.Object]:
     return found
 
 
+def _live_link():
+    from ...engine import live_link
+    return live_link
+
+
 def _suffix(path: str) -> str:
     suffix = Path(path).suffix.lower()
     if suffix not in ('.csv', '.npz'):
@@ -40,8 +45,7 @@ def import_performance(context: bpy.types.Context, path: str, start: int = 1, mo
     """
     path = checked_path(path, 'performance')
     csv = _suffix(path) == '.csv'
-    from ...engine.live_link import read_live_link
-    performance = read_live_link(Path(path)) if csv else read_performance(Path(path))
+    performance = _live_link().read_live_link(Path(path)) if csv else read_performance(Path(path))
     found, scene = _heads(context), context.scene
     if frame_rate:
         actions.frame_rate(scene, performance.fps)
@@ -70,11 +74,10 @@ def export_performance(context: bpy.types.Context, path: str, first: int, last: 
     if not path:
         raise FacewrightError('No file was given: choose where to write the performance.')
     suffix = _suffix(path)
-    from ...engine.live_link import write_live_link
     if last < first:
         raise FacewrightError(f'Frame {last} does not come after {first}: choose a later end frame.')
     performance = sample_performance(context, np.arange(first, last + 1, dtype=np.float64))
-    (write_live_link if suffix == '.csv' else write_performance)(Path(bpy.path.abspath(path)), performance)
+    (_live_link().write_live_link if suffix == '.csv' else write_performance)(Path(bpy.path.abspath(path)), performance)
     return performance
 
 

@@ -17,7 +17,7 @@ def reconstruction(scene: bpy.types.Scene, quality: str = 'draft', neutral_frame
     settings = scene.facewright
     if not settings.views:
         raise FacewrightError('There is no footage yet: add a video, an image sequence or a photo in the Footage panel.')
-    source = settings.source
+    source = models.source_of(settings)
     if source != models.BUILTIN:
         source = checked_path(source, 'face model')
     return {'sources': [_source(view) for view in settings.views], 'out': bpy.path.abspath(output) if output else '{job}/out', 'model': source,

@@ -4,7 +4,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
-from .. import api, jobs, paths
+from .. import api, jobs, models, paths
 from ..properties import NAMING_ITEMS
 from .base import FileOperator, JobOperator
 
@@ -18,13 +18,13 @@ class FACEWRIGHT_OT_add_head(JobOperator):
     naming: EnumProperty(name='Shape Key Names', description='Whose names the shape keys get', items=(('SCENE', 'As in the Panel', 'The scene\'s setting'), *NAMING_ITEMS))
 
     def begin(self, context):
-        source = self.model or context.scene.facewright.source
+        source = self.model or models.source_of(context.scene.facewright)
         return None if api.model_is_ready(source) else jobs.start('import_model', {'source': source}, 'Reading the face model')
 
     def finish(self, context, result):
         settings = context.scene.facewright
         naming = settings.naming if self.naming == 'SCENE' else self.naming
-        api.add_head(context, self.model or settings.source, naming)
+        api.add_head(context, self.model or models.source_of(settings), naming)
 
 
 class FACEWRIGHT_OT_import_face_model(FileOperator, JobOperator):

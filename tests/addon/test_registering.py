@@ -3,7 +3,8 @@ import bpy
 import pytest
 
 import facewright
-from facewright.addon import CLASSES, jobs
+from facewright import addon as addon_package
+from facewright.addon import jobs
 
 
 def traces():
@@ -30,8 +31,9 @@ def test_a_failure_while_registering_leaves_nothing(monkeypatch):
     facewright.register()
 
 
-@pytest.mark.parametrize('cls', CLASSES, ids=lambda c: c.__name__)
-def test_everything_has_a_tooltip(cls):
+@pytest.mark.parametrize('name', [c.__name__ for c in addon_package.CLASSES])
+def test_everything_has_a_tooltip(name):
+    cls = next(c for c in addon_package.CLASSES if c.__name__ == name)
     rna = cls.bl_rna
     if issubclass(cls, bpy.types.Operator):
         rna = getattr(bpy.ops.facewright, cls.bl_idname.removeprefix('facewright.')).get_rna_type()

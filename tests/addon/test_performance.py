@@ -1,0 +1,228 @@
+"""Performances onto and from any mesh with ICT or ARKit shape keys."""
+import dataclasses
+
+import bpy
+import numpy as np
+import pytest
+
+from facewright.addon import api
+from facewright.addon.scene import actions, names, shape_keys, units
+from facewright.engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES
+from facewright.engine.performance import Performance, read_performance, write_performance
+
+from .conftest import FLIP, coordinates, posed, turn
+
+
+def character(keys, size=.2):
+    """Somebody's mesh: a cube with the given shape keys, each pushing it its own way."""
+    bpy.ops.mesh.primitive_cube_add(size=size)
+    thing = bpy.context.object
+    thing.shape_key_add(name='Basis')
+    rest = coordinates(thing.data.vertices)
+    for i, name in enumerate(keys):
+        thing.shape_key_add(name=name).points.foreach_set('co', (rest + .01 * np.array([np.sin(i), np.cos(i), 1])).astype(np.float32).ravel())
+        thing.data.shape_keys.key_blocks[name].value = 0
+    return thing
+
+
+def performance(names=ICT_NAMES, frames=20, fps=30., axes=np.eye(3)):
+    time = np.arange(frames) / fps
+    weights = .5 + .4 * np.sin(4 * time[:, None] + np.arange(len(names)))
+    return Performance(time, weights.astype(np.float32), names, axes @ turn(.3 * np.sin(time), .1 * time, .05), np.stack([time, 2 * time, 3 + time], -1) @ axes.T, fps)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    def save(p, name='performance ñ.npz'):
+        write_performance(tmp_path / name, p)
+        return str(tmp_path / name)
+    return save
+
+
+def values(thing, frame):
+    bpy.context.scene.frame_set(frame)
+    return {k.name: k.value for k in thing.data.shape_keys.key_blocks[1:]}
+
+
+@pytest.mark.parametrize('style', [lambda n: n, lambda n: n[0].upper() + n[1:], lambda n: n.replace('_L', '.L').replace('_R', '.R')])
+def test_onto_a_mesh_with_arkit_names_however_spelled(saved, style):
+    p = performance()
+    thing = character([*(style(n) for n in ARKIT_NAMES), 'myOwnKey'])
+    bpy.context.scene.render.fps = 30
+    assert bpy.ops.facewright.import_performance(filepath=saved(p)) == {'FINISHED'}
+    w = dict(zip(ICT_NAMES, p.weights[7]))
+    got = values(thing, 8)
+    assert got[style('mouthSmileLeft')] == pytest.approx(w['mouthSmile_L'], abs=1e-5)
+    assert got[style('browInnerUp')] == pytest.approx((w['browInnerUp_L'] + w['browInnerUp_R']) / 2, abs=1e-5)
+    assert got[style('tongueOut')] == 0 and got['myOwnKey'] == 0
+
+
+def test_arkit_performance_onto_ict_names(saved):
+    p = performance(ARKIT_NAMES)
+    thing = character(ICT_NAMES)
+    bpy.context.scene.render.fps = 30
+    bpy.ops.facewright.import_performance(filepath=saved(p), start=11, motion=False)
+    w, got = dict(zip(ARKIT_NAMES, p.weights[4])), values(thing, 15)
+    assert got['cheekPuff_L'] == got['cheekPuff_R'] == pytest.approx(w['cheekPuff'], abs=1e-5)
+    assert got['jawOpen'] == pytest.approx(w['jawOpen'], abs=1e-5)
+    assert actions.curves(thing) is None
+
+
+def test_head_motion_is_upright_whichever_way_the_file_s_world_is(saved):
+    """The same motion in a y-up world and in OpenCV's axes lands the same."""
+    bpy.context.scene.render.fps = 30
+    seen = []
+    for axes in (np.eye(3), FLIP):
+        thing = character(ICT_NAMES)
+        bpy.ops.facewright.import_performance(filepath=saved(performance(axes=axes)))
+        seen.append(posed(thing, 9))
+    assert np.allclose(seen[0], seen[1], atol=1e-6)
+    p = performance()
+    rest = coordinates(thing.data.vertices)
+    bpy.context.scene.frame_set(9)
+    assert np.allclose(np.array(thing.matrix_world)[:3, 3], .01 * np.array([p.translation[8, 0], -p.translation[8, 2], p.translation[8, 1]]), atol=1e-6)
+
+
+def test_the_scene_s_rate_is_kept_and_times_are_exact_unless_asked(saved):
+    path, scene = saved(performance(fps=60.)), bpy.context.scene
+    scene.render.fps = 24
+    thing = character(ICT_NAMES)
+    bpy.ops.facewright.import_performance(filepath=path)
+    assert scene.render.fps == 24 and np.allclose(actions.key_frames(thing), 1 + np.arange(20) * .4, atol=1e-5)
+    bpy.ops.facewright.import_performance(filepath=path, frame_rate=True)
+    assert scene.render.fps == 60 and (actions.key_frames(thing) == np.arange(1, 21)).all()
+
+
+def test_several_meshes_at_once(saved):
+    """A head, its teeth and its eyes as separate objects."""
+    bpy.context.scene.render.fps = 30
+    parts = [character(['jawOpen']), character(['eyeBlinkLeft', 'jawOpen']), character([])]
+    for part in parts:
+        part.select_set(True)
+    bpy.ops.facewright.import_performance(filepath=saved(performance()))
+    assert values(parts[0], 5)['jawOpen'] == values(parts[1], 5)['jawOpen'] != 0
+    assert [actions.curves(p) is not None for p in parts[:2]].count(True) == 1  # the active one moves
+    assert parts[2].animation_data is None
+
+
+@pytest.mark.parametrize('keys', [ICT_NAMES, ARKIT_NAMES])
+@pytest.mark.parametrize('mode', ['QUATERNION', 'XYZ', 'ZXY', 'AXIS_ANGLE'])
+def test_exported_npz_is_what_was_imported(saved, tmp_path, keys, mode):
+    p = performance(keys)
+    scene = bpy.context.scene
+    scene.render.fps, scene.frame_end = 30, 20
+    thing = character(keys)
+    bpy.ops.facewright.import_performance(filepath=saved(p))
+    if mode != 'QUATERNION':  # the same motion under other rotation channels
+        turns = [thing.matrix_world.to_quaternion() for f in range(1, 21) if scene.frame_set(f) is None]
+        fcurves = actions.curves(thing)
+        for curve in [c for c in fcurves if c.data_path == 'rotation_quaternion']:
+            fcurves.remove(curve)
+        thing.rotation_mode = mode
+        for f, q in enumerate(turns, 1):
+            if mode == 'AXIS_ANGLE':
+                axis, angle = q.to_axis_angle()
+                thing.rotation_axis_angle = (angle, *axis)
+            else:
+                thing.rotation_euler = q.to_euler(mode)
+            thing.keyframe_insert('rotation_axis_angle' if mode == 'AXIS_ANGLE' else 'rotation_euler', frame=f)
+    assert bpy.ops.facewright.export_performance(filepath=str(tmp_path / 'out.npz')) == {'FINISHED'}
+    back = read_performance(tmp_path / 'out.npz')
+    order = [back.names.index(n) for n in p.names]
+    assert np.allclose(back.weights[:, order], p.weights, atol=1e-5)
+    assert np.allclose(back.rotation, p.rotation, atol=1e-5) and np.allclose(back.translation, p.translation, atol=1e-4)
+    assert np.allclose(back.time, p.time) and back.fps == 30
+
+
+def test_export_sees_parents_drivers_and_constraints(saved, tmp_path):
+    """What the object really does, not only its own curves."""
+    scene = bpy.context.scene
+    scene.render.fps, scene.frame_end = 30, 20
+    thing = character(ICT_NAMES)
+    bpy.ops.facewright.import_performance(filepath=saved(performance()))
+    api.export_performance(bpy.context, str(tmp_path / 'a.npz'), 1, 20)
+    parent = bpy.data.objects.new('parent', None)
+    scene.collection.objects.link(parent)
+    parent.location = (0, 0, 1)
+    thing.parent = parent
+    driver = thing.data.shape_keys.key_blocks['jawOpen'].driver_add('value').driver
+    driver.expression = '0.25'
+    api.export_performance(bpy.context, str(tmp_path / 'b.npz'), 1, 20)
+    a, b = read_performance(tmp_path / 'a.npz'), read_performance(tmp_path / 'b.npz')
+    assert np.allclose(b.translation - a.translation, [0, 100, 0], atol=1e-3) and np.allclose(a.rotation, b.rotation, atol=1e-5)
+    k = a.names.index('jawOpen')
+    assert np.allclose(b.weights[:, k], .25) and np.allclose(np.delete(a.weights, k, 1), np.delete(b.weights, k, 1), atol=1e-5)
+
+
+def test_smoothing_calms_jitter_and_keeps_blinks(saved):
+    scene = bpy.context.scene
+    scene.render.fps = 30
+    rng = np.random.default_rng(0)
+    p = performance(frames=90)
+    weights = np.clip(.3 + rng.normal(0, .02, p.weights.shape), 0, 1).astype(np.float32)
+    blink = ICT_NAMES.index('eyeBlink_L')
+    weights[:, blink] = 0
+    weights[40:45, blink] = [.4, .9, 1., .8, .3]
+    thing = character(ICT_NAMES)
+    bpy.ops.facewright.import_performance(filepath=saved(dataclasses.replace(p, weights=weights)))
+    assert bpy.ops.facewright.smooth_performance(strength=.5) == {'FINISHED'}
+    calm = api.sample_performance(bpy.context, np.arange(1., 91.))
+    jaw = calm.names.index('jawOpen')
+    assert np.diff(calm.weights[:, jaw]).std() < .5 * np.diff(weights[:, ICT_NAMES.index('jawOpen')]).std()
+    assert np.abs(calm.weights[:, calm.names.index('eyeBlink_L')] - weights[:, blink]).max() < .05
+    assert np.allclose(calm.translation, p.translation, atol=.05)
+
+
+def test_names_there_and_back(model, model_path, saved):
+    """To ARKit's names and back: the same animation, and both halves together the shape they were."""
+    bpy.context.scene.render.fps = 30
+    bpy.ops.facewright.add_head(model=model_path)
+    head = bpy.context.object
+    p = performance(frames=10)
+    weights = p.weights.copy()
+    for name in ('browInnerUp', 'cheekPuff'):
+        weights[:, ICT_NAMES.index(name + '_R')] = weights[:, ICT_NAMES.index(name + '_L')]
+    bpy.ops.facewright.import_performance(filepath=saved(dataclasses.replace(p, weights=weights)))
+    shapes = [posed(head, f) for f in (2, 9)]
+    assert bpy.ops.facewright.rename_shape_keys(naming='ARKIT') == {'FINISHED'}
+    keys = head.data.shape_keys.key_blocks
+    assert {k.name for k in keys[1:]} == set(ARKIT_NAMES) - {'tongueOut'} and shape_keys.naming(head) == 'ARKIT'
+    assert np.allclose([posed(head, f) for f in (2, 9)], shapes, atol=1e-6)
+    assert len(actions.curves(head.data.shape_keys)) == 51
+    assert bpy.ops.facewright.rename_shape_keys(naming='ICT') == {'FINISHED'}
+    assert {k.name for k in keys[1:]} == set(ICT_NAMES)
+    assert np.allclose([posed(head, f) for f in (2, 9)], shapes, atol=1e-6)
+    left = coordinates(keys['cheekPuff_L'].points) - coordinates(keys[0].points)
+    assert np.abs(left[coordinates(keys[0].points)[:, 0] < -.02]).max() < 1e-7  # the left half moves the left side
+    assert api.rename_shape_keys(bpy.context, 'ICT') == 0
+
+
+def test_meshes_without_such_keys_are_refused_in_a_sentence(saved, tmp_path):
+    path = saved(performance())
+    bpy.ops.mesh.primitive_cube_add()
+    with pytest.raises(RuntimeError, match='poll|Select a mesh'):
+        bpy.ops.facewright.import_performance(filepath=path)
+    character(['smile', 'frown'])
+    with pytest.raises(RuntimeError, match='poll|Select a mesh'):
+        bpy.ops.facewright.import_performance(filepath=path)
+
+
+@pytest.mark.parametrize('name, content, sentence', [
+    ('none.npz', None, 'There is no performance'), ('text.txt', b'', 'neither a .csv'), ('broken.npz', b'PK', 'not a readable'), ('empty.csv', b'', '.')])
+def test_bad_files_are_refused_in_a_sentence(tmp_path, name, content, sentence):
+    thing = character(ICT_NAMES)
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(RuntimeError, match=sentence):
+        bpy.ops.facewright.import_performance(filepath=str(tmp_path / name))
+    assert thing.data.shape_keys.animation_data is None
+
+
+def test_an_export_that_cannot_be_written_is_a_sentence(tmp_path):
+    character(ICT_NAMES)
+    (tmp_path / 'file').write_text('')
+    for path, sentence in ((str(tmp_path / 'file' / 'a.npz'), 'Cannot write'), ('', 'No file'), (str(tmp_path / 'a.mp3'), 'neither')):
+        with pytest.raises(RuntimeError, match=sentence):
+            bpy.ops.facewright.export_performance(filepath=path)
+    with pytest.raises(RuntimeError, match='later end frame'):
+        bpy.ops.facewright.export_performance(filepath=str(tmp_path / 'a.npz'), whole=False, start=9, end=3)
