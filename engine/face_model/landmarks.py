@@ -62,7 +62,8 @@ def _hits(model: FaceModel, vertices: np.ndarray, colours: np.ndarray, allowed: 
     """One look: the neutral point under each landmark (478×3, NaN where none), its weight (facing², 478), the detected pixels
     (478×2) and the model in camera space (V×3, cm)."""
     from ..footage.faces import detect_image
-    from ..render.preview import head_to_camera, render_camera, vertex_normals
+    from ..mesh.normals import vertex_normals
+    from ..render.preview import head_to_camera, render_camera
     from ..render.rasterise import rasterise
     faces = model.faces[visible_faces(model)]
     triangles = triangulate(faces)
@@ -97,7 +98,7 @@ def _hits(model: FaceModel, vertices: np.ndarray, colours: np.ndarray, allowed: 
 def find_landmarks(model: FaceModel, progress: Callable[[float], None] = lambda fraction: None) -> ModelLandmarks:
     """Render, detect, cast back, average. FacewrightError where the detector sees no face in the model."""
     import trimesh
-    from ..footage import landmark_sets as sets
+    from ..footage.landmark_sets import landmark_sets
     from ..render.rasterise import project
     colours = albedo(model)
     skin = np.zeros(model.vertex_count, bool)
@@ -105,11 +106,12 @@ def find_landmarks(model: FaceModel, progress: Callable[[float], None] = lambda 
         skin[model.regions[name]] = True
     allowed = {0: skin, 1: skin}
     group = np.zeros(478, int)
-    group[sets.LIPS] = 1
-    for g, side, iris in ((2, 'L', sets.IRIS_LEFT), (3, 'R', sets.IRIS_RIGHT)):
+    sets = landmark_sets()
+    group[sets['lips']] = 1
+    for g, side, name, centre in ((2, 'L', 'left_iris', 1), (3, 'R', 'right_iris', 0)):
         allowed[g] = np.zeros(model.vertex_count, bool)
         allowed[g][model.regions[f'eyeball_{side}']] = True
-        group[iris] = g
+        group[[*sets[name], sets['iris_centres'][centre]]] = g
     rng = np.random.default_rng(0)
     identities = [np.zeros(0)] + [rng.normal(size=len(model.identities)) * IDENTITY_SPREAD for _ in range(IDENTITY_SEEDS)]
     looks = [(i, mouth, pose) for i in range(len(identities)) for mouth in MOUTH_OPENINGS for pose in (POSES if i == 0 else POSES[:7])]

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 class TrackOptions:
     """All priors are standard deviations of zero-mean Gaussians unless said otherwise."""
     keyframes: int = 48              # frames that share in finding identity and focal length (measured here: more changes nothing)
+    rounds: int = 4                  # times the constant errors are found again between fits
+    looks: int = 6                   # fitted heads rendered per view to learn the detector's habits; 0: none
+    habit_rounds: int = 2            # rounds that do so
     iterations: int = 12             # Gauss-Newton steps for keyframes
     window: int = 240                # frames solved together once identity is known: keeps memory flat
     overlap: int = 16                # frames two windows share
@@ -15,6 +18,7 @@ class TrackOptions:
     data: float = .12                # weight of a landmark's square: neighbours err together, 478 are not 478 opinions (measured here)
     robust: float = 3.               # Cauchy scale, in units of noise
     contour_tangent: float = 6.      # how many times freer a face-oval point is along the oval than across it
+    contour_trust: float = .3        # what a face-oval point's residual counts, whichever way (measured here: 6-10 mm off at 45° of yaw)
     identity: float = 1.             # ICT's identity coefficients are N(0, 1) by construction
     identity_weight: float = 4.      # weight of that prior against the keyframes (measured here)
     weight_sigma: float = .5         # expression weights
@@ -27,4 +31,5 @@ class TrackOptions:
     focal_guess: float = 1.35        # focal length per longer picture side, where unknown (a 48 mm lens on 35-mm film)
     focal_sigma: float = .35         # of its logarithm
     bias_sigma: float = .12          # cm: how far this person's landmark may lie from where the model has it
+    view_bias: float = .03           # the detector's constant error of a landmark in a view, as a part of the face's RMS radius
     neutral_sigma: float = .03       # expression weights on the frame the user calls neutral

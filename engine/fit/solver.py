@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from ..face_model.landmarks import ModelLandmarks
-from ..face_model.model import FaceModel
+from ..face_model.model import FaceModel, triangulate
+from ..mesh.normals import vertex_normals
 from .arrow import solve_arrow
 from .options import TrackOptions
 
@@ -22,8 +23,9 @@ CHUNK = 24  # frames linearised at once: bounds memory
 
 @dataclass(frozen=True)
 class Basis:
-    """The face model at the 478 landmarks, cm: mean L×3, identities L×3×I, expressions L×3×E, confidence L."""
+    """The face model at the 478 landmarks, cm: mean L×3, unit normals L×3, identities L×3×I, expressions L×3×E, confidence L."""
     mean: torch.Tensor
+    normals: torch.Tensor
     identities: torch.Tensor
     expressions: torch.Tensor
     confidence: torch.Tensor
@@ -32,11 +34,14 @@ class Basis:
 @dataclass(frozen=True)
 class Sight:
     """One view's landmarks, ready to fit: for n frames the node before (n), how far towards the next (n, in [0, 1)),
-    pixels relative to the principal point with distortion and aspect removed (n×L×2), and whitening (n×L×2×2)."""
+    pixels relative to the principal point with distortion and aspect removed (n×L×2), whitening (n×L×2×2), the face's RMS radius in the
+    picture (n, px) and trust in each landmark (n×L, 0..1)."""
     node: torch.Tensor
     between: torch.Tensor
     pixels: torch.Tensor
     whiten: torch.Tensor
+    size: torch.Tensor
+    trust: torch.Tensor
     frames: np.ndarray      # n: the frame of the view each row is
 
 
@@ -61,7 +66,9 @@ class Motion:
 def landmark_basis(model: FaceModel, landmarks: ModelLandmarks) -> Basis:
     """The model's linear bases sampled at the landmarks."""
     as_tensor = lambda a: torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
-    return Basis(as_tensor(landmarks.on(model.neutral)), as_tensor(np.moveaxis(landmarks.on(model.identities), 0, -1)),
+    normals = landmarks.on(vertex_normals(model.neutral.astype(np.float64), triangulate(model.faces)))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    return Basis(as_tensor(landmarks.on(model.neutral)), as_tensor(normals), as_tensor(np.moveaxis(landmarks.on(model.identities), 0, -1)),
                  as_tensor(np.moveaxis(landmarks.on(model.expressions), 0, -1)), as_tensor(landmarks.confidence))
 
 
@@ -97,6 +104,17 @@ def place(basis: Basis, shared: Shared, motion: Motion, sight: Sight, view: int,
     turned = [torch.einsum('nij,nlj->nli', motion.rotation[k], shape + torch.einsum('lie,ne->nli', basis.expressions, motion.weights[k])) for k in nodes]
     world = blend_nodes(sight.between[rows], turned[0] + motion.translation[nodes[0]][:, None], turned[1] + motion.translation[nodes[1]][:, None])
     return world @ shared.rotation[view].T + shared.translation[view], world, turned, nodes
+
+
+def visibility(basis: Basis, shared: Shared, motion: Motion, sight: Sight, view: int) -> torch.Tensor:
+    """n×L in [HIDDEN, 1]: how far each landmark's skin faces the camera; what turns away is guessed by the detector, not seen."""
+    camera, _, _, nodes = place(basis, shared, motion, sight, view, slice(None))
+    normals = torch.einsum('ij,njk,lk->nli', shared.rotation[view], motion.rotation[nodes[0]], basis.normals)
+    facing = -(normals * camera / camera.norm(dim=2, keepdim=True)).sum(2)
+    return ((facing - FACING[0]) / (FACING[1] - FACING[0])).clamp(HIDDEN, 1)
+
+
+FACING, HIDDEN = (.0, .5), .02  # cosines between which confidence grows from HIDDEN to 1 (measured here)
 
 
 def projection(camera: torch.Tensor, focal: torch.Tensor) -> torch.Tensor:
@@ -169,6 +187,7 @@ class Problem:
     neutral_node: int                # −1: unknown
     focal_prior: torch.Tensor        # V log focal
     unknown_focal: tuple[bool, ...]
+    bias: tuple[torch.Tensor, ...]   # per view L×2, see tracker.find_view_bias
     free: frozenset[str] = frozenset()
     anchor: Motion | None = None     # node 0 is held near this
     anchors: int = 0                 # how many first nodes are held

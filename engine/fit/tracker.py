@@ -15,12 +15,13 @@ import torch
 from ..errors import FacewrightError
 from ..face_model.landmarks import ModelLandmarks
 from ..face_model.model import FaceModel
-from ..footage import landmark_sets as sets
+from ..footage.landmark_sets import OUTER_EYE_CORNERS, landmark_sets
 from ..footage.footage import Camera, Footage, Observations, View, ViewObservations
+from .habits import habit
 from .options import TrackOptions
-from .solver import DTYPE, Basis, Motion, Problem, Shared, Sight, landmark_basis, make_priors, place, projection, solve
+from .solver import DTYPE, Basis, Motion, Problem, Shared, Sight, landmark_basis, make_priors, place, projection, solve, visibility
 
-SCORED = np.unique(np.concatenate([sets.LIPS, sets.EYE_LEFT, sets.EYE_RIGHT, sets.BROW_LEFT, sets.BROW_RIGHT, sets.NOSE]))
+SCORED = ('lips', 'left_eye', 'right_eye', 'left_brow', 'right_brow', 'nose')
 FLIP = np.diag([1., -1., -1.])  # head axes → camera axes of an upright head that faces the camera
 
 
@@ -63,8 +64,9 @@ def whitening(points: np.ndarray, confidence: np.ndarray, options: TrackOptions)
     """T×478×2×2: residual pixels → units of noise. Face-oval points are freer along the oval than across it."""
     noise = np.maximum(options.noise * rms_radius(points), .05)[:, None]
     scale = np.sqrt(confidence) / noise
+    scale[:, landmark_sets()['oval']] *= options.contour_trust
     out = scale[..., None, None] * np.eye(2)
-    oval = sets.FACE_OVAL_LOOP
+    oval = landmark_sets()['oval']
     along = np.roll(points[:, oval], -1, 1) - np.roll(points[:, oval], 1, 1)
     along /= np.maximum(np.linalg.norm(along, axis=2, keepdims=True), 1e-9)
     across = np.stack([-along[..., 1], along[..., 0]], -1)
@@ -86,7 +88,57 @@ def make_sight(view: View, seen: ViewObservations, basis_confidence: np.ndarray,
     points = seen.points[frames].astype(np.float64)
     tensor = lambda a: torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
     return Sight(torch.as_tensor(after), tensor(between), tensor(undistort(points, view.camera, focal)),
-                 tensor(whitening(points, seen.confidence[frames] * basis_confidence, options)), frames)
+                 tensor(whitening(points, seen.confidence[frames] * basis_confidence, options)), tensor(rms_radius(points)), tensor(seen.confidence[frames] * basis_confidence), frames)
+
+
+def seen_from(basis: Basis, shared: Shared, motion: Motion, sights: tuple[Sight, ...]) -> tuple[Sight, ...]:
+    """The sights with the whitening of landmarks that face away from their camera turned down."""
+    out = []
+    for v, s in enumerate(sights):
+        seen = visibility(basis, shared, motion, s, v)
+        out.append(replace(s, whiten=s.whiten * seen.sqrt()[..., None, None], trust=s.trust * seen))
+    return tuple(out)
+
+
+def find_view_bias(problem: Problem, shared: Shared, motion: Motion, options: TrackOptions, habits: tuple[torch.Tensor, ...]
+                   ) -> tuple[torch.Tensor, ...]:
+    """Per view L×2: the constant error of the detector there, as a part of the face's RMS radius in the picture: a ridge estimate round its habit.
+
+    Detectors err by a habit of their own in each view; taken as noise it would be counted once a frame and bend the person's shape.
+    """
+    out = []
+    for view, sight in enumerate(problem.sights):
+        if not len(sight.node):
+            out.append(habits[view])
+            continue
+        camera = place(problem.basis, shared, motion, sight, view, slice(None))[0]
+        gap = (sight.pixels - projection(camera, shared.log_focal[view].exp())) / sight.size[:, None, None] + problem.bias[view]
+        square = torch.einsum('nlij,nlj->nli', sight.whiten, (gap - problem.bias[view]) * sight.size[:, None, None]).square().sum(2)
+        weight = options.data * sight.trust / options.noise ** 2 / (1 + square / options.robust ** 2)
+        ridge = options.view_bias ** -2
+        out.append(((gap * weight[..., None]).sum(0) + ridge * habits[view]) / (weight.sum(0) + ridge)[:, None])
+    return tuple(out)
+
+
+def detector_habits(model: FaceModel, landmarks: ModelLandmarks, problem: Problem, shared: Shared, motion: Motion, options: TrackOptions
+                    ) -> tuple[torch.Tensor, ...]:
+    """Per view L×2: what the detector adds when it looks at the fitted head in some of this view's own poses (habits.py)."""
+    out = []
+    identity = model.shape(shared.identity.numpy()).astype(np.float64)
+    for view, sight in enumerate(problem.sights):
+        rows = np.unique(np.linspace(0, len(sight.node) - 1, min(options.looks, len(sight.node))).astype(int)) if len(sight.node) else []
+        heads = []
+        for row in rows:
+            k = int(sight.node[row])
+            head = identity + np.tensordot(motion.weights[k].numpy().astype(np.float32), model.expressions, 1)
+            world = head @ motion.rotation[k].numpy().T + motion.translation[k].numpy()
+            heads.append(world @ shared.rotation[view].numpy().T + shared.translation[view].numpy())
+        out.append(torch.as_tensor(habit(model, landmarks, heads), dtype=DTYPE))
+    return tuple(out)
+
+
+def without_bias(sights: tuple[Sight, ...], bias: tuple[torch.Tensor, ...]) -> tuple[Sight, ...]:
+    return tuple(replace(s, pixels=s.pixels - b * s.size[:, None, None]) for s, b in zip(sights, bias))
 
 
 def poses_from_landmarks(points3d: np.ndarray, sight_points: np.ndarray, confidence: np.ndarray, focal: float) -> tuple[np.ndarray, np.ndarray]:
@@ -220,12 +272,17 @@ def track(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observa
     motion = Motion(tensor(r), tensor(t), torch.full((len(keys), len(model.names)), .02, dtype=DTYPE))
     free = {'identity'} | ({'focal'} if any(unknown) else set()) | ({'cameras'} if len(views) > 1 and not footage.calibrated else set())
     neutral = int(np.flatnonzero(keys == neutral_frame)[0]) if neutral_frame in keys else -1
-    problem = Problem(basis, sights, priors, options, tensor(np.diff(key_times)), neutral, shared.log_focal, unknown, frozenset(free))
-    rounds = 3
+    problem = Problem(basis, sights, priors, options, tensor(np.diff(key_times)), neutral, shared.log_focal, unknown, tuple(torch.zeros(len(basis.mean), 2, dtype=DTYPE) for _ in views), frozenset(free))
+    rounds = options.rounds
+    habits = problem.bias
     for turn in range(rounds):
+        problem = replace(problem, sights=without_bias(seen_from(basis, shared, motion, sights), problem.bias))
         for i, (shared, motion) in enumerate(solve(problem, shared, motion, options.iterations)):
             yield .35 * (turn + min(i + 1, options.iterations) / options.iterations) / rounds, 'Finding the person and the lens'
         if turn < rounds - 1:
+            if options.looks and turn < options.habit_rounds:
+                habits = detector_habits(model, landmarks, problem, shared, motion, options)
+            problem = replace(problem, bias=find_view_bias(problem, shared, motion, options, habits))
             shared = replace(shared, deviation=find_deviation(problem, shared, motion, options))
     key_weights = motion.weights
 
@@ -247,7 +304,7 @@ def track(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observa
         if held:
             for name in ('rotation', 'translation', 'weights'):
                 getattr(motion, name)[:held] = getattr(whole, name)[start:start + held]
-        local = replace(frozen, sights=sights, step=tensor(np.diff(own)), anchor=motion if held else None, anchors=held,
+        local = replace(frozen, sights=without_bias(seen_from(basis, shared, motion, sights), problem.bias), step=tensor(np.diff(own)), anchor=motion if held else None, anchors=held,
                         neutral_node=neutral_frame - start if start <= neutral_frame < stop else -1)
         for i, (_, motion) in enumerate(solve(local, shared, motion, options.iterations)):
             yield .35 + .63 * (n + min(i + 1, options.iterations) / options.iterations) / len(starts), 'Following the performance'
@@ -305,8 +362,9 @@ def reprojection_error(projected: np.ndarray, seen: ViewObservations) -> tuple[n
     The distance is the projected model's, not shortened by turning: the RMS radius of the face times a constant would do for a
     profile, so the largest of the corner distance and .55 × the height from brow to chin is taken.
     """
-    distance = np.linalg.norm(seen.points[:, sets.EYE_CORNERS[0]] - seen.points[:, sets.EYE_CORNERS[1]], axis=1)
+    distance = np.linalg.norm(seen.points[:, OUTER_EYE_CORNERS[0]] - seen.points[:, OUTER_EYE_CORNERS[1]], axis=1)
     height = np.linalg.norm(seen.points[:, 168] - seen.points[:, 152], axis=1)
     distance = np.maximum(distance, .8 * height)
-    off = np.linalg.norm(projected[:, SCORED] - seen.points[:, SCORED], axis=2).mean(1)
+    scored = np.unique(np.concatenate([landmark_sets()[name] for name in SCORED]))
+    off = np.linalg.norm(projected[:, scored] - seen.points[:, scored], axis=2).mean(1)
     return np.where(seen.present, off / np.maximum(distance, 1e-6), np.nan), distance

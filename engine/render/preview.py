@@ -5,18 +5,11 @@ import cv2
 import numpy as np
 
 from ..face_model.model import triangulate
+from ..mesh.normals import vertex_normals
 from .rasterise import rasterise
 
 HEAD_CENTRE = np.array([0., 0., 3.])  # cm: what a preview camera looks at
 SKIN = (.80, .66, .58)
-
-
-def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """V×3 unit normals, area-weighted over the triangles round each vertex."""
-    corners = vertices[triangles]
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    out = np.stack([np.bincount(triangles.ravel(), np.repeat(normal[:, k], 3), len(vertices)) for k in range(3)], 1)
-    return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
 
 
 def rotation_from_angles(yaw: float, pitch: float, roll: float) -> np.ndarray:
