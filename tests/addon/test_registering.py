@@ -1,4 +1,8 @@
 """The add-on comes and goes without a trace, and says what everything is."""
+import os
+import subprocess
+import sys
+
 import bpy
 import pytest
 
@@ -45,20 +49,22 @@ def test_everything_has_a_tooltip(name):
             assert item.description, item.identifier
 
 
+def in_a_process_of_its_own(root, code) -> subprocess.CompletedProcess:
+    start = (f'import importlib.util, sys; spec = importlib.util.spec_from_file_location("w", {str(root / "engine" / "worker.py")!r}); '
+             'w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package(); import facewright\n')
+    return subprocess.run([sys.executable, '-c', start + code], capture_output=True, text=True, env=dict(os.environ))
+
+
 def test_importing_the_package_does_not_import_blender(root):
-    import subprocess
-    import sys
-    code = (f'import importlib.util, sys; spec = importlib.util.spec_from_file_location("w", {str(root / "engine" / "worker.py")!r}); '
-            'w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package(); import facewright; assert "bpy" not in sys.modules')
-    assert subprocess.run([sys.executable, '-I', '-c', code]).returncode == 0
+    assert in_a_process_of_its_own(root, 'assert "bpy" not in sys.modules').returncode == 0
 
 
 def test_blender_loads_none_of_the_engine_s_heavy_parts(root):
-    import os
-    import subprocess
-    import sys
-    code = (f'import importlib.util, sys; spec = importlib.util.spec_from_file_location("w", {str(root / "engine" / "worker.py")!r}); '
-            'w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package(); import bpy, facewright; facewright.register(); '
-            'print([m for m in ("torch", "cv2", "mediapipe", "warp", "av", "scipy") if m in sys.modules])')
-    out = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=dict(os.environ))
+    heavy = 'print([m for m in ("torch", "cv2", "mediapipe", "warp", "av", "scipy") if m in sys.modules])'
+    out = in_a_process_of_its_own(root, f'import bpy; facewright.register(); {heavy}')
     assert out.stdout.strip().splitlines()[-1] == '[]'
+
+
+@pytest.mark.parametrize('code', ['facewright.register()', 'facewright.register(); facewright.unregister()', 'facewright.register(); bpy.ops.wm.read_factory_settings()'])
+def test_blender_ends_cleanly_with_the_addon(root, code):
+    assert in_a_process_of_its_own(root, f'import bpy; {code}').returncode == 0
