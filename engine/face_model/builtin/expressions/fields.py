@@ -79,6 +79,27 @@ class Fields:
         start = min(first)
         return [list(range(start + 20 * k, start + 20 * k + 20)) for k in range((len(first) - 1) // 20)]
 
+    @cached_property
+    def stiffness(self) -> sparse.csc_matrix:
+        """Bending with a little tension and a pull to zero: for fields that must fade over the whole head without overshooting."""
+        edges, _, _ = edges_of(self.cage_faces)
+        length = np.maximum(np.linalg.norm(self.cage[edges[:, 0]] - self.cage[edges[:, 1]], axis=1), .12)
+        n = len(self.cage)
+        graph = sparse.csr_matrix((np.repeat(1 / length, 2), (edges.ravel(), edges[:, ::-1].ravel())), (n, n))
+        laplacian = sparse.diags(np.asarray(graph.sum(1)).ravel()) - graph
+        size = np.bincount(edges.ravel(), np.repeat(length ** 2, 2) / 4, n)
+        return (self.bending + .25 * laplacian + .004 * sparse.diags(size)).tocsc()
+
+    def fade(self, handles: dict[int, object]) -> np.ndarray:
+        """C×3 over the cage: takes the handles' values and fades smoothly over everything else."""
+        keys = np.array(list(handles))
+        field = np.zeros((len(self.cage), 3))
+        field[keys] = np.array([handles[k] for k in keys], float)
+        free = np.setdiff1d(np.arange(len(self.cage)), keys)
+        a = self.stiffness
+        field[free] = splu(a[free][:, free]).solve(-(a[free][:, keys] @ field[keys]))
+        return field
+
     def spread(self, handles: dict[int, object], reach: float = 3., hold=(), width: int = 3) -> np.ndarray:
         """C×width over the cage: the least-bending field that takes the handles' values and is 0 farther than `reach` from all of them."""
         n = len(self.cage)
