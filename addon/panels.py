@@ -9,7 +9,7 @@ import bpy
 from . import api, jobs, paths
 from .scene import results, shape_keys
 
-WRAP = 42  # letters that fit a line of the sidebar at its usual width
+LETTER = 7  # pixels a letter of a label takes at interface scale 1, rounded up
 
 
 class Panel:
@@ -36,8 +36,8 @@ class FACEWRIGHT_PT_head(Panel, bpy.types.Panel):
             row.operator('facewright.import_face_model', text='Import…', icon='FILE_FOLDER').filepath = ''
             row.operator('facewright.download_face_model', text='Download', icon='URL')
             if not settings.model_path:
-                text(layout, 'Import ICT-FaceKit from where you saved it, or download it (MIT licence).', 'INFO')
-        layout.prop(settings, 'naming')
+                text(context, layout, 'Import ICT-FaceKit from where you saved it, or download it (MIT licence).', 'INFO')
+        layout.prop(settings, 'naming', text='Names')
         layout.operator('facewright.add_head', icon='USER')
 
 
@@ -47,7 +47,7 @@ class FACEWRIGHT_PT_footage(Panel, bpy.types.Panel):
     def draw(self, context):
         layout, settings = self.layout, context.scene.facewright
         if not settings.views:
-            text(layout, 'Add a video, an image sequence or a photo of a face. Several cameras of one performance: add them all.', 'INFO')
+            text(context, layout, 'Add a video, an image sequence or a photo of a face. Several cameras of one performance: add them all.', 'INFO')
             layout.operator('facewright.add_footage', icon='ADD')
             return
         row = layout.row()
@@ -98,9 +98,9 @@ class FACEWRIGHT_PT_reconstruct(Panel, bpy.types.Panel):
             row.enabled = len(settings.views) > 0
             row.operator('facewright.reconstruct', icon='PLAY')
             if not settings.views:
-                text(layout, 'First add footage in the panel above.', 'INFO')
+                text(context, layout, 'First add footage in the panel above.', 'INFO')
         if jobs.current and jobs.current.state == 'failed':
-            self.draw_failure(layout, jobs.current)
+            self.draw_failure(context, layout, jobs.current)
         if settings.result and settings.result.name in context.scene.objects:
             self.draw_result(layout, settings.result, context.scene.frame_current)
         else:
@@ -115,9 +115,9 @@ class FACEWRIGHT_PT_reconstruct(Panel, bpy.types.Panel):
             row.label(text=left)
         layout.operator('facewright.cancel', icon='CANCEL')
 
-    def draw_failure(self, layout, job):
+    def draw_failure(self, context, layout, job):
         box = layout.box()
-        text(box, job.error, 'ERROR')
+        text(context, box, job.error, 'ERROR')
         if job.log and job.log.exists():
             box.operator('wm.path_open', text='Show Log', icon='TEXT').filepath = str(job.log)
         box.operator('facewright.clear_message', icon='X')
@@ -129,7 +129,7 @@ class FACEWRIGHT_PT_reconstruct(Panel, bpy.types.Panel):
         here, worst, unseen = results.frame_error(head, frame), results.worst_frame(head), results.unseen_frames(head)
         box.label(text=f'Frame {frame}: {here:.2f} %' if here is not None else f'Frame {frame}: no face seen')
         if unseen:
-            box.label(text=f'{unseen} frames without a face', icon='ERROR')
+            box.label(text=f'{unseen} frame{"s" if unseen > 1 else ""} without a face', icon='ERROR')
         row = box.row(align=True)
         if worst:
             row.operator('facewright.show_worst_frame', text=f'Worst: {worst[0]} ({worst[1]:.2f} %)')
@@ -142,7 +142,7 @@ class FACEWRIGHT_PT_performance(Panel, bpy.types.Panel):
     def draw(self, context):
         layout, found = self.layout, api.heads_in(context)
         if not found:
-            text(layout, 'Select a mesh with ICT or ARKit shape keys: a head added here, or your own character.', 'INFO')
+            text(context, layout, 'Select a mesh with ICT or ARKit shape keys: a head added here, or your own character.', 'INFO')
         else:
             names = {'ICT': 'ICT names', 'ARKIT': 'ARKit names', None: 'other names'}[shape_keys.naming(found[0])]
             layout.label(text=f'{found[0].name}: {names}' + (f' and {len(found) - 1} more' if len(found) > 1 else ''), icon='SHAPEKEY_DATA')
@@ -158,10 +158,12 @@ class FACEWRIGHT_PT_performance(Panel, bpy.types.Panel):
 CLASSES = (FACEWRIGHT_UL_views, FACEWRIGHT_PT_head, FACEWRIGHT_PT_footage, FACEWRIGHT_PT_reconstruct, FACEWRIGHT_PT_performance)
 
 
-def text(layout, words: str, icon: str = 'NONE') -> None:
-    """A sentence over as many lines as it needs."""
+def text(context, layout, words: str, icon: str = 'NONE') -> None:
+    """A sentence over as many lines as the region's width asks for."""
+    scale = context.preferences.system.ui_scale or 1  # 0 without a window
+    width = context.region.width if context.region else 300
     column = layout.column(align=True)
-    for i, line in enumerate(textwrap.wrap(words, WRAP)):
+    for i, line in enumerate(textwrap.wrap(words, max(20, int((width / scale - 70) / LETTER)))):
         column.label(text=line, icon=icon if i == 0 else 'BLANK1' if icon != 'NONE' else 'NONE')
 
 

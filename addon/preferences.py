@@ -35,16 +35,16 @@ class Preferences(bpy.types.AddonPreferences):
         elif last_check.wrong is None:
             layout.label(text=f'Ready: Python {last_check.version} at {last_check.python}', icon='CHECKMARK')
         else:
-            draw_missing(layout, last_check)
+            draw_missing(context, layout, last_check)
 
 
-def draw_missing(layout, found: environment.Environment) -> None:
+def draw_missing(context, layout, found: environment.Environment) -> None:
     """What doesn't fit, and how to put it right."""
     box = layout.box()
     box.label(text=f'{found.python} (Python {found.version}) cannot run the engine yet:', icon='ERROR')
     for name, wanted, version in found.packages:
         box.label(text=f'{name} {wanted}: ' + ('missing' if version is None else f'{version} is there instead'), icon='DOT')
-    text(box, 'Install the Facewright zip made for your system, which brings them all. Or, with the small zip, make an environment '
+    text(context, box, 'Install the Facewright zip made for your system, which brings them all. Or, with the small zip, make an environment '
               'with Python 3.11, run the command below in it, and choose its Python above.')
     row = box.row()
     row.operator('facewright.copy_install_command', icon='COPYDOWN')

@@ -1,0 +1,140 @@
+"""The list of views, and footage behind the camera and in the sequencer."""
+import subprocess
+import sys
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+
+from facewright.addon import api
+
+from .conftest import make_result
+
+VIDEO = '''
+import sys
+from fractions import Fraction
+import av, numpy as np
+path, frames = sys.argv[1], int(sys.argv[2])
+out = av.open(path, 'w')
+picture = out.add_stream('mpeg4', rate=Fraction(30000, 1001)); picture.width, picture.height, picture.pix_fmt = 64, 48, 'yuv420p'
+sound = out.add_stream('aac', rate=48000)
+for i in range(frames):
+    frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 8 * i, np.uint8), format='rgb24')
+    out.mux(picture.encode(frame))
+out.mux(picture.encode())
+samples = int(48000 * frames * 1001 / 30000)
+tone = (.3 * np.sin(np.arange(samples) * .05)).astype(np.float32)[None]
+for at in range(0, samples, 1024):
+    piece = av.AudioFrame.from_ndarray(np.ascontiguousarray(np.repeat(tone[:, at:at + 1024], 2, 0)), format='fltp', layout='stereo'); piece.sample_rate = 48000; piece.pts = at
+    out.mux(sound.encode(piece))
+out.mux(sound.encode())
+out.close()
+'''
+
+
+@pytest.fixture
+def clip(tmp_path) -> Path:
+    """30 frames of 29.97 fps, each 8 grey levels lighter than the one before, with sound."""
+    path = tmp_path / 'clip mit ton ü.mp4'
+    subprocess.run([sys.executable, '-I', '-c', VIDEO, str(path), '30'], check=True)
+    return path
+
+
+def names():
+    return [v.name for v in bpy.context.scene.facewright.views]
+
+
+@pytest.mark.parametrize('name, beside, kind', [
+    ('a.mp4', (), 'VIDEO'), ('a.MOV', (), 'VIDEO'), ('a.jpg', (), 'PHOTO'), ('IMG_0012.png', (), 'PHOTO'), ('IMG_0012.png', ('IMG_0013.png',), 'SEQUENCE'),
+    ('f9.png', ('f10.png',), 'SEQUENCE'), ('capture.json', (), 'CAPTURE')])
+def test_what_a_file_is(tmp_path, name, beside, kind):
+    for n in (name, *beside):
+        (tmp_path / n).write_bytes(b'x')
+    bpy.ops.facewright.add_footage(filepath=str(tmp_path / name))
+    assert bpy.context.scene.facewright.views[0].kind == kind
+
+
+def test_add_several_move_and_remove(tmp_path):
+    for n in 'abc':
+        (tmp_path / f'{n}.mp4').write_bytes(b'x')
+    bpy.ops.facewright.add_footage(directory=str(tmp_path), files=[{'name': 'a.mp4'}, {'name': 'b.mp4'}], filepath=str(tmp_path / 'a.mp4'))
+    bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'c.mp4'), name='Left', lens=28, offset=-.1, start=1, end=2, kind='VIDEO')
+    assert names() == ['a', 'b', 'Left'] and bpy.context.scene.facewright.active_view == 2
+    view = bpy.context.scene.facewright.views[2]
+    assert (view.lens, view.offset, view.start, view.end) == (28, pytest.approx(-.1), 1, 2)
+    bpy.ops.facewright.move_footage(step=-1)
+    assert names() == ['a', 'Left', 'b'] and bpy.context.scene.facewright.active_view == 1
+    bpy.ops.facewright.remove_footage()
+    bpy.ops.facewright.remove_footage(index=0)
+    assert names() == ['b']
+    with pytest.raises(RuntimeError, match='no view 5'):
+        bpy.ops.facewright.remove_footage(index=5)
+    with pytest.raises(RuntimeError, match='end of the list'):
+        bpy.ops.facewright.move_footage(step=1)
+    with pytest.raises(RuntimeError, match='There is no footage at'):
+        bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'none.mp4'))
+    with pytest.raises(RuntimeError, match='No footage was given'):
+        bpy.ops.facewright.add_footage(filepath='')
+    assert names() == ['b']
+
+
+def test_only_what_was_given_reaches_the_engine(tmp_path):
+    for n in ('a.mp4', 'capture.json'):
+        (tmp_path / n).write_bytes(b'x')
+        bpy.ops.facewright.add_footage(filepath=str(tmp_path / n))
+    given = api.reconstruction(bpy.context.scene)
+    assert given['sources'] == [{'path': str(tmp_path / 'a.mp4'), 'name': 'a', 'kind': 'video'}, {'path': str(tmp_path / 'capture.json')}]
+    assert given['neutral_frame'] is None and given['model'] == 'builtin' and given['out'] == '{job}/out'
+
+
+@pytest.mark.parametrize('first', [0, 7])
+def test_the_clip_lies_behind_the_camera_in_step(tmp_path, model, model_path, clip, first):
+    make_result(tmp_path / 'r', model, model_path, frames=20, size=(64, 48), clip=clip, first=first)
+    api.apply_result(bpy.context, tmp_path / 'r')
+    camera = bpy.context.scene.camera.data
+    assert camera.show_background_images and len(camera.background_images) == 1
+    shown = camera.background_images[0]
+    assert (shown.source, shown.display_depth) == ('MOVIE_CLIP', 'BACK')
+    movie = shown.clip
+    assert tuple(movie.size) == (64, 48) and movie.frame_start == 1 - first
+
+
+def test_a_photo_lies_behind_the_camera(tmp_path, model, model_path):
+    picture = bpy.data.images.new('p', 64, 48)
+    picture.filepath_raw, picture.file_format = str(tmp_path / 'foto.png'), 'PNG'
+    picture.save()
+    make_result(tmp_path / 'r', model, model_path, frames=4, size=(64, 48), clip=tmp_path / 'foto.png', kind='photo')
+    api.apply_result(bpy.context, tmp_path / 'r')
+    assert bpy.context.scene.camera.data.background_images[0].image.size[:] == (64, 48)
+
+
+@pytest.mark.skipif(not bpy.app.build_options.audaspace, reason='this bpy module was built without sound')
+@pytest.mark.parametrize('first', [0, 7])
+def test_the_sound_is_in_step(tmp_path, model, model_path, clip, first):
+    make_result(tmp_path / 'r', model, model_path, frames=20, size=(64, 48), clip=clip, first=first, sound=True)
+    api.apply_result(bpy.context, tmp_path / 'r')
+    editor = bpy.context.scene.sequence_editor
+    strip, = (editor.strips if hasattr(editor, 'strips') else editor.sequences)
+    assert strip.frame_final_start == 1 and strip.frame_start == 1 - first and strip.frame_final_duration == 20
+    api.apply_result(bpy.context, tmp_path / 'r', sound=False)
+    assert len(editor.strips if hasattr(editor, 'strips') else editor.sequences) == 1
+
+
+def test_footage_that_has_gone_is_left_out(tmp_path, model, model_path):
+    make_result(tmp_path / 'r', model, model_path, sound=True)
+    api.apply_result(bpy.context, tmp_path / 'r')
+    assert len(bpy.context.scene.camera.data.background_images) == 0
+
+
+def test_look_through_takes_the_views_in_turn(tmp_path, model, model_path):
+    views = [(f'v{i}', np.diag([1., -1., -1.]), np.array([i, 0., 70.])) for i in range(3)]
+    make_result(tmp_path / 'r', model, model_path, views=views)
+    api.apply_result(bpy.context, tmp_path / 'r')
+    scene = bpy.context.scene
+    seen = [scene.camera.name]
+    scene.render.resolution_x = 99
+    for _ in range(3):
+        bpy.ops.facewright.look_through()
+        seen.append(scene.camera.name)
+    assert seen == ['v0', 'v1', 'v2', 'v0'] and scene.render.resolution_x == 640
