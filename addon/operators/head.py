@@ -43,7 +43,7 @@ class FACEWRIGHT_OT_import_face_model(FileOperator, JobOperator):
 
 
 class FACEWRIGHT_OT_download_face_model(JobOperator):
-    """Download ICT-FaceKit (MIT licence, about 150 MB) from GitHub and use it in this scene"""
+    """Download the ICT-FaceKit face model (MIT licence, some 200 MB) from GitHub and use it in this scene"""
     bl_idname = 'facewright.download_face_model'
     bl_label = 'Download ICT-FaceKit'
 
@@ -54,7 +54,7 @@ class FACEWRIGHT_OT_download_face_model(JobOperator):
         return bpy.app.online_access
 
     def begin(self, context):
-        return jobs.start('download_model', {'folder': str(paths.cache_folder() / 'downloads')}, 'Downloading ICT-FaceKit')
+        return jobs.start('download_model', {'folder': str(paths.cache_folder() / 'downloads'), 'scratch': '{job}'}, 'Downloading ICT-FaceKit')
 
     def finish(self, context, result):
         api.use_model(context.scene, result['source'])

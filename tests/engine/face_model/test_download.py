@@ -1,0 +1,78 @@
+"""Downloading ICT-FaceKit, from a server on this machine."""
+import http.server
+import io
+import threading
+import zipfile
+
+import pytest
+
+from facewright.engine.errors import FacewrightError
+from facewright.engine.face_model.download import ICT_ZIP, download_ict
+
+
+def archive() -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, 'w') as z:
+        z.writestr('ICT-FaceKit-master/FaceXModel/readme.txt', 'x' * 600_000)
+    return data.getvalue()
+
+
+@pytest.fixture
+def server():
+    """A function: what to answer ('zip', 'nosize', 'short', 'page', 'missing') → url."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            kind, data = self.path.strip('/'), archive()
+            self.send_response(404 if kind == 'missing' else 200)
+            if kind != 'nosize':
+                self.send_header('Content-Length', str(len(data) if kind in ('zip', 'short') else 5))
+            self.end_headers()
+            self.wfile.write(data[:len(data) // 2] if kind == 'short' else b'<html' if kind == 'page' else data if kind != 'missing' else b'oh no')
+
+        def log_message(self, *_):
+            pass
+    running = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    yield lambda kind: f'http://127.0.0.1:{running.server_port}/{kind}'
+    running.shutdown()
+    running.server_close()
+
+
+def run(task):
+    seen = []
+    try:
+        while True:
+            seen.append(next(task).fraction)
+    except StopIteration as stop:
+        return stop.value, seen
+
+
+@pytest.mark.parametrize('kind', ['zip', 'nosize'])
+def test_the_archive_arrives_whole(server, tmp_path, kind):
+    folder = tmp_path / 'modèles'
+    path, seen = run(download_ict(folder, url=server(kind)))
+    assert path.read_bytes() == archive() and seen == sorted(seen) and seen[-1] <= 1
+    assert [p.name for p in folder.iterdir()] == [ICT_ZIP]
+    assert run(download_ict(folder, url='http://127.0.0.1:9/nobody')) == (path, [])
+
+
+@pytest.mark.parametrize('kind, sentence', [('short', 'could not be downloaded|broke off'), ('page', 'did not send a zip'), ('missing', 'Not Found')])
+def test_what_goes_wrong_is_a_sentence_and_leaves_nothing(server, tmp_path, kind, sentence):
+    with pytest.raises(FacewrightError, match=sentence):
+        run(download_ict(tmp_path, url=server(kind)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_connection_and_no_folder_are_sentences(server, tmp_path):
+    with pytest.raises(FacewrightError, match='check the connection'):
+        run(download_ict(tmp_path, url='http://127.0.0.1:9/'))
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(FacewrightError, match='Cannot write'):
+        run(download_ict(tmp_path / 'file', url=server('zip')))
+
+
+def test_stopping_halfway_leaves_nothing(server, tmp_path):
+    task = download_ict(tmp_path / 'models', scratch=tmp_path, url=server('zip'))
+    next(task)
+    task.close()
+    assert list((tmp_path / 'models').iterdir()) == [] and [p.name for p in tmp_path.iterdir()] == ['models']
