@@ -1,118 +1,146 @@
-"""Finding a face in a picture and its 478 landmarks."""
+"""The face in a picture, and the one face of a clip followed through it."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+import logging
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
-from . import networks
-from .crops import Crop, cut
+from ..errors import FacewrightError
+from .crops import Crop
+from .footage import View, ViewObservations
+from .landmark_sets import COUNT
+from .looking import DRAFT_LOOKS, FINAL_LOOKS, Face, change, crop_around, confirm, eased, look, plausible
+from .search import BELIEVED, find, quick_steps, same_place, thorough_steps
+from .sources import read_frames
+from .visibility import confidence
 
-EYE_CORNERS = (33, 263)      # outer eye corners: the person's right, left
-PRESENT = .5                 # presence score from which a face is believed (MediaPipe's own threshold)
-MARGIN = 1.5                 # crop side per longer side of the landmarks' box (MediaPipe's own)
-DETECTOR_RANGE = .06         # a face smaller than this part of the detector's picture may be missed: measured
+log = logging.getLogger('facewright.footage')
 
-
-@dataclass(frozen=True)
-class Face:
-    """points 478×3 (x, y pixels with corner origin, z in the same scale); presence in [0, 1]; the crop it was seen in."""
-    points: np.ndarray
-    presence: float
-    crop: Crop
-
-
-def crop_around(points: np.ndarray, margin: float = MARGIN) -> Crop:
-    """The upright square around landmarks (478×≥2 pixels): the eye line level, side = margin × the longer side of their box."""
-    eyes = points[list(EYE_CORNERS), :2]
-    roll = float(np.arctan2(*(eyes[1] - eyes[0])[::-1]))
-    axes = Crop((0, 0), 1, roll).axes()
-    local = points[:, :2] @ axes
-    low, high = local.min(0), local.max(0)
-    return Crop(tuple(float(v) for v in axes @ ((low + high) / 2)), float((high - low).max() * margin), roll)
-
-
-def see(picture: np.ndarray, crop: Crop) -> Face:
-    """Run the landmark network on one crop."""
-    points, presence = networks.landmarks(cut(picture, crop, networks.INPUT))
-    return Face(crop.to_picture(points), presence, crop)
-
-
-def refine(picture: np.ndarray, crop: Crop, rounds: int = 3) -> Face | None:
-    """Look, recentre the crop on what was seen, look again; None where no face is believed."""
-    for _ in range(rounds):
-        face = see(picture, crop)
-        crop = crop_around(face.points)
-        if not 8 <= crop.side <= 4 * max(picture.shape[:2]):
-            return None
-    return face if plausible(face) else None
-
-
-def plausible(face: Face) -> bool:
-    """Is it a face: the network says so and the points fill their crop as a face does."""
-    if not (face.presence >= PRESENT and np.isfinite(face.points).all()):
-        return False
-    size = crop_around(face.points, 1.).side / face.crop.side
-    return .3 < size < 1.2
-
-
-def candidates(picture: np.ndarray, windows: list[Crop]) -> list[tuple[float, Crop]]:
-    """Run the detector on windows → (score, crop for the landmark network), best first, overlapping ones once."""
-    found = []
-    for window in windows:
-        for score, box, keypoints in networks.faces(cut(picture, window, networks.INPUT)):
-            eyes = window.to_picture(keypoints[:2])
-            roll = float(np.arctan2(*(eyes[1] - eyes[0])[::-1]))
-            centre = window.to_picture(box[None, :2] + box[None, 2:] / 2)[0]
-            found.append((score, Crop(tuple(float(v) for v in centre), float(box[2:].max() * window.side * 1.5), roll)))
-    kept: list[tuple[float, Crop]] = []
-    for score, crop in sorted(found, key=lambda f: -f[0]):
-        if all(np.hypot(crop.centre[0] - k.centre[0], crop.centre[1] - k.centre[1]) > .35 * max(crop.side, k.side) for _, k in kept):
-            kept.append((score, crop))
-    return kept
-
-
-def whole(size: tuple[int, int], roll: float = 0.) -> list[Crop]:
-    """The window that holds the whole picture (width, height)."""
-    return [Crop((size[0] / 2, size[1] / 2), float(max(size)), roll)]
-
-
-def tiles(size: tuple[int, int], parts: int) -> list[Crop]:
-    """Half-overlapping square windows, each 1/parts of the longer side."""
-    side = max(size) / parts
-    at = [[length / 2] if length <= side else np.linspace(side / 2, length - side / 2, int(np.ceil((length / side - 1) * 2)) + 1).tolist() for length in size]
-    return [Crop((x, y), side) for y in at[1] for x in at[0]]
-
-
-def search_steps(size: tuple[int, int]):
-    """Windows to try in turn: the whole picture, ever smaller tiles, then the picture turned."""
-    yield whole(size)
-    yield tiles(size, 2)
-    for roll in (90, -90, 180, 45, -45, 135, -135):
-        yield whole(size, np.radians(roll))
-    if max(size) > 500:
-        yield tiles(size, 4)
-    if max(size) > 1000:
-        yield tiles(size, 8)
-
-
-def find(picture: np.ndarray, thorough: bool = True) -> list[Face]:
-    """All believed faces of the first search step that shows one, the largest first."""
-    size = (picture.shape[1], picture.shape[0])
-    for step, windows in enumerate(search_steps(size)):
-        if step > 1 and not thorough:
-            break
-        seen: list[Face] = []
-        for score, crop in candidates(picture, windows):
-            face = refine(picture, crop)
-            if face and all(np.linalg.norm(face.points[:, :2].mean(0) - s.points[:, :2].mean(0)) > .3 * s.crop.side for s in seen):
-                seen.append(face)
-        if seen:
-            return sorted(seen, key=lambda f: -f.crop.side)
-    return []
+KEPT = .45              # `confirm` from which a followed face is still one (a hand before the mouth costs some)
+FALLBACK = .4           # the same for a single picture where nothing better is found
+HELD_BYTES = 64 << 20   # of frames kept while searching, to be gone through backwards once the face is back
 
 
 def detect_image(picture: np.ndarray) -> np.ndarray | None:
     """H×W×3 uint8 RGB → 478×3 float64 landmarks of the largest face (x, y pixels with corner origin, z in the same scale), or None."""
-    found = find(picture)
+    size = (picture.shape[1], picture.shape[0])
+    found = find(picture, thorough_steps(size)) or find(picture, quick_steps(size), FALLBACK)
     return found[0].points if found else None
+
+
+def detect_view(view: View, quality: str = 'draft', progress: Callable[[int, int], None] | None = None) -> ViewObservations:
+    """Follow one face through a view: the largest of the first picture that shows one, kept by continuity of place and size.
+
+    quality: 'draft' looks once a frame, 'final' four times (two crops, each also mirrored) and averages. progress(done, total) after each frame.
+    Raises FacewrightError where no frame shows a face.
+    """
+    looks = {'draft': DRAFT_LOOKS, 'final': FINAL_LOOKS}[quality]
+    count = len(view.times)
+    points = np.zeros((count, COUNT, 2), np.float32)
+    trust = np.zeros((count, COUNT), np.float32)
+    present = np.zeros(count, bool)
+    for i, face in _follow_through(view, looks, (lambda done: progress(done, count)) if progress else lambda done: None):
+        if face is None:  # a doubtful passage taken back
+            points[i], trust[i], present[i] = 0, 0, False
+        else:
+            points[i], trust[i], present[i] = face.points[:, :2], confidence(face, view.size), True
+    if not present.any():
+        raise FacewrightError(f'No face was found in {view.path}: choose footage in which one face is lit, in view and at least 30 pixels wide.')
+    return ViewObservations(points, trust, present)
+
+
+def _follow_through(view: View, looks, report: Callable[[int], None]) -> Iterator[tuple[int, Face | None]]:
+    """Yield (frame, face) where the face is seen, in about their order; (frame, None) takes one back."""
+    second = max(1, round(view.fps))
+    last: Face | None = None        # as last seen
+    lost_at = 0                     # frame of the last sight, while it is lost
+    others: list[Face] = []         # people that are not the one followed
+    held: list[tuple[int, np.ndarray]] = []  # frames not searched since the face was lost
+    doubtful: list[int] = []        # the current run of frames below BELIEVED
+    following, next_search, next_thorough, next_census = False, 0, 0, second
+    for i, picture in enumerate(read_frames(view)):
+        face = follow(picture, last, looks) if following else None
+        if face is None and following:
+            following, lost_at, next_search = False, i - 1, i
+            yield from ((k, None) for k in doubtful if len(doubtful) >= second // 2)
+            doubtful = []
+        if face is None and i >= next_search:
+            thorough = i >= next_thorough
+            if thorough:
+                next_thorough = i + 2 * second
+            seen = find(picture, _steps(view.size, last, thorough))
+            face = _choose(seen, last, others, (i - lost_at) / view.fps)
+            others = _update(others, [f for f in seen if f is not face])
+            pause = min(max((i - lost_at) // 3, 1), second // 5 + 1, max(1, HELD_BYTES // picture.nbytes))
+            next_search = i + pause
+            if face is not None:
+                face = follow(picture, replace(face, crop=crop_around(face.points)), looks) or face
+                earlier = face
+                for k, before in reversed(held):
+                    earlier = follow(before, earlier, looks)
+                    if earlier is None:
+                        break
+                    yield k, earlier
+            held = []
+        elif face is None:
+            held.append((i, picture))
+        if face is not None:
+            yield i, face
+            doubtful = doubtful + [i] if face.belief < BELIEVED else []
+            last, following = face, True
+            if len(doubtful) >= second:
+                yield from ((k, None) for k in doubtful)
+                doubtful, following, lost_at, next_search = [], False, i - second, i + 1
+            if i >= next_census:
+                others = _update(others, [f for f in find(picture, itertools.islice(quick_steps(view.size), 1)) if not same_place(f, face)])
+                next_census = i + second
+        report(i + 1)
+
+
+def follow(picture: np.ndarray, last: Face, looks=DRAFT_LOOKS) -> Face | None:
+    """The same face in the next picture, looked for where it was; None where it is not believed to be there."""
+    crop = eased(last.crop, crop_around(last.points))
+    face = look(picture, crop, looks)
+    for _ in range(2):
+        there = crop_around(face.points)
+        if not (8 <= there.side <= 4 * max(picture.shape[:2])) or change(last.crop, there) > 1:
+            return None
+        if change(crop, there) < .2:
+            break
+        crop = there  # it moved fast: look again where it went
+        face = look(picture, crop, looks)
+    if not plausible(face):
+        return None
+    face = replace(face, belief=confirm(picture, face))
+    return face if face.belief >= KEPT and _continues(face, last, .6, .5) else None
+
+
+def _continues(face: Face, last: Face, shift: float, growth: float) -> bool:
+    """Within `shift` sides, a factor exp(growth) in size and 45° of roll of where the face was?"""
+    roll = abs(math.remainder(crop_around(face.points).roll - crop_around(last.points).roll, 2 * math.pi))
+    return bool(np.linalg.norm(face.centre - last.centre) < shift * last.side and abs(math.log(face.side / last.side)) < growth and roll < math.pi / 4)
+
+
+def _steps(size: tuple[int, int], last: Face | None, thorough: bool) -> Iterator[list[Crop]]:
+    """Where to search: around the last place, then everywhere."""
+    if last is not None:
+        yield [Crop(tuple(last.centre), 4 * last.side, last.crop.roll)]
+    yield from (thorough_steps if thorough else quick_steps)(size)
+
+
+def _choose(seen: list[Face], last: Face | None, others: list[Face], away: float) -> Face | None:
+    """The followed face among those seen: at first the largest; later one that is nobody else and within reach after `away` seconds."""
+    if last is None:
+        return seen[0] if seen else None
+    reach = [f for f in seen if _continues(f, last, .6 + 3 * away, .4 + .5 * away)]
+    strangers = [f for f in reach if not any(_continues(f, o, .5, .4) for o in others)]
+    return min(strangers, key=lambda f: float(np.linalg.norm(f.centre - last.centre)) / last.side + abs(math.log(f.side / last.side)), default=None)
+
+
+def _update(others: list[Face], seen: list[Face]) -> list[Face]:
+    """The other people, each where last seen."""
+    return seen + [o for o in others if not any(same_place(o, s) for s in seen)]

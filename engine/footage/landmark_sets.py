@@ -1,45 +1,139 @@
-"""Which of the 478 landmarks belong to what: int arrays derived from MediaPipe's own connection sets. Left is the person's left."""
+"""Which of the 478 landmarks are what: read from MediaPipe's own connection sets, nothing typed by hand.
+
+Left is the person's left. Loops are in order around; `inner_lip` and `outer_lip` are the two loops of the lips.
+"""
 from __future__ import annotations
+
+import functools
 
 import numpy as np
 
-from .networks import mediapipe
+from . import networks
 
-mediapipe()
-from mediapipe.python.solutions import face_mesh_connections as _c  # noqa: E402  (needs mediapipe's stubs)
-
-
-def _members(edges) -> np.ndarray:
-    return np.array(sorted({i for edge in edges for i in edge}), np.int64)
+COUNT = 478
+OUTER_EYE_CORNERS = (33, 263)  # the person's right, left
 
 
-def _loops(edges) -> list[np.ndarray]:
-    """Directed or undirected edges of closed curves → one ordered index array per curve."""
+@functools.cache
+def landmark_sets() -> dict[str, np.ndarray]:
+    """Name → int32 indices. Loops: left_eye, right_eye, left_iris, right_iris, inner_lip, outer_lip, oval.
+    Sets: lips, left_brow, right_brow, nose, iris_centres (right, left)."""
+    networks.mediapipe()
+    from mediapipe.python.solutions import face_mesh_connections as c
+    out = {'left_eye': _loops(c.FACEMESH_LEFT_EYE)[0], 'right_eye': _loops(c.FACEMESH_RIGHT_EYE)[0],
+           'left_iris': _loops(c.FACEMESH_LEFT_IRIS)[0], 'right_iris': _loops(c.FACEMESH_RIGHT_IRIS)[0], 'oval': _loops(c.FACEMESH_FACE_OVAL)[0],
+           'lips': _members(c.FACEMESH_LIPS), 'left_brow': _members(c.FACEMESH_LEFT_EYEBROW), 'right_brow': _members(c.FACEMESH_RIGHT_EYEBROW),
+           'nose': _members(c.FACEMESH_NOSE)}
+    lips = _loops(c.FACEMESH_LIPS)
+    triangles = tesselation()
+    oval = set(out['oval'].tolist())
+    steps = _steps_from(oval, triangles)
+    outer, inner = sorted(lips, key=lambda loop: steps[loop].mean())
+    out['outer_lip'], out['inner_lip'] = outer, inner
+    out['iris_centres'] = np.array([min(out[f'{side}_iris']) - 1 for side in ('right', 'left')], np.int32)  # the refined network puts each centre before its ring
+    return out
+
+
+@functools.cache
+def resting_face() -> np.ndarray:
+    """478×3: what the network answers to an even dark picture, its own idea of a face (x right, y down, crop sides): symmetric to 1 %."""
+    return networks.landmarks(np.full((networks.INPUT, networks.INPUT, 3), 64, np.uint8))[0]
+
+
+@functools.cache
+def tesselation() -> np.ndarray:
+    """FACEMESH_TESSELATION's 852 triangles, 852×3 int32 over the 468 surface landmarks; counter-clockwise seen from the front with y up."""
+    networks.mediapipe()
+    from mediapipe.python.solutions import face_mesh_connections as c
+    edges = sorted({tuple(sorted(e)) for e in c.FACEMESH_TESSELATION})
+    near: dict[int, set[int]] = {}
+    for a, b in edges:
+        near.setdefault(a, set()).add(b)
+        near.setdefault(b, set()).add(a)
+    found = sorted({tuple(sorted((a, b, k))) for a, b in edges for k in near[a] & near[b]})
+    owners: dict[tuple[int, int], list[int]] = {}
+    for i, triangle in enumerate(found):
+        for edge in _edges(triangle):
+            owners.setdefault(edge, []).append(i)
+    # three edges around a landmark with three neighbours look like a triangle too: the surface has two at every edge
+    kept = [t for t in found if not all(len(owners[e]) > 2 for e in _edges(t))]
+    return _oriented(np.array(kept, np.int32), resting_face())
+
+
+def _edges(triangle) -> list[tuple[int, int]]:
+    a, b, c = sorted(triangle)
+    return [(a, b), (b, c), (a, c)]
+
+
+def _oriented(triangles: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Turn triangles so that neighbours agree and most face the camera (x right, y down, so counter-clockwise with y up)."""
+    triangles = triangles.copy()
+    owners: dict[tuple[int, int], list[int]] = {}
+    for i, triangle in enumerate(triangles.tolist()):
+        for edge in _edges(triangle):
+            owners.setdefault(edge, []).append(i)
+    done, waiting = {0}, [0]
+    while waiting:
+        i = waiting.pop()
+        a, b, c = triangles[i].tolist()
+        for u, v in ((a, b), (b, c), (c, a)):
+            for j in owners[min(u, v), max(u, v)]:
+                if j not in done:
+                    p, q, r = triangles[j].tolist()
+                    if (u, v) in ((p, q), (q, r), (r, p)):
+                        triangles[j] = p, r, q
+                    done.add(j)
+                    waiting.append(j)
+    corners = points[triangles, :2]
+    u, v = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    return triangles if (u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]).sum() < 0 else triangles[:, [0, 2, 1]]
+
+
+@functools.cache
+def mirror() -> np.ndarray:
+    """478 int32: the landmark on the other side of the face; its own index on the middle line.
+
+    The one-to-one match of the resting face with its mirror image; all but six of the tesselation's 1278 edges mirror onto edges
+    (three of its quads are split the other way on the other side), which confirms it: see the tests.
+    """
+    from scipy.optimize import linear_sum_assignment
+    face = resting_face()
+    middle = face[list(OUTER_EYE_CORNERS), 0].mean()
+    distance = np.linalg.norm((face * [-1, 1, 1] + [2 * middle, 0, 0])[:, None] - face, axis=-1)
+    return linear_sum_assignment(distance ** 2)[1].astype(np.int32)
+
+
+def _members(connections) -> np.ndarray:
+    return np.array(sorted({i for pair in connections for i in pair}), np.int32)
+
+
+def _loops(connections) -> list[np.ndarray]:
+    """Closed loops of a set of index pairs, each from its smallest index, longest first."""
     near: dict[int, list[int]] = {}
-    for a, b in sorted(edges):
+    for a, b in sorted(connections):
         near.setdefault(a, []).append(b)
         near.setdefault(b, []).append(a)
     loops, left = [], set(near)
     while left:
-        start = min(left)
-        loop, previous, at = [start], None, start
-        while True:
-            ahead = [n for n in near[at] if n != previous and (n in left and n not in loop[1:] or n == start)]
-            following = next((n for n in ahead if n != start), None)
-            if following is None:
-                break
-            previous, at = at, following
-            loop.append(at)
-        loops.append(np.array(loop, np.int64))
-        left -= set(loop)
-    return loops
+        loop = [min(left)]
+        left.remove(loop[0])
+        while following := [n for n in near[loop[-1]] if n in left]:
+            loop.append(following[0])
+            left.remove(following[0])
+        loops.append(np.array(loop, np.int32))
+    return sorted(loops, key=len, reverse=True)
 
 
-LIPS = _members(_c.FACEMESH_LIPS)
-EYE_LEFT, EYE_RIGHT = _members(_c.FACEMESH_LEFT_EYE), _members(_c.FACEMESH_RIGHT_EYE)
-BROW_LEFT, BROW_RIGHT = _members(_c.FACEMESH_LEFT_EYEBROW), _members(_c.FACEMESH_RIGHT_EYEBROW)
-NOSE = _members(_c.FACEMESH_NOSE)
-FACE_OVAL = _members(_c.FACEMESH_FACE_OVAL)
-FACE_OVAL_LOOP = _loops(_c.FACEMESH_FACE_OVAL)[0]
-IRIS_LEFT, IRIS_RIGHT = np.arange(473, 478), np.arange(468, 473)  # each: the centre, then four points round it
-EYE_CORNERS = (33, 263)  # outer corners: the person's right, left
+def _steps_from(start: set[int], triangles: np.ndarray) -> np.ndarray:
+    """How many edges each landmark lies from the start set."""
+    steps = np.full(COUNT, -1)
+    steps[list(start)] = 0
+    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    edges = np.concatenate([edges, edges[:, ::-1]])
+    for distance in range(COUNT):
+        reached = edges[steps[edges[:, 0]] == distance, 1]
+        reached = reached[steps[reached] < 0]
+        if not reached.size:
+            break
+        steps[reached] = distance + 1
+    return steps
