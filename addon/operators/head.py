@@ -43,7 +43,7 @@ class FACEWRIGHT_OT_import_face_model(FileOperator, JobOperator):
 
 
 class FACEWRIGHT_OT_download_face_model(JobOperator):
-    """Download the ICT-FaceKit face model (MIT licence, some 200 MB) from GitHub and use it in this scene"""
+    """Download the ICT-FaceKit face model (MIT licence, some hundred megabytes) from GitHub and use it in this scene"""
     bl_idname = 'facewright.download_face_model'
     bl_label = 'Download ICT-FaceKit'
 

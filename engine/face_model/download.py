@@ -1,6 +1,7 @@
 """ICT-FaceKit from GitHub, on the user's click only. Standard library; the server's certificate is checked."""
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import ssl
@@ -49,7 +50,8 @@ def download_ict(folder: Path, scratch: Path | None = None, url: str = ICT_URL) 
     except OSError as error:
         raise FacewrightError(f'Cannot write {path} ({error.strerror or error}): choose a folder you can write to, with space left.') from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _certificates() -> ssl.SSLContext:
