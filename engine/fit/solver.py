@@ -13,8 +13,10 @@ import torch
 
 from ..face_model.landmarks import ModelLandmarks
 from ..face_model.model import FaceModel, triangulate
+from ..files import read_npz
 from ..mesh.normals import vertex_normals
 from .arrow import solve_arrow
+from .measure_statistics import STATISTICS
 from .options import TrackOptions
 
 DTYPE = torch.float64
@@ -123,7 +125,7 @@ def projection(camera: torch.Tensor, focal: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Priors:
-    """Quadratic priors on a node's weights: precision E×E, linear E (the L1 prior: weights are not negative); random-walk
+    """Quadratic priors on a node's weights: precision E×E, linear E (the prior's mean and the L1 prior: weights are not negative); random-walk
     precision per second of the node's unknowns (6 + E: rotation, translation, weights)."""
     precision: torch.Tensor
     linear: torch.Tensor
@@ -133,35 +135,22 @@ class Priors:
 
 
 def make_priors(names: tuple[str, ...], options: TrackOptions) -> Priors:
-    """Priors by name: unlike left and right weights cost, lids and gaze may move fast, poorly seen shapes stay small."""
-    count = len(names)
-    sigma = torch.full((count,), options.weight_sigma, dtype=DTYPE)
-    index = {n: i for i, n in enumerate(names)}
-    for name, value in WEIGHT_SIGMA.items():
-        if name in index:
-            sigma[index[name]] = value * options.weight_sigma
-    precision = torch.diag(sigma ** -2)
-    for name in names:
-        if not name.endswith('_L'):
-            continue
-        other = name[:-2] + '_R'
-        other = other.replace('LookIn', 'Look*').replace('LookOut', 'LookIn').replace('Look*', 'LookOut')
-        if other in index:
-            scale = GAZE_PAIR if 'Look' in name else 1.
-            pair = torch.zeros(count, dtype=DTYPE)
-            pair[index[name]], pair[index[other]] = 1, -1
-            precision += torch.outer(pair, pair) / (options.pair_sigma * scale) ** 2
-    linear = torch.full((count,), options.weight_l1, dtype=DTYPE)
+    """Gaussian prior of how expressions occur together (measure_statistics.py), softened; plus the L1 prior; lids and gaze may move fast.
+
+    The mean is only partly believed: a performer's rest should come out as weights near zero.
+    """
+    data = read_npz(STATISTICS, 'table of expression statistics')
+    index = {str(n): i for i, n in enumerate(data['names'])}
+    order = [index[n] for n in names]
+    covariance = data['covariance'].astype(np.float64)[np.ix_(order, order)]
+    covariance = (1 - options.decorrelate) * covariance + options.decorrelate * np.diag(np.diag(covariance)) + options.statistics_floor ** 2 * np.eye(len(names))
+    precision = torch.as_tensor(np.linalg.inv(covariance)) * options.statistics
+    mean = torch.as_tensor(data['mean'].astype(np.float64)[order]) * options.statistics_mean
+    linear = options.weight_l1 - precision @ mean
     speed = torch.tensor([options.fast_speed if n.startswith(('eyeBlink', 'eyeLook', 'eyeWide', 'eyeSquint')) else options.weight_speed for n in names], dtype=DTYPE)
     walk = torch.cat([torch.full((3,), options.turn_speed, dtype=DTYPE), torch.full((3,), options.move_speed, dtype=DTYPE), speed]) ** -2
-    return Priors(precision, linear, walk, index.get('jawOpen', -1), index.get('mouthClose', -1))
-
-
-# Relative prior widths of shapes that landmarks show badly (little or no motion in the picture plane) or that are common.
-WEIGHT_SIGMA = {'jawForward': .5, 'cheekPuff_L': .5, 'cheekPuff_R': .5, 'jawOpen': 2., 'eyeBlink_L': 2., 'eyeBlink_R': 2.,
-                'mouthSmile_L': 1.5, 'mouthSmile_R': 1.5, 'mouthClose': .6, 'mouthShrugUpper': .6, 'mouthShrugLower': .7,
-                **{f'eyeLook{d}_{s}': 2. for d in ('Up', 'Down', 'In', 'Out') for s in 'LR'}}
-GAZE_PAIR = .4  # eyes turn together
+    position = {n: i for i, n in enumerate(names)}
+    return Priors(precision, linear, walk, position.get('jawOpen', -1), position.get('mouthClose', -1))
 
 
 @dataclass

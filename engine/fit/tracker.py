@@ -64,7 +64,12 @@ def whitening(points: np.ndarray, confidence: np.ndarray, options: TrackOptions)
     """T×478×2×2: residual pixels → units of noise. Face-oval points are freer along the oval than across it."""
     noise = np.maximum(options.noise * rms_radius(points), .05)[:, None]
     scale = np.sqrt(confidence) / noise
-    scale[:, landmark_sets()['oval']] *= options.contour_trust
+    marks = landmark_sets()
+    scale[:, marks['oval']] *= options.contour_trust
+    for factor, names in ((options.lid_sharpness, ('left_eye', 'right_eye')), (options.iris_sharpness, ('left_iris', 'right_iris', 'iris_centres')),
+                          (options.lip_sharpness, ('lips',)), (options.brow_sharpness, ('left_brow', 'right_brow'))):
+        for name in names:
+            scale[:, marks[name]] *= factor
     out = scale[..., None, None] * np.eye(2)
     oval = landmark_sets()['oval']
     along = np.roll(points[:, oval], -1, 1) - np.roll(points[:, oval], 1, 1)
