@@ -25,6 +25,7 @@ VENV = ROOT / '.venv'
 PYTHON = VENV / ('Scripts/python.exe' if os.name == 'nt' else 'bin/python')
 DIST = ROOT / 'dist'
 NEWEST_BLENDER = '5.0'
+SESSION_LIMIT = 3600  # seconds; Blender's module has been seen to hang when it leaves
 SERIES = (3, 11)  # the Python of every supported Blender
 
 
@@ -257,7 +258,11 @@ def test(options) -> int:
         print(f'\n==== {name} ====', flush=True)
         with tempfile.TemporaryDirectory() as scratch:
             report = Path(scratch) / 'report.xml'
-            code = subprocess.call([str(PYTHON), '-m', 'pytest', f'--junitxml={report}', '--durations=8', *others, *paths], cwd=ROOT, env=variables)
+            try:
+                code = subprocess.call([str(PYTHON), '-m', 'pytest', f'--junitxml={report}', '--durations=8', *others, *paths],
+                                       cwd=ROOT, env=variables, timeout=SESSION_LIMIT)
+            except subprocess.TimeoutExpired:
+                code = 'none: it did not end'
             seen = add_up(report, counts)
         if code not in (0, 5) or (code == 0 and not seen):
             failed.append(f'{name} (exit code {code})')

@@ -145,7 +145,7 @@ def fake_sessions(monkeypatch):
     def run(outcomes, *given):
         commands = []
 
-        def call(command, cwd, env):
+        def call(command, cwd, env, timeout):
             commands.append((command, env))
             code, tests, failures = next(value for key, value in outcomes.items() if key in ' '.join(command) + env.get('PYTHONPATH', ''))
             report = next(part.split('=', 1)[1] for part in command if part.startswith('--junitxml='))
