@@ -30,7 +30,7 @@ class Job:
 
     def __init__(self, task: str, arguments: dict, title: str = '', python: str | None = None, worker: Path | None = None):
         """Start `PYTHON -I -B worker.py FOLDER`. Arguments are JSON-able; '{job}' in a text argument stands for the job's folder."""
-        self.title, self.state, self.started = title or task, 'running', time.monotonic()
+        self.task, self.title, self.state, self.started = task, title or task, 'running', time.monotonic()
         self.fraction, self.stage, self.remaining = 0., 'Starting', None
         self.result, self.error, self.log = None, '', None
         self.folder = _new_folder()

@@ -6,10 +6,11 @@ import time
 
 import bpy
 
-from . import api, jobs, paths
+from . import api, jobs
 from .scene import results, shape_keys
 
 LETTER = 7  # pixels a letter of a label takes at interface scale 1, rounded up
+MODEL_TASKS = ('import_model', 'download_model')
 
 
 class Panel:
@@ -33,12 +34,13 @@ class FACEWRIGHT_PT_head(Panel, bpy.types.Panel):
         if settings.model == 'FILE':
             layout.prop(settings, 'model_path', text='')
             row = layout.row(align=True)
-            row.operator('facewright.import_face_model', text='Import…', icon='FILE_FOLDER').filepath = ''
+            row.operator('facewright.import_face_model', text='Import…', icon='FILE_FOLDER')
             row.operator('facewright.download_face_model', text='Download', icon='URL')
             if not settings.model_path:
                 text(context, layout, 'Import ICT-FaceKit from where you saved it, or download it (MIT licence).', 'INFO')
         layout.prop(settings, 'naming', text='Names')
         layout.operator('facewright.add_head', icon='USER')
+        draw_job(context, layout, MODEL_TASKS)
 
 
 class FACEWRIGHT_PT_footage(Panel, bpy.types.Panel):
@@ -90,37 +92,18 @@ class FACEWRIGHT_PT_reconstruct(Panel, bpy.types.Panel):
         column.prop(settings, 'neutral_frame')
         column.prop(settings, 'smooth')
         column.prop(settings, 'output')
-        if job:
-            self.draw_job(layout, job)
-        else:
+        if not (job and job.task == 'reconstruct'):
             row = layout.row()
             row.scale_y = 1.4
-            row.enabled = len(settings.views) > 0
+            row.enabled = job is None and len(settings.views) > 0
             row.operator('facewright.reconstruct', icon='PLAY')
             if not settings.views:
                 text(context, layout, 'First add footage in the panel above.', 'INFO')
-        if jobs.current and jobs.current.state == 'failed':
-            self.draw_failure(context, layout, jobs.current)
+        draw_job(context, layout, ('reconstruct',))
         if settings.result and settings.result.name in context.scene.objects:
             self.draw_result(layout, settings.result, context.scene.frame_current)
         else:
             layout.operator('facewright.apply_result', icon='IMPORT')
-
-    def draw_job(self, layout, job):
-        layout.progress(factor=job.fraction, text=f'{job.title}: {100 * job.fraction:.0f} %')
-        row = layout.row()
-        row.label(text=job.stage)
-        left = time_left(job)
-        if left:
-            row.label(text=left)
-        layout.operator('facewright.cancel', icon='CANCEL')
-
-    def draw_failure(self, context, layout, job):
-        box = layout.box()
-        text(context, box, job.error, 'ERROR')
-        if job.log and job.log.exists():
-            box.operator('wm.path_open', text='Show Log', icon='TEXT').filepath = str(job.log)
-        box.operator('facewright.clear_message', icon='X')
 
     def draw_result(self, layout, head, frame):
         box = layout.box()
@@ -156,6 +139,25 @@ class FACEWRIGHT_PT_performance(Panel, bpy.types.Panel):
 
 
 CLASSES = (FACEWRIGHT_UL_views, FACEWRIGHT_PT_head, FACEWRIGHT_PT_footage, FACEWRIGHT_PT_reconstruct, FACEWRIGHT_PT_performance)
+
+
+def draw_job(context, layout, tasks: tuple[str, ...]) -> None:
+    """The running job's bar, or what went wrong with the last, where it is one of `tasks`."""
+    job = jobs.current
+    if job is None or job.task not in tasks:
+        return
+    if job.state == 'running':
+        layout.progress(factor=job.fraction, text=f'{job.title}: {100 * job.fraction:.0f} %')
+        row = layout.row()
+        row.label(text=job.stage)
+        row.label(text=time_left(job))
+        layout.operator('facewright.cancel', icon='CANCEL')
+    elif job.state == 'failed':
+        box = layout.box()
+        text(context, box, job.error, 'ERROR')
+        if job.log and job.log.exists():
+            box.operator('wm.path_open', text='Show Log', icon='TEXT').filepath = str(job.log)
+        box.operator('facewright.clear_message', icon='X')
 
 
 def text(context, layout, words: str, icon: str = 'NONE') -> None:

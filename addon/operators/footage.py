@@ -16,7 +16,7 @@ class FACEWRIGHT_OT_add_footage(FileOperator):
     bl_idname = 'facewright.add_footage'
     bl_label = 'Add Footage'
 
-    filepath: StringProperty(name='File', description='The video, the photo, the first image of a sequence, or a capture.json', subtype='FILE_PATH')
+    filepath: StringProperty(name='File', description='The video, the photo, the first image of a sequence, or a capture.json', subtype='FILE_PATH', options={'SKIP_SAVE'})
     directory: StringProperty(name='Folder', description='Folder of `files`', subtype='DIR_PATH', options={'HIDDEN', 'SKIP_SAVE'})
     files: CollectionProperty(name='Files', description='Several files at once, in `directory`', type=bpy.types.OperatorFileListElement, options={'HIDDEN', 'SKIP_SAVE'})
     name: StringProperty(name='Name', description='What to call the view. Empty: as the file', options={'SKIP_SAVE'})

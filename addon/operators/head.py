@@ -32,7 +32,9 @@ class FACEWRIGHT_OT_import_face_model(FileOperator, JobOperator):
     bl_idname = 'facewright.import_face_model'
     bl_label = 'Import ICT-FaceKit'
 
-    filepath: StringProperty(name='File', description='ICT-FaceKit as a folder (the one that holds FaceXModel), its GitHub zip, or a tar archive', subtype='FILE_PATH')
+    filepath: StringProperty(name='File', description='ICT-FaceKit as a folder (the one that holds FaceXModel), its GitHub zip, or a tar archive', subtype='FILE_PATH', options={'SKIP_SAVE'})
+
+    filter_glob: StringProperty(name='Filter', description='What the file browser shows', default='*.zip;*.tar;*.tgz;*.gz;*.xz;*.npz', options={'HIDDEN'})
 
     def begin(self, context):
         source = api.checked_path(self.filepath, 'face model')

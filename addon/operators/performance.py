@@ -24,7 +24,7 @@ class FACEWRIGHT_OT_import_performance(FileOperator, OnHeads):
     bl_idname = 'facewright.import_performance'
     bl_label = 'Import Performance'
 
-    filepath: StringProperty(name='File', description='A Live Link Face .csv or a performance.npz', subtype='FILE_PATH')
+    filepath: StringProperty(name='File', description='A Live Link Face .csv or a performance.npz', subtype='FILE_PATH', options={'SKIP_SAVE'})
     filter_glob: StringProperty(name='Filter', description='What the file browser shows', default='*.csv;*.npz', options={'HIDDEN'})
     start: IntProperty(name='Start Frame', description='Scene frame of the first sample', default=1)
     motion: BoolProperty(name='Head Motion', description='Move the active object as the head moved; off: expressions only', default=True)
@@ -40,7 +40,7 @@ class FACEWRIGHT_OT_export_performance(FileOperator, OnHeads):
     bl_label = 'Export Performance'
     bl_options = {'REGISTER'}
 
-    filepath: StringProperty(name='File', description='Where to: a .csv becomes a Live Link Face CSV, a .npz a performance.npz', subtype='FILE_PATH')
+    filepath: StringProperty(name='File', description='Where to: a .csv becomes a Live Link Face CSV, a .npz a performance.npz', subtype='FILE_PATH', options={'SKIP_SAVE'})
     filter_glob: StringProperty(name='Filter', description='What the file browser shows', default='*.csv;*.npz', options={'HIDDEN'})
     check_existing: BoolProperty(name='Confirm Overwrite', description='Warn before replacing a file', default=True, options={'HIDDEN'})
     whole: BoolProperty(name='Scene Range', description='Export the scene\'s frame range; off: from Start Frame to End Frame', default=True)

@@ -30,7 +30,8 @@ class FACEWRIGHT_OT_reconstruct(JobOperator):
         return jobs.start('reconstruct', arguments, 'Reconstruction')
 
     def finish(self, context, result):
-        api.apply_result(context, self.job.arguments['out'], self.naming_chosen, self.sound)
+        head = api.apply_result(context, self.job.arguments['out'], self.naming_chosen, self.sound)
+        self.report({'INFO'}, f'{head.name} is in the scene, with a mean error of {result["error"]["mean_percent"] or 0:.2f} % of the distance between the eyes.')
 
 
 class FACEWRIGHT_OT_cancel(Operator):
@@ -52,7 +53,7 @@ class FACEWRIGHT_OT_apply_result(Operator):
     bl_idname = 'facewright.apply_result'
     bl_label = 'Import Result'
 
-    directory: StringProperty(name='Folder', description='The folder with rig.npz, performance.npz, cameras.json and report.json', subtype='DIR_PATH')
+    directory: StringProperty(name='Folder', description='The folder with rig.npz, performance.npz, cameras.json and report.json', subtype='DIR_PATH', options={'SKIP_SAVE'})
     filter_folder: BoolProperty(name='Folders', description='Show folders in the file browser', default=True, options={'HIDDEN', 'SKIP_SAVE'})
     naming: EnumProperty(name='Shape Key Names', description='Whose names the shape keys get', items=NAMING_ITEMS)
     sound: BoolProperty(name='Sound', description='Put the clip\'s sound into the sequencer', default=True)

@@ -1,4 +1,5 @@
 """The panels' drawing functions run in every state, and say what to do next."""
+import functools
 from types import SimpleNamespace
 
 import bpy
@@ -54,7 +55,7 @@ class Layout:
 
 def draw(panel) -> list[str]:
     layout = Layout()
-    owner = SimpleNamespace(layout=layout, **{k: v.__get__(None) if False else (lambda f: lambda *a: f(None, *a))(v) for k, v in vars(panel).items() if k.startswith('draw_')})
+    owner = SimpleNamespace(layout=layout, **{k: functools.partial(v, None) for k, v in vars(panel).items() if k.startswith('draw_')})
     panel.draw(owner, bpy.context)
     return layout.drawn
 
@@ -85,16 +86,26 @@ def test_with_footage(tmp_path):
     assert layout.drawn == ['name']
 
 
+def start_as(name, task, *arguments):
+    """A job of the fake worker's under the name of a real task."""
+    job = jobs.start(task, *arguments)
+    job.task = name
+    return job
+
+
 def test_while_a_job_runs_and_after_it_failed(tmp_path, fake_worker):
-    job = jobs.start('hang', {'pids': str(tmp_path / 'pids')}, 'Reconstruction')
+    job = start_as('reconstruct', 'hang', {'pids': str(tmp_path / 'pids')}, 'Reconstruction')
     while job.fraction == 0:
         job.poll()
     words = said(panels.FACEWRIGHT_PT_reconstruct)
     assert 'Reconstruction: 25 %' in words and 'Hanging' in words and '10 min left' in words and 'facewright.cancel' in words
     assert 'facewright.reconstruct' not in words
+    assert 'Hanging' not in said(panels.FACEWRIGHT_PT_head)
+    job.task = 'download_model'
+    assert 'Hanging' in said(panels.FACEWRIGHT_PT_head) and 'Hanging' not in said(panels.FACEWRIGHT_PT_reconstruct)
     jobs.cancel()
     with pytest.raises(Exception):
-        jobs.wait(jobs.start('fail', {}))
+        jobs.wait(start_as('reconstruct', 'fail', {}))
     words = said(panels.FACEWRIGHT_PT_reconstruct)
     assert 'shows no face' in words and 'wm.path_open' in words
     bpy.ops.facewright.clear_message()
@@ -104,7 +115,7 @@ def test_while_a_job_runs_and_after_it_failed(tmp_path, fake_worker):
 def test_the_result_with_its_error_per_frame(result):
     api.apply_result(bpy.context, result[0])
     words = said(panels.FACEWRIGHT_PT_reconstruct)
-    assert 'Mean error 1.50 %' in words and 'Frame 1: 1.00 %' in words and 'Worst: 24 (3.30 %)' in words or 'show_worst_frame' in words
+    assert 'Mean error 1.50 %' in words and 'Frame 1: 1.00 %' in words and 'facewright.show_worst_frame' in words and '1 frame without' in words
     bpy.context.scene.frame_set(4)
     assert 'Frame 4: no face seen' in said(panels.FACEWRIGHT_PT_reconstruct)
     assert 'ICT names' in said(panels.FACEWRIGHT_PT_performance)
