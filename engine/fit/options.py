@@ -39,3 +39,8 @@ class TrackOptions:
     bias_sigma: float = .12          # cm: how far this person's landmark may lie from where the model has it
     view_bias: float = .03           # the detector's constant error of a landmark in a view, as a part of the face's RMS radius
     neutral_sigma: float = .03       # expression weights on the frame the user calls neutral
+
+
+def for_quality(quality: str) -> TrackOptions:
+    """'draft': fewer looks; 'final': more keyframes, and more of the fitted head's own pictures to learn the detector's habits from."""
+    return {'draft': TrackOptions(), 'final': TrackOptions(keyframes=80, looks=12)}[quality]
