@@ -31,7 +31,7 @@ COUNT = len(LIVE_LINK_NAMES) + len(HEAD) + len(EYES)  # 61, what the app writes
 EYE_SIDEWAYS, EYE_DOWN, EYE_UP = .605, .611, .455
 RATES = (10, 12, 15, 24, 25, 30, 48, 50, 60, 72, 90, 100, 120, 144, 200, 240)
 TICKS = 60  # the app's own timecode base, used where a clip's rate has no frame count of its own
-TIMECODE = re.compile(r'(\d{1,2}):(\d{1,2}):(\d{1,2})([:;.])(\d{1,3}(?:\.\d+)?)')
+TIMECODE = re.compile(r'(\d{1,2}):(\d{1,2}):(\d{1,2})([:;])(\d{1,3}(?:\.\d+)?)')
 UPRIGHT = np.diag([1., -1., -1.])  # OpenCV camera axes ↔ y up
 
 
@@ -204,12 +204,9 @@ def _number(cell: str, path: Path, line: int, column: str) -> float:
 def _stamp(cell: str, path: Path, line: int) -> tuple[int, float, bool]:
     """(whole seconds, frames, drop-frame) of a timecode HH:MM:SS:FF(.fff)."""
     match = TIMECODE.fullmatch(cell.strip())
-    if not match or int(match[2]) > 59 or int(match[3]) > 59 or (match[4] == '.' and '.' in match[5]):
+    if not match or int(match[2]) > 59 or int(match[3]) > 59:
         raise FacewrightError(f'{path}, line {line}, column Timecode: {cell.strip()[:30]!r} is not a timecode HH:MM:SS:FF: correct the cell or export the recording again.')
-    frames = float(match[5]) if match[4] != '.' else math.nan
-    if match[4] == '.':
-        raise FacewrightError(f'{path}, line {line}, column Timecode: {cell.strip()[:30]!r} has no frames: it must be HH:MM:SS:FF; export the recording again.')
-    return int(match[1]) * 3600 + int(match[2]) * 60 + int(match[3]), frames, match[4] == ';'
+    return int(match[1]) * 3600 + int(match[2]) * 60 + int(match[3]), float(match[5]), match[4] == ';'
 
 
 def _ticks(stamps: list[tuple[int, float, bool]], lines: list[int], fps: float | None, path: Path) -> tuple[np.ndarray, float]:
@@ -217,7 +214,7 @@ def _ticks(stamps: list[tuple[int, float, bool]], lines: list[int], fps: float |
     seconds, frames = np.array([s for s, _, _ in stamps], np.float64), np.array([f for _, f, _ in stamps])
     seconds += 86400 * np.cumsum(np.r_[0, np.diff(seconds) < -43200])  # past midnight
     within = np.diff(frames)[np.diff(seconds) == 0]
-    step = float(np.median(within[within > 0])) if (within > 0).any() else 1.
+    step = float(np.quantile(within[within > 0], .5, method='lower')) if (within > 0).any() else 1.
     wraps = np.flatnonzero(np.diff(seconds) == 1)
     if len(wraps):
         base = float(np.median(frames[wraps] + step - frames[wraps + 1]))
@@ -244,7 +241,7 @@ def _seconds(ticks: np.ndarray, base: float, fps: float | None) -> tuple[np.ndar
     if fps and round(fps) == base and abs(fps * 1.001 / base - 1) < 1e-4:
         base = fps
     steps = np.diff(ticks)
-    own = base / float(np.median(steps[steps > 0])) if (steps > 0).any() else (fps or 30.)
+    own = base / float(np.quantile(steps[steps > 0], .5, method='lower')) if (steps > 0).any() else (fps or 30.)
     nearest = min(RATES, key=lambda r: abs(r / own - 1))
     return ticks / base, float(nearest) if abs(nearest / own - 1) < 5e-4 or (abs(nearest / own - 1) < .01 and base == TICKS) else own
 
