@@ -67,7 +67,8 @@ def albedo(model: FaceModel) -> np.ndarray:
         colour[face] = (1 - a) * colour[face] + a * BROW
     outline = (mark[48:60] + mark[LIP_MIRROR] * (-1, 1, 1)) / 2
     lips = face[_inside_polygon(v[face][:, :2], outline[:, :2]) & (v[face][:, 2] > outline[:, 2].min() - 1.5)]
-    colour[lips] = LIP
+    red = model.extra.get('lips', np.isin(np.arange(len(v)), lips).astype(np.float32))[:, None]
+    colour = (1 - red) * colour + red * np.array(LIP, np.float32)
     for name, value in (('mouth_socket', SOCKET), ('gums_tongue', GUMS), ('teeth', TEETH)):
         colour[region.get(name, np.zeros(0, int))] = value
     for side in 'LR':
@@ -80,4 +81,6 @@ def albedo(model: FaceModel) -> np.ndarray:
         colour[ball[front & (radial < IRIS_RADIUS)]] = IRIS
         colour[ball[front & (radial < PUPIL_RADIUS)]] = PUPIL
         colour[region[f'eye_socket_{side}']] = LIP
+    if 'cavity' in model.extra:
+        colour *= 1 - .8 * model.extra['cavity'][:, None]
     return colour

@@ -9,11 +9,12 @@ from ..model import FaceModel
 
 def build() -> FaceModel:
     """Builds the head from the measured table and code, the same every time (about a second)."""
-    from .assemble import MATERIALS, assemble
+    from .assemble import MATERIALS, assemble, cavity, lip_colour
     from .expressions import expression_offsets
     from .identities import identity_modes
     head = assemble()
     return FaceModel(name='builtin', neutral=head.vertices.astype(np.float32), faces=head.faces, names=ICT_NAMES,
                      expressions=expression_offsets(head), identities=identity_modes(head), uvs=head.uvs, face_uvs=head.face_uvs,
                      materials=MATERIALS, face_materials=head.face_materials, regions=head.regions, landmarks68=head.landmarks68,
-                     source='the built-in head', extra={'mirror': head.mirror.astype(np.int32)})
+                     source='the built-in head', extra={'mirror': head.mirror.astype(np.int32), 'measured_points': head.point.astype(np.int32), 'cavity': cavity(head).astype(np.float32),
+                            'lips': lip_colour(head).astype(np.float32)})

@@ -30,6 +30,9 @@ NOSTRILS_L = (2, 326, 327)
 LIPS_OUTER_L, LIPS_LOWER_L = (0, 267, 269, 291), (405, 314, 17)
 MOUTH_L = (13, 311, 308, 402, 14)
 
+LIPS_RED = ((291, 409, 270, 269, 267, 0, 375, 321, 405, 314, 17), (306, 408, 304, 303, 302, 11, 307, 320, 404, 315, 16),
+            (292, 407, 272, 271, 268, 12, 325, 319, 403, 316, 15), (308, 415, 310, 311, 312, 13, 324, 318, 402, 317, 14))
+
 
 @dataclass(frozen=True)
 class Head:
@@ -37,7 +40,7 @@ class Head:
 
     vertices V×3 cm; faces F×4; face_parts F names; regions; mirror V: the vertex across the midline; matrix V×C: a number on the cage →
     on the vertices (0 off the skin); point 468: the vertex at each measured point; pieces: name → vertices of each loose piece;
-    forward: V, for the tongue 0 root … 1 tip; loops: named closed loops of vertices (lid_L, lid_edge_L, lips, nostril_L, ear_L …).
+    forward: V, for the tongue 0 root … 1 tip; loops: named closed loops of vertices (lid_L, lid_edge_L, lips, nostril_L, ear_L …); furrow V×3: what the lids' creases add.
     """
     vertices: np.ndarray
     faces: np.ndarray
@@ -51,6 +54,7 @@ class Head:
     forward: np.ndarray
     loops: dict[str, np.ndarray]
     cage: Cage
+    furrow: np.ndarray
     uvs: np.ndarray
     face_uvs: np.ndarray
     landmarks68: np.ndarray
@@ -99,9 +103,12 @@ def assemble() -> Head:
     regions['face'] = np.flatnonzero(region <= 1).astype(np.int32)
     matrix = block[order]
     point = number[:FACE_POINTS]
+    furrow = np.zeros_like(vertices)
+    furrow[index['skin']] = skin.furrow
+    furrow = (furrow + furrow[mirror] * [-1, 1, 1]) / 2
     uvs, face_uvs = unwrap(vertices, faces, parts, matrix, skin.cage, index)
     return Head(vertices, faces, parts, materials, regions, mirror, matrix, point, index, along,
-                {k: number[v] for k, v in skin.loops.items()}, skin.cage, uvs, face_uvs,
+                {k: number[v] for k, v in skin.loops.items()}, skin.cage, furrow, uvs, face_uvs,
                 landmarks(vertices, point, table['mirror'], regions['face']))
 
 
@@ -152,6 +159,29 @@ def landmarks(vertices: np.ndarray, point: np.ndarray, mirror: np.ndarray, face:
     return np.array([at(k) for k in marks], np.int32)
 
 
+def cavity(head: Head) -> np.ndarray:
+    """V in 0..1: how deep in a nostril or a concha each vertex lies, where light hardly comes."""
+    out = np.zeros(len(head.vertices))
+    for part, rim in (('nostril_L', .95), ('nostril_R', .95), ('ear_L', .36), ('ear_R', .36)):
+        known = np.zeros(head.matrix.shape[1])
+        known[list(head.cage.discs[part])] = 1
+        depth = 1 - np.linalg.norm(uv.disc_uv(head.matrix, head.cage.discs[part]), axis=1) / rim
+        out = np.maximum(out, np.clip(depth * 2.5, 0, 1) * (.3 if part[0] == 'e' else 1) * (head.matrix @ known > .6))
+    return out
+
+
+def lip_colour(head: Head) -> np.ndarray:
+    """V in 0..1: 1 on the lips' red, fading over the border."""
+    rows = np.zeros(head.matrix.shape[1])
+    mirror = measured()['mirror']
+    for line in LIPS_RED:
+        rows[list(line)] = rows[mirror[list(line)]] = 1
+    first = min(head.cage.discs['mouth_socket'])
+    rows[first:first + 40] = 1
+    soft = head.matrix @ rows
+    return np.clip((soft - .55) / .3, 0, 1)
+
+
 def unwrap(vertices, faces, parts, matrix, cage, index) -> tuple[np.ndarray, np.ndarray]:
     """UVs of everything: the face round the front, the crown, ears, tubes as discs, loose pieces in strips."""
     islands = [(np.isin(parts, ('face', 'neck')), uv.cylinder_uv(vertices), (.005, .255, .995, .995), True),
@@ -181,8 +211,8 @@ def strip_uv(part: str, index: dict, count: int) -> np.ndarray:
     rows = index[part]
     k = np.arange(len(rows))
     if part.startswith('teeth'):
-        tooth, ring, around = k // 40, k % 40 // 8, k % 8
-        flat[rows] = np.stack([around / 8., tooth * 1.2 + ring / 5], 1)
+        tooth, ring, around = k // 32, k % 32 // 8, k % 8
+        flat[rows] = np.stack([around / 8., tooth * 1.2 + ring / 4], 1)
     elif part == 'tongue':
         flat[rows] = np.stack([(k % 12) / 12., k // 12 / 9], 1)
         flat[rows[-2:]] = ((.5, -.05), (.5, 1.05))

@@ -193,15 +193,21 @@ def slerp(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
     return (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)
 
 
-EAR_LOOP = ((7.2, 4.5, 2.9), (7.3, 5.2, 1.9), (7.35, 5.2, .7), (7.3, 4.3, -.35), (7.2, 2.7, -.75), (7.05, 1.0, -.55), (6.85, -.6, .1), (6.6, -1.9, 1.2))
-NECK_SIDE = ((6.2, -4.0, .2), (5.9, -6.8, -.4), (5.85, -10., -.7), (6.1, -13.2, -1.0), (6.6, -16., -1.3))
-NAPE = ((0, -2.2, -7.1), (0, -5.0, -6.9), (0, -7.8, -6.7), (0, -10.5, -6.8), (0, -13.2, -7.1), (0, -16., -7.6))
+# Where the skin meets the ear's root, from above its front over the top and down behind it to below the lobe; the last ends in the jaw's first row.
+EAR_LOOP = ((7.22, 4.0, 3.3), (7.3, 4.75, 2.7), (7.36, 5.15, 1.8), (7.38, 5.1, .8), (7.36, 4.6, .0), (7.3, 3.7, -.5), (7.2, 2.5, -.7), (7.1, 1.3, -.55),
+            (6.98, .25, -.15), (6.86, -.55, .55), (6.8, -1.0, 1.7))
+NECK_SIDE = ((6.3, -4.0, .4), (5.88, -8.0, -.4), (6.0, -12., -.9), (6.6, -16., -1.3))
+# The head's midline from above the forehead to the nape, and down the neck's back.
+CROWN = ((0, 9.0, 9.7), (0, 10.9, 9.0), (0, 12.5, 7.4), (0, 13.7, 4.8), (0, 14.3, 1.8), (0, 14.2, -1.4), (0, 13.2, -4.6), (0, 11.2, -7.4), (0, 8.4, -9.), (0, 5.2, -9.4),
+         (0, 2.2, -8.8), (0, -.4, -7.8), (0, -2.6, -7.1))
+NAPE = ((0, -5.8, -6.8), (0, -9.2, -6.7), (0, -12.6, -7.0), (0, -16., -7.6))
+FRONT_OF_EAR = (7, 10)      # the oval's points (7, 8, 9) that the ear's root touches
 
 
 def neck_point(turn: float, y: float) -> np.ndarray:
     """Point of the neck's side and front: turn 0 front … 90 degrees side; y cm."""
     low = np.clip((-8 - y) / 8, 0, 1)
-    half, front, middle = 5.75 + .75 * low ** 2, 5.6 - .3 * low, -1.0 - .3 * low
+    half, front, middle = 5.75 + .75 * low ** 2, 4.9 + .2 * low, -1.0 - .3 * low
     a = np.radians(turn)
     return np.array([half * np.sin(a), y, middle + (front - middle) * np.cos(a)])
 
@@ -212,10 +218,10 @@ def grow_head(cage: Cage, mirror: np.ndarray) -> None:
     brow = [oval['L'][k] for k in range(7, 0, -1)] + [10] + [oval['R'][k] for k in range(1, 8)]      # ear L → ear R
     edge = np.array(EAR_LOOP + NECK_SIDE)
     n_rows, columns = len(edge), len(brow)
-    skull_angles = np.radians(np.linspace(26 + 24, 226, len(EAR_LOOP)))
-    middle = [on_skull(np.array([[0, np.sin(a), np.cos(a)]]))[0] for a in skull_angles]
-    middle[-1] = np.array(NAPE[0])
-    middle += [np.array(p) for p in NAPE[1:]]
+    crown = np.array(CROWN)
+    run = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(crown, axis=0), axis=1))])
+    stops = np.linspace(0, run[-1], len(EAR_LOOP) + 1)[1:]
+    middle = [np.array([0, np.interp(t, run, crown[:, 1]), np.interp(t, run, crown[:, 2])]) for t in stops] + [np.array(p) for p in NAPE]
     rows = [brow]
     rest = []
     for r in range(n_rows):
@@ -237,7 +243,7 @@ def grow_head(cage: Cage, mirror: np.ndarray) -> None:
         cage.band('cranium' if r < len(EAR_LOOP) else 'neck', row, rows[-1], closed=False)
         rows.append(row)
         rest += row
-    jaw = [rows[len(EAR_LOOP)][0]] + oval['L'][10:] + oval['R'][17:9:-1] + [rows[len(EAR_LOOP)][-1]]
+    jaw = [rows[len(EAR_LOOP)][0]] + oval['L'][FRONT_OF_EAR[1] - 1:] + oval['R'][17:FRONT_OF_EAR[1] - 2:-1] + [rows[len(EAR_LOOP)][-1]]
     half = len(jaw) // 2
     above = jaw
     depth = len(NECK_SIDE)
@@ -247,7 +253,7 @@ def grow_head(cage: Cage, mirror: np.ndarray) -> None:
         for j in range(1, half + 1):
             turn = 90 - 90 * j / half
             bottom = -16.
-            throat = -9.6 + 4.6 * (j / half - 1) ** 2
+            throat = -9.3 + 4.6 * (j / half - 1) ** 2
             if r == 0:
                 start = np.array(cage.vertices[jaw[j]])
                 spot = start + np.array([-.22 * start[0], -.25 - .25 * (j < half - 2), -.27 * (start[2] - 2)])
@@ -263,7 +269,7 @@ def grow_head(cage: Cage, mirror: np.ndarray) -> None:
     for side in 'LR':
         column = 0 if side == 'L' else -1
         behind = [rows[r][column] for r in range(1, len(EAR_LOOP) + 1)]
-        front = oval[side][7:11]
+        front = oval[side][slice(*FRONT_OF_EAR)]
         hole = behind + front[::-1]         # up the front is reversed: over the ear, down behind it, then up in front
         if side == 'L':
             hole = hole[::-1]
@@ -273,7 +279,7 @@ def grow_head(cage: Cage, mirror: np.ndarray) -> None:
     grow_ears(cage)
 
 
-def fair(cage: Cage, free: list[int], hold: float = .25) -> None:
+def fair(cage: Cage, free: list[int], hold: float = .4) -> None:
     """Smooths the free vertices: minimises the squared uniform Laplacian plus hold² × the distance² to where they were put."""
     vertices, faces, _ = cage.arrays()
     n = len(vertices)
@@ -292,31 +298,45 @@ def fair(cage: Cage, free: list[int], hold: float = .25) -> None:
         cage.vertices[k] = p
 
 
-# Ear rings from the head outward and back in: share of the outline's size, height over the ear's own base (cm).
-EAR_RINGS = ((.84, .35), (.97, .85), (1.0, 1.0), (.90, 1.04), (.80, .86), (.66, .88), (.52, .62), (.36, .1), (.2, -.15))
-EAR_CENTRE = np.array([7.25, 1.75, 1.3])
+EAR_CENTRE = np.array([7.25, 1.8, 1.25])
+# From the head outward over the rim and into the concha: share of the outline's size, share of the ear's stand-off from the head, relief (cm)
+# where the ear is folded (above and behind) and in the lobe.
+EAR_RINGS = ((.80, .30, .0, .0), (.93, .80, .0, .0), (1., 1.02, .02, .02), (.955, 1.0, .17, .10), (.86, 1.0, .02, .10), (.76, 1.0, -.14, .10), (.64, 1.0, .08, .06),
+             (.53, 1.0, .03, .0), (.43, .9, -.42, -.25), (.31, .6, -.62, -.45), (.16, .35, -.6, -.5))
 
 
 def grow_ears(cage: Cage) -> None:
-    """Each ear: the hole's loop carried out to the helix and back into the concha."""
+    """Each ear: the root's loop carried out behind the ear, over the helix, across scapha and antihelix into the concha."""
     for side, sign in (('L', 1), ('R', -1)):
         loop = cage.loops['ear_' + side]
         base = np.array([cage.vertices[k] for k in loop]) * [sign, 1, 1]
-        centre = EAR_CENTRE
-        flat = base[:, [2, 1]] - centre[[2, 1]]
-        angle = np.arctan2(flat[:, 1], -flat[:, 0])            # 0 towards the back, 90 degrees up
-        back = np.clip((1 + np.cos(angle)) / 2, 0, 1)           # 1 behind, 0 in front
-        lobe = np.clip(-np.sin(angle), 0, 1) ** 2
-        length = 3.25 - .15 * np.sin(angle)
-        reach = np.stack([-np.cos(angle) * (1.55 + .35 * np.sin(angle) + .35 * back), np.sin(angle) * length], 1)
-        flare = 1.75 * back ** .8 + .12
+        flat = base[:, [2, 1]] - EAR_CENTRE[[2, 1]]
+        angle = np.unwrap(np.arctan2(flat[:, 1] / 1.45, -flat[:, 0]))    # 0 behind, 90 degrees above
+        even = np.sign(angle[1] - angle[0]) * np.arange(len(angle)) * 2 * np.pi / len(angle)
+        angle = .4 * angle + .6 * (even + (angle - even).mean())
+        angle = (angle + np.pi) % (2 * np.pi) - np.pi
+        cos, sin = np.cos(angle), np.sin(angle)
+        behind = (1 + cos) / 2
+        lobe = smooth(np.clip((-sin - .45) / .45, 0, 1))
+        before = smooth(np.clip((-cos - .35) / .5, 0, 1))              # 1 in front
+        tragus = np.exp(-((angle - np.pi * np.sign(angle)) / .42) ** 2)
+        outline = np.stack([-cos * (1.5 + .34 * sin + .30 * behind) - .10 * sin, sin * (3.1 + .05 * cos)], 1)
+        outline[:, 0] += .30 * lobe                                    # the lobe hangs below the ear's front
+        stand = 1.65 * behind ** .85 + .10
         rings = []
-        for share, height in EAR_RINGS:
-            h = height * flare
-            ring = np.stack([centre[0] + h, centre[1] + reach[:, 1] * share, centre[2] + reach[:, 0] * share], 1)
-            ring[:, 2] -= .10 * ring[:, 1] - .1
+        for share, lift, fold, in_lobe in EAR_RINGS:
+            out = stand * lift + (fold * (1 - lobe) + in_lobe * lobe) * (1 - .75 * before)
+            if .3 < share < .8:
+                out = out + .34 * tragus * np.exp(-((share - .58) / .14) ** 2)
+            shift = np.array([-.10, -.05]) * (1 - share)
+            place = outline * share + shift
+            ring = np.stack([EAR_CENTRE[0] + out, EAR_CENTRE[1] + place[:, 1], EAR_CENTRE[2] + place[:, 0] - .10 * place[:, 1]], 1)
             rings.append(ring * [sign, 1, 1])
-        cage.tube('ear_' + side, loop, rings, np.array([centre[0] - .2, centre[1] - .2, centre[2] + .2]) * [sign, 1, 1])
+        cage.tube('ear_' + side, loop, rings, (EAR_CENTRE + [-.1, -.05, -.1]) * [sign, 1, 1])
+
+
+def smooth(t: np.ndarray) -> np.ndarray:
+    return t * t * (3 - 2 * t)
 
 
 def interpolate(cage: Cage, target: np.ndarray, steps: int = 6) -> None:

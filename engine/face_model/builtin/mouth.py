@@ -51,7 +51,7 @@ def teeth(upper: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             tangent = np.array([normal[1], -normal[0]]) * sign
             front = k < 3
             # from the root (inside the gum) to the biting edge: height above the edge, width, depth, outward shift
-            profile = ((h + .35, .62, d * .9, -.10), (h, .80, d * 1.05, -.03), (h * .55, .96, d * 1.05, .03), (h * .2, .99, d * (.62 if front else .98), .02),
+            profile = ((h + .22, .68, d * .95, -.08), (h * .5, .97, d * 1.05, .03), (h * .18, .99, d * (.62 if front else .98), .02),
                        (.0, .90, d * (.34 if front else .72), .0 if front else -.02))
             first = len(vertices) and sum(map(len, vertices))
             for height, width, depth, shift in profile:

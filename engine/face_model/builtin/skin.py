@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from .cage import EYE_CENTRE_L, EYE_RADIUS, Cage, build_cage
+from .cage import EYE_CENTRE_L, EYE_RADIUS, LOWER_LID_L, UPPER_LID_L, Cage, build_cage, measured
 from .eyes import cornea_height
 from .subdivide import catmull_clark, finer_loop, refine
 
@@ -14,7 +14,7 @@ from .subdivide import catmull_clark, finer_loop, refine
 @dataclass(frozen=True)
 class Skin:
     """vertices V×3 cm, faces F×4, part name of each face, matrix V×C: any number given on the cage's vertices → on the skin's;
-    loops: the cage's named loops with their new points.
+    loops: the cage's named loops with their new points; furrow V×3: what the creases of the lids add to the vertices.
     """
     vertices: np.ndarray
     faces: np.ndarray
@@ -22,6 +22,7 @@ class Skin:
     matrix: sparse.csr_matrix
     cage: Cage
     loops: dict[str, list[int]]
+    furrow: np.ndarray
 
 
 def build_skin() -> Skin:
@@ -30,15 +31,45 @@ def build_skin() -> Skin:
     first = catmull_clark(faces, len(points))
     middle = points[faces].mean(1)
     middle[:, 0] = np.abs(middle[:, 0])
-    eye = np.linalg.norm((middle - EYE_CENTRE_L)[:, :2] / [1.15, 1.0], axis=1) < 2.35
-    mouth = np.linalg.norm((middle - [0, -3.2, 10])[:, :2] / [1.25, 1], axis=1) < 2.75
-    nose = (middle[:, 0] < 2.2) & (middle[:, 1] < 4.) & (middle[:, 1] > -2) & (middle[:, 2] > 9)
+    eye = np.linalg.norm((middle - EYE_CENTRE_L)[:, :2] / [1.15, 1.0], axis=1) < 2.12
+    mouth = np.linalg.norm((middle - [0, -3.2, 10])[:, :2] / [1.25, 1], axis=1) < 2.5
+    nose = (middle[:, 0] < 2.05) & (middle[:, 1] < 4.) & (middle[:, 1] > -2) & (middle[:, 2] > 9)
     chosen = (parts == 'face') & (eye | mouth | nose)
-    second = refine(first.faces, first.matrix.shape[0], chosen[first.parents])
+    key = first.matrix @ (np.abs(points) @ [1., 0, 0] + points @ [0, .37, .21])
+    second = refine(first.faces, first.matrix.shape[0], chosen[first.parents], key)
     matrix = (second.matrix @ first.matrix).tocsr()
     loops = {name: finer_loop(finer_loop(list(map(int, loop)), first), second) for name, loop in cage.loops.items()}
-    vertices = clear_of_eyes(matrix @ points, second.faces, parts[first.parents][second.parents], loops)
-    return Skin(vertices, second.faces, parts[first.parents][second.parents], matrix, cage, loops)
+    furrow = lid_creases(matrix @ points, matrix, second.faces)
+    vertices = clear_of_eyes(matrix @ points + furrow, second.faces, parts[first.parents][second.parents], loops)
+    return Skin(vertices, second.faces, parts[first.parents][second.parents], matrix, cage, loops, furrow)
+
+
+CREASE_UPPER, FOLD_UPPER = (414, 286, 258, 257, 259, 260, 467), (413, 441, 442, 443, 444, 445, 342)
+CREASE_LOWER, FOLD_LOWER = (341, 256, 252, 253, 254, 339, 255), (453, 452, 451, 450, 449, 448, 261)
+
+
+def lid_creases(vertices: np.ndarray, matrix: sparse.csr_matrix, faces: np.ndarray) -> np.ndarray:
+    """V×3 offsets: the furrow above the upper lid, the skin hanging over it, and the fainter one below the lower lid."""
+    mirror = measured()['mirror']
+    normal = np.zeros_like(vertices)
+    corner = vertices[np.where(faces >= 0, faces, faces[:, :1])]
+    facing = np.cross(corner[:, 2] - corner[:, 0], corner[:, 3] - corner[:, 1])
+    for k in range(4):
+        np.add.at(normal, faces[faces[:, k] >= 0, k], facing[faces[:, k] >= 0])
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+    out = np.zeros_like(vertices)
+    for lid, crease, fold, furrow, hang in ((UPPER_LID_L, CREASE_UPPER, FOLD_UPPER, .10, .07), (LOWER_LID_L, CREASE_LOWER, FOLD_LOWER, .035, .03)):
+        for order in (np.arange(len(mirror)), mirror):
+            along = np.full(matrix.shape[1], 2.)
+            along[order[list(lid)]], along[order[list(crease)]], along[order[list(fold)]] = 0, 1, 2
+            share = np.zeros(matrix.shape[1])
+            share[order[list(crease[1:-1])]] = (.55, 1, 1, 1, .75)
+            share[order[list(fold[1:-1])]] = (.5, 1, 1, 1, .75)
+            share[order[list(lid[1:-1])]] = (.5, 1, 1, 1, .6)
+            t = matrix @ along
+            relief = -furrow * np.exp(-((t - .92) / .20) ** 2) + hang * np.exp(-((t - 1.35) / .28) ** 2)
+            out += normal * (relief * (matrix @ share))[:, None]
+    return out
 
 
 def clear_of_eyes(vertices: np.ndarray, faces: np.ndarray, parts: np.ndarray, loops: dict[str, list[int]], gap: float = .03) -> np.ndarray:

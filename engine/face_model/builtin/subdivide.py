@@ -80,9 +80,10 @@ def finer_loop(loop: list[int], level: Level) -> list[int]:
     return out
 
 
-def refine(faces: np.ndarray, vertex_count: int, chosen: np.ndarray) -> Level:
+def refine(faces: np.ndarray, vertex_count: int, chosen: np.ndarray, key: np.ndarray) -> Level:
     """One step that splits only the `chosen` faces (F bool); positions everywhere are those of the whole step.
 
+    key: V numbers that decide at which end of a split edge the triangle goes (equal across a mirror plane: so is the mesh).
     A kept quad beside one split face becomes a quad and a triangle, beside two at a corner a quad and two triangles; with more it is split too.
     """
     whole = catmull_clark(faces, vertex_count)
@@ -109,7 +110,7 @@ def refine(faces: np.ndarray, vertex_count: int, chosen: np.ndarray) -> Level:
         elif len(cut) == 1:
             k = cut[0]
             a, b, c, d = (int(q[(k + j) % 4]) for j in range(4))
-            new = [[a, mid[k], d, -1], [mid[k], b, c, d]]
+            new = [[a, mid[k], d, -1], [mid[k], b, c, d]] if key[a] < key[b] else [[mid[k], b, c, -1], [a, mid[k], c, d]]
         elif (cut[1] - cut[0]) == 2:
             k, m = cut
             a, b, c, d = (int(q[(k + j) % 4]) for j in range(4))

@@ -4,12 +4,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..cage import LID_L, LOWER_LID_L, UPPER_LID_L
+from ..skin import CREASE_LOWER, CREASE_UPPER, FOLD_LOWER, FOLD_UPPER
 from .fields import Fields, rotation, smoothstep
 
 GAZE = {'eyeLookDown': ('x', 27.), 'eyeLookUp': ('x', -25.), 'eyeLookIn': ('y', -30.), 'eyeLookOut': ('y', 30.)}
 
-CREASE_UPPER, FOLD_UPPER = (414, 286, 258, 257, 259, 260, 467), (413, 441, 442, 443, 444, 445, 342)
-CREASE_LOWER, FOLD_LOWER = (341, 256, 252, 253, 254, 339, 255), (453, 452, 451, 450, 449, 448, 261)
 CORNERS = (362, 263, 463, 359)
 
 
@@ -116,7 +115,7 @@ def gaze(fields: Fields, name: str, lids: Lids) -> np.ndarray:
     ball = f.head.regions['eyeball_L']
     offsets = np.zeros((f.count, 3))
     if name == 'eyeLookDown':
-        offsets += lids.move(.46, -.10)
+        offsets += lids.move(.42, -.12) - .35 * f.head.furrow * (f.neutral[:, :1] > 0)
     elif name == 'eyeLookUp':
         offsets += lids.move(-.24, .04)
     else:
@@ -139,7 +138,7 @@ def brow_down(fields: Fields) -> np.ndarray:
 
 def brow_inner_up(fields: Fields) -> np.ndarray:
     h = {336: (.02, .62, -.06), 285: (.04, .62, -.04), 296: (.02, .46, -.05), 295: (.02, .48, -.03), 334: (0, .16, -.02), 282: (0, .18, -.01),
-         293: (0, 0, 0), 283: (0, .0, 0), 9: (0, .36, -.03), 8: (0, .30, .0), 107: (0, .16, 0), 55: (0, .14, 0), 337: (0, .34, -.08), 151: (0, .22, -.05),
+         293: (0, 0, 0), 283: (0, .0, 0), 9: (0, .36, -.03), 8: (0, .30, .0), 107: (0, .08, 0), 55: (0, .07, 0), 337: (0, .34, -.08), 151: (0, .22, -.05),
          441: (0, .28, 0), 442: (0, .24, 0), 443: (0, .08, 0), 413: (0, .10, 0)}
     return finish_brow(fields, h, reach=3.2)
 
@@ -179,7 +178,8 @@ def cheek_squint(fields: Fields) -> np.ndarray:
 def shapes(fields: Fields) -> dict[str, np.ndarray]:
     """Left-side offsets by name without its _L."""
     lids = Lids(fields)
-    out = {'eyeBlink': fields.off_eyes(lids.move(.88, .12)), 'eyeWide': fields.off_eyes(lids.move(-.34, -.10)), 'eyeSquint': eye_squint(fields, lids),
+    left = fields.head.furrow * (fields.neutral[:, :1] > 0)
+    out = {'eyeBlink': fields.off_eyes(lids.move(.88, .12) - .6 * left), 'eyeWide': fields.off_eyes(lids.move(-.28, -.10) + .15 * left), 'eyeSquint': eye_squint(fields, lids),
            'cheekSquint': cheek_squint(fields), 'browDown': brow_down(fields), 'browInnerUp': brow_inner_up(fields), 'browOuterUp': brow_outer_up(fields)}
     for name in GAZE:
         out[name] = gaze(fields, name, lids)

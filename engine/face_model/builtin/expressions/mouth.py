@@ -64,11 +64,11 @@ def frown(f: Fields) -> np.ndarray:
 
 
 def dimple(f: Fields) -> np.ndarray:
-    pull = np.array([.30, .20, -.62])
+    pull = np.array([.38, .22, -.70])
 
     def along(side, place, ring, p):
         return pull * max((place + .1) / 1.1, 0) ** 1.7 + (0, -side * .05 * (ring < 2) * max(place, 0), 0)
-    others = {287: (.16, .18, -.62), 410: (.16, .16, -.30), 273: (.16, .14, -.34), 436: (.12, .14, .06), 432: (.10, .12, .04), 422: (.10, .10, .0), 322: (.1, .1, -.08),
+    others = {287: (.20, .20, -.74), 410: (.20, .18, -.34), 273: (.20, .16, -.38), 436: (.12, .14, .06), 432: (.10, .12, .04), 422: (.10, .10, .0), 322: (.1, .1, -.08),
               426: (.04, .08, .08), 434: (.04, .06, .08), 427: (.04, .08, .08)}
     return lip_shape(f, along, others, NOSE_STILL + (152, 280, 200), mirror_others=False)
 
@@ -111,9 +111,9 @@ def lower_down(f: Fields) -> np.ndarray:
 def press(f: Fields) -> np.ndarray:
     def along(side, place, ring, p):
         s = smoothstep(place, -.35, .35)
-        thin = {0: .06, 1: .13, 2: .10, 3: .0, 4: 0., 5: 0.}[ring]
+        thin = {0: .10, 1: .20, 2: .14, 3: .0, 4: 0., 5: 0.}[ring]
         rise = .05
-        back = {0: -.02, 1: -.09, 2: -.13, 3: -.10, 4: -.06, 5: 0.}[ring]
+        back = {0: -.06, 1: -.16, 2: -.20, 3: -.14, 4: -.08, 5: 0.}[ring]
         if side > 0:
             return np.array([.02 * place, rise - thin * .95, back]) * s
         if side < 0:
@@ -190,7 +190,7 @@ def round_lips(f: Fields, narrow: float, forward: float, part: float, corner_for
         dz = forward * (1 - a ** 2) + corner_forward * a ** 2
         lip = {0: .66, 1: .92, 2: 1.05, 3: 1.05, 4: .90, 5: .45}[ring]
         turn = {0: .35, 1: .75, 2: 1., 3: 1., 4: .8, 5: .4}[ring]
-        open_ = part * np.sqrt(max(1 - a ** 2.5, 0)) * side
+        open_ = part * max(1 - a ** 1.6, 0) ** .65 * side
         return np.array([dx, open_ * turn + flare * side * (1 - a ** 2) * {0: -.1, 1: .5, 2: .6, 3: .2, 4: .1, 5: 0}[ring] + .06, dz * lip])
     k = forward
     others = {287: (-narrow * .78, .06, corner_forward * .75), 410: (-narrow * .58, .08, .40 * k), 273: (-narrow * .55, .05, .40 * k), 436: (-narrow * .48, .08, .24 * k), 432: (-narrow * .55, .08, .28 * k),
@@ -224,12 +224,13 @@ def sideways(f: Fields) -> np.ndarray:
 def puff(f: Fields) -> np.ndarray:
     def along(side, place, ring, p):
         s = float(smoothstep(place, -.6, 1.))
-        out = {0: .34, 1: .26, 2: .18, 3: .16, 4: .16, 5: .2}[ring]
-        return np.array([-.04 * max(place, 0), .04, out]) * s
-    others = {432: (.34, .08, .88), 436: (.32, .10, .92), 287: (.16, .08, .70), 427: (.46, .08, .80), 434: (.52, .06, .78), 426: (.20, .10, .72), 410: (.14, .10, .66), 422: (.26, .04, .72),
-              416: (.50, .04, .50), 411: (.48, .06, .50), 425: (.20, .08, .46), 322: (.08, .08, .50), 273: (.12, .06, .58), 430: (.34, -.02, .54), 424: (.14, .0, .48), 335: (.06, .0, .40), 376: (.30, .04, .24),
-              433: (.30, .02, .22), 367: (.28, 0, .2), 364: (.30, -.04, .26), 391: (.02, .04, .26), 423: (.04, .06, .26), 394: (.2, -.05, .24), 431: (.08, -.02, .2), 406: (.0, .02, .22), 352: (.12, .02, .14),
-              280: (.06, .06, .18), 266: (.06, .06, .22), 164: (0, 0, .06), 18: (0, 0, .1), 200: (0, 0, .04), 435: (.14, 0, .08), 401: (.1, 0, .05), 397: (.1, -.02, .08)}
+        out = {0: .40, 1: .30, 2: .20, 3: .18, 4: .18, 5: .2}[ring]
+        return np.array([-.06 * max(place, 0), .05, out]) * s
+    others = {432: (.46, .06, 1.12), 436: (.44, .12, 1.16), 287: (.18, .08, .86), 427: (.66, .10, 1.02), 434: (.72, .02, 1.0), 426: (.28, .14, .92), 410: (.16, .12, .80),
+              422: (.34, .0, .92), 416: (.72, .02, .68), 411: (.70, .08, .66), 425: (.30, .12, .58), 322: (.10, .10, .60), 273: (.14, .04, .72), 430: (.46, -.06, .70), 424: (.18, -.02, .60),
+              335: (.08, .0, .48), 376: (.44, .04, .32), 433: (.44, .02, .30), 367: (.40, 0, .26), 364: (.40, -.06, .34), 391: (.02, .05, .30), 423: (.06, .08, .32), 394: (.28, -.08, .30),
+              431: (.10, -.04, .24), 406: (.0, .02, .25), 352: (.14, .02, .16), 280: (.08, .06, .22), 266: (.08, .08, .28), 164: (0, 0, .06), 18: (0, 0, .1), 200: (0, 0, .04), 435: (.2, 0, .1),
+              401: (.12, 0, .06), 397: (.14, -.03, .1), 365: (.1, -.04, .1)}
     return lip_shape(f, along, others, NOSE_STILL + (152, 347, 346) + EYES_STILL, mirror_others=False)
 
 
@@ -253,5 +254,5 @@ def shapes(f: Fields) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     sided = {'mouthSmile': smile(f), 'mouthFrown': frown(f), 'mouthDimple': dimple(f), 'mouthStretch': stretch(f), 'mouthUpperUp': upper_up(f),
              'mouthLowerDown': lower_down(f), 'mouthPress': press(f), 'cheekPuff': puff(f), 'noseSneer': sneer(f)}
     whole = {'mouthRollLower': roll_lower(f), 'mouthRollUpper': roll_upper(f), 'mouthShrugLower': shrug_lower(f), 'mouthShrugUpper': shrug_upper(f),
-             'mouthPucker': round_lips(f, .78, .92, .03, .62, .04), 'mouthFunnel': round_lips(f, .62, .78, .52, .50, .30), 'mouthLeft': sideways(f)}
+             'mouthPucker': round_lips(f, .86, .95, .0, .66, .05), 'mouthFunnel': round_lips(f, .80, .80, .56, .50, .16), 'mouthLeft': sideways(f)}
     return sided, whole
