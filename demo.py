@@ -8,16 +8,17 @@ from pathlib import Path
 
 import bpy
 import facewright
+import numpy as np
 from facewright.engine.errors import FacewrightError
+from facewright.engine.performance import read_performance
 
 
-def own_footage(out: Path) -> Path:
-    """The demo's own clip: the built-in head giving a known performance, rendered by this program."""
+def own_footage(out: Path) -> tuple[str, np.ndarray]:
+    """The demo's own clip, the built-in head giving a known performance, rendered by this program; and that performance's weights."""
     from facewright.engine.demo import render_demo_footage
     path = out / 'footage.mp4'
     print('rendering the demo\'s own footage', flush=True)
-    render_demo_footage(path)
-    return path
+    return str(path), render_demo_footage(path)[1].weights
 
 
 def reconstruct(footage: list[str], model: str, out: Path) -> bpy.types.Object:
@@ -31,6 +32,13 @@ def reconstruct(footage: list[str], model: str, out: Path) -> bpy.types.Object:
     print('reconstructing', flush=True)
     bpy.ops.facewright.reconstruct(output=str(out))
     return bpy.context.scene.facewright.result
+
+
+def correlation(out: Path, truth: np.ndarray) -> float:
+    """Mean correlation of the found weights with the true ones, over the expressions that move."""
+    found = read_performance(out / 'performance.npz').weights
+    moving = truth.max(0) > .1
+    return float(np.mean([np.corrcoef(a, b)[0, 1] if a.std() > 1e-6 else 0. for a, b in zip(found[:, moving].T, truth[:, moving].T)]))
 
 
 def figures(head: bpy.types.Object, out: Path, seconds: dict[str, float]) -> dict:
@@ -54,7 +62,10 @@ def main() -> int:
     options = parser.parse_args()
     began = time.monotonic()
     try:
-        footage = options.footage or [str(own_footage(options.out))]
+        footage, truth = options.footage, None
+        if not footage:
+            path, truth = own_footage(options.out)
+            footage = [path]
         rendered = time.monotonic()
         head = reconstruct(footage, options.model, options.out)
     except (FacewrightError, RuntimeError) as error:
@@ -64,6 +75,8 @@ def main() -> int:
     blend = options.out / 'demo.blend'
     bpy.ops.wm.save_as_mainfile(filepath=str(blend), relative_remap=True)
     reached = figures(head, options.out, {'footage': rendered - began, 'reconstruct and build the scene': done - rendered})
+    if truth is not None:
+        reached['mean correlation of the weights with the true ones'] = round(correlation(options.out, truth), 3)
     (options.out / 'figures.json').write_text(json.dumps(reached, indent=1) + '\n', encoding='utf-8')
     print(json.dumps(reached, indent=1))
     facewright.unregister()
