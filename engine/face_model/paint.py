@@ -61,10 +61,14 @@ def albedo(model: FaceModel) -> np.ndarray:
     v, region = model.neutral.astype(np.float64), model.regions
     mark = v[model.landmarks68]
     face = region['face']
-    for line in (mark[17:22], mark[22:27]):
-        distance = _distance_to_polyline(v[face], line + (0, BROW_LIFT, 0))
-        a = np.clip((BROW_HALF_WIDTH - distance) / (.35 * BROW_HALF_WIDTH), 0, 1)[:, None]
-        colour[face] = (1 - a) * colour[face] + a * BROW
+    if 'brows' in model.extra:
+        a = model.extra['brows'][:, None]
+        colour = (1 - a) * colour + a * np.array(BROW, np.float32)
+    else:
+        for line in (mark[17:22], mark[22:27]):
+            distance = _distance_to_polyline(v[face], line + (0, BROW_LIFT, 0))
+            a = np.clip((BROW_HALF_WIDTH - distance) / (.35 * BROW_HALF_WIDTH), 0, 1)[:, None]
+            colour[face] = (1 - a) * colour[face] + a * BROW
     outline = (mark[48:60] + mark[LIP_MIRROR] * (-1, 1, 1)) / 2
     lips = face[_inside_polygon(v[face][:, :2], outline[:, :2]) & (v[face][:, 2] > outline[:, 2].min() - 1.5)]
     red = model.extra.get('lips', np.isin(np.arange(len(v)), lips).astype(np.float32))[:, None]

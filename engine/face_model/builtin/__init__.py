@@ -9,7 +9,7 @@ from ..model import FaceModel
 
 def build() -> FaceModel:
     """Builds the head from the measured table and code, the same every time (about a second)."""
-    from .assemble import MATERIALS, assemble, cavity, lip_colour
+    from .assemble import MATERIALS, assemble, cavity, painted
     from .expressions import expression_offsets
     from .identities import identity_modes
     head = assemble()
@@ -17,4 +17,4 @@ def build() -> FaceModel:
                      expressions=expression_offsets(head), identities=identity_modes(head), uvs=head.uvs, face_uvs=head.face_uvs,
                      materials=MATERIALS, face_materials=head.face_materials, regions=head.regions, landmarks68=head.landmarks68,
                      source='the built-in head', extra={'mirror': head.mirror.astype(np.int32), 'measured_points': head.point.astype(np.int32), 'cavity': cavity(head).astype(np.float32),
-                            'lips': lip_colour(head).astype(np.float32)})
+                            **{name: share.astype(np.float32) for name, share in painted(head).items()}})

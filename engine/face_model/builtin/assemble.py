@@ -170,16 +170,18 @@ def cavity(head: Head) -> np.ndarray:
     return out
 
 
-def lip_colour(head: Head) -> np.ndarray:
-    """V in 0..1: 1 on the lips' red, fading over the border."""
-    rows = np.zeros(head.matrix.shape[1])
+def painted(head: Head) -> dict[str, np.ndarray]:
+    """name → V in 0..1: the lips' red and the brows, fading over their borders."""
     mirror = measured()['mirror']
-    for line in LIPS_RED:
-        rows[list(line)] = rows[mirror[list(line)]] = 1
-    first = min(head.cage.discs['mouth_socket'])
-    rows[first:first + 40] = 1
-    soft = head.matrix @ rows
-    return np.clip((soft - .55) / .3, 0, 1)
+    out = {}
+    for name, points, low in (('lips', sum(LIPS_RED, ()), .55), ('brows', sum(BROW_L, ()), .64)):
+        rows = np.zeros(head.matrix.shape[1])
+        rows[list(points)] = rows[mirror[list(points)]] = 1
+        if name == 'lips':
+            first = min(head.cage.discs['mouth_socket'])
+            rows[first:first + 40] = 1
+        out[name] = np.clip((head.matrix @ rows - low) / .3, 0, 1)
+    return out
 
 
 def unwrap(vertices, faces, parts, matrix, cage, index) -> tuple[np.ndarray, np.ndarray]:

@@ -229,7 +229,7 @@ def test_few_faces_turn_over(model):
 def test_identities(model):
     assert len(model.identities) >= 20 and len(mode_names()) == len(model.identities)
     size = np.linalg.norm(model.identities, axis=2)
-    assert (size.max(1) > .05).all() and (size.max(1) < 1.5).all()
+    assert (size.max(1) > .04).all() and (size.max(1) < 1.5).all()
     edges = np.array([e for e in edge_uses(model.faces)])
     length = np.linalg.norm(model.neutral[edges[:, 0]] - model.neutral[edges[:, 1]], axis=1)
     for mode, name in zip(model.identities, mode_names()):
