@@ -1,0 +1,141 @@
+"""Photos and image sequences: depth, grey, alpha, EXIF, runs."""
+import struct
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from facewright.engine.errors import FacewrightError
+from facewright.engine.footage import images, open_footage, read_frames
+
+
+def save(path, image, exif=None):
+    """An image file written without cv2.imwrite (which cannot write every path); EXIF put into a JPEG."""
+    data = cv2.imencode(path.suffix, image)[1].tobytes()
+    if exif:
+        block = b'Exif\0\0' + exif
+        data = data[:2] + b'\xff\xe1' + struct.pack('>H', len(block) + 2) + block + data[2:]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def tiff(orientation=None, focal=None, make=False, order='<'):
+    """A TIFF block with the tags the reader knows."""
+    inner = [(0xA405, 3, focal)] if focal else []
+    tags = ([(0x010F, 4, 0)] if make else []) + ([(0x0112, 3, orientation)] if orientation else [])
+    at = 8 + 2 + 12 * (len(tags) + bool(inner)) + 4
+
+    def entries(rows):
+        return struct.pack(order + 'H', len(rows)) + b''.join(struct.pack(order + 'HHI', t, k, 1) + struct.pack(order + ('HH' if k == 3 else 'I'), *((v, 0) if k == 3 else (v,))) for t, k, v in rows) + bytes(4)
+    outer = tags + ([(0x8769, 4, at)] if inner else [])
+    return {'<': b'II', '>': b'MM'}[order] + struct.pack(order + 'HI', 42, 8) + entries(outer) + (entries(inner) if inner else b'')
+
+
+def first(path, **source):
+    view = open_footage([{'path': path, **source}]).views[0]
+    return view, next(read_frames(view))
+
+
+COLOUR = np.zeros((20, 30, 3), np.uint8)
+COLOUR[:, :, 0], COLOUR[:10, :15, 2] = 50, 200  # blue everywhere, red at the top left (BGR)
+
+
+@pytest.mark.parametrize('name', ['a.png', 'a.bmp', 'a.tif', 'a.webp', 'ein Bild – 画像.png', 'A.PNG'])
+def test_photos(tmp_path, name):
+    view, frame = first(save(tmp_path / name.replace('PNG', 'png'), COLOUR) if name != 'A.PNG' else save(tmp_path / 'A.png', COLOUR).rename(tmp_path / name))
+    assert view.kind == 'photo' and view.size == (30, 20) and len(view.times) == 1
+    assert np.abs(frame[3, 3].astype(int) - (200, 0, 50)).max() < 12 and np.abs(frame[15, 25].astype(int) - (0, 0, 50)).max() < 12
+
+
+def test_sixteen_bits(tmp_path):
+    np.testing.assert_array_equal(first(save(tmp_path / 'a.png', COLOUR.astype(np.uint16) * 257))[1], COLOUR[..., ::-1])
+    np.testing.assert_array_equal(first(save(tmp_path / 'b.tif', COLOUR.astype(np.uint16) * 257))[1], COLOUR[..., ::-1])
+
+
+def test_grey_and_sixteen_bit_grey(tmp_path):
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    for path in (save(tmp_path / 'a.png', grey), save(tmp_path / 'b.png', grey.astype(np.uint16) * 257)):
+        np.testing.assert_array_equal(first(path)[1], grey[..., None].repeat(3, 2))
+
+
+def test_transparent_pixels_show_grey(tmp_path):
+    image = np.full((8, 8, 4), 255, np.uint8)
+    image[:4, :, :3], image[:4, :, 3] = (0, 0, 255), 0
+    frame = first(save(tmp_path / 'a.png', image))[1]
+    assert np.abs(frame[0, 0].astype(int) - 127).max() <= 1 and (frame[7, 7] == 255).all()
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+@pytest.mark.parametrize('order', '<>')
+def test_exif_orientation(tmp_path, orientation, order):
+    shown = cv2.resize(COLOUR, (120, 80), interpolation=cv2.INTER_NEAREST)
+    stored = {1: shown, 2: shown[:, ::-1], 3: shown[::-1, ::-1], 4: shown[::-1], 5: shown.transpose(1, 0, 2), 6: np.rot90(shown),
+              7: np.rot90(shown, 2).transpose(1, 0, 2), 8: np.rot90(shown, -1)}[orientation]
+    frame = first(save(tmp_path / 'a.jpg', np.ascontiguousarray(stored), tiff(orientation, order=order)))[1]
+    assert frame.shape == shown.shape and np.abs(frame.astype(int) - shown[..., ::-1]).mean() < 6
+
+
+def test_the_lens_in_exif(tmp_path):
+    path = save(tmp_path / 'a.jpg', np.zeros((240, 360, 3), np.uint8), tiff(focal=50))
+    assert first(path)[0].camera.focal == pytest.approx(500)
+    assert first(path, lens_mm=25.)[0].camera.focal == pytest.approx(250)  # what the user says goes first
+    assert first(save(tmp_path / 'b.jpg', COLOUR))[0].camera.focal is None
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=80), st.sampled_from([b'', b'\xff\xd8\xff\xe1\x00\x40Exif\0\0', b'II*\0\x08\0\0\0', b'MM\0*\0\0\0\x08', b'\x89PNG\r\n\x1a\n', b'RIFF\x20\0\0\0WEBP']))
+def test_broken_exif_is_no_exif(data, start):
+    found = images.exif(start + data)
+    assert 1 <= found.orientation <= 8
+
+
+def test_a_folder_is_a_sequence(tmp_path):
+    for n in (1, 2, 10):
+        save(tmp_path / 'shot one' / f'f{n}.png', np.full((4, 6, 3), n, np.uint8))
+    (tmp_path / 'shot one' / 'notes.txt').write_text('x')
+    view = open_footage([{'path': tmp_path / 'shot one', 'fps': 10}]).views[0]
+    assert view.kind == 'sequence' and view.name == 'shot one' and view.fps == 10
+    np.testing.assert_allclose(view.times, [0, .1, .2])
+    assert [f[0, 0, 0] for f in read_frames(view)] == [1, 2, 10] and [f[0, 0, 0] for f in read_frames(view, [2])] == [10]
+
+
+def test_one_file_of_a_run(tmp_path):
+    for n in (7, 8, 9, 11):
+        save(tmp_path / f'a.{n:04d}.png', np.full((4, 6, 3), n, np.uint8))
+    save(tmp_path / 'b.0010.png', COLOUR)
+    view = open_footage(tmp_path / 'a.0008.png').views[0]
+    assert view.kind == 'sequence' and view.fps == 24
+    np.testing.assert_allclose(view.times * 24, [0, 1, 2, 4])
+    trimmed = open_footage([{'path': tmp_path / 'a.0008.png', 'start': 1 / 24}]).views[0]
+    assert [f[0, 0, 0] for f in read_frames(trimmed)] == [8, 9, 11]
+
+
+def test_photos_are_not_a_run(tmp_path):
+    for n in (1, 2, 3):
+        save(tmp_path / f'lisa{n}.jpg', COLOUR)
+        save(tmp_path / f'IMG_000{n}.jpg', COLOUR, tiff(1, make=True))
+    assert open_footage(tmp_path / 'lisa2.jpg').views[0].kind == 'photo'
+    assert open_footage(tmp_path / 'IMG_0002.jpg').views[0].kind == 'photo'
+
+
+def test_sizes_must_agree(tmp_path):
+    save(tmp_path / 's' / 'a1.png', COLOUR)
+    save(tmp_path / 's' / 'a2.png', COLOUR[:10])
+    with pytest.raises(FacewrightError, match='a2.png'):
+        list(read_frames(open_footage(tmp_path / 's').views[0]))
+
+
+@pytest.mark.parametrize('data, said', [(b'', 'empty'), (b'\x89PNG\r\n\x1a\n' + b'x' * 40, 'not an image'), (b'hello', 'not an image')])
+def test_broken_images(tmp_path, data, said):
+    (tmp_path / 'a.png').write_bytes(data)
+    with pytest.raises(FacewrightError, match=said):
+        open_footage(tmp_path / 'a.png')
+
+
+def test_a_folder_without_images(tmp_path):
+    (tmp_path / 'x').mkdir()
+    (tmp_path / 'x' / 'a.txt').write_text('')
+    with pytest.raises(FacewrightError, match='no images'):
+        open_footage(tmp_path / 'x')
