@@ -13,12 +13,11 @@ from facewright.engine.errors import FacewrightError
 from facewright.engine.performance import read_performance
 
 
-def own_footage(out: Path) -> tuple[str, np.ndarray]:
-    """The demo's own clip, the built-in head giving a known performance, rendered by this program; and that performance's weights."""
+def own_footage(out: Path) -> str:
+    """The demo's own clip: the built-in head giving a known performance, rendered by this program; the truth lies beside it."""
     from facewright.engine.demo import render_demo_footage
-    path = out / 'footage.mp4'
     print('rendering the demo\'s own footage', flush=True)
-    return str(path), render_demo_footage(path)[1].weights
+    return str(render_demo_footage(out / 'footage.mp4'))
 
 
 def reconstruct(footage: list[str], model: str, out: Path) -> bpy.types.Object:
@@ -34,9 +33,9 @@ def reconstruct(footage: list[str], model: str, out: Path) -> bpy.types.Object:
     return bpy.context.scene.facewright.result
 
 
-def correlation(out: Path, truth: np.ndarray) -> float:
+def correlation(out: Path) -> float:
     """Mean correlation of the found weights with the true ones, over the expressions that move."""
-    found = read_performance(out / 'performance.npz').weights
+    found, truth = (read_performance(out / f'{name}.npz').weights for name in ('performance', 'truth'))
     moving = truth.max(0) > .1
     return float(np.mean([np.corrcoef(a, b)[0, 1] if a.std() > 1e-6 else 0. for a, b in zip(found[:, moving].T, truth[:, moving].T)]))
 
@@ -62,10 +61,7 @@ def main() -> int:
     options = parser.parse_args()
     began = time.monotonic()
     try:
-        footage, truth = options.footage, None
-        if not footage:
-            path, truth = own_footage(options.out)
-            footage = [path]
+        footage = options.footage or [own_footage(options.out)]
         rendered = time.monotonic()
         head = reconstruct(footage, options.model, options.out)
     except (FacewrightError, RuntimeError) as error:
@@ -75,8 +71,8 @@ def main() -> int:
     blend = options.out / 'demo.blend'
     bpy.ops.wm.save_as_mainfile(filepath=str(blend), relative_remap=True)
     reached = figures(head, options.out, {'footage': rendered - began, 'reconstruct and build the scene': done - rendered})
-    if truth is not None:
-        reached['mean correlation of the weights with the true ones'] = round(correlation(options.out, truth), 3)
+    if not options.footage:
+        reached['mean correlation of the weights with the true ones'] = round(correlation(options.out), 3)
     (options.out / 'figures.json').write_text(json.dumps(reached, indent=1) + '\n', encoding='utf-8')
     print(json.dumps(reached, indent=1))
     facewright.unregister()
