@@ -11,7 +11,8 @@ from .footage import read_frames
 from .footage.footage import View
 from .render.preview import contact_sheet, render_camera
 
-TILE = 360        # px: the longer side of a tile
+TILE = 280        # px: side of a tile
+REACH = 2.1       # half a tile, in RMS radii of the face's landmarks
 OPACITY = .72
 CLAY = (.62, .72, .80)
 
@@ -29,27 +30,41 @@ def face_only(model: FaceModel) -> np.ndarray:
     return model.faces[keep[model.faces[:, 0]] & keep[model.faces[:, 1]] & keep[model.faces[:, 2]] & visible_faces(model)]
 
 
+def face_window(projected: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, float]:
+    """Centre (px) and side (px) of the square round a face's landmarks (478×2), or round the whole picture where they are NaN."""
+    if not np.isfinite(projected).all():
+        return np.asarray(size) / 2, float(max(size))
+    middle = projected.mean(0)
+    return middle, 2 * REACH * float(np.sqrt(((projected - middle) ** 2).sum(1).mean()))
+
+
 def overlay_tiles(model: FaceModel, neutral: np.ndarray, track: Track, view: View, index: int, tiles: int = 6) -> list[np.ndarray]:
-    """Per chosen frame of the view one picture: the frame, and the same with the head drawn over it (lens distortion is not drawn)."""
+    """Per chosen frame of the view one picture, 2·TILE × TILE: the face cut from the frame, and below it the same with the head drawn over
+    (lens distortion is not drawn)."""
     camera = track.cameras[index]
     frames = chosen_frames(len(view.times), tiles)
-    scale = TILE / max(view.size)
-    size = (max(int(view.size[0] * scale), 8), max(int(view.size[1] * scale), 8))
     faces, out = face_only(model), []
+    colours = np.broadcast_to(np.asarray(CLAY), neutral.shape).copy()
+    for side in 'LR':
+        colours[model.regions[f'eyeball_{side}']] = EYE
+    colours[model.regions['teeth']] = EYE
     for frame, picture in zip(frames, read_frames(view, frames)):
-        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        middle, side = face_window(track.projected[index][frame], view.size)
+        scale = TILE / side
+        move = np.array([[scale, 0, TILE / 2 - scale * middle[0]], [0, scale, TILE / 2 - scale * middle[1]]])
+        pixel = move.copy()
+        pixel[:, 2] += (scale - 1) / 2  # OpenCV counts from pixel centres
+        small = cv2.warpAffine(picture, pixel, (TILE, TILE), flags=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
         drawn = small
         if np.isfinite(track.errors[index][frame]):
             node = int(np.abs(track.time - view.times[frame]).argmin())
             head = neutral + np.tensordot(track.weights[node].astype(np.float32), model.expressions, 1)
             points = (head @ track.rotation[node].T + track.translation[node]) @ camera.rotation.T + camera.translation
-            colours = np.broadcast_to(np.asarray(CLAY), head.shape).copy()
-            for side in 'LR':
-                colours[model.regions[f'eyeball_{side}']] = EYE
             points[:, 1] *= camera.aspect
-            head_picture = render_camera(points, faces, colours, camera.focal * scale, (camera.centre[0] * scale, camera.centre[1] * scale), size, small)
+            centre = tuple(move @ (*camera.centre, 1.))
+            head_picture = render_camera(points, faces, colours, camera.focal * scale, centre, (TILE, TILE), small)
             drawn = cv2.addWeighted(head_picture, OPACITY, small, 1 - OPACITY, 0)
-        out.append(np.concatenate([small, drawn], 1 if size[0] <= size[1] * 1.2 else 0))
+        out.append(np.concatenate([small, drawn], 0))
     return out
 
 
@@ -63,6 +78,4 @@ def overlay(model: FaceModel, neutral: np.ndarray, track: Track, views: tuple[Vi
         made = overlay_tiles(model, neutral, track, view, i, tiles)
         pictures += made
         labels += [f'{view.name} {t:.2f} s' for t in view.times[chosen_frames(len(view.times), tiles)]]
-    height, width = max(p.shape[0] for p in pictures), max(p.shape[1] for p in pictures)
-    padded = [cv2.copyMakeBorder(p, 0, height - p.shape[0], 0, width - p.shape[1], cv2.BORDER_CONSTANT, value=(40, 40, 40)) for p in pictures]
-    return contact_sheet(padded, min(len(padded), 6 if width < 500 else 3), labels)
+    return contact_sheet(pictures, tiles, labels)

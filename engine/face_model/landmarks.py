@@ -70,7 +70,7 @@ def _hits(model: FaceModel, vertices: np.ndarray, colours: np.ndarray, allowed: 
     centre = model.neutral[model.landmarks68].mean(0) - (0, 0, 3)
     camera = head_to_camera(vertices.astype(np.float64), yaw, pitch, 0, DISTANCE, centre)
     focal = FOCAL
-    image = render_camera(camera, faces, colours, focal, (SIZE / 2, SIZE / 2), (SIZE, SIZE))
+    image = render_camera(camera, faces, colours, focal, (SIZE / 2, SIZE / 2), (SIZE, SIZE), supersample=1)
     seen = detect_image(image)
     if seen is None:
         return None

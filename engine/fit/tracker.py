@@ -160,8 +160,11 @@ def poses_from_landmarks(points3d: np.ndarray, sight_points: np.ndarray, confide
 
 
 def first_poses(basis: Basis, footage: Footage, observations: Observations, focals: np.ndarray, extrinsics: tuple[np.ndarray, np.ndarray],
-                times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """World poses at the given times, from whichever view saw the face best near each; gaps are filled from the nearest."""
+                times: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """World poses at the given times, from whichever view saw the face best near each; gaps are filled from the nearest.
+
+    None where no view shows a face near any of them.
+    """
     mean = basis.mean.numpy()
     confidence = basis.confidence.numpy()
     rotation, translation, known = np.tile(FLIP, (len(times), 1, 1)), np.zeros((len(times), 3)), np.zeros(len(times), bool)
@@ -185,7 +188,7 @@ def first_poses(basis: Basis, footage: Footage, observations: Observations, foca
         r, t = poses_from_landmarks(mean, points, seen.confidence[frame] * confidence, focals[v])
         rotation[k], translation[k], known[k] = extrinsics[0][v].T @ r, extrinsics[0][v].T @ (t - extrinsics[1][v]), True
     if not known.any():
-        raise FacewrightError('No face was found in the footage: choose a clip that shows a face, or set in and out points round it.')
+        return None
     have = np.flatnonzero(known)
     nearest = have[np.abs(np.arange(len(times))[:, None] - have[None]).argmin(1)]
     return rotation[nearest], translation[nearest]
@@ -273,7 +276,10 @@ def track(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observa
     key_times = nodes[keys]
     resampled = [at_times(view, seen, key_times) for view, seen in zip(views, observations.views)]
     sights = tuple(make_sight(v, s, confidence, key_times, f, options, np.arange(len(key_times))) for (v, s), f in zip(resampled, focals))
-    r, t = first_poses(basis, footage, observations, focals, cameras, key_times)
+    poses = first_poses(basis, footage, observations, focals, cameras, key_times)
+    if poses is None:
+        raise FacewrightError('No face was found in the footage: choose a clip that shows a face, or set in and out points round it.')
+    r, t = poses
     motion = Motion(tensor(r), tensor(t), torch.full((len(keys), len(model.names)), .02, dtype=DTYPE))
     free = {'identity'} | ({'focal'} if any(unknown) else set()) | ({'cameras'} if len(views) > 1 and not footage.calibrated else set())
     neutral = int(np.flatnonzero(keys == neutral_frame)[0]) if neutral_frame in keys else -1
@@ -289,7 +295,7 @@ def track(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observa
                 habits = detector_habits(model, landmarks, problem, shared, motion, options)
             problem = replace(problem, bias=find_view_bias(problem, shared, motion, options, habits))
             shared = replace(shared, deviation=find_deviation(problem, shared, motion, options))
-    key_weights = motion.weights
+    key_motion = motion
 
     focals = shared.log_focal.exp().numpy()
     frozen = replace(problem, free=frozenset())
@@ -302,9 +308,14 @@ def track(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observa
         inside = [np.flatnonzero((v.times >= own[0] - (1e9 if start == 0 else 1e-9)) & (v.times <= own[-1] + (1e9 if stop == len(nodes) else 1e-9))) for v in views]
         sights = tuple(make_sight(v, s, confidence, own, f, options, f_in) for v, s, f, f_in in zip(views, observations.views, focals, inside))
         shared_cameras = shared.rotation.numpy(), shared.translation.numpy()
-        r, t = first_poses(basis, footage, observations, focals, shared_cameras, own)
+        poses = first_poses(basis, footage, observations, focals, shared_cameras, own)
+        if poses is None:  # a long stretch without a face: stay where the face was last seen
+            known = torch.as_tensor(np.abs(own[:, None] - key_times[None]).argmin(1))
+            r, t = key_motion.rotation[known].numpy(), key_motion.translation[known].numpy()
+        else:
+            r, t = poses
         nearest = torch.as_tensor(np.abs(own[:, None] - key_times[None]).argmin(1))
-        motion = Motion(tensor(r), tensor(t), key_weights[nearest].clone())
+        motion = Motion(tensor(r), tensor(t), key_motion.weights[nearest].clone())
         held = min(options.overlap // 2, stop - start) if start else 0
         if held:
             for name in ('rotation', 'translation', 'weights'):
