@@ -10,7 +10,7 @@ AVERTED, FACING = -.15, .2       # cosine between a landmark's normal and the vi
 SHUT, OPEN = .04, .14            # lid gap / eye width, from no iris to a trusted one
 LEAST = .02
 PROFILE = 50., 70.               # degrees of yaw over which the network's answer loses its worth
-DISAGREEMENT = .015              # of the eye distance: spread between looks that costs a landmark most of its trust
+DISAGREEMENT = .03               # of the eye distance: spread between looks that costs a landmark most of its trust
 
 
 def confidence(face: Face, size: tuple[int, int]) -> np.ndarray:
