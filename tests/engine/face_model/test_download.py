@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from facewright.engine.errors import FacewrightError
-from facewright.engine.face_model.download import ICT_ZIP, download_ict
+from facewright.engine.face_model.download import download_ict
 
 
 def archive() -> bytes:
@@ -38,41 +38,38 @@ def server():
     running.server_close()
 
 
-def run(task):
+def download(folder, scratch, url):
+    """The path, and the fractions reported."""
     seen = []
-    try:
-        while True:
-            seen.append(next(task).fraction)
-    except StopIteration as stop:
-        return stop.value, seen
+    return download_ict(folder, scratch, seen.append, url=url), seen
 
 
 @pytest.mark.parametrize('kind', ['zip', 'nosize'])
 def test_the_archive_arrives_whole(server, tmp_path, kind):
-    folder = tmp_path / 'modèles'
-    path, seen = run(download_ict(folder, url=server(kind)))
-    assert path.read_bytes() == archive() and seen == sorted(seen) and seen[-1] <= 1
-    assert [p.name for p in folder.iterdir()] == [ICT_ZIP]
-    assert run(download_ict(folder, url='http://127.0.0.1:9/nobody')) == (path, [])
+    folder, scratch = tmp_path / 'modèles', tmp_path / 'job'
+    path, seen = download(folder, scratch, server(kind))
+    assert path.read_bytes() == archive() and seen and seen == sorted(seen) and seen[-1] <= 1
+    assert list(folder.iterdir()) == [path] and list(scratch.iterdir()) == []
 
 
-@pytest.mark.parametrize('kind, sentence', [('short', 'could not be downloaded|broke off'), ('page', 'did not send a zip'), ('missing', 'Not Found')])
+@pytest.mark.parametrize('kind, sentence', [('short', 'could not be downloaded|not a zip'), ('page', 'not a zip'), ('missing', 'Not Found')])
 def test_what_goes_wrong_is_a_sentence_and_leaves_nothing(server, tmp_path, kind, sentence):
     with pytest.raises(FacewrightError, match=sentence):
-        run(download_ict(tmp_path, url=server(kind)))
-    assert list(tmp_path.iterdir()) == []
+        download(tmp_path / 'models', tmp_path / 'job', server(kind))
+    assert list((tmp_path / 'models').iterdir()) == list((tmp_path / 'job').iterdir()) == []
 
 
 def test_no_connection_and_no_folder_are_sentences(server, tmp_path):
     with pytest.raises(FacewrightError, match='check the connection'):
-        run(download_ict(tmp_path, url='http://127.0.0.1:9/'))
+        download(tmp_path / 'models', tmp_path / 'job', 'http://127.0.0.1:9/')
     (tmp_path / 'file').write_text('')
-    with pytest.raises(FacewrightError, match='Cannot write'):
-        run(download_ict(tmp_path / 'file', url=server('zip')))
+    with pytest.raises(FacewrightError, match='could not be downloaded'):
+        download(tmp_path / 'file' / 'models', tmp_path / 'job', server('zip'))
 
 
 def test_stopping_halfway_leaves_nothing(server, tmp_path):
-    task = download_ict(tmp_path / 'models', scratch=tmp_path, url=server('zip'))
-    next(task)
-    task.close()
-    assert list((tmp_path / 'models').iterdir()) == [] and [p.name for p in tmp_path.iterdir()] == ['models']
+    def stop(fraction):
+        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        download_ict(tmp_path / 'models', tmp_path / 'job', stop, url=server('zip'))
+    assert list((tmp_path / 'models').iterdir()) == list((tmp_path / 'job').iterdir()) == []
