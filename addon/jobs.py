@@ -104,7 +104,8 @@ class Job:
         self._process.stdin.close()
         self._process.wait()
         self._reader.join(1)
-        self._process.stdout.close()
+        if not self._reader.is_alive():  # closing under a reader would wait for whoever else holds the pipe
+            self._process.stdout.close()
 
     def remove(self) -> None:
         """Delete the job's folder (a failed job keeps it for its log)."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...engine import smoothing
 from ...engine.errors import FacewrightError
+from ...engine.live_link import read_live_link, write_live_link
 from ...engine.performance import Performance, read_performance, write_performance
 from ..scene import actions, names, shape_keys, units
 from .shared import checked_path
@@ -26,11 +27,6 @@ def _heads(context: bpy.types.Context) -> list[bpy.types.Object]:
     return found
 
 
-def _live_link():
-    from ...engine import live_link
-    return live_link
-
-
 def _suffix(path: str) -> str:
     suffix = Path(path).suffix.lower()
     if suffix not in ('.csv', '.npz'):
@@ -45,8 +41,8 @@ def import_performance(context: bpy.types.Context, path: str, start: int = 1, mo
     """
     path = checked_path(path, 'performance')
     csv = _suffix(path) == '.csv'
-    performance = _live_link().read_live_link(Path(path)) if csv else read_performance(Path(path))
     found, scene = _heads(context), context.scene
+    performance = _read_csv(Path(path), actions.scene_fps(scene)) if csv else read_performance(Path(path))
     if frame_rate:
         actions.frame_rate(scene, performance.fps)
     frames = actions.sample_frames(scene, performance.time, start)
@@ -56,6 +52,12 @@ def import_performance(context: bpy.types.Context, path: str, start: int = 1, mo
         actions.write_performance(head, performance, frames, axes, location=not csv)
     scene.frame_end = max(scene.frame_end, int(np.ceil(frames[-1])))
     return performance
+
+
+def _read_csv(path: Path, fps: float) -> Performance:
+    """A Live Link Face CSV. Timecodes count 29.97 frames a second as 30: they are taken at the scene's rate where that is the difference."""
+    performance = read_live_link(path)
+    return read_live_link(path, fps) if abs(fps * 1.001 / performance.fps - 1) < 1e-4 else performance
 
 
 def sample_performance(context: bpy.types.Context, frames: np.ndarray) -> Performance:
@@ -77,7 +79,7 @@ def export_performance(context: bpy.types.Context, path: str, first: int, last: 
     if last < first:
         raise FacewrightError(f'Frame {last} does not come after {first}: choose a later end frame.')
     performance = sample_performance(context, np.arange(first, last + 1, dtype=np.float64))
-    (_live_link().write_live_link if suffix == '.csv' else write_performance)(Path(bpy.path.abspath(path)), performance)
+    (write_live_link if suffix == '.csv' else write_performance)(Path(bpy.path.abspath(path)), performance)
     return performance
 
 

@@ -134,6 +134,37 @@ def test_exported_npz_is_what_was_imported(saved, tmp_path, keys, mode):
     assert np.allclose(back.time, p.time) and back.fps == 30
 
 
+@pytest.mark.parametrize('rate', [(30, 1.), (30, 1.001), (24, 1.)])
+@pytest.mark.parametrize('keys', [ICT_NAMES, ARKIT_NAMES])
+def test_exported_csv_comes_back_frame_by_frame(saved, tmp_path, keys, rate):
+    scene = bpy.context.scene
+    scene.render.fps, scene.render.fps_base = rate
+    scene.frame_end = 40
+    thing = character(keys)
+    bpy.ops.facewright.import_performance(filepath=saved(performance(keys, frames=40, fps=rate[0] / rate[1])))
+    path = str(tmp_path / 'Straße 1.csv')
+    assert bpy.ops.facewright.export_performance(filepath=path) == {'FINISHED'}
+    before = api.sample_performance(bpy.context, np.arange(1., 41.))
+    again = character(keys)
+    bpy.ops.facewright.import_performance(filepath=path)
+    assert (actions.key_frames(again) == np.arange(1, 41)).all()
+    after = api.sample_performance(bpy.context, np.arange(1., 41.))
+    whole = [before.names.index(n) for n in before.names if not n.startswith(('browInnerUp', 'cheekPuff'))]
+    assert np.allclose(after.weights[:, whole], before.weights[:, whole], atol=1e-5)
+    assert np.allclose(after.rotation, before.rotation, atol=1e-5)
+
+
+def test_a_recording_from_an_iphone(shared_data):
+    scene = bpy.context.scene
+    scene.render.fps = 30
+    thing = character(ICT_NAMES)
+    assert bpy.ops.facewright.import_performance(filepath=str(shared_data / 'curves' / 'alex_rom_3.csv')) == {'FINISHED'}
+    assert scene.frame_end > 3000
+    moving = [c for c in actions.curves(thing.data.shape_keys) if np.ptp([k.co.y for k in c.keyframe_points]) > .2]
+    assert len(moving) > 40
+    bpy.ops.facewright.smooth_performance()
+
+
 def test_export_sees_parents_drivers_and_constraints(saved, tmp_path):
     """What the object really does, not only its own curves."""
     scene = bpy.context.scene
@@ -208,7 +239,7 @@ def test_meshes_without_such_keys_are_refused_in_a_sentence(saved, tmp_path):
 
 
 @pytest.mark.parametrize('name, content, sentence', [
-    ('none.npz', None, 'There is no performance'), ('text.txt', b'', 'neither a .csv'), ('broken.npz', b'PK', 'not a readable'), ('empty.csv', b'', '.')])
+    ('none.npz', None, 'There is no performance'), ('text.txt', b'', 'neither a .csv'), ('broken.npz', b'PK', 'not a readable'), ('empty.csv', b'', 'is empty'), ('other.csv', b'a,b\n1,2\n', 'Timecode')])
 def test_bad_files_are_refused_in_a_sentence(tmp_path, name, content, sentence):
     thing = character(ICT_NAMES)
     if content is not None:
