@@ -302,7 +302,7 @@ EAR_CENTRE = np.array([7.25, 1.8, 1.25])
 # From the head outward over the rim and into the concha: share of the outline's size, share of the ear's stand-off from the head, relief (cm)
 # where the ear is folded (above and behind) and in the lobe.
 EAR_RINGS = ((.80, .30, .0, .0), (.93, .80, .0, .0), (1., 1.02, .02, .02), (.955, 1.0, .17, .10), (.86, 1.0, .02, .10), (.76, 1.0, -.14, .10), (.64, 1.0, .08, .06),
-             (.53, 1.0, .03, .0), (.43, .9, -.42, -.25), (.31, .6, -.62, -.45), (.16, .35, -.6, -.5))
+             (.53, 1.0, .03, .0), (.43, .9, -.42, -.25), (.26, .5, -.64, -.5))
 
 
 def grow_ears(cage: Cage) -> None:

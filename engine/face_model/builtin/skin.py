@@ -29,12 +29,7 @@ def build_skin() -> Skin:
     cage = build_cage()
     points, faces, parts = cage.arrays()
     first = catmull_clark(faces, len(points))
-    middle = points[faces].mean(1)
-    middle[:, 0] = np.abs(middle[:, 0])
-    eye = np.linalg.norm((middle - EYE_CENTRE_L)[:, :2] / [1.15, 1.0], axis=1) < 2.12
-    mouth = np.linalg.norm((middle - [0, -3.2, 10])[:, :2] / [1.25, 1], axis=1) < 2.5
-    nose = (middle[:, 0] < 2.05) & (middle[:, 1] < 4.) & (middle[:, 1] > -2) & (middle[:, 2] > 9)
-    chosen = (parts == 'face') & (eye | mouth | nose)
+    chosen = np.isin(parts, ('face',)) & fine_faces(cage, faces)
     key = first.matrix @ (np.abs(points) @ [1., 0, 0] + points @ [0, .37, .21])
     second = refine(first.faces, first.matrix.shape[0], chosen[first.parents], key)
     matrix = (second.matrix @ first.matrix).tocsr()
@@ -42,6 +37,22 @@ def build_skin() -> Skin:
     furrow = lid_creases(matrix @ points, matrix, second.faces)
     vertices = clear_of_eyes(matrix @ points + furrow, second.faces, parts[first.parents][second.parents], loops)
     return Skin(vertices, second.faces, parts[first.parents][second.parents], matrix, cage, loops, furrow)
+
+
+RINGS = {'lid_L': 4, 'lid_R': 4, 'lips': 5}         # rows of cage faces round each loop that are split twice
+NOSE = (1, 4, 5, 2, 94, 164, 45, 275, 220, 440, 115, 344, 48, 278, 64, 294, 98, 327, 219, 439, 218, 438, 235, 455, 59, 289, 131, 360, 134, 363, 51, 281, 195, 248, 3, 456, 236, 420, 198, 279, 49)
+
+
+def fine_faces(cage: Cage, faces: np.ndarray) -> np.ndarray:
+    """F bool: the cage faces round eyes and mouth and on the nose."""
+    out = np.isin(faces, NOSE).any(1)
+    for name, rows in RINGS.items():
+        near = np.isin(np.arange(len(cage.vertices)), cage.loops[name])
+        for _ in range(rows):
+            touched = (near[faces] & (faces >= 0)).any(1)
+            near[faces[touched]] = True
+        out |= touched
+    return out
 
 
 CREASE_UPPER, FOLD_UPPER = (414, 286, 258, 257, 259, 260, 467), (413, 441, 442, 443, 444, 445, 342)
