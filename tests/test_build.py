@@ -280,11 +280,17 @@ assert not hasattr(bpy.types.Scene, 'facewright')
 '''
 
 
-def install(archive, blender, python, folder):
+@pytest.fixture(scope='session')
+def cache(tmp_path_factory):
+    """A folder for face models that all Blenders share: the first builds the head for all."""
+    return tmp_path_factory.mktemp('Zoë\'s cache')
+
+
+def install(archive, blender, python, folder, cache):
     """Install a zip into a Blender whose user folder has a space and an accent, add a head there, disable the add-on."""
     resources = folder / 'Zoë\'s Blender'
     resources.mkdir()
-    environment = {**os.environ, 'PYTHONPATH': str(blender), 'BLENDER_USER_RESOURCES': str(resources)}
+    environment = {**os.environ, 'PYTHONPATH': str(blender), 'BLENDER_USER_RESOURCES': str(resources), 'FACEWRIGHT_CACHE': str(cache)}
     done = subprocess.run([sys.executable, '-c', INSTALL, str(archive), python], capture_output=True, text=True, env=environment, cwd=folder)
     line = next((line for line in done.stdout.splitlines() if line.startswith('INSTALLED ')), None)
     assert line, done.stdout[-2000:] + done.stderr[-2000:]
@@ -296,18 +302,18 @@ def install(archive, blender, python, folder):
 @needs_tool
 @needs_blender
 @pytest.mark.parametrize('blender', BLENDERS, ids=lambda path: path.name)
-def test_blender_installs_the_small_zip(small_zip, tmp_path, blender):
+def test_blender_installs_the_small_zip(small_zip, tmp_path, blender, cache):
     """With this environment chosen as the engine's Python."""
-    install(small_zip, blender, sys.executable, tmp_path)
+    install(small_zip, blender, sys.executable, tmp_path, cache)
 
 
 @pytest.mark.zips
 @needs_blender
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='installs the Linux zip')
 @pytest.mark.parametrize('blender', BLENDERS, ids=lambda path: path.name)
-def test_the_whole_zip_brings_all_the_engine_needs(tmp_path, blender):
+def test_the_whole_zip_brings_all_the_engine_needs(tmp_path, blender, cache):
     """With a bare Python, as Blender's own is: every package comes from the zip's wheels."""
-    install(build.make_zip(build.PLATFORMS['linux-x64'], folder=tmp_path), blender, str(Path(sys._base_executable).resolve()), tmp_path)
+    install(build.make_zip(build.PLATFORMS['linux-x64'], folder=tmp_path), blender, str(Path(sys._base_executable).resolve()), tmp_path, cache)
 
 
 @pytest.mark.zips
