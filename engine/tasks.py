@@ -24,17 +24,18 @@ Task = Generator[Progress, None, dict]
 OPENED, DETECTED, TRACKED = .04, .55, .95
 
 
-def import_model(source: str = 'builtin') -> Task:
-    """Read or build a face model and cache it, with its landmarks. Returns {'model': path of the cache, 'name': …}."""
+def import_model(source: str = 'builtin', landmarks: bool = True) -> Task:
+    """Read or build a face model and cache it, with its landmarks where tracking will need them. Returns {'model': path of the cache, 'name': …}."""
     from .face_model import cached_model_path, load_model
-    from .face_model.landmarks import model_landmarks
+    if landmarks:
+        from .face_model.landmarks import model_landmarks
     clock = Clock()
-    model = None
     for fraction in (reading := _Value(listen(lambda report: load_model(source, report)))):
-        yield clock.at(.3 * fraction, 'Reading the face model')
+        yield clock.at((.3 if landmarks else 1.) * fraction, 'Reading the face model')
     model = reading.value
-    for fraction in (binding := _Value(listen(lambda report: model_landmarks(model, report)))):
-        yield clock.at(.3 + .7 * fraction, 'Finding the landmarks on the model')
+    if landmarks:
+        for fraction in (binding := _Value(listen(lambda report: model_landmarks(model, report)))):
+            yield clock.at(.3 + .7 * fraction, 'Finding the landmarks on the model')
     yield Progress(1., 'Done', 0.)
     return {'model': str(cached_model_path(source)), 'name': model.name, 'vertices': model.vertex_count, 'identities': len(model.identities)}
 

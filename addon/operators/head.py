@@ -19,7 +19,7 @@ class FACEWRIGHT_OT_add_head(JobOperator):
 
     def begin(self, context):
         source = self.model or models.source_of(context.scene.facewright)
-        return None if api.model_is_ready(source) else jobs.start('import_model', {'source': source}, 'Reading the face model')
+        return None if api.model_is_ready(source) else jobs.start('import_model', {'source': source, 'landmarks': False}, 'Reading the face model')
 
     def finish(self, context, result):
         settings = context.scene.facewright
