@@ -21,7 +21,7 @@ from .visibility import confidence
 log = logging.getLogger('facewright.footage')
 
 KEPT = .45              # `confirm` from which a followed face is still one (a hand before the mouth costs some)
-FALLBACK = .4           # the same for a single picture where nothing better is found
+FALLBACK = KEPT         # the same for a single picture where nothing better is found
 HELD_BYTES = 64 << 20   # of frames kept while searching, to be gone through backwards once the face is back
 
 
@@ -72,7 +72,7 @@ def _follow_through(view: View, looks, report: Callable[[int], None]) -> Iterato
             thorough = i >= next_thorough
             if thorough:
                 next_thorough = i + 2 * second
-            seen = find(picture, _steps(view.size, last, thorough))
+            seen = find(picture, _steps(view.size, last, thorough), BELIEVED if len(view.times) > 1 else FALLBACK)
             face = _choose(seen, last, others, (i - lost_at) / view.fps)
             others = _update(others, [f for f in seen if f is not face])
             pause = min(max((i - lost_at) // 3, 1), second // 5 + 1, max(1, HELD_BYTES // picture.nbytes))

@@ -72,7 +72,7 @@ def _node(calculator: str, body: str, options: str = '', extension: str = '') ->
 
 def _inference(low: int, size: int = INPUT) -> str:
     """Picture → tensor in [low, 1] → network."""
-    return ('input_stream: "image"\ninput_side_packet: "blob"\n'
+    return ('input_stream: "image"\ninput_side_packet: "blob"\nexecutor { type: "ApplicationThreadExecutor" }\n'  # no threads of its own
             + _node('TfLiteModelCalculator', 'input_side_packet: "MODEL_BLOB:blob" output_side_packet: "MODEL:model"')
             + _node('TfLiteCustomOpResolverCalculator', 'output_side_packet: "OP_RESOLVER:ops"')
             + _node('ImageToTensorCalculator', 'input_stream: "IMAGE:image" output_stream: "TENSORS:in"',

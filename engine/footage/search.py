@@ -11,6 +11,7 @@ from .crops import Crop, cut
 from .looking import Face, refined
 
 BELIEVED = .6   # `confirm` from which something new is a face
+SMALL = .2      # of a window: below, a face is detected once more from nearer
 SURE = .78      # and from which no further step is tried
 
 
@@ -18,16 +19,27 @@ def candidates(picture: np.ndarray, windows: list[Crop]) -> list[Crop]:
     """Run the wide detector on windows → crops for the landmark network, best first, overlapping ones once."""
     found = []
     for window in windows:
-        for score, box, keypoints in networks.faces(cut(picture, window, networks.INPUT)):
-            eyes = window.to_picture(keypoints[:2])
-            roll = float(np.arctan2(*(eyes[1] - eyes[0])[::-1]))
-            centre = window.to_picture(box[None, :2] + box[None, 2:] / 2)[0]
-            found.append((score, Crop(tuple(float(v) for v in centre), float(box[2:].max() * window.side * 1.5), roll)))
+        for score, crop in _detected(picture, window):
+            if crop.side < SMALL * window.side:  # too few pixels for the detector to place it: look again from nearer
+                near = _detected(picture, Crop(crop.centre, 4 * crop.side))
+                score, crop = min(near, key=lambda f: math.dist(f[1].centre, crop.centre), default=(score, crop))
+            found.append((score, crop))
     kept: list[Crop] = []
     for _, crop in sorted(found, key=lambda f: -f[0]):
         if all(math.dist(crop.centre, k.centre) > .35 * max(crop.side, k.side) for k in kept):
             kept.append(crop)
     return kept
+
+
+def _detected(picture: np.ndarray, window: Crop) -> list[tuple[float, Crop]]:
+    """The wide detector's faces in one window: score, crop for the landmark network."""
+    out = []
+    for score, box, keypoints in networks.faces(cut(picture, window, networks.INPUT)):
+        eyes = window.to_picture(keypoints[:2])
+        roll = float(np.arctan2(*(eyes[1] - eyes[0])[::-1]))
+        centre = window.to_picture(box[None, :2] + box[None, 2:] / 2)[0]
+        out.append((score, Crop(tuple(float(v) for v in centre), float(box[2:].max() * window.side * 1.5), roll)))
+    return out
 
 
 def whole(size: tuple[int, int], roll: float = 0.) -> list[Crop]:

@@ -54,7 +54,7 @@ def _yaw(points: np.ndarray) -> float:
 
 
 def _openness(loop: np.ndarray) -> float:
-    """Area of an eye's loop over the square of its longest extent: about lid gap / width."""
+    """Area of an eye's loop over the square of its width: about lid gap / width."""
     x, y = loop.T
     area = abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2
-    return float(area / max(np.square(loop[:, None] - loop).sum(-1).max(), 1e-9))
+    return float(area / max(4 * np.square(loop - loop.mean(0)).sum(1).max(), 1e-9))
