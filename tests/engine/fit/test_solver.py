@@ -1,0 +1,89 @@
+"""The tracker's normal equations: gradients against finite differences, exact recovery, bounds, priors."""
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from facewright.engine.fit.options import TrackOptions
+from facewright.engine.fit.solver import DTYPE, Motion, exponential, linearise, logarithm, make_priors, skew, solve
+from facewright.engine.face_model.expressions import ICT_NAMES
+from .synthetic import IDENTITIES, NAMES, make_problem
+
+
+def moved(shared, motion, node_step, shared_step, views):
+    """The state after a step, in the solver's own parametrisation."""
+    motion = Motion(exponential(node_step[:, :3]) @ motion.rotation, motion.translation + node_step[:, 3:6], motion.weights + node_step[:, 6:])
+    change = shared_step[IDENTITIES + views:].reshape(views, 6)
+    shared = replace(shared, identity=shared.identity + shared_step[:IDENTITIES], log_focal=shared.log_focal + shared_step[IDENTITIES:IDENTITIES + views],
+                     rotation=exponential(change[:, :3]) @ shared.rotation, translation=shared.translation + change[:, 3:])
+    return shared, motion
+
+
+@pytest.mark.parametrize('seed', [0, 1, 2])
+def test_gradient_is_the_costs_derivative(seed):
+    rng = np.random.default_rng(seed)
+    problem, shared, motion = make_problem(rng, views=2, noise=2.)
+    motion = replace(motion, weights=motion.weights * .5)
+    problem = replace(problem, neutral_node=1, anchor=Motion(motion.rotation, motion.translation + .3, motion.weights + .1), anchors=2)
+    system = linearise(problem, shared, motion)
+    views, m = 2, 6 + len(NAMES)
+    for _ in range(6):
+        node, common = torch.as_tensor(rng.normal(size=(len(motion.weights), m))), torch.as_tensor(rng.normal(size=problem.shared_count))
+        common[IDENTITIES + views:IDENTITIES + views + 6] = 0  # the first camera is the world: it has no derivative
+        expected = float((system.gradient * node).sum() + (system.gradient_shared * common).sum())
+        h = 1e-5
+        cost = [linearise(problem, *moved(shared, motion, s * h * node, s * h * common, views), derivatives=False).cost for s in (1, -1)]
+        assert (cost[0] - cost[1]) / (2 * h) == pytest.approx(expected, rel=2e-4, abs=1e-3)
+
+
+def test_exact_observations_are_recovered():
+    rng = np.random.default_rng(3)
+    weak = TrackOptions(statistics=1e-6, weight_l1=0., identity_weight=1e-6, turn_speed=1e4, move_speed=1e4, weight_speed=1e4, fast_speed=1e4, data=1.)
+    problem, shared, motion = make_problem(rng, views=1, free=('identity',), options=weak)
+    start = Motion(exponential(.1 * torch.ones(len(motion.weights), 3, dtype=DTYPE)) @ motion.rotation, motion.translation + 1., torch.full_like(motion.weights, .3))
+    found, moves = None, None
+    for found, moves in solve(problem, replace(shared, identity=torch.zeros_like(shared.identity)), start, 40, tolerance=1e-12):
+        pass
+    torch.testing.assert_close(found.identity, shared.identity, atol=2e-2, rtol=0)
+    torch.testing.assert_close(moves.weights, motion.weights, atol=2e-2, rtol=0)
+    torch.testing.assert_close(moves.translation, motion.translation, atol=2e-1, rtol=0)
+
+
+def test_weights_stay_within_bounds_and_cost_falls():
+    rng = np.random.default_rng(4)
+    problem, shared, motion = make_problem(rng, views=1, free=(), noise=25.)
+    costs = [linearise(problem, shared, motion, derivatives=False).cost]
+    for shared, motion in solve(problem, shared, motion, 8):
+        assert motion.weights.min() >= 0 and motion.weights.max() <= 1
+        costs.append(linearise(problem, shared, motion, derivatives=False).cost)
+    assert len(costs) > 2 and all(b < a for a, b in zip(costs, costs[1:]))
+
+
+def test_logarithm_undoes_exponential():
+    v = torch.as_tensor(np.random.default_rng(5).normal(size=(50, 3)))
+    v = v / v.norm(dim=1, keepdim=True) * torch.linspace(0, 3., 50, dtype=DTYPE)[:, None]
+    torch.testing.assert_close(logarithm(exponential(v)), v, atol=1e-5, rtol=1e-4)
+
+
+def test_skew_is_the_cross_product():
+    a, b = torch.randn(2, 9, 3, dtype=DTYPE, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close((skew(a) @ b[..., None])[..., 0], torch.linalg.cross(a, b))
+
+
+def test_prior_is_positive_definite_and_mirror_symmetric():
+    priors = make_priors(ICT_NAMES, TrackOptions())
+    assert torch.linalg.eigvalsh(priors.precision).min() > 0
+    from facewright.engine.fit.measure_statistics import mirrored
+    order = [ICT_NAMES.index(mirrored(n)) for n in ICT_NAMES]
+    torch.testing.assert_close(priors.precision[order][:, order], priors.precision, rtol=1e-3, atol=1e-2)
+
+
+def test_a_frame_called_neutral_comes_out_neutral():
+    rng = np.random.default_rng(6)
+    problem, shared, motion = make_problem(rng, views=1, free=('identity',))
+    told = replace(problem, neutral_node=2)
+    for _, free in solve(problem, shared, motion, 15):
+        pass
+    for _, held in solve(told, shared, motion, 15):
+        pass
+    assert held.weights[2].sum() < .5 * free.weights[2].sum()
