@@ -1,6 +1,8 @@
 """Reading photos and image sequences: any depth, grey or alpha, turned upright; focal length from EXIF."""
 from __future__ import annotations
 
+import io
+import os
 import re
 import struct
 from dataclasses import dataclass
@@ -11,7 +13,9 @@ import numpy as np
 
 from ..errors import FacewrightError
 
-SUFFIXES = frozenset('.jpg .jpeg .jpe .jp2 .png .tif .tiff .bmp .dib .webp .ppm .pgm .pbm .pnm .hdr .sr .ras'.split())
+SUFFIXES = frozenset('.jpg .jpeg .jpe .jp2 .png .tif .tiff .bmp .dib .webp .ppm .pgm .pbm .pnm .hdr .exr .sr .ras .dpx .avif .heic .heif'.split())
+TILED = ('.heic', '.heif')  # phones store these in tiles that the libraries here do not join
+os.environ.setdefault('OPENCV_IO_ENABLE_OPENEXR', '1')  # read by OpenCV at its first EXR
 BACKDROP = .5  # what shows behind transparent pixels
 MAKE, ORIENTATION, EXIF_FOLDER, FOCAL_35MM = 0x010F, 0x0112, 0x8769, 0xA405
 
@@ -27,10 +31,14 @@ class Exif:
 def read(path: Path) -> np.ndarray:
     """An image file → H×W×3 uint8 RGB, turned upright, transparency over mid-grey; raises FacewrightError where it cannot be read."""
     data = _bytes(path)
+    if Path(path).suffix.lower() in TILED:
+        raise FacewrightError(f'{path} is an HEIC photo, which cannot be read: save it as JPEG or PNG.')
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
         image = None
+    if image is None:
+        image = _film_format(data)
     if image is None or not image.size:
         raise FacewrightError(f'{path} is not an image that can be read (it may be cut off or of another kind): save it as PNG or JPEG.')
     return np.ascontiguousarray(_upright(_eight_bit(image), exif(data).orientation))
@@ -46,6 +54,18 @@ def _bytes(path: Path) -> bytes:
     if not data:
         raise FacewrightError(f'{path} is empty: copy it again from the camera.')
     return data
+
+
+def _film_format(data: bytes) -> np.ndarray | None:
+    """DPX and what else FFmpeg reads as one picture: H×W×4 uint8 BGRA, or None."""
+    import av
+    try:
+        with av.open(io.BytesIO(data)) as container:
+            if not container.format.name.endswith('_pipe') and container.format.name != 'image2':
+                return None
+            return next(container.decode(video=0)).to_ndarray(format='bgra')
+    except (av.error.FFmpegError, ValueError, IndexError, StopIteration):
+        return None
 
 
 def _eight_bit(image: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Photos and image sequences: depth, grey, alpha, EXIF, runs."""
 import struct
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -58,6 +59,28 @@ def test_grey_and_sixteen_bit_grey(tmp_path):
     grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
     for path in (save(tmp_path / 'a.png', grey), save(tmp_path / 'b.png', grey.astype(np.uint16) * 257)):
         np.testing.assert_array_equal(first(path)[1], grey[..., None].repeat(3, 2))
+
+
+def test_scene_linear_exr(tmp_path):
+    frame = first(save(tmp_path / 'a.exr', np.full((4, 6, 3), .214, np.float32)))[1]  # middle grey in light
+    assert np.abs(frame.astype(int) - 127).max() <= 1
+
+
+@pytest.mark.parametrize('name, codec, pixels', [('a.dpx', 'dpx', 'rgb24')])
+def test_film_formats(tmp_path, name, codec, pixels):
+    import av
+    encoder = av.CodecContext.create(codec, 'w')
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 30, 20, pixels, Fraction(1, 25)
+    (tmp_path / name).write_bytes(b''.join(bytes(p) for p in encoder.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(COLOUR[..., ::-1]), format='rgb24').reformat(format=pixels))))
+    view, frame = first(tmp_path / name)
+    assert view.kind == 'photo'
+    np.testing.assert_array_equal(frame, COLOUR[..., ::-1])
+
+
+def test_heic_is_said(tmp_path):
+    (tmp_path / 'a.HEIC').write_bytes(b'\0\0\0\x18ftypheic' + bytes(50))
+    with pytest.raises(FacewrightError, match='HEIC.*JPEG'):
+        open_footage(tmp_path / 'a.HEIC')
 
 
 def test_transparent_pixels_show_grey(tmp_path):
