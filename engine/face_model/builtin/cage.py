@@ -302,7 +302,7 @@ EAR_CENTRE = np.array([7.25, 1.8, 1.25])
 # From the head outward over the rim and into the concha: share of the outline's size, share of the ear's stand-off from the head, relief (cm)
 # where the ear is folded (above and behind) and in the lobe.
 EAR_RINGS = ((.80, .30, .0, .0), (.93, .80, .0, .0), (1., 1.02, .02, .02), (.955, 1.0, .17, .10), (.86, 1.0, .02, .10), (.76, 1.0, -.14, .10), (.64, 1.0, .08, .06),
-             (.53, 1.0, .03, .0), (.43, .9, -.42, -.25), (.26, .5, -.64, -.5))
+             (.53, 1.0, .05, .0), (.42, .85, -.5, -.25), (.26, .5, -.64, -.5))
 
 
 def grow_ears(cage: Cage) -> None:
@@ -326,8 +326,8 @@ def grow_ears(cage: Cage) -> None:
         rings = []
         for share, lift, fold, in_lobe in EAR_RINGS:
             out = stand * lift + (fold * (1 - lobe) + in_lobe * lobe) * (1 - .75 * before)
-            if .3 < share < .8:
-                out = out + .34 * tragus * np.exp(-((share - .58) / .14) ** 2)
+            if .3 < share < .9:
+                out = out + .48 * tragus * np.exp(-((share - .66) / .13) ** 2)
             shift = np.array([-.10, -.05]) * (1 - share)
             place = outline * share + shift
             ring = np.stack([EAR_CENTRE[0] + out, EAR_CENTRE[1] + place[:, 1], EAR_CENTRE[2] + place[:, 0] - .10 * place[:, 1]], 1)

@@ -106,7 +106,7 @@ def lip_modes(fields: Fields) -> dict[str, np.ndarray]:
 def settled(fields: Fields, offsets: np.ndarray) -> np.ndarray:
     """Offsets with the eyeballs, teeth, gums and tongue carried rigidly, sockets and lids clear of the eyeballs, and exact symmetry."""
     head = fields.head
-    out = fields.even(offsets)
+    out = fields.seamed(fields.even(offsets))
     base = fields.neutral
     lips = head.point[list(LIPS_INNER)]
     step = out[lips].mean(0) * [0, 1, 1]

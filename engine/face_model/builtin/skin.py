@@ -35,12 +35,30 @@ def build_skin() -> Skin:
     matrix = (second.matrix @ first.matrix).tocsr()
     loops = {name: finer_loop(finer_loop(list(map(int, loop)), first), second) for name, loop in cage.loops.items()}
     furrow = lid_creases(matrix @ points, matrix, second.faces)
-    vertices = clear_of_eyes(matrix @ points + furrow, second.faces, parts[first.parents][second.parents], loops)
+    vertices = clear_of_eyes(closed_lips(matrix @ points + furrow, loops['lips']), second.faces, parts[first.parents][second.parents], loops)
     return Skin(vertices, second.faces, parts[first.parents][second.parents], matrix, cage, loops, furrow)
 
 
 RINGS = {'lid_L': 4, 'lid_R': 4, 'lips': 5}         # rows of cage faces round each loop that are split twice
 NOSE = (1, 4, 5, 2, 94, 164, 45, 275, 220, 440, 115, 344, 48, 278, 64, 294, 98, 327, 219, 439, 218, 438, 235, 455, 59, 289, 131, 360, 134, 363, 51, 281, 195, 248, 3, 456, 236, 420, 198, 279, 49)
+
+
+SEAM = .0005        # half the gap left between the closed lips, cm
+
+
+def seam_pairs(loop) -> tuple[np.ndarray, np.ndarray]:
+    """Upper and lower vertices of the lips' inner edge that lie on each other; the loop starts at a corner and runs over the top."""
+    half = len(loop) // 2
+    return np.asarray(loop[1:half]), np.asarray(loop[:half:-1])
+
+
+def closed_lips(vertices: np.ndarray, loop) -> np.ndarray:
+    """The lips' inner edges laid on each other."""
+    out = vertices.copy()
+    upper, lower = seam_pairs(loop)
+    middle = (out[upper] + out[lower]) / 2
+    out[upper], out[lower] = middle + [0, SEAM, 0], middle - [0, SEAM, 0]
+    return out
 
 
 def fine_faces(cage: Cage, faces: np.ndarray) -> np.ndarray:

@@ -165,14 +165,14 @@ def eye_squint(fields: Fields, lids: Lids) -> np.ndarray:
     return fields.off_eyes(fields.on_skin(fields.spread(keep, 2.2)) + lids.move(.12, .34))
 
 
-def cheek_squint(fields: Fields) -> np.ndarray:
-    h = {280: (.02, .52, .24), 330: (.0, .50, .24), 347: (-.06, .42, .16), 348: (.0, .34, .13), 346: (-.08, .38, .12), 266: (.04, .40, .22),
-         425: (.06, .40, .20), 352: (.04, .34, .12), 426: (.04, .22, .06), 427: (.05, .24, .06), 411: (.03, .22, .05), 450: (0, .20, .06), 449: (-.04, .26, .07),
-         448: (-.07, .24, .05), 329: (.0, .24, .1), 371: (.02, .2, .08), 253: (0, .11, .02), 254: (-.02, .14, .02), 252: (0, .09, .02), 339: (-.04, .12, .02),
-         291: (.05, .10, -.03), 410: (.03, .12, 0), 436: (.04, .15, 0)}
+def cheek_squint(fields: Fields, lids: Lids) -> np.ndarray:
+    h = {280: (.02, .62, .36), 330: (.0, .60, .36), 347: (-.07, .52, .25), 348: (.0, .43, .20), 346: (-.10, .46, .18), 266: (.04, .50, .34),
+         425: (.07, .50, .32), 352: (.05, .40, .17), 426: (.04, .28, .10), 427: (.06, .30, .10), 411: (.04, .27, .08), 450: (0, .27, .09), 449: (-.05, .34, .10),
+         448: (-.08, .30, .07), 329: (.0, .30, .15), 371: (.02, .25, .12), 253: (0, .14, .03), 254: (-.02, .17, .03), 252: (0, .12, .03), 339: (-.05, .15, .02),
+         291: (.05, .10, -.03), 410: (.03, .14, 0), 436: (.04, .19, .02)}
     keep = {v: np.zeros(3) for v in LID_L}
     keep.update(brow_handles(h))
-    return fields.off_eyes(fields.on_skin(fields.spread(keep, 2.6)))
+    return fields.off_eyes(fields.on_skin(fields.spread(keep, 2.6)) + lids.move(.0, .10))
 
 
 def shapes(fields: Fields) -> dict[str, np.ndarray]:
@@ -180,7 +180,7 @@ def shapes(fields: Fields) -> dict[str, np.ndarray]:
     lids = Lids(fields)
     left = fields.head.furrow * (fields.neutral[:, :1] > 0)
     out = {'eyeBlink': fields.off_eyes(lids.move(.88, .12) - .6 * left), 'eyeWide': fields.off_eyes(lids.move(-.28, -.10) + .15 * left), 'eyeSquint': eye_squint(fields, lids),
-           'cheekSquint': cheek_squint(fields), 'browDown': brow_down(fields), 'browInnerUp': brow_inner_up(fields), 'browOuterUp': brow_outer_up(fields)}
+           'cheekSquint': cheek_squint(fields, lids), 'browDown': brow_down(fields), 'browInnerUp': brow_inner_up(fields), 'browOuterUp': brow_outer_up(fields)}
     for name in GAZE:
         out[name] = gaze(fields, name, lids)
     return out

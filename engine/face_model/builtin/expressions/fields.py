@@ -11,6 +11,7 @@ from ..assemble import Head
 from ..cage import EYE_CENTRE_L, EYE_RADIUS, LIPS_INNER, measured
 from ..eyes import cornea_height
 from ..mouth import LOWER_ARCH, UPPER_ARCH
+from ..skin import seam_pairs
 from ..subdivide import edges_of
 
 HINGE = np.array([0., 1.0, 2.4])        # the jaw joint's axis, just in front of the ears
@@ -131,6 +132,13 @@ class Fields:
     def even(self, offsets: np.ndarray) -> np.ndarray:
         """The symmetric part."""
         return (offsets + self.by_mirror(offsets)) / 2
+
+    def seamed(self, offsets: np.ndarray) -> np.ndarray:
+        """Offsets that keep the lips' inner edges on each other."""
+        out = offsets.copy()
+        upper, lower = seam_pairs(self.head.loops['lips'])
+        out[upper] = out[lower] = (offsets[upper] + offsets[lower]) / 2
+        return out
 
     # contact ---------------------------------------------------------------------------------------------------------------
 

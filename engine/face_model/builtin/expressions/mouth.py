@@ -10,9 +10,11 @@ NOSE_STILL = (1, 4, 5, 2, 94, 195, 197, 6, 168)
 EYES_STILL = LID_L + (253, 252, 254, 339, 256)
 
 
-def lip_shape(fields: Fields, along, others: dict | None = None, still=(), reach: float = 3.0, mirror_others: bool = True, teeth: bool = True,
-              even: bool = False) -> np.ndarray:
-    """V×3 offsets: `along(side, place, ring, point)` → offset of each lip vertex; others: measured point → offset; the rest follows smoothly."""
+def lip_shape(fields: Fields, along, others: dict | None = None, still=(), reach: float = 3.0, mirror_others: bool = True,
+              even: bool = False, closed: bool = False) -> np.ndarray:
+    """V×3 offsets: `along(side, place, ring, point)` → offset of each lip vertex; others: measured point → offset; the rest follows smoothly.
+    even: symmetric; closed: the lips stay on each other.
+    """
     handles = {v: np.array(along(side, place, min(ring, 5), fields.cage[v]), float) for v, (side, place, ring) in fields.lips.items()}
     for v, d in (others or {}).items():
         handles[v] = np.array(d, float)
@@ -28,7 +30,8 @@ def lip_shape(fields: Fields, along, others: dict | None = None, still=(), reach
         handles.update({v: np.zeros(3) for v in ring})
     out = fields.on_skin(fields.spread(handles, reach))
     out = fields.even(out) if even else out
-    return fields.off_teeth(fields.off_eyes(out)) if teeth else fields.off_eyes(out)
+    out = fields.off_teeth(fields.off_eyes(out))
+    return fields.seamed(out) if closed else out
 
 
 def left(place: float, reach: float = .35) -> float:
@@ -49,28 +52,28 @@ def smile(f: Fields) -> np.ndarray:
               347: (.0, .20, .12), 346: (-.02, .18, .08), 348: (0, .14, .08), 423: (.20, .34, .04), 391: (.16, .22, -.08), 371: (.06, .2, .1), 327: (.10, .08, -.03),
               358: (.14, .12, -.04), 294: (.12, .1, -.04), 376: (.16, .22, .0), 352: (.08, .20, .08), 18: (.0, .06, 0), 164: (.02, .05, -.03), 2: (0, 0, 0), 1: (0, 0, 0),
               449: (0, .10, .03), 450: (0, .08, .03), 448: (0, .09, .02)}
-    return lip_shape(f, along, others, EYES_STILL, mirror_others=False)
+    return lip_shape(f, along, others, EYES_STILL, mirror_others=False, closed=True)
 
 
 def frown(f: Fields) -> np.ndarray:
-    pull = np.array([.20, -.62, -.18])
+    pull = np.array([.22, -.74, -.20])
 
     def along(side, place, ring, p):
         return pull * max((place + .1) / 1.1, 0) ** 1.8
-    others = {287: (.22, -.60, -.10), 432: (.16, -.42, .0), 410: (.18, -.50, -.06), 436: (.12, -.32, -.02), 422: (.14, -.36, .08), 273: (.14, -.40, .06),
+    others = {287: (.24, -.70, -.12), 432: (.16, -.48, .0), 410: (.20, -.58, -.08), 436: (.12, -.32, -.02), 422: (.14, -.36, .08), 273: (.14, -.40, .06),
               426: (.06, -.16, -.05), 322: (.08, -.24, -.08), 424: (.06, -.18, .08), 335: (.06, -.2, .06), 434: (.06, -.16, .02), 427: (.05, -.12, -.02),
               18: (0, .05, .03), 200: (0, .08, .06), 431: (0, -.05, .03)}
-    return lip_shape(f, along, others, NOSE_STILL + (152, 377, 280, 330), mirror_others=False)
+    return lip_shape(f, along, others, NOSE_STILL + (152, 377, 280, 330), mirror_others=False, closed=True)
 
 
 def dimple(f: Fields) -> np.ndarray:
-    pull = np.array([.38, .22, -.70])
+    pull = np.array([.50, .24, -.84])
 
     def along(side, place, ring, p):
         return pull * max((place + .1) / 1.1, 0) ** 1.7 + (0, -side * .05 * (ring < 2) * max(place, 0), 0)
-    others = {287: (.20, .20, -.74), 410: (.20, .18, -.34), 273: (.20, .16, -.38), 436: (.12, .14, .06), 432: (.10, .12, .04), 422: (.10, .10, .0), 322: (.1, .1, -.08),
+    others = {287: (.30, .22, -.92), 410: (.28, .20, -.42), 273: (.26, .18, -.46), 436: (.16, .16, .10), 432: (.14, .14, .08), 422: (.10, .10, .0), 322: (.1, .1, -.08),
               426: (.04, .08, .08), 434: (.04, .06, .08), 427: (.04, .08, .08)}
-    return lip_shape(f, along, others, NOSE_STILL + (152, 280, 200), mirror_others=False)
+    return lip_shape(f, along, others, NOSE_STILL + (152, 280, 200), mirror_others=False, closed=True)
 
 
 def stretch(f: Fields) -> np.ndarray:
@@ -82,7 +85,7 @@ def stretch(f: Fields) -> np.ndarray:
     others = {287: (.64, -.32, -.40), 410: (.50, -.20, -.24), 436: (.40, -.10, .0), 432: (.50, -.22, -.12), 422: (.44, -.30, -.12), 273: (.46, -.32, -.28),
               322: (.32, -.1, -.14), 426: (.18, -.05, .03), 424: (.26, -.22, -.06), 335: (.30, -.22, -.15), 434: (.32, -.12, .0), 430: (.22, -.16, .0), 427: (.22, -.05, .05),
               416: (.18, -.05, .03), 431: (.10, -.1, 0), 364: (.14, -.05, 0)}
-    return lip_shape(f, along, others, NOSE_STILL + (152, 280, 330, 425), mirror_others=False)
+    return lip_shape(f, along, others, NOSE_STILL + (152, 280, 330, 425), mirror_others=False, closed=True)
 
 
 def upper_up(f: Fields) -> np.ndarray:
@@ -111,17 +114,17 @@ def lower_down(f: Fields) -> np.ndarray:
 def press(f: Fields) -> np.ndarray:
     def along(side, place, ring, p):
         s = smoothstep(place, -.35, .35)
-        thin = {0: .10, 1: .20, 2: .14, 3: .0, 4: 0., 5: 0.}[ring]
+        thin = {0: .19, 1: .28, 2: .17, 3: .0, 4: 0., 5: 0.}[ring]
         rise = .05
-        back = {0: -.06, 1: -.16, 2: -.20, 3: -.14, 4: -.08, 5: 0.}[ring]
+        back = {0: -.10, 1: -.22, 2: -.26, 3: -.18, 4: -.10, 5: 0.}[ring]
         if side > 0:
             return np.array([.02 * place, rise - thin * .95, back]) * s
         if side < 0:
             return np.array([.02 * place, rise + thin * 1.15, back]) * s
-        return np.array([.04, rise + .06, -.12]) * s
+        return np.array([.07, rise + .08, -.20]) * s
     others = {18: (0, .06, .05), 313: (.0, .14, .06), 406: (.0, .14, .06), 200: (0, .08, .06), 421: (0, .14, .06), 418: (0, .14, .05), 164: (0, -.03, 0), 393: (0, -.05, .02), 391: (0, -.04, .03),
-              287: (.06, .1, -.06), 410: (.03, .06, .04), 273: (.02, .1, .04), 436: (.02, .06, .08), 432: (.03, .08, .06), 335: (0, .12, .05)}
-    return lip_shape(f, along, others, NOSE_STILL + (152, 280), mirror_others=False)
+              287: (.08, .1, -.14), 410: (.03, .06, .06), 273: (.02, .1, .08), 436: (.04, .06, .14), 432: (.05, .08, .13), 335: (0, .12, .05)}
+    return lip_shape(f, along, others, NOSE_STILL + (152, 280), mirror_others=False, closed=True)
 
 
 def roll_lower(f: Fields) -> np.ndarray:
@@ -179,7 +182,7 @@ def shrug_upper(f: Fields) -> np.ndarray:
         return np.array([0, .09, .06])
     others = {164: (0, .36, .12), 393: (.02, .34, .12), 391: (.03, .26, .10), 322: (.02, .18, .07), 2: (0, .16, .04), 326: (.01, .16, .03), 327: (.06, .12, .0), 358: (.06, .10, .0), 423: (.03, .14, .05),
               1: (0, .05, 0), 94: (0, .10, .03), 18: (0, .02, 0)}
-    return lip_shape(f, along, others, (5, 195, 197, 152, 200), even=True)
+    return lip_shape(f, along, others, (5, 195, 197, 152, 200), even=True, closed=True)
 
 
 def round_lips(f: Fields, narrow: float, forward: float, part: float, corner_forward: float, flare: float) -> np.ndarray:
@@ -197,7 +200,7 @@ def round_lips(f: Fields, narrow: float, forward: float, part: float, corner_for
               422: (-narrow * .42, .05, .28 * k), 322: (-narrow * .30, .07, .34 * k), 426: (-narrow * .22, .08, .16 * k), 391: (-.03, .08, .34 * k), 393: (0, .10, .40 * k), 164: (0, .10, .36 * k),
               18: (0, -.02, .34 * k), 313: (0, -.02, .34 * k), 406: (-.04, 0, .34 * k), 335: (-narrow * .25, .02, .34 * k), 418: (-.02, .03, .20 * k), 424: (-narrow * .20, .04, .2 * k),
               200: (0, .04, .14 * k), 421: (0, .04, .14 * k), 434: (-narrow * .35, .05, .08 * k), 427: (-narrow * .2, .06, .08 * k), 430: (-narrow * .22, .04, .08 * k), 327: (-.02, .02, .04), 2: (0, .02, .02)}
-    return lip_shape(f, along, others, NOSE_STILL[:3] + NOSE_STILL[4:] + (152, 280, 330), even=True)
+    return lip_shape(f, along, others, NOSE_STILL[:3] + NOSE_STILL[4:] + (152, 280, 330), even=True, closed=part == 0)
 
 
 def sideways(f: Fields) -> np.ndarray:
@@ -218,7 +221,7 @@ def sideways(f: Fields) -> np.ndarray:
         others[r] = slide(f.cage[r], b)
     for v, a in ((164, .52), (18, .60), (200, .26), (2, .20), (152, .06), (199, .15), (1, .08)):
         others[v] = slide(f.cage[v], a)
-    return lip_shape(f, along, others, (5, 195, 197, 280, 330, 6), mirror_others=False)
+    return lip_shape(f, along, others, (5, 195, 197, 280, 330, 6), mirror_others=False, closed=True)
 
 
 def puff(f: Fields) -> np.ndarray:
@@ -231,7 +234,7 @@ def puff(f: Fields) -> np.ndarray:
               335: (.08, .0, .48), 376: (.44, .04, .32), 433: (.44, .02, .30), 367: (.40, 0, .26), 364: (.40, -.06, .34), 391: (.02, .05, .30), 423: (.06, .08, .32), 394: (.28, -.08, .30),
               431: (.10, -.04, .24), 406: (.0, .02, .25), 352: (.14, .02, .16), 280: (.08, .06, .22), 266: (.08, .08, .28), 164: (0, 0, .06), 18: (0, 0, .1), 200: (0, 0, .04), 435: (.2, 0, .1),
               401: (.12, 0, .06), 397: (.14, -.03, .1), 365: (.1, -.04, .1)}
-    return lip_shape(f, along, others, NOSE_STILL + (152, 347, 346) + EYES_STILL, mirror_others=False)
+    return lip_shape(f, along, others, NOSE_STILL + (152, 347, 346) + EYES_STILL, mirror_others=False, closed=True)
 
 
 def sneer(f: Fields) -> np.ndarray:
