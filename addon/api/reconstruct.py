@@ -32,9 +32,16 @@ def _source(view) -> dict:
     return {k: v for k, v in known.items() if v is not None}
 
 
+def model_of_result(scene: bpy.types.Scene, folder: str | Path) -> str:
+    """The face model a result folder was made with; the scene's own where that is not on this computer."""
+    source = results.read_report(Path(folder))['model']
+    return source if source == models.BUILTIN or Path(source).exists() else models.source_of(scene.facewright)
+
+
 def apply_result(context: bpy.types.Context, folder: str | Path, naming: str = 'ICT', sound: bool = True, start: int = 1) -> bpy.types.Object:
     """Bring a reconstruction's folder into the scene as a new collection; returns the head, which is selected."""
-    head = results.apply_result(context.scene, Path(folder), find_model, naming, sound, start)
+    model = find_model(model_of_result(context.scene, folder))
+    head = results.apply_result(context.scene, Path(folder), model, naming, sound, start)
     context.scene.facewright.result = head
     select(context, head)
     return head

@@ -48,7 +48,7 @@ class FACEWRIGHT_OT_cancel(Operator):
             return {'CANCELLED'}
 
 
-class FACEWRIGHT_OT_apply_result(Operator):
+class FACEWRIGHT_OT_apply_result(JobOperator):
     """Bring a reconstruction made elsewhere, for instance on the command line, into this scene"""
     bl_idname = 'facewright.apply_result'
     bl_label = 'Import Result'
@@ -64,7 +64,11 @@ class FACEWRIGHT_OT_apply_result(Operator):
         context.window_manager.fileselect_add(self)
         return {'RUNNING_MODAL'}
 
-    def run(self, context):
+    def begin(self, context):
+        source = api.model_of_result(context.scene, api.checked_path(self.directory, 'result folder'))
+        return None if api.model_is_ready(source) else jobs.start('import_model', {'source': source, 'landmarks': False}, 'Reading the face model')
+
+    def finish(self, context, result):
         api.apply_result(context, api.checked_path(self.directory, 'result folder'), self.naming, self.sound)
 
 

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import bpy
@@ -28,15 +27,14 @@ def read_report(folder: Path) -> dict:
         raise FacewrightError(f'{folder} holds no readable report of a reconstruction ({type(error).__name__}): choose a result folder, or reconstruct again.') from error
 
 
-def apply_result(scene: bpy.types.Scene, folder: Path, find_model: Callable[[str], FaceModel], naming: str = 'ICT', sound: bool = True, start: int = 1) -> bpy.types.Object:
-    """Bring a result folder into a scene; returns the head. find_model gives the FaceModel of the report's source.
+def apply_result(scene: bpy.types.Scene, folder: Path, model: FaceModel, naming: str = 'ICT', sound: bool = True, start: int = 1) -> bpy.types.Object:
+    """Bring a result folder, made with `model`, into a scene; returns the head.
 
     The scene takes the clip's frame rate, range, size and first camera. Where anything fails nothing is left behind.
     """
     report, rig, performance, views = read_report(folder), read_rig(folder / 'rig.npz'), read_performance(folder / 'performance.npz'), cameras.read_views(folder)
-    model = find_model(report['model'])
     if len(rig.neutral) != model.vertex_count or not views:
-        raise FacewrightError(f'The result in {folder} was made with another version of its face model: reconstruct again.')
+        raise FacewrightError(f'The result in {folder} was made with another face model: choose that one, or reconstruct again.')
     before = {kind: set(getattr(bpy.data, kind)) for kind in ('collections', 'objects', 'meshes', 'materials', 'cameras', 'actions', 'movieclips', 'images')}
     try:
         return _build(scene, report, rig, performance, views, model, naming, sound, start)

@@ -55,12 +55,13 @@ def camera_to_blender(rotation: np.ndarray, translation: np.ndarray, axes: np.nd
     return out
 
 
-def lens(focal: float, centre: tuple[float, float], size: tuple[int, int], aspect: float = 1.0, sensor: float = 36.0) -> dict[str, float]:
+def lens(focal: float, centre: tuple[float, float], size: tuple[int, int], aspect: float = 1.0) -> dict[str, float]:
     """Pinhole intrinsics → a Blender camera's settings under a horizontal sensor fit.
 
-    focal (fx) and centre in pixels of size (width, height); aspect fy / fx; sensor its width in mm.
+    focal (fx) and centre in pixels of size (width, height); aspect fy / fx. The sensor's longer side is 36 mm, as a photographer counts.
     """
     width, height = size
+    sensor = 36. * width / max(size)
     return {'lens': focal * sensor / width, 'sensor_width': sensor, 'shift_x': (width / 2 - centre[0]) / width,
             'shift_y': (centre[1] - height / 2) / (width * aspect),
             'pixel_aspect_x': max(1., aspect), 'pixel_aspect_y': max(1., 1 / aspect)}

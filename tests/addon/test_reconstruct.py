@@ -198,6 +198,29 @@ def test_a_failure_halfway_leaves_nothing_half_made(result, monkeypatch):
     assert before == {k: len(getattr(bpy.data, k)) for k in before}
 
 
+def test_a_result_from_another_computer_takes_the_scene_s_face_model(result, model_path, tmp_path):
+    folder, _ = result
+    report = json.loads((folder / 'report.json').read_text())
+    report['model'] = '/another/computer/ICT-FaceKit.zip'
+    (folder / 'report.json').write_text(json.dumps(report))
+    settings = bpy.context.scene.facewright
+    settings.model, settings.model_path = 'FILE', model_path
+    assert bpy.ops.facewright.apply_result(directory=str(folder)) == {'FINISHED'}
+    settings.model_path = str(tmp_path / 'gone')
+    with pytest.raises(RuntimeError, match='There is no face model at .*gone'):
+        bpy.ops.facewright.apply_result(directory=str(folder))
+
+
+def test_a_result_of_another_face_model_is_refused(result, tmp_path, model):
+    from facewright.engine.face_model import store
+    from .conftest import sphere_model
+    store.write_model(tmp_path / 'other.npz', sphere_model(rows=10))
+    report = json.loads((result[0] / 'report.json').read_text())
+    (result[0] / 'report.json').write_text(json.dumps(report | {'model': str(tmp_path / 'other.npz')}))
+    with pytest.raises(RuntimeError, match='another face model'):
+        bpy.ops.facewright.apply_result(directory=str(result[0]))
+
+
 def test_one_undo_takes_all_of_it_away_and_redo_brings_it_back(result):
     bpy.ops.mesh.primitive_cube_add()
     bpy.ops.ed.undo_push(message='Start')
