@@ -1,0 +1,163 @@
+"""The reconstruction as a task: from the demo's own clip to files; bad input; cancel at every stage leaves nothing."""
+import errno
+import json
+import os
+import tempfile
+
+import cv2
+import numpy as np
+import pytest
+from facewright.engine import tasks
+from facewright.engine.demo import render_demo_footage
+from facewright.engine.errors import FacewrightError
+from facewright.engine.performance import read_performance
+from facewright.engine.progress import Progress, listen
+from facewright.engine.rig import read_rig
+
+RESULTS = ['cameras.json', 'overlay.png', 'performance.csv', 'performance.npz', 'report.json', 'rig.npz']
+
+
+def finish(task):
+    """Run a task to its end: (progress list, result)."""
+    seen = []
+    while True:
+        try:
+            seen.append(next(task))
+        except StopIteration as end:
+            return seen, end.value
+
+
+@pytest.fixture(scope='module')
+def clip(tmp_path_factory):
+    return render_demo_footage(tmp_path_factory.mktemp('clip with spaces é') / 'a clip ü.mp4', frames=24, size=(320, 240))
+
+
+@pytest.fixture(scope='module')
+def result(clip, tmp_path_factory):
+    out = tmp_path_factory.mktemp('out put ß')
+    return out, *finish(tasks.reconstruct([str(clip)], str(out)))
+
+
+def test_every_file_is_there_and_says_the_same(result, clip):
+    out, _, report = result
+    assert sorted(p.name for p in out.iterdir()) == RESULTS
+    rig, performance = read_rig(out / 'rig.npz'), read_performance(out / 'performance.npz')
+    assert rig.names == performance.names and len(performance.time) == report['views'][0]['frames'] == 24
+    assert report['views'][0]['tracked'] == 24 and report['error']['mean_percent'] < 3 and json.loads((out / 'report.json').read_text())['error'] == report['error']
+    assert performance.weights.min() >= 0 and performance.weights.max() <= 1
+    np.testing.assert_allclose(performance.rotation @ performance.rotation.transpose(0, 2, 1), np.broadcast_to(np.eye(3), (24, 3, 3)), atol=1e-6)
+    assert cv2.imread(str(out / 'overlay.png')) is not None or np.fromfile(out / 'overlay.png', np.uint8).size > 1000
+
+
+def test_the_known_pose_is_found(result, clip):
+    found, truth = read_performance(result[0] / 'performance.npz'), read_performance(clip.with_name('truth.npz'))
+    turn = found.rotation @ truth.rotation.transpose(0, 2, 1)
+    angle = np.degrees(np.arccos(np.clip((np.trace(turn, axis1=1, axis2=2) - 1) / 2, -1, 1)))
+    assert np.median(angle) < 6
+    open_jaw = truth.names.index('jawOpen')
+    assert np.corrcoef(found.weights[:, open_jaw], truth.weights[:, open_jaw])[0, 1] > .8
+
+
+def test_progress_only_grows_and_ends_full(result):
+    fractions = [p.fraction for p in result[1]]
+    assert all(b >= a - 1e-9 for a, b in zip(fractions, fractions[1:])) and fractions[-1] == 1.
+    assert len({p.stage for p in result[1]}) >= 4
+
+
+def test_same_input_same_result(result, clip, tmp_path):
+    finish(tasks.reconstruct([str(clip)], str(tmp_path)))
+    for name in ('rig.npz', 'performance.npz'):
+        a, b = np.load(result[0] / name), np.load(tmp_path / name)
+        assert all((a[k] == b[k]).all() for k in a.files)
+
+
+@pytest.mark.parametrize('stop', [1, 2, 4, 8, 20, 30])
+def test_cancel_at_any_stage_leaves_nothing(clip, tmp_path, stop):
+    task = tasks.reconstruct([str(clip)], str(tmp_path / 'out'))
+    for _ in range(stop):
+        next(task)
+    task.close()
+    assert list((tmp_path / 'out').iterdir()) == []
+
+
+def test_a_photo_is_a_clip_of_one_frame(clip, tmp_path):
+    from facewright.engine.footage import open_footage, read_frames
+    frame = next(read_frames(open_footage([str(clip)]).views[0]))
+    ok, data = cv2.imencode('.png', frame[..., ::-1])
+    (tmp_path / 'photo.png').write_bytes(data.tobytes())
+    _, report = finish(tasks.reconstruct([str(tmp_path / 'photo.png')], str(tmp_path / 'out')))
+    assert report['views'][0]['frames'] == report['views'][0]['tracked'] == 1 and report['error']['mean_percent'] < 4
+
+
+@pytest.mark.parametrize('change,says', [
+    ({'quality': 'best'}, 'no quality'), ({'smooth': 2.}, 'smoothing'), ({'neutral_frame': 400}, 'neutral one'), ({'model': 'nowhere.zip'}, 'no face model'),
+    ({'sources': ['missing.mp4']}, 'missing.mp4'), ({'sources': []}, 'No footage'), ({'views': ['left']}, 'no view left')])
+def test_bad_requests_are_sentences(clip, tmp_path, change, says):
+    request = {'sources': [str(clip)], 'out': str(tmp_path / 'out')} | change
+    with pytest.raises(FacewrightError, match=says):
+        finish(tasks.reconstruct(**request))
+    assert list((tmp_path / 'out').glob('*')) == []
+
+
+def test_no_face_is_said(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / 'wall.png'), cv2.GaussianBlur(noise, (0, 0), 5))
+    with pytest.raises(FacewrightError, match='No face'):
+        finish(tasks.reconstruct([str(tmp_path / 'wall.png')], str(tmp_path / 'out')))
+    assert list((tmp_path / 'out').iterdir()) == []
+
+
+def test_a_file_where_the_folder_should_be(clip, tmp_path):
+    (tmp_path / 'out').write_text('mine')
+    with pytest.raises(FacewrightError, match='Cannot write'):
+        finish(tasks.reconstruct([str(clip)], str(tmp_path / 'out')))
+    assert (tmp_path / 'out').read_text() == 'mine'
+
+
+@pytest.mark.skipif(not hasattr(os, 'geteuid') or os.geteuid() == 0, reason='root may write anywhere')
+def test_a_folder_that_is_read_only(clip, tmp_path):
+    (tmp_path / 'out').mkdir(mode=0o500)
+    with pytest.raises(FacewrightError, match='Cannot write'):
+        finish(tasks.reconstruct([str(clip)], str(tmp_path / 'out')))
+
+
+def test_a_folder_nobody_may_write_to(clip, tmp_path, monkeypatch):
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EACCES, 'Permission denied')
+    monkeypatch.setattr(tempfile, 'TemporaryFile', refuse)
+    with pytest.raises(FacewrightError, match='Permission denied'):
+        finish(tasks.reconstruct([str(clip)], str(tmp_path / 'out')))
+
+
+def test_a_disk_that_fills_up_while_writing(clip, tmp_path, monkeypatch):
+    from facewright.engine import live_link
+
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+    monkeypatch.setattr(live_link, 'write_live_link', full)
+    (tmp_path / 'rig.npz').write_text('the result of yesterday')
+    with pytest.raises(FacewrightError, match='No space left'):
+        finish(tasks.reconstruct([str(clip)], str(tmp_path)))
+    assert [p.name for p in tmp_path.iterdir()] == ['rig.npz'] and (tmp_path / 'rig.npz').read_text() == 'the result of yesterday'
+
+
+def test_listen_hands_on_reports_results_errors_and_stops():
+    assert list(listen(lambda report: [report(i) for i in range(3)])) == [0, 1, 2]
+
+    def fails(report):
+        report(.5)
+        raise ValueError('inside')
+    with pytest.raises(ValueError, match='inside'):
+        list(listen(fails))
+    reached = []
+
+    def endless(report):
+        while True:
+            report(len(reached))
+            reached.append(1)
+    work = listen(endless)
+    next(work)
+    work.close()
+    assert Progress(0., 'x').remaining is None
+    before = len(reached)
+    assert len(reached) == before
