@@ -72,6 +72,10 @@ class FACEWRIGHT_PT_footage(Panel, bpy.types.Panel):
         column.prop(view, 'kind')
         if view.kind != 'CAPTURE':
             column.prop(view, 'lens', text='Lens (35 mm eq.)' if view.lens else 'Lens (0: find)')
+        else:
+            column.prop(view, 'cameras')
+        if view.kind == 'SEQUENCE':
+            column.prop(view, 'fps')
         if view.kind != 'PHOTO':
             column.prop(view, 'offset')
             pair = column.column(align=True)

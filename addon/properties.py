@@ -27,6 +27,8 @@ class FootageView(bpy.types.PropertyGroup):
     offset: FloatProperty(name='Time Offset', description='Seconds to add to this clip\'s own time to be on the first view\'s clock', default=0, precision=3, unit='TIME_ABSOLUTE')
     start: FloatProperty(name='In', description='First second of the clip to use', default=0, min=0, precision=2, unit='TIME_ABSOLUTE')
     end: FloatProperty(name='Out', description='Last second of the clip to use. 0: to the end', default=0, min=0, precision=2, unit='TIME_ABSOLUTE')
+    fps: FloatProperty(name='Frame Rate', description='Frames a second at which the images were taken', default=24, min=0.1, max=1000, soft_min=1, soft_max=120, precision=3)
+    cameras: StringProperty(name='Cameras', description='Which of the capture\'s cameras to use: their names, separated by commas. Empty: all')
 
 
 class Settings(bpy.types.PropertyGroup):

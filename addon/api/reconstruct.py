@@ -20,8 +20,8 @@ def reconstruction(scene: bpy.types.Scene, quality: str = 'draft', neutral_frame
     source = models.source_of(settings)
     if source != models.BUILTIN:
         source = checked_path(source, 'face model')
-    return {'sources': [_source(view) for view in settings.views], 'out': bpy.path.abspath(output) if output else '{job}/out', 'model': source,
-            'quality': quality, 'neutral_frame': None if neutral_frame < 0 else neutral_frame, 'smooth': smooth}
+    return {'sources': [_source(view) for view in settings.views], 'views': _chosen(settings.views),
+            'out': bpy.path.abspath(output) if output else '{job}/out', 'model': source, 'quality': quality, 'neutral_frame': None if neutral_frame < 0 else neutral_frame, 'smooth': smooth}
 
 
 def _source(view) -> dict:
@@ -29,7 +29,19 @@ def _source(view) -> dict:
              'start': view.start or None, 'end': view.end or None}
     if view.kind != 'CAPTURE':
         known |= {'name': view.name, 'kind': view.kind.lower(), 'lens_mm': view.lens or None}
+    if view.kind == 'SEQUENCE':
+        known['fps'] = view.fps
     return {k: v for k, v in known.items() if v is not None}
+
+
+def _chosen(views) -> list[str]:
+    """Names of the views to use where a capture's cameras were chosen; [] for all."""
+    if not any(v.kind == 'CAPTURE' and v.cameras for v in views):
+        return []
+    names = [[n.strip() for n in v.cameras.split(',') if n.strip()] if v.kind == 'CAPTURE' else [v.name] for v in views]
+    if not all(names):
+        raise FacewrightError('Cameras of one capture were chosen but not of another: name them for each, or for none.')
+    return sum(names, [])
 
 
 def model_of_result(scene: bpy.types.Scene, folder: str | Path) -> str:

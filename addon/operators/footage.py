@@ -25,6 +25,8 @@ class FACEWRIGHT_OT_add_footage(FileOperator):
     offset: FloatProperty(name='Time Offset', description='Seconds to add to this clip\'s own time to be on the first view\'s clock', default=0)
     start: FloatProperty(name='In', description='First second of the clip to use', default=0, min=0)
     end: FloatProperty(name='Out', description='Last second of the clip to use. 0: to the end', default=0, min=0)
+    fps: FloatProperty(name='Frame Rate', description='Frames a second at which the images of a sequence were taken', default=24, min=0.1, max=1000)
+    cameras: StringProperty(name='Cameras', description='Which of a capture\'s cameras to use: their names, separated by commas. Empty: all', options={'SKIP_SAVE'})
     filter_movie: BoolProperty(name='Movies', description='Show videos in the file browser', default=True, options={'HIDDEN', 'SKIP_SAVE'})
     filter_image: BoolProperty(name='Images', description='Show images in the file browser', default=True, options={'HIDDEN', 'SKIP_SAVE'})
     filter_folder: BoolProperty(name='Folders', description='Show folders in the file browser', default=True, options={'HIDDEN', 'SKIP_SAVE'})
@@ -32,7 +34,8 @@ class FACEWRIGHT_OT_add_footage(FileOperator):
     def run(self, context):
         chosen = [os.path.join(self.directory, f.name) for f in self.files if f.name] if self.directory else []
         for path in chosen or [self.filepath]:
-            api.add_footage(context.scene, path, name=self.name, kind=self.kind, lens=self.lens, offset=self.offset, start=self.start, end=self.end)
+            api.add_footage(context.scene, path, name=self.name, kind=self.kind, lens=self.lens, offset=self.offset, start=self.start, end=self.end,
+                              fps=self.fps, cameras=self.cameras)
 
 
 class FACEWRIGHT_OT_remove_footage(Operator):

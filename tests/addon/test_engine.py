@@ -43,6 +43,13 @@ def test_importing_a_face_model_makes_the_scene_use_it(model_path):
     assert bpy.context.object['facewright_model'] == 'sphere'
 
 
+def test_a_downloaded_face_model_is_used(model_path):
+    from facewright.addon.operators import head
+    head.FACEWRIGHT_OT_download_face_model.finish(None, bpy.context, {'source': model_path})
+    settings = bpy.context.scene.facewright
+    assert (settings.model, settings.model_path) == ('FILE', model_path)
+
+
 def test_blender_offline_downloads_nothing():
     if bpy.app.online_access:
         pytest.skip('this Blender may go online')

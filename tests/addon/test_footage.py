@@ -85,7 +85,21 @@ def test_only_what_was_given_reaches_the_engine(tmp_path):
         bpy.ops.facewright.add_footage(filepath=str(tmp_path / n))
     given = api.reconstruction(bpy.context.scene)
     assert given['sources'] == [{'path': str(tmp_path / 'a.mp4'), 'name': 'a', 'kind': 'video'}, {'path': str(tmp_path / 'capture.json')}]
-    assert given['neutral_frame'] is None and given['model'] == 'builtin' and given['out'] == '{job}/out'
+    assert given['neutral_frame'] is None and given['views'] == [] and given['model'] == 'builtin' and given['out'] == '{job}/out'
+
+
+def test_a_sequence_has_a_rate_and_a_capture_cameras(tmp_path):
+    for n in ('f1.png', 'f2.png', 'capture.json', 'a.mp4'):
+        (tmp_path / n).write_bytes(b'x')
+    bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'f1.png'), fps=25)
+    assert api.reconstruction(bpy.context.scene)['sources'][0] == {'path': str(tmp_path / 'f1.png'), 'name': 'f1', 'kind': 'sequence', 'fps': 25}
+    bpy.ops.facewright.remove_footage()
+    bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'capture.json'), cameras='view_1, view 3')
+    bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'a.mp4'))
+    assert api.reconstruction(bpy.context.scene)['views'] == ['view_1', 'view 3', 'a']
+    bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'capture.json'))
+    with pytest.raises(RuntimeError, match='name them for each'):
+        bpy.ops.facewright.reconstruct()
 
 
 @pytest.mark.parametrize('first', [0, 7])

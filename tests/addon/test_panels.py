@@ -81,6 +81,10 @@ def test_with_footage(tmp_path):
     bpy.context.scene.facewright.active_view = 0
     assert 'offset' in said(panels.FACEWRIGHT_PT_footage)
     assert 'First add' not in said(panels.FACEWRIGHT_PT_reconstruct)
+    for kind, shown, hidden in (('SEQUENCE', 'fps', 'cameras'), ('CAPTURE', 'cameras', 'lens')):
+        bpy.context.scene.facewright.views[0].kind = kind
+        words = said(panels.FACEWRIGHT_PT_footage)
+        assert shown in words and hidden not in words
     layout = Layout()
     panels.FACEWRIGHT_UL_views.draw_item(None, bpy.context, layout, None, bpy.context.scene.facewright.views[0], 0, None, '')
     assert layout.drawn == ['name']
