@@ -20,6 +20,7 @@ from .visibility import confidence
 
 log = logging.getLogger('facewright.footage')
 
+DOUBTED = .62           # mean `confirm` over a second below which a passage is taken back: what was followed slid onto an ear
 KEPT = .45              # `confirm` from which a followed face is still one (a hand before the mouth costs some)
 FALLBACK = KEPT         # the same for a single picture where nothing better is found
 HELD_BYTES = 64 << 20   # of frames kept while searching, to be gone through backwards once the face is back
@@ -44,7 +45,7 @@ def detect_view(view: View, quality: str = 'draft', progress: Callable[[int, int
     trust = np.zeros((count, COUNT), np.float32)
     present = np.zeros(count, bool)
     for i, face in _follow_through(view, looks, (lambda done: progress(done, count)) if progress else lambda done: None):
-        if face is None:  # a doubtful passage taken back
+        if face is None:
             points[i], trust[i], present[i] = 0, 0, False
         else:
             points[i], trust[i], present[i] = face.points[:, :2], confidence(face, view.size), True
@@ -60,14 +61,14 @@ def _follow_through(view: View, looks, report: Callable[[int], None]) -> Iterato
     lost_at = 0                     # frame of the last sight, while it is lost
     others: list[Face] = []         # people that are not the one followed
     held: list[tuple[int, np.ndarray]] = []  # frames not searched since the face was lost
-    doubtful: list[int] = []        # the current run of frames below BELIEVED
+    recent: list[tuple[int, float]] = []  # (frame, belief) of the last second of following
     following, next_search, next_thorough, next_census = False, 0, 0, second
     for i, picture in enumerate(read_frames(view)):
         face = follow(picture, last, looks) if following else None
         if face is None and following:
             following, lost_at, next_search = False, i - 1, i
-            yield from ((k, None) for k in doubtful if len(doubtful) >= second // 2)
-            doubtful = []
+            yield from _taken_back(recent)
+            recent = []
         if face is None and i >= next_search:
             thorough = i >= next_thorough
             if thorough:
@@ -84,21 +85,30 @@ def _follow_through(view: View, looks, report: Callable[[int], None]) -> Iterato
                     earlier = follow(before, earlier, looks)
                     if earlier is None:
                         break
+                    recent.insert(0, (k, earlier.belief))
                     yield k, earlier
             held = []
         elif face is None:
             held.append((i, picture))
         if face is not None:
             yield i, face
-            doubtful = doubtful + [i] if face.belief < BELIEVED else []
+            recent.append((i, face.belief))
             last, following = face, True
-            if len(doubtful) >= second:
-                yield from ((k, None) for k in doubtful)
-                doubtful, following, lost_at, next_search = [], False, i - second, i + 1
+            if len(recent) >= second:
+                wrong = list(_taken_back(recent))
+                yield from wrong
+                following, recent = not wrong, [] if wrong else recent[1:]
+                lost_at, next_search = i, i + 1
             if i >= next_census:
                 others = _update(others, [f for f in find(picture, itertools.islice(quick_steps(view.size), 1)) if not same_place(f, face)])
                 next_census = i + second
         report(i + 1)
+
+
+def _taken_back(recent: list[tuple[int, float]]) -> Iterator[tuple[int, None]]:
+    """The frames of a passage that was never quite believed."""
+    if len(recent) > 1 and np.mean([belief for _, belief in recent]) < DOUBTED:
+        yield from ((i, None) for i, _ in recent)
 
 
 def follow(picture: np.ndarray, last: Face, looks=DRAFT_LOOKS) -> Face | None:

@@ -89,7 +89,7 @@ def plausible(face: Face) -> bool:
 def confirm(picture: np.ndarray, face: Face) -> float:
     """How far the near detector, which knows nothing of the landmarks, agrees: its score less twice the distance of its eyes, nose tip and mouth (in sides).
 
-    The presence score alone believes ears and faces upside down. Measured: real faces .56 to .95, ears and wrong rolls below .60, mostly below .5.
+    The presence score alone believes ears and faces upside down. Measured: real faces .56 to .95 and .7 on average in the worst clip, ears and wrong rolls below .62, .55 on average.
     """
     crop = crop_around(face.points, NEAR_MARGIN)
     if not 4 < crop.side < 1e5:

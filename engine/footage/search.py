@@ -10,7 +10,7 @@ from . import networks
 from .crops import Crop, cut
 from .looking import Face, refined
 
-BELIEVED = .6   # `confirm` from which something new is a face
+BELIEVED = .65  # `confirm` from which something new is a face
 SMALL = .2      # of a window: below, a face is detected once more from nearer
 SURE = .78      # and from which no further step is tried
 
