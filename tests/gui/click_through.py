@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import bpy
-from window import SHARE, click, drive, key, over_viewport, picture, press, results, scroll, sidebar, until, viewport
+from window import SHARE, buttons, click, drive, key, move, over_viewport, picture, press, results, sidebar, tool, until, viewport
 
 given = json.loads((SHARE / 'given.json').read_text())
 ADDON = 'bl_ext.user_default.facewright'
@@ -40,7 +40,6 @@ def open_tab():
     yield .5
     edge = sidebar().x  # drag the sidebar's edge: its usual width cuts words
     y = sidebar().y + sidebar().height / 2
-    from window import move, tool
     move(edge, y)
     yield .3
     tool('xdotool', 'mousedown', 1)
@@ -52,19 +51,24 @@ def open_tab():
     yield .5
 
 
+def look():
+    """Frame the selected object in the viewport."""
+    region = next(region for region in viewport().regions if region.type == 'WINDOW')
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=viewport(), region=region):
+        bpy.ops.view3d.view_axis(type='FRONT')
+        bpy.ops.view3d.view_selected()
+    viewport().spaces.active.shading.color_type = 'VERTEX'
+
+
 def steps():
     yield from install()
     yield from open_tab()
     yield from picture('empty')
-    if given.get('only_look'):
-        from window import buttons
-        yield from buttons()
-        return
+    results['buttons'] = sorted((yield from buttons()))
     yield from press('facewright.add_head')
     yield from until(lambda: any(o.type == 'MESH' for o in bpy.data.objects), 120, 'the head')
     results['shape keys'] = len(next(o for o in bpy.data.objects if o.type == 'MESH').data.shape_keys.key_blocks)
-    yield from over_viewport()
-    key('KP_Decimal')
+    look()
     yield from picture('head')
     yield from over_viewport()
     key('ctrl+z')
@@ -84,30 +88,25 @@ def steps():
     yield from until(lambda: len(bpy.context.scene.facewright.views) == 1, 10, 'the view')
     yield from picture('footage')
 
-    yield from press('facewright.reconstruct(')
+    place = yield from press('facewright.reconstruct(')
     yield from until(lambda: jobs().current is not None and jobs().current.fraction > .05, 120, 'progress')
-    yield from picture('running')
     results['running'] = jobs().current.state
-    yield from press('facewright.cancel')
+    found = yield from buttons('facewright.cancel', place)
+    move(*found['bpy.ops.facewright.cancel()'])
+    yield .3
+    tool('xdotool', 'click', 1)
     results['seconds to cancel'] = yield from until(lambda: jobs().running() is None, 5, 'the cancelled state')
     results['objects after cancel'] = len(bpy.data.objects)
     yield from picture('cancelled')
 
-    yield from press('facewright.reconstruct(')
+    yield from press('facewright.reconstruct(', place)
+    yield from until(lambda: jobs().current.fraction > .3, 120, 'progress')
+    yield from picture('running')
     results['seconds to reconstruct'] = yield from until(lambda: bpy.context.scene.facewright.result is not None or jobs().current.state == 'failed', 400, 'the result')
     results['failure'] = jobs().current.error if jobs().current and jobs().current.state == 'failed' else None
     if results['failure']:
         return
     results['collections'] = [c.name for c in bpy.context.scene.collection.children]
-    bpy.context.scene.frame_set((bpy.context.scene.frame_start + bpy.context.scene.frame_end) // 2)
-    yield from over_viewport()
-    if viewport().spaces.active.region_3d.view_perspective != 'CAMERA':
-        key('KP_0')
-    viewport().spaces.active.shading.color_type = 'MATERIAL'
-    yield 1.
-    yield from picture('result')
-    yield from scroll(20)
-    yield from picture('result_scrolled')
     yield from over_viewport()
     before = len(bpy.data.objects)
     key('ctrl+z')
@@ -116,6 +115,12 @@ def steps():
     key('ctrl+shift+z')
     yield 2.
     results['objects after redo'] = len(bpy.data.objects)
+
+    bpy.context.scene.frame_set((bpy.context.scene.frame_start + bpy.context.scene.frame_end) // 2)
+    yield from press('facewright.look_through')
+    yield 1.
+    results['looks through the camera'] = viewport().spaces.active.region_3d.view_perspective
+    yield from picture('result')
 
 
 drive(steps)

@@ -7,7 +7,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LIMIT = 400_000
 
 if __name__ == '__main__':
-    for name in ('empty', 'running', 'result'):
+    for name in ('head', 'running', 'result'):
         image = cv2.imread(str(ROOT / 'gui-out' / f'{name}.png'))
         target = ROOT / 'docs' / 'pictures' / f'panel_{name}.png'
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -77,13 +77,20 @@ def scroll(steps):
     yield .3
 
 
-def buttons():
-    """Where the sidebar's operator buttons are: {python command: (x, y)}, found as a person would copy them, Ctrl-C over each; a generator."""
+def buttons(wanted='', near=None):
+    """Where the sidebar's operator buttons are: {python command: (x, y)}, found as a person would copy them, Ctrl-C over each; a generator.
+
+    Stops at the first command that holds `wanted`. near: (x, y), to look from a little above there down and no further than a hand.
+    """
     region, manager = sidebar(), bpy.context.window_manager
+    columns = [region.x + region.width * .3, region.x + region.width * .7, region.x + region.width - 40]
+    top, bottom = region.y + region.height - 12, region.y
+    if near:
+        columns, top, bottom = [near[0]], near[1] + 70, near[1] - 130
     found = {}
-    for x in (region.x + region.width * .3, region.x + region.width * .7, region.x + region.width - 40):
-        y = region.y + region.height - 12
-        while y > region.y:
+    for x in columns:
+        y = top
+        while y > bottom:
             manager.clipboard = ''
             move(x, y)
             yield .05
@@ -92,18 +99,20 @@ def buttons():
             command = manager.clipboard
             if command.startswith('bpy.ops.'):
                 found.setdefault(command, (x, y))
+                if wanted and wanted in command:
+                    return found
             y -= 11
-    results.setdefault('buttons', []).append(sorted(found))
     return found
 
 
-def press(words):
-    """Click the sidebar's button whose command holds `words`; a generator."""
-    found = yield from buttons()
+def press(words, near=None):
+    """Click the sidebar's button whose command holds `words`; returns where it is; a generator."""
+    found = yield from buttons(words, near)
     place = next((place for command, place in found.items() if words in command), None)
     if place is None:
         raise LookupError(f'no button for {words} among {sorted(found)}')
     yield from click(*place)
+    return place
 
 
 def until(condition, seconds, what):
