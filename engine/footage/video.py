@@ -52,15 +52,16 @@ def _probe(path: Path, modified: int, length: int) -> Video:
     import av
     with _opened(path) as container:
         stream = _picture_stream(container, path)
-        packets, broken = [], 0
+        packets, left_out = [], 0
         try:
             for packet in container.demux(stream):
-                if packet.size and not packet.is_discard:
-                    broken += packet.is_corrupt
+                if packet.size and packet.is_discard:  # by an edit list
+                    left_out += 1
+                elif packet.size:
                     packets.append((packet.pts, packet.is_keyframe))
         except av.error.FFmpegError as error:
             log.warning('%s is damaged after frame %d (%s)', path, len(packets), error)
-        declared = stream.frames
+        declared = stream.frames - left_out
         rate = stream.average_rate or stream.guessed_rate or stream.base_rate
         base = stream.time_base
         focal = next((container.metadata[k] for k in FOCAL_KEYS if k in container.metadata), None)
@@ -125,7 +126,9 @@ def _pictures(path: Path, video: Video, indices: np.ndarray) -> Iterator[np.ndar
                     got = next(decoder, None)
                     if got is None:
                         break
-                    at = int(np.searchsorted(video.stamps, got.pts)) if video.stamps is not None and got.pts is not None else position
+                    at = _index(video, got.pts, position)
+                    if at is None:
+                        continue
                     held = (at, got)
                     if start is not None and at > index and at > 0:  # the seek landed too late: read from the beginning
                         container.seek(int(video.stamps[0]), stream=stream)
@@ -139,6 +142,16 @@ def _pictures(path: Path, video: Video, indices: np.ndarray) -> Iterator[np.ndar
                     frame, held = held[1], None
                 break
             yield None if frame is None else _shown(frame, video)
+
+
+def _index(video: Video, stamp: int | None, position: int) -> int | None:
+    """Which frame a decoded picture is; None for one that an edit list leaves out."""
+    if video.stamps is None or stamp is None:
+        return position
+    at = int(np.searchsorted(video.stamps, stamp))
+    at = min((k for k in (at - 1, at) if 0 <= k < len(video.stamps)), key=lambda k: abs(int(video.stamps[k]) - stamp))
+    spacing = np.median(np.diff(video.stamps)) if len(video.stamps) > 1 else 1
+    return at if abs(int(video.stamps[at]) - stamp) <= spacing / 2 else None
 
 
 def _jump(video: Video, position: int, index: int) -> int | None:
@@ -170,10 +183,6 @@ def _decoded(container, stream, path: Path) -> Iterator:
             packet = next(packets, None)
             if packet is None:
                 return
-            if packet.is_discard and packet.size:
-                for _ in packet.decode():
-                    pass
-                continue
             yield from packet.decode()
         except av.error.EOFError:
             return

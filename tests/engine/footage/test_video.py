@@ -75,6 +75,21 @@ def test_the_true_rate(tmp_path, rate):
     np.testing.assert_allclose(view.times, np.arange(60) / float(rate), atol=1e-4)
 
 
+def test_what_an_edit_list_cuts_off_is_not_shown(tmp_path, caplog):
+    import av
+    with av.open(str(tmp_path / 'a.mp4'), 'w', options={'avoid_negative_ts': 'disabled', 'use_editlist': '1', 'movflags': '+negative_cts_offsets'}) as container:
+        stream = container.add_stream('libx264', rate=25, options={'bf': '2', 'crf': '4'})
+        stream.width, stream.height, stream.pix_fmt = 640, 16, 'yuv420p'
+        for i, picture in enumerate(clip(20, (640, 16))):
+            frame = av.VideoFrame.from_ndarray(picture, format='rgb24')
+            frame.pts, frame.time_base = i - 6, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    view = opened(tmp_path / 'a.mp4')
+    assert [films.column(f) for f in read_frames(view)] == list(range(6, 20)) and view.times[0] == 0
+    assert [films.column(f) for f in read_frames(view, [5, 13])] == [11, 19] and 'early' not in caplog.text
+
+
 def test_sound_is_noticed(tmp_path):
     assert opened(films.write_video(tmp_path / 'a.mp4', clip(), sound=True)).has_sound
 
