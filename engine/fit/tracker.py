@@ -5,6 +5,7 @@ per landmark); then windows of frames are solved with that held, so that memory 
 """
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -257,7 +258,20 @@ def find_deviation(problem: Problem, shared: Shared, motion: Motion, options: Tr
 
 def track(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observations: Observations, options: TrackOptions = TrackOptions(),
           neutral_frame: int = -1) -> Iterator[tuple[float, str] | Track]:
-    """A generator of (fraction, stage), whose return value is the Track. neutral_frame counts the first view's frames (−1: unknown)."""
+    """A generator of (fraction, stage), whose return value is the Track. neutral_frame counts the first view's frames (−1: unknown).
+
+    Half the cores: the matrices are small, and OpenMP's threads wait by spinning, which on a busy machine costs ten times what they bring.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+    try:
+        return (yield from _track(model, landmarks, footage, observations, options, neutral_frame))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _track(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observations: Observations, options: TrackOptions, neutral_frame: int
+           ) -> Iterator[tuple[float, str] | Track]:
     basis = landmark_basis(model, landmarks)
     confidence = landmarks.confidence
     priors = make_priors(model.names, options)
