@@ -30,9 +30,11 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument('--out', required=True, type=Path, metavar='DIR', help='folder for the results')
     add.add_argument('--views', nargs='+', default=(), metavar='NAME', help="which of a capture's views to use (default: all)")
     add.add_argument('--lens', type=positive, metavar='MM', help="the lens' focal length, as on a 35-mm camera, where you know it")
+    add.add_argument('--rate', type=positive, metavar='FPS', help='frames a second of an image sequence (default: 24)')
     add.add_argument('--start', type=seconds, metavar='S', help='first second of the clip to use')
     add.add_argument('--end', type=seconds, metavar='S', help='last second of the clip to use')
     add.add_argument('--neutral-frame', type=int, metavar='N', help='number of a used frame (from 0) in which the face is at rest')
+    add.add_argument('--smooth', type=share, default=.5, metavar='0..1', help='how much to calm the performance; blinks are kept (default: 0.5)')
 
     add = verbs.add_parser('model', help='read a face model once, so that later runs open it in a second')
     add.add_argument('source', metavar='PATH', help='an ICT-FaceKit folder, .zip or .tar')
@@ -55,16 +57,25 @@ def seconds(text: str) -> float:
     return value
 
 
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError
+    return value
+
+
 def arguments_of(options: argparse.Namespace) -> tuple[str, dict]:
     """The task a command line asks for, and its arguments."""
     if options.verb == 'model':
         return 'import_model', {'source': options.source}
-    extra = {'lens_mm': options.lens, 'start': options.start, 'end': options.end}
+    extra = {'lens_mm': options.lens, 'fps': options.rate, 'start': options.start, 'end': options.end}
     extra = {key: value for key, value in extra.items() if value is not None}
     if options.start is not None and options.end is not None and options.end <= options.start:
         raise FacewrightError(f'--end {options.end:g} does not come after --start {options.start:g}: give a later end.')
     return 'reconstruct', {'sources': [{'path': source, **extra} for source in options.sources], 'out': str(options.out),
-                           'model': options.model, 'quality': options.quality, 'views': list(options.views), 'neutral_frame': options.neutral_frame}
+                           'model': options.model, 'quality': options.quality, 'views': list(options.views), 'neutral_frame': options.neutral_frame,
+                           'smooth': options.smooth}
 
 
 def clock(remaining: float) -> str:

@@ -41,11 +41,11 @@ def replace(monkeypatch, task):
 
 def test_reconstruct_hands_everything_on(asked, tmp_path, capfd):
     code = cli.main(['reconstruct', 'a.mp4', 'b c.mov', '--model', 'ict.zip', '--quality', 'final', '--out', str(tmp_path), '--views', 'v1', 'v2',
-                     '--lens', '26', '--start', '1.5', '--end', '4', '--neutral-frame', '12'])
+                     '--lens', '26', '--rate', '25', '--smooth', '0', '--start', '1.5', '--end', '4', '--neutral-frame', '12'])
     assert code == 0
-    shared = {'lens_mm': 26., 'start': 1.5, 'end': 4.}
+    shared = {'lens_mm': 26., 'fps': 25., 'start': 1.5, 'end': 4.}
     assert asked == [{'sources': [{'path': 'a.mp4', **shared}, {'path': 'b c.mov', **shared}], 'out': str(tmp_path), 'model': 'ict.zip',
-                      'quality': 'final', 'views': ['v1', 'v2'], 'neutral_frame': 12}]
+                      'quality': 'final', 'views': ['v1', 'v2'], 'neutral_frame': 12, 'smooth': 0.}]
     out, err = capfd.readouterr()
     assert 'clip: face tracked in 29 of 30 frames, focal length 1234 px' in out and '1.23 %' in out and str(tmp_path) in out
     assert 'Finding the face, 1:05 min left' in err
@@ -54,7 +54,8 @@ def test_reconstruct_hands_everything_on(asked, tmp_path, capfd):
 
 def test_the_defaults(asked, tmp_path):
     assert cli.main(['reconstruct', 'capture.json', '--out', str(tmp_path)]) == 0
-    assert asked == [{'sources': [{'path': 'capture.json'}], 'out': str(tmp_path), 'model': 'builtin', 'quality': 'draft', 'views': [], 'neutral_frame': None}]
+    assert asked == [{'sources': [{'path': 'capture.json'}], 'out': str(tmp_path), 'model': 'builtin', 'quality': 'draft', 'views': [], 'neutral_frame': None,
+                      'smooth': .5}]
 
 
 def test_model_imports(asked, capfd):
@@ -87,7 +88,8 @@ def test_an_unforeseen_error_keeps_its_log(asked, monkeypatch, tmp_path, capfd):
 
 def test_wrong_command_lines(asked, tmp_path, capfd):
     for line in (['reconstruct', 'a.mp4'], ['reconstruct', '--out', 'x'], ['reconstruct', 'a.mp4', '--out', 'x', '--quality', 'best'],
-                 ['reconstruct', 'a.mp4', '--out', 'x', '--lens', '-3'], ['reconstruct', 'a.mp4', '--out', 'x', '--start', 'nan'], ['dance'], []):
+                 ['reconstruct', 'a.mp4', '--out', 'x', '--lens', '-3'], ['reconstruct', 'a.mp4', '--out', 'x', '--smooth', '2'],
+                 ['reconstruct', 'a.mp4', '--out', 'x', '--start', 'nan'], ['dance'], []):
         with pytest.raises(SystemExit) as stop:
             cli.main(line)
         assert stop.value.code == 2, line
