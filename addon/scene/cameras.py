@@ -12,7 +12,6 @@ import numpy as np
 from ...engine.errors import FacewrightError
 from . import units
 
-
 MARK = 'facewright_footage'  # custom property of a camera: width, height, pixel aspect x and y of its footage
 
 
@@ -76,35 +75,62 @@ def look_through(scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
 
 
 def put_clip_behind(camera: bpy.types.Object, view: SolvedView, frame: int) -> None:
-    """Show the footage behind a camera; its first used frame at the scene's `frame`. Missing footage is left out."""
-    if not view.path.exists():
+    """Show the footage behind a camera; its first used frame at the scene's `frame`. Footage that has gone, or that Blender cannot read, is left out."""
+    shown = _picture(view) if view.kind == 'photo' else _clip(view, frame)
+    if shown is None:
         return
     background = camera.data.background_images.new()
     background.alpha, background.display_depth, background.frame_method = 1.0, 'BACK', 'STRETCH'
     camera.data.show_background_images = True
     if view.kind == 'photo':
-        background.source, background.image = 'IMAGE', bpy.data.images.load(str(view.path), check_existing=True)
+        background.source, background.image = 'IMAGE', shown
         return
-    clip = bpy.data.movieclips.load(str(view.path))
-    clip.name = view.name
-    clip.frame_start = frame - view.first
-    background.source, background.clip = 'MOVIE_CLIP', clip
-    if view.rotation % 180 and tuple(clip.size) == (view.size[1], view.size[0]):  # this Blender ignores the file's rotation flag
-        background.rotation = -math.radians(view.rotation)
+    background.source, background.clip = 'MOVIE_CLIP', shown
+    if _ignores_rotation(shown, view):
+        background.frame_method, background.rotation = 'FIT', math.radians(view.rotation)  # clockwise, as the footage's
+        background.scale = max(view.size) / min(view.size) if view.rotation % 180 else 1.
+
+
+def _picture(view: SolvedView) -> bpy.types.Image | None:
+    try:
+        image = bpy.data.images.load(str(view.path), check_existing=True)
+    except RuntimeError:
+        return None
+    return image if image.size[0] else None
+
+
+def _clip(view: SolvedView, frame: int) -> bpy.types.MovieClip | None:
+    try:
+        clip = bpy.data.movieclips.load(str(view.path))
+    except RuntimeError:
+        return None
+    if clip.frame_duration == 0:
+        bpy.data.movieclips.remove(clip)
+        return None
+    clip.name, clip.frame_start = view.name, frame - view.first
+    return clip
+
+
+def _ignores_rotation(clip: bpy.types.MovieClip, view: SolvedView) -> bool:
+    """Whether this Blender (4.3 and before) shows a video as it is stored, not as its rotation flag says."""
+    if view.rotation % 180:
+        return tuple(clip.size) != tuple(view.size)
+    return view.rotation % 360 == 180 and bpy.app.version < (4, 4)
 
 
 def add_sound(scene: bpy.types.Scene, view: SolvedView, frame: int) -> None:
-    """Put the clip's sound into the sequencer: what is heard at the scene's `frame` is what was heard at the first used frame."""
+    """Put the clip's sound into the sequencer, to the scene's end: what is heard at `frame` is what was heard at the first used frame."""
     if not bpy.app.build_options.audaspace or not view.path.exists():
         return
     editor = scene.sequence_editor_create()
     strips = editor.strips if hasattr(editor, 'strips') else editor.sequences
     everything = editor.strips_all if hasattr(editor, 'strips_all') else editor.sequences_all
     channel = 1 + max((s.channel for s in everything), default=0)
-    strip = strips.new_sound(view.name, str(view.path), channel, frame - view.first)
+    try:
+        strip = strips.new_sound(view.name, str(view.path), channel, frame - view.first)
+    except RuntimeError:  # a format this Blender cannot read
+        return
     if view.first > 0:
         strip.frame_offset_start = view.first
-    length = len(view.time)
-    if strip.frame_final_duration > length:
-        strip.frame_final_duration = length
+    strip.frame_final_duration = min(strip.frame_final_duration, scene.frame_end - frame + 1)
     scene.sync_mode = 'AUDIO_SYNC'

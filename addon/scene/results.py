@@ -1,6 +1,7 @@
 """A reconstruction's result folder → head, performance, cameras, clip and sound, all in one new collection."""
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -35,12 +36,24 @@ def apply_result(scene: bpy.types.Scene, folder: Path, model: FaceModel, naming:
     report, rig, performance, views = read_report(folder), read_rig(folder / 'rig.npz'), read_performance(folder / 'performance.npz'), cameras.read_views(folder)
     if len(rig.neutral) != model.vertex_count or not views:
         raise FacewrightError(f'The result in {folder} was made with another face model: choose that one, or reconstruct again.')
-    before = {kind: set(getattr(bpy.data, kind)) for kind in ('collections', 'objects', 'meshes', 'materials', 'cameras', 'actions', 'movieclips', 'images')}
-    try:
+    with _all_or_nothing(scene):
         return _build(scene, report, rig, performance, views, model, naming, sound, start)
+
+
+@contextlib.contextmanager
+def _all_or_nothing(scene: bpy.types.Scene):
+    """Where the block fails: remove the data it made and give the scene its settings back."""
+    had = {kind: set(getattr(bpy.data, kind)) for kind in ('collections', 'objects', 'meshes', 'materials', 'cameras', 'actions', 'movieclips', 'images', 'sounds')}
+    settings = [(owner, name, getattr(owner, name)) for owner, names in (
+        (scene, ('frame_start', 'frame_end', 'frame_current', 'camera', 'sync_mode')),
+        (scene.render, ('fps', 'fps_base', 'resolution_x', 'resolution_y', 'resolution_percentage', 'pixel_aspect_x', 'pixel_aspect_y'))) for name in names]
+    try:
+        yield
     except Exception:
-        for kind, had in before.items():
-            bpy.data.batch_remove([made for made in getattr(bpy.data, kind) if made not in had])
+        for owner, name, value in settings:
+            setattr(owner, name, value)
+        for kind, before in had.items():
+            bpy.data.batch_remove([made for made in getattr(bpy.data, kind) if made not in before])
         raise
 
 

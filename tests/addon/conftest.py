@@ -102,7 +102,7 @@ FLIP = np.diag([1., -1., -1.])
 
 
 def make_result(folder: Path, model: FaceModel, model_path: str, frames: int = 24, fps: float = 30 / 1.001, size=(640, 480), focal=900., centre=None,
-                aspect=1., times=None, views=None, clip: Path | None = None, kind='video', first=0, sound=False, fitted=True) -> dict:
+                aspect=1., times=None, views=None, clip: Path | None = None, kind='video', first=0, sound=False, fitted=True, flag=0) -> dict:
     """A reconstruction's folder as the engine writes it, of a known performance; returns what is in it.
 
     One camera at the world's origin (OpenCV axes), unless `views` gives [(name, R, t)] in a y-up world.
@@ -132,7 +132,7 @@ def make_result(folder: Path, model: FaceModel, model_path: str, frames: int = 2
     per_frame[3] = None
     report = {'version': '0.1.0', 'model': model_path, 'quality': 'draft', 'seconds': {}, 'error': {'mean_percent': 1.5, 'mean_px': 1., 'per_frame': per_frame},
               'views': [{'name': n, 'path': str(clip), 'kind': kind, 'size': list(size), 'fps': fps, 'frames': frames, 'tracked': frames - 1, 'first': first,
-                         'focal_px': focal, 'sound': sound} for n, _, _ in listed]}
+                         'rotation': flag, 'focal_px': focal, 'sound': sound} for n, _, _ in listed]}
     (folder / 'cameras.json').write_text(json.dumps({'units': 'cm', 'cameras': cameras}), encoding='utf-8')
     (folder / 'report.json').write_text(json.dumps(report), encoding='utf-8')
     return {'rig': rig, 'performance': performance, 'cameras': cameras, 'report': report}

@@ -15,9 +15,10 @@ VIDEO = '''
 import sys
 from fractions import Fraction
 import av, numpy as np
-path, frames = sys.argv[1], int(sys.argv[2])
+path, frames, turn = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 out = av.open(path, 'w')
 picture = out.add_stream('mpeg4', rate=Fraction(30000, 1001)); picture.width, picture.height, picture.pix_fmt = 64, 48, 'yuv420p'
+picture.set_display_rotation(-turn)
 sound = out.add_stream('aac', rate=48000)
 for i in range(frames):
     frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 8 * i, np.uint8), format='rgb24')
@@ -37,7 +38,7 @@ out.close()
 def clip(tmp_path) -> Path:
     """30 frames of 29.97 fps, each 8 grey levels lighter than the one before, with sound."""
     path = tmp_path / 'clip mit ton ü.mp4'
-    subprocess.run([sys.executable, '-I', '-c', VIDEO, str(path), '30'], check=True)
+    subprocess.run([sys.executable, '-I', '-c', VIDEO, str(path), '30', '0'], check=True)
     return path
 
 
@@ -112,6 +113,29 @@ def test_the_clip_lies_behind_the_camera_in_step(tmp_path, model, model_path, cl
     assert (shown.source, shown.display_depth) == ('MOVIE_CLIP', 'BACK')
     movie = shown.clip
     assert tuple(movie.size) == (64, 48) and movie.frame_start == 1 - first
+
+
+@pytest.mark.parametrize('turn, size', [(90, (48, 64)), (270, (48, 64)), (180, (64, 48)), (0, (64, 48))])
+def test_a_phone_s_turned_clip_stands_upright(tmp_path, model, model_path, turn, size):
+    """Blender 4.2 shows such a video as it is stored; later ones turn it themselves."""
+    clip = tmp_path / 'turned.mp4'
+    subprocess.run([sys.executable, '-I', '-c', VIDEO, str(clip), '20', str(turn)], check=True)
+    make_result(tmp_path / 'r', model, model_path, frames=20, size=size, clip=clip, flag=turn)
+    api.apply_result(bpy.context, tmp_path / 'r')
+    shown = bpy.context.scene.camera.data.background_images[0]
+    if turn and bpy.app.version < (4, 4):
+        assert (shown.rotation, shown.frame_method) == (pytest.approx(np.radians(turn)), 'FIT')
+        assert shown.scale == pytest.approx(64 / 48 if turn % 180 else 1)
+    else:
+        assert shown.rotation == 0 and tuple(shown.clip.size) == size
+
+
+def test_a_clip_that_blender_cannot_read_is_left_out(tmp_path, model, model_path):
+    (tmp_path / 'odd.mp4').write_bytes(b'no video')
+    for kind in ('video', 'photo'):
+        make_result(tmp_path / kind, model, model_path, clip=tmp_path / 'odd.mp4', sound=True, kind=kind)
+        api.apply_result(bpy.context, tmp_path / kind)
+        assert len(bpy.context.scene.camera.data.background_images) == 0
 
 
 def test_a_photo_lies_behind_the_camera(tmp_path, model, model_path):

@@ -192,9 +192,13 @@ def test_a_damaged_result_leaves_nothing_half_made(result, spoil):
 def test_a_failure_halfway_leaves_nothing_half_made(result, monkeypatch):
     from facewright.addon.scene import cameras
     monkeypatch.setattr(cameras, 'put_clip_behind', lambda *_: 1 / 0)
+    scene = bpy.context.scene
     before = {k: len(getattr(bpy.data, k)) for k in ('objects', 'meshes', 'collections', 'actions', 'materials', 'cameras')}
+    settings = lambda: (scene.render.fps, scene.render.fps_base, scene.frame_start, scene.frame_end, scene.render.resolution_x, scene.camera)
+    had = settings()
     with pytest.raises(RuntimeError, match='unforeseen'):
         bpy.ops.facewright.apply_result(directory=str(result[0]))
+    assert settings() == had
     assert before == {k: len(getattr(bpy.data, k)) for k in before}
 
 
