@@ -9,7 +9,7 @@ from .looking import Face
 AVERTED, FACING = -.15, .2       # cosine between a landmark's normal and the view, from hidden to trusted: the oval of a frontal face lies at 0 to .3
 SHUT, OPEN = .04, .14            # lid gap / eye width, from no iris to a trusted one
 LEAST = .02
-PROFILE = 50., 70.               # degrees of yaw over which the network's answer loses its worth
+PROFILE = 25., 65.               # degrees of yaw over which the network's answers lose their worth: errors against the dev capture's truth are twice as large at 50 as at 20
 DISAGREEMENT = .03               # of the eye distance: spread between looks that costs a landmark most of its trust
 
 
