@@ -91,7 +91,7 @@ def smooth_performance(context: bpy.types.Context, strength: float = .5, motion:
     for head in found:
         frames = actions.key_frames(head)
         values, rotation, place = actions.sample(context, head, frames)
-        keys = [n for n in values if actions.is_keyed(head.data.shape_keys, actions.value_path(n))]
+        keys = [n for n in names.matches(values) if actions.is_keyed(head.data.shape_keys, actions.value_path(n))]
         weights = np.stack([values[k] for k in keys], -1).astype(np.float32)
         calm = smoothing.smooth(Performance(frames / actions.scene_fps(context.scene), weights, tuple(keys), rotation, place / units.METRES, actions.scene_fps(context.scene)), strength)
         actions.write_weights(head.data.shape_keys, frames, dict(zip(keys, calm.weights.T)))

@@ -23,24 +23,25 @@ def curves(datablock: bpy.types.ID, create: bool = False, action: bpy.types.Acti
     data = datablock.animation_data
     if not create and (data is None or data.action is None):
         return None
-    data = data or datablock.animation_data_create()
+    if data is None:
+        data = datablock.animation_data_create()
     if data.action is None:
         data.action = action or bpy.data.actions.new(f'{datablock.name} performance')
     if not hasattr(data, 'action_slot'):
         return data.action.fcurves
-    from_strips = [s for layer in data.action.layers for s in layer.strips if s.type == 'KEYFRAME']
+    strips = [s for layer in data.action.layers for s in layer.strips if s.type == 'KEYFRAME']
     if data.action_slot is None:
         if not create:
             return None
         data.action_slot = data.action.slots.new(id_type=datablock.id_type, name=datablock.name)
-    if not from_strips:
+    if not strips:
         layer = data.action.layers[0] if data.action.layers else data.action.layers.new('Layer')
-        from_strips = [layer.strips.new(type='KEYFRAME')]
-    bag = from_strips[0].channelbag(data.action_slot, ensure=create)
+        strips = [layer.strips.new(type='KEYFRAME')]
+    bag = strips[0].channelbag(data.action_slot, ensure=create)
     return None if bag is None else bag.fcurves
 
 
-def write_curve(fcurves, path: str, index: int, frames: np.ndarray, values: np.ndarray, group: str = '') -> None:
+def write_curve(fcurves, path: str, index: int, frames: np.ndarray, values: np.ndarray) -> None:
     """Replace one F-curve by T keyframes at (possibly fractional) frames."""
     old = fcurves.find(path, index=index)
     if old is not None:

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ...engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES, MERGED, TO_ICT
+from ...engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES, MERGED, TO_ARKIT, TO_ICT
 from ...engine.performance import Performance
 
 
 def _plain(name: str) -> str:
     """'mouthSmile_L', 'MouthSmileLeft', 'Mouth Smile.L' → 'mouthsmileleft'."""
-    name = re.sub(r'[_. -]([LR])$', lambda m: {'L': 'left', 'R': 'right'}[m[1]], name)
+    name = re.sub(r'[_. -]([LRlr])$', lambda m: {'l': 'left', 'r': 'right'}[m[1].lower()], name)
     return re.sub(r'[^a-z0-9]', '', name.lower())
 
 
@@ -27,6 +27,11 @@ def expression(key: str) -> str | None:
 def matches(keys: Iterable[str]) -> dict[str, str]:
     """{shape key: ICT or ARKit name} for the keys that have one."""
     return {k: e for k in keys if (e := expression(k)) is not None}
+
+
+def spelled(name: str, naming: str) -> str:
+    """An expression under ICT's ('ICT') or ARKit's ('ARKIT') name, where that has one for it; else as it is."""
+    return TO_ARKIT.get(name, name) if naming == 'ARKIT' else TO_ICT[name][0] if len(TO_ICT.get(name, ())) == 1 else name
 
 
 def columns(performance: Performance, keys: Iterable[str]) -> dict[str, np.ndarray]:
@@ -49,4 +54,4 @@ def performance_names(keys: Iterable[str]) -> dict[str, str]:
     found = matches(keys)
     halves = {h for pair in MERGED.values() for h in pair}
     ict = any(n in halves for n in found.values()) or not any(k in found for k in set(ARKIT_NAMES) - set(ICT_NAMES))
-    return {k: TO_ICT[n][0] if ict and len(TO_ICT.get(n, ())) == 1 else n for k, n in found.items()}
+    return {k: spelled(n, 'ICT') if ict else n for k, n in found.items()}

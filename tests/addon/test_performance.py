@@ -228,6 +228,36 @@ def test_names_there_and_back(model, model_path, saved):
     assert api.rename_shape_keys(bpy.context, 'ICT') == 0
 
 
+def test_odd_spellings_become_proper_names_and_other_keys_stay():
+    thing = character(['EyeBlinkLeft', 'mouthSmile.L', 'jaw_open', 'CheekPuff_l', 'cheekPuff.R', 'myOwn'])
+    shown = lambda: [k.name for k in thing.data.shape_keys.key_blocks[1:]]
+    bpy.ops.facewright.rename_shape_keys(naming='ARKIT')
+    assert shown() == ['eyeBlinkLeft', 'mouthSmileLeft', 'jawOpen', 'cheekPuff', 'myOwn']
+    bpy.ops.facewright.rename_shape_keys(naming='ICT')
+    assert shown() == ['eyeBlink_L', 'mouthSmile_L', 'jawOpen', 'cheekPuff_L', 'myOwn', 'cheekPuff_R']
+
+
+def test_a_mesh_with_both_sets_of_names_loses_nothing():
+    both = ['mouthSmile_L', 'mouthSmileLeft', 'cheekPuff', 'cheekPuff_L', 'cheekPuff_R']
+    thing = character(both)
+    for naming in ('ARKIT', 'ICT'):
+        bpy.ops.facewright.rename_shape_keys(naming=naming)
+        assert [k.name for k in thing.data.shape_keys.key_blocks[1:]] == both
+
+
+def test_smoothing_leaves_other_keys_alone(saved):
+    thing = character([*ICT_NAMES, 'myOwn'])
+    bpy.ops.facewright.import_performance(filepath=saved(performance()))
+    own = thing.data.shape_keys.key_blocks['myOwn']
+    own.slider_max = 5
+    for frame, value in ((1, 0.), (5, 4.), (9, 0.)):
+        own.value = value
+        own.keyframe_insert('value', frame=frame)
+    bpy.ops.facewright.smooth_performance(strength=1)
+    bpy.context.scene.frame_set(5)
+    assert own.value == 4
+
+
 def test_meshes_without_such_keys_are_refused_in_a_sentence(saved, tmp_path):
     path = saved(performance())
     bpy.ops.mesh.primitive_cube_add()
