@@ -106,7 +106,7 @@ class FACEWRIGHT_PT_reconstruct(Panel, bpy.types.Panel):
         draw_job(context, layout, ('reconstruct',))
         if settings.result and settings.result.name in context.scene.objects:
             self.draw_result(layout, settings.result, context.scene.frame_current)
-        else:
+        elif job is None:
             layout.operator('facewright.apply_result', icon='IMPORT')
 
     def draw_result(self, layout, head, frame):

@@ -1,0 +1,70 @@
+"""docs/scripting.md from the operators themselves; test_scripting_reference.py keeps the two in step.
+
+Written anew by: PYTHONPATH=<folder of bpy> python tests/addon/scripting_reference.py
+"""
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TARGET = ROOT / 'docs' / 'scripting.md'
+
+HEAD = '''# Scripting Blender
+
+Written from the operators by `tests/addon/scripting_reference.py`; a test keeps it in step.
+
+Every operator raises `RuntimeError` with one sentence where something is wrong. Operators that take long (`reconstruct`, `import_face_model`,
+`download_face_model`, and `add_head` and `apply_result` the first time) start a job in a window and return `{'RUNNING_MODAL'}`; under `blender -b`, and with the
+`bpy` module, they return when it is done. `bpy.ops.facewright.cancel()` stops it.
+
+What the panels show is `scene.facewright`. The same as Python functions: `addon/api`.
+'''
+
+
+def default_of(prop) -> str:
+    """A property's default as one writes it in Python."""
+    if prop.type == 'COLLECTION':
+        return '[]'
+    if prop.type == 'POINTER':
+        return 'None'
+    if prop.type == 'FLOAT':
+        return f'{prop.default:.6g}'
+    return repr(prop.default)
+
+
+def meaning_of(prop) -> str:
+    """Its description and, of a choice, the items."""
+    items = ', '.join(f'`{i.identifier}`' for i in prop.enum_items) if prop.type == 'ENUM' else ''
+    return prop.description + (f' ({items})' if items else '')
+
+
+def table(properties) -> list[str]:
+    """A Markdown table of RNA properties."""
+    return ['| parameter | default | meaning |', '|---|---|---|', *(f'| `{p.identifier}` | `{default_of(p)}` | {meaning_of(p)} |' for p in properties)]
+
+
+def reference() -> str:
+    """The whole page."""
+    import bpy
+    from facewright.addon import CLASSES
+    from facewright.addon.operators import footage, head, performance, reconstruct
+    lines = [HEAD]
+    for title, module in (('Head', head), ('Footage', footage), ('Reconstruct', reconstruct), ('Performance', performance)):
+        lines.append(f'## {title}\n')
+        for cls in module.CLASSES:
+            rna = getattr(bpy.ops.facewright, cls.bl_idname.removeprefix('facewright.')).get_rna_type()
+            shown = [p for p in rna.properties if p.identifier != 'rna_type' and not p.is_hidden]
+            lines += [f'### bpy.ops.{cls.bl_idname}\n', rna.description + '.\n', *(table(shown) + [''] if shown else [])]
+    for title, name in (('scene.facewright', 'Settings'), ('scene.facewright.views[i]', 'FootageView')):
+        cls = next(c for c in CLASSES if c.__name__ == name)
+        lines += [f'## {title}\n', *table(cls.bl_rna.properties[n] for n in cls.__annotations__), '']
+    return '\n'.join(lines)
+
+
+if __name__ == '__main__':
+    sys.path.insert(0, str(ROOT / 'engine'))
+    import worker
+    worker.register_package(ROOT)
+    import facewright
+    facewright.register()
+    TARGET.write_text(reference(), encoding='utf-8')
+    print(TARGET)
