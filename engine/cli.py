@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import time
@@ -148,6 +149,8 @@ def main(arguments: list[str] | None = None) -> int:
             saved, log = None, None  # no cache folder to write to: libraries' chatter is shown
     line = ProgressLine(errors)
     keep_log = False
+    out = getattr(options, 'out', None)
+    new_folder = out is not None and not out.exists()
     try:
         wrong = worker.prepare_imports()
         if wrong:
@@ -173,6 +176,9 @@ def main(arguments: list[str] | None = None) -> int:
                 os.close(copy)
             if not keep_log:
                 log.unlink(missing_ok=True)
+    if code and new_folder:
+        with contextlib.suppress(OSError):
+            out.rmdir()  # made for this run, and empty
     if code == 0:
         print(text)
     else:

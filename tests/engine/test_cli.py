@@ -74,6 +74,18 @@ def test_an_error_is_its_sentence_on_standard_error(asked, monkeypatch, tmp_path
     assert out == '' and err.splitlines()[-1] == 'facewright: There is no face in a.mp4: choose another clip.'
 
 
+def test_a_failure_takes_its_new_folder_away_and_no_other(asked, monkeypatch, tmp_path):
+    def reconstruct(out, **arguments):
+        (tmp_path / out).mkdir(exist_ok=True)
+        yield Progress(0., 'Start')
+        raise FacewrightError('No.')
+    replace(monkeypatch, reconstruct)
+    (tmp_path / 'old').mkdir()
+    for name in ('new', 'old'):
+        assert cli.main(['reconstruct', 'a.mp4', '--out', str(tmp_path / name)]) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ['old']
+
+
 def test_an_unforeseen_error_keeps_its_log(asked, monkeypatch, tmp_path, capfd):
     def reconstruct(**arguments):
         yield Progress(0., 'Start')
