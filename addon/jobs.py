@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
@@ -74,7 +75,7 @@ class Job:
             self._take(self._lines.popleft())
         if self.state == 'running' and ended:
             code = self._process.returncode
-            reason = f'signal {-code}' if code < 0 else f'exit code {code}'
+            reason = 'signal 9, as when the memory is full' if code == -9 else f'signal {-code}' if code < 0 else f'exit code {code}'
             self._fail(f'The engine stopped unexpectedly ({reason}): try again, and if it happens again look into its log.', self.folder / 'log.txt')
         if self.state != 'running':
             self._end()
@@ -147,10 +148,21 @@ def cancel() -> bool:
     return job is not None
 
 
-def wait(job: Job) -> dict:
-    """Run a job to its end and return its result; FacewrightError with its sentence, and its log's path, where it failed."""
-    while job.poll() == 'running':
-        time.sleep(0.02)
+def wait(job: Job, tell: Callable[[str], None] = lambda stage: None) -> dict:
+    """Run a job to its end and return its result; FacewrightError with its sentence, and its log's path, where it failed.
+
+    tell: called with each new stage. An interruption (Ctrl-C) cancels the job.
+    """
+    stage = None
+    try:
+        while job.poll() == 'running':
+            if job.stage != stage:
+                stage = job.stage
+                tell(stage)
+            time.sleep(0.02)
+    except BaseException:
+        job.cancel()
+        raise
     return result(job)
 
 

@@ -21,7 +21,7 @@ class FACEWRIGHT_UL_views(bpy.types.UIList):
     """The footage, a row a view."""
 
     def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flt_flag=0):
-        layout.prop(item, 'name', text='', emboss=False, icon=item.bl_rna.properties['kind'].enum_items[item.kind].icon)
+        layout.prop(item, 'label', text='', emboss=False, icon=item.bl_rna.properties['kind'].enum_items[item.kind].icon)
 
 
 class FACEWRIGHT_PT_head(Panel, bpy.types.Panel):

@@ -19,7 +19,7 @@ KIND_ITEMS = (('VIDEO', 'Video', 'A video file', 'FILE_MOVIE', 0), ('SEQUENCE', 
 
 class FootageView(bpy.types.PropertyGroup):
     """One camera's footage."""
-    name: StringProperty(name='Name', description='What this view is called in messages and on its camera', default='View')
+    label: StringProperty(name='Name', description='What this view is called in messages and on its camera', default='View')
     filepath: StringProperty(name='File', description='The video, the photo, the first image of a sequence, or a capture.json', subtype='FILE_PATH')
     kind: EnumProperty(name='Kind', description='What the file is', items=KIND_ITEMS)
     lens: FloatProperty(name='Lens', description='Focal length as on a 35-mm camera, in millimetres (a phone\'s main camera: about 26). 0: unknown, found from the footage',

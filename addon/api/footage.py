@@ -18,7 +18,7 @@ def add_footage(scene: bpy.types.Scene, path: str, name: str = '', kind: str = '
     path = checked_path(path, 'footage')
     view = scene.facewright.views.add()
     view.filepath, view.kind = path, kind_of(Path(path)) if kind == 'AUTO' else kind
-    view.name = name or (Path(path).parent.name if view.kind == 'CAPTURE' else Path(path).stem)
+    view.label = name or (Path(path).parent.name if view.kind == 'CAPTURE' else Path(path).stem)
     view.lens, view.offset, view.start, view.end, view.fps, view.cameras = lens, offset, start, end, fps, cameras
     scene.facewright.active_view = len(scene.facewright.views) - 1
     return view

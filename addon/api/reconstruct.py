@@ -25,10 +25,10 @@ def reconstruction(scene: bpy.types.Scene, quality: str = 'draft', neutral_frame
 
 
 def _source(view) -> dict:
-    known = {'path': checked_path(view.filepath, f'footage for the view {view.name}'), 'offset': view.offset or None,
+    known = {'path': checked_path(view.filepath, f'footage for the view {view.label}'), 'offset': view.offset or None,
              'start': view.start or None, 'end': view.end or None}
     if view.kind != 'CAPTURE':
-        known |= {'name': view.name, 'kind': view.kind.lower(), 'lens_mm': view.lens or None}
+        known |= {'name': view.label, 'kind': view.kind.lower(), 'lens_mm': view.lens or None}
     if view.kind == 'SEQUENCE':
         known['fps'] = view.fps
     return {k: v for k, v in known.items() if v is not None}
@@ -38,7 +38,7 @@ def _chosen(views) -> list[str]:
     """Names of the views to use where a capture's cameras were chosen; [] for all."""
     if not any(v.kind == 'CAPTURE' and v.cameras for v in views):
         return []
-    names = [[n.strip() for n in v.cameras.split(',') if n.strip()] if v.kind == 'CAPTURE' else [v.name] for v in views]
+    names = [[n.strip() for n in v.cameras.split(',') if n.strip()] if v.kind == 'CAPTURE' else [v.label] for v in views]
     if not all(names):
         raise FacewrightError('Cameras of one capture were chosen but not of another: name them for each, or for none.')
     return sum(names, [])

@@ -51,7 +51,7 @@ class JobOperator(Operator):
         if self.job is None:
             return self.finish(context, None)
         if bpy.app.background:
-            return self.finish(context, jobs.wait(self.job))
+            return self.finish(context, jobs.wait(self.job, lambda stage: print(f'{self.job.title}: {stage}', flush=True)))
         window = context.window or context.window_manager.windows[0]
         with context.temp_override(window=window):
             self.timer = context.window_manager.event_timer_add(0.1, window=window)

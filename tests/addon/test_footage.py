@@ -43,7 +43,7 @@ def clip(tmp_path) -> Path:
 
 
 def names():
-    return [v.name for v in bpy.context.scene.facewright.views]
+    return [v.label for v in bpy.context.scene.facewright.views]
 
 
 @pytest.mark.parametrize('name, beside, kind', [

@@ -106,6 +106,18 @@ def test_a_cache_that_cannot_be_written_to_is_an_error(monkeypatch, tmp_path):
         jobs.start('echo', {})
 
 
+def test_an_interrupted_wait_ends_the_job(tmp_path, monkeypatch):
+    job, pids = hang(tmp_path)
+    told = []
+    def interrupt(_):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(jobs.time, 'sleep', interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        jobs.wait(job, told.append)
+    monkeypatch.undo()
+    assert told == ['Hanging'] and job.state == 'cancelled' and gone(pids)
+
+
 def test_loading_another_file_ends_the_job(tmp_path):
     job, pids = hang(tmp_path)
     bpy.ops.wm.read_homefile(app_template='')

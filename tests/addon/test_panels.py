@@ -87,7 +87,7 @@ def test_with_footage(tmp_path):
         assert shown in words and hidden not in words
     layout = Layout()
     panels.FACEWRIGHT_UL_views.draw_item(None, bpy.context, layout, None, bpy.context.scene.facewright.views[0], 0, None, '')
-    assert layout.drawn == ['name']
+    assert layout.drawn == ['label']
 
 
 def start_as(name, task, *arguments):

@@ -251,7 +251,7 @@ def test_saved_and_reloaded(result, model, tmp_path):
     bpy.ops.wm.open_mainfile(filepath=path)
     settings = bpy.context.scene.facewright
     head = settings.result
-    assert settings.views[0].name == 'Take 3' and settings.views[0].lens == 26
+    assert settings.views[0].label == 'Take 3' and settings.views[0].lens == 26
     assert np.allclose(posed(head, 9), before, atol=1e-7)
     assert np.abs(seen_by(bpy.context.scene.camera, posed(head, 9)[::9]) - projected(content, model, 8)[::9]).max() < .1
     assert results.frame_error(head, 2) == pytest.approx(1.1)
