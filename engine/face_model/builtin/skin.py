@@ -35,7 +35,7 @@ def build_skin() -> Skin:
     matrix = (second.matrix @ first.matrix).tocsr()
     loops = {name: finer_loop(finer_loop(list(map(int, loop)), first), second) for name, loop in cage.loops.items()}
     furrow = lid_creases(matrix @ points, matrix, second.faces)
-    vertices = clear_of_eyes(closed_lips(matrix @ points + furrow, loops['lips']), second.faces, parts[first.parents][second.parents], loops)
+    vertices = clear_of_eyes(closed_lips(matrix @ points + furrow, loops['lips']))
     return Skin(vertices, second.faces, parts[first.parents][second.parents], matrix, cage, loops, furrow)
 
 
@@ -101,12 +101,11 @@ def lid_creases(vertices: np.ndarray, matrix: sparse.csr_matrix, faces: np.ndarr
     return out
 
 
-def clear_of_eyes(vertices: np.ndarray, faces: np.ndarray, parts: np.ndarray, loops: dict[str, list[int]], gap: float = .03) -> np.ndarray:
-    """Sockets and lid edges pushed radially until they stand `gap` cm off the eyeballs (subdivision shrinks them)."""
+def clear_of_eyes(vertices: np.ndarray, gap: float = .03) -> np.ndarray:
+    """Sockets and lids pushed radially until they stand `gap` cm off the eyeballs (subdivision shrinks them)."""
     out = vertices.copy()
     for side, sign in (('L', 1), ('R', -1)):
-        rows = faces[parts == 'eye_socket_' + side]
-        rows = np.unique(np.concatenate([rows[rows >= 0], loops['lid_edge_' + side]]))
+        rows = np.flatnonzero(np.linalg.norm(out - EYE_CENTRE_L * [sign, 1, 1], axis=1) < 1.3 * EYE_RADIUS)
         radial = out[rows] - EYE_CENTRE_L * [sign, 1, 1]
         distance = np.linalg.norm(radial, axis=1)
         angle = np.arccos(np.clip(radial[:, 2] / distance, -1, 1))

@@ -115,12 +115,13 @@ def gaze(fields: Fields, name: str, lids: Lids) -> np.ndarray:
     ball = f.head.regions['eyeball_L']
     offsets = np.zeros((f.count, 3))
     if name == 'eyeLookDown':
-        offsets += lids.move(.42, -.12) - .35 * f.head.furrow * (f.neutral[:, :1] > 0)
+        offsets += lids.move(.52, -.26) - .35 * f.head.furrow * (f.neutral[:, :1] > 0)
     elif name == 'eyeLookUp':
-        offsets += lids.move(-.24, .04)
+        offsets += lids.move(-.34, .06)
     else:
         sign = -1 if name == 'eyeLookIn' else 1
-        offsets[:, 0] += sign * .07 * (lids.upper + lids.lower)
+        open_ = lids.gap(f.neutral[:, 0])
+        offsets[:, 0] += sign * .13 * (lids.upper + lids.lower) * open_ / open_.max()
     offsets[ball] = (f.neutral[ball] - f.eye_centre('L')) @ turn.T + f.eye_centre('L') - f.neutral[ball]
     return f.off_eyes(offsets, {'L': turn @ [0, 0, 1.]})
 
@@ -162,7 +163,7 @@ def eye_squint(fields: Fields, lids: Lids) -> np.ndarray:
          340: (-.12, .08, .02), 265: (-.08, 0, 0), 446: (-.10, .03, 0), 444: (0, -.06, .02), 445: (-.04, -.08, .02)}
     keep = {v: np.zeros(3) for v in LID_L + CREASE_UPPER}
     keep.update(brow_handles(h))
-    return fields.off_eyes(fields.on_skin(fields.spread(keep, 2.2)) + lids.move(.12, .34))
+    return fields.off_eyes(fields.on_skin(fields.spread(keep, 2.2)) + lids.move(.10, .24))
 
 
 def cheek_squint(fields: Fields, lids: Lids) -> np.ndarray:
@@ -172,7 +173,7 @@ def cheek_squint(fields: Fields, lids: Lids) -> np.ndarray:
          291: (.05, .10, -.03), 410: (.03, .14, 0), 436: (.04, .19, .02)}
     keep = {v: np.zeros(3) for v in LID_L}
     keep.update(brow_handles(h))
-    return fields.off_eyes(fields.on_skin(fields.spread(keep, 2.6)) + lids.move(.0, .10))
+    return fields.off_eyes(fields.on_skin(fields.spread(keep, 2.6)) + lids.move(.0, .16))
 
 
 def shapes(fields: Fields) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ from .fields import HINGE, Fields, jaw_motion, rotation, smoothstep
 
 OPEN = 20.                  # degrees about the joint's axis
 SHIFT = (0., -.25, .25)     # the joint slides forward and down as it opens
-FORWARD, SIDE = (0., -.12, .95), (.85, 0., 0.)
+FORWARD, SIDE = (0., -.12, .95), (.58, 0., 0.)
 
 JAW_LINE = {152: 1., 377: 1., 400: 1., 378: .98, 379: .93, 365: .80, 397: .60, 288: .36, 361: .14, 323: .02,
             175: 1., 396: 1., 369: .98, 395: .95, 394: .84, 364: .64, 367: .42, 435: .22, 401: .05,
@@ -27,10 +27,11 @@ def jaw_weights(fields: Fields, closed: bool = False) -> np.ndarray:
         a = abs(place)
         corner = .42
         if closed:
-            top = .20 + .22 * a ** 2
-            w = top if side >= 0 else top + (.10 * (3 - min(ring, 3)) * (1 - a ** 2))
+            top = .05 + .07 * a ** 2
+            corner = .12
+            w = top if side >= 0 else top + (.11 * (3 - min(ring, 3)) * (1 - a ** 2))
             if side >= 0 and ring < 3:
-                w = top - .04 * (3 - ring) * (1 - a)
+                w = top - .01 * (3 - ring) * (1 - a)
         elif side < 0:
             w = corner + (1 - corner) * (1 - a ** 2.2) ** .75
         else:
@@ -98,10 +99,10 @@ def shapes(fields: Fields) -> dict[str, np.ndarray]:
     weights, pieces = jaw_weights(fields), jaw_pieces(fields)
     opened = fields.off_teeth(fields.even(open_pose(fields, False)), turn, SHIFT)
     together = fields.seamed(fields.off_teeth(fields.even(open_pose(fields, True)), turn, SHIFT))
-    side = moved(fields, weights, 2.5, SIDE, 'y', pieces)
+    side = moved(fields, weights, 2., SIDE, 'y', pieces)
     return {'jawOpen': opened, 'mouthClose': together - opened,
             'jawForward': fields.off_teeth(fields.even(moved(fields, weights, 0., FORWARD, pieces=pieces)), None, FORWARD),
-            'jawLeft': fields.off_teeth(side, rotation('y', 2.5), SIDE)}
+            'jawLeft': fields.off_teeth(side, rotation('y', 2.), SIDE)}
 
 
 __all__ = ['shapes', 'jaw_motion']

@@ -11,9 +11,9 @@ EYES_STILL = LID_L + (253, 252, 254, 339, 256)
 
 
 def lip_shape(fields: Fields, along, others: dict | None = None, still=(), reach: float = 3.0, mirror_others: bool = True,
-              even: bool = False, closed: bool = False) -> np.ndarray:
+              even: bool = False, closed: bool = False, gain: float = 1.) -> np.ndarray:
     """V×3 offsets: `along(side, place, ring, point)` → offset of each lip vertex; others: measured point → offset; the rest follows smoothly.
-    even: symmetric; closed: the lips stay on each other.
+    even: symmetric; closed: the lips stay on each other; gain: how much of the handles' offsets (sized by ICT-FaceKit's shapes, for exchange).
     """
     handles = {v: np.array(along(side, place, min(ring, 5), fields.cage[v]), float) for v, (side, place, ring) in fields.lips.items()}
     for v, d in (others or {}).items():
@@ -28,7 +28,7 @@ def lip_shape(fields: Fields, along, others: dict | None = None, still=(), reach
             handles[v] = follow * handles[fields.inner_rings[0][k]]
     for ring in fields.inner_rings[4:]:
         handles.update({v: np.zeros(3) for v in ring})
-    out = fields.on_skin(fields.spread(handles, reach))
+    out = fields.on_skin(fields.spread(handles, reach)) * gain
     out = fields.even(out) if even else out
     out = fields.off_teeth(fields.off_eyes(out))
     return fields.seamed(out) if closed else out
@@ -52,11 +52,11 @@ def smile(f: Fields) -> np.ndarray:
               347: (.0, .20, .12), 346: (-.02, .18, .08), 348: (0, .14, .08), 423: (.20, .34, .04), 391: (.16, .22, -.08), 371: (.06, .2, .1), 327: (.10, .08, -.03),
               358: (.14, .12, -.04), 294: (.12, .1, -.04), 376: (.16, .22, .0), 352: (.08, .20, .08), 18: (.0, .06, 0), 164: (.02, .05, -.03), 2: (0, 0, 0), 1: (0, 0, 0),
               449: (0, .10, .03), 450: (0, .08, .03), 448: (0, .09, .02)}
-    return lip_shape(f, along, others, EYES_STILL, mirror_others=False, closed=True)
+    return lip_shape(f, along, others, EYES_STILL, mirror_others=False, closed=True, gain=1.16)
 
 
 def frown(f: Fields) -> np.ndarray:
-    pull = np.array([.22, -.74, -.20])
+    pull = np.array([.21, -.66, -.20])
 
     def along(side, place, ring, p):
         return pull * max((place + .1) / 1.1, 0) ** 1.8
@@ -97,7 +97,7 @@ def upper_up(f: Fields) -> np.ndarray:
     others = {391: (.08, .50, .06), 393: (.03, .32, .03), 164: (0, .18, .0), 322: (.08, .44, .10), 423: (.06, .42, .08), 426: (.07, .30, .12), 327: (.10, .16, -.02),
               326: (.02, .08, 0), 358: (.14, .22, -.02), 294: (.12, .2, -.02), 266: (.03, .26, .14), 371: (.04, .22, .08), 425: (.04, .22, .12), 410: (.06, .22, .02), 436: (.05, .20, .05),
               330: (.0, .14, .08), 279: (.06, .12, 0), 287: (.02, .08, 0), 18: (0, 0, 0)}
-    return lip_shape(f, along, others, NOSE_STILL[:-1] + (2, 152) + EYES_STILL, mirror_others=False)
+    return lip_shape(f, along, others, NOSE_STILL[:-1] + (2, 152) + EYES_STILL, mirror_others=False, gain=1.32)
 
 
 def lower_down(f: Fields) -> np.ndarray:
@@ -116,12 +116,12 @@ def press(f: Fields) -> np.ndarray:
         s = smoothstep(place, -.35, .35)
         thin = {0: .19, 1: .28, 2: .17, 3: .0, 4: 0., 5: 0.}[ring]
         rise = .05
-        back = {0: -.10, 1: -.22, 2: -.26, 3: -.18, 4: -.10, 5: 0.}[ring]
+        back = {0: -.03, 1: -.11, 2: -.14, 3: -.10, 4: -.05, 5: 0.}[ring]
         if side > 0:
             return np.array([.02 * place, rise - thin * .95, back]) * s
         if side < 0:
             return np.array([.02 * place, rise + thin * 1.15, back]) * s
-        return np.array([.07, rise + .08, -.20]) * s
+        return np.array([.04, rise + .08, -.10]) * s
     others = {18: (0, .06, .05), 313: (.0, .14, .06), 406: (.0, .14, .06), 200: (0, .08, .06), 421: (0, .14, .06), 418: (0, .14, .05), 164: (0, -.03, 0), 393: (0, -.05, .02), 391: (0, -.04, .03),
               287: (.08, .1, -.14), 410: (.03, .06, .06), 273: (.02, .1, .08), 436: (.04, .06, .14), 432: (.05, .08, .13), 335: (0, .12, .05)}
     return lip_shape(f, along, others, NOSE_STILL + (152, 280), mirror_others=False, closed=True)
@@ -138,7 +138,7 @@ def roll_lower(f: Fields) -> np.ndarray:
             return np.array([0, d[0], d[1]]) * a
         return np.array([0, .02, -.10])
     others = {18: (0, .22, .04), 313: (0, .22, .04), 406: (0, .18, .03), 200: (0, .12, .06), 421: (0, .11, .05), 335: (0, .12, .0), 164: (0, -.02, 0), 287: (-.02, .02, -.04)}
-    return lip_shape(f, along, others, NOSE_STILL + (152,), even=True)
+    return lip_shape(f, along, others, NOSE_STILL + (152,), even=True, gain=1.12)
 
 
 def roll_upper(f: Fields) -> np.ndarray:
@@ -152,7 +152,7 @@ def roll_upper(f: Fields) -> np.ndarray:
             return np.array([0, d[0], d[1]]) * a
         return np.array([0, .0, -.10])
     others = {164: (0, -.20, -.10), 393: (0, -.22, -.10), 391: (0, -.16, -.04), 322: (0, -.08, -.02), 18: (0, .02, 0), 326: (0, -.06, -.03), 2: (0, -.04, -.03), 287: (-.02, 0, -.04)}
-    return lip_shape(f, along, others, NOSE_STILL[:3] + NOSE_STILL[4:] + (152,), even=True)
+    return lip_shape(f, along, others, NOSE_STILL[:3] + NOSE_STILL[4:] + (152,), even=True, gain=1.12)
 
 
 def shrug_lower(f: Fields) -> np.ndarray:
@@ -166,9 +166,9 @@ def shrug_lower(f: Fields) -> np.ndarray:
             return np.array([0, up, .20 if ring < 4 else .08]) * a
         return np.array([0, .08, .08])
     others = {18: (0, .68, .30), 313: (0, .66, .30), 406: (0, .54, .26), 200: (0, .66, .26), 421: (0, .62, .26), 418: (0, .5, .22), 199: (0, .62, .16), 428: (0, .56, .16), 262: (0, .42, .12),
-              175: (0, .5, .12), 396: (0, .44, .12), 152: (0, .36, .12), 377: (0, .32, .12), 335: (0, .30, .18), 424: (0, .28, .14), 431: (0, .28, .1), 369: (0, .3, .1), 164: (0, .14, .08),
-              393: (0, .14, .08), 391: (0, .08, .05), 287: (-.02, .02, .02), 400: (0, .22, .08), 378: (0, .1, .04), 395: (0, .16, .06)}
-    return lip_shape(f, along, others, NOSE_STILL, even=True)
+              175: (0, .5, .12), 396: (0, .44, .12), 152: (0, .56, .24), 377: (0, .50, .22), 335: (0, .30, .18), 424: (0, .28, .14), 431: (0, .28, .1), 369: (0, .3, .1), 164: (0, .14, .08),
+              393: (0, .14, .08), 391: (0, .08, .05), 287: (-.02, .02, .02), 400: (0, .36, .16), 378: (0, .18, .08), 395: (0, .22, .08)}
+    return lip_shape(f, along, others, NOSE_STILL, even=True, gain=1.2)
 
 
 def shrug_upper(f: Fields) -> np.ndarray:
@@ -227,10 +227,10 @@ def sideways(f: Fields) -> np.ndarray:
 def puff(f: Fields) -> np.ndarray:
     def along(side, place, ring, p):
         s = float(smoothstep(place, -.6, 1.))
-        out = {0: .40, 1: .30, 2: .20, 3: .18, 4: .18, 5: .2}[ring]
-        return np.array([-.06 * max(place, 0), .05, out]) * s
-    others = {432: (.46, .06, 1.12), 436: (.44, .12, 1.16), 287: (.18, .08, .86), 427: (.66, .10, 1.02), 434: (.72, .02, 1.0), 426: (.28, .14, .92), 410: (.16, .12, .80),
-              422: (.34, .0, .92), 416: (.72, .02, .68), 411: (.70, .08, .66), 425: (.30, .12, .58), 322: (.10, .10, .60), 273: (.14, .04, .72), 430: (.46, -.06, .70), 424: (.18, -.02, .60),
+        out = {0: .62, 1: .54, 2: .46, 3: .44, 4: .42, 5: .35}[ring] + .35 * max(place, 0) ** 2
+        return np.array([-.12 * max(place, 0), .08, out]) * s
+    others = {432: (.46, .06, 1.12), 436: (.44, .12, 1.16), 287: (.12, .10, 1.10), 427: (.66, .10, 1.02), 434: (.72, .02, 1.0), 426: (.28, .14, .92), 410: (.12, .14, 1.0),
+              422: (.34, .0, 1.0), 416: (.72, .02, .68), 411: (.70, .08, .66), 425: (.30, .12, .58), 322: (.10, .10, .60), 273: (.10, .06, .92), 430: (.46, -.06, .70), 424: (.18, -.02, .60),
               335: (.08, .0, .48), 376: (.44, .04, .32), 433: (.44, .02, .30), 367: (.40, 0, .26), 364: (.40, -.06, .34), 391: (.02, .05, .30), 423: (.06, .08, .32), 394: (.28, -.08, .30),
               431: (.10, -.04, .24), 406: (.0, .02, .25), 352: (.14, .02, .16), 280: (.08, .06, .22), 266: (.08, .08, .28), 164: (0, 0, .06), 18: (0, 0, .1), 200: (0, 0, .04), 435: (.2, 0, .1),
               401: (.12, 0, .06), 397: (.14, -.03, .1), 365: (.1, -.04, .1)}
@@ -249,7 +249,7 @@ def sneer(f: Fields) -> np.ndarray:
               168: (0, -.14, .05), 417: (-.05, -.16, .07), 285: (-.10, -.24, .09), 8: (0, -.16, .05), 336: (-.10, -.22, .08), 295: (-.10, -.22, .08), 296: (-.08, -.18, .06), 441: (-.05, -.10, .04),
               458: (.03, .34, .02), 459: (.02, .32, .03), 309: (.02, .36, .03), 392: (.05, .42, .02), 289: (.05, .4, .01), 305: (.04, .36, .01), 290: (.03, .3, .01), 250: (.02, .28, .01),
               436: (.02, .18, .05), 410: (.03, .2, .02), 164: (0, .12, 0), 2: (0, .06, 0)}
-    return lip_shape(f, along, others, EYES_STILL + (151, 152), mirror_others=False)
+    return lip_shape(f, along, others, EYES_STILL + (151, 152), mirror_others=False, gain=1.5)
 
 
 def shapes(f: Fields) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
