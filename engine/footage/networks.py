@@ -11,6 +11,7 @@ import functools
 import importlib
 import os
 import sys
+import threading
 import types
 from pathlib import Path
 
@@ -114,7 +115,7 @@ class _Network:
         from mediapipe.python import packet_creator, packet_getter
         self._image, self._timestamp, self._create = image_frame, timestamp.Timestamp, packet_creator
         self._get = {name: getattr(packet_getter, kind) for name, kind in outputs.items()}
-        self._packets, self._clock = {}, 0
+        self._packets, self._clock, self._lock = {}, 0, threading.Lock()
         blob = (Path(mp.__file__).parent / 'modules' / file).read_bytes()
         with _quiet():
             self._graph = calculator_graph.CalculatorGraph(graph_config=graph)
@@ -124,12 +125,13 @@ class _Network:
             self(np.zeros((size, size, 3), np.uint8))
 
     def __call__(self, crop: np.ndarray) -> dict:
-        self._packets.clear()
-        self._clock += 1
-        packet = self._create.create_image_frame(image_format=self._image.ImageFormat.SRGB, data=np.ascontiguousarray(crop))
-        self._graph.add_packet_to_input_stream('image', packet.at(self._clock))
-        self._graph.wait_until_idle()
-        return {name: get(self._packets[name]) for name, get in self._get.items() if name in self._packets}
+        with self._lock:
+            self._packets.clear()
+            self._clock += 1
+            packet = self._create.create_image_frame(image_format=self._image.ImageFormat.SRGB, data=np.ascontiguousarray(crop))
+            self._graph.add_packet_to_input_stream('image', packet.at(self._clock))
+            self._graph.wait_until_idle()
+            return {name: get(self._packets[name]) for name, get in self._get.items() if name in self._packets}
 
 
 @functools.cache
