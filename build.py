@@ -302,7 +302,9 @@ def demo(options) -> int:
     began = time.monotonic()
     footage = [str(Path(source).resolve()) for source in options.footage]
     with tempfile.TemporaryDirectory() as resources:
-        run([PYTHON, ROOT / 'demo.py', '--model', options.model, '--out', out, *footage], env=blender_environment(NEWEST_BLENDER, resources))
+        if subprocess.call([str(PYTHON), str(ROOT / 'demo.py'), '--model', options.model, '--out', str(out), *footage],
+                           env=blender_environment(NEWEST_BLENDER, resources)):
+            return 1
     print(f'{out}: demo.blend, overlay.png, figures.json, after {time.monotonic() - began:.0f} s')
     return 0
 

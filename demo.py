@@ -64,9 +64,11 @@ def main() -> int:
         footage = options.footage or [own_footage(options.out)]
         rendered = time.monotonic()
         head = reconstruct(footage, options.model, options.out)
-    except (FacewrightError, RuntimeError) as error:
+    except FacewrightError as error:
         print(f'demo: {error}')
         return 1
+    except RuntimeError:
+        return 1  # an operator's error, which Blender has printed
     done = time.monotonic()
     blend = options.out / 'demo.blend'
     bpy.ops.wm.save_as_mainfile(filepath=str(blend), relative_remap=True)
