@@ -51,6 +51,7 @@ def detect_view(view: View, quality: str = 'draft', progress: Callable[[int, int
             points[i], trust[i], present[i] = face.points[:, :2], confidence(face, view.size), True
     if not present.any():
         raise FacewrightError(f'No face was found in {view.path}: choose footage in which one face is lit, in view and at least 30 pixels wide.')
+    log.info('%s: the face is seen in %d of %d frames', view.path, present.sum(), count)
     return ViewObservations(points, trust, present)
 
 
