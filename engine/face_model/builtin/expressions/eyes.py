@@ -88,6 +88,19 @@ class Lids:
             keep = np.concatenate([[True], np.diff(line[:, 0]) > 1e-6])
             self.curves.append((line[keep, 0], elevation(line[keep], self.centre)))
 
+        near = np.linalg.norm(fields.neutral - self.centre, axis=1) < 2.9
+        still = np.concatenate([fields.head.loops['lid_L'], fields.head.loops['lid_edge_L']])
+        near[still] = False
+        near[:] &= np.isin(np.arange(fields.count), fields.head.regions['face'])
+        band = np.linalg.norm(fields.neutral - self.centre, axis=1) < 1.56       # between the lids' outer and inner edges
+        self.outer_skin = np.flatnonzero(near & ~(band & (fields.neutral[:, 2] > self.centre[2]) & self.on_band(still)))
+
+    def on_band(self, edges: np.ndarray) -> np.ndarray:
+        """V: on the strip between a lid's outer and inner edge."""
+        outer, inner = (np.isin(np.arange(self.fields.count), self.fields.head.loops[k]) for k in ('lid_L', 'lid_edge_L'))
+        beside = self.fields.neighbours
+        return ((beside @ outer.astype(float)) > 0) & ((beside @ inner.astype(float)) > 0)
+
     def gap(self, x: np.ndarray) -> np.ndarray:
         """Angle between the lids at x."""
         (xu, eu), (xl, el) = self.curves
@@ -105,7 +118,7 @@ class Lids:
         # elevation grows with y: turn (z, y) by +angle
         offsets[rows, 1] = p[:, 1] * c + p[:, 2] * s - p[:, 1]
         offsets[rows, 2] = p[:, 2] * c - p[:, 1] * s - p[:, 2]
-        return offsets
+        return f.smoothed(offsets, self.outer_skin, 16)
 
 
 def gaze(fields: Fields, name: str, lids: Lids) -> np.ndarray:

@@ -133,6 +133,21 @@ class Fields:
         """The symmetric part."""
         return (offsets + self.by_mirror(offsets)) / 2
 
+    @cached_property
+    def neighbours(self) -> sparse.csr_matrix:
+        """V×V: the mean over the vertices next to each one."""
+        edges, _, _ = edges_of(self.head.faces)
+        graph = sparse.csr_matrix((np.ones(2 * len(edges)), (edges.ravel(), edges[:, ::-1].ravel())), (self.count, self.count))
+        return (sparse.diags(1 / np.asarray(graph.sum(1)).ravel()) @ graph).tocsr()
+
+    def smoothed(self, offsets: np.ndarray, rows: np.ndarray, rounds: int) -> np.ndarray:
+        """Offsets with those of `rows` drawn towards their neighbours' mean."""
+        out = offsets.copy()
+        mean = self.neighbours[rows]
+        for _ in range(rounds):
+            out[rows] = .5 * out[rows] + .5 * (mean @ out)
+        return out
+
     def seamed(self, offsets: np.ndarray) -> np.ndarray:
         """Offsets that keep the lips' inner edges on each other."""
         out = offsets.copy()
