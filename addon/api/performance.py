@@ -85,15 +85,16 @@ def export_performance(context: bpy.types.Context, path: str, first: int, last: 
 
 def smooth_performance(context: bpy.types.Context, strength: float = .5, motion: bool = True) -> None:
     """Calm the selected heads' keyframes in place, and the active one's own motion, without losing blinks."""
-    found = [h for h in _heads(context) if len(actions.key_frames(h)) > 2]
-    if not found:
+    found, fps = _heads(context), actions.scene_fps(context.scene)
+    keyed = {head: actions.keyed_expressions(head) for head in found}
+    if not any(len(frames) > 2 for _, frames in keyed.values()):
         raise FacewrightError('The selected heads have no animation to smooth: reconstruct or import a performance first.')
-    for head in found:
-        frames = actions.key_frames(head)
+    for head, (keys, frames) in keyed.items():
+        if len(frames) < 3:
+            continue
         values, rotation, place = actions.sample(context, head, frames)
-        keys = [n for n in names.matches(values) if actions.is_keyed(head.data.shape_keys, actions.value_path(n))]
         weights = np.stack([values[k] for k in keys], -1).astype(np.float32)
-        calm = smoothing.smooth(Performance(frames / actions.scene_fps(context.scene), weights, tuple(keys), rotation, place / units.METRES, actions.scene_fps(context.scene)), strength)
+        calm = smoothing.smooth(Performance(frames / fps, weights, tuple(keys), rotation, place / units.METRES, fps), strength)
         actions.write_weights(head.data.shape_keys, frames, dict(zip(keys, calm.weights.T)))
         if motion and head == found[0] and head.parent is None and actions.is_keyed(head, 'rotation_quaternion'):
             actions.write_motion(head, frames, calm.rotation, calm.translation * units.METRES if actions.is_keyed(head, 'location') else None)

@@ -52,10 +52,14 @@ class JobOperator(Operator):
             return self.finish(context, None)
         if bpy.app.background:
             return self.finish(context, jobs.wait(self.job, lambda stage: print(f'{self.job.title}: {stage}', flush=True)))
-        window = context.window or context.window_manager.windows[0]
-        with context.temp_override(window=window):
-            self.timer = context.window_manager.event_timer_add(0.1, window=window)
-            context.window_manager.modal_handler_add(self)
+        try:
+            window = context.window or context.window_manager.windows[0]
+            with context.temp_override(window=window):
+                self.timer = context.window_manager.event_timer_add(0.1, window=window)
+                context.window_manager.modal_handler_add(self)
+        except Exception:
+            self.job.cancel()
+            raise
         return {'RUNNING_MODAL'}
 
     def modal(self, context, event):
@@ -89,8 +93,10 @@ class JobOperator(Operator):
 
 
 def redraw(context) -> None:
-    """Redraw the panels."""
+    """Redraw the sidebars, not the views beside them: the engine needs the processor."""
     for window in context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == 'VIEW_3D':
-                area.tag_redraw()
+                for region in area.regions:
+                    if region.type == 'UI':
+                        region.tag_redraw()

@@ -118,16 +118,17 @@ def is_keyed(datablock: bpy.types.ID, path: str) -> bool:
     return fcurves is not None and any(c.data_path == path for c in fcurves)
 
 
-def key_frames(head: bpy.types.Object) -> np.ndarray:
-    """All frames (float64, increasing) at which the mesh's shape keys are keyed."""
-    fcurves = curves(head.data.shape_keys) if head.data.shape_keys else None
-    found = set()
-    for curve in fcurves or ():
-        if curve.data_path.endswith('.value'):
-            co = np.empty(len(curve.keyframe_points) * 2, np.float32)
-            curve.keyframe_points.foreach_get('co', co)
-            found.update(co[::2].tolist())
-    return np.array(sorted(found), np.float64)
+def keyed_expressions(head: bpy.types.Object) -> tuple[list[str], np.ndarray]:
+    """The mesh's ICT or ARKit shape keys that have curves, and all frames (float64, increasing) at which those are keyed."""
+    found, fcurves = set(), curves(head.data.shape_keys) if head.data.shape_keys else None
+    keyed = {c.data_path: c for c in fcurves or ()}
+    called = [n for n in names.matches(k.name for k in head.data.shape_keys.key_blocks) if value_path(n) in keyed] if keyed else []
+    for name in called:
+        points = keyed[value_path(name)].keyframe_points
+        co = np.empty(len(points) * 2, np.float32)
+        points.foreach_get('co', co)
+        found.update(co[::2].tolist())
+    return called, np.array(sorted(found), np.float64)
 
 
 def sample(context: bpy.types.Context, head: bpy.types.Object, frames: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:

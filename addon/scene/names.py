@@ -50,8 +50,11 @@ def columns(performance: Performance, keys: Iterable[str]) -> dict[str, np.ndarr
 
 
 def performance_names(keys: Iterable[str]) -> dict[str, str]:
-    """{shape key: the name a performance file has for it}: ICT's where the mesh has ICT's halves, else ARKit's."""
-    found = matches(keys)
+    """{shape key: the name a performance file has for it}, each name once: ICT's where the mesh has ICT's halves, else ARKit's."""
+    found: dict[str, str] = {}
+    for key, name in matches(keys).items():
+        if name not in found.values():
+            found[key] = name
     halves = {h for pair in MERGED.values() for h in pair}
     ict = any(n in halves for n in found.values()) or not any(k in found for k in set(ARKIT_NAMES) - set(ICT_NAMES))
     return {k: spelled(n, 'ICT') if ict else n for k, n in found.items()}

@@ -88,9 +88,9 @@ def test_the_scene_s_rate_is_kept_and_times_are_exact_unless_asked(saved):
     scene.render.fps = 24
     thing = character(ICT_NAMES)
     bpy.ops.facewright.import_performance(filepath=path)
-    assert scene.render.fps == 24 and np.allclose(actions.key_frames(thing), 1 + np.arange(20) * .4, atol=1e-5)
+    assert scene.render.fps == 24 and np.allclose(actions.keyed_expressions(thing)[1], 1 + np.arange(20) * .4, atol=1e-5)
     bpy.ops.facewright.import_performance(filepath=path, frame_rate=True)
-    assert scene.render.fps == 60 and (actions.key_frames(thing) == np.arange(1, 21)).all()
+    assert scene.render.fps == 60 and (actions.keyed_expressions(thing)[1] == np.arange(1, 21)).all()
 
 
 def test_several_meshes_at_once(saved):
@@ -147,7 +147,7 @@ def test_exported_csv_comes_back_frame_by_frame(saved, tmp_path, keys, rate):
     before = api.sample_performance(bpy.context, np.arange(1., 41.))
     again = character(keys)
     bpy.ops.facewright.import_performance(filepath=path)
-    assert (actions.key_frames(again) == np.arange(1, 41)).all()
+    assert (actions.keyed_expressions(again)[1] == np.arange(1, 41)).all()
     after = api.sample_performance(bpy.context, np.arange(1., 41.))
     whole = [before.names.index(n) for n in before.names if not n.startswith(('browInnerUp', 'cheekPuff'))]
     assert np.allclose(after.weights[:, whole], before.weights[:, whole], atol=1e-5)
@@ -243,6 +243,16 @@ def test_a_mesh_with_both_sets_of_names_loses_nothing():
     for naming in ('ARKIT', 'ICT'):
         bpy.ops.facewright.rename_shape_keys(naming=naming)
         assert [k.name for k in thing.data.shape_keys.key_blocks[1:]] == both
+    exported = api.sample_performance(bpy.context, np.arange(1., 4.))
+    assert len(set(exported.names)) == len(exported.names) == 4
+
+
+def test_smoothing_wants_an_animated_expression():
+    thing = character(['jawOpen', 'myOwn'])
+    for frame in (1, 5, 9):
+        thing.data.shape_keys.key_blocks['myOwn'].keyframe_insert('value', frame=frame)
+    with pytest.raises(RuntimeError, match='no animation to smooth'):
+        bpy.ops.facewright.smooth_performance()
 
 
 def test_smoothing_leaves_other_keys_alone(saved):
