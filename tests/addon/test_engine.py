@@ -57,6 +57,15 @@ def test_blender_offline_downloads_nothing():
         bpy.ops.facewright.download_face_model()
 
 
+def test_footage_without_a_picture_is_a_sentence_and_nothing_half_made(tmp_path):
+    (tmp_path / 'leer.mp4').write_bytes(b'')
+    bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'leer.mp4'))
+    objects = len(bpy.data.objects)
+    with pytest.raises(RuntimeError, match='leer.mp4 is empty'):
+        bpy.ops.facewright.reconstruct(output=str(tmp_path / 'out'))
+    assert len(bpy.data.objects) == objects and list((tmp_path / 'out').iterdir()) == []
+
+
 RENDER = '''
 import importlib.util, pathlib, sys
 spec = importlib.util.spec_from_file_location('w', sys.argv[1])
