@@ -25,7 +25,8 @@ CHUNK = 24  # frames linearised at once: bounds memory
 
 @dataclass(frozen=True)
 class Basis:
-    """The face model at the 478 landmarks, cm: mean L×3, unit normals L×3, identities L×3×I, expressions L×3×E, confidence L."""
+    """The face model at the 478 landmarks, cm: mean L×3, unit normals L×3, identities L×3×I, expressions L×3×E as the
+    detector sees them, confidence L."""
     mean: torch.Tensor
     normals: torch.Tensor
     identities: torch.Tensor
@@ -71,7 +72,7 @@ def landmark_basis(model: FaceModel, landmarks: ModelLandmarks) -> Basis:
     normals = landmarks.on(vertex_normals(model.neutral.astype(np.float64), triangulate(model.faces)))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     return Basis(as_tensor(landmarks.on(model.neutral)), as_tensor(normals), as_tensor(np.moveaxis(landmarks.on(model.identities), 0, -1)),
-                 as_tensor(np.moveaxis(landmarks.on(model.expressions), 0, -1)), as_tensor(landmarks.confidence))
+                 as_tensor(np.moveaxis(landmarks.on(model.expressions) + landmarks.response, 0, -1)), as_tensor(landmarks.confidence))
 
 
 def skew(v: torch.Tensor) -> torch.Tensor:
@@ -143,6 +144,8 @@ def make_priors(names: tuple[str, ...], options: TrackOptions) -> Priors:
     index = {str(n): i for i, n in enumerate(data['names'])}
     order = [index[n] for n in names]
     covariance = data['covariance'].astype(np.float64)[np.ix_(order, order)]
+    widen = np.array([options.lid_range if n.startswith('eyeBlink') else 1. for n in names])
+    covariance *= widen[:, None] * widen
     covariance = (1 - options.decorrelate) * covariance + options.decorrelate * np.diag(np.diag(covariance)) + options.statistics_floor ** 2 * np.eye(len(names))
     precision = torch.as_tensor(np.linalg.inv(covariance)) * options.statistics
     mean = torch.as_tensor(data['mean'].astype(np.float64)[order]) * options.statistics_mean
