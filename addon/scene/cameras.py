@@ -76,7 +76,7 @@ def look_through(scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
 
 def put_clip_behind(camera: bpy.types.Object, view: SolvedView, frame: int) -> None:
     """Show the footage behind a camera; its first used frame at the scene's `frame`. Footage that has gone, or that Blender cannot read, is left out."""
-    shown = _picture(view) if view.kind == 'photo' else _clip(view, frame)
+    shown = None if not view.path.exists() else _picture(view) if view.kind == 'photo' else _clip(view, frame)
     if shown is None:
         return
     background = camera.data.background_images.new()

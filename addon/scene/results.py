@@ -15,7 +15,7 @@ from ...engine.rig import read_rig
 from . import actions, cameras, heads, units
 
 ERROR = 'facewright_error'  # custom properties of the head: % of the outer-eye distance a frame, −1 where the face was not seen
-MEAN, START = 'facewright_mean_error', 'facewright_start'
+MEAN, FRAMES = 'facewright_mean_error', 'facewright_frames'  # … the mean; the scene frame of each sample
 
 
 def read_report(folder: Path) -> dict:
@@ -74,7 +74,7 @@ def _build(scene, report, rig, performance, views, model, naming, sound, start) 
     if sound and views[0].sound:
         cameras.add_sound(scene, views[0], start)
     per_frame = [-1. if e is None else float(e) for e in report['error']['per_frame']]
-    head[ERROR], head[MEAN], head[START] = per_frame, float(report['error']['mean_percent'] or 0), start
+    head[ERROR], head[MEAN], head[FRAMES] = per_frame, float(report['error']['mean_percent'] or 0), frames.tolist()
     scene.frame_set(start)
     return head
 
@@ -86,15 +86,19 @@ def clip_start(scene: bpy.types.Scene, view: cameras.SolvedView, zero: float, st
 
 def frame_error(head: bpy.types.Object, frame: int) -> float | None:
     """The head's error at a scene frame in % of the outer-eye distance; None where the face was not seen."""
-    errors = head.get(ERROR, ())
-    i = frame - int(head.get(START, 1))
-    return errors[i] if 0 <= i < len(errors) and errors[i] >= 0 else None
+    errors, frames = np.array(head.get(ERROR, ())), np.array(head.get(FRAMES, ()))
+    if not len(errors) or len(errors) != len(frames):
+        return None
+    nearest = int(np.abs(frames - frame).argmin())
+    return float(errors[nearest]) if errors[nearest] >= 0 and abs(frames[nearest] - frame) < 1 else None
 
 
 def worst_frame(head: bpy.types.Object) -> tuple[int, float] | None:
     """(scene frame, error) of the largest error; None where there is none."""
-    errors = np.array(head.get(ERROR, ()))
-    return (int(errors.argmax()) + int(head.get(START, 1)), float(errors.max())) if len(errors) and errors.max() >= 0 else None
+    errors, frames = np.array(head.get(ERROR, ())), np.array(head.get(FRAMES, ()))
+    if not len(errors) or len(errors) != len(frames) or errors.max() < 0:
+        return None
+    return round(frames[errors.argmax()]), float(errors.max())
 
 
 def unseen_frames(head: bpy.types.Object) -> int:

@@ -122,6 +122,7 @@ def test_an_uneven_clock_keeps_its_times(tmp_path, model, model_path):
     head = api.apply_result(bpy.context, tmp_path / 'r')
     at = actions.keyed_expressions(head)[1]
     assert np.allclose(at, 1 + times * 30, atol=1e-4)
+    assert results.worst_frame(head)[0] == round(at[-1]) and results.frame_error(head, round(at[-1])) == pytest.approx(1.7)
     assert np.abs(posed(head, at[5]) - posed(head, at[4])).max() > 1e-4
     assert np.abs(seen_by(bpy.context.scene.camera, posed(head, at[5])[::9]) - projected(content, model, 5)[::9]).max() < .1
 
