@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from ..regions import REGION_NAMES
 from . import uv
 from .cage import FACE_POINTS, OVAL_L, Cage, measured
-from .eyes import AROUND, POLAR, eyeball
+from .eyes import eyeball
 from .mouth import gums, teeth, tongue
 from .skin import build_skin
 

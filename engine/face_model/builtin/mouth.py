@@ -15,7 +15,6 @@ LOWER_HEIGHTS = (.84, .86, .98, .82, .76, .70, .66)
 UPPER_ARCH = (2.62, 4.9, 5.25)       # half width, length, z of the widest place: an ellipse in the horizontal plane
 LOWER_ARCH = (2.42, 4.65, 5.25)
 UPPER_EDGE, LOWER_EDGE = -3.42, -3.38   # y of the biting edges, teeth just touching behind the closed lips
-BITE = -.12                              # how far the lower front teeth stand behind the upper ones is in LOWER_ARCH; y overlap here
 
 
 def arch_point(arch: tuple, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -206,7 +206,7 @@ class Fields:
         return np.flatnonzero(self.head.matrix @ n > .05)
 
     def off_teeth(self, offsets: np.ndarray, jaw: np.ndarray | None = None, shift=(0., 0., 0.), clearance: float = .10) -> np.ndarray:
-        """Pushes the lips' inner sides out of the dental arches; jaw and shift: the lower arch's motion in this shape (see `jaw_motion`)."""
+        """Pushes the lips' inner sides out of the dental arches; jaw and shift: the lower arch's motion in this shape (it turns about HINGE and shifts)."""
         offsets = offsets.copy()
         zone = self.behind_lips
         for arch, turn, move, band in ((UPPER_ARCH, np.eye(3), np.zeros(3), (-3.5, -.9)),
@@ -225,8 +225,3 @@ class Fields:
             change = np.stack([x * push, np.zeros(len(x)), z * push], 1) * weight[:, None]
             offsets[zone] += change @ turn.T
         return offsets
-
-
-def jaw_motion(points: np.ndarray, turn: np.ndarray, shift=(0., 0., 0.)) -> np.ndarray:
-    """Offsets of points fixed to the jaw when it turns about HINGE and shifts."""
-    return (points - HINGE) @ turn.T + HINGE + np.asarray(shift) - points

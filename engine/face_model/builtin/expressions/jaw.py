@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .fields import HINGE, Fields, jaw_motion, rotation, smoothstep
+from .fields import HINGE, Fields, rotation, smoothstep
 
 OPEN = 20.                  # degrees about the joint's axis
 SHIFT = (0., -.25, .25)     # the joint slides forward and down as it opens
@@ -104,5 +104,3 @@ def shapes(fields: Fields) -> dict[str, np.ndarray]:
             'jawForward': fields.off_teeth(fields.even(moved(fields, weights, 0., FORWARD, pieces=pieces)), None, FORWARD),
             'jawLeft': fields.off_teeth(side, rotation('y', 2.), SIDE)}
 
-
-__all__ = ['shapes', 'jaw_motion']
