@@ -75,11 +75,11 @@ def _hits(model: FaceModel, vertices: np.ndarray, colours: np.ndarray, allowed: 
     centre = model.neutral[model.landmarks68].mean(0) - (0, 0, 3)
     camera = head_to_camera(vertices.astype(np.float64), yaw, pitch, 0, DISTANCE, centre)
     focal = FOCAL
-    image = render_camera(camera, faces, colours, focal, (SIZE / 2, SIZE / 2), (SIZE, SIZE), supersample=1)
-    seen = detect_image(image)
+    buffers = rasterise(camera, triangles, focal, (SIZE / 2, SIZE / 2), (SIZE, SIZE))
+    seen = detect_image(render_camera(camera, faces, colours, focal, (SIZE / 2, SIZE / 2), (SIZE, SIZE), supersample=1, buffers=buffers))
     if seen is None:
         return None
-    triangle, barycentric, _ = rasterise(camera, triangles, focal, (SIZE / 2, SIZE / 2), (SIZE, SIZE))
+    triangle, barycentric, _ = buffers
     points = np.full((len(seen), 3), np.nan)
     weight = np.zeros(len(seen))
     normals = vertex_normals(camera, triangles)

@@ -39,11 +39,15 @@ def shade(normal: np.ndarray, view: np.ndarray, albedo: np.ndarray) -> np.ndarra
 
 
 def render_camera(points: np.ndarray, faces: np.ndarray, colours: np.ndarray | None, focal: float, centre: tuple[float, float],
-                  size: tuple[int, int], background: tuple[float, float, float] | np.ndarray = (.35, .36, .38), supersample: int = 2) -> np.ndarray:
-    """H×W×3 uint8 RGB of a mesh already in camera space (OpenCV axes, cm). background: a colour, or an H×W×3 uint8 picture."""
+                  size: tuple[int, int], background: tuple[float, float, float] | np.ndarray = (.35, .36, .38), supersample: int = 2,
+                  buffers: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None) -> np.ndarray:
+    """H×W×3 uint8 RGB of a mesh already in camera space (OpenCV axes, cm). background: a colour, or an H×W×3 uint8 picture.
+
+    buffers: what `rasterise` said of this mesh and camera, where it is known already (then supersample must be 1).
+    """
     triangles = triangulate(faces) if faces.shape[1] == 4 else faces
     s = supersample
-    triangle, barycentric, _ = rasterise(points, triangles, focal * s, (centre[0] * s, centre[1] * s), (size[0] * s, size[1] * s))
+    triangle, barycentric, _ = buffers or rasterise(points, triangles, focal * s, (centre[0] * s, centre[1] * s), (size[0] * s, size[1] * s))
     hit = triangle >= 0
     if isinstance(background, np.ndarray):
         image = np.repeat(np.repeat(background, s, 0), s, 1).astype(np.float32) / 255
