@@ -5,17 +5,14 @@ import sys
 import numpy as np
 import pytest
 from facewright.engine import tasks
+from facewright.engine.worker import run
 
 
 
 def finish(task):
     """Run a task to its end: (progress list, result)."""
     seen = []
-    while True:
-        try:
-            seen.append(next(task))
-        except StopIteration as end:
-            return seen, end.value
+    return seen, run(task, seen.append)
 
 
 VIDEOS = ('grid_swwp2s.mpg', 'obama_weekly_address_2.mp4', 'pyfeat_single_face_smile.mp4')  # all 23: tests/bench

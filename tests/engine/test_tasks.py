@@ -13,6 +13,7 @@ from facewright.engine.errors import FacewrightError
 from facewright.engine.performance import read_performance
 from facewright.engine.progress import Progress, listen
 from facewright.engine.rig import read_rig
+from facewright.engine.worker import run
 
 RESULTS = ['cameras.json', 'overlay.png', 'performance.csv', 'performance.npz', 'report.json', 'rig.npz']
 
@@ -20,11 +21,7 @@ RESULTS = ['cameras.json', 'overlay.png', 'performance.csv', 'performance.npz', 
 def finish(task):
     """Run a task to its end: (progress list, result)."""
     seen = []
-    while True:
-        try:
-            seen.append(next(task))
-        except StopIteration as end:
-            return seen, end.value
+    return seen, run(task, seen.append)
 
 
 @pytest.fixture(scope='module')
