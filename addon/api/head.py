@@ -28,7 +28,7 @@ def find_model(source: str) -> FaceModel:
     """The FaceModel of `source`, which must be in the cache."""
     model = models.cached(source)
     if model is None:
-        raise FacewrightError('The face model has not been read yet: run facewright.import_face_model first.')
+        raise FacewrightError(f'The face model {source} is not in the cache: add a head once, which reads it, then try again.')
     return model
 
 
