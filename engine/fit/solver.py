@@ -320,7 +320,7 @@ def add_priors(problem: Problem, shared: Shared, motion: Motion, system: System)
         system.corner[rows, rows] += 1e-3
 
 
-def solve(problem: Problem, shared: Shared, motion: Motion, iterations: int, tolerance: float = 2e-4) -> Iterator[tuple[Shared, Motion]]:
+def solve(problem: Problem, shared: Shared, motion: Motion, iterations: int, tolerance: float) -> Iterator[tuple[Shared, Motion]]:
     """Levenberg-Marquardt with weights kept in [0, 1] by an active set; yields the state after each accepted step."""
     damping, cost = 1e-3, None
     ids, views = problem.identity_count, len(problem.sights)

@@ -16,13 +16,14 @@ import torch
 from ..errors import FacewrightError
 from ..face_model.landmarks import ModelLandmarks
 from ..face_model.model import FaceModel
-from ..footage.landmark_sets import OUTER_EYE_CORNERS, landmark_sets
 from ..footage.footage import Camera, Footage, Observations, View, ViewObservations
+from ..footage.landmark_sets import OUTER_EYE_CORNERS, landmark_sets
 from .habits import habit
 from .options import TrackOptions
 from .solver import DTYPE, Basis, Motion, Problem, Shared, Sight, landmark_basis, make_priors, place, projection, solve, visibility
 
 SCORED = ('lips', 'left_eye', 'right_eye', 'left_brow', 'right_brow', 'nose')
+COARSE, MIDDLE, FINE = 2e-3, 4e-4, 2e-4  # relative fall of the cost at which a fit stops
 FLIP = np.diag([1., -1., -1.])  # head axes → camera axes of an upright head that faces the camera
 
 
@@ -204,11 +205,6 @@ def choose_keyframes(view: View, seen: ViewObservations, count: int) -> np.ndarr
     return np.array([part[score[part].argmax()] for part in np.array_split(have, count)])
 
 
-def node_times(footage: Footage) -> np.ndarray:
-    """The first view's frame times: one node each."""
-    return footage.views[0].times
-
-
 def relative_cameras(basis: Basis, footage: Footage, observations: Observations, focals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """World → camera of every view when unknown: the first view is the world, the others from the head's pose in both at close times."""
     count = len(footage.views)
@@ -278,7 +274,7 @@ def _track(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observ
     views = footage.views
     unknown = tuple(v.camera.focal is None for v in views)
     focals = np.array([v.camera.focal or options.focal_guess * max(v.size) for v in views])
-    nodes = node_times(footage)
+    nodes = views[0].times
     if footage.calibrated:
         cameras = np.stack([v.camera.rotation for v in views]), np.stack([v.camera.translation for v in views])
     else:
@@ -302,9 +298,12 @@ def _track(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observ
     habits = problem.bias
     for turn in range(rounds):
         problem = replace(problem, sights=without_bias(seen_from(basis, shared, motion, sights), problem.bias))
-        for i, (shared, motion) in enumerate(solve(problem, shared, motion, options.iterations)):
-            yield .35 * (turn + min(i + 1, options.iterations) / options.iterations) / rounds, 'Finding the person and the lens'
-        if turn < rounds - 1:
+        last = turn == rounds - 1
+        most = options.iterations if last or not turn else options.iterations // 2  # rounds between are moved on by the next
+        tolerance = FINE if last else COARSE
+        for i, (shared, motion) in enumerate(solve(problem, shared, motion, most, tolerance)):
+            yield .35 * (turn + (i + 1) / most) / rounds, 'Finding the person and the lens'
+        if not last:
             if options.looks and turn < options.habit_rounds:
                 habits = detector_habits(model, landmarks, problem, shared, motion, options)
             problem = replace(problem, bias=find_view_bias(problem, shared, motion, options, habits))
@@ -336,7 +335,7 @@ def _track(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observ
                 getattr(motion, name)[:held] = getattr(whole, name)[start:start + held]
         local = replace(frozen, sights=without_bias(seen_from(basis, shared, motion, sights), problem.bias), step=tensor(np.diff(own)), anchor=motion if held else None, anchors=held,
                         neutral_node=neutral_frame - start if start <= neutral_frame < stop else -1)
-        for i, (_, motion) in enumerate(solve(local, shared, motion, options.iterations)):
+        for i, (_, motion) in enumerate(solve(local, shared, motion, options.iterations, MIDDLE)):
             yield .35 + .63 * (n + min(i + 1, options.iterations) / options.iterations) / len(starts), 'Following the performance'
         keep = slice(start, stop)
         for name in ('rotation', 'translation', 'weights'):
@@ -348,7 +347,7 @@ def _track(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observ
     errors, eyes = zip(*(reprojection_error(projected[v], observations.views[v]) for v in range(len(views))))
     found = tuple(replace(v.camera, focal=float(f), rotation=r.numpy(), translation=t.numpy())
                   for v, f, r, t in zip(views, focals, shared.rotation, shared.translation))
-    yield 1., 'Done'
+    yield 1., 'Following the performance'
     return Track(shared.identity.numpy(), shared.deviation.numpy(), found, nodes, whole.weights.numpy(), whole.rotation.numpy(), whole.translation.numpy(),
                  tuple(projected), errors, eyes)
 

@@ -53,7 +53,7 @@ def test_weights_stay_within_bounds_and_cost_falls():
     rng = np.random.default_rng(4)
     problem, shared, motion = make_problem(rng, views=1, free=(), noise=25.)
     costs = [linearise(problem, shared, motion, derivatives=False).cost]
-    for shared, motion in solve(problem, shared, motion, 8):
+    for shared, motion in solve(problem, shared, motion, 8, 1e-6):
         assert motion.weights.min() >= 0 and motion.weights.max() <= 1
         costs.append(linearise(problem, shared, motion, derivatives=False).cost)
     assert len(costs) > 2 and all(b < a for a, b in zip(costs, costs[1:]))
@@ -82,8 +82,8 @@ def test_a_frame_called_neutral_comes_out_neutral():
     rng = np.random.default_rng(6)
     problem, shared, motion = make_problem(rng, views=1, free=('identity',))
     told = replace(problem, neutral_node=2)
-    for _, free in solve(problem, shared, motion, 15):
+    for _, free in solve(problem, shared, motion, 15, 1e-6):
         pass
-    for _, held in solve(told, shared, motion, 15):
+    for _, held in solve(told, shared, motion, 15, 1e-6):
         pass
     assert held.weights[2].sum() < .5 * free.weights[2].sum()
