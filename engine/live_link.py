@@ -18,6 +18,7 @@ import numpy as np
 
 from .errors import FacewrightError
 from .face_model.expressions import ARKIT_NAMES, LIVE_LINK_NAMES, TO_ICT
+from .face_model.gaze import EYE_DOWN, EYE_SIDEWAYS, EYE_UP
 from .files import write_text
 from .performance import Performance
 
@@ -27,8 +28,6 @@ HEAD = ('HeadYaw', 'HeadPitch', 'HeadRoll')
 EYES = tuple(f'{side}Eye{angle}' for side in ('Left', 'Right') for angle in ('Yaw', 'Pitch', 'Roll'))
 HEADER = ('Timecode', 'BlendshapeCount') + LIVE_LINK_NAMES + HEAD + EYES
 COUNT = len(LIVE_LINK_NAMES) + len(HEAD) + len(EYES)  # 61, what the app writes
-# Eye angles per eyeLook weight, radians: least squares on a recorded range of motion (134 s; residual .004 rad). Roll there stays below .1: written as 0.
-EYE_SIDEWAYS, EYE_DOWN, EYE_UP = .605, .611, .455
 RATES = (10, 12, 15, 24, 25, 30, 48, 50, 60, 72, 90, 100, 120, 144, 200, 240)
 TICKS = 60  # the app's own timecode base, used where a clip's rate has no frame count of its own
 TIMECODE = re.compile(r'(\d{1,2}):(\d{1,2}):(\d{1,2})([:;])(\d{1,3}(?:\.\d+)?)')

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import FacewrightError
 from .expressions import ICT_NAMES
+from .gaze import gaze_offsets
 from .model import FaceModel
 from .regions import ict_regions
 
@@ -108,7 +109,7 @@ def _surface(data: bytes, source: Path) -> dict[str, np.ndarray]:
 
 
 def read_ict(source: Path, progress: Callable[[float], None] = lambda fraction: None) -> FaceModel:
-    """Read the neutral, all 100 identities and all 53 expressions as offsets, float32 cm."""
+    """Read the neutral, all 100 identities and all 53 expressions as offsets, float32 cm; eyeLook shapes turn the eyeballs too (gaze.py)."""
     source = Path(source)
     offsets: dict[str, np.ndarray] = {}
     indices, surface, total = None, None, 2 + IDENTITIES + len(ICT_NAMES)
@@ -133,9 +134,16 @@ def read_ict(source: Path, progress: Callable[[float], None] = lambda fraction: 
             raise ValueError
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise FacewrightError(f'{INDICES} in {source} lists no 68 landmark vertices: download ICT-FaceKit again.') from error
-    neutral = offsets[stem]
+    neutral, regions = offsets[stem], ict_regions()
+    expressions = np.stack([offsets[n] - neutral for n in ICT_NAMES])
+    for e, name in enumerate(ICT_NAMES):  # ICT's own eyeLook shapes move the lids and leave the eyeballs where they are
+        if name.startswith('eyeLook'):
+            ball = regions[f'eyeball_{name[-1]}']
+            ball = ball[ball < VERTICES]
+            if len(ball):
+                expressions[e, ball] = gaze_offsets(neutral[ball], name)
     return FaceModel(
         name='ict', neutral=neutral.astype(np.float32), names=ICT_NAMES,
-        expressions=np.stack([offsets[n] - neutral for n in ICT_NAMES]).astype(np.float32),
+        expressions=expressions.astype(np.float32),
         identities=np.stack([offsets[n] - neutral for n in identity_names]).astype(np.float32),
-        regions=ict_regions(), landmarks68=landmarks, source=str(source), **surface)
+        regions=regions, landmarks68=landmarks, source=str(source), **surface)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .gaze import sphere_centre
 from .model import FaceModel
 
 TRANSPARENT = ('lacrimal_fluid_L', 'lacrimal_fluid_R', 'eye_blend_L', 'eye_blend_R', 'eye_occlusion_L', 'eye_occlusion_R',
@@ -30,10 +31,7 @@ def visible_faces(model: FaceModel) -> np.ndarray:
 def iris_axis(model: FaceModel, side: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Centre, front pole (cm) and radius-1 axis of an eyeball ('L' or 'R') in the neutral."""
     points = model.neutral[model.regions[f'eyeball_{side}']].astype(np.float64)
-    front = points[points[:, 2] >= np.quantile(points[:, 2], .5)]
-    a = np.c_[2 * front, np.ones(len(front))]
-    solution = np.linalg.lstsq(a, (front ** 2).sum(1), rcond=None)[0]  # least-squares sphere
-    centre = solution[:3]
+    centre = sphere_centre(points[points[:, 2] >= np.quantile(points[:, 2], .5)])
     pole = points[points[:, 2].argmax()]
     return centre, pole, np.array([0., 0., 1.])
 

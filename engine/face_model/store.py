@@ -9,7 +9,7 @@ from ..errors import FacewrightError
 from ..files import read_npz, write_npz
 from .model import FaceModel
 
-FORMAT = 1
+FORMAT = 2
 _ARRAYS = ('neutral', 'faces', 'expressions', 'identities', 'uvs', 'face_uvs', 'face_materials', 'landmarks68')
 
 

@@ -20,7 +20,7 @@ class TrackOptions:
     contour_tangent: float = 6.      # how many times freer a face-oval point is along the oval than across it
     contour_trust: float = .3        # what a face-oval point's residual counts, whichever way (measured here: 6-10 mm off at 45° of yaw)
     lid_sharpness: float = 2.        # how many times less noisy than others lid points are (measured here)
-    iris_sharpness: float = 3.       # the same for iris points
+    iris_sharpness: float = 5.       # the same for iris points
     lip_sharpness: float = 1.5       # lip points
     brow_sharpness: float = 1.2      # brow points
     identity: float = 1.             # ICT's identity coefficients are N(0, 1) by construction
