@@ -74,9 +74,8 @@ def _hits(model: FaceModel, vertices: np.ndarray, colours: np.ndarray, allowed: 
     triangles = triangulate(faces)
     centre = model.neutral[model.landmarks68].mean(0) - (0, 0, 3)
     camera = head_to_camera(vertices.astype(np.float64), yaw, pitch, 0, DISTANCE, centre)
-    focal = FOCAL
-    buffers = rasterise(camera, triangles, focal, (SIZE / 2, SIZE / 2), (SIZE, SIZE))
-    seen = detect_image(render_camera(camera, faces, colours, focal, (SIZE / 2, SIZE / 2), (SIZE, SIZE), supersample=1, buffers=buffers))
+    buffers = rasterise(camera, triangles, FOCAL, (SIZE / 2, SIZE / 2), (SIZE, SIZE))
+    seen = detect_image(render_camera(camera, faces, colours, FOCAL, (SIZE / 2, SIZE / 2), (SIZE, SIZE), supersample=1, buffers=buffers))
     if seen is None:
         return None
     triangle, barycentric, _ = buffers

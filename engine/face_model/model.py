@@ -64,8 +64,3 @@ def triangulate(faces: np.ndarray) -> np.ndarray:
     """
     quads = faces[faces[:, 3] >= 0]
     return np.ascontiguousarray(np.concatenate([faces[:, :3], quads[:, [0, 2, 3]]]), dtype=np.int32)
-
-
-def triangle_faces(faces: np.ndarray) -> np.ndarray:
-    """T int32: the face each triangle of `triangulate` came from."""
-    return np.concatenate([np.arange(len(faces)), np.flatnonzero(faces[:, 3] >= 0)]).astype(np.int32)

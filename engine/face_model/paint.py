@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from .gaze import sphere_centre
 from .model import FaceModel
 
 TRANSPARENT = ('lacrimal_fluid_L', 'lacrimal_fluid_R', 'eye_blend_L', 'eye_blend_R', 'eye_occlusion_L', 'eye_occlusion_R',
@@ -26,14 +25,6 @@ def visible_faces(model: FaceModel) -> np.ndarray:
     for name in TRANSPARENT:
         clear[model.regions.get(name, np.zeros(0, int))] = True
     return ~clear[model.faces[:, 0]]
-
-
-def iris_axis(model: FaceModel, side: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Centre, front pole (cm) and radius-1 axis of an eyeball ('L' or 'R') in the neutral."""
-    points = model.neutral[model.regions[f'eyeball_{side}']].astype(np.float64)
-    centre = sphere_centre(points[points[:, 2] >= np.quantile(points[:, 2], .5)])
-    pole = points[points[:, 2].argmax()]
-    return centre, pole, np.array([0., 0., 1.])
 
 
 def _distance_to_polyline(points: np.ndarray, line: np.ndarray) -> np.ndarray:
@@ -75,10 +66,9 @@ def albedo(model: FaceModel) -> np.ndarray:
         colour[region.get(name, np.zeros(0, int))] = value
     for side in 'LR':
         ball = region[f'eyeball_{side}']
-        _, pole, axis = iris_axis(model, side)
-        offset = v[ball] - pole
-        radial = np.linalg.norm(offset - (offset @ axis)[:, None] * axis, axis=1)
-        front = offset @ axis > -.8
+        offset = v[ball] - v[ball[v[ball, 2].argmax()]]  # from the pole: in the neutral the eyes look along z
+        radial = np.linalg.norm(offset[:, :2], axis=1)
+        front = offset[:, 2] > -.8
         colour[ball] = SCLERA
         colour[ball[front & (radial < IRIS_RADIUS)]] = IRIS
         colour[ball[front & (radial < PUPIL_RADIUS)]] = PUPIL

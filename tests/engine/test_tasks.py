@@ -3,6 +3,7 @@ import errno
 import json
 import os
 import tempfile
+import time
 
 import cv2
 import numpy as np
@@ -157,4 +158,5 @@ def test_listen_hands_on_reports_results_errors_and_stops():
     work.close()
     assert Progress(0., 'x').remaining is None
     before = len(reached)
+    time.sleep(.05)  # work that had not stopped would go on counting
     assert len(reached) == before
