@@ -1,0 +1,54 @@
+"""Graph and cotangent Laplacians of triangle and tetrahedral meshes, as scipy sparse matrices.
+
+Sign: positive semi-definite, L v = Σⱼ wᵢⱼ (vᵢ − vⱼ); rows sum to 0.
+"""
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from scipy import sparse
+
+
+def edges_of(cells: np.ndarray) -> np.ndarray:
+    """Cells C×k (triangles, tetrahedra; all pairs of a cell's corners are its edges) → unique edges E×2 int32, each low < high, sorted."""
+    pairs = np.concatenate([cells[:, list(pair)] for pair in itertools.combinations(range(cells.shape[1]), 2)])
+    return np.unique(np.sort(pairs, axis=1), axis=0).astype(np.int32)
+
+
+def weighted_laplacian(edges: np.ndarray, weights: np.ndarray, n: int) -> sparse.csr_matrix:
+    """n×n Laplacian of edges E×2 with weights E (an edge given twice counts twice)."""
+    i, j = edges[:, 0], edges[:, 1]
+    off = sparse.coo_matrix((np.r_[weights, weights], (np.r_[i, j], np.r_[j, i])), (n, n)).tocsr()
+    return (sparse.diags(np.asarray(off.sum(1)).ravel()) - off).tocsr()
+
+
+def uniform_laplacian(edges: np.ndarray, n: int) -> sparse.csr_matrix:
+    """n×n combinatorial Laplacian: degree on the diagonal, −1 for each edge of E×2 (papers/1 main's L)."""
+    return weighted_laplacian(edges, np.ones(len(edges)), n)
+
+
+def half_cotangents(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """T×3: half the cotangent of the angle at each corner; it is the weight of the edge opposite. Zero-area triangles give large finite numbers."""
+    corners = vertices[triangles].astype(np.float64)
+    out = np.empty((len(triangles), 3))
+    for k in range(3):
+        a, b = corners[:, (k + 1) % 3] - corners[:, k], corners[:, (k + 2) % 3] - corners[:, k]
+        scale = np.maximum((a * a).sum(1) + (b * b).sum(1), 1e-300)
+        out[:, k] = .5 * (a * b).sum(1) / np.maximum(np.linalg.norm(np.cross(a, b), axis=1), 1e-9 * scale)
+    return out
+
+
+def cotangent_laplacian(vertices: np.ndarray, triangles: np.ndarray) -> sparse.csr_matrix:
+    """V×V cotangent Laplacian of a triangle mesh (V×3, T×3): vᵀLv is the Dirichlet energy, in cm² of a function in cm; no area division."""
+    cot = half_cotangents(vertices, triangles)
+    edges = np.concatenate([triangles[:, [(k + 1) % 3, (k + 2) % 3]] for k in range(3)])
+    return weighted_laplacian(edges, cot.T.ravel(), len(vertices))
+
+
+def mass(vertices: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """V float64: each vertex's share of its triangles' area (cells T×3, cm²) or tetrahedra's volume (M×4, cm³); 0 for unused vertices."""
+    corners = vertices[cells].astype(np.float64)
+    sides = corners[:, 1:] - corners[:, :1]
+    size = np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1) / 2 if cells.shape[1] == 3 else np.abs(np.linalg.det(sides)) / 6
+    return np.bincount(cells.ravel(), np.repeat(size / cells.shape[1], cells.shape[1]), len(vertices))
