@@ -165,7 +165,7 @@ def sentence_for(error: BaseException) -> str:
 
 
 def find_task(name: str):
-    """The task function called `name`, from engine/tasks.py."""
+    """The task function called `name`, from engine/tasks."""
     tasks = importlib.import_module(f'{PACKAGE}.engine.tasks').TASKS
     if name not in tasks:
         raise ValueError(f'there is no task called {name!r}, only {", ".join(sorted(tasks))}')

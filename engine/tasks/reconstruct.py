@@ -1,68 +1,20 @@
-"""What a user can ask for. Each task is a generator of Progress whose return value is a dict that JSON can hold.
-
-The add-on runs them in a child process (worker.py), the command line and the tests directly.
-"""
+"""Footage → a head and its performance."""
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from .errors import FacewrightError
-from .files import write_text
-from .progress import Clock, Progress, listen
-
-VERSION = '0.1.0'
-Task = Generator[Progress, None, dict]
+from ..errors import FacewrightError
+from ..files import write_text
+from ..progress import Clock, Progress, listen
+from .shared import VERSION, Task, Value, results, writable_folder
 
 # Parts of a reconstruction's bar; measured on two cores with a cached model.
 OPENED, DETECTED, TRACKED = .04, .55, .95
-
-
-def import_model(source: str = 'builtin', landmarks: bool = True) -> Task:
-    """Read or build a face model and cache it, with its landmarks where tracking will need them. Returns {'model': path of the cache, 'name': …}."""
-    from .face_model import cached_model_path, load_model
-    if landmarks:
-        from .face_model.landmarks import model_landmarks
-    clock = Clock()
-    for fraction in (reading := _Value(listen(lambda report: load_model(source, report)))):
-        yield clock.at((.3 if landmarks else 1.) * fraction, 'Reading the face model')
-    model = reading.value
-    if landmarks:
-        for fraction in (binding := _Value(listen(lambda report: model_landmarks(model, report)))):
-            yield clock.at(.3 + .7 * fraction, 'Finding the landmarks on the model')
-    yield Progress(1., 'Done', 0.)
-    return {'model': str(cached_model_path(source)), 'name': model.name, 'vertices': model.vertex_count, 'identities': len(model.identities)}
-
-
-class _Value:
-    """Iterates a generator and keeps its return value."""
-
-    def __init__(self, generator):
-        self.generator, self.value = generator, None
-
-    def __iter__(self):
-        self.value = yield from self.generator
-
-
-def writable_folder(out: Path) -> Path:
-    """Make sure results can be written before the long work; raises FacewrightError."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out) as probe:
-            probe.write(b'x' * 4096)
-            probe.flush()
-        free = shutil.disk_usage(out).free
-    except OSError as error:
-        raise FacewrightError(f'Cannot write to {out} ({error.strerror or error}): choose a folder you can write to, with space left.') from error
-    if free < 64 << 20:
-        raise FacewrightError(f'The disk of {out} has only {free >> 20} MB left: free 64 MB or choose another folder.')
-    return out
 
 
 def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin', quality: str = 'draft', views: Sequence[str] = (),
@@ -80,35 +32,35 @@ def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin',
     clock, seconds, began = Clock(), {}, time.monotonic()
     folder = writable_folder(Path(out))
     yield Progress(0., 'Opening the footage')
-    from .footage import open_footage
+    from ..footage import open_footage
     footage = open_footage(list(sources), list(views))
     neutral_frame = -1 if neutral_frame is None else int(neutral_frame)
     if neutral_frame >= len(footage.views[0].times):
         raise FacewrightError(f'The clip has {len(footage.views[0].times)} frames, so frame {neutral_frame} cannot be the neutral one: choose a smaller number.')
-    from .face_model import load_model
-    from .face_model.landmarks import model_landmarks
-    for fraction in (reading := _Value(listen(lambda report: load_model(model, report)))):
+    from ..face_model import load_model
+    from ..face_model.landmarks import model_landmarks
+    for fraction in (reading := Value(listen(lambda report: load_model(model, report)))):
         yield clock.at(OPENED * .5 * fraction, 'Reading the face model')
     face = reading.value
-    for fraction in (binding := _Value(listen(lambda report: model_landmarks(face, report)))):
+    for fraction in (binding := Value(listen(lambda report: model_landmarks(face, report)))):
         yield clock.at(OPENED * (.5 + .5 * fraction), 'Finding the landmarks on the model')
     landmarks = binding.value
     seconds['open'] = time.monotonic() - began
 
-    from .footage.faces import detect_view
-    from .footage.footage import Observations
+    from ..footage.faces import detect_view
+    from ..footage.footage import Observations
     seen = []
     for i, view in enumerate(footage.views):
         name = f'Following the face in {view.name}' if len(footage.views) > 1 else 'Following the face'
-        watching = _Value(listen(lambda report, view=view: detect_view(view, quality, lambda done, total: report(done / max(total, 1)))))
+        watching = Value(listen(lambda report, view=view: detect_view(view, quality, lambda done, total: report(done / max(total, 1)))))
         for fraction in watching:
             yield clock.at(OPENED + (DETECTED - OPENED) * (i + fraction) / len(footage.views), name)
         seen.append(watching.value)
     seconds['detect'] = time.monotonic() - began - seconds['open']
 
-    from .fit.options import for_quality
-    from .fit.tracker import track
-    fitting = _Value(track(face, landmarks, footage, Observations(tuple(seen)), for_quality(quality), neutral_frame))
+    from ..fit.options import for_quality
+    from ..fit.tracker import track
+    fitting = Value(track(face, landmarks, footage, Observations(tuple(seen)), for_quality(quality), neutral_frame))
     for fraction, stage in fitting:
         yield clock.at(DETECTED + (TRACKED - DETECTED) * fraction, stage)
     found = fitting.value
@@ -123,30 +75,24 @@ def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin',
 def _write(folder: Path, face, source: str, footage, seen, found, quality: str, smooth: float, seconds: dict, began: float) -> dict:
     """Everything into a hidden folder beside, then moved into place file by file."""
     import cv2
-    from .live_link import write_live_link
-    from .overlay import overlay
-    from .performance import Performance, write_performance
-    from .rig import Rig, write_rig
-    from .smoothing import smooth as smoothed
+    from ..live_link import write_live_link
+    from ..overlay import overlay
+    from ..performance import Performance, write_performance
+    from ..rig import Rig, write_rig
+    from ..smoothing import smooth as smoothed
     neutral = face.shape(found.identity)
     performance = Performance(found.time, found.weights.astype(np.float32), face.names, found.rotation, found.translation, footage.views[0].fps)
     performance = smoothed(performance, smooth)
     report = make_report(source, footage, seen, found, quality, seconds)
-    try:
-        with tempfile.TemporaryDirectory(prefix='.facewright-', dir=folder) as scratch:
-            part = Path(scratch)
-            write_rig(part / 'rig.npz', Rig(neutral, face.expressions, face.names, face.faces))
-            write_performance(part / 'performance.npz', performance)
-            write_live_link(part / 'performance.csv', performance)
-            ok, png = cv2.imencode('.png', overlay(face, neutral, found, footage.views)[..., ::-1])
-            (part / 'overlay.png').write_bytes(png.tobytes())
-            write_text(part / 'cameras.json', json.dumps(make_cameras(footage, found), indent=1))
-            report['seconds']['write'] = round(time.monotonic() - began - sum(seconds.values()), 2)
-            write_text(part / 'report.json', json.dumps(report, indent=1))
-            for path in sorted(part.iterdir()):
-                path.replace(folder / path.name)
-    except OSError as error:
-        raise FacewrightError(f'Cannot write to {folder} ({error.strerror or error}): choose a folder you can write to, with space left.') from error
+    with results(folder) as part:
+        write_rig(part / 'rig.npz', Rig(neutral, face.expressions, face.names, face.faces))
+        write_performance(part / 'performance.npz', performance)
+        write_live_link(part / 'performance.csv', performance)
+        ok, png = cv2.imencode('.png', overlay(face, neutral, found, footage.views)[..., ::-1])
+        (part / 'overlay.png').write_bytes(png.tobytes())
+        write_text(part / 'cameras.json', json.dumps(make_cameras(footage, found), indent=1))
+        report['seconds']['write'] = round(time.monotonic() - began - sum(seconds.values()), 2)
+        write_text(part / 'report.json', json.dumps(report, indent=1))
     return report | {'out': str(folder)}
 
 
@@ -175,18 +121,3 @@ def make_report(source: str, footage, seen, found, quality: str, seconds: dict) 
                       for v, o, c, e in zip(footage.views, seen, found.cameras, found.errors)],
             'error': {'mean_percent': mean(100 * every), 'mean_px': mean(pixels), 'per_frame': [round(float(e), 3) if np.isfinite(e) else None for e in first]},
             'identity': [round(float(a), 4) for a in found.identity], 'seconds': {k: round(v, 2) for k, v in seconds.items()}}
-
-
-def download_model(folder: str, scratch: str) -> Task:
-    """Download ICT-FaceKit from its project page into `folder` (through `scratch`) and cache it. The caller has asked the user."""
-    from .face_model.download import download_ict
-    clock = Clock()
-    for fraction in (fetching := _Value(listen(lambda report: download_ict(Path(folder), Path(scratch), report)))):
-        yield clock.at(.7 * fraction, 'Downloading ICT-FaceKit')
-    importing = _Value(import_model(str(fetching.value)))
-    for progress in importing:
-        yield clock.at(.7 + .3 * progress.fraction, progress.stage)
-    return importing.value | {'source': str(fetching.value)}
-
-
-TASKS = {'reconstruct': reconstruct, 'import_model': import_model, 'download_model': download_model}

@@ -1,0 +1,196 @@
+"""A linear face model laid onto a scan: where the scan stands in head space, who it is, and which expression it makes.
+
+Gauss-Newton over similarity (7), identity and expression at once; landmarks first, then also the surface (point to plane).
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..face_model.landmarks import ModelLandmarks
+from ..face_model.model import FaceModel, triangulate
+from ..mesh.closest import Surface
+from ..mesh.normals import vertex_normals
+
+
+@dataclass(frozen=True)
+class ModelFitOptions:
+    """cm where not said otherwise; all measured here, on the scans of shared/data."""
+    landmark_sigma: float = .15     # of one landmark, all counted as SHARED_LANDMARKS independent ones
+    marker_sigma: float = .05       # of a marker the user placed
+    surface_sigma: float = .05      # of one point-to-plane distance
+    landmarks_worth: float = 80.    # how many independent landmarks the detector's are worth together
+    surface_worth: float = 400.     # the same for surface points
+    expression_spread: float = .25  # standard deviation of a weight before anything is seen
+    expression_sparse: float = 3.   # cost of a weight of 1, in half squared standard deviations
+    samples: int = 2500             # surface points used
+    reach: tuple[float, ...] = (0, 0, 0, 0, 1.2, 1., .8, .6, .5, .4, .3, .3, .25, .25)  # of each round: how far the surface is looked for; 0: landmarks alone
+
+
+@dataclass(frozen=True)
+class ModelFit:
+    """vertices V×3 of the model in head space; identity I; weights E; mesh → head: head = scale · rotation · mesh + translation;
+    spread: cm, robust distance of the face to the surface."""
+    vertices: np.ndarray
+    identity: np.ndarray
+    weights: np.ndarray
+    rotation: np.ndarray
+    translation: np.ndarray
+    scale: float
+    spread: float
+
+    def to_head(self, points: np.ndarray) -> np.ndarray:
+        """…×3 in the mesh's own space → head space, cm."""
+        return self.scale * points @ self.rotation.T + self.translation
+
+    def from_head(self, points: np.ndarray) -> np.ndarray:
+        """…×3 in head space → the mesh's own space."""
+        return (points - self.translation) @ self.rotation / self.scale
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """4×4 mesh → head."""
+        out = np.eye(4)
+        out[:3, :3], out[:3, 3] = self.scale * self.rotation, self.translation
+        return out
+
+
+def small_rotation(vector: np.ndarray) -> np.ndarray:
+    """3×3 rotation by a rotation vector."""
+    import cv2
+    return cv2.Rodrigues(np.asarray(vector, np.float64))[0]
+
+
+def fit_model(model: FaceModel, landmarks: ModelLandmarks, vertices: np.ndarray, triangles: np.ndarray, start: tuple[np.ndarray, np.ndarray, float],
+              points: np.ndarray | None, confidence: np.ndarray | None, markers: dict[int, np.ndarray] | None = None, scale_fixed: float | None = None,
+              expression: bool | np.ndarray = True, options: ModelFitOptions = ModelFitOptions(), begin: ModelFit | None = None,
+              report: Callable[[float], None] = lambda fraction: None) -> ModelFit:
+    """Lay the model onto a mesh.
+
+    vertices N×3 and triangles of the mesh (its own units); start: its rotation, translation, scale into head space; points 478×3 in the mesh's
+    space with confidence 478, or None; markers {index of the 68 landmarks: 3 in the mesh's space}; scale_fixed: cm a unit, where known;
+    expression False: weights stay 0, E bool: those that may not; begin: an earlier fit to go on from (then the surface is used from the first round).
+    """
+    rotation, translation, scale = start if begin is None else (begin.rotation, begin.translation, begin.scale)
+    if scale_fixed is not None:
+        rotation, translation, scale = _rescaled(rotation, translation, scale, scale_fixed, vertices)
+    i_count = len(model.identities)
+    used = np.flatnonzero(np.broadcast_to(expression, len(model.names)))
+    e_count = len(used)
+    alpha = np.zeros(i_count) if begin is None else begin.identity.copy()
+    w = np.zeros(len(model.names))
+    if begin is not None:
+        w[used] = begin.weights[used]
+    neutral = model.neutral.astype(np.float64)
+    modes = np.concatenate([model.identities, model.expressions[used]]).astype(np.float64)  # K×V×3
+    surface = Surface(vertices, triangles)
+    edge = border_vertices(triangles, len(vertices))
+    face = model.regions['narrow_face']
+    chosen = face[np.linspace(0, len(face) - 1, min(options.samples, len(face))).astype(int)]
+    face_triangles = triangulate(model.faces)
+    face_triangles = face_triangles[np.isin(face_triangles, face).all(1)]
+
+    def rows(basis: np.ndarray, at: np.ndarray) -> np.ndarray:
+        """Jacobian N×3×(K + 7) of points at N×3 (basis N×K×3) after identity and expression, then rotation, translation, scale."""
+        out = np.zeros((len(at), 3, len(modes) + 7))
+        out[:, :, :len(modes)] = np.swapaxes(basis, 1, 2)
+        x, y, z = at.T
+        k = len(modes)
+        out[:, 1, k], out[:, 2, k], out[:, 0, k + 1], out[:, 2, k + 1], out[:, 0, k + 2], out[:, 1, k + 2] = -z, y, z, -x, -y, x
+        out[:, [0, 1, 2], [k + 3, k + 4, k + 5]] = 1
+        out[:, :, k + 6] = at
+        return out
+
+    mark_basis = np.swapaxes(landmarks.on(modes), 0, 1)                  # 478×K×3
+    sample_basis = np.swapaxes(modes[:, chosen], 0, 1)
+    pinned = sorted(markers or {})
+    pin_basis = np.swapaxes(modes[:, model.landmarks68[pinned]], 0, 1) if pinned else None
+    reach = options.reach if begin is None else [r for r in options.reach if r]
+    spread = np.inf
+    for step, limit in enumerate(reach):
+        shape = neutral + np.tensordot(np.concatenate([alpha, w[used]]), modes, 1)
+        jacobian, residual, weight = [], [], []
+        if points is not None:
+            here = landmarks.on(shape)
+            target = scale * points @ rotation.T + translation
+            off = target - here
+            sure = landmarks.confidence * confidence / (1 + (off ** 2).sum(1) / .4 ** 2)
+            sure[468:] = 0  # irises look about
+            sure = sure * options.landmarks_worth / max(sure.sum(), 1e-9) / options.landmark_sigma ** 2
+            jacobian.append(rows(mark_basis, here).reshape(-1, len(modes) + 7))
+            residual.append(off.ravel())
+            weight.append(np.repeat(sure, 3))
+        if pinned:
+            here = shape[model.landmarks68[pinned]]
+            target = scale * np.stack([markers[p] for p in pinned]) @ rotation.T + translation
+            jacobian.append(rows(pin_basis, here).reshape(-1, len(modes) + 7))
+            residual.append((target - here).ravel())
+            weight.append(np.full(3 * len(pinned), 1 / options.marker_sigma ** 2))
+        if limit:
+            here = shape[chosen]
+            normals = vertex_normals(shape, face_triangles)[chosen]
+            back = (here - translation) @ rotation / scale
+            triangle, barycentric, _, distance = surface.closest(back, limit / scale, normals @ rotation, .5)
+            hit = triangle >= 0
+            hit[hit] &= ~on_border(edge, triangles[triangle[hit]], barycentric[hit])
+            foot = np.zeros_like(here)
+            foot[hit] = scale * (vertices[triangles[triangle[hit]]] * barycentric[hit, :, None]).sum(1) @ rotation.T + translation
+            normal = surface.normals[np.maximum(triangle, 0)] @ rotation.T
+            off = ((foot - here) * normal).sum(1)
+            spread = float(np.median(np.abs(off[hit]))) * 1.48 if hit.any() else np.inf
+            robust = hit / (1 + (off / max(2 * spread, .03)) ** 2)
+            jacobian.append((normal[:, None] @ rows(sample_basis, here))[:, 0])
+            residual.append(np.where(hit, off, 0))
+            weight.append(robust * options.surface_worth / max(hit.sum(), 1) / options.surface_sigma ** 2)
+        j, r, q = np.concatenate(jacobian), np.concatenate(residual), np.concatenate(weight)
+        now = np.concatenate([alpha, w[used]])
+        prior = np.concatenate([np.ones(i_count), np.full(e_count, 1 / options.expression_spread ** 2)])
+        a = j.T @ (j * q[:, None])
+        b = j.T @ (q * r)
+        k = len(modes)
+        b[:k] += a[:k, :k] @ now
+        b[k:] += a[k:, :k] @ now
+        a[:k, :k] += np.diag(prior)
+        b[i_count:k] -= options.expression_sparse
+        a[k:, k:] += np.diag([1e-3] * 3 + [1e-3] * 3 + [1e9 if scale_fixed is not None else 1e-3])
+        solution = _bounded(a, b, i_count, k)
+        alpha, motion = np.clip(solution[:i_count], -4, 4), solution[k:]
+        w[used] = solution[i_count:k]
+        # the motion is the model's: the mesh takes its inverse
+        turn, grow = small_rotation(motion[:3]), 1 + np.clip(motion[6], -.3, .3)
+        rotation, translation, scale = turn.T @ rotation, turn.T @ (translation - motion[3:6]) / grow, scale / grow
+        report((step + 1) / len(reach))
+    shape = neutral + np.tensordot(np.concatenate([alpha, w[used]]), modes, 1)
+    return ModelFit(shape, alpha, w, rotation, translation, float(scale), spread)
+
+
+def _bounded(a: np.ndarray, b: np.ndarray, first: int, last: int) -> np.ndarray:
+    """argmin ½xᵀAx − bᵀx with x[first:last] in [0, 1]."""
+    from scipy.optimize import lsq_linear
+    root = np.linalg.cholesky(a + 1e-9 * np.trace(a) / len(a) * np.eye(len(a)))
+    low, high = np.full(len(b), -np.inf), np.full(len(b), np.inf)
+    low[first:last], high[first:last] = 0, 1
+    return lsq_linear(root.T, np.linalg.solve(root, b), (low, high), tol=1e-8, max_iter=60).x
+
+
+def _rescaled(rotation, translation, scale, wanted, vertices):
+    """The same placing with another scale about the mesh's middle."""
+    middle = vertices.mean(0)
+    return rotation, translation + (scale - wanted) * rotation @ middle, wanted
+
+
+def border_vertices(triangles: np.ndarray, count: int) -> np.ndarray:
+    """count bool: vertices on the border of a hole or of the mesh."""
+    edges = np.sort(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), 1).astype(np.int64)
+    key, times = np.unique(edges[:, 0] * count + edges[:, 1], return_counts=True)
+    out = np.zeros(count, bool)
+    out[key[times == 1] // count] = out[key[times == 1] % count] = True
+    return out
+
+
+def on_border(border: np.ndarray, corners: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
+    """Is the point on a border edge (both its ends on the border, the third corner's share nothing), or on a border vertex?"""
+    share = barycentric < 1e-6
+    return ((border[corners] | share).all(1)) & (share.any(1))

@@ -1,0 +1,302 @@
+"""Any mesh of a head → the face model's topology lying on it: landmarks, linear model, then non-rigid registration."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import FacewrightError
+from ..face_model.landmarks import ModelLandmarks
+from ..face_model.model import FaceModel, triangulate
+from ..face_model.paint import visible_faces
+from ..face_model.pieces import pieces
+from ..mesh.closest import Surface
+from ..mesh.registration import RegistrationOptions, register
+from ..mesh.rigid import rigid_motion
+from ..mesh.user_mesh import UserMesh, welded
+from ..render.preview import head_to_camera
+from ..render.rasterise import rasterise
+from .model_fit import ModelFit, border_vertices, fit_model, on_border
+from .scan_landmarks import bare, find_face, look_round
+
+UNITS = {'mm': .1, 'cm': 1., 'dm': 10., 'in': 2.54, 'm': 100.}  # cm a unit
+UNIT_SLACK = .2            # natural logarithm: a head this much off the usual size still tells its unit
+WORTH = .22                # weight above which a fitted expression is believed to be one
+HABIT_LIMIT = .35          # cm: what the detector may be off on a bare head
+TRUSTED = .02              # confidence below which a landmark does not pull
+SEEN_FROM = [(yaw, pitch) for pitch in (-35, 0, 35) for yaw in range(-90, 91, 30)] + [(180, 0), (135, 0), (-135, 0), (0, 80)]
+SIGHT = 400                # pixels of the pictures that say what lies outside
+FEWEST_MARKERS = 4
+
+
+@dataclass(frozen=True)
+class Wrapped:
+    """A face model's head on a mesh.
+
+    vertices V×3: on the mesh, expression and all, in head space (cm); fit: the linear model under it (its to_head takes the mesh there);
+    distance V: cm to the mesh, inf where nothing was matched; unit: 'mm', 'm', …, '' where the mesh's size says none (then lengths are
+    those of a head of usual size); turned: the mesh's faces looked inwards; skin: what can be seen of the mesh, in head space.
+    """
+    vertices: np.ndarray
+    fit: ModelFit
+    distance: np.ndarray
+    unit: str
+    turned: bool
+    skin: Surface
+
+
+def wrap_mesh(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, markers: dict[int, np.ndarray] | None = None, expression: bool = True,
+              report: Callable[[float, str], None] = lambda fraction, stage: None) -> Wrapped:
+    """Lay the model's topology onto a mesh of any units, axes, topology.
+
+    markers {index of the 68 landmarks: 3 in the mesh's own space}; with at least four no face need be detected. expression False: the mesh is
+    taken to be at rest. Raises FacewrightError where no face, or more than one, is found.
+    """
+    located = locate(model, landmarks, mesh, markers, expression, lambda f: report(.5 * f, 'Finding the face'))
+    return lay(model, landmarks, mesh, located, markers, lambda f: report(.5 + .5 * f, 'Wrapping the model'))
+
+
+@dataclass(frozen=True)
+class Located:
+    """The linear model on a mesh; vertices N×3 and triangles T×3 of the mesh's skin in its own space, wound outwards;
+    points 478×3 in that space and confidence 478, or None where markers alone were used."""
+    fit: ModelFit
+    vertices: np.ndarray
+    triangles: np.ndarray
+    points: np.ndarray | None
+    confidence: np.ndarray | None
+    unit: str
+    turned: bool
+
+
+def locate(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, markers: dict[int, np.ndarray] | None, expression: bool,
+           report: Callable[[float], None]) -> Located:
+    """Find the face on a mesh and lay the linear model onto it."""
+    vertices, triangles, _ = welded(mesh)
+    name = mesh.source or 'The mesh'
+    reference = landmarks.on(model.neutral).astype(np.float64)
+    markers = markers or {}
+    try:
+        start = find_face(vertices, triangles, reference, name=name)
+        seen = True
+    except FacewrightError:
+        if len(markers) < FEWEST_MARKERS:
+            raise
+        seen = False
+    if len(markers) >= FEWEST_MARKERS:
+        pinned = sorted(markers)
+        start = rigid_motion(np.stack([markers[p] for p in pinned]), model.neutral[model.landmarks68[pinned]].astype(np.float64), scale=True)
+        start = start[0], start[1], float(start[2])
+    report(.25)
+    centre = model.neutral[model.landmarks68].mean(0) - (0, 0, 3)
+    rough = start[2] * vertices @ start[0].T + start[1]
+    outer, turned = skin_triangles(rough, triangles, centre, reference)
+    if turned:
+        outer = outer[:, ::-1]
+    points = confidence = None
+    if seen:
+        try:
+            points, confidence = look_round(rough, triangles, bare(len(rough)), centre, report=lambda f: report(.25 + .25 * f))
+            points = (points - start[1]) @ start[0] / start[2]
+        except FacewrightError:
+            if len(markers) < FEWEST_MARKERS:
+                raise
+    if points is None and len(markers) < FEWEST_MARKERS:
+        raise FacewrightError(f'No face was found on {name}: choose a mesh with a human face, or place at least four markers on it.')
+    fit = fit_model(model, landmarks, vertices, outer, start, points, confidence, markers, None, expression)
+    unit, scale = unit_of(fit.scale)
+    if points is not None:
+        bias = detector_habit(model, landmarks, fit, centre, lambda f: report(.55 + .25 * f))
+        points = points - bias @ fit.rotation / fit.scale
+    fit = fit_model(model, landmarks, vertices, outer, (fit.rotation, fit.translation, fit.scale), points, confidence, markers, scale, expression)
+    report(.9)
+    if expression:
+        fit = fit_model(model, landmarks, vertices, outer, (fit.rotation, fit.translation, fit.scale), points, confidence, markers, scale,
+                        believed(model, fit.weights), begin=fit)
+    report(1.)
+    return Located(fit, vertices, outer, points, confidence, unit, turned)
+
+
+def believed(model: FaceModel, weights: np.ndarray) -> np.ndarray:
+    """E bool: which fitted weights stand for an expression rather than for the person: those above WORTH, and their mirror images with them."""
+    strong = weights > WORTH
+    index = {n: i for i, n in enumerate(model.names)}
+    for n, i in index.items():
+        other = index.get(n[:-1] + {'L': 'R', 'R': 'L'}.get(n[-1], ''), None) if n[-2:] in ('_L', '_R') else None
+        if other is not None and strong[other]:
+            strong[i] = True
+    return strong
+
+
+def unit_of(scale: float) -> tuple[str, float | None]:
+    """('mm', .1) and so on where a scale (cm a unit) is near one; ('', None) where it is near none."""
+    name = min(UNITS, key=lambda u: abs(np.log(scale / UNITS[u])))
+    return (name, UNITS[name]) if abs(np.log(scale / UNITS[name])) < UNIT_SLACK else ('', None)
+
+
+def detector_habit(model: FaceModel, landmarks: ModelLandmarks, fit: ModelFit, centre: np.ndarray, report: Callable[[float], None]) -> np.ndarray:
+    """478×3 cm: where the detector sees landmarks on a bare picture of the fitted head, less where they are; zero where it does not see them."""
+    faces = triangulate(model.faces[visible_faces(model)])
+    try:
+        seen, confidence = look_round(fit.vertices, faces, bare(len(fit.vertices)), centre, report=report)
+    except FacewrightError:
+        return np.zeros((len(landmarks.weights), 3))
+    off = seen - landmarks.on(fit.vertices)
+    length = np.linalg.norm(off, axis=1, keepdims=True)
+    return np.where(confidence[:, None] > 0, off * np.minimum(1, HABIT_LIMIT / np.maximum(length, 1e-9)), 0)
+
+
+def skin_triangles(head: np.ndarray, triangles: np.ndarray, centre: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, bool]:
+    """(triangles that can be seen from outside and hang together with the face, whether they are wound inwards). head N×3 in head space."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+    seen = np.zeros(len(triangles), bool)
+    outward = 0
+    for yaw, pitch in SEEN_FROM:
+        camera = head_to_camera(head, yaw, pitch, 0, 80., centre)
+        triangle = rasterise(camera, triangles, SIGHT / 34. * 80., (SIGHT / 2, SIGHT / 2), (SIGHT, SIGHT))[0]
+        hit = np.unique(triangle[triangle >= 0])
+        seen[hit] = True
+        if abs(yaw) < 60 and pitch == 0:
+            corner = camera[triangles[hit]]
+            normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+            outward += float(np.sum(-(normal * corner.mean(1)).sum(1)))
+    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]]])
+    _, component = connected_components(coo_matrix((np.ones(len(edges)), edges.T), (len(head),) * 2), directed=False)
+    of_triangle = component[triangles[:, 0]]
+    surface = Surface(head, triangles[seen])
+    under = np.bincount(of_triangle[seen][surface.closest(reference[:468])[0]], minlength=component.max() + 1)
+    together = under >= .05 * under.sum()
+    chosen = seen & together[of_triangle]
+    # a triangle too thin to be drawn counts with its neighbours: all corners seen
+    corner_seen = np.zeros(len(head), bool)
+    corner_seen[triangles[chosen]] = True
+    return triangles[corner_seen[triangles].all(1) & together[of_triangle]], outward < 0
+
+
+def lay(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, found: Located, markers: dict[int, np.ndarray] | None,
+        report: Callable[[float], None]) -> Wrapped:
+    """Register the model's skin onto the mesh from the fitted linear model; sockets follow, rigid pieces ride along."""
+    piece, fit = pieces(model), found.fit
+    skin = np.unique(np.concatenate([piece[k] for k in ('skin', 'mouth_socket', 'eye_socket_L', 'eye_socket_R') if k in piece]))
+    of = np.full(model.vertex_count, -1)
+    of[skin] = np.arange(len(skin))
+    all_triangles = triangulate(model.faces)
+    triangles = of[all_triangles[(of[all_triangles] >= 0).all(1)]]
+    rows, targets = np.zeros((0, 3), int), np.zeros((0, 3))
+    weights = np.zeros((0, 3))
+    if found.points is not None:
+        sure = np.flatnonzero((landmarks.confidence * found.confidence > TRUSTED) & (of[landmarks.triangles] >= 0).all(1) & (np.arange(len(landmarks.weights)) < 468))
+        rows, weights, targets = of[landmarks.triangles[sure]], landmarks.weights[sure].astype(np.float64), fit.to_head(found.points[sure])
+    if markers:
+        pinned = sorted(markers)
+        at = of[model.landmarks68[pinned]]
+        rows, weights = np.concatenate([rows, np.repeat(at[:, None], 3, 1)]), np.concatenate([weights, np.tile((1., 0, 0), (len(at), 1))])
+        targets = np.concatenate([targets, fit.to_head(np.stack([markers[p] for p in pinned]))])
+    done = register(fit.vertices[skin], triangles.astype(np.int32), fit.to_head(found.vertices), found.triangles, (rows.astype(np.int32), weights), targets,
+                    RegistrationOptions(), progress=report)
+    vertices = ride_along(model, fit.vertices, skin, done.vertices)
+    distance = np.full(model.vertex_count, np.inf)
+    distance[skin] = np.where(done.matched, done.distance, np.inf)
+    return Wrapped(vertices, fit, distance, found.unit, found.turned, Surface(fit.to_head(found.vertices), found.triangles))
+
+
+def ride_along(model: FaceModel, before: np.ndarray, skin: np.ndarray, skin_after: np.ndarray) -> np.ndarray:
+    """V×3: the registered skin and sockets, and everything else moved with what is round it (before V×3): teeth, gums and tongue as one
+    with the mouth, each eyeball with its socket and lids, lashes and eye surfaces with the nearest lid."""
+    piece = pieces(model)
+    out = before.copy()
+    out[skin] = skin_after
+    inside = np.zeros(model.vertex_count, bool)
+    inside[skin] = True
+
+    def rigidly(members: np.ndarray, guides: np.ndarray, reach: float) -> None:
+        centre = before[members].mean(0)
+        weight = np.exp(-((np.linalg.norm(before[guides] - centre, axis=1) / reach) ** 2)) + 1e-9
+        rotation, translation, _ = rigid_motion(before[guides], out[guides], weight)
+        out[members] = before[members] @ rotation.T + translation
+
+    mouth = [piece[k] for k in ('upper_teeth', 'lower_teeth', 'upper_gums', 'lower_gums', 'tongue') if k in piece]
+    if mouth:
+        lips = np.concatenate([piece[k] for k in ('upper_lip', 'lower_lip') if k in piece])
+        near = skin[np.linalg.norm(before[skin] - before[lips].mean(0), axis=1) < 5.]
+        rigidly(np.concatenate(mouth), near, 3.)
+    for side in 'LR':
+        guides = np.concatenate([piece[k] for k in (f'upper_lid_{side}', f'lower_lid_{side}', f'eye_socket_{side}') if k in piece])
+        if f'eyeball_{side}' in piece:
+            rigidly(piece[f'eyeball_{side}'], guides, 2.)
+        from scipy.spatial import cKDTree
+        for name in (f'lashes_{side}', f'eye_surface_{side}'):
+            if name in piece:
+                distance, nearest = cKDTree(before[guides]).query(before[piece[name]], k=4)
+                share = 1 / (distance + 1e-3)
+                share /= share.sum(1, keepdims=True)
+                out[piece[name]] += ((out[guides] - before[guides])[nearest] * share[..., None]).sum(1)
+    return out
+
+
+def at_rest(model: FaceModel, wrapped: Wrapped) -> np.ndarray:
+    """V×3 head space: the wrapped head with its expression taken off, by deformation transfer from the fitted model with it to the one without."""
+    if not wrapped.fit.weights.any():
+        return wrapped.vertices
+    from ..mesh.transfer import Transfer
+    rest = model.shape(wrapped.fit.identity)
+    piece = pieces(model)
+    skin = np.unique(np.concatenate([piece[k] for k in ('skin', 'mouth_socket', 'eye_socket_L', 'eye_socket_R') if k in piece]))
+    of = np.full(model.vertex_count, -1)
+    of[skin] = np.arange(len(skin))
+    t = triangulate(model.faces)
+    t = of[t[(of[t] >= 0).all(1)]].astype(np.int32)
+    transfer = Transfer(wrapped.fit.vertices[skin], t, wrapped.vertices[skin])
+    calm = transfer.solve(rest[None, skin].astype(np.float64))[0]
+    out = ride_along(model, rest.astype(np.float64), skin, calm)
+    return out
+
+
+def fit_numbers(model: FaceModel, wrapped: Wrapped) -> dict[str, float]:
+    """Distances in mm both ways over the narrow face: median and 95 %; and how many of the model's triangles are turned over.
+
+    Model → mesh: the narrow face's vertices that were not left over a hole or the mesh's border. Mesh → model: the mesh's vertices whose
+    nearest point on the wrapped model lies on its narrow face, inside its border.
+    """
+    surface = wrapped.skin
+    head, found_triangles = surface.vertices, surface.triangles
+    face = visible_narrow_face(model)
+    triangle, barycentric, _, distance = surface.closest(wrapped.vertices[face])
+    inner = ~on_border(border_vertices(found_triangles, len(head)), found_triangles[triangle], barycentric)
+    forward = 10 * distance[inner]
+    t = triangulate(model.faces)
+    narrow = np.isin(t, face).all(1)
+    own = Surface(wrapped.vertices, t[narrow])
+    used = np.unique(found_triangles)
+    triangle, barycentric, _, distance = own.closest(head[used], .6)
+    hit = triangle >= 0
+    hit[hit] &= ~on_border(border_vertices(t[narrow], len(wrapped.vertices)), t[narrow][triangle[hit]], barycentric[hit])
+    back = 10 * distance[hit]
+    stats = lambda a, q: round(float(np.percentile(a, q)), 4) if len(a) else None
+    return {'model_to_mesh_median_mm': stats(forward, 50), 'model_to_mesh_95_mm': stats(forward, 95),
+            'mesh_to_model_median_mm': stats(back, 50), 'mesh_to_model_95_mm': stats(back, 95), 'turned_triangles': turned_triangles(model, wrapped)}
+
+
+def visible_narrow_face(model: FaceModel) -> np.ndarray:
+    """Indices of the narrow face's vertices that can be seen from outside with the mouth and eyes as they are in the neutral."""
+    t = triangulate(model.faces)
+    seen = np.zeros(model.vertex_count, bool)
+    centre = model.neutral[model.landmarks68].mean(0) - (0, 0, 3)
+    for yaw, pitch in [s for s in SEEN_FROM if abs(s[0]) <= 60]:
+        camera = head_to_camera(model.neutral.astype(np.float64), yaw, pitch, 0, 80., centre)
+        triangle = rasterise(camera, t, 900 / 22. * 80., (450, 450), (900, 900))[0]
+        seen[t[np.unique(triangle[triangle >= 0])]] = True
+    face = model.regions['narrow_face']
+    return face[seen[face]]
+
+
+def turned_triangles(model: FaceModel, wrapped: Wrapped) -> int:
+    """How many skin triangles face more than 90° away from where they faced on the fitted model."""
+    skin = np.zeros(model.vertex_count, bool)
+    skin[pieces(model)['skin']] = True
+    t = triangulate(model.faces)
+    t = t[skin[t].all(1)]
+    normal = lambda v: np.cross(v[t[:, 1]] - v[t[:, 0]], v[t[:, 2]] - v[t[:, 0]])
+    return int(((normal(wrapped.vertices) * normal(wrapped.fit.vertices)).sum(1) < 0).sum())

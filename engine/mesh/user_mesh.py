@@ -1,0 +1,194 @@
+"""The UserMesh noun: a head as its owner made it (sculpt, scan, another rig's mesh), read from a file and checked."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import FacewrightError
+from ..files import read_npz, write_npz
+from ..face_model.model import triangulate
+
+SUFFIXES = ('.obj', '.ply', '.stl', '.off', '.glb', '.gltf', '.npz')
+MOST_VERTICES = 5_000_000   # more is a mistake or needs decimating first
+
+
+@dataclass(frozen=True)
+class UserMesh:
+    """vertices N×3 float64 in the file's own units and axes; faces F×4 int32, triangles padded with −1 (polygons of more corners are cut
+    into quads and a triangle); part N int32: which of part_names (objects of the file) a vertex belongs to; colours N×3 sRGB in 0..1 or None."""
+    vertices: np.ndarray
+    faces: np.ndarray
+    part: np.ndarray
+    part_names: tuple[str, ...]
+    colours: np.ndarray | None = None
+    source: str = ''
+
+    @property
+    def triangles(self) -> np.ndarray:
+        """T×3 int32, those with a corner twice left out."""
+        t = triangulate(self.faces)
+        return t[(t[:, 0] != t[:, 1]) & (t[:, 1] != t[:, 2]) & (t[:, 2] != t[:, 0])]
+
+
+def read_mesh(path: str | Path) -> UserMesh:
+    """Read .obj, .ply, .stl, .off, .glb, .gltf, or the add-on's own .npz (vertices, faces, part, part_names, colours), vertices in the file's order.
+
+    Raises FacewrightError: no such file, an unknown kind, damaged, no faces, numbers that are not finite, faces of missing vertices, no extent.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FacewrightError(f'There is no mesh at {path}: check the path.')
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise FacewrightError(f'{path} is not a mesh I can read: save it as one of {", ".join(SUFFIXES[:-1])}.')
+    try:
+        found = _read_npz(path) if suffix == '.npz' else _read_obj(path) if suffix == '.obj' else _read_other(path)
+    except FacewrightError:
+        raise
+    except Exception as error:
+        raise FacewrightError(f'{path} is damaged or not a mesh ({type(error).__name__}): export it again.') from error
+    return checked(found)
+
+
+def checked(mesh: UserMesh) -> UserMesh:
+    """The same mesh; raises FacewrightError with one sentence where no head can come of it."""
+    name = mesh.source or 'The mesh'
+    if not len(mesh.vertices) or not len(mesh.faces):
+        raise FacewrightError(f'{name} has no faces: choose a mesh of a head.')
+    if len(mesh.vertices) > MOST_VERTICES:
+        raise FacewrightError(f'{name} has {len(mesh.vertices):,} vertices: decimate it below {MOST_VERTICES:,} first.')
+    bad = np.flatnonzero(~np.isfinite(mesh.vertices).all(1))
+    if len(bad):
+        raise FacewrightError(f'{name} has {len(bad)} vertices whose positions are not finite numbers (the first is vertex {bad[0]}): delete them or export the mesh again.')
+    if mesh.faces.max() >= len(mesh.vertices) or mesh.faces.min() < -1 or (mesh.faces[:, :3] < 0).any():
+        raise FacewrightError(f'{name} has faces that name missing vertices: export it again.')
+    if len(mesh.part) != len(mesh.vertices) or mesh.part.min() < 0 or mesh.part.max() >= len(mesh.part_names):
+        raise FacewrightError(f'{name} does not say which object each vertex belongs to: export it again.')
+    with np.errstate(over='ignore'):
+        extent = np.ptp(mesh.vertices, axis=0)
+    if not np.isfinite(extent).all() or (np.sort(extent)[1:] <= 0).any():
+        raise FacewrightError(f'{name} has no extent: choose a mesh of a head.')
+    return mesh
+
+
+def write_mesh(path: Path, mesh: UserMesh) -> None:
+    """Write the .npz form of a mesh."""
+    colours = {} if mesh.colours is None else {'colours': mesh.colours.astype(np.float32)}
+    write_npz(path, vertices=mesh.vertices.astype(np.float64), faces=mesh.faces.astype(np.int32), part=mesh.part.astype(np.int32),
+              part_names=np.array(mesh.part_names), **colours)
+
+
+def welded(mesh: UserMesh) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(M×3 vertices, T×3 triangles, N→M): vertices that lie in one place (to 1e-7 of the extent) and belong to one part made one,
+    triangles of no area left out."""
+    step = np.ptp(mesh.vertices, axis=0).max() * 1e-7
+    key = np.c_[np.round((mesh.vertices - mesh.vertices.min(0)) / step).astype(np.int64), mesh.part]
+    _, first, of = np.unique(key, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)  # keep the file's order
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    of = rank[of.ravel()]
+    vertices = mesh.vertices[np.sort(first)]
+    t = of[mesh.triangles]
+    t = t[(t[:, 0] != t[:, 1]) & (t[:, 1] != t[:, 2]) & (t[:, 2] != t[:, 0])]
+    area = np.linalg.norm(np.cross(vertices[t[:, 1]] - vertices[t[:, 0]], vertices[t[:, 2]] - vertices[t[:, 0]]), axis=1)
+    return vertices, np.ascontiguousarray(t[area > step * step], np.int32), of
+
+
+def polygons_to_faces(corners: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Polygons (their corners one after another, and how many each has) → F×4 int32, triangles padded with −1; larger ones fanned."""
+    starts = np.cumsum(sizes) - sizes
+    out = np.full((len(sizes), 4), -1, np.int64)
+    for k in range(4):
+        has = sizes > k
+        out[has, k] = corners[starts[has] + k]
+    extra = []
+    for i in np.flatnonzero(sizes > 4):
+        ring = corners[starts[i]:starts[i] + sizes[i]]
+        for k in range(3, sizes[i] - 1, 2):
+            extra.append([ring[0], ring[k], ring[k + 1], ring[k + 2] if k + 2 < sizes[i] else -1])
+    out = np.concatenate([out, np.array(extra, np.int64).reshape(-1, 4)])
+    return out[sizes[np.minimum(np.arange(len(out)), len(sizes) - 1)] > 2] if (sizes < 3).any() else out
+
+
+def _read_obj(path: Path) -> UserMesh:
+    """Wavefront text: positions (with colours where the lines have six numbers), polygons, objects."""
+    points, corners, sizes, part_of_face, names, part = [], [], [], [], ['mesh'], 0
+    with open(path, encoding='utf-8', errors='replace') as stream:
+        for line in stream:
+            if line.startswith('v '):
+                points.append(line[2:].split())
+            elif line.startswith('f '):
+                words = line[2:].split()
+                for word in words:
+                    index = int(word.split('/', 1)[0])
+                    corners.append(index - 1 if index > 0 else len(points) + index)
+                sizes.append(len(words))
+                part_of_face.append(part)
+            elif line.startswith('o '):
+                name = line[2:].strip()
+                if name not in names:
+                    names.append(name)
+                part = names.index(name)
+    if not points or not sizes:
+        raise FacewrightError(f'{path} has no faces: choose a mesh of a head.')
+    width = min(len(p) for p in points)
+    numbers = np.array([p[:6] if width >= 6 else p[:3] for p in points], np.float64)
+    corners, sizes = np.array(corners, np.int64), np.array(sizes, np.int64)
+    if corners.min() < 0 or corners.max() >= len(points):
+        raise FacewrightError(f'{path} has faces that name missing vertices: export it again.')
+    of = np.zeros(len(points), np.int32)
+    of[corners] = np.repeat(np.array(part_of_face, np.int32), sizes)
+    used, of = np.unique(of, return_inverse=True)
+    return UserMesh(numbers[:, :3], polygons_to_faces(corners, sizes).astype(np.int32), of.ravel().astype(np.int32), tuple(names[i] for i in used),
+                    np.clip(numbers[:, 3:6], 0, 1) if width >= 6 else None, str(path))
+
+
+def _read_other(path: Path) -> UserMesh:
+    """Whatever trimesh reads; the parts of a scene put where the scene has them."""
+    import trimesh
+    scene = trimesh.load_scene(path, process=False)
+    vertices, triangles, part, names, colours = [], [], [], [], []
+    start = 0
+    for name in scene.graph.nodes_geometry:
+        matrix, geometry = scene.graph[name]
+        mesh = scene.geometry[geometry]
+        if not isinstance(mesh, trimesh.Trimesh) or not len(mesh.faces):
+            continue
+        vertices.append(trimesh.transform_points(mesh.vertices, matrix))
+        flip = np.linalg.det(matrix[:3, :3]) < 0
+        triangles.append(mesh.faces[:, ::-1 if flip else 1] + start)
+        part.append(np.full(len(mesh.vertices), len(names)))
+        names.append(str(name))
+        colours.append(mesh.visual.vertex_colors[:, :3] / 255. if mesh.visual.kind == 'vertex' else None)
+        start += len(mesh.vertices)
+    if not vertices:
+        raise FacewrightError(f'{path} has no faces: choose a mesh of a head.')
+    triangles = np.concatenate(triangles)
+    return UserMesh(np.concatenate(vertices).astype(np.float64), np.c_[triangles, np.full(len(triangles), -1)].astype(np.int32),
+                    np.concatenate(part).astype(np.int32), tuple(names), None if any(c is None for c in colours) else np.concatenate(colours), str(path))
+
+
+def _read_npz(path: Path) -> UserMesh:
+    data = read_npz(path, 'mesh')
+    missing = {'vertices', 'faces'} - set(data)
+    if missing:
+        raise FacewrightError(f'{path} lacks {", ".join(sorted(missing))}: write the mesh again.')
+    vertices, faces = data['vertices'], data['faces']
+    if vertices.ndim != 2 or vertices.shape[1] != 3 or vertices.dtype.kind not in 'fiu':
+        raise FacewrightError(f'{path} has vertices of shape {vertices.shape}, expected N×3 numbers: write the mesh again.')
+    if faces.ndim != 2 or faces.shape[1] not in (3, 4) or faces.dtype.kind not in 'iu':
+        raise FacewrightError(f'{path} has faces of shape {faces.shape}, expected F×3 or F×4 whole numbers: write the mesh again.')
+    if faces.shape[1] == 3:
+        faces = np.c_[faces, np.full(len(faces), -1)]
+    part = data.get('part', np.zeros(len(vertices), np.int32))
+    names = data.get('part_names', np.array(['mesh']))
+    colours = data.get('colours')
+    if part.shape != (len(vertices),) or part.dtype.kind not in 'iu' or names.ndim != 1 or names.dtype.kind != 'U':
+        raise FacewrightError(f'{path} does not say which object each vertex belongs to: write the mesh again.')
+    if colours is not None and (colours.shape != vertices.shape or colours.dtype.kind != 'f' or not np.isfinite(colours).all()):
+        raise FacewrightError(f'{path} has colours that do not fit its vertices: write the mesh again.')
+    return UserMesh(vertices.astype(np.float64), faces.astype(np.int32), part.astype(np.int32), tuple(names.tolist()),
+                    None if colours is None else np.clip(colours, 0, 1), str(path))

@@ -1,0 +1,111 @@
+"""The expressions as shape keys of any head (papers/1, sections E and F, without the footage)."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .errors import FacewrightError
+from .face_model.landmarks import ModelLandmarks
+from .face_model.model import FaceModel, triangulate
+from .fit.wrap import Wrapped, at_rest, fit_numbers, unit_of, wrap_mesh
+from .mesh.carry import carry
+from .mesh.contact import settle_contacts
+from .mesh.rigid import rigid_motion
+from .mesh.transfer import transfer_expressions
+from .mesh.user_mesh import UserMesh, welded
+from .rig import Rig
+
+Report = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Generated:
+    """rig: what was made, in head space; to_head 4×4: the mesh's own space → head space; numbers: what report.json says of it."""
+    rig: Rig
+    to_head: np.ndarray
+    numbers: dict = field(default_factory=dict)
+
+
+def has_topology(model: FaceModel, mesh: UserMesh) -> bool:
+    """Has the mesh the model's vertices and faces, in the model's order?"""
+    if len(mesh.vertices) != model.vertex_count:
+        return False
+    edges = lambda t: np.unique(np.sort(np.concatenate([t[:, [0, 1]], t[:, [1, 2]], t[:, [2, 0]]]), 1), axis=0)
+    ours, theirs = edges(triangulate(model.faces)), edges(mesh.triangles)
+    if len(theirs) and abs(len(ours) - len(theirs)) < .2 * len(ours):  # their quads may be cut the other way
+        key = lambda e: e[:, 0].astype(np.int64) * model.vertex_count + e[:, 1]
+        return bool(np.isin(key(theirs), key(ours)).mean() > .6)
+    return False
+
+
+def stand(model: FaceModel, mesh: UserMesh) -> tuple[np.ndarray, np.ndarray, str]:
+    """(V×3 head space, 4×4 to it, unit) of a mesh in the model's topology: the similarity that takes its still part (head and neck) to the model's."""
+    part = model.regions['head_neck']
+    rotation, translation, scale = rigid_motion(mesh.vertices[part], model.neutral[part].astype(np.float64), scale=True)
+    unit, known = unit_of(float(scale))
+    if known is not None:
+        middle = mesh.vertices[part].mean(0)
+        translation, scale = translation + (scale - known) * rotation @ middle, known
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = scale * rotation, translation
+    return scale * mesh.vertices @ rotation.T + translation, matrix, unit
+
+
+def generate(model: FaceModel, landmarks: ModelLandmarks | Callable[[], ModelLandmarks], mesh: UserMesh, onto: str = 'mesh', markers: dict[int, np.ndarray] | None = None,
+             settle: bool = True, expression: bool = True, report: Report = lambda fraction, stage: None) -> Generated:
+    """The model's expressions for the head of a mesh.
+
+    onto 'model': a rig in the model's topology; 'mesh': in the mesh's own, vertex for vertex (of a mesh in the model's topology both are the same).
+    landmarks: the model's, or a function that finds them where they are needed. markers, expression: as wrap_mesh takes them. settle: lips, lids
+    and cavities are kept from crossing. Raises FacewrightError.
+    """
+    if onto not in ('model', 'mesh'):
+        raise FacewrightError(f'Shape keys cannot go onto {onto!r}: choose model or mesh.')
+    if has_topology(model, mesh):
+        neutral, to_head, unit = stand(model, mesh)
+        report(.05, 'Carrying the expressions over')
+        offsets = transfer_expressions(model, neutral)
+        numbers = {'topology': 'model', 'unit': unit}
+        if settle:
+            report(.4, 'Settling lips, lids and cavities')
+            neutral, offsets, told = settle_contacts(model, neutral, offsets)
+            numbers['contacts'] = told
+        report(.95, 'Finishing')
+        return Generated(Rig(neutral.astype(np.float32), offsets.astype(np.float32), model.names, model.faces), to_head, numbers)
+    landmarks = landmarks() if callable(landmarks) else landmarks
+    wrapped = wrap_mesh(model, landmarks, mesh, markers, expression, lambda f, stage: report(.4 * f, stage))
+    report(.4, 'Carrying the expressions over')
+    neutral = at_rest(model, wrapped)
+    offsets = transfer_expressions(model, neutral)
+    numbers = {'topology': 'own', 'unit': wrapped.unit, 'expression': removed(model, wrapped), 'turned': wrapped.turned, 'fit': fit_numbers(model, wrapped)}
+    if settle:
+        report(.55, 'Settling lips, lids and cavities')
+        neutral, offsets, told = settle_contacts(model, neutral, offsets)
+        numbers['contacts'] = told
+    if onto == 'model':
+        report(.95, 'Finishing')
+        return Generated(Rig(neutral.astype(np.float32), offsets.astype(np.float32), model.names, model.faces), wrapped.fit.matrix, numbers)
+    report(.8, 'Carrying the shapes onto the mesh')
+    return Generated(onto_mesh(model, wrapped, neutral, offsets, mesh), wrapped.fit.matrix, numbers)
+
+
+def onto_mesh(model: FaceModel, wrapped: Wrapped, neutral: np.ndarray, offsets: np.ndarray, mesh: UserMesh) -> Rig:
+    """The wrapped head's shapes on the mesh itself, in the mesh's order; its expression, where it had one, taken off its neutral."""
+    vertices, triangles, of = welded(mesh)
+    if wrapped.turned:
+        triangles = triangles[:, ::-1]
+    part = np.zeros(len(vertices), np.int32)
+    part[of] = mesh.part
+    head = wrapped.fit.to_head(vertices)
+    calmed = bool(wrapped.fit.weights.any())
+    moved = np.concatenate([offsets, (neutral - wrapped.vertices)[None]]) if calmed else offsets
+    carried = carry(model, wrapped.vertices, moved.astype(np.float32), head, triangles, part)
+    rest = head + carried[-1] if calmed else head
+    return Rig(rest[of].astype(np.float32), carried[:len(offsets), of].astype(np.float32), model.names, mesh.faces)
+
+
+def removed(model: FaceModel, wrapped: Wrapped) -> dict[str, float]:
+    """The expression that was found on the mesh and taken off: {name: weight}."""
+    return {n: round(float(w), 3) for n, w in zip(model.names, wrapped.fit.weights) if w > .01}
