@@ -6,9 +6,10 @@ import atexit
 import bpy
 
 from . import jobs, panels, preferences, properties
-from .operators import footage, head, performance, reconstruct
+from .operators import cavities, footage, head, performance, reconstruct, shape_keys, shape_tools
 
-CLASSES = (*properties.CLASSES, *preferences.CLASSES, *head.CLASSES, *footage.CLASSES, *reconstruct.CLASSES, *performance.CLASSES, *panels.CLASSES)
+OPERATORS = {'Head': head, 'Footage': footage, 'Reconstruct': reconstruct, 'Performance': performance, 'Shape keys': shape_keys, 'Cavities': cavities, 'Editing shape keys': shape_tools}
+CLASSES = (*properties.CLASSES, *preferences.CLASSES, *(cls for module in OPERATORS.values() for cls in module.CLASSES), *panels.CLASSES)
 
 
 def register() -> None:

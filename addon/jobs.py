@@ -29,8 +29,12 @@ class Job:
     Everything changes in `poll`, on the caller's thread; a reader thread only fills a queue.
     """
 
-    def __init__(self, task: str, arguments: dict, title: str = '', python: str | None = None, worker: Path | None = None):
-        """Start `PYTHON -I -B worker.py FOLDER`. Arguments are JSON-able; '{job}' in a text argument stands for the job's folder."""
+    def __init__(self, task: str, arguments: dict, title: str = '', python: str | None = None, worker: Path | None = None,
+                 prepare: Callable[[Path], None] | None = None):
+        """Start `PYTHON -I -B worker.py FOLDER`. Arguments are JSON-able; '{job}' in a text argument stands for the job's folder.
+
+        prepare: called with the folder first, to put the task's input there.
+        """
         self.task, self.title, self.state, self.started = task, title or task, 'running', time.monotonic()
         self.fraction, self.stage, self.remaining = 0., 'Starting', None
         self.result, self.error, self.log = None, '', None
@@ -39,6 +43,8 @@ class Job:
         self._process = None
         self.arguments = {k: v.replace('{job}', str(self.folder)) if isinstance(v, str) else v for k, v in arguments.items()}
         try:
+            if prepare:
+                prepare(self.folder)
             (self.folder / 'job.json').write_text(json.dumps({'task': task, 'arguments': self.arguments}), encoding='utf-8')
             command = [python or paths.engine_python(), '-I', '-B', str(worker or paths.WORKER), str(self.folder)]
             apart = {'creationflags': subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW} if sys.platform == 'win32' else {'start_new_session': True}
@@ -48,6 +54,9 @@ class Job:
         except OSError as error:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise FacewrightError(f'Cannot start the engine ({error.strerror or error}): choose its Python in the Facewright preferences.') from error
+        except Exception:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -122,13 +131,13 @@ def running() -> Job | None:
     return current if current is not None and current.state == 'running' else None
 
 
-def start(task: str, arguments: dict, title: str = '') -> Job:
-    """Start a task as the current job; FacewrightError while another one runs."""
+def start(task: str, arguments: dict, title: str = '', prepare: Callable[[Path], None] | None = None) -> Job:
+    """Start a task as the current job (arguments as Job's); FacewrightError while another one runs."""
     global current
     if running():
         raise FacewrightError(f'{current.title} is still running: wait for it or cancel it first.')
     clear()
-    current = Job(task, arguments, title)
+    current = Job(task, arguments, title, prepare=prepare)
     return current
 
 

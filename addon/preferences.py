@@ -6,7 +6,7 @@ from bpy.props import StringProperty
 
 from . import environment, paths
 from .operators.base import Operator
-from .panels import text
+from .panels.drawing import text
 
 last_check: environment.Environment | None = None
 """What the last check found; None before one, or after the choice of Python changed."""

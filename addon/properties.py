@@ -12,7 +12,14 @@ MODEL_ITEMS = (('BUILTIN', 'Built-in', 'The head that comes with Facewright: lig
                ('FILE', 'ICT-FaceKit', 'The USC ICT face model (26,719 vertices) from its folder, its archive, or a download'))
 KIND_ITEMS = (('VIDEO', 'Video', 'A video file', 'FILE_MOVIE', 0), ('SEQUENCE', 'Image Sequence', 'Numbered images in one folder', 'RENDERLAYERS', 1),
               ('PHOTO', 'Photo', 'A single picture', 'IMAGE_DATA', 2), ('CAPTURE', 'Capture', 'A capture.json: several calibrated views at once', 'OUTLINER_DATA_CAMERA', 3))
-
+ONTO_ITEMS = (('MESH', 'Your Mesh', 'The expressions are carried onto the selected meshes themselves, whatever their topology'),
+              ('MODEL', 'Face Model', 'The face model, wrapped onto the selected meshes, becomes a new head in their place'))
+FIX_ITEMS = (('ACTIVE', 'Active Key', 'The active shape key'), ('EDITED', 'Edited Keys', 'All shape keys that were changed by hand since they were made or last fixed'))
+FLESH_ITEMS = (('SURFACE', 'Outside', 'The outside of all that was filled'), ('CUT', 'Cut Open', 'The half on the head\'s right, cut open in the middle'),
+               ('SHRUNK', 'Shrunk', 'The half on the head\'s right, each tetrahedron a little smaller, so that one sees between them'))
+KEYS_ITEMS = (('ACTIVE', 'Active', 'The active shape key'), ('ALL', 'All', 'All shape keys'))
+WHERE_ITEMS = (('ALL', 'Everywhere', 'The whole mesh'), ('GROUP', 'Vertex Group', 'Where a vertex group is painted, by its weights'),
+               ('SELECTED', 'Selection', 'The vertices selected in edit mode, fading out round them'))
 
 
 # No methods on these classes: Blender 4.2 as a module keeps property groups, and all their functions reach, past its own end, and crashes.
@@ -31,6 +38,31 @@ class FootageView(bpy.types.PropertyGroup):
     cameras: StringProperty(name='Cameras', description='Which of the capture\'s cameras to use: their names, separated by commas. Empty: all')
 
 
+class ShapeSettings(bpy.types.PropertyGroup):
+    """The Shape Keys panel's settings, saved with the scene. Operators take them where a parameter is not given."""
+    onto: EnumProperty(name='Onto', description='What gets the shape keys', items=ONTO_ITEMS)
+    at_rest: BoolProperty(name='Find Its Expression', description='A smile or closed eyes on the mesh are recognised and taken off before it is called neutral; off: it is taken to be at rest',
+                          default=True)
+    settle: BoolProperty(name='Keep from Crossing', description='Lids close over the eyeballs, lips meet and don\'t cross, the mouth\'s and eyes\' insides stay behind the skin', default=True)
+    keep_edits: BoolProperty(name='Keep Hand Edits', description='What was changed by hand in keys made before is added to the new ones; off: it is discarded', default=True)
+    replace: BoolProperty(name='Replace Other Keys', description='Keys of the same names that were made elsewhere are replaced; off: they stay as they are', default=False)
+    follow: BoolProperty(name='One Slider', description='Where the head is several objects: the sliders of the one that moves most drive the others\'', default=True)
+    hide: BoolProperty(name='Hide the Original', description='Hide the meshes that a new head was made of: it stands in their place', default=True)
+    combinations: IntProperty(name='Combinations', description='How many random combinations of expressions to check besides the single shapes. 0: the pose the sliders make instead',
+                              default=0, min=0, max=100000, soft_max=1000)
+    fix: EnumProperty(name='Fix', description='Which shape keys\' cavities follow the skin', items=FIX_ITEMS)
+    spread: BoolProperty(name='Spread the Edit', description='Give the same edit to the other shapes as well, where it makes sense', default=False)
+    flesh: EnumProperty(name='Show', description='What of the tetrahedra is shown', items=FLESH_ITEMS, default='CUT')
+    mask: StringProperty(name='Region', description='Vertex group of the head that says where to fill. Empty: round the mouth, the nose and the eyes')
+    keys: EnumProperty(name='Keys', description='Which shape keys the tools below change', items=KEYS_ITEMS)
+    where: EnumProperty(name='Where', description='Which part of the head Reset and Strength change', items=WHERE_ITEMS)
+    group: StringProperty(name='Group', description='Vertex group of the active mesh to which Reset and Strength are limited, by its weights')
+    falloff: FloatProperty(name='Falloff', description='How far the effect fades out beyond the selected vertices, along the surface', default=0.01, min=0, soft_max=0.1, unit='LENGTH')
+    strength: FloatProperty(name='Strength', description='By how much Strength multiplies the shapes: 0 takes them away, 1 leaves them', default=1.2, min=-10, max=10, soft_min=0, soft_max=2)
+    width: FloatProperty(name='Soft Middle', description='Width of the band in which the two halves of a split key fade into each other', default=0.01, min=0, soft_max=0.1, unit='LENGTH')
+    report: StringProperty(name='Report', description='What the last of the panel\'s jobs said')
+
+
 class Settings(bpy.types.PropertyGroup):
     """The Facewright tab's settings, saved with the scene."""
     model: EnumProperty(name='Face Model', description='Which head is added and fitted to footage', items=MODEL_ITEMS)
@@ -44,10 +76,11 @@ class Settings(bpy.types.PropertyGroup):
     sound: BoolProperty(name='Sound', description='Put the clip\'s sound into the sequencer, in step with the performance', default=True)
     output: StringProperty(name='Keep Files In', description='Folder that also gets rig.npz, performance.npz, the Live Link Face CSV and an overlay picture. Empty: they are not kept',
                            subtype='DIR_PATH')
+    shapes: PointerProperty(name='Shape Keys', description='The Shape Keys panel\'s settings', type=ShapeSettings)
     result: PointerProperty(name='Result', description='The last reconstructed head: its error is shown in the panel', type=bpy.types.Object)
 
 
-CLASSES = (FootageView, Settings)
+CLASSES = (FootageView, ShapeSettings, Settings)
 
 
 def attach() -> None:

@@ -24,3 +24,11 @@ def select(context: bpy.types.Context, thing: bpy.types.Object) -> None:
         other.select_set(False)
     thing.select_set(True)
     context.view_layer.objects.active = thing
+
+
+def show_colours(context: bpy.types.Context) -> None:
+    """Let the scene's solid 3D viewports show the active colour attribute."""
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == 'VIEW_3D' and window.scene == context.scene:
+                area.spaces.active.shading.color_type = 'VERTEX'

@@ -1,6 +1,7 @@
 """What every operator shares: errors become a sentence, jobs run modally in a window and to their end without one."""
 from __future__ import annotations
 
+import contextlib
 import traceback
 
 import bpy
@@ -27,6 +28,39 @@ class Operator(bpy.types.Operator):
             self.report({'ERROR'}, f'Facewright met something unforeseen ({type(error).__name__}: {error}): please report it with what the system console shows.')
         return {'CANCELLED'}
 
+    def option(self, settings, name):
+        """A parameter of this call, or where it was not given the panel's setting of that name."""
+        return getattr(self if self.properties.is_property_set(name) else settings, name)
+
+
+@contextlib.contextmanager
+def object_mode(context):
+    """Object mode for the block, then back. Blender's undo remembers what happened to objects in object mode alone."""
+    thing, mode = context.view_layer.objects.active, context.mode
+    if mode == 'OBJECT' or thing is None:
+        yield
+        return
+    name, mode = thing.name, thing.mode
+    bpy.ops.object.mode_set(mode='OBJECT')
+    try:
+        yield
+    finally:
+        if bpy.app.background:
+            if bpy.ops.ed.undo_push.poll():
+                bpy.ops.ed.undo_push(message='Facewright')
+            _return(name, mode)
+        else:
+            bpy.app.timers.register(lambda: _return(name, mode), first_interval=0)  # once Blender has remembered the step
+
+
+def _return(name: str, mode: str) -> None:
+    """Back into a mode, if the object is still the active one."""
+    window = bpy.context.window or bpy.context.window_manager.windows[0]
+    with bpy.context.temp_override(window=window):
+        active = bpy.context.view_layer.objects.active
+        if active is not None and active.name == name and active.mode == 'OBJECT' and active.visible_get():
+            bpy.ops.object.mode_set(mode=mode)
+
 
 class FileOperator(Operator):
     """An operator that asks for a file first when it is invoked from the interface without one."""
@@ -48,10 +82,10 @@ class JobOperator(Operator):
     def run(self, context):
         self.job = self.begin(context)
         self.scene = context.scene.name
-        if self.job is None:
-            return self.finish(context, None)
-        if bpy.app.background:
-            return self.finish(context, jobs.wait(self.job, lambda stage: print(f'{self.job.title}: {stage}', flush=True)))
+        if self.job is None or bpy.app.background:
+            outcome = self.job and jobs.wait(self.job, lambda stage: print(f'{self.job.title}: {stage}', flush=True))
+            with object_mode(context):
+                return self.finish(context, outcome)
         try:
             window = context.window or context.window_manager.windows[0]
             with context.temp_override(window=window):
@@ -79,12 +113,11 @@ class JobOperator(Operator):
         """Bring the finished job's result into the scene it was started from, in object mode."""
         outcome = jobs.result(self.job)
         scene = bpy.data.scenes.get(self.scene, context.scene)
-        if context.mode != 'OBJECT' and context.object is not None:
-            bpy.ops.object.mode_set(mode='OBJECT')  # in other modes Blender's undo would not remember the new objects
-        if scene == context.scene:
-            return self.finish(context, outcome)
-        with context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
-            return self.finish(bpy.context, outcome)
+        with object_mode(context):
+            if scene == context.scene:
+                return self.finish(context, outcome)
+            with context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
+                return self.finish(bpy.context, outcome)
 
     def cancel(self, context):
         """Called by Blender when it quits or loads another file under a running operator."""

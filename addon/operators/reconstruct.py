@@ -21,12 +21,9 @@ class FACEWRIGHT_OT_reconstruct(JobOperator):
     naming: EnumProperty(name='Shape Key Names', description='Whose names the shape keys get. Not given: as in the panel', items=NAMING_ITEMS, options={'SKIP_SAVE'})
     output: StringProperty(name='Keep Files In', description='Folder that also gets the result\'s files. Not given: as in the panel', subtype='DIR_PATH', options={'SKIP_SAVE'})
 
-    def option(self, context, name):
-        return getattr(self if self.properties.is_property_set(name) else context.scene.facewright, name)
-
     def begin(self, context):
-        arguments = api.reconstruction(context.scene, **{n: self.option(context, n) for n in ('quality', 'neutral_frame', 'smooth', 'output')})
-        self.naming_chosen, self.sound = self.option(context, 'naming'), context.scene.facewright.sound
+        arguments = api.reconstruction(context.scene, **{n: self.option(context.scene.facewright, n) for n in ('quality', 'neutral_frame', 'smooth', 'output')})
+        self.naming_chosen, self.sound = self.option(context.scene.facewright, 'naming'), context.scene.facewright.sound
         return jobs.start('reconstruct', arguments, 'Reconstruction')
 
     def finish(self, context, result):

@@ -43,7 +43,7 @@ def create_head(name: str, model: FaceModel, neutral: np.ndarray | None = None, 
                 names: tuple[str, ...] | None = None, naming: str = 'ICT', collection: bpy.types.Collection | None = None) -> bpy.types.Object:
     """The model's head, or a person's where neutral (V×3), expressions (E×V×3) and their names are given, all cm in head space.
 
-    naming 'ICT' or 'ARKIT'; collection the one to link it into (default: the active one).
+    naming 'ICT' or 'ARKIT'; collection the one to link it into (default: the active one). With no expressions there are no shape keys.
     """
     mesh = create_mesh(name, model.neutral if neutral is None else neutral, model.faces, model.face_uvs, model.uvs, model.face_materials)
     for material in model.materials:
@@ -54,7 +54,8 @@ def create_head(name: str, model: FaceModel, neutral: np.ndarray | None = None, 
     for region, vertices in model.regions.items():
         if len(vertices):
             head.vertex_groups.new(name=region).add(vertices.tolist(), 1.0, 'REPLACE')
-    shape_keys.add_shape_keys(head, model.expressions if expressions is None else expressions, names or model.names, naming)
+    if expressions is None or len(expressions):
+        shape_keys.add_shape_keys(head, model.expressions if expressions is None else expressions, names or model.names, naming)
     head['facewright_model'] = model.name
     return head
 

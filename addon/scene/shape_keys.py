@@ -1,12 +1,16 @@
 """Expressions as shape keys, under ICT's or ARKit's names."""
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import bpy
 import numpy as np
 
 from ...engine.errors import FacewrightError
 from ...engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES, MERGED, TO_ICT
-from . import actions, names, units
+from . import actions, names, records, units
+
+AT_REST = 'atRest'  # the key that takes a mesh from how it was made (its Basis) to rest, where those differ
 
 
 def to_arkit(expressions: np.ndarray, called: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -32,7 +36,98 @@ def add_shape_keys(head: bpy.types.Object, expressions: np.ndarray, called: tupl
     for name, offsets in zip(called, expressions):
         key = head.shape_key_add(name=name, from_mix=False)
         key.slider_min, key.slider_max, key.value = 0., 1., 0.
-        key.points.foreach_set('co', rest + units.points_to_blender(offsets).ravel())
+        local = units.points_to_blender(offsets)
+        key.points.foreach_set('co', rest + local.ravel())
+        records.write(mesh.shape_keys, name, local)
+
+
+@dataclass(frozen=True)
+class Written:
+    """Names of the keys that were made, updated, updated with hand edits carried over, and left alone (not ours, or locked)."""
+    made: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+
+def write_shapes(thing: bpy.types.Object, shapes: dict[str, np.ndarray], keep_edits: bool = True, replace: bool = False) -> Written:
+    """Give a mesh generated shapes, {name: N×3 offsets in its own axes}.
+
+    Keys made before are updated: value, slider, drivers and animation stay, and with keep_edits what was changed in them by hand. A key
+    of that meaning that somebody else made stays as it is, unless `replace`. Locked keys stay.
+    """
+    if thing.data.shape_keys is None:
+        thing.shape_key_add(name='Basis', from_mix=False)
+    keys = thing.data.shape_keys
+    have, made, updated, edited, kept = meanings(thing), [], [], [], []
+    for name, offsets in shapes.items():
+        key = have.get(names.expression(name) or name)
+        if key is None:
+            key = thing.shape_key_add(name=name, from_mix=False)
+            key.slider_min, key.slider_max, key.value = 0., 1., 0.
+            made.append(key.name)
+            by_hand = None
+        else:
+            ours = records.read(keys, key.name) is not None
+            if key.lock_shape or not (ours or replace):
+                kept.append(key.name)
+                continue
+            by_hand = records.edit(keys, key.name, offsets_of(key)) if keep_edits else None
+            updated.append(key.name)
+            if by_hand is not None and by_hand.any():
+                edited.append(key.name)
+        set_offsets(key, offsets if by_hand is None else offsets + by_hand)
+        records.write(keys, key.name, offsets)
+        records.forget(keys, key.name, 'fixed')
+    thing.data.update()
+    return Written(tuple(made), tuple(updated), tuple(edited), tuple(kept))
+
+
+def ours_alone(thing: bpy.types.Object) -> bool:
+    """Whether a mesh has shape keys under ICT's or ARKit's names, and Facewright made all of them."""
+    keys = thing.data.shape_keys
+    found = names.matches(k.name for k in keys.key_blocks) if keys else {}
+    return bool(found) and all(records.read(keys, k) is not None for k in found)
+
+
+def meanings(thing: bpy.types.Object) -> dict[str, bpy.types.ShapeKey]:
+    """{what a key stands for (ICT or ARKit name, else its own name): the key}; of several, the one Facewright made."""
+    keys, found = thing.data.shape_keys, {}
+    for key in keys.key_blocks if keys else ():
+        means = names.expression(key.name) or key.name
+        if key != keys.reference_key and (means not in found or records.read(keys, key.name) is not None):
+            found[means] = key
+    return found
+
+
+def offsets_of(key: bpy.types.ShapeKey) -> np.ndarray:
+    """N×3 float64 offsets of a key from the one it is relative to."""
+    return (_points(key).astype(np.float64) - _points(key.relative_key)).reshape(-1, 3)
+
+
+def set_offsets(key: bpy.types.ShapeKey, offsets: np.ndarray, where: np.ndarray | None = None) -> None:
+    """Move a key to N×3 offsets from the one it is relative to; `where` (N bool): these vertices alone, the others stay to the bit."""
+    points = (_points(key.relative_key).reshape(-1, 3) + offsets).astype(np.float32)
+    if where is not None:
+        points = np.where(where[:, None], points, _points(key).reshape(-1, 3))
+    key.points.foreach_set('co', points.ravel())
+
+
+def follow(thing: bpy.types.Object, leader: bpy.types.Object) -> int:
+    """Drive a mesh's keys by the keys of the same name on another, so that one slider moves both; returns how many. Driven or animated ones stay."""
+    driven, count = thing.data.shape_keys, 0
+    taken = {d.data_path for d in driven.animation_data.drivers} if driven.animation_data else set()
+    for key in driven.key_blocks[1:]:
+        path = actions.value_path(key.name)
+        if key.name not in leader.data.shape_keys.key_blocks or path in taken or actions.is_keyed(driven, path):
+            continue
+        driver = key.driver_add('value').driver
+        driver.type = 'AVERAGE'
+        variable = driver.variables.new()
+        variable.name = 'value'
+        variable.targets[0].id_type, variable.targets[0].id, variable.targets[0].data_path = 'KEY', leader.data.shape_keys, path
+        count += 1
+    return count
 
 
 def naming(head: bpy.types.Object) -> str | None:
@@ -58,6 +153,7 @@ def rename(head: bpy.types.Object, to: str) -> int:
         name = names.spelled(expression, to)
         if name not in keys and (to == 'ICT' or name not in MERGED):
             keys[key].name = name
+            records.rename(head.data.shape_keys, key, name)
             changed += 1
     return changed
 
@@ -74,11 +170,17 @@ def _merge(head: bpy.types.Object) -> int:
         have = _meaning(head)
         if whole not in have and all(h in have for h in halves):
             a, b = (have[h] for h in halves)
+            made = [records.read(head.data.shape_keys, k.name) for k in (a, b)]
             a.points.foreach_set('co', _points(a) + _points(b) - _points(a.relative_key))
             a.value = (a.value + b.value) / 2
             actions.merge_value_curves(head.data.shape_keys, a.name, b.name)
+            for k in (a, b):
+                records.forget(head.data.shape_keys, k.name, 'generated')
+                records.forget(head.data.shape_keys, k.name, 'fixed')
             head.shape_key_remove(b)
             a.name = whole
+            if made[0] is not None and made[1] is not None:
+                records.write(head.data.shape_keys, a.name, made[0] + made[1])
             changed += 2
     return changed
 
@@ -88,18 +190,28 @@ def _split(head: bpy.types.Object) -> int:
     for whole, (left, right) in MERGED.items():
         have = _meaning(head)
         if whole in have and left not in have and right not in have:
-            a = have[whole]
-            rest, both = _points(a.relative_key).reshape(-1, 3), _points(a).reshape(-1, 3)
+            rest = _points(have[whole].relative_key).reshape(-1, 3)
             ramp = np.clip(rest[:, :1] / max(np.ptp(rest[:, 0]) * 0.1, 1e-9) * 0.5 + 0.5, 0, 1)
-            part = ramp * ramp * (3 - 2 * ramp)
-            b = head.shape_key_add(name=right, from_mix=False)
-            b.relative_key, b.slider_min, b.slider_max, b.value = a.relative_key, a.slider_min, a.slider_max, a.value
-            b.points.foreach_set('co', (rest + (1 - part) * (both - rest)).ravel())
-            a.points.foreach_set('co', (rest + part * (both - rest)).ravel())
-            a.name = left
-            actions.copy_value_curve(head.data.shape_keys, left, right)
+            split_key(head, have[whole], left, right, ramp * ramp * (3 - 2 * ramp))
             changed += 1
     return changed
+
+
+def split_key(head: bpy.types.Object, key: bpy.types.ShapeKey, left: str, right: str, part: np.ndarray) -> None:
+    """Turn a key into its left part, N×1 in [0, 1], under that name, and a new key with the rest; animation and records go to both."""
+    keys, rest, both = head.data.shape_keys, _points(key.relative_key).reshape(-1, 3), _points(key).reshape(-1, 3)
+    made = records.read(keys, key.name)
+    for kind in ('generated', 'fixed'):
+        records.forget(keys, key.name, kind)
+    other = head.shape_key_add(name=right, from_mix=False)
+    other.relative_key, other.slider_min, other.slider_max, other.value = key.relative_key, key.slider_min, key.slider_max, key.value
+    other.points.foreach_set('co', (rest + (1 - part) * (both - rest)).astype(np.float32).ravel())
+    key.points.foreach_set('co', (rest + part * (both - rest)).astype(np.float32).ravel())
+    key.name = left
+    if made is not None:
+        records.write(keys, key.name, part * made)
+        records.write(keys, other.name, (1 - part) * made)
+    actions.copy_value_curve(keys, left, right)
 
 
 def _points(key: bpy.types.ShapeKey) -> np.ndarray:

@@ -12,8 +12,9 @@ HEAD = '''# Scripting Blender
 
 Written from the operators by `tests/addon/scripting_reference.py`; a test keeps it in step.
 
-Every operator raises `RuntimeError` with one sentence where something is wrong. Operators that take long (`reconstruct`, `import_face_model`,
-`download_face_model`, and `add_head` and `apply_result` the first time) start a job in a window and return `{'RUNNING_MODAL'}`; under `blender -b`, and with the
+Every operator raises `RuntimeError` with one sentence where something is wrong. Operators that take long (`reconstruct`,
+`import_face_model`, `download_face_model`, `generate_shape_keys`, `wrap_model`, `add_markers`, `check_intersections`, `fix_cavities`, `build_tetrahedra`, and
+`add_head` and `apply_result` the first time) start a job in a window and return `{'RUNNING_MODAL'}`; under `blender -b`, and with the
 `bpy` module, they return when it is done. `bpy.ops.facewright.cancel()` stops it.
 
 What the panels show is `scene.facewright`. The same as Python functions: `addon/api`.
@@ -45,16 +46,15 @@ def table(properties) -> list[str]:
 def reference() -> str:
     """The whole page."""
     import bpy
-    from facewright.addon import CLASSES
-    from facewright.addon.operators import footage, head, performance, reconstruct
+    from facewright.addon import CLASSES, OPERATORS
     lines = [HEAD]
-    for title, module in (('Head', head), ('Footage', footage), ('Reconstruct', reconstruct), ('Performance', performance)):
+    for title, module in OPERATORS.items():
         lines.append(f'## {title}\n')
         for cls in module.CLASSES:
             rna = getattr(bpy.ops.facewright, cls.bl_idname.removeprefix('facewright.')).get_rna_type()
             shown = [p for p in rna.properties if p.identifier != 'rna_type' and not p.is_hidden]
             lines += [f'### bpy.ops.{cls.bl_idname}\n', rna.description + '.\n', *(table(shown) + [''] if shown else [])]
-    for title, name in (('scene.facewright', 'Settings'), ('scene.facewright.views[i]', 'FootageView')):
+    for title, name in (('scene.facewright', 'Settings'), ('scene.facewright.shapes', 'ShapeSettings'), ('scene.facewright.views[i]', 'FootageView')):
         cls = next(c for c in CLASSES if c.__name__ == name)
         lines += [f'## {title}\n', *table(cls.bl_rna.properties[n] for n in cls.__annotations__), '']
     return '\n'.join(lines)

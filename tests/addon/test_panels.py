@@ -32,7 +32,7 @@ class Layout:
         assert icon in bpy.types.UILayout.bl_rna.functions['label'].parameters['icon'].enum_items, icon
         self.drawn.append(text)
 
-    def prop(self, data, name, text=None, icon='NONE', emboss=True):
+    def prop(self, data, name, text=None, icon='NONE', emboss=True, expand=False):
         assert name in data.bl_rna.properties, name
         self.drawn.append(name)
 
@@ -43,6 +43,13 @@ class Layout:
         self.drawn.append(name)
         self_ = SimpleNamespace(**{p.identifier: None for p in kind.properties})
         return self_
+
+    def prop_search(self, data, name, owner, candidates, text=None):
+        assert name in data.bl_rna.properties and candidates in owner.bl_rna.properties
+        self.drawn.append(name)
+
+    def operator_menu_enum(self, name, choice, text='', icon='NONE'):
+        self.operator(name, text, icon)
 
     def progress(self, factor=0., text=''):
         assert 0 <= factor <= 1
@@ -65,28 +72,28 @@ def said(panel) -> str:
 
 
 def test_empty_states_say_what_to_do_next():
-    assert 'Add a video' in said(panels.FACEWRIGHT_PT_footage)
-    assert 'First add footage' in said(panels.FACEWRIGHT_PT_reconstruct)
-    assert 'Select a mesh' in said(panels.FACEWRIGHT_PT_performance)
+    assert 'Add a video' in said(panels.footage.FACEWRIGHT_PT_footage)
+    assert 'First add footage' in said(panels.reconstruct.FACEWRIGHT_PT_reconstruct)
+    assert 'Select a mesh' in said(panels.performance.FACEWRIGHT_PT_performance)
     bpy.context.scene.facewright.model = 'FILE'
-    assert 'download' in said(panels.FACEWRIGHT_PT_head)
+    assert 'download' in said(panels.head.FACEWRIGHT_PT_head)
 
 
 def test_with_footage(tmp_path):
     for name in ('a.mp4', 'b.png'):
         (tmp_path / name).write_bytes(b'x')
         bpy.ops.facewright.add_footage(filepath=str(tmp_path / name))
-    words = said(panels.FACEWRIGHT_PT_footage)
+    words = said(panels.footage.FACEWRIGHT_PT_footage)
     assert 'FACEWRIGHT_UL_views' in words and 'facewright.move_footage' in words and 'offset' not in words  # a photo has no clock
     bpy.context.scene.facewright.active_view = 0
-    assert 'offset' in said(panels.FACEWRIGHT_PT_footage)
-    assert 'First add' not in said(panels.FACEWRIGHT_PT_reconstruct)
+    assert 'offset' in said(panels.footage.FACEWRIGHT_PT_footage)
+    assert 'First add' not in said(panels.reconstruct.FACEWRIGHT_PT_reconstruct)
     for kind, shown, hidden in (('SEQUENCE', 'fps', 'cameras'), ('CAPTURE', 'cameras', 'lens')):
         bpy.context.scene.facewright.views[0].kind = kind
-        words = said(panels.FACEWRIGHT_PT_footage)
+        words = said(panels.footage.FACEWRIGHT_PT_footage)
         assert shown in words and hidden not in words
     layout = Layout()
-    panels.FACEWRIGHT_UL_views.draw_item(None, bpy.context, layout, None, bpy.context.scene.facewright.views[0], 0, None, '')
+    panels.footage.FACEWRIGHT_UL_views.draw_item(None, bpy.context, layout, None, bpy.context.scene.facewright.views[0], 0, None, '')
     assert layout.drawn == ['label']
 
 
@@ -101,28 +108,28 @@ def test_while_a_job_runs_and_after_it_failed(tmp_path, fake_worker):
     job = start_as('reconstruct', 'hang', {'pids': str(tmp_path / 'pids')}, 'Reconstruction')
     while job.fraction == 0:
         job.poll()
-    words = said(panels.FACEWRIGHT_PT_reconstruct)
+    words = said(panels.reconstruct.FACEWRIGHT_PT_reconstruct)
     assert 'Reconstruction: 25 %' in words and 'Hanging' in words and '10 min left' in words and 'facewright.cancel' in words
     assert 'facewright.reconstruct' not in words
-    assert 'Hanging' not in said(panels.FACEWRIGHT_PT_head)
+    assert 'Hanging' not in said(panels.head.FACEWRIGHT_PT_head)
     job.task = 'download_model'
-    assert 'Hanging' in said(panels.FACEWRIGHT_PT_head) and 'Hanging' not in said(panels.FACEWRIGHT_PT_reconstruct)
+    assert 'Hanging' in said(panels.head.FACEWRIGHT_PT_head) and 'Hanging' not in said(panels.reconstruct.FACEWRIGHT_PT_reconstruct)
     jobs.cancel()
     with pytest.raises(Exception):
         jobs.wait(start_as('reconstruct', 'fail', {}))
-    words = said(panels.FACEWRIGHT_PT_reconstruct)
+    words = said(panels.reconstruct.FACEWRIGHT_PT_reconstruct)
     assert 'shows no face' in words and 'wm.path_open' in words
     bpy.ops.facewright.clear_message()
-    assert 'shows no face' not in said(panels.FACEWRIGHT_PT_reconstruct)
+    assert 'shows no face' not in said(panels.reconstruct.FACEWRIGHT_PT_reconstruct)
 
 
 def test_the_result_with_its_error_per_frame(result):
     api.apply_result(bpy.context, result[0])
-    words = said(panels.FACEWRIGHT_PT_reconstruct)
+    words = said(panels.reconstruct.FACEWRIGHT_PT_reconstruct)
     assert 'Mean error 1.50 %' in words and 'Frame 1: 1.00 %' in words and 'facewright.show_worst_frame' in words and '1 frame without' in words
     bpy.context.scene.frame_set(4)
-    assert 'Frame 4: no face seen' in said(panels.FACEWRIGHT_PT_reconstruct)
-    assert 'ICT names' in said(panels.FACEWRIGHT_PT_performance)
+    assert 'Frame 4: no face seen' in said(panels.reconstruct.FACEWRIGHT_PT_reconstruct)
+    assert 'ICT names' in said(panels.performance.FACEWRIGHT_PT_performance)
 
 
 def test_preferences(monkeypatch):

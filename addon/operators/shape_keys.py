@@ -1,0 +1,124 @@
+"""Shape Keys panel: generate, wrap, markers."""
+from __future__ import annotations
+
+from bpy.props import BoolProperty, EnumProperty
+
+from .. import api, jobs
+from ..properties import NAMING_ITEMS, ONTO_ITEMS
+from ..scene import fit_colours
+from ..scene.markers import PLACES
+from .base import JobOperator, Operator
+
+PANEL = 'Not given: as in the panel'
+
+
+def tell(operator, context, words: str, notes=()) -> None:
+    """Report a result and leave it in the panel."""
+    lines = [words, *notes]
+    context.scene.facewright.shapes.report = '\n'.join(lines)
+    operator.report({'INFO'}, ' '.join(lines))
+
+
+class FACEWRIGHT_OT_generate_shape_keys(JobOperator):
+    """Give the selected head the 53 expressions as shape keys: any mesh, with its eyes, teeth and lashes selected too where they are objects of their own"""
+    bl_idname = 'facewright.generate_shape_keys'
+    bl_label = 'Generate Shape Keys'
+    bl_options = {'UNDO'}
+
+    onto: EnumProperty(name='Onto', description=f'What gets the shape keys. {PANEL}', items=ONTO_ITEMS, options={'SKIP_SAVE'})
+    naming: EnumProperty(name='Shape Key Names', description=f'Whose names the shape keys get. {PANEL}', items=NAMING_ITEMS, options={'SKIP_SAVE'})
+    at_rest: BoolProperty(name='Find Its Expression', description=f'Recognise a smile or closed eyes on the mesh and take them off. {PANEL}', default=True, options={'SKIP_SAVE'})
+    settle: BoolProperty(name='Keep from Crossing', description=f'Keep lids, lips and the insides of mouth and eyes from crossing. {PANEL}', default=True, options={'SKIP_SAVE'})
+    keep_edits: BoolProperty(name='Keep Hand Edits', description=f'Add what was changed by hand in keys made before to the new ones. {PANEL}', default=True, options={'SKIP_SAVE'})
+    replace: BoolProperty(name='Replace Other Keys', description=f'Replace keys of the same names that were made elsewhere. {PANEL}', default=False, options={'SKIP_SAVE'})
+    follow: BoolProperty(name='One Slider', description=f'Drive the other objects\' keys by those of the one that moves most. {PANEL}', default=True, options={'SKIP_SAVE'})
+    hide: BoolProperty(name='Hide the Original', description=f'Hide the meshes that a new head was made of. {PANEL}', default=True, options={'SKIP_SAVE'})
+
+    def begin(self, context):
+        settings = context.scene.facewright
+        self.chosen = {name: self.option(settings.shapes, name) for name in ('onto', 'at_rest', 'settle', 'keep_edits', 'replace', 'follow', 'hide')}
+        self.chosen['naming'] = self.option(settings, 'naming')
+        self.work = api.head_job(context, onto=self.chosen['onto'].lower(), settle=self.chosen['settle'], expression='auto' if self.chosen['at_rest'] else 'none')
+        return jobs.start('shape_keys', self.work.arguments, 'Shape keys', self.work.write)
+
+    def finish(self, context, result):
+        out, chosen = self.job.arguments['out'], self.chosen
+        if chosen['onto'] == 'MODEL':
+            head, notes = api.apply_head(context, self.work, out, chosen['naming'], chosen['hide'])
+            return tell(self, context, f'{head.name} has {len(head.data.shape_keys.key_blocks) - 1} shape keys.', notes)
+        written, notes = api.apply_shape_keys(context, self.work, out, chosen['naming'], chosen['keep_edits'], chosen['replace'], chosen['follow'])
+        counts = [f'{len(what.made) + len(what.updated)} on {name}' for name, what in written.items()]
+        tell(self, context, f'Shape keys: {", ".join(counts)}.', notes)
+
+
+class FACEWRIGHT_OT_wrap_model(JobOperator):
+    """Lay the face model's topology onto the selected scan or sculpt: a new head in its place, coloured by how far it is from it"""
+    bl_idname = 'facewright.wrap_model'
+    bl_label = 'Wrap Face Model'
+    bl_options = {'UNDO'}
+
+    at_rest: BoolProperty(name='Find Its Expression', description=f'Recognise a smile or closed eyes on the mesh while fitting. {PANEL}', default=True, options={'SKIP_SAVE'})
+    hide: BoolProperty(name='Hide the Original', description=f'Hide the meshes that the head was wrapped onto. {PANEL}', default=True, options={'SKIP_SAVE'})
+
+    def begin(self, context):
+        settings = context.scene.facewright.shapes
+        self.hide_chosen = self.option(settings, 'hide')
+        self.work = api.head_job(context, expression='auto' if self.option(settings, 'at_rest') else 'none')
+        return jobs.start('wrap', self.work.arguments, 'Wrapping', self.work.write)
+
+    def finish(self, context, result):
+        out = self.job.arguments['out']
+        head, notes = api.apply_head(context, self.work, out, hide=self.hide_chosen)
+        tell(self, context, f'{head.name}: {api.fit_in_words(out)}', [fit_colours.LEGEND + '.', *notes])
+
+
+class FACEWRIGHT_OT_add_markers(JobOperator):
+    """Put an empty on each landmark of the selected head, where it is found automatically: drag those that are wrong, then generate or wrap"""
+    bl_idname = 'facewright.add_markers'
+    bl_label = 'Add Markers'
+    bl_options = {'UNDO'}
+
+    def begin(self, context):
+        self.work = api.head_job(context)
+        arguments = {k: self.work.arguments[k] for k in ('mesh', 'out', 'model')}
+        return jobs.start('scan_landmarks', arguments, 'Finding the landmarks', self.work.write)
+
+    def finish(self, context, result):
+        found = api.apply_markers(context, self.work, self.job.arguments['out'])
+        tell(self, context, f'{len(found)} markers are on {self.work.meshes.parts[0].name}: drag those that are wrong.')
+
+
+class FACEWRIGHT_OT_add_marker(Operator):
+    """Put one landmark's empty at the 3D cursor, or move it there; with four or more no face need be found on the mesh"""
+    bl_idname = 'facewright.add_marker'
+    bl_label = 'Add Marker'
+
+    name: EnumProperty(name='Landmark', description='What the marker marks. Left is the person\'s left', items=[(n, label, f'{label} of the face') for n, label in PLACES],
+                       default='nose_tip')
+
+    def run(self, context):
+        api.add_marker(context, self.name)
+
+
+class FACEWRIGHT_OT_remove_markers(Operator):
+    """Take the selected head's markers away"""
+    bl_idname = 'facewright.remove_markers'
+    bl_label = 'Remove Markers'
+
+    def run(self, context):
+        count = api.remove_markers(context)
+        self.report({'INFO'}, f'{count} markers removed.' if count else 'There are no markers.')
+
+
+class FACEWRIGHT_OT_select_companions(Operator):
+    """Select the eyes, teeth and lashes too: meshes under the same parent, or under the head itself, that lie within it"""
+    bl_idname = 'facewright.select_companions'
+    bl_label = 'Select What Belongs to It'
+
+    def run(self, context):
+        count = api.select_companions(context)
+        self.report({'INFO'}, f'{count} more selected.' if count else 'Nothing else belongs to it.')
+
+
+CLASSES = (FACEWRIGHT_OT_generate_shape_keys, FACEWRIGHT_OT_wrap_model, FACEWRIGHT_OT_add_markers, FACEWRIGHT_OT_add_marker, FACEWRIGHT_OT_remove_markers,
+           FACEWRIGHT_OT_select_companions)

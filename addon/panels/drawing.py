@@ -1,0 +1,51 @@
+"""What all panels share."""
+from __future__ import annotations
+
+import textwrap
+import time
+
+from .. import jobs
+
+LETTER = 7  # pixels a letter of a label takes at interface scale 1, rounded up
+
+
+class Panel:
+    bl_space_type, bl_region_type, bl_category = 'VIEW_3D', 'UI', 'Facewright'
+
+
+def draw_job(context, layout, tasks: tuple[str, ...]) -> None:
+    """The running job's bar, or what went wrong with the last, where it is one of `tasks`."""
+    job = jobs.current
+    if job is None or job.task not in tasks:
+        return
+    if job.state == 'running':
+        layout.progress(factor=job.fraction, text=f'{job.title}: {100 * job.fraction:.0f} %')
+        row = layout.row()
+        row.label(text=job.stage)
+        row.label(text=time_left(job))
+        layout.operator('facewright.cancel', icon='CANCEL')
+    elif job.state == 'failed':
+        box = layout.box()
+        text(context, box, job.error, 'ERROR')
+        if job.log and job.log.exists():
+            box.operator('wm.path_open', text='Show Log', icon='TEXT').filepath = str(job.log)
+        box.operator('facewright.clear_message', icon='X')
+
+
+def text(context, layout, words: str, icon: str = 'NONE') -> None:
+    """A sentence over as many lines as the region's width asks for."""
+    scale = context.preferences.system.ui_scale or 1  # 0 without a window
+    width = context.region.width if context.region else 300
+    column = layout.column(align=True)
+    for i, line in enumerate(textwrap.wrap(words, max(20, int((width / scale - 70) / LETTER)))):
+        column.label(text=line, icon=icon if i == 0 else 'BLANK1' if icon != 'NONE' else 'NONE')
+
+
+def time_left(job: jobs.Job) -> str:
+    """'12 s left', from the task itself or from the pace so far; '' while that says nothing."""
+    left = job.remaining
+    if left is None and job.fraction > 0.05:
+        left = (time.monotonic() - job.started) * (1 - job.fraction) / job.fraction
+    if left is None:
+        return ''
+    return f'{left:.0f} s left' if left < 90 else f'{left / 60:.0f} min left'

@@ -1,0 +1,51 @@
+"""Run a reconstruction, and how good it is."""
+from __future__ import annotations
+
+import bpy
+
+from .. import jobs
+from ..scene import results
+from .drawing import Panel, draw_job, text
+
+
+class FACEWRIGHT_PT_reconstruct(Panel, bpy.types.Panel):
+    bl_label = 'Reconstruct'
+
+    def draw(self, context):
+        layout, settings = self.layout, context.scene.facewright
+        job = jobs.running()
+        column = layout.column()
+        column.use_property_split, column.use_property_decorate = True, False
+        column.enabled = job is None
+        column.prop(settings, 'quality')
+        column.prop(settings, 'neutral_frame')
+        column.prop(settings, 'smooth')
+        column.prop(settings, 'output')
+        if not (job and job.task == 'reconstruct'):
+            row = layout.row()
+            row.scale_y = 1.4
+            row.enabled = job is None and len(settings.views) > 0
+            row.operator('facewright.reconstruct', icon='PLAY')
+            if not settings.views:
+                text(context, layout, 'First add footage in the panel above.', 'INFO')
+        draw_job(context, layout, ('reconstruct',))
+        if settings.result and settings.result.name in context.scene.objects:
+            self.draw_result(layout, settings.result, context.scene.frame_current)
+        elif job is None:
+            layout.operator('facewright.apply_result', icon='IMPORT')
+
+    def draw_result(self, layout, head, frame):
+        box = layout.box()
+        box.label(text=head.name, icon='CHECKMARK')
+        box.label(text=f'Mean error {head.get(results.MEAN, 0):.2f} % of the eyes\' distance')
+        here, worst, unseen = results.frame_error(head, frame), results.worst_frame(head), results.unseen_frames(head)
+        box.label(text=f'Frame {frame}: {here:.2f} %' if here is not None else f'Frame {frame}: no face seen')
+        if unseen:
+            box.label(text=f'{unseen} frame{"s" if unseen > 1 else ""} without a face', icon='ERROR')
+        row = box.row(align=True)
+        if worst:
+            row.operator('facewright.show_worst_frame', text=f'Worst: {worst[0]} ({worst[1]:.2f} %)')
+        row.operator('facewright.look_through', text='Camera', icon='CAMERA_DATA')
+
+
+CLASSES = (FACEWRIGHT_PT_reconstruct,)

@@ -1,0 +1,157 @@
+"""Shape keys for any head: generate, cavities, tools."""
+from __future__ import annotations
+
+import bpy
+
+from .. import api, jobs
+from ..scene import crossings
+from .drawing import Panel, draw_job, text
+
+TASKS = ('shape_keys', 'wrap', 'scan_landmarks')
+CAVITY_TASKS = ('check_intersections', 'fix_cavities', 'tetrahedra')
+
+
+class FACEWRIGHT_UL_crossings(bpy.types.UIList):
+    """The head's shape keys, each with how often it crossed itself at the last check."""
+
+    def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flt_flag=0):
+        layout.label(text=item.name, icon='SHAPEKEY_DATA')
+        found = crossings.count(data, item.name)
+        layout.label(text='' if found is None else str(sum(found)) if any(found) else 'none')
+
+
+class FACEWRIGHT_PT_shape_keys(Panel, bpy.types.Panel):
+    bl_label = 'Shape Keys'
+
+    def draw(self, context):
+        layout, settings = self.layout, context.scene.facewright.shapes
+        chosen = api.chosen_meshes(context)
+        if not chosen:
+            text(context, layout, 'Select your head: a sculpt, a scan or a character\'s meshes, its eyes, teeth and lashes too.', 'INFO')
+        else:
+            count = sum(len(o.data.vertices) for o in chosen)
+            more = f' and {len(chosen) - 1} more' if len(chosen) > 1 else ''
+            layout.label(text=f'{chosen[0].name}{more}: {count:,} vertices', icon='MESH_DATA')
+            others = len(api.companions(context))
+            if others:
+                layout.operator('facewright.select_companions', text=f'Select {others} More That Belong{"s" if others == 1 else ""} to It', icon='RESTRICT_SELECT_OFF')
+        column = layout.column()
+        column.use_property_split, column.use_property_decorate = True, False
+        column.prop(settings, 'onto')
+        column = layout.column(align=True)
+        column.enabled = jobs.running() is None and bool(chosen)
+        row = column.row(align=True)
+        row.scale_y = 1.4
+        row.operator('facewright.generate_shape_keys', icon='SHAPEKEY_DATA')
+        column.operator('facewright.wrap_model', icon='MOD_SHRINKWRAP')
+        draw_job(context, layout, TASKS + CAVITY_TASKS)
+        if settings.report and jobs.running() is None:
+            box = layout.box()
+            for i, line in enumerate(settings.report.splitlines()):
+                text(context, box, line, 'INFO' if i == 0 else 'DOT')
+
+
+class SubPanel(Panel):
+    bl_parent_id = 'FACEWRIGHT_PT_shape_keys'
+    bl_options = {'DEFAULT_CLOSED'}
+
+
+class FACEWRIGHT_PT_shape_keys_options(SubPanel, bpy.types.Panel):
+    bl_label = 'Options'
+
+    def draw(self, context):
+        layout, settings = self.layout, context.scene.facewright.shapes
+        layout.use_property_split, layout.use_property_decorate = True, False
+        for name in ('at_rest', 'settle'):
+            layout.prop(settings, name)
+        for name in ('keep_edits', 'replace', 'follow') if settings.onto == 'MESH' else ('hide',):
+            layout.prop(settings, name)
+
+
+class FACEWRIGHT_PT_shape_keys_markers(SubPanel, bpy.types.Panel):
+    bl_label = 'Markers'
+
+    def draw(self, context):
+        layout, count = self.layout, api.count_markers(context)
+        if count:
+            layout.label(text=f'{count} markers are used', icon='EMPTY_DATA')
+        else:
+            text(context, layout, 'The face is found automatically. Where that goes wrong, add markers and drag them into place.', 'INFO')
+        row = layout.row(align=True)
+        row.operator('facewright.add_markers', text='Find All', icon='VIEWZOOM')
+        row.operator_menu_enum('facewright.add_marker', 'name', text='Add at Cursor', icon='PIVOT_CURSOR')
+        row.operator('facewright.remove_markers', text='', icon='X')
+
+
+class FACEWRIGHT_PT_shape_keys_cavities(SubPanel, bpy.types.Panel):
+    bl_label = 'Cavities'
+
+    def draw(self, context):
+        layout, settings = self.layout, context.scene.facewright.shapes
+        chosen = api.chosen_meshes(context)
+        column = layout.column(align=True)
+        column.enabled = jobs.running() is None and bool(chosen)
+        column.operator('facewright.check_intersections', icon='VIEWZOOM')
+        column.prop(settings, 'combinations')
+        keys = chosen[0].data.shape_keys if chosen else None
+        if crossings.summary(keys):
+            text(context, layout, api.told(keys), 'CHECKMARK')
+            layout.template_list('FACEWRIGHT_UL_crossings', '', keys, 'key_blocks', chosen[0], 'active_shape_key_index', rows=4)
+            found = crossings.count(keys, chosen[0].active_shape_key.name) if chosen[0].active_shape_key else None
+            if found and any(found):
+                text(context, layout, ', '.join(f'{kind}: {n}' for kind, n in zip(crossings.KINDS, found) if n))
+            row = layout.row(align=True)
+            row.operator('facewright.show_crossings', icon='HIDE_OFF')
+            row.prop(chosen[0], 'show_only_shape_key', text='', icon='PINNED' if chosen[0].show_only_shape_key else 'UNPINNED')
+        column = layout.column(align=True)
+        column.enabled = jobs.running() is None and bool(chosen)
+        column.operator('facewright.fix_cavities', icon='MOD_CLOTH')
+        row = column.row(align=True)
+        row.prop(settings, 'fix', expand=True)
+        column.prop(settings, 'spread')
+        column = layout.column(align=True)
+        column.enabled = jobs.running() is None
+        column.operator('facewright.build_tetrahedra', icon='MESH_CONE')
+        column.prop(settings, 'flesh', text='')
+        if chosen:
+            column.prop_search(settings, 'mask', chosen[0], 'vertex_groups')
+
+
+class FACEWRIGHT_PT_shape_keys_edit(SubPanel, bpy.types.Panel):
+    bl_label = 'Edit'
+
+    def draw(self, context):
+        layout, settings = self.layout, context.scene.facewright.shapes
+        chosen = api.chosen_meshes(context)
+        key = chosen[0].active_shape_key if chosen else None
+        if key is None:
+            text(context, layout, 'Select a mesh with shape keys.', 'INFO')
+            return
+        layout.label(text=key.name, icon='SHAPEKEY_DATA')
+        row = layout.row()
+        row.prop(settings, 'keys', expand=True)
+        row = layout.row(align=True)
+        for source, label in (('LEFT', 'L → R'), ('AVERAGE', 'Symmetrise'), ('RIGHT', 'R → L')):
+            row.operator('facewright.symmetrise_shape_keys', text=label).source = source
+        row = layout.row(align=True)
+        row.operator('facewright.mirror_shape_key', text='Mirror to Other Key').to = 'OTHER'
+        row.operator('facewright.mirror_shape_key', text='Flip').to = 'ITSELF'
+        row = layout.row(align=True)
+        row.operator('facewright.split_shape_key')
+        row.prop(settings, 'width', text='')
+        column = layout.column(align=True)
+        column.prop(settings, 'where', text='')
+        if settings.where == 'GROUP':
+            column.prop_search(settings, 'group', chosen[0], 'vertex_groups', text='')
+        elif settings.where == 'SELECTED':
+            column.prop(settings, 'falloff')
+        row = column.row(align=True)
+        row.operator('facewright.reset_shape_key_region', text='Reset to Basis').to = 'BASIS'
+        row.operator('facewright.reset_shape_key_region', text='To Generated').to = 'GENERATED'
+        row = column.row(align=True)
+        row.operator('facewright.scale_shape_key')
+        row.prop(settings, 'strength', text='')
+
+
+CLASSES = (FACEWRIGHT_UL_crossings, FACEWRIGHT_PT_shape_keys, FACEWRIGHT_PT_shape_keys_options, FACEWRIGHT_PT_shape_keys_markers, FACEWRIGHT_PT_shape_keys_cavities,
+           FACEWRIGHT_PT_shape_keys_edit)

@@ -1,0 +1,73 @@
+"""Where a head's shapes cross themselves: counts kept with its shape keys, the vertices shown as a group and as colours."""
+from __future__ import annotations
+
+import zlib
+
+import bpy
+import numpy as np
+
+from .fit_colours import paint_points
+
+PROPERTY = 'facewright_crossings'
+NAME = 'Crossings'                       # vertex group and colour attribute
+MARKED, CLEAR = (.85, .08, .05), (.55, .55, .55)
+KINDS = ('skin and socket', 'lip and lip', 'lid and eyeball', 'gums or teeth and skin')
+
+
+def keep(thing: bpy.types.Object, called: list[str], counts: np.ndarray, marked: np.ndarray, combinations: np.ndarray, pose: list[int] | None) -> None:
+    """Remember a check: counts n×4 and marked vertices n×V bool of the keys called so, combinations C×4, the pose's own 4 counts.
+
+    The sum of the check before it stays as 'before'.
+    """
+    keys = thing.data.shape_keys
+    last = keys[PROPERTY].to_dict() if PROPERTY in keys else {}
+    keys[PROPERTY] = {
+        'counts': {name: [int(n) for n in row] for name, row in zip(called, counts)},
+        'marked': {name: zlib.compress(np.packbits(row).tobytes(), 1) for name, row in zip(called, marked) if row.any()},
+        'total': int(counts.sum()), 'before': int(last.get('total', -1)),
+        'combinations': len(combinations), 'combinations_total': int(combinations.sum()), 'combinations_clean': int((combinations.sum(1) == 0).sum()),
+        'combinations_before': int(last['combinations_total']) if last.get('combinations') == len(combinations) and len(combinations) else -1,
+        'pose': [int(n) for n in pose] if pose is not None else []}
+
+
+def count(keys: bpy.types.Key | None, name: str) -> list[int] | None:
+    """A key's four counts at the last check; None where it was not checked."""
+    if keys is None or PROPERTY not in keys or name not in keys[PROPERTY]['counts']:
+        return None
+    return list(keys[PROPERTY]['counts'][name])
+
+
+def summary(keys: bpy.types.Key | None) -> dict:
+    """The last check's sums (total, before, combinations, …); {} where there was none."""
+    return {k: v for k, v in keys[PROPERTY].to_dict().items() if k not in ('counts', 'marked')} if keys is not None and PROPERTY in keys else {}
+
+
+def worst(keys: bpy.types.Key) -> str | None:
+    """The key with most crossings; None where there are none."""
+    counts = {k: sum(v) for k, v in keys[PROPERTY]['counts'].to_dict().items()} if PROPERTY in keys else {}
+    name = max(counts, key=counts.get, default=None)
+    return name if name is not None and counts[name] else None
+
+
+def show(thing: bpy.types.Object, name: str) -> int:
+    """Put a key's crossing vertices into the vertex group and the colours 'Crossings', select them, and pin the key; returns how many."""
+    mesh, keys = thing.data, thing.data.shape_keys
+    packed = keys[PROPERTY]['marked'].to_dict().get(name) if PROPERTY in keys else None
+    marked = np.unpackbits(np.frombuffer(zlib.decompress(packed), np.uint8))[:len(mesh.vertices)].astype(bool) if packed else np.zeros(len(mesh.vertices), bool)
+    if len(marked) != len(mesh.vertices):
+        marked = np.zeros(len(mesh.vertices), bool)
+    group = thing.vertex_groups.get(NAME)
+    if group:
+        group.remove(list(range(len(mesh.vertices))))
+    else:
+        group = thing.vertex_groups.new(name=NAME)
+    group.add(np.flatnonzero(marked).tolist(), 1., 'REPLACE')
+    thing.vertex_groups.active_index = group.index
+    paint_points(mesh, NAME, np.where(marked[:, None], MARKED, CLEAR))
+    mesh.polygons.foreach_set('select', np.zeros(len(mesh.polygons), bool))
+    mesh.edges.foreach_set('select', np.zeros(len(mesh.edges), bool))
+    mesh.vertices.foreach_set('select', marked)
+    thing.active_shape_key_index = keys.key_blocks.find(name)
+    thing.show_only_shape_key = True
+    mesh.update()
+    return int(marked.sum())

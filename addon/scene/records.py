@@ -1,0 +1,87 @@
+"""What Facewright made of a mesh's shape keys, kept beside them in the .blend, so that hand edits can be told from it.
+
+A custom property of the mesh's shape keys holds two records: 'generated' (as made) and 'fixed' (after the cavities last followed an edit):
+per key the offsets in 16 bits a number, compressed, exact to a 32,767th of the largest. Some vertices of the Basis are kept as well:
+where the object's scale or rotation was applied since, the offsets turn with it.
+"""
+from __future__ import annotations
+
+import zlib
+
+import bpy
+import numpy as np
+
+PROPERTY = 'facewright'
+STEPS = 32767
+SAMPLES = 64
+STILL = 1e-3  # how far from the identity what happened to the Basis must be to count as applied transforms
+
+
+def write(keys: bpy.types.Key, name: str, offsets: np.ndarray, kind: str = 'generated') -> None:
+    """Remember a key's N×3 offsets."""
+    top = float(np.abs(offsets).max(initial=0))
+    steps = np.zeros(offsets.shape, np.int16) if top == 0 else np.round(offsets / top * STEPS).astype(np.int16)
+    index = np.unique(np.linspace(0, len(offsets) - 1, SAMPLES).astype(np.int32))
+    rest = _rest(keys)[index].astype(np.float32)
+    _group(keys, kind)[name] = {'top': top, 'count': len(offsets), 'steps': zlib.compress(steps.tobytes(), 1), 'rest': rest.tobytes()}
+
+
+def read(keys: bpy.types.Key | None, name: str, kind: str = 'generated') -> np.ndarray | None:
+    """A key's N×3 float64 offsets as remembered, in the mesh's present axes; None where nothing is known of it or the mesh has other vertices now."""
+    if keys is None or PROPERTY not in keys or kind not in keys[PROPERTY] or name not in keys[PROPERTY][kind]:
+        return None
+    record, count = keys[PROPERTY][kind][name], len(keys.reference_key.points)
+    if record['count'] != count:
+        return None
+    steps = np.frombuffer(zlib.decompress(record['steps']), np.int16).reshape(-1, 3)
+    return steps * (record['top'] / STEPS) @ _turn(keys, record).T
+
+
+def forget(keys: bpy.types.Key, name: str, kind: str) -> None:
+    """Drop one record."""
+    if PROPERTY in keys and kind in keys[PROPERTY] and name in keys[PROPERTY][kind]:
+        del keys[PROPERTY][kind][name]
+
+
+def rename(keys: bpy.types.Key, old: str, new: str) -> None:
+    """A key was renamed: its records go with it."""
+    for kind in ('generated', 'fixed'):
+        if PROPERTY in keys and kind in keys[PROPERTY] and old in keys[PROPERTY][kind]:
+            keys[PROPERTY][kind][new] = keys[PROPERTY][kind][old].to_dict()
+            del keys[PROPERTY][kind][old]
+
+
+def edit(keys: bpy.types.Key, name: str, offsets: np.ndarray, kind: str = 'generated') -> np.ndarray | None:
+    """N×3: what was changed by hand in a key with N×3 offsets since `kind` was recorded, 0 where nothing was; None without a record."""
+    made = read(keys, name, kind)
+    if made is None:
+        return None
+    rest = _rest(keys)
+    least = 2 * np.abs(made).max(initial=0) / STEPS + 1e-6 * np.ptp(rest, axis=0).max(initial=0)
+    difference = offsets - made
+    return np.where((np.abs(difference) > least).any(1)[:, None], difference, 0)
+
+
+def _group(keys: bpy.types.Key, kind: str):
+    if PROPERTY not in keys:
+        keys[PROPERTY] = {}
+    if kind not in keys[PROPERTY]:
+        keys[PROPERTY][kind] = {}
+    return keys[PROPERTY][kind]
+
+
+def _rest(keys: bpy.types.Key) -> np.ndarray:
+    out = np.empty(len(keys.reference_key.points) * 3, np.float32)
+    keys.reference_key.points.foreach_get('co', out)
+    return out.reshape(-1, 3)
+
+
+def _turn(keys: bpy.types.Key, record) -> np.ndarray:
+    """3×3: what was applied to the mesh since (scale, rotation), the identity where its Basis was merely edited."""
+    was = np.frombuffer(record['rest'], np.float32).reshape(-1, 3).astype(np.float64)
+    now = _rest(keys)[np.unique(np.linspace(0, record['count'] - 1, SAMPLES).astype(np.int32))].astype(np.float64)
+    if np.array_equal(was, now) or np.linalg.matrix_rank(was - was.mean(0), tol=1e-6 * np.ptp(was)) < 3:
+        return np.eye(3)
+    linear = np.linalg.lstsq(was - was.mean(0), now - now.mean(0), rcond=None)[0].T
+    left = now - now.mean(0) - (was - was.mean(0)) @ linear.T
+    return linear if np.abs(linear - np.eye(3)).max() > STILL and np.abs(left).max() < 1e-4 * np.ptp(now) else np.eye(3)
