@@ -56,7 +56,7 @@ def companions(context: bpy.types.Context) -> list[bpy.types.Object]:
     family = {o.parent for o in chosen if o.parent} | set(chosen)
     out = []
     for thing in context.view_layer.objects:
-        if thing.type == 'MESH' and thing not in chosen and thing.parent in family and len(thing.data.polygons):
+        if thing is not None and thing.type == 'MESH' and thing not in chosen and thing.parent in family and len(thing.data.polygons):
             middle = np.mean([thing.matrix_world @ v for v in map(Vector, thing.bound_box)], axis=0)
             if (middle > low - reach).all() and (middle < high + reach).all():
                 out.append(thing)
@@ -141,6 +141,8 @@ def apply_shape_keys(context: bpy.types.Context, job: HeadJob, folder: str | Pat
             thing.data.shape_keys.key_blocks[shape_keys.AT_REST].value = 1.
         if follow and i != leader:
             shape_keys.follow(thing, things[leader])
+    if any(shape_keys.AT_REST in what.made for what in written.values()) and not report.get('expression'):
+        notes.append(f'The shape key {shape_keys.AT_REST} settles lips and lids at rest: leave it at 1.')
     notes += _told(written)
     return written, notes
 

@@ -40,6 +40,12 @@ class OnShapes(Operator):
             return False
         return True
 
+    def invoke(self, context, event):
+        for name in ('keys', 'where', 'group', 'falloff', 'strength', 'width'):  # so that Adjust Last Operation shows what was done
+            if name in self.properties.bl_rna.properties and not self.properties.is_property_set(name):
+                setattr(self, name, getattr(context.scene.facewright.shapes, name))
+        return self.execute(context)
+
     def run(self, context):
         with object_mode(context):
             self.report({'INFO'}, self.change(context, context.scene.facewright.shapes))

@@ -9,7 +9,7 @@ import numpy as np
 from .fit_colours import paint_points
 
 PROPERTY = 'facewright_crossings'
-NAME = 'Crossings'                       # vertex group and colour attribute
+NAME, COLOURS = 'Crossings', 'Crossing Colours'  # the vertex group, the colour attribute: they share one name space
 MARKED, CLEAR = (.85, .08, .05), (.55, .55, .55)
 KINDS = ('skin and socket', 'lip and lip', 'lid and eyeball', 'gums or teeth and skin')
 
@@ -50,7 +50,7 @@ def worst(keys: bpy.types.Key) -> str | None:
 
 
 def show(thing: bpy.types.Object, name: str) -> int:
-    """Put a key's crossing vertices into the vertex group and the colours 'Crossings', select them, and pin the key; returns how many."""
+    """Put a key's crossing vertices into the vertex group 'Crossings' and into colours, select them, and pin the key; returns how many."""
     mesh, keys = thing.data, thing.data.shape_keys
     packed = keys[PROPERTY]['marked'].to_dict().get(name) if PROPERTY in keys else None
     marked = np.unpackbits(np.frombuffer(zlib.decompress(packed), np.uint8))[:len(mesh.vertices)].astype(bool) if packed else np.zeros(len(mesh.vertices), bool)
@@ -63,9 +63,10 @@ def show(thing: bpy.types.Object, name: str) -> int:
         group = thing.vertex_groups.new(name=NAME)
     group.add(np.flatnonzero(marked).tolist(), 1., 'REPLACE')
     thing.vertex_groups.active_index = group.index
-    paint_points(mesh, NAME, np.where(marked[:, None], MARKED, CLEAR))
+    paint_points(mesh, COLOURS, np.where(marked[:, None], MARKED, CLEAR))
     mesh.polygons.foreach_set('select', np.zeros(len(mesh.polygons), bool))
-    mesh.edges.foreach_set('select', np.zeros(len(mesh.edges), bool))
+    if mesh.attributes.get('.select_edge'):
+        mesh.attributes.remove(mesh.attributes['.select_edge'])
     mesh.vertices.foreach_set('select', marked)
     thing.active_shape_key_index = keys.key_blocks.find(name)
     thing.show_only_shape_key = True

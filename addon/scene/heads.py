@@ -36,6 +36,9 @@ def create_mesh(name: str, vertices: np.ndarray, faces: np.ndarray, face_uvs: np
         layer = mesh.uv_layers.new(name='UVMap')
         layer.uv.foreach_set('vector', uvs[face_uvs[used]].astype(np.float32).ravel())
     mesh.update(calc_edges=True)
+    selected = mesh.attributes.get('.select_edge')
+    if selected and selected.data_type != 'BOOLEAN':  # Blender 5.0 makes it of another type, and crashes on setting it
+        mesh.attributes.remove(selected)
     return mesh
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from ...engine.errors import FacewrightError
 from ...engine.mesh.user_mesh import UserMesh, polygons_to_faces
 
-MADE_HERE = ('Fit', 'Crossings')  # colour attributes that are not how a face looks
+MADE_HERE = ('Fit', 'Crossing Colours')  # colour attributes that are not how a face looks
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,8 @@ def check(thing: bpy.types.Object) -> None:
         raise FacewrightError(f'{thing.name} has no vertices: choose a mesh of a head.')
     if thing.data.shape_keys and not thing.data.shape_keys.use_relative:
         raise FacewrightError(f'{thing.name} has absolute shape keys: switch Relative on in its Shape Keys panel first.')
+    if thing.mode != 'EDIT' and thing.data.shape_keys and len(thing.data.shape_keys.reference_key.points) != len(thing.data.vertices):
+        raise FacewrightError(f'The shape keys of {thing.name} do not fit its vertices any more: delete them, or go back to before the mesh was changed.')
 
 
 def base_points(thing: bpy.types.Object) -> np.ndarray:

@@ -123,6 +123,46 @@ def test_while_a_job_runs_and_after_it_failed(tmp_path, fake_worker):
     assert 'shows no face' not in said(panels.reconstruct.FACEWRIGHT_PT_reconstruct)
 
 
+def test_shape_keys_in_every_state(tmp_path, fake_worker, monkeypatch, model_path):
+    module = panels.shape_keys
+    everything = (module.FACEWRIGHT_PT_shape_keys, module.FACEWRIGHT_PT_shape_keys_options, module.FACEWRIGHT_PT_shape_keys_markers,
+                  module.FACEWRIGHT_PT_shape_keys_cavities, module.FACEWRIGHT_PT_shape_keys_edit)
+    words = ' '.join(said(p) for p in everything)
+    assert 'Select your head' in words and 'found automatically' in words and 'Select a mesh with shape keys' in words
+    scene = bpy.context.scene.facewright
+    scene.model, scene.model_path = 'FILE', model_path
+    bpy.ops.facewright.add_head()
+    head = bpy.context.object
+    bpy.ops.mesh.primitive_uv_sphere_add(radius=.02)
+    bpy.context.object.parent = head
+    head.select_set(True)
+    bpy.context.object.select_set(False)
+    bpy.context.view_layer.objects.active = head
+    bpy.context.view_layer.update()
+    words = said(module.FACEWRIGHT_PT_shape_keys)
+    assert 'Head: 738 vertices' in words and 'facewright.select_companions' in words and 'facewright.generate_shape_keys' in words
+    bpy.ops.facewright.add_markers()
+    assert '2 markers are used' in said(module.FACEWRIGHT_PT_shape_keys_markers) and '2 markers are on Head' in said(module.FACEWRIGHT_PT_shape_keys)
+    bpy.ops.facewright.check_intersections()
+    words = said(module.FACEWRIGHT_PT_shape_keys_cavities)
+    assert 'FACEWRIGHT_UL_crossings' in words and 'skin and socket: 3, lip and lip: 1' in words and '5 crossings in 2' in words
+    for name, shown in (('jawOpen', '4'), ('mouthFunnel', 'none')):
+        layout = Layout()
+        module.FACEWRIGHT_UL_crossings.draw_item(None, bpy.context, layout, head.data.shape_keys, head.data.shape_keys.key_blocks[name], 0, None, '')
+        assert layout.drawn == [name, shown]
+    for where, shown in (('GROUP', 'group'), ('SELECTED', 'falloff')):
+        scene.shapes.where = where
+        assert shown in said(module.FACEWRIGHT_PT_shape_keys_edit)
+    scene.shapes.onto = 'MODEL'
+    assert 'hide' in said(module.FACEWRIGHT_PT_shape_keys_options) and 'keep_edits' not in said(module.FACEWRIGHT_PT_shape_keys_options)
+    job = start_as('shape_keys', 'hang', {'pids': str(tmp_path / 'pids')}, 'Shape keys')
+    while job.fraction == 0:
+        job.poll()
+    words = said(module.FACEWRIGHT_PT_shape_keys)
+    assert 'Shape keys: 25 %' in words and 'facewright.cancel' in words and 'markers are on' not in words
+    jobs.cancel()
+
+
 def test_the_result_with_its_error_per_frame(result):
     api.apply_result(bpy.context, result[0])
     words = said(panels.reconstruct.FACEWRIGHT_PT_reconstruct)

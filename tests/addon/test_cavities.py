@@ -1,0 +1,185 @@
+"""Fix Cavities, Check Intersections, tetrahedra: on heads in the face model's topology, with the fake engine."""
+import json
+
+import bpy
+import numpy as np
+import pytest
+
+from facewright.addon import api
+from facewright.addon.scene import crossings, flesh, head_space, records, shape_keys
+
+from .conftest import coordinates
+
+
+@pytest.fixture(autouse=True)
+def worker(fake_worker, monkeypatch, tmp_path, model_path):
+    monkeypatch.setenv('FAKE_SEEN', str(tmp_path / 'seen'))
+    settings = bpy.context.scene.facewright
+    settings.model, settings.model_path = 'FILE', model_path
+    return tmp_path / 'seen'
+
+
+@pytest.fixture
+def head():
+    bpy.ops.facewright.add_head(naming='ARKIT')
+    return bpy.context.object
+
+
+def activate(head, name):
+    head.active_shape_key_index = head.data.shape_keys.key_blocks.find(name)
+    return head.data.shape_keys.key_blocks[name]
+
+
+def test_checking_counts_marks_and_shows_the_worst(head, worker):
+    bpy.ops.facewright.check_intersections()
+    given = np.load(worker / 'rig.npz')
+    assert 'mouthSmile_L' in given['names'] and 'browInnerUp' in given['names'] and 'current pose' not in given['names']
+    keys = head.data.shape_keys
+    assert crossings.count(keys, 'jawOpen') == [3, 1, 0, 0] and crossings.count(keys, 'Basis') == [0] * 4 and crossings.count(keys, 'none') is None
+    assert '5 crossings in 2 of the shapes.' == bpy.context.scene.facewright.shapes.report
+    assert head.active_shape_key.name == 'jawOpen' and head.show_only_shape_key
+    group = head.vertex_groups['Crossings'].index
+    assert [v.index for v in head.data.vertices if group in [g.group for g in v.groups]] == [4, 5, 6, 7, 8] == [v.index for v in head.data.vertices if v.select]
+    assert head.data.color_attributes.active_color.name == 'Crossing Colours'
+    bpy.ops.facewright.show_crossings(key='mouthSmileLeft')
+    assert not [v for v in head.data.vertices if v.select] and head.active_shape_key.name == 'mouthSmileLeft'
+
+
+def test_counts_before_and_after_combinations_and_the_pose(head, worker, monkeypatch):
+    bpy.ops.facewright.check_intersections(combinations=50, seed=3)
+    assert json.loads((worker / 'arguments.json').read_text())['seed'] == 3
+    assert api.told(head.data.shape_keys) == '5 crossings in 2 of the shapes. 10 in 50 combinations, of which 48 are clean.'
+    monkeypatch.setenv('FAKE_CLEAN', '1')
+    bpy.ops.facewright.check_intersections(combinations=50)
+    assert api.told(head.data.shape_keys) == 'No shape crosses itself, 5 before. 0 in 50 combinations, of which 50 are clean, 10 before.'
+    monkeypatch.delenv('FAKE_CLEAN')
+    head.data.shape_keys.key_blocks['jawOpen'].value, head.data.shape_keys.key_blocks['mouthFunnel'].value = .5, 1
+    bpy.ops.facewright.check_intersections()
+    given = np.load(worker / 'rig.npz')
+    rows = dict(zip(given['names'].tolist(), given['expressions']))
+    assert np.allclose(rows['current pose'], .5 * rows['jawOpen'] + rows['mouthFunnel'], atol=1e-5)
+    assert api.told(head.data.shape_keys) == '4 crossings in 1 of the shapes, 0 before. 1 in the pose the sliders make.'
+
+
+def test_a_pinned_key_of_another_kind_needs_a_check_first(head):
+    with pytest.raises(RuntimeError, match='has not been checked yet'):
+        bpy.ops.facewright.show_crossings(key='jawOpen')
+
+
+def test_an_edit_is_followed_and_the_skin_stays_to_the_bit(head, worker, model):
+    key = activate(head, 'mouthSmileLeft')
+    key.points[50].co.x += .004
+    before = {k.name: coordinates(k.points) for k in head.data.shape_keys.key_blocks}
+    bpy.ops.facewright.fix_cavities()
+    edits = np.load(worker / 'edits.npz')
+    assert edits['names'].tolist() == ['mouthSmile_L']
+    assert np.allclose(edits['edited'][0, 50] - edits['before'][0, 50], [.4, 0, 0], atol=1e-4) and not (edits['edited'] - edits['before'])[0, :50].any()
+    i = model.names.index('mouthSmile_L')
+    assert np.allclose(edits['before'][0], model.neutral + model.expressions[i], atol=1e-4)
+    after = {k.name: coordinates(k.points) for k in head.data.shape_keys.key_blocks}
+    assert all(np.array_equal(after[n], before[n]) for n in before if n != 'mouthSmileLeft')
+    assert np.array_equal(after['mouthSmileLeft'][10:], before['mouthSmileLeft'][10:])
+    assert np.allclose(after['mouthSmileLeft'][:10] - before['mouthSmileLeft'][:10], [.004, 0, 0], atol=1e-6)
+    assert '7 crossings before, 0 after' in bpy.context.scene.facewright.shapes.report
+    with pytest.raises(RuntimeError, match='mouthSmileLeft has not been edited'):
+        bpy.ops.facewright.fix_cavities()
+    key.points[60].co.z += .003
+    bpy.ops.facewright.fix_cavities(keys='EDITED')
+    edits = np.load(worker / 'edits.npz')
+    assert np.flatnonzero((edits['edited'] - edits['before'])[0].any(1)).tolist() == [60]
+
+
+def test_spreading_reaches_the_other_shapes_and_counts_as_fixed(head):
+    key = activate(head, 'mouthSmileLeft')
+    key.points[50].co.x += .004
+    before = coordinates(head.data.shape_keys.key_blocks['jawOpen'].points)
+    bpy.ops.facewright.fix_cavities(spread=True)
+    jaw = head.data.shape_keys.key_blocks['jawOpen']
+    assert np.allclose(coordinates(jaw.points)[:10] - before[:10], [.004, 0, 0], atol=1e-6) and np.array_equal(coordinates(jaw.points)[10:], before[10:])
+    with pytest.raises(RuntimeError, match='have not been edited|has not been edited|not been edited'):
+        bpy.ops.facewright.fix_cavities(keys='EDITED')
+    assert records.edit(head.data.shape_keys, 'jawOpen', shape_keys.offsets_of(jaw)).any()  # a regeneration keeps it
+
+
+def test_heads_in_other_units_and_axes_come_to_head_space(head, model, worker):
+    from mathutils import Matrix
+    head.data.transform(Matrix.Rotation(1.2, 4, 'X') @ Matrix.Scale(37, 4), shape_keys=True)
+    del head['facewright_model']
+    bpy.ops.facewright.check_intersections()
+    given = np.load(worker / 'rig.npz')
+    assert np.allclose(given['neutral'], model.neutral, atol=1e-3)
+    i, j = given['names'].tolist().index('jawOpen'), model.names.index('jawOpen')
+    assert np.allclose(given['expressions'][i], model.expressions[j], atol=1e-3)
+
+
+def test_another_topology_is_a_sentence(head):
+    bpy.ops.mesh.primitive_uv_sphere_add()
+    other = bpy.context.object
+    for operator in (bpy.ops.facewright.check_intersections, bpy.ops.facewright.fix_cavities, bpy.ops.facewright.build_tetrahedra):
+        with pytest.raises(RuntimeError, match='has not the face model.s own topology'):
+            operator()
+    bpy.data.objects.remove(other)
+    bpy.context.view_layer.objects.active = None
+    for operator in (bpy.ops.facewright.check_intersections, bpy.ops.facewright.fix_cavities):
+        with pytest.raises(RuntimeError, match='No mesh is selected'):
+            operator()
+
+
+def test_keys_nobody_knows_the_origin_of_cannot_be_fixed(head):
+    key = activate(head, 'jawOpen')
+    del head.data.shape_keys[records.PROPERTY]
+    key.points[50].co.x += .01
+    with pytest.raises(RuntimeError, match='Facewright did not make it'):
+        bpy.ops.facewright.fix_cavities()
+    head.active_shape_key_index = 0
+    with pytest.raises(RuntimeError, match='Basis is no expression'):
+        bpy.ops.facewright.fix_cavities()
+
+
+def test_tetrahedra_beside_the_head(head, worker, model):
+    head.location, head.rotation_euler.z = (1, 2, 3), .5
+    bpy.context.view_layer.update()
+    bpy.ops.facewright.build_tetrahedra(show='SURFACE')
+    made = bpy.context.object
+    assert made.parent == head and len(made.data.polygons) == 16 - 0 and '4 tetrahedra' in bpy.context.scene.facewright.shapes.report
+    assert 'jawOpen: 0.25 %' in bpy.context.scene.facewright.shapes.report
+    bpy.context.view_layer.update()
+    beside = head.matrix_world.inverted() @ made.matrix_world
+    width = np.ptp(model.neutral[:, 0]) / 100
+    assert np.allclose(beside.translation, [-1.15 * width, 0, 0], atol=1e-5) and np.allclose(beside.to_3x3(), np.eye(3), atol=1e-6)
+    group = head.vertex_groups.new(name='Here')
+    group.add([3, 4], 1, 'REPLACE')
+    bpy.context.view_layer.objects.active = head
+    made.select_set(False)
+    head.select_set(True)
+    bpy.ops.facewright.build_tetrahedra(mask='Here')
+    assert np.flatnonzero(np.load(worker / 'mask.npz')['mask']).tolist() == [3, 4]
+    with pytest.raises(RuntimeError, match='no vertex group called'):
+        bpy.context.view_layer.objects.active = head
+        bpy.context.object.select_set(True)
+        bpy.ops.facewright.build_tetrahedra(mask='Nowhere')
+
+
+def test_tetrahedra_of_the_model_itself(worker):
+    bpy.ops.facewright.build_tetrahedra(show='SHRUNK')
+    assert 'head' not in json.loads((worker / 'arguments.json').read_text()) and bpy.context.object.parent is None
+
+
+def test_the_outside_of_tetrahedra():
+    points = np.array([[-3, 0, 0], [-2, 0, 0], [-3, 1, 0], [-3, 0, 1], [-2, 1, 1], [4, 0, 0], [5, 0, 0], [4, 1, 0], [4, 0, 1]], float)
+    tets = np.array([[0, 1, 2, 3], [4, 1, 2, 3], [5, 6, 7, 8]])
+    vertices, triangles = flesh.faces_to_show(points, tets, 'SURFACE')
+    assert len(triangles) == 10 and len(vertices) == 9
+    centre = lambda v, t: v[t].mean(1)
+    for show, count in (('SURFACE', 10), ('CUT', 6), ('SHRUNK', 8)):
+        v, t = flesh.faces_to_show(points, tets, show)
+        assert len(t) == count
+        volume = np.einsum('ij,ij->i', v[t[:, 0]], np.cross(v[t[:, 1]], v[t[:, 2]])).sum() / 6
+        whole = {'SURFACE': 3, 'CUT': 2, 'SHRUNK': 2}[show]
+        assert volume > 0 and centre(v, t)[:, 0].max() < (6 if show == 'SURFACE' else 0), whole
+
+
+def test_head_space_of_our_own_heads_is_exact(head, model):
+    assert head_space.local_to_head(head, model) is head_space.PLAIN and head_space.has_topology(head, model)
+    rig, _, keys = head_space.rig_of(head, model)
+    assert np.allclose(rig.neutral, model.neutral, atol=1e-5) and len(keys) == 51
