@@ -37,7 +37,10 @@ SKIN = ('face', 'head_neck')
 BETWEEN = {'mouth': 2.5, 'eye_L': 2., 'eye_R': 2.}  # cm: kept where the distances to skin and to wall add up to less
 NOSE = range(27, 36)        # of the 68 landmarks
 NOSE_DEPTH = 1.8            # cm: kept nearer than this to one of them
+SKIN_DEPTH = 1.             # cm: how deep skin is filled that the rest surrounds
 MASK_DEPTH = 1.8            # cm: how deep a mask's skin is filled where no wall lies behind it
+NOTCH = 4                   # edges: bays in the chosen skin narrower than twice this are filled
+LARGEST = .3                # cm³: TetGen's bound on volume
 OPENINGS = (.03, .05, .1, .2)  # jawOpen for the filling, tried in turn (ICT's lips are free from .03)
 SMOOTHINGS = 30
 RATIO = 1.4                 # TetGen's bound on circumradius to shortest edge
@@ -117,7 +120,7 @@ def _filled(vertices: np.ndarray, triangles: np.ndarray, caps: np.ndarray, loops
     surface = np.concatenate([triangles, caps])
     ids, local = np.unique(surface, return_inverse=True)
     nodes, cells = TetGen(points[ids], local.reshape(-1, 3).astype(np.int32)).tetrahedralize(  # keywords: with `switches` it prints to stdout
-        plc=True, nobisect=True, quality=True, minratio=RATIO, quiet=True)[:2]
+        plc=True, nobisect=True, quality=True, minratio=RATIO, fixedvolume=True, maxvolume=LARGEST, quiet=True)[:2]
     back = np.concatenate([ids, len(points) + np.arange(len(nodes) - len(ids))])
     points, cells = np.concatenate([points, nodes[len(ids):]]), back[cells]
     wrong = signed_volumes(points, cells) < 0
@@ -139,12 +142,11 @@ def fill_head(model: FaceModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     raise FacewrightError(f'The skin of the face model {model.source or model.name} crosses itself and cannot be filled: run Check Intersections and mend what it marks.')
 
 
-def _chosen(model: FaceModel, points: np.ndarray, cells: np.ndarray, regions: tuple[str, ...], within: np.ndarray | None) -> np.ndarray:
+def _chosen(model: FaceModel, points: np.ndarray, cells: np.ndarray, triangles: np.ndarray, regions: tuple[str, ...], within: np.ndarray | None) -> np.ndarray:
     """Bool per cell: what the regions (or the mask) ask for."""
-    v = model.vertex_count
     middle = points[cells].mean(1)
     skin = np.unique(np.concatenate([model.regions[name] for name in SKIN]))
-    to_skin = cKDTree(points[skin]).query(middle)[0]
+    to_skin, below = cKDTree(points[skin]).query(middle)
     keep = np.zeros(len(cells), bool)
     for region, name in WALLS.items():
         wall = model.regions.get(name, np.empty(0, np.int32))
@@ -158,10 +160,31 @@ def _chosen(model: FaceModel, points: np.ndarray, cells: np.ndarray, regions: tu
     if within is not None:
         surface = np.unique(np.concatenate([skin, *(model.regions[name] for name in WALLS.values())]))
         depth, nearest = cKDTree(points[surface]).query(middle)
-        keep = np.asarray(within, bool)[surface[nearest]] & (keep | (depth < MASK_DEPTH))
-    elif 'nose' in regions:
+        return np.asarray(within, bool)[surface[nearest]] & (keep | (depth < MASK_DEPTH))
+    if 'nose' in regions:
         keep |= cKDTree(points[model.landmarks68[list(NOSE)]]).query(middle)[0] < NOSE_DEPTH
-    return keep & ((cells < v) | (cells >= v + len(closed_skin(model)[2]))).all(1)
+    rim = np.zeros(len(points), bool)
+    rim[cells[keep]] = True
+    return keep | (_without_notches(triangles, skin, rim)[skin[below]] & (to_skin < SKIN_DEPTH))
+
+
+def _without_notches(triangles: np.ndarray, skin: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Bool per point: the chosen skin with its bays and holes filled."""
+    edges, n = edges_of(triangles), len(chosen)
+    on = np.zeros(n, bool)
+    on[skin] = True
+    edges = edges[on[edges].all(1)]
+    near = sparse.coo_matrix((np.ones(2 * len(edges)), (edges.ravel(), edges[:, ::-1].ravel())), (n, n)).tocsr()
+    grown = chosen & on
+    for _ in range(NOTCH):
+        grown = grown | (near @ grown > 0)
+    for _ in range(NOTCH):
+        grown = grown & ~(near @ (on & ~grown) > 0)
+    out = (chosen & on) | grown
+    rest = np.flatnonzero(on & ~out)
+    _, piece = connected_components(near[rest][:, rest], directed=False)
+    out[rest[piece != np.bincount(piece, minlength=1).argmax()]] = True  # what the largest piece of other skin is cut off from
+    return out
 
 
 def _closed(cells: np.ndarray, keep: np.ndarray, usable: np.ndarray) -> np.ndarray:
@@ -232,8 +255,11 @@ def _split(points: np.ndarray, cells: np.ndarray, triangles: np.ndarray, v: int)
         wrong = (edges < v).all(2) & ~np.isin(codes, own)
         if not wrong.any():
             return points, cells
-        length = np.where(wrong, ((points[edges[..., 0]] - points[edges[..., 1]]) ** 2).sum(2), -1)
-        rank = np.unique(np.stack([length.ravel().round(12), codes.ravel()], 1), axis=0, return_inverse=True)[1].reshape(length.shape)  # the same edge, the same rank
+        unique, which = np.unique(codes[wrong], return_inverse=True)
+        place = np.empty(len(unique), np.int64)
+        place[np.argsort(((points[unique >> 32] - points[unique & 0xffffffff]) ** 2).sum(1), kind='stable')] = np.arange(len(unique))
+        rank = np.full(codes.shape, -1)
+        rank[wrong] = place[which.ravel()]
         rows = np.flatnonzero(wrong.any(1))
         pick = rank[rows].argmax(1)
         picked = codes[rows, pick]
@@ -263,7 +289,7 @@ def build_flesh(model: FaceModel, regions: tuple[str, ...] = REGIONS, within: np
     v = model.vertex_count
     points, cells, triangles = fill_head(model)
     usable = ((cells < v) | (cells >= v + len(closed_skin(model)[2]))).all(1)
-    keep = _chosen(model, points, cells, tuple(regions), within)
+    keep = _chosen(model, points, cells, triangles, tuple(regions), within) & usable
     if not keep.any():
         raise FacewrightError('No flesh lies behind the chosen skin: choose the skin round the mouth, the nose or an eye.')
     cells = cells[_closed(cells, keep, usable)]
