@@ -37,9 +37,55 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument('--neutral-frame', type=int, metavar='N', help='number of a used frame (from 0) in which the face is at rest')
     add.add_argument('--smooth', type=share, default=.5, metavar='0..1', help='how much to calm the performance; blinks are kept (default: 0.5)')
 
+    add = verbs.add_parser('wrap', help='a scan or sculpt → wrapped.obj (the face model\'s topology on it, in its own space), report.json')
+    mesh_arguments(add)
+
+    add = verbs.add_parser('shape-keys', help='any head → rig.npz: its neutral and 53 expressions, report.json')
+    mesh_arguments(add)
+    add.add_argument('--onto', default='mesh', choices=('model', 'mesh'), help='mesh (default): the mesh\'s own vertices in its file\'s order; model: the face model wrapped onto it')
+    add.add_argument('--no-settle', dest='settle', action='store_false', help='leave lips, lids and cavities where the transfer puts them, crossings and all')
+
+    add = verbs.add_parser('tetrahedra', help='what is filled between skin and cavities → flesh.npz, report.json')
+    head_arguments(add)
+    add.add_argument('--rig', metavar='RIG_NPZ', help='a head in the model\'s topology to fill instead of the model\'s own')
+
+    add = verbs.add_parser('check-intersections', help='where cavities cross the skin, lips lips, lids eyeballs → crossings.npz, report.json')
+    add.add_argument('rig', metavar='RIG_NPZ', help='a head in the model\'s topology')
+    head_arguments(add)
+    add.add_argument('--combinations', type=count, default=0, metavar='N', help='so many random combinations of expressions as well (default: 0)')
+    add.add_argument('--seed', type=count, default=0, metavar='N', help='of the random combinations (default: 0)')
+
+    add = verbs.add_parser('fix-cavities', help='sockets, gums, teeth and eyeballs follow an edited skin → rig.npz, report.json')
+    add.add_argument('rig', metavar='RIG_NPZ', help='a head in the model\'s topology, before the edits')
+    head_arguments(add)
+    add.add_argument('--edits', required=True, metavar='EDITS_NPZ', help='names n, before and edited n×V×3 (cm, head space): see docs/formats.md')
+    add.add_argument('--spread', action='store_true', help='give the same edit to the other shapes')
+
     add = verbs.add_parser('model', help='read a face model once, so that later runs open it in a second')
     add.add_argument('source', metavar='PATH', help='an ICT-FaceKit folder, .zip or .tar')
     return top
+
+
+def head_arguments(add: argparse.ArgumentParser) -> None:
+    """The face model and where to write to."""
+    add.add_argument('--model', default='builtin', metavar='PATH|builtin', help='an ICT-FaceKit folder or archive, or the built-in head (default)')
+    add.add_argument('--out', required=True, type=Path, metavar='DIR', help='folder for the results')
+
+
+def mesh_arguments(add: argparse.ArgumentParser) -> None:
+    """A mesh, the face model, and what is known of the mesh."""
+    add.add_argument('mesh', metavar='MESH', help='a head as .obj, .ply, .stl, .off, .glb or .gltf, in any units and axes')
+    head_arguments(add)
+    add.add_argument('--markers', metavar='JSON', help='{"nose_tip": [x, y, z], …} in the mesh\'s units, where the face is not found rightly by itself')
+    add.add_argument('--expression', default='auto', choices=('auto', 'none'), help='auto (default): a smile or closed eyes are found and taken off the neutral; none: it is at rest')
+
+
+def count(text: str) -> int:
+    """A whole number from zero up."""
+    value = int(text)
+    if value < 0:
+        raise ValueError
+    return value
 
 
 def positive(text: str) -> float:
@@ -70,6 +116,11 @@ def arguments_of(options: argparse.Namespace) -> tuple[str, dict]:
     """The task a command line asks for, and its arguments."""
     if options.verb == 'model':
         return 'import_model', {'source': options.source}
+    if options.verb != 'reconstruct':
+        given = {k: str(v) if isinstance(v, Path) else v for k, v in vars(options).items() if k not in ('verb', 'verbose')}
+        if options.verb == 'tetrahedra':
+            given['head'] = given.pop('rig')
+        return options.verb.replace('-', '_'), given
     extra = {'lens_mm': options.lens, 'fps': options.rate, 'start': options.start, 'end': options.end}
     extra = {key: value for key, value in extra.items() if value is not None}
     if options.start is not None and options.end is not None and options.end <= options.start:
@@ -124,6 +175,21 @@ def summary(verb: str, options: argparse.Namespace, result: dict) -> str:
     if verb == 'model':
         return f'{options.source} is ready: later runs open it at once.'
     lines = []
+    fit = result.get('fit')
+    if fit and fit.get('model_to_mesh_median_mm') is not None:
+        lines.append(f'distance to the mesh: median {fit["model_to_mesh_median_mm"]:.2f} mm, 95 % below {fit["model_to_mesh_95_mm"]:.2f} mm')
+    if result.get('expression'):
+        named = ', '.join(f'{n} {w:.2f}' for n, w in sorted(result['expression'].items(), key=lambda e: -e[1])[:6])
+        lines.append(f'found and taken off the neutral: {named}' if verb == 'shape-keys' else f'expression found: {named}')
+    if verb == 'check-intersections':
+        crossing = {n: c for n, c in result['shapes'].items() if c}
+        lines.append(f'{len(crossing)} of {len(result["shapes"])} shapes cross themselves' + (': ' + ', '.join(f'{n} {c}' for n, c in sorted(crossing.items(), key=lambda e: -e[1])[:8]) if crossing else ''))
+        if result['combinations']:
+            lines.append(f'{result["combinations_with_crossings"]} of {result["combinations"]} combinations do, {result["crossings_in_combinations"]} pairs of triangles in all')
+    if verb == 'fix-cavities':
+        lines += [f'{s["name"]}: {s["before"]} crossing pairs before, {s["after"]} after' for s in result['shapes']]
+    if verb == 'tetrahedra':
+        lines.append(f'{result["tetrahedra"]} tetrahedra, at most {max(result["inverted_percent"].values()):.2f} % turned inside out in any shape')
     for view in result.get('views', ()):
         if 'tracked' in view and 'frames' in view:
             focal = f', focal length {view["focal_px"]:.0f} px' if view.get('focal_px') else ''

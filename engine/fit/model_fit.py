@@ -11,6 +11,7 @@ import numpy as np
 
 from ..face_model.landmarks import ModelLandmarks
 from ..face_model.model import FaceModel, triangulate
+from ..footage.landmark_sets import landmark_sets
 from ..mesh.closest import Surface
 from ..mesh.normals import vertex_normals
 
@@ -21,10 +22,11 @@ class ModelFitOptions:
     landmark_sigma: float = .15     # of one landmark, all counted as SHARED_LANDMARKS independent ones
     marker_sigma: float = .05       # of a marker the user placed
     surface_sigma: float = .05      # of one point-to-plane distance
-    landmarks_worth: float = 80.    # how many independent landmarks the detector's are worth together
+    contours: float = 3.            # a landmark on lids or lips counts as so many others: little else tells what they do
+    landmarks_worth: float = 120.   # how many independent landmarks the detector's are worth together
     surface_worth: float = 400.     # the same for surface points
     expression_spread: float = .25  # standard deviation of a weight before anything is seen
-    expression_sparse: float = 3.   # cost of a weight of 1, in half squared standard deviations
+    expression_sparse: float = 10.   # cost of a weight of 1, in half squared standard deviations
     samples: int = 2500             # surface points used
     reach: tuple[float, ...] = (0, 0, 0, 0, 1.2, 1., .8, .6, .5, .4, .3, .3, .25, .25)  # of each round: how far the surface is looked for; 0: landmarks alone
 
@@ -65,13 +67,15 @@ def small_rotation(vector: np.ndarray) -> np.ndarray:
 
 def fit_model(model: FaceModel, landmarks: ModelLandmarks, vertices: np.ndarray, triangles: np.ndarray, start: tuple[np.ndarray, np.ndarray, float],
               points: np.ndarray | None, confidence: np.ndarray | None, markers: dict[int, np.ndarray] | None = None, scale_fixed: float | None = None,
-              expression: bool | np.ndarray = True, options: ModelFitOptions = ModelFitOptions(), begin: ModelFit | None = None,
+              expression: bool | np.ndarray = True, known: dict[str, float] | None = None,
+              options: ModelFitOptions = ModelFitOptions(), begin: ModelFit | None = None,
               report: Callable[[float], None] = lambda fraction: None) -> ModelFit:
     """Lay the model onto a mesh.
 
     vertices N×3 and triangles of the mesh (its own units); start: its rotation, translation, scale into head space; points 478×3 in the mesh's
     space with confidence 478, or None; markers {index of the 68 landmarks: 3 in the mesh's space}; scale_fixed: cm a unit, where known;
-    expression False: weights stay 0, E bool: those that may not; begin: an earlier fit to go on from (then the surface is used from the first round).
+    expression False: weights stay 0, E bool: those that may not; known: weights that are
+    known from elsewhere, {name: weight}; begin: an earlier fit to go on from (then the surface is used from the first round).
     """
     rotation, translation, scale = start if begin is None else (begin.rotation, begin.translation, begin.scale)
     if scale_fixed is not None:
@@ -103,21 +107,26 @@ def fit_model(model: FaceModel, landmarks: ModelLandmarks, vertices: np.ndarray,
         out[:, :, k + 6] = at
         return out
 
-    mark_basis = np.swapaxes(landmarks.on(modes), 0, 1)                  # 478×K×3
+    response = np.concatenate([np.zeros((i_count, *landmarks.response.shape[1:])), landmarks.response[used]])
+    mark_basis = np.swapaxes(landmarks.on(modes) + response, 0, 1)       # 478×K×3
     sample_basis = np.swapaxes(modes[:, chosen], 0, 1)
     pinned = sorted(markers or {})
     pin_basis = np.swapaxes(modes[:, model.landmarks68[pinned]], 0, 1) if pinned else None
     reach = options.reach if begin is None else [r for r in options.reach if r]
+    sets = landmark_sets()
+    importance = np.ones(len(landmarks.weights))
+    importance[np.concatenate([sets['left_eye'], sets['right_eye'], sets['lips']])] = options.contours
+    importance[468:] = 0  # irises look about
     spread = np.inf
     for step, limit in enumerate(reach):
         shape = neutral + np.tensordot(np.concatenate([alpha, w[used]]), modes, 1)
         jacobian, residual, weight = [], [], []
         if points is not None:
-            here = landmarks.on(shape)
+            here = seen_landmarks(landmarks, shape, w)
             target = scale * points @ rotation.T + translation
             off = target - here
             sure = landmarks.confidence * confidence / (1 + (off ** 2).sum(1) / .4 ** 2)
-            sure[468:] = 0  # irises look about
+            sure = sure * importance
             sure = sure * options.landmarks_worth / max(sure.sum(), 1e-9) / options.landmark_sigma ** 2
             jacobian.append(rows(mark_basis, here).reshape(-1, len(modes) + 7))
             residual.append(off.ravel())
@@ -147,13 +156,17 @@ def fit_model(model: FaceModel, landmarks: ModelLandmarks, vertices: np.ndarray,
         j, r, q = np.concatenate(jacobian), np.concatenate(residual), np.concatenate(weight)
         now = np.concatenate([alpha, w[used]])
         prior = np.concatenate([np.ones(i_count), np.full(e_count, 1 / options.expression_spread ** 2)])
+        mean, sparse = np.zeros(e_count), np.full(e_count, options.expression_sparse)
+        for name, value in (known or {}).items():
+            column = np.flatnonzero(used == model.names.index(name))
+            prior[i_count + column], mean[column], sparse[column] = 1e6, value, 0
         a = j.T @ (j * q[:, None])
         b = j.T @ (q * r)
         k = len(modes)
         b[:k] += a[:k, :k] @ now
         b[k:] += a[k:, :k] @ now
         a[:k, :k] += np.diag(prior)
-        b[i_count:k] -= options.expression_sparse
+        b[i_count:k] += prior[i_count:] * mean - sparse
         a[k:, k:] += np.diag([1e-3] * 3 + [1e-3] * 3 + [1e9 if scale_fixed is not None else 1e-3])
         solution = _bounded(a, b, i_count, k)
         alpha, motion = np.clip(solution[:i_count], -4, 4), solution[k:]
@@ -164,6 +177,11 @@ def fit_model(model: FaceModel, landmarks: ModelLandmarks, vertices: np.ndarray,
         report((step + 1) / len(reach))
     shape = neutral + np.tensordot(np.concatenate([alpha, w[used]]), modes, 1)
     return ModelFit(shape, alpha, w, rotation, translation, float(scale), spread)
+
+
+def seen_landmarks(landmarks: ModelLandmarks, vertices: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """478×3 where the detector sees the landmarks of a head V×3 with these weights (lids: see face_model.landmarks.find_response)."""
+    return landmarks.on(vertices) + np.tensordot(weights, landmarks.response, 1)
 
 
 def _bounded(a: np.ndarray, b: np.ndarray, first: int, last: int) -> np.ndarray:

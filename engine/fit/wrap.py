@@ -11,18 +11,22 @@ from ..face_model.landmarks import ModelLandmarks
 from ..face_model.model import FaceModel, triangulate
 from ..face_model.paint import visible_faces
 from ..face_model.pieces import pieces
+from ..footage.landmark_sets import landmark_sets
 from ..mesh.closest import Surface
 from ..mesh.registration import RegistrationOptions, register
 from ..mesh.rigid import rigid_motion
 from ..mesh.user_mesh import UserMesh, welded
 from ..render.preview import head_to_camera
 from ..render.rasterise import rasterise
-from .model_fit import ModelFit, border_vertices, fit_model, on_border
-from .scan_landmarks import bare, find_face, look_round
+from .model_fit import ModelFit, border_vertices, fit_model, on_border, seen_landmarks
+from .scan_landmarks import bare, find_face, look_at, look_round
 
 UNITS = {'mm': .1, 'cm': 1., 'dm': 10., 'in': 2.54, 'm': 100.}  # cm a unit
 UNIT_SLACK = .2            # natural logarithm: a head this much off the usual size still tells its unit
 WORTH = .22                # weight above which a fitted expression is believed to be one
+SHUT = .6                  # of the way from open to shut, above which an eye is taken to be shut
+WINK = .9                  # the same for one eye alone
+TELLING = .01              # difference in opening between a shut and an open eye, below which the detector does not tell them apart
 HABIT_LIMIT = .35          # cm: what the detector may be off on a bare head
 TRUSTED = .02              # confidence below which a landmark does not pull
 SEEN_FROM = [(yaw, pitch) for pitch in (-35, 0, 35) for yaw in range(-90, 91, 30)] + [(180, 0), (135, 0), (-135, 0), (0, 80)]
@@ -104,18 +108,45 @@ def locate(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, markers:
                 raise
     if points is None and len(markers) < FEWEST_MARKERS:
         raise FacewrightError(f'No face was found on {name}: choose a mesh with a human face, or place at least four markers on it.')
-    fit = fit_model(model, landmarks, vertices, outer, start, points, confidence, markers, None, expression)
+    may = np.array([expression and not n.startswith('eyeLook') for n in model.names])  # a bare scan does not show where it looks
+    fit = fit_model(model, landmarks, vertices, outer, start, points, confidence, markers, None, may)
     unit, scale = unit_of(fit.scale)
     if points is not None:
         bias = detector_habit(model, landmarks, fit, centre, lambda f: report(.55 + .25 * f))
         points = points - bias @ fit.rotation / fit.scale
-    fit = fit_model(model, landmarks, vertices, outer, (fit.rotation, fit.translation, fit.scale), points, confidence, markers, scale, expression)
+    known = closed_eyes(model, fit, fit.to_head(vertices), outer, centre) if expression and points is not None else {}
+    fit = fit_model(model, landmarks, vertices, outer, (fit.rotation, fit.translation, fit.scale), points, confidence, markers, scale, may, known)
     report(.9)
     if expression:
         fit = fit_model(model, landmarks, vertices, outer, (fit.rotation, fit.translation, fit.scale), points, confidence, markers, scale,
-                        believed(model, fit.weights), begin=fit)
+                        believed(model, fit.weights) & may, known, begin=fit)
     report(1.)
     return Located(fit, vertices, outer, points, confidence, unit, turned)
+
+
+def closed_eyes(model: FaceModel, fit: ModelFit, head: np.ndarray, triangles: np.ndarray, centre: np.ndarray) -> dict[str, float]:
+    """{eyeBlink_L: 1, …} for the eyes that are shut on the mesh (head N×3): how wide the detector sees them lies nearer to what it sees on the
+    fitted model with lids shut than with lids open."""
+    index = [model.names.index(f'eyeBlink_{side}') for side in 'LR']
+    faces = triangulate(model.faces[visible_faces(model)])
+    open_ = fit.vertices - np.tensordot(fit.weights[index], model.expressions[index], 1)
+    shut = open_ + model.expressions[index].sum(0)
+    seen = [look_at(v, t, bare(len(v)), centre, 0, 0) for v, t in ((head, triangles), (open_, faces), (shut, faces))]
+    if any(s is None for s in seen):
+        return {}
+    here, wide, none = (np.array([opening(s[2][landmark_sets()[name]]) for name in ('left_eye', 'right_eye')]) for s in seen)
+    if (wide - none).min() < TELLING:
+        return {}
+    if (wide - here).sum() / (wide - none).sum() > SHUT:
+        return {'eyeBlink_L': 1., 'eyeBlink_R': 1.}
+    return {f'eyeBlink_{side}': 1. for side, way in zip('LR', (wide - here) / (wide - none)) if way > WINK}
+
+
+def opening(loop: np.ndarray) -> float:
+    """How wide an eye is open: the area within its loop of pixels L×2 over the square of its width."""
+    x, y = loop.T
+    area = abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+    return float(area / max(((loop[:, None] - loop[None]) ** 2).sum(2).max(), 1e-9))
 
 
 def believed(model: FaceModel, weights: np.ndarray) -> np.ndarray:
@@ -142,7 +173,7 @@ def detector_habit(model: FaceModel, landmarks: ModelLandmarks, fit: ModelFit, c
         seen, confidence = look_round(fit.vertices, faces, bare(len(fit.vertices)), centre, report=report)
     except FacewrightError:
         return np.zeros((len(landmarks.weights), 3))
-    off = seen - landmarks.on(fit.vertices)
+    off = seen - seen_landmarks(landmarks, fit.vertices, fit.weights)
     length = np.linalg.norm(off, axis=1, keepdims=True)
     return np.where(confidence[:, None] > 0, off * np.minimum(1, HABIT_LIMIT / np.maximum(length, 1e-9)), 0)
 
