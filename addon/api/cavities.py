@@ -98,14 +98,16 @@ def told(keys: bpy.types.Key) -> str:
     found = crossings.summary(keys)
     if not found:
         return ''
-    before = f', {found["before"]} before' if found['before'] >= 0 else ''
-    shapes = sum(1 for row in keys[crossings.PROPERTY]['counts'].values() if sum(row))
-    words = [f'{found["total"]} crossing{"s" if found["total"] != 1 else ""} in {shapes} of the shapes{before}.' if found['total'] else f'No shape crosses itself{before}.']
+    def before(key: str, now: int) -> str:
+        return f', {found[key]:,} before' if found[key] not in (-1, now) else ''
+
+    shapes, total = sum(1 for row in keys[crossings.PROPERTY]['counts'].values() if sum(row)), found['total']
+    words = [(f'{total:,} crossing{"s" if total != 1 else ""} in {shapes} of the shapes' if total else 'No shape crosses itself') + before('before', total) + '.']
     if found['combinations']:
-        before = f', {found["combinations_before"]} before' if found['combinations_before'] >= 0 else ''
-        words.append(f'{found["combinations_total"]} in {found["combinations"]} combinations, of which {found["combinations_clean"]} are clean{before}.')
+        words.append(f'{found["combinations_total"]:,} in {found["combinations"]} combinations, of which {found["combinations_clean"]} are clean'
+                     f'{before("combinations_before", found["combinations_total"])}.')
     if len(found['pose']):
-        words.append(f'{sum(found["pose"])} in the pose the sliders make.')
+        words.append(f'{sum(found["pose"]):,} in the pose the sliders make.')
     return ' '.join(words)
 
 
@@ -201,7 +203,7 @@ def apply_flesh(context: bpy.types.Context, job: RigJob, folder: str | Path, sho
     head = job.object() if job.head else None
     thing = flesh.create_flesh(f'{job.head or "Head"} Flesh', points, tetrahedra, show, context.collection)
     beside = np.eye(4)
-    beside[0, 3] = -1.15 * np.ptp(points[:, 0])
+    beside[0, 3] = 1.15 * np.ptp(points[:, 0])  # on the head's left: the cut looks away from it
     place = np.linalg.inv(job.matrix) @ beside @ head_space.PLAIN
     if head is not None:
         thing.parent = head

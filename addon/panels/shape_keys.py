@@ -15,9 +15,10 @@ class FACEWRIGHT_UL_crossings(bpy.types.UIList):
     """The head's shape keys, each with how often it crossed itself at the last check."""
 
     def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flt_flag=0):
-        layout.label(text=item.name, icon='SHAPEKEY_DATA')
         found = crossings.count(data, item.name)
-        layout.label(text='' if found is None else str(sum(found)) if any(found) else 'none')
+        row = layout.split(factor=.78)
+        row.label(text=item.name, icon='SHAPEKEY_DATA')
+        row.label(text='' if found is None else str(sum(found)) if any(found) else 'none')
 
 
 class FACEWRIGHT_PT_shape_keys(Panel, bpy.types.Panel):
@@ -45,7 +46,8 @@ class FACEWRIGHT_PT_shape_keys(Panel, bpy.types.Panel):
         row.operator('facewright.generate_shape_keys', icon='SHAPEKEY_DATA')
         column.operator('facewright.wrap_model', icon='MOD_SHRINKWRAP')
         draw_job(context, layout, TASKS + CAVITY_TASKS)
-        if settings.report and jobs.running() is None:
+        in_cavities = chosen and settings.report == api.told(chosen[0].data.shape_keys)
+        if settings.report and not in_cavities and jobs.running() is None:
             box = layout.box()
             for i, line in enumerate(settings.report.splitlines()):
                 text(context, box, line, 'INFO' if i == 0 else 'DOT')

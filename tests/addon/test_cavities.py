@@ -141,12 +141,12 @@ def test_tetrahedra_beside_the_head(head, worker, model):
     bpy.context.view_layer.update()
     bpy.ops.facewright.build_tetrahedra(show='SURFACE')
     made = bpy.context.object
-    assert made.parent == head and len(made.data.polygons) == 16 - 0 and '4 tetrahedra' in bpy.context.scene.facewright.shapes.report
+    assert made.parent == head and len(made.data.polygons) == 16 and '4 tetrahedra' in bpy.context.scene.facewright.shapes.report
     assert 'jawOpen: 0.25 %' in bpy.context.scene.facewright.shapes.report
     bpy.context.view_layer.update()
     beside = head.matrix_world.inverted() @ made.matrix_world
     width = np.ptp(model.neutral[:, 0]) / 100
-    assert np.allclose(beside.translation, [-1.15 * width, 0, 0], atol=1e-5) and np.allclose(beside.to_3x3(), np.eye(3), atol=1e-6)
+    assert np.allclose(beside.translation, [1.15 * width, 0, 0], atol=1e-5) and np.allclose(beside.to_3x3(), np.eye(3), atol=1e-6)
     group = head.vertex_groups.new(name='Here')
     group.add([3, 4], 1, 'REPLACE')
     bpy.context.view_layer.objects.active = head
