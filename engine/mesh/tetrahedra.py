@@ -315,16 +315,16 @@ def _carry(flesh: Flesh, rest: np.ndarray, shapes: np.ndarray) -> np.ndarray:
     return np.stack([untangle(x, cells, ~held, size)[~held] for x in found])
 
 
-def neutral_points(flesh: Flesh, neutral: np.ndarray) -> np.ndarray:
-    """P×3 float64 cm: the inner points for another neutral (V×3) in the model's topology."""
-    return _carry(flesh, flesh.rest, np.asarray(neutral)[None])[0]
+def points_of(flesh: Flesh, vertices: np.ndarray) -> np.ndarray:
+    """P×3 float64 cm: the inner points for any one shape (V×3) in the model's topology, such as another head's neutral."""
+    return _carry(flesh, flesh.rest, np.asarray(vertices)[None])[0]
 
 
 def carry_flesh(flesh: Flesh, neutral: np.ndarray, shapes: np.ndarray) -> np.ndarray:
     """E×P×3 float64 cm: the inner points for shapes E×V×3 (absolute) of a head whose neutral is V×3: ARAP from that neutral with the
     surface fixed, then untangled. About 0.4 s a shape on two cores."""
     neutral = np.asarray(neutral, np.float64)
-    rest = np.concatenate([neutral[flesh.surface], neutral_points(flesh, neutral)])
+    rest = np.concatenate([neutral[flesh.surface], points_of(flesh, neutral)])
     return _carry(flesh, rest, np.asarray(shapes))
 
 
