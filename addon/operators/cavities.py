@@ -57,7 +57,10 @@ class FACEWRIGHT_OT_fix_cavities(JobOperator):
     def finish(self, context, result):
         changed = api.apply_fix(context, self.work, self.job.arguments['out'])
         crossed = [f'{s["name"]}: {s["before"]} crossings before, {s["after"]} after.' for s in result.get('shapes', ()) if isinstance(s, dict)]
-        words = f'The cavities of {changed[0] if len(changed) == 1 else f"{len(changed)} shapes"} follow the skin.' if changed else 'Nothing behind the edited skin had to move.'
+        edited = len(self.work.edits['names'])
+        words = f'The cavities of {changed[0] if len(changed) == 1 else f"{edited} shapes"} follow the skin.' if changed else 'Nothing behind the edited skin had to move.'
+        if len(changed) > edited:
+            words = f'The cavities follow the skin, and the edit is spread to {len(changed) - edited} other shapes.'
         tell(self, context, words, crossed)
 
 
