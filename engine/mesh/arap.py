@@ -22,7 +22,7 @@ wp.config.log_level = wp.LOG_ERROR
 
 MIN_COTANGENT = .02   # half-cotangents below this (obtuse corners) are raised to it: positive weights keep the solution unflipped
 FLATTEST = .05        # a tetrahedron's weights are scaled down to those of one whose volume is this share of a regular one's
-STILL = 1e-10         # a rotation whose F would be turned by less than this is kept from the turn before
+STILL = 1e-10         # radians: a rotation that would turn by less is kept from the turn before
 _PAIRS = tuple(itertools.combinations(range(4), 2))
 
 
@@ -60,10 +60,12 @@ def factor(matrix: sparse.spmatrix):
 class Arap:
     """One mesh whose fixed vertices lead the others.
 
-    rest N×3 (any unit), cells T×3 triangles or M×4 tetrahedra, fixed N bool. FacewrightError where a connected piece has no fixed vertex.
+    rest N×3 (any unit), cells T×3 triangles or M×4 tetrahedra, fixed N bool, still (radians): rotations that would turn by less are not
+    computed anew, which saves most of the work where most shapes leave most of the mesh alone. FacewrightError where a connected piece has no fixed vertex.
     """
 
-    def __init__(self, rest: np.ndarray, cells: np.ndarray, fixed: np.ndarray):
+    def __init__(self, rest: np.ndarray, cells: np.ndarray, fixed: np.ndarray, still: float = STILL):
+        self.still = still
         self.rest = np.asarray(rest, np.float64)
         n = len(self.rest)
         element, i, j, weight = (_tetrahedra if cells.shape[1] == 4 else _triangles)(self.rest, np.asarray(cells, np.int64))
@@ -102,7 +104,7 @@ class Arap:
         s = (self._collect @ np.moveaxis(positions, 1, 0).reshape(len(self.rest), -1)).reshape(self.elements, 3, b, 3)
         r = last if last is not None else np.ascontiguousarray(np.broadcast_to(np.eye(3)[None, :, None], s.shape))
         wp.launch(_turn, dim=(self.elements, b), device='cpu', inputs=[wp.array(s, dtype=wp.float64, device='cpu', copy=False),
-                                                                       wp.array(r, dtype=wp.float64, device='cpu', copy=False), STILL])
+                                                                       wp.array(r, dtype=wp.float64, device='cpu', copy=False), self.still])
         return r
 
     def energy(self, positions: np.ndarray) -> np.ndarray:

@@ -45,6 +45,7 @@ OPENINGS = (.03, .05, .1, .2)  # jawOpen for the filling, tried in turn (ICT's l
 SMOOTHINGS = 30
 RATIO = 1.4                 # TetGen's bound on circumradius to shortest edge
 ITERATIONS = 3              # ARAP turns; more make no difference after untangling (measured)
+STILL = 1e-4                # radians: rotations that turn less are left alone
 _FACES = np.array([[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]])  # outward where the volume is positive
 _EDGES = np.array([[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]])
 
@@ -311,7 +312,7 @@ def _carry(flesh: Flesh, rest: np.ndarray, shapes: np.ndarray) -> np.ndarray:
     cells, held = flesh.cells, flesh.held
     targets = np.concatenate([np.asarray(shapes, np.float64)[:, flesh.surface], np.broadcast_to(rest[~held], (len(shapes), (~held).sum(), 3))], 1)
     size = cell_sizes(rest, cells)
-    found = Arap(rest, cells, held).solve(targets, iterations=ITERATIONS)
+    found = Arap(rest, cells, held, still=STILL).solve(targets, iterations=ITERATIONS)
     return np.stack([untangle(x, cells, ~held, size)[~held] for x in found])
 
 
