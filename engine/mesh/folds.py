@@ -4,16 +4,20 @@ from __future__ import annotations
 import numpy as np
 import warp as wp
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from .laplacian import edges_of, mass
+from .laplacian import edges_of
+from .rigid import rigid_motion
 
 wp.config.log_level = wp.LOG_ERROR
-REACH = .25      # cm: how far round a fold its displacement is smoothed at first (an eyelid's thickness)
+REACH = .25      # cm: how far round a fold its displacement is not believed at first (an eyelid's thickness)
 GROWTH = 1.4     # each round that a fold stays
-ROUNDS = 14
-PUSHES = 8
-PUSH_LIMIT = .05 # cm: how far surfaces are pushed apart at once
+STIFFEN = 1.7    # the same for the last resort
+WIDEST = 2.5     # cm: and no further
+ROUNDS = 9
+PUSHES = 8       # rounds
+PUSH_LIMIT = .05 # cm: surfaces deeper in one another are not pushed apart
 GAP = 1e-4       # cm: how far apart they are put
 
 
@@ -52,8 +56,27 @@ def self_crossings(vertices: np.ndarray, triangles: np.ndarray, device: str = 'c
         found = int(count.numpy()[0])
         if found <= capacity:
             out = pairs.numpy()[:found]
-            return out[np.lexsort((out[:, 1], out[:, 0]))]
+            out = out[np.lexsort((out[:, 1], out[:, 0]))]
+            corners = np.asarray(vertices, np.float64)[np.asarray(triangles)[out]]
+            return out[_pierces(corners[:, 0], corners[:, 1]) | _pierces(corners[:, 1], corners[:, 0])]
         capacity = found
+
+
+def _pierces(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """N bool: an edge of triangle a (N×3×3) goes through triangle b from one side to the other. Warp's test, in float32, also takes
+    triangles of nearly one plane that lie apart for crossing ones."""
+    normal = np.cross(b[:, 1] - b[:, 0], b[:, 2] - b[:, 0])
+    side = np.einsum('nkd,nd->nk', a - b[:, :1], normal)
+    out = np.zeros(len(a), bool)
+    for i, j in ((0, 1), (1, 2), (2, 0)):
+        through = side[:, i] * side[:, j] < 0
+        t = side[:, i] / np.where(through, side[:, i] - side[:, j], 1)
+        point = a[:, i] + t[:, None] * (a[:, j] - a[:, i])
+        for k in range(3):
+            edge = b[:, (k + 1) % 3] - b[:, k]
+            through &= (np.cross(edge, point - b[:, k]) * normal).sum(1) > 0
+        out |= through
+    return out
 
 
 def new_crossings(before: np.ndarray, after: np.ndarray, triangles: np.ndarray) -> np.ndarray:
@@ -73,11 +96,11 @@ def _normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 def local_rotations(before: np.ndarray, after: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """V×3×3: the rotation nearest to how each vertex's two-ring went from `before` to `after`."""
-    return _Rings(before, triangles).rotations(after)
+    return Folds(before, triangles).rotations(after)
 
 
-class _Rings:
-    """The neighbourhoods of a mesh, for `local_rotations` of many deformations of it."""
+class Folds:
+    """Finds the folds of many deformations of one mesh: before V×3, triangles T×3."""
 
     def __init__(self, before: np.ndarray, triangles: np.ndarray):
         edges, n = edges_of(triangles), len(before)
@@ -85,6 +108,7 @@ class _Rings:
         self.before, self.triangles, self.both = before, triangles, both
         self.rest, self.normals = before[both[:, 1]] - before[both[:, 0]], _normals(before, triangles)
         self.neighbours = sparse.csr_matrix((np.ones(len(both)), both.T), (n, n))
+        self.known = self_crossings(before, triangles)
         self.ring = sparse.csr_matrix((np.ones(len(both)), (both[:, 0], np.arange(len(both)))), (n, len(both)))
 
     def rotations(self, after: np.ndarray, of: np.ndarray | slice = slice(None)) -> np.ndarray:
@@ -94,7 +118,20 @@ class _Rings:
         u[:, :, 2] *= np.sign(np.linalg.det(u @ vt))[:, None]
         return u @ vt
 
+    def crossings(self, after: np.ndarray) -> np.ndarray:
+        """P×2 pairs, as `new_crossings`."""
+        return _less(self_crossings(after, self.triangles), self.known, len(self.triangles))
+
+    def corners(self, after: np.ndarray) -> np.ndarray:
+        """Vertices of flipped and newly crossing triangles."""
+        return np.unique(np.concatenate([self.triangles[self.flipped(after)].ravel(), self.triangles[self.crossings(after)].ravel()]))
+
+    def count(self, after: np.ndarray) -> int:
+        """Flipped triangles and new crossings."""
+        return int(self.flipped(after).sum()) + len(self.crossings(after))
+
     def flipped(self, after: np.ndarray) -> np.ndarray:
+        """T bool, as the function of that name."""
         normals, out = _normals(after, self.triangles), np.zeros(len(self.triangles), bool)
         # what turned little as a whole can't have flipped: rotations are only had where it is in doubt
         doubt = (self.normals * normals).sum(1) < .7 * np.linalg.norm(self.normals, axis=1) * np.linalg.norm(normals, axis=1)
@@ -109,41 +146,82 @@ def flipped(before: np.ndarray, after: np.ndarray, triangles: np.ndarray) -> np.
 
     Triangles within 45° of where they pointed are not looked at: `before` must face the same way as a whole.
     """
-    return _Rings(before, triangles).flipped(after)
+    return Folds(before, triangles).flipped(after)
 
 
-def unfold(before: np.ndarray, after: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, int]:
+def unfold(before: np.ndarray, after: np.ndarray, triangles: np.ndarray, finder: Folds | None = None) -> tuple[np.ndarray, int]:
     """(vertices V×3, how many flipped triangles and new crossings are left): `after` without the folds that `before` did not have.
 
-    First surfaces that went through each other are pushed apart, out of one another and no further. What is left after that is smoothed:
-    round each fold the displacement is replaced by its average over a ball of `before`, smoothly blended, over a growing radius, for a
-    displacement that changes more slowly than the surface itself can neither fold nor cross it. All else stays bit for bit.
+    First surfaces that went a little through each other are pushed apart. What is left after that is stiffened: round each fold the surface
+    goes as a whole, turned, shifted and scaled like its surroundings, blended off towards them, over a growing radius. All else stays bit
+    for bit. finder: Folds(before, triangles), where there is one already.
     """
-    rings, known = _Rings(before, triangles), self_crossings(before, triangles)
-
-    def folds(vertices):
-        return rings.flipped(vertices), _less(self_crossings(vertices, triangles), known, len(triangles))
-    out, best, fewest = after.copy(), after, np.inf
-    size = np.zeros(len(before))       # of the ball round each vertex that was part of a fold
-    for turn in range(PUSHES + ROUNDS + 1):
-        flips, pairs = folds(out)
-        left = int(flips.sum()) + len(pairs)
+    finder = finder or Folds(before, triangles)
+    out, corners = push_apart(after, finder)
+    best, fewest, loose, pushed = out, finder.count(out), Loose(before), out
+    for _ in range(ROUNDS):
+        if not fewest:
+            break
+        loose.spread(corners, STIFFEN)
+        out, corners = push_apart(loose.stiffened(pushed), finder)
+        left = finder.count(out)
         if left < fewest:
             best, fewest = out, left
-        if left == 0 or turn == PUSHES + ROUNDS:
+    return best, fewest
+
+
+def push_apart(vertices: np.ndarray, finder: Folds) -> tuple[np.ndarray, np.ndarray]:
+    """(V×3, the corners of what is still folded): surfaces of `vertices` that face each other and went a little through each other (lips)
+    put apart, out of one another and no further; as far as that helps."""
+    flips, pairs = finder.flipped(vertices), finder.crossings(vertices)
+    for _ in range(PUSHES):
+        if not len(pairs):
             break
-        if turn < PUSHES and len(pairs) and not flips.any():
-            out = _pushed_apart(out, triangles, pairs, rings.neighbours)
-            continue
-        if not size.any():
-            area, tree, pushed = np.maximum(mass(before, triangles), 1e-12), cKDTree(before), out
-        bad = np.unique(np.concatenate([triangles[flips].ravel(), triangles[pairs].ravel()]))
-        size[bad] = np.where(size[bad] == 0, REACH, size[bad] * GROWTH)
-        out = _smoothed(before, pushed, area, tree, size)
-    return best, int(fewest)
+        tried = _pushed(vertices, finder.triangles, pairs, finder.neighbours)
+        now = finder.flipped(tried), finder.crossings(tried)
+        if now[0].sum() + len(now[1]) >= flips.sum() + len(pairs):
+            break
+        vertices, (flips, pairs) = tried, now
+    return vertices, np.unique(np.concatenate([finder.triangles[flips].ravel(), finder.triangles[pairs].ravel()]))
 
 
-def _pushed_apart(vertices: np.ndarray, triangles: np.ndarray, pairs: np.ndarray, neighbours: sparse.csr_matrix) -> np.ndarray:
+class Loose:
+    """Balls round the places of a mesh (V×3) that folded; a ball grows each time its place folds again."""
+
+    def __init__(self, before: np.ndarray):
+        self.before, self.tree = before, cKDTree(before)
+        self.size = np.zeros(len(before))
+
+    def spread(self, corners: np.ndarray, growth: float = GROWTH) -> np.ndarray:
+        """V: 1 within half the radius of a ball, 0 outside all, linear between; `corners` have just folded."""
+        self.size[corners] = np.where(self.size[corners] == 0, REACH, np.minimum(self.size[corners] * growth, WIDEST))
+        return self._blend(np.flatnonzero(self.size))
+
+    def stiffened(self, after: np.ndarray) -> np.ndarray:
+        """`after` (V×3) with each cluster of overlapping balls carried by one similarity, fitted to what its unfolded vertices did."""
+        sources, out = np.flatnonzero(self.size), after.copy()
+        places = cKDTree(self.before[sources])
+        apart = places.sparse_distance_matrix(places, 2 * self.size.max(), output_type='coo_matrix')
+        touching = apart.data <= self.size[sources][apart.row] + self.size[sources][apart.col]
+        count, cluster = connected_components(sparse.coo_matrix((np.ones(touching.sum()), (apart.row[touching], apart.col[touching])),
+                                                                (len(sources),) * 2), directed=False)
+        for c in range(count):
+            blend = self._blend(sources[cluster == c])
+            near = np.flatnonzero(blend)
+            sound = np.setdiff1d(near, sources) if len(np.setdiff1d(near, sources)) >= 12 else near
+            rotation, translation, scale = rigid_motion(self.before[sound], after[sound], scale=True)
+            out[near] += blend[near, None] * (scale * self.before[near] @ rotation.T + translation - after[near])
+        return out
+
+    def _blend(self, sources: np.ndarray) -> np.ndarray:
+        blend = np.zeros(len(self.before))
+        for i, near in zip(sources, self.tree.query_ball_point(self.before[sources], self.size[sources])):
+            away = np.linalg.norm(self.before[near] - self.before[i], axis=1) / self.size[i]
+            blend[near] = np.maximum(blend[near], np.clip(2 - 2 * away, 0, 1))
+        return blend
+
+
+def _pushed(vertices: np.ndarray, triangles: np.ndarray, pairs: np.ndarray, neighbours: sparse.csr_matrix) -> np.ndarray:
     """Corners of crossing triangles moved in front of the triangle they went through, half by half, their neighbours after them."""
     unit = _normals(vertices, triangles)
     unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
@@ -151,7 +229,8 @@ def _pushed_apart(vertices: np.ndarray, triangles: np.ndarray, pairs: np.ndarray
     for mine, other in (pairs.T, pairs.T[::-1]):
         corner = triangles[mine]                                                                    # P×3
         depth = ((vertices[triangles[other, 0]][:, None] - vertices[corner]) * unit[other][:, None]).sum(2)
-        depth = np.where(depth > 0, np.minimum(.55 * depth + GAP, PUSH_LIMIT), 0)
+        contact = ((unit[mine] * unit[other]).sum(1) < 0) & (depth.max(1) < PUSH_LIMIT)
+        depth = np.where(contact[:, None] & (depth > 0), .55 * depth + GAP, 0)
         for k in range(3):
             longer = depth[:, k] > np.linalg.norm(wish[corner[:, k]], axis=1)
             wish[corner[longer, k]] = depth[longer, k, None] * unit[other[longer]]
@@ -161,21 +240,3 @@ def _pushed_apart(vertices: np.ndarray, triangles: np.ndarray, pairs: np.ndarray
     for _ in range(3):
         spread = np.where(source[:, None], wish, neighbours @ spread / degree)
     return vertices + spread
-
-
-def _smoothed(before: np.ndarray, after: np.ndarray, area: np.ndarray, tree: cKDTree, size: np.ndarray) -> np.ndarray:
-    """`after` with its displacement averaged in balls of radius `size` (V, 0: none) of `before`, blended off towards their rims."""
-    sources = np.flatnonzero(size)
-    blend, width = np.zeros(len(before)), np.zeros(len(before))
-    for i, near in zip(sources, tree.query_ball_point(before[sources], size[sources])):
-        away = np.linalg.norm(before[near] - before[i], axis=1) / size[i]
-        blend[near] = np.maximum(blend[near], np.clip(2 - 2 * away, 0, 1))
-        width[near] = np.maximum(width[near], size[i])
-    touched, moved = np.flatnonzero(blend), after - before
-    near = tree.query_ball_point(before[touched], width[touched])
-    row, column = np.repeat(np.arange(len(touched)), [len(n) for n in near]), np.concatenate(near).astype(np.int64)
-    apart = ((before[column] - before[touched[row]]) ** 2).sum(1) / width[touched[row]] ** 2
-    average = sparse.csr_matrix((area[column] * np.exp(-2 * apart), (row, column)), (len(touched), len(before)))
-    out = after.copy()
-    out[touched] += blend[touched, None] * (average @ moved / np.asarray(average.sum(1)) - moved[touched])
-    return out

@@ -21,9 +21,13 @@ from scipy.sparse.linalg import splu
 
 from ..errors import FacewrightError
 from .closest import Surface, interpolate
-from .folds import unfold
+from .folds import Folds, Loose, push_apart, unfold
 from .laplacian import cotangent_laplacian, mass
 from .normals import vertex_normals
+from .rigid import rigid_motion
+
+HIDDEN_DISTANCE = .1   # cm: vertices that face the template itself match no further away than this
+LOOSENINGS = 6         # rounds of dropping the matches round folds
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,13 @@ class RegistrationOptions:
     iterations: int = 3                 # at most, with one α
     distance: tuple[float, float] = (2., .3)     # cm: how far a match may be, first and last (paper .1, with its network's correspondences)
     angle: tuple[float, float] = (60., 37.)      # degrees between the normals of a match, first and last (paper 5)
-    landmark: tuple[float, float] = (5., 5.)     # cm², λ of a landmark, first and last
+    landmark: tuple[float, float] = (.5, .005)   # cm², λ of a landmark, first and last (detected ones are off by 1–3 mm; sure ones: 5, 5)
+    landmark_weights: np.ndarray | None = None   # L: λ's factor for each landmark
     align: bool = False                 # rotate and shift the template onto the landmarks first
     weights: np.ndarray | None = None   # V, w: 0 where the template has nothing to follow on the target (sockets, behind the eyes)
     vertex_stiffness: np.ndarray | None = None   # V: α's factor at each vertex
-    clean: bool = True                  # smooth folds and crossings away at the end
+    facing: float = .6                  # cm: what faces the template itself from nearer (nostrils, between the lips) matches only where it lies
+    clean: bool = True                  # take folds and crossings away at the end
 
 
 @dataclass(frozen=True)
@@ -102,45 +108,70 @@ def register(source_vertices: np.ndarray, triangles: np.ndarray, target_vertices
     pick, goal = _landmark_matrix(landmarks, landmark_targets, n)
     target = Target(target_vertices, target_triangles)
     if options.align and len(goal):
-        start = _onto(pick @ start, goal, start)
+        rotation, translation, _ = rigid_motion(pick @ start, goal)
+        start = start @ rotation.T + translation
     area = mass(start, triangles)
     bending = _bending(start, triangles, area, options)
     weight = area * (1. if options.weights is None else np.asarray(options.weights, np.float64))
+    hidden = facing_itself(start, triangles, options.facing)
+    importance = np.ones(len(goal)) if options.landmark_weights is None else np.asarray(options.landmark_weights, np.float64)
+    pins = (pick.T @ sparse.diags(importance) @ pick).tocsr()
+    pinned = pick.T @ (importance[:, None] * (goal - pick @ start))
     stages = 1 + max(0, int(np.ceil(np.log(options.stiffness[0] / options.stiffness[1]) / np.log(options.relax) - 1e-9)))
     moved, matched = np.zeros_like(start), np.zeros(n, bool)
+
+    def solve(alpha: float, landmark: float, data: np.ndarray, point: np.ndarray, normal: np.ndarray, factor=None):
+        """Displacements that minimise the energy for given matches, and the factor that helped (of the system with each plane term
+        spread evenly over x, y, z)."""
+        smooth = (alpha * bending + landmark * pins).tocsr()
+        if factor is None:
+            diagonal = sparse.diags(data * (options.point + options.plane / 3) + 1e-6 * area.mean())
+            factor = splu((smooth + diagonal).tocsc(), permc_spec='MMD_AT_PLUS_A', diag_pivot_thresh=0, options={'SymmetricMode': True})
+        to_point, to_plane = (options.point * data)[:, None], (options.plane * data)[:, None]
+        wanted = point - start
+        right = to_point * wanted + to_plane * (normal * wanted).sum(1, keepdims=True) * normal + landmark * pinned
+        return _conjugate_gradients(lambda d: smooth @ d + to_point * d + to_plane * (normal * d).sum(1, keepdims=True) * normal,
+                                    factor.solve, right, moved), factor
     for stage in range(stages):
         along = stage / max(stages - 1, 1)
         alpha, distance, landmark = (a ** (1 - along) * b ** along for a, b in (options.stiffness, options.distance, options.landmark))
         agreement = np.cos(np.radians(options.angle[0] * (1 - along) + options.angle[1] * along))
-        pins = (landmark * (pick.T @ pick)).tocsr()
-        smooth, factor = (alpha * bending + pins).tocsr(), None
+        factor = None
         for iteration in range(options.iterations):
             vertices = start + moved
             point, normal, matched = target.match(vertices, vertex_normals(vertices, triangles), distance, agreement)
-            matched &= weight > 0
-            if weight[matched].sum() < .05 * weight.sum():
+            matched &= (weight > 0) & ~(hidden & (((point - vertices) ** 2).sum(1) > HIDDEN_DISTANCE ** 2))
+            data = np.where(matched, weight, 0.)
+            if data.sum() < .05 * weight.sum():
                 raise FacewrightError('The face model found almost no surface to follow near where it starts: check that the mesh is a face seen '
                                       'from outside (normals outwards) and place a few markers by hand.')
-            data = np.where(matched, weight, 0.)
-            if factor is None:  # of the system with each plane term spread evenly over x, y, z: what preconditions the exact one
-                diagonal = sparse.diags(data * (options.point + options.plane / 3) + 1e-6 * area.mean())
-                factor = splu((smooth + diagonal).tocsc(), permc_spec='MMD_AT_PLUS_A', diag_pivot_thresh=0, options={'SymmetricMode': True})
-            to_point, to_plane = (options.point * data)[:, None], (options.plane * data)[:, None]
-
-            def apply(d):
-                return smooth @ d + to_point * d + to_plane * (normal * d).sum(1, keepdims=True) * normal
-            wanted = point - start
-            right = to_point * wanted + to_plane * (normal * wanted).sum(1, keepdims=True) * normal + landmark * (pick.T @ (goal - pick @ start))
-            before, moved = moved, _conjugate_gradients(apply, factor.solve, right, moved)
-            progress((stage + (iteration + 1) / options.iterations) / stages * .9)
+            before = moved
+            moved, factor = solve(alpha, landmark, data, point, normal, factor)
+            progress((stage + (iteration + 1) / options.iterations) / stages * .8)
             if np.sqrt(((moved - before) ** 2).sum(1).mean()) < options.settled:
                 break
     vertices, folds = start + moved, 0
     if options.clean:
-        vertices, folds = unfold(start, vertices, triangles)
+        finder, loose = Folds(start, triangles), Loose(start)
+        vertices, corners = push_apart(vertices, finder)
+        for turn in range(LOOSENINGS):  # what stays folded had a wrong match: without matches there, the membrane bridges it
+            if not len(corners):
+                break
+            kept = 1 - loose.spread(corners)
+            moved, _ = solve(alpha, landmark, data * kept, point, normal)
+            vertices, corners = push_apart(start + moved, finder)
+            matched &= kept > .5
+            progress(.8 + .1 * (turn + 1) / LOOSENINGS)
+        vertices, folds = unfold(start, vertices, triangles, finder)
     _, _, _, away = target.surface.closest(vertices)
     progress(1.)
     return Registered(vertices, matched, away, folds)
+
+
+def facing_itself(vertices: np.ndarray, triangles: np.ndarray, reach: float) -> np.ndarray:
+    """V bool: vertices whose normal runs into the mesh itself within `reach`."""
+    normals = vertex_normals(vertices, triangles)
+    return Surface(vertices, triangles).rays(vertices + 1e-3 * normals, normals, reach)[0] >= 0
 
 
 def _landmark_matrix(landmarks, targets, n: int) -> tuple[sparse.csr_matrix, np.ndarray]:
@@ -153,14 +184,6 @@ def _landmark_matrix(landmarks, targets, n: int) -> tuple[sparse.csr_matrix, np.
         raise FacewrightError(f'{len(corners)} landmarks were given with {len(targets)} finite positions: give one for each.')
     rows = np.repeat(np.arange(len(corners)), corners.shape[1])
     return sparse.csr_matrix((np.ravel(weights).astype(np.float64), (rows, np.ravel(corners))), (len(corners), n)), targets
-
-
-def _onto(points: np.ndarray, goals: np.ndarray, vertices: np.ndarray) -> np.ndarray:
-    """Vertices turned and shifted as points (L×3) best go onto goals (Kabsch)."""
-    middle, goal = points.mean(0), goals.mean(0)
-    u, _, vt = np.linalg.svd((goals - goal).T @ (points - middle))
-    turn = u @ np.diag([1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt
-    return (vertices - middle) @ turn.T + goal
 
 
 def _bending(vertices: np.ndarray, triangles: np.ndarray, area: np.ndarray, options: RegistrationOptions) -> sparse.csr_matrix:
