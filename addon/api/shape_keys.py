@@ -14,7 +14,7 @@ from ...engine.files import read_npz, write_text
 from ...engine.mesh.user_mesh import write_mesh
 from ...engine.rig import read_rig
 from .. import models
-from ..scene import fit_colours, heads, markers, mesh_sets, shape_keys, units
+from ..scene import fit_colours, head_space, heads, markers, mesh_sets, shape_keys
 from .head import find_model
 from .shared import checked_path, select, show_colours
 
@@ -164,7 +164,8 @@ def _told(written: dict[str, shape_keys.Written]) -> list[str]:
     out = []
     for name, what in written.items():
         if what.kept:
-            out.append(f'{name} had {_listed(what.kept)} already, locked or made elsewhere: left as {"it is" if len(what.kept) == 1 else "they are"}.')
+            out.append(f'{name} had {_listed(what.kept)} already, locked or made elsewhere: left as {"it is" if len(what.kept) == 1 else "they are"} '
+                       '(Replace Other Keys, in the options, takes ours for those made elsewhere).')
         if what.edited:
             out.append(f'Your changes to {_listed(what.edited)} on {name} are kept.')
     return out
@@ -177,7 +178,7 @@ def _listed(called: tuple[str, ...], most: int = 3) -> str:
 def apply_head(context: bpy.types.Context, job: HeadJob, folder: str | Path, naming: str = 'ICT', hide: bool = True) -> tuple[bpy.types.Object, list[str]]:
     """A wrapped head as a new object where the meshes are, selected; with shape keys where the folder holds rig.npz, with the colours of the fit
     where it holds wrap.npz. hide: hide the meshes it was made of. Returns it and what to tell the user."""
-    folder, report = Path(folder), read_report(folder)
+    folder, report, originals = Path(folder), read_report(folder), job.meshes.objects()
     model = find_model(job.arguments['model'])
     to_head = np.array(report['to_head'], float)
     name, notes = f'{job.meshes.parts[0].name} Head', _notes(report)
@@ -191,13 +192,10 @@ def apply_head(context: bpy.types.Context, job: HeadJob, folder: str | Path, nam
     if len(neutral) != model.vertex_count:
         raise FacewrightError('The wrapped head belongs to another face model: choose the same one, or do it again.')
     head = heads.create_head(name, model, neutral.astype(np.float32), expressions, called, naming, context.collection)
-    local_to_head = np.eye(4)
-    local_to_head[:3, :3] = units.AXES.T / units.METRES
-    head.matrix_world = Matrix(np.linalg.inv(to_head) @ local_to_head)
+    head.matrix_world = Matrix(np.linalg.inv(to_head) @ head_space.PLAIN)
     if fit is not None and len(fit['distance']) == len(neutral):
         fit_colours.paint(head, fit['distance'])
         show_colours(context)
-    originals = job.meshes.objects()
     select(context, head)
     for thing in originals if hide else ():
         thing.hide_set(True)
