@@ -99,7 +99,7 @@ def onto_mesh(model: FaceModel, wrapped: Wrapped, neutral: np.ndarray, offsets: 
     part = np.zeros(len(vertices), np.int32)
     part[of] = mesh.part
     head = wrapped.fit.to_head(vertices)
-    calmed = bool(wrapped.fit.weights.any())
+    calmed = bool(wrapped.made.any())
     moved = np.concatenate([offsets, (neutral - wrapped.vertices)[None]]) if calmed else offsets
     carried = carry(model, wrapped.vertices, moved.astype(np.float32), head, triangles, part)
     rest = head + carried[-1] if calmed else head
@@ -108,4 +108,4 @@ def onto_mesh(model: FaceModel, wrapped: Wrapped, neutral: np.ndarray, offsets: 
 
 def removed(model: FaceModel, wrapped: Wrapped) -> dict[str, float]:
     """The expression that was found on the mesh and taken off: {name: weight}."""
-    return {n: round(float(w), 3) for n, w in zip(model.names, wrapped.fit.weights) if w > .01}
+    return {n: round(float(w), 3) for n, w in zip(model.names, wrapped.made) if w > 0}

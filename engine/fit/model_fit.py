@@ -25,8 +25,9 @@ class ModelFitOptions:
     contours: float = 3.            # a landmark on lids or lips counts as so many others: little else tells what they do
     landmarks_worth: float = 120.   # how many independent landmarks the detector's are worth together
     surface_worth: float = 400.     # the same for surface points
+    identity_spread: float = .3     # standard deviations the identity's coefficients have
     expression_spread: float = .25  # standard deviation of a weight before anything is seen
-    expression_sparse: float = 10.   # cost of a weight of 1, in half squared standard deviations
+    expression_sparse: float = 5.   # cost of a weight of 1, in half squared standard deviations
     samples: int = 2500             # surface points used
     reach: tuple[float, ...] = (0, 0, 0, 0, 1.2, 1., .8, .6, .5, .4, .3, .3, .25, .25)  # of each round: how far the surface is looked for; 0: landmarks alone
 
@@ -155,7 +156,7 @@ def fit_model(model: FaceModel, landmarks: ModelLandmarks, vertices: np.ndarray,
             weight.append(robust * options.surface_worth / max(hit.sum(), 1) / options.surface_sigma ** 2)
         j, r, q = np.concatenate(jacobian), np.concatenate(residual), np.concatenate(weight)
         now = np.concatenate([alpha, w[used]])
-        prior = np.concatenate([np.ones(i_count), np.full(e_count, 1 / options.expression_spread ** 2)])
+        prior = np.concatenate([np.full(i_count, 1 / options.identity_spread ** 2), np.full(e_count, 1 / options.expression_spread ** 2)])
         mean, sparse = np.zeros(e_count), np.full(e_count, options.expression_sparse)
         for name, value in (known or {}).items():
             column = np.flatnonzero(used == model.names.index(name))

@@ -13,17 +13,21 @@ from ..face_model.paint import visible_faces
 from ..face_model.pieces import pieces
 from ..footage.landmark_sets import landmark_sets
 from ..mesh.closest import Surface
+from ..mesh.laplacian import mass
 from ..mesh.registration import RegistrationOptions, register
 from ..mesh.rigid import rigid_motion
+from ..mesh.transfer import ANCHOR, STILL, Transfer
 from ..mesh.user_mesh import UserMesh, welded
 from ..render.preview import head_to_camera
 from ..render.rasterise import rasterise
-from .model_fit import ModelFit, border_vertices, fit_model, on_border, seen_landmarks
+from .model_fit import ModelFit, ModelFitOptions, border_vertices, fit_model, on_border, seen_landmarks
 from .scan_landmarks import bare, find_face, look_at, look_round
 
 UNITS = {'mm': .1, 'cm': 1., 'dm': 10., 'in': 2.54, 'm': 100.}  # cm a unit
 UNIT_SLACK = .2            # natural logarithm: a head this much off the usual size still tells its unit
-WORTH = .22                # weight above which a fitted expression is believed to be one
+CERTAIN = .45              # weight from which a fitted shape says that the face makes an expression, not that the person looks so
+WORTH = .2                 # weight from which a shape then belongs to it
+JUDGING = ModelFitOptions(identity_spread=1., expression_sparse=10.)  # the fit that says so: all it can explains by who it is
 SHUT = .6                  # of the way from open to shut, above which an eye is taken to be shut
 WINK = .9                  # the same for one eye alone
 TELLING = .01              # difference in opening between a shut and an open eye, below which the detector does not tell them apart
@@ -40,7 +44,8 @@ class Wrapped:
 
     vertices V×3: on the mesh, expression and all, in head space (cm); fit: the linear model under it (its to_head takes the mesh there);
     distance V: cm to the mesh, inf where nothing was matched; unit: 'mm', 'm', …, '' where the mesh's size says none (then lengths are
-    those of a head of usual size); turned: the mesh's faces looked inwards; skin: what can be seen of the mesh, in head space.
+    those of a head of usual size); turned: the mesh's faces looked inwards; skin: what can be seen of the mesh, in head space;
+    made E: the expression it makes (the fit's own weights also say what merely looks like one).
     """
     vertices: np.ndarray
     fit: ModelFit
@@ -48,6 +53,7 @@ class Wrapped:
     unit: str
     turned: bool
     skin: Surface
+    made: np.ndarray
 
 
 def wrap_mesh(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, markers: dict[int, np.ndarray] | None = None, expression: bool = True,
@@ -64,7 +70,7 @@ def wrap_mesh(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, marke
 @dataclass(frozen=True)
 class Located:
     """The linear model on a mesh; vertices N×3 and triangles T×3 of the mesh's skin in its own space, wound outwards;
-    points 478×3 in that space and confidence 478, or None where markers alone were used."""
+    points 478×3 in that space and confidence 478, or None where markers alone were used; made E: the expression it makes."""
     fit: ModelFit
     vertices: np.ndarray
     triangles: np.ndarray
@@ -72,6 +78,7 @@ class Located:
     confidence: np.ndarray | None
     unit: str
     turned: bool
+    made: np.ndarray
 
 
 def locate(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, markers: dict[int, np.ndarray] | None, expression: bool,
@@ -117,11 +124,11 @@ def locate(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, markers:
     known = closed_eyes(model, fit, fit.to_head(vertices), outer, centre) if expression and points is not None else {}
     fit = fit_model(model, landmarks, vertices, outer, (fit.rotation, fit.translation, fit.scale), points, confidence, markers, scale, may, known)
     report(.9)
+    made = np.zeros(len(model.names))
     if expression:
-        fit = fit_model(model, landmarks, vertices, outer, (fit.rotation, fit.translation, fit.scale), points, confidence, markers, scale,
-                        believed(model, fit.weights) & may, known, begin=fit)
+        made = believed(fit_model(model, landmarks, vertices, outer, start, points, confidence, markers, scale, may, known, JUDGING, fit).weights)
     report(1.)
-    return Located(fit, vertices, outer, points, confidence, unit, turned)
+    return Located(fit, vertices, outer, points, confidence, unit, turned, made)
 
 
 def closed_eyes(model: FaceModel, fit: ModelFit, head: np.ndarray, triangles: np.ndarray, centre: np.ndarray) -> dict[str, float]:
@@ -149,15 +156,9 @@ def opening(loop: np.ndarray) -> float:
     return float(area / max(((loop[:, None] - loop[None]) ** 2).sum(2).max(), 1e-9))
 
 
-def believed(model: FaceModel, weights: np.ndarray) -> np.ndarray:
-    """E bool: which fitted weights stand for an expression rather than for the person: those above WORTH, and their mirror images with them."""
-    strong = weights > WORTH
-    index = {n: i for i, n in enumerate(model.names)}
-    for n, i in index.items():
-        other = index.get(n[:-1] + {'L': 'R', 'R': 'L'}.get(n[-1], ''), None) if n[-2:] in ('_L', '_R') else None
-        if other is not None and strong[other]:
-            strong[i] = True
-    return strong
+def believed(weights: np.ndarray) -> np.ndarray:
+    """E: the fitted weights that are an expression the face makes; all 0 where none is certain."""
+    return np.where(weights > WORTH, weights, 0) if (weights > CERTAIN).any() else np.zeros_like(weights)
 
 
 def unit_of(scale: float) -> tuple[str, float | None]:
@@ -230,7 +231,7 @@ def lay(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, found: Loca
     vertices = ride_along(model, fit.vertices, skin, done.vertices)
     distance = np.full(model.vertex_count, np.inf)
     distance[skin] = np.where(done.matched, done.distance, np.inf)
-    return Wrapped(vertices, fit, distance, found.unit, found.turned, Surface(fit.to_head(found.vertices), found.triangles))
+    return Wrapped(vertices, fit, distance, found.unit, found.turned, Surface(fit.to_head(found.vertices), found.triangles), found.made)
 
 
 def ride_along(model: FaceModel, before: np.ndarray, skin: np.ndarray, skin_after: np.ndarray) -> np.ndarray:
@@ -269,18 +270,19 @@ def ride_along(model: FaceModel, before: np.ndarray, skin: np.ndarray, skin_afte
 
 def at_rest(model: FaceModel, wrapped: Wrapped) -> np.ndarray:
     """V×3 head space: the wrapped head with its expression taken off, by deformation transfer from the fitted model with it to the one without."""
-    if not wrapped.fit.weights.any():
+    if not wrapped.made.any():
         return wrapped.vertices
-    from ..mesh.transfer import Transfer
-    rest = model.shape(wrapped.fit.identity)
+    rest = wrapped.fit.vertices - np.tensordot(wrapped.made, model.expressions.astype(np.float64), 1)
     piece = pieces(model)
     skin = np.unique(np.concatenate([piece[k] for k in ('skin', 'mouth_socket', 'eye_socket_L', 'eye_socket_R') if k in piece]))
     of = np.full(model.vertex_count, -1)
     of[skin] = np.arange(len(skin))
     t = triangulate(model.faces)
     t = of[t[(of[t] >= 0).all(1)]].astype(np.int32)
-    transfer = Transfer(wrapped.fit.vertices[skin], t, wrapped.vertices[skin])
-    calm = transfer.solve(rest[None, skin].astype(np.float64))[0]
+    change = rest[skin].astype(np.float64) - wrapped.fit.vertices[skin]
+    still = np.linalg.norm(change, axis=1) < STILL
+    transfer = Transfer(wrapped.fit.vertices[skin], t, wrapped.vertices[skin], still, ANCHOR * mass(wrapped.vertices[skin], t))
+    calm = transfer.solve(rest[None, skin].astype(np.float64), (wrapped.vertices[skin] + change)[None])[0]
     out = ride_along(model, rest.astype(np.float64), skin, calm)
     return out
 

@@ -1,0 +1,71 @@
+"""Contact sheets of the 53 shapes of heads that shape keys were generated for: to be looked at.
+
+    python docs/figures/shape_key_sheets.py OUT_DIR MESH [MESH ...] [--model PATH|builtin] [--onto mesh|model] [--no-settle]
+
+MESH may also be `builtin` (the built-in head itself) or `foreign` (a copy of it in another topology, turned, in metres).
+"""
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+_spec = importlib.util.spec_from_file_location('_facewright_worker', ROOT / 'engine' / 'worker.py')
+_worker = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_worker)
+_worker.register_package(ROOT)
+sys.path.insert(0, str(ROOT / 'tests'))
+
+from foreign_head import foreign_copy  # noqa: E402
+from facewright.engine.face_model import load_model  # noqa: E402
+from facewright.engine.face_model.landmarks import model_landmarks  # noqa: E402
+from facewright.engine.mesh.user_mesh import UserMesh, read_mesh  # noqa: E402
+from facewright.engine.render.preview import contact_sheet, render_head  # noqa: E402
+from facewright.engine.shape_keys import generate  # noqa: E402
+
+UPPER = ('brow', 'eye', 'cheekSquint')
+
+
+def sheet(rig, size: tuple[int, int] = (240, 190)) -> np.ndarray:
+    """Every shape of any rig in full from the front and half side; mouthClose with the jaw open, as it is meant."""
+    tiles, labels = [], []
+    jaw = rig.expressions[rig.names.index('jawOpen')]
+    for name, offsets in zip(rig.names, rig.expressions):
+        vertices = rig.neutral + offsets + (jaw if name == 'mouthClose' else 0)
+        centre = np.array((0, 2.6, 6.) if name.startswith(UPPER) else (0, -3.6, 6.))
+        for yaw in (0, -40 if name.endswith('_L') else 40):
+            tiles.append(render_head(vertices, rig.faces, yaw=yaw, size=size, focal=size[0] * 60 / 14., look_at=centre))
+        labels += [name, '']
+    return contact_sheet(tiles, 12, labels)
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(description=__doc__)
+    ask.add_argument('out', type=Path)
+    ask.add_argument('meshes', nargs='+')
+    ask.add_argument('--model', default='builtin')
+    ask.add_argument('--onto', default='mesh', choices=('mesh', 'model'))
+    ask.add_argument('--no-settle', dest='settle', action='store_false')
+    options = ask.parse_args()
+    model = load_model(options.model)
+    options.out.mkdir(parents=True, exist_ok=True)
+    for source in options.meshes:
+        if source == 'builtin':
+            head = load_model('builtin')
+            mesh = UserMesh(head.neutral.astype(np.float64), head.faces, np.zeros(head.vertex_count, np.int32), ('head',))
+        else:
+            mesh = foreign_copy(load_model('builtin')) if source == 'foreign' else read_mesh(source)
+        made = generate(model, lambda: model_landmarks(model), mesh, options.onto, settle=options.settle)
+        picture = sheet(made.rig)
+        path = options.out / f'{Path(source).stem}-{model.name}-{options.onto}.jpg'
+        cv2.imwrite(str(path), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+        print(path, {k: v for k, v in made.numbers.items() if k != 'contacts'}, flush=True)
+
+
+if __name__ == '__main__':
+    main()
