@@ -60,7 +60,7 @@ def test_importing_the_package_does_not_import_blender(root):
 
 
 def test_blender_loads_none_of_the_engine_s_heavy_parts(root):
-    heavy = 'print([m for m in ("torch", "cv2", "mediapipe", "warp", "av", "scipy") if m in sys.modules])'
+    heavy = 'print([m for m in ("torch", "cv2", "mediapipe", "warp", "av", "scipy", "trimesh", "tetgen", "cholespy") if m in sys.modules])'
     out = in_a_process_of_its_own(root, f'import bpy; facewright.register(); {heavy}')
     assert out.stdout.strip().splitlines()[-1] == '[]'
 
