@@ -1,0 +1,372 @@
+"""Shape keys whose parts keep out of each other: lips, lids and eyeballs, cavities, gums and teeth, in single shapes and in combinations.
+
+The rig stays linear, so the neutral and every shape get small corrections, such that what penetrates in sampled poses no longer does:
+projection of each pose's penetrations (Müller et al., "Position based dynamics", 2007, section 3.3–3.5) gives the displacements wanted,
+a weighted ridge regression over the poses gives the corrections, a membrane over the surface makes them smooth; repeated.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import warp as wp
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components, dijkstra
+from scipy.sparse.linalg import splu
+from scipy.spatial import cKDTree
+
+from ..face_model.model import FaceModel, triangulate
+from ..face_model.pieces import face_graph, pieces, slit_sides
+from .intersections import sample_combinations
+from .laplacian import edges_of, uniform_laplacian
+
+wp.config.log_level = wp.LOG_ERROR
+
+
+FREE = .3   # cm: where a shape moves as far as this, it may be corrected freely
+
+
+@dataclass(frozen=True)
+class ContactOptions:
+    """How contacts are settled; all numbers measured here, on ICT's and the built-in head."""
+    poses: int = 60             # random combinations looked at, each with its mirror image, beside the neutral and every shape alone
+    seed: int = 20220           # of those; another than any a test or a bench scores with
+    neutral_rounds: int = 5     # for the neutral, which is settled first and by itself
+    rounds: int = 5             # for the shapes
+    lip_margin: float = .006    # cm: how far apart lips that touched are put
+    margin: float = .02         # cm: the same for lids and eyeballs, lips and teeth
+    reach: float = .4           # cm: lids deeper in the eyeball than this are not seen; lips and teeth, twice as deep
+    spacing: float = .12        # cm: between the points looked at
+    near: float = .8            # cm: teeth, gums and cavities further than this from the lips are not looked at
+    idle: float = .02           # weight of a pose without contact, where the correction should vanish, against one with
+    settled: float = .1         # weight of a pose whose contact is settled already, where the correction should stay
+    boldness: float = 1.3       # part of a penetration undone at once
+    ridge: float = .02          # weight of a shape's correction where the shape moves .3 cm or more
+    spread: float = .1          # membrane against the wanted corrections
+
+
+@wp.kernel
+def _push_apart(mesh: wp.uint64, points: wp.array(dtype=wp.vec3), corners: wp.array(dtype=wp.vec3i), weights: wp.array(dtype=wp.vec3),
+                wall: wp.array(dtype=wp.vec3i), solid: wp.array(dtype=wp.int32), reach: float, margin: float, share: float, yields: float,
+                body: int, push: wp.array(dtype=wp.vec3), mass: wp.array(dtype=float)):
+    i = wp.tid()
+    c = corners[i]
+    w = weights[i]
+    p = points[c[0]] * w[0] + points[c[1]] * w[1] + points[c[2]] * w[2]
+    query = wp.mesh_query_point_sign_normal(mesh, p, reach)
+    if not query.result:
+        return
+    f = query.face
+    if solid[f] == 0:
+        return
+    d = p - wp.mesh_eval_position(mesh, f, query.u, query.v)
+    length = wp.length(d)
+    gap = query.sign * length
+    if gap >= margin:
+        return
+    away = wp.mesh_eval_face_normal(mesh, f)
+    if length > 1.0e-5:
+        away = d * (query.sign / length)
+    depth = margin - gap
+    step = away * depth
+    if share > 0.0:
+        if body >= 0:
+            wp.atomic_add(push, body, step * (share * depth))
+            wp.atomic_add(mass, body, depth)
+        else:
+            for k in range(3):
+                wp.atomic_add(push, c[k], step * (share * depth * w[k]))
+                wp.atomic_add(mass, c[k], depth * w[k])
+    if yields > 0.0:
+        b = wp.vec3(query.u, query.v, 1.0 - query.u - query.v)
+        n = wall[f]
+        for k in range(3):
+            part = wp.max(b[k], 0.0)
+            wp.atomic_add(push, n[k], step * (-yields * depth * part))
+            wp.atomic_add(mass, n[k], depth * part)
+
+
+@wp.kernel
+def _push_back(mesh: wp.uint64, points: wp.array(dtype=wp.vec3), corners: wp.array(dtype=wp.vec3i), weights: wp.array(dtype=wp.vec3),
+               outwards: wp.array(dtype=wp.vec3), wall: wp.array(dtype=wp.vec3i), solid: wp.array(dtype=wp.int32), reach: float, margin: float,
+               share: float, yields: float, body: int, push: wp.array(dtype=wp.vec3), mass: wp.array(dtype=float)):
+    """A tooth's point is in the flesh where, going back into the mouth, one comes out of the lip's inner side."""
+    i = wp.tid()
+    c = corners[i]
+    w = weights[i]
+    out = outwards[i]
+    p = points[c[0]] * w[0] + points[c[1]] * w[1] + points[c[2]] * w[2] + out * margin
+    depth = float(0.0)
+    f = int(-1)
+    u = float(0.0)
+    v = float(0.0)
+    for turn in range(3):
+        if f < 0 and depth < reach:
+            query = wp.mesh_query_ray(mesh, p - out * depth, -out, reach - depth)
+            if query.result:
+                depth = depth + query.t
+                if wp.dot(wp.mesh_eval_face_normal(mesh, query.face), out) < 0.0:
+                    f = query.face
+                    u = query.u
+                    v = query.v
+                else:
+                    depth = depth + 1.0e-3
+            else:
+                depth = reach
+    if f < 0:
+        return
+    if solid[f] == 0:
+        return
+    step = out * depth
+    if body >= 0:
+        wp.atomic_add(push, body, step * (-share * depth))
+        wp.atomic_add(mass, body, depth)
+    else:
+        for k in range(3):
+            wp.atomic_add(push, c[k], step * (-share * depth * w[k]))
+            wp.atomic_add(mass, c[k], depth * w[k])
+    b = wp.vec3(u, v, 1.0 - u - v)
+    n = wall[f]
+    for k in range(3):
+        part = wp.max(b[k], 0.0)
+        wp.atomic_add(push, n[k], step * (yields * depth * part))
+        wp.atomic_add(mass, n[k], depth * part)
+
+
+@dataclass(frozen=True)
+class Contact:
+    """Sample points must stay in front of a wall; they go `share` of the way, the wall yields `yields` of it."""
+    corners: np.ndarray     # N×3 vertex indices
+    weights: np.ndarray     # N×3, rows sum to 1
+    wall: np.ndarray        # T×3 triangles
+    solid: np.ndarray       # T bool: what is nearest to another part of the wall is not in contact
+    share: float
+    yields: float
+    body: int = -1          # the rigid body the points belong to, −1: each vertex moves by itself
+    margin: float = 0.      # cm
+    outwards: np.ndarray | None = None  # N×3: the way out of the mouth, for a body
+
+
+def grid(triangles: np.ndarray, vertices: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarray]:
+    """Points about `spacing` apart on triangles, corners among them, as (corners N×3, weights N×3)."""
+    longest = np.linalg.norm(vertices[triangles] - vertices[np.roll(triangles, 1, 1)], axis=2).max(1)
+    steps = np.clip(np.ceil(longest / spacing).astype(int), 1, 8)
+    corners, weights = [np.repeat(np.unique(triangles)[:, None], 3, 1)], [np.tile([1., 0, 0], (len(np.unique(triangles)), 1))]
+    for n in np.unique(steps):
+        w = np.array([(i, j, n - i - j) for i in range(n + 1) for j in range(n + 1 - i) if max(i, j, n - i - j) < n] or np.empty((0, 3))) / n
+        rows = triangles[steps == n]
+        corners.append(np.repeat(rows, len(w), 0))
+        weights.append(np.tile(w, (len(rows), 1)))
+    return np.concatenate(corners), np.concatenate(weights)
+
+
+def outer_shell(triangles: np.ndarray, vertices: np.ndarray) -> np.ndarray:
+    """Of a piece's connected components (T×3), the one that holds the most volume."""
+    count = triangles.max() + 1
+    links = (np.r_[triangles[:, 0], triangles[:, 1]], np.r_[triangles[:, 1], triangles[:, 2]])
+    _, label = connected_components(sparse.coo_matrix((np.ones(2 * len(triangles)), links), (count, count)), directed=False)
+    a, b, c = np.moveaxis(vertices[triangles].astype(np.float64) - vertices[triangles].mean((0, 1)), 1, 0)
+    volume = np.bincount(label[triangles[:, 0]], (a * np.cross(b, c)).sum(1))
+    return triangles[label[triangles[:, 0]] == np.abs(volume).argmax()]
+
+
+def contacts_of(model: FaceModel, neutral: np.ndarray, options: ContactOptions) -> tuple[np.ndarray, list[np.ndarray], list[Contact]]:
+    """(zone: vertices that may move one by one; rigid bodies: upper teeth and gums, lower ones with the tongue; the contacts to settle)."""
+    part = pieces(model)
+    triangles = triangulate(model.faces)
+    graph = face_graph(model.neutral.astype(np.float64), model.faces)
+    zone, bodies, out = [], [], []
+
+    def patch(rows, corners=3):
+        member = np.zeros(model.vertex_count, bool)
+        member[rows] = True
+        return triangles[member[triangles].sum(1) >= corners]
+
+    upper, lower, high, low = slit_sides(model, 'mouth')
+    socket = part['mouth_socket']
+    near = [dijkstra(graph, directed=False, indices=rim, min_only=True)[socket] for rim in (high, low)]
+    above, below = np.union1d(upper, socket[near[0] <= near[1]]), np.union1d(lower, socket[near[1] < near[0]])
+    front = np.zeros(model.vertex_count, bool)
+    front[np.concatenate([upper, lower])] = True
+    deep = np.zeros(model.vertex_count, bool)
+    deep[socket[np.minimum(*near) > options.near]] = True
+    zone += [upper, lower, socket]
+    for movers, others, down in ((above, below, -1.), (below, above, 1.)):
+        corners, weights = grid(patch(movers[~deep[movers]], 2), model.neutral, options.spacing)
+        wall = patch(others, 2)
+        out.append(Contact(corners, weights, wall, ~deep[wall].any(1), .5, .5, -1, options.lip_margin, np.tile([0, down, 0], (len(corners), 1))))
+    mouth = patch(np.concatenate([above, below]))
+    for jaw, names in (('upper', ('upper_teeth', 'upper_gums')), ('lower', ('lower_teeth', 'lower_gums', 'tongue'))):
+        rows = np.concatenate([part[name] for name in names if name in part] or [np.empty(0, np.int32)])
+        if len(rows):
+            corners, weights = grid(patch(rows), model.neutral, options.spacing)
+            points = (model.neutral[corners] * weights[..., None]).sum(1)
+            close = cKDTree(model.neutral[front]).query(points)[0] < options.near
+            arch = points[close] - np.median(model.neutral[rows], axis=0) * [0, 0, 1]
+            outwards = arch * [1, 0, 1] / np.maximum(np.linalg.norm(arch * [1, 0, 1], axis=1, keepdims=True), 1e-9)
+            out.append(Contact(corners[close], weights[close], mouth, front[mouth].all(1), .5, .5, len(bodies), options.margin, outwards))
+            bodies.append(rows)
+    for side in 'LR':
+        lids = np.concatenate([part[f'upper_lid_{side}'], part[f'lower_lid_{side}']])
+        ball = outer_shell(patch(part[f'eyeball_{side}']), model.neutral)
+        rows = patch(lids)
+        rows = rows[cKDTree(model.neutral[np.unique(ball)]).query(model.neutral[rows].mean(1))[0] < options.near]
+        zone += [lids, part[f'eye_socket_{side}']]
+        out.append(Contact(*grid(rows, model.neutral, options.spacing), ball, np.ones(len(ball), bool), 1., 0., -1, options.margin))
+    return np.unique(np.concatenate(zone)), bodies, [c for c in out if len(c.corners) and c.solid.any()]
+
+
+class Pushes:
+    """The contacts ready to be asked pose after pose. `rows`: the vertices it must know; slots 0…len(rows) are these, then the bodies."""
+
+    def __init__(self, contacts: list[Contact], bodies: int, vertices: np.ndarray):
+        self.contacts = contacts
+        self.rows = np.unique(np.concatenate([np.concatenate([c.corners.ravel(), c.wall.ravel()]) for c in contacts]))
+        count = len(self.rows)
+
+        def local(index):
+            return wp.array(np.searchsorted(self.rows, index).astype(np.int32), dtype=wp.vec3i, device='cpu')
+        self.points = wp.array(np.ascontiguousarray(vertices[self.rows], np.float32), dtype=wp.vec3, device='cpu')
+        self.push, self.mass = wp.zeros(count + bodies, dtype=wp.vec3, device='cpu'), wp.zeros(count + bodies, dtype=float, device='cpu')
+        meshes = {}
+        self.queries = []
+        for c in contacts:
+            wall = local(c.wall)
+            mesh = meshes.setdefault(c.wall.tobytes(), None) or wp.Mesh(self.points, wp.array(wall.numpy().ravel(), dtype=wp.int32, device='cpu'))
+            meshes[c.wall.tobytes()] = mesh
+            self.queries.append((mesh, local(c.corners), wp.array(c.weights.astype(np.float32), dtype=wp.vec3, device='cpu'), wall,
+                                 wp.array(c.solid.astype(np.int32), dtype=wp.int32, device='cpu'), c.margin, c.share, c.yields, count + c.body if c.body >= 0 else -1,
+                                 None if c.outwards is None else wp.array(c.outwards.astype(np.float32), dtype=wp.vec3, device='cpu')))
+        self.meshes = list(meshes.values())
+
+    def __call__(self, points: np.ndarray, reach: float) -> np.ndarray:
+        """(R + bodies)×3: the way each vertex and body should go, with `rows` at R×3; 0 without contact."""
+        self.points.numpy()[:] = points
+        for mesh in self.meshes:
+            mesh.refit()
+        self.push.zero_()
+        self.mass.zero_()
+        for mesh, corners, weights, wall, solid, margin, share, yields, body, outwards in self.queries:
+            if outwards is None:
+                wp.launch(_push_apart, dim=len(corners), device='cpu', inputs=[mesh.id, self.points, corners, weights, wall, solid, reach, margin, share, yields, body, self.push, self.mass])
+            else:
+                wp.launch(_push_back, dim=len(corners), device='cpu', inputs=[mesh.id, self.points, corners, weights, outwards, wall, solid, 2. * reach, margin, share, yields, body, self.push, self.mass])
+        mass = self.mass.numpy()[:, None]
+        return np.where(mass > 1e-9, self.push.numpy() / np.maximum(mass, 1e-9), 0)
+
+
+def training_poses(names: tuple[str, ...], options: ContactOptions) -> np.ndarray:
+    """K×E weights: the neutral, every shape alone (mouthClose with jawOpen), random combinations and their mirror images."""
+    index = {name: k for k, name in enumerate(names)}
+    single = np.eye(len(names))
+    if 'mouthClose' in index and 'jawOpen' in index:
+        single[index['mouthClose'], index['jawOpen']] = 1
+    other = {'_L': '_R', '_R': '_L', 'Left': 'Right', 'Right': 'Left'}
+    mirror = [next((index.get(name.removesuffix(a) + b, k) for a, b in other.items() if name.endswith(a)), k) for k, name in enumerate(names)]
+    mixed = sample_combinations(names, options.poses, options.seed)
+    return np.concatenate([np.zeros((1, len(names))), single, mixed, mixed[:, mirror]])
+
+
+def settle_contacts(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, options: ContactOptions = ContactOptions(),
+                    watch: Callable[[int, np.ndarray, np.ndarray], None] = lambda round, neutral, expressions: None
+                    ) -> tuple[np.ndarray, np.ndarray, dict]:
+    """(neutral V×3, expressions E×V×3 float32, report): the rig (cm) with its contacts settled.
+
+    Lips and lids, the sockets behind them, and the jaws (rigidly) move; every other vertex is returned bit for bit. report: moved
+    (vertices whose neutral or a shape changed), skin_moved (of these, skin), furthest and furthest_skin (mm, in any training pose).
+    watch(round, neutral, expressions) is called after each round.
+    """
+    zone, bodies, contacts = contacts_of(model, neutral, options)
+    pushes = Pushes(contacts, len(bodies), neutral)
+    owner = np.full(model.vertex_count, -1)     # vertex → the slot it moves with: its own, or its body's
+    owner[zone] = np.arange(len(zone))
+    for b, rows in enumerate(bodies):
+        owner[rows] = len(zone) + b
+    edges = edges_of(triangulate(model.faces))
+    lap = sparse.block_diag([uniform_laplacian(edges, model.vertex_count)[zone][:, zone], sparse.csr_matrix((len(bodies),) * 2)]).tocsr()
+    weights = training_poses(model.names, options)
+    rig = np.concatenate([neutral[None], expressions]).astype(np.float64)[:, pushes.rows]
+    total = np.zeros((len(model.names) + 1, len(zone) + len(bodies), 3))
+    first = np.ones((1, 1))
+    total[:1] = _settle(pushes, rig[:1], owner, len(bodies), first, np.full((1, total.shape[1]), options.ridge), lap, options.neutral_rounds, options, lambda k, t: None)
+    reluctance = options.ridge * (FREE / np.clip(_freedom(model, expressions, zone, len(bodies)), 1e-4, FREE)) ** 2
+    start = np.concatenate([rig[:1], rig[1:]])
+    start[0, owner[pushes.rows] >= 0] += total[0, owner[pushes.rows][owner[pushes.rows] >= 0]]
+    base = np.tensordot(weights, start[1:], 1) + start[0]
+
+    def seen(k, found):
+        total[1:] = found
+        out = _corrected(neutral, expressions, total, owner)
+        watch(k, out[0], out[1:])
+    total[1:] = _settle(pushes, base, owner, len(bodies), weights, reluctance, lap, options.rounds, options, seen)
+    out = _corrected(neutral, expressions, total, owner)
+    return out[0], out[1:], _report(model, np.c_[np.ones(len(weights)), weights], total, owner)
+
+
+def _freedom(model: FaceModel, expressions: np.ndarray, zone: np.ndarray, bodies: int) -> np.ndarray:
+    """E×slots cm: how far each shape moves each vertex, which is how freely it may be corrected there."""
+    part = pieces(model)
+    lips = np.concatenate([part['upper_lip'], part['lower_lip']])
+    free = np.linalg.norm(expressions[:, zone], axis=2)
+    for side in 'LR':  # where an eyeball turns, its lids may give way
+        lids = np.isin(zone, np.concatenate([part[f'upper_lid_{side}'], part[f'lower_lid_{side}']]))
+        for e, name in enumerate(model.names):
+            if name.startswith('eyeLook') and name.endswith(side):
+                free[e, lids] = FREE
+    return np.concatenate([free, np.repeat(FREE * np.abs(expressions[:, lips]).max((1, 2))[:, None], bodies, 1)], 1)
+
+
+def _settle(pushes: Pushes, base: np.ndarray, owner: np.ndarray, bodies: int, weights: np.ndarray, reluctance: np.ndarray, lap: sparse.csr_matrix,
+            rounds: int, options: ContactOptions, watch: Callable[[int, np.ndarray], None]) -> np.ndarray:
+    """U×slots×3 corrections of U unknown shapes, such that the poses base P×R×3 + weights P×U · corrections keep their contacts."""
+    poses, unknowns = weights.shape
+    slots = lap.shape[0]
+    follows = owner[pushes.rows]
+    moves = follows >= 0
+    goes = np.concatenate([np.where(follows < slots - bodies, follows, -1), slots - bodies + np.arange(bodies)])   # Pushes' slot → ours
+    total = np.zeros((unknowns, slots, 3))
+    hit = np.zeros((poses, slots), bool)
+    outer = (weights[:, :, None] * weights[:, None, :]).reshape(poses, -1)
+    for k in range(rounds):
+        now = np.tensordot(weights, total, 1)
+        push = np.zeros_like(now)
+        for p in range(poses):
+            points = base[p].copy()
+            points[moves] += now[p, follows[moves]]
+            push[p, goes[goes >= 0]] = pushes(points, options.reach)[goes >= 0]
+        new = (push != 0).any(2)
+        hit |= new
+        wanted = np.where(hit[..., None], now + options.boldness * push, 0)
+        some = np.flatnonzero(hit.any(0))
+        if not len(some):
+            break
+        a = np.where(new[:, some], 1., np.where(hit[:, some], options.settled, options.idle))
+        normal = (a.T @ outer).reshape(len(some), unknowns, unknowns)
+        normal[:, np.arange(unknowns), np.arange(unknowns)] += reluctance[:, some].T
+        right = np.einsum('ps,pu,psd->sud', a, weights, wanted[:, some], optimize=True)
+        full = np.zeros((slots, unknowns * 3))
+        full[some] = np.linalg.solve(normal, right).reshape(len(some), -1)
+        data = np.full(slots, .05)
+        data[some] = 1
+        smooth = splu((sparse.diags(data) + options.spread * lap).tocsc(), permc_spec='MMD_AT_PLUS_A', diag_pivot_thresh=0., options={'SymmetricMode': True})
+        total = np.moveaxis(smooth.solve(full * data[:, None]).reshape(slots, unknowns, 3), 1, 0)
+        watch(k, total)
+    return total
+
+
+def _corrected(neutral: np.ndarray, expressions: np.ndarray, total: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    out = np.concatenate([np.asarray(neutral, np.float32)[None], np.asarray(expressions, np.float32)])
+    rows = np.flatnonzero(owner >= 0)
+    rows = rows[np.abs(total[:, owner[rows]]).max((0, 2)) > 1e-5]
+    out[:, rows] += total[:, owner[rows]].astype(np.float32)
+    return out
+
+
+def _report(model: FaceModel, weights: np.ndarray, total: np.ndarray, owner: np.ndarray) -> dict:
+    far = 10 * np.linalg.norm(np.tensordot(weights, total, 1), axis=2).max(0)
+    moved = np.where(owner >= 0, np.append(far, 0)[owner], 0)
+    skin = np.zeros(model.vertex_count, bool)
+    skin[model.regions['face']] = skin[model.regions['head_neck']] = True
+    return {'moved': int((moved > 1e-4).sum()), 'skin_moved': int((moved[skin] > 1e-4).sum()), 'furthest': round(float(moved.max()), 3),
+            'furthest_skin': round(float(moved[skin].max()), 3)}
