@@ -167,7 +167,19 @@ def spread_edit(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, 
     touched = np.abs(edit).max(1) > 0
     own = np.asarray(expressions[index], np.float64)
     size = np.maximum(smooth((own * own).sum(1)), SPREAD_FLOOR ** 2)
-    turn_back = np.swapaxes(local_rotations(neutral, neutral + own, triangles), -1, -2)
+    near = touched
+    for _ in range(3):
+        near = near | (neighbours @ near > 0)  # what the rotations of touched vertices depend on
+    onto = np.cumsum(near) - 1
+    local = onto[triangles[near[triangles].all(1)]]
+
+    def turns(shape: np.ndarray) -> np.ndarray:
+        out = np.broadcast_to(np.eye(3), (n, 3, 3)).copy()
+        out[near] = local_rotations(neutral[near], (neutral + shape)[near], local)
+        return out
+    if not touched.any():
+        return out
+    turn_back = np.swapaxes(turns(own), -1, -2)
     part = pieces(model)
     rigid = [_rows(part, names) for names, *_ in RIGID.values()]
     for e in range(len(out)):
@@ -178,7 +190,7 @@ def spread_edit(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, 
         share = np.clip(smooth((own * other).sum(1)) / size, 0, 1)
         if not (share[touched] > 1e-3).any():
             continue
-        turned = (local_rotations(neutral, neutral + other, triangles) @ turn_back @ edit[..., None])[..., 0]
+        turned = (turns(other) @ turn_back @ edit[..., None])[..., 0]
         changed = other + np.where(share > 1e-3, share, 0)[:, None] * turned
         for rows in rigid:
             if len(rows) and touched[rows].any():

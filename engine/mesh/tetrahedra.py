@@ -28,6 +28,7 @@ from ..files import cache_folder, read_npz, write_npz
 from .arap import Arap
 from .folds import self_crossings
 from .laplacian import edges_of
+from .rigid import move, rigid_motion
 from .untangle import cell_sizes, relax, signed_volumes, untangle
 
 FORMAT = 1
@@ -308,12 +309,15 @@ def build_flesh(model: FaceModel, regions: tuple[str, ...] = REGIONS, within: np
 
 
 def _carry(flesh: Flesh, rest: np.ndarray, shapes: np.ndarray) -> np.ndarray:
-    """B×P×3: inner points for shapes B×V×3 from `rest` (S+P)×3."""
+    """B×P×3: inner points for shapes B×V×3 from `rest` (S+P)×3; a rigid motion of a shape moves its points along."""
     cells, held = flesh.cells, flesh.held
-    targets = np.concatenate([np.asarray(shapes, np.float64)[:, flesh.surface], np.broadcast_to(rest[~held], (len(shapes), (~held).sum(), 3))], 1)
     size = cell_sizes(rest, cells)
+    surface = np.asarray(shapes, np.float64)[:, flesh.surface]
+    rotation, shift, _ = rigid_motion(rest[held], surface)
+    level = (surface - shift[:, None]) @ rotation  # as if the head had not moved: ARAP's few turns needn't find the motion of the whole
+    targets = np.concatenate([level, np.broadcast_to(rest[~held], (len(level), (~held).sum(), 3))], 1)
     found = Arap(rest, cells, held, still=STILL).solve(targets, iterations=ITERATIONS)
-    return np.stack([untangle(x, cells, ~held, size)[~held] for x in found])
+    return move(np.stack([untangle(x, cells, ~held, size)[~held] for x in found]), rotation, shift)
 
 
 def points_of(flesh: Flesh, vertices: np.ndarray) -> np.ndarray:

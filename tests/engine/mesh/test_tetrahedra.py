@@ -81,12 +81,11 @@ def test_any_identity(model, filled):
 
 
 def test_the_neutral_carries_to_itself_and_a_moved_head_moves(model, filled):
-    turn = Rotation.from_rotvec([.1, .3, -.2]).as_matrix()
+    turn = Rotation.from_rotvec([.4, 1.3, -.2]).as_matrix()
     points = points_of(filled, model.neutral)
     assert np.allclose(points, filled.points, atol=1e-6)
     moved = points_of(filled, model.neutral @ turn.T + 5)
-    off = np.linalg.norm(moved - (points @ turn.T + 5), axis=1)
-    assert np.median(off) < 2e-3 and np.percentile(off, 99) < .1  # a few turns of ARAP, then untangling
+    assert np.percentile(np.linalg.norm(moved - (points @ turn.T + 5), axis=1), 99) < .02
     assert np.abs(carry_flesh(filled, model.neutral, model.neutral[None])[0] - filled.points).max() < .05
 
 
@@ -117,7 +116,7 @@ def test_one_region_and_a_mask():
     chin = np.linalg.norm(model.neutral - model.neutral[model.landmarks68[8]], axis=1) < 2.5
     masked = build_flesh(model, within=chin)
     near = np.linalg.norm(model.neutral[masked.surface] - model.neutral[model.landmarks68[8]], axis=1)
-    assert 50 < len(masked.surface) and near.max() < 4.5
+    assert 50 < len(masked.surface) and near.max() < 6
     with pytest.raises(FacewrightError, match='no region ear'):
         build_flesh(model, ('ear',))
     with pytest.raises(FacewrightError, match='No flesh'):
