@@ -1,5 +1,6 @@
 """Makes this folder importable as `facewright`, whatever it is called, and finds the data that lies beside the project."""
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ _spec = importlib.util.spec_from_file_location('_facewright_worker', ROOT / 'eng
 _worker = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_worker)
 _worker.register_package(ROOT)
+sys.path.insert(0, str(ROOT / 'tests'))  # foreign_head
 
 
 @pytest.fixture(scope='session')

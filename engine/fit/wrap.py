@@ -14,6 +14,7 @@ from ..face_model.pieces import pieces
 from ..footage.landmark_sets import landmark_sets
 from ..mesh.closest import Surface
 from ..mesh.laplacian import mass
+from ..mesh.normals import vertex_normals
 from ..mesh.registration import RegistrationOptions, register
 from ..mesh.rigid import rigid_motion
 from ..mesh.transfer import ANCHOR, STILL, Transfer
@@ -36,6 +37,7 @@ TRUSTED = .02              # confidence below which a landmark does not pull
 SEEN_FROM = [(yaw, pitch) for pitch in (-35, 0, 35) for yaw in range(-90, 91, 30)] + [(180, 0), (135, 0), (-135, 0), (0, 80)]
 SIGHT = 400                # pixels of the pictures that say what lies outside
 FEWEST_MARKERS = 4
+INSIDE = 1.5               # cm
 
 
 @dataclass(frozen=True)
@@ -290,39 +292,38 @@ def at_rest(model: FaceModel, wrapped: Wrapped) -> np.ndarray:
 def fit_numbers(model: FaceModel, wrapped: Wrapped) -> dict[str, float]:
     """Distances in mm both ways over the narrow face: median and 95 %; and how many of the model's triangles are turned over.
 
-    Model → mesh: the narrow face's vertices that were not left over a hole or the mesh's border. Mesh → model: the mesh's vertices whose
-    nearest point on the wrapped model lies on its narrow face, inside its border.
+    Model → mesh: the narrow face's vertices that lie outside (see `outer_face`) and were not left over a hole or the mesh's border;
+    `all` counts the insides of nostrils and lips as well, which most scans do not have. Mesh → model: the mesh's vertices whose nearest
+    point on the wrapped model lies on its narrow face, inside its border.
     """
     surface = wrapped.skin
     head, found_triangles = surface.vertices, surface.triangles
-    face = visible_narrow_face(model)
+    face = model.regions['narrow_face']
     triangle, barycentric, _, distance = surface.closest(wrapped.vertices[face])
     inner = ~on_border(border_vertices(found_triangles, len(head)), found_triangles[triangle], barycentric)
-    forward = 10 * distance[inner]
+    forward = 10 * distance[inner & outer_face(model, wrapped.vertices)]
     t = triangulate(model.faces)
     narrow = np.isin(t, face).all(1)
     own = Surface(wrapped.vertices, t[narrow])
     used = np.unique(found_triangles)
-    triangle, barycentric, _, distance = own.closest(head[used], .6)
+    triangle, barycentric, _, back = own.closest(head[used], .6)
     hit = triangle >= 0
     hit[hit] &= ~on_border(border_vertices(t[narrow], len(wrapped.vertices)), t[narrow][triangle[hit]], barycentric[hit])
-    back = 10 * distance[hit]
-    stats = lambda a, q: round(float(np.percentile(a, q)), 4) if len(a) else None
-    return {'model_to_mesh_median_mm': stats(forward, 50), 'model_to_mesh_95_mm': stats(forward, 95),
-            'mesh_to_model_median_mm': stats(back, 50), 'mesh_to_model_95_mm': stats(back, 95), 'turned_triangles': turned_triangles(model, wrapped)}
+    numbers = {'model_to_mesh': forward, 'model_to_mesh_all': 10 * distance, 'mesh_to_model': 10 * back[hit]}
+    out = {f'{k}_{name}_mm': round(float(np.percentile(v, q)), 4) if len(v) else None for k, v in numbers.items() for name, q in (('median', 50), ('95', 95))}
+    return out | {'turned_triangles': turned_triangles(model, wrapped)}
 
 
-def visible_narrow_face(model: FaceModel) -> np.ndarray:
-    """Indices of the narrow face's vertices that can be seen from outside with the mouth and eyes as they are in the neutral."""
+def outer_face(model: FaceModel, vertices: np.ndarray) -> np.ndarray:
+    """Bool for each vertex of the narrow face: nothing of the skin stands before it within INSIDE cm along its normal; so not the inside
+    of a nostril or of the lips."""
     t = triangulate(model.faces)
-    seen = np.zeros(model.vertex_count, bool)
-    centre = model.neutral[model.landmarks68].mean(0) - (0, 0, 3)
-    for yaw, pitch in [s for s in SEEN_FROM if abs(s[0]) <= 60]:
-        camera = head_to_camera(model.neutral.astype(np.float64), yaw, pitch, 0, 80., centre)
-        triangle = rasterise(camera, t, 900 / 22. * 80., (450, 450), (900, 900))[0]
-        seen[t[np.unique(triangle[triangle >= 0])]] = True
+    skin = np.zeros(model.vertex_count, bool)
+    skin[pieces(model)['skin']] = True
+    t = t[skin[t].all(1)]
     face = model.regions['narrow_face']
-    return face[seen[face]]
+    normal = vertex_normals(vertices, t)[face]
+    return Surface(vertices, t).rays(vertices[face] + .005 * normal, normal, INSIDE)[0] < 0
 
 
 def turned_triangles(model: FaceModel, wrapped: Wrapped) -> int:

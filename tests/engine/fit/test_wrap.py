@@ -1,0 +1,120 @@
+"""A face model wrapped onto heads of foreign topology, whose true shape is known."""
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from foreign_head import TURN, foreign_copy
+
+from facewright.engine.errors import FacewrightError
+from facewright.engine.face_model import load_model
+from facewright.engine.face_model.landmarks import model_landmarks
+from facewright.engine.fit import wrap as wrapping
+from facewright.engine.fit.scan_landmarks import MARKERS, find_face
+from facewright.engine.mesh.user_mesh import UserMesh
+
+
+@pytest.fixture(scope='module')
+def model():
+    return load_model('builtin')
+
+
+@pytest.fixture(scope='module')
+def landmarks(model):
+    return model_landmarks(model)
+
+
+def person(model, seed=5):
+    """The head foreign_copy makes of this seed, head space."""
+    return model.shape(np.random.default_rng(seed).normal(size=len(model.identities)) * .6).astype(np.float64)
+
+
+@pytest.fixture(scope='module')
+def wrapped(model, landmarks):
+    return wrapping.wrap_mesh(model, landmarks, foreign_copy(model, rounds=0))
+
+
+def test_the_unit_and_the_place_are_found(model, wrapped):
+    assert wrapped.unit == 'm' and not wrapped.turned
+    there = .01 * person(model) @ TURN.T + (.3, -1., 1.6)
+    off = np.linalg.norm(wrapped.fit.to_head(there) - person(model), axis=1)
+    assert off.max() < 2.  # cm: head space has no other origin than the model's usual head
+
+
+def test_it_lies_on_the_mesh_both_ways_without_a_turned_triangle(model, wrapped):
+    numbers = wrapping.fit_numbers(model, wrapped)
+    assert numbers['model_to_mesh_median_mm'] < .2 and numbers['model_to_mesh_95_mm'] < 1.2
+    assert numbers['mesh_to_model_median_mm'] < .2 and numbers['mesh_to_model_95_mm'] < 1.2
+    assert numbers['turned_triangles'] == 0
+
+
+def test_each_vertex_finds_its_own_place(model, wrapped):
+    truth = wrapped.fit.to_head(.01 * person(model) @ TURN.T + (.3, -1., 1.6))
+    face = model.regions['narrow_face']
+    off = np.linalg.norm(wrapped.vertices - truth, axis=1)[face]
+    assert off.mean() < .15, off.mean()
+    for side in 'LR':
+        ball = model.regions[f'eyeball_{side}']
+        assert np.linalg.norm(wrapped.vertices[ball].mean(0) - truth[ball].mean(0)) < .25
+        spread = np.linalg.norm(wrapped.vertices[ball] - wrapped.vertices[ball].mean(0), axis=1)
+        assert spread.std() == pytest.approx(np.linalg.norm(wrapped.fit.vertices[ball] - wrapped.fit.vertices[ball].mean(0), axis=1).std(), rel=1e-6)  # rigid
+
+
+def test_a_resting_head_is_left_at_rest(model, wrapped):
+    assert not wrapped.made.any() and wrapping.at_rest(model, wrapped) is wrapped.vertices
+
+
+@pytest.fixture(scope='module')
+def smiling(model, landmarks):
+    w = np.zeros(len(model.names))
+    for name, value in {'mouthSmile_L': .9, 'mouthSmile_R': .9, 'eyeBlink_L': 1., 'eyeBlink_R': 1.}.items():
+        w[model.names.index(name)] = value
+    face = foreign_copy(model, rounds=0, vertices=person(model) + np.tensordot(w, model.expressions, 1))
+    return wrapping.wrap_mesh(model, landmarks, replace(face, vertices=face.vertices @ np.diag([1., -1, -1])))  # and upside down
+
+
+def test_a_smile_and_shut_eyes_are_found_and_taken_off(model, smiling):
+    made = dict(zip(model.names, smiling.made))
+    assert made['eyeBlink_L'] > .6 and made['eyeBlink_R'] > .6 and made['mouthSmile_L'] > .45 and made['mouthSmile_R'] > .45
+    rest = wrapping.at_rest(model, smiling)
+    mouth = [model.landmarks68[48], model.landmarks68[54]]
+    lids = [model.landmarks68[k] for k in (37, 41, 44, 46)]
+    assert np.linalg.norm(rest[mouth[0]] - rest[mouth[1]]) < np.linalg.norm(smiling.vertices[mouth[0]] - smiling.vertices[mouth[1]])
+    assert np.linalg.norm(rest[lids[0]] - rest[lids[1]]) > np.linalg.norm(smiling.vertices[lids[0]] - smiling.vertices[lids[1]]) + .3
+
+
+def test_faces_that_look_inwards_are_turned(model, landmarks):
+    head = foreign_copy(model, rounds=0)
+    inside_out = replace(head, faces=np.where(head.faces >= 0, head.faces[:, [0, 2, 1, 3]], -1).astype(np.int32))
+    found = wrapping.locate(model, landmarks, inside_out, None, True, lambda f: None)
+    assert found.turned and found.fit.spread < .1
+
+
+def test_a_mesh_without_a_face_says_so(model, landmarks):
+    import trimesh
+    ball = trimesh.creation.icosphere(3)
+    mesh = UserMesh(np.array(ball.vertices), np.c_[ball.faces, np.full(len(ball.faces), -1)].astype(np.int32), np.zeros(len(ball.vertices), np.int32), ('ball',), None, 'ball')
+    with pytest.raises(FacewrightError, match='No face was found on ball.*markers'):
+        wrapping.wrap_mesh(model, landmarks, mesh)
+
+
+def test_two_heads_say_so(model, landmarks):
+    head = foreign_copy(model, rounds=0)
+    twice = UserMesh(np.concatenate([head.vertices, head.vertices + (.35, 0, 0)]),
+                     np.concatenate([head.faces, np.where(head.faces >= 0, head.faces + len(head.vertices), -1)]).astype(np.int32),
+                     np.concatenate([head.part, head.part]), head.part_names, None, 'both')
+    with pytest.raises(FacewrightError, match='both shows 2 faces'):
+        find_face(twice.vertices, twice.triangles, landmarks.on(model.neutral), name='both')
+
+
+def test_markers_decide_where_nothing_is_seen(model, landmarks, monkeypatch):
+    def blind(*_, **__):
+        raise FacewrightError('No face was found')
+    monkeypatch.setattr(wrapping, 'find_face', blind)
+    truth = .01 * person(model) @ TURN.T + (.3, -1., 1.6)
+    names = ('nose_tip', 'chin', 'eye_outer_L', 'eye_outer_R', 'eye_inner_L', 'eye_inner_R', 'mouth_corner_L', 'mouth_corner_R')
+    markers = {MARKERS[n]: truth[model.landmarks68[MARKERS[n]]] for n in names}
+    found = wrapping.locate(model, landmarks, foreign_copy(model, rounds=0), markers, True, lambda f: None)
+    off = np.linalg.norm(found.fit.vertices - found.fit.to_head(truth), axis=1)[model.landmarks68[list(markers)]]
+    assert off.max() < .25
+    with pytest.raises(FacewrightError, match='No face'):
+        wrapping.locate(model, landmarks, foreign_copy(model, rounds=0), dict(list(markers.items())[:3]), True, lambda f: None)
