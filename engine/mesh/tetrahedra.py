@@ -193,7 +193,7 @@ def _closed(cells: np.ndarray, keep: np.ndarray, usable: np.ndarray) -> np.ndarr
     """Bool per cell: `keep` with cells added round every edge and vertex where its outside would touch itself, specks dropped."""
     keep = keep.copy()
     for _ in range(50):
-        outer = _outer(cells[keep])
+        outer = outer_triangles(cells[keep])
         edges = np.sort(outer[:, [[0, 1], [1, 2], [2, 0]]], 2)
         code = edges[..., 0].astype(np.int64) << 32 | edges[..., 1]
         unique, inverse, count = np.unique(code, return_inverse=True, return_counts=True)
@@ -239,8 +239,8 @@ def _large(cells: np.ndarray, keep: np.ndarray) -> np.ndarray:
     return out
 
 
-def _outer(cells: np.ndarray) -> np.ndarray:
-    """K×3: the faces that one cell alone has, turned outward."""
+def outer_triangles(cells: np.ndarray) -> np.ndarray:
+    """K×3: the faces that one of the tetrahedra M×4 alone has, turned outward where volumes are positive."""
     faces = cells[:, _FACES].reshape(-1, 3)
     _, inverse, count = np.unique(np.sort(faces, 1), axis=0, return_inverse=True, return_counts=True)
     return faces[count[inverse.ravel()] == 1]
@@ -355,7 +355,7 @@ def inversion_report(flesh: Flesh, neutral: np.ndarray, expressions: np.ndarray,
 
 def outer_faces(flesh: Flesh) -> np.ndarray:
     """K×3 int32 into [model vertices, points]: the closed surface of what was filled, turned outward."""
-    return _outer(flesh.tetrahedra).astype(np.int32)
+    return outer_triangles(flesh.tetrahedra).astype(np.int32)
 
 
 def flesh_edges(model: FaceModel, flesh: Flesh) -> np.ndarray:

@@ -2,8 +2,11 @@
 import numpy as np
 import pytest
 import torch
+from facewright.engine.face_model import load_model
+from facewright.engine.face_model.model import triangulate
 from facewright.engine.mesh.differential import DifferentialCoordinates
 from facewright.engine.mesh.laplacian import edges_of, uniform_laplacian
+from facewright.engine.mesh.tetrahedra import flesh, flesh_edges
 
 DEVICES = ['cpu'] + (['cuda'] if torch.cuda.is_available() else [])
 PATH = np.c_[np.arange(39), np.arange(1, 40)]
@@ -70,3 +73,22 @@ def test_tetrahedra_carry_a_gradient_to_the_far_wall():
     alone, joined = felt(surface), felt(surface, tetrahedra)
     assert np.all(alone[25:] == 0) and joined[37] > .5 * joined[12] > 0
     assert np.all(joined > 0) and np.isclose(joined.sum(), 1)
+
+
+def test_a_pull_at_the_nose_reaches_the_mouths_wall_through_the_flesh():
+    """Paper 1's figure 8 in numbers: smooth over the skin, and felt behind it."""
+    model = load_model('builtin')
+    filled = flesh(model)
+    total, tip = model.vertex_count + len(filled.points), model.landmarks68[30]
+
+    def felt(edges):
+        coordinates = DifferentialCoordinates(edges, total, dtype=torch.float64)
+        u = torch.zeros(total, 1, dtype=torch.float64, requires_grad=True)
+        coordinates.from_differential(u)[tip, 0].backward()
+        return coordinates.from_differential(u.grad)[:, 0].numpy()  # what a step along the gradient does to the vertices
+    surface = edges_of(triangulate(model.faces))
+    skin, both = felt(surface), felt(flesh_edges(model, filled))
+    wall = model.regions['mouth_socket']
+    assert both.min() > -1e-12 and both.argmax() == tip
+    assert both[wall].max() > 10 * skin[wall].max() and np.all(skin[model.vertex_count:] == 0)
+    assert (both[surface[:, 0]] - both[surface[:, 1]]).max() < .5 * both[tip], 'no jump from neighbour to neighbour'
