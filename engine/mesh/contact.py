@@ -20,6 +20,7 @@ from ..face_model.model import FaceModel, triangulate
 from ..face_model.pieces import face_graph, pieces, slit_sides
 from .intersections import sample_combinations
 from .laplacian import edges_of, uniform_laplacian
+from .normals import vertex_normals
 
 wp.config.log_level = wp.LOG_ERROR
 
@@ -32,18 +33,19 @@ class ContactOptions:
     """How contacts are settled; all numbers measured here, on ICT's and the built-in head."""
     poses: int = 60             # random combinations looked at, each with its mirror image, beside the neutral and every shape alone
     seed: int = 20220           # of those; another than any a test or a bench scores with
-    neutral_rounds: int = 5     # for the neutral, which is settled first and by itself
+    neutral_rounds: int = 12    # for the neutral, which is settled first and by itself
     rounds: int = 5             # for the shapes
-    lip_margin: float = .006    # cm: how far apart lips that touched are put
+    lip_margin: float = .01     # cm: how far apart lips that touched are put in the neutral
+    lip_margin_moving: float = .02   # cm: the same in every other pose
     margin: float = .02         # cm: the same for lids and eyeballs, lips and teeth
-    reach: float = .4           # cm: lids deeper in the eyeball than this are not seen; lips and teeth, twice as deep
-    spacing: float = .12        # cm: between the points looked at
+    reach: float = .3           # cm: lids deeper in the eyeball than this are not seen; lips and teeth, twice as deep
+    spacing: float = .15        # cm: between the points looked at
     near: float = .8            # cm: teeth, gums and cavities further than this from the lips are not looked at
-    idle: float = .02           # weight of a pose without contact, where the correction should vanish, against one with
-    settled: float = .1         # weight of a pose whose contact is settled already, where the correction should stay
-    boldness: float = 1.3       # part of a penetration undone at once
-    ridge: float = .02          # weight of a shape's correction where the shape moves .3 cm or more
-    spread: float = .1          # membrane against the wanted corrections
+    idle: float = .03           # weight of a pose without contact, where the correction should vanish, against one with
+    settled: float = .2         # weight of a pose whose contact is settled already, where the correction should stay
+    boldness: float = 1.6       # part of a penetration undone at once
+    ridge: float = .005         # weight of a shape's correction where the shape moves .3 cm or more
+    spread: float = .4          # membrane against the wanted corrections
 
 
 @wp.kernel
@@ -144,7 +146,7 @@ class Contact:
     share: float
     yields: float
     body: int = -1          # the rigid body the points belong to, −1: each vertex moves by itself
-    margin: float = 0.      # cm
+    margin: tuple[float, float] = (0., 0.)   # cm: how far in front, in the neutral and in other poses
     outwards: np.ndarray | None = None  # N×3: the way out of the mouth, for a body
 
 
@@ -183,6 +185,10 @@ def contacts_of(model: FaceModel, neutral: np.ndarray, options: ContactOptions) 
         member[rows] = True
         return triangles[member[triangles].sum(1) >= corners]
 
+    def within(corners, weights, others, part=1.):
+        points = (model.neutral[corners] * weights[..., None]).sum(1)
+        return cKDTree(model.neutral[others]).query(points, distance_upper_bound=part * options.near)[0] < np.inf
+
     upper, lower, high, low = slit_sides(model, 'mouth')
     socket = part['mouth_socket']
     near = [dijkstra(graph, directed=False, indices=rim, min_only=True)[socket] for rim in (high, low)]
@@ -194,26 +200,29 @@ def contacts_of(model: FaceModel, neutral: np.ndarray, options: ContactOptions) 
     zone += [upper, lower, socket]
     for movers, others, down in ((above, below, -1.), (below, above, 1.)):
         corners, weights = grid(patch(movers[~deep[movers]], 2), model.neutral, options.spacing)
-        wall = patch(others, 2)
-        out.append(Contact(corners, weights, wall, ~deep[wall].any(1), .5, .5, -1, options.lip_margin, np.tile([0, down, 0], (len(corners), 1))))
+        close = within(corners, weights, others[~deep[others]])
+        corners, weights, wall = corners[close], weights[close], patch(others, 2)
+        out.append(Contact(corners, weights, wall, ~deep[wall].any(1), .5, .5, -1, (options.lip_margin, options.lip_margin_moving), np.tile([0, down, 0], (len(corners), 1))))
     mouth = patch(np.concatenate([above, below]))
     for jaw, names in (('upper', ('upper_teeth', 'upper_gums')), ('lower', ('lower_teeth', 'lower_gums', 'tongue'))):
         rows = np.concatenate([part[name] for name in names if name in part] or [np.empty(0, np.int32)])
         if len(rows):
             corners, weights = grid(patch(rows), model.neutral, options.spacing)
+            close = within(corners, weights, np.flatnonzero(front))
             points = (model.neutral[corners] * weights[..., None]).sum(1)
-            close = cKDTree(model.neutral[front]).query(points)[0] < options.near
-            arch = points[close] - np.median(model.neutral[rows], axis=0) * [0, 0, 1]
+            arch = points - np.median(model.neutral[rows], axis=0) * [0, 0, 1]
             outwards = arch * [1, 0, 1] / np.maximum(np.linalg.norm(arch * [1, 0, 1], axis=1, keepdims=True), 1e-9)
-            out.append(Contact(corners[close], weights[close], mouth, front[mouth].all(1), .5, .5, len(bodies), options.margin, outwards))
+            normals = vertex_normals(model.neutral.astype(np.float64), triangles)
+            close &= (normals[corners[np.arange(len(corners)), weights.argmax(1)]] * outwards).sum(1) > -.2    # their outer side
+            out.append(Contact(corners[close], weights[close], mouth, front[mouth].all(1), .5, .5, len(bodies), (options.margin,) * 2, outwards[close]))
             bodies.append(rows)
     for side in 'LR':
         lids = np.concatenate([part[f'upper_lid_{side}'], part[f'lower_lid_{side}']])
         ball = outer_shell(patch(part[f'eyeball_{side}']), model.neutral)
-        rows = patch(lids)
-        rows = rows[cKDTree(model.neutral[np.unique(ball)]).query(model.neutral[rows].mean(1))[0] < options.near]
         zone += [lids, part[f'eye_socket_{side}']]
-        out.append(Contact(*grid(rows, model.neutral, options.spacing), ball, np.ones(len(ball), bool), 1., 0., -1, options.margin))
+        corners, weights = grid(patch(lids), model.neutral, options.spacing)
+        close = within(corners, weights, np.unique(ball), .6)
+        out.append(Contact(corners[close], weights[close], ball, np.ones(len(ball), bool), 1., 0., -1, (options.margin,) * 2))
     return np.unique(np.concatenate(zone)), bodies, [c for c in out if len(c.corners) and c.solid.any()]
 
 
@@ -238,20 +247,24 @@ class Pushes:
             self.queries.append((mesh, local(c.corners), wp.array(c.weights.astype(np.float32), dtype=wp.vec3, device='cpu'), wall,
                                  wp.array(c.solid.astype(np.int32), dtype=wp.int32, device='cpu'), c.margin, c.share, c.yields, count + c.body if c.body >= 0 else -1,
                                  None if c.outwards is None else wp.array(c.outwards.astype(np.float32), dtype=wp.vec3, device='cpu')))
-        self.meshes = list(meshes.values())
 
-    def __call__(self, points: np.ndarray, reach: float) -> np.ndarray:
-        """(R + bodies)×3: the way each vertex and body should go, with `rows` at R×3; 0 without contact."""
+    def moved_by(self, offsets: np.ndarray) -> np.ndarray:
+        """E×contacts bool: does a shape (E×R×3 offsets of `rows`) move the points or the wall of a contact?"""
+        moved = np.abs(offsets).max(2) > .01
+        return np.stack([moved[:, np.searchsorted(self.rows, np.union1d(c.corners, c.wall))].any(1) for c in self.contacts], 1)
+
+    def __call__(self, points: np.ndarray, reach: float, asked: np.ndarray, moving: bool) -> np.ndarray:
+        """(R + bodies)×3: the way each vertex and body should go, with `rows` at R×3; 0 without contact. asked: contacts bool."""
         self.points.numpy()[:] = points
-        for mesh in self.meshes:
+        for mesh in {id(query[0]): query[0] for query, ask in zip(self.queries, asked) if ask}.values():
             mesh.refit()
         self.push.zero_()
         self.mass.zero_()
-        for mesh, corners, weights, wall, solid, margin, share, yields, body, outwards in self.queries:
+        for mesh, corners, weights, wall, solid, margin, share, yields, body, outwards in [query for query, ask in zip(self.queries, asked) if ask]:
             if outwards is None:
-                wp.launch(_push_apart, dim=len(corners), device='cpu', inputs=[mesh.id, self.points, corners, weights, wall, solid, reach, margin, share, yields, body, self.push, self.mass])
+                wp.launch(_push_apart, dim=len(corners), device='cpu', inputs=[mesh.id, self.points, corners, weights, wall, solid, reach, margin[moving], share, yields, body, self.push, self.mass])
             else:
-                wp.launch(_push_back, dim=len(corners), device='cpu', inputs=[mesh.id, self.points, corners, weights, outwards, wall, solid, 2. * reach, margin, share, yields, body, self.push, self.mass])
+                wp.launch(_push_back, dim=len(corners), device='cpu', inputs=[mesh.id, self.points, corners, weights, outwards, wall, solid, 2. * reach, margin[moving], share, yields, body, self.push, self.mass])
         mass = self.mass.numpy()[:, None]
         return np.where(mass > 1e-9, self.push.numpy() / np.maximum(mass, 1e-9), 0)
 
@@ -289,7 +302,7 @@ def settle_contacts(model: FaceModel, neutral: np.ndarray, expressions: np.ndarr
     rig = np.concatenate([neutral[None], expressions]).astype(np.float64)[:, pushes.rows]
     total = np.zeros((len(model.names) + 1, len(zone) + len(bodies), 3))
     first = np.ones((1, 1))
-    total[:1] = _settle(pushes, rig[:1], owner, len(bodies), first, np.full((1, total.shape[1]), options.ridge), lap, options.neutral_rounds, options, lambda k, t: None)
+    total[:1] = _settle(pushes, rig[:1], owner, len(bodies), first, np.full((1, total.shape[1]), options.ridge), lap, np.ones((1, len(contacts)), bool), options.neutral_rounds, options, lambda k, t: None)
     reluctance = options.ridge * (FREE / np.clip(_freedom(model, expressions, zone, len(bodies)), 1e-4, FREE)) ** 2
     start = np.concatenate([rig[:1], rig[1:]])
     start[0, owner[pushes.rows] >= 0] += total[0, owner[pushes.rows][owner[pushes.rows] >= 0]]
@@ -299,7 +312,7 @@ def settle_contacts(model: FaceModel, neutral: np.ndarray, expressions: np.ndarr
         total[1:] = found
         out = _corrected(neutral, expressions, total, owner)
         watch(k, out[0], out[1:])
-    total[1:] = _settle(pushes, base, owner, len(bodies), weights, reluctance, lap, options.rounds, options, seen)
+    total[1:] = _settle(pushes, base, owner, len(bodies), weights, reluctance, lap, (weights > 0) @ pushes.moved_by(rig[1:]), options.rounds, options, seen)
     out = _corrected(neutral, expressions, total, owner)
     return out[0], out[1:], _report(model, np.c_[np.ones(len(weights)), weights], total, owner)
 
@@ -318,7 +331,7 @@ def _freedom(model: FaceModel, expressions: np.ndarray, zone: np.ndarray, bodies
 
 
 def _settle(pushes: Pushes, base: np.ndarray, owner: np.ndarray, bodies: int, weights: np.ndarray, reluctance: np.ndarray, lap: sparse.csr_matrix,
-            rounds: int, options: ContactOptions, watch: Callable[[int, np.ndarray], None]) -> np.ndarray:
+            asked: np.ndarray, rounds: int, options: ContactOptions, watch: Callable[[int, np.ndarray], None]) -> np.ndarray:
     """U×slots×3 corrections of U unknown shapes, such that the poses base P×R×3 + weights P×U · corrections keep their contacts."""
     poses, unknowns = weights.shape
     slots = lap.shape[0]
@@ -334,7 +347,7 @@ def _settle(pushes: Pushes, base: np.ndarray, owner: np.ndarray, bodies: int, we
         for p in range(poses):
             points = base[p].copy()
             points[moves] += now[p, follows[moves]]
-            push[p, goes[goes >= 0]] = pushes(points, options.reach)[goes >= 0]
+            push[p, goes[goes >= 0]] = pushes(points, options.reach, asked[p], poses > 1)[goes >= 0]
         new = (push != 0).any(2)
         hit |= new
         wanted = np.where(hit[..., None], now + options.boldness * push, 0)
@@ -345,12 +358,12 @@ def _settle(pushes: Pushes, base: np.ndarray, owner: np.ndarray, bodies: int, we
         normal = (a.T @ outer).reshape(len(some), unknowns, unknowns)
         normal[:, np.arange(unknowns), np.arange(unknowns)] += reluctance[:, some].T
         right = np.einsum('ps,pu,psd->sud', a, weights, wanted[:, some], optimize=True)
-        full = np.zeros((slots, unknowns * 3))
-        full[some] = np.linalg.solve(normal, right).reshape(len(some), -1)
+        step = np.zeros((slots, unknowns * 3))
+        step[some] = np.linalg.solve(normal, right).reshape(len(some), -1) - np.moveaxis(total[:, some], 0, 1).reshape(len(some), -1)
         data = np.full(slots, .05)
         data[some] = 1
         smooth = splu((sparse.diags(data) + options.spread * lap).tocsc(), permc_spec='MMD_AT_PLUS_A', diag_pivot_thresh=0., options={'SymmetricMode': True})
-        total = np.moveaxis(smooth.solve(full * data[:, None]).reshape(slots, unknowns, 3), 1, 0)
+        total = total + np.moveaxis(smooth.solve(step * data[:, None]).reshape(slots, unknowns, 3), 1, 0)
         watch(k, total)
     return total
 
