@@ -36,6 +36,8 @@ STRAIN = 1.6         # of the model's own strain: edges that the binding stretch
 DECIDED = .3         # of a vertex's side of a slit (−1 below … 1 above): less binds to either (the corners)
 FURTHEST = 3.        # cm: from the skin, beyond which a loose part stays still
 ROOT = .15           # cm: of a loose part, how much further from the skin than its nearest point still counts as its root
+BESIDE = .25         # cm: a component this near (80 % of it) to the model's lashes or tear line goes with them
+BY_THE_EYE = ('lashes_L', 'lashes_R', 'eye_surface_L', 'eye_surface_R')
 SLITS = (('upper_lip', 'lower_lip'), ('upper_lid_L', 'lower_lid_L'), ('upper_lid_R', 'lower_lid_R'))
 
 
@@ -83,6 +85,10 @@ def carry(model: FaceModel, wrapped: np.ndarray, offsets: np.ndarray, mesh_verti
     rows = np.flatnonzero(kind[component] == 'mouth')
     if len(rows):
         out[rows] = _mouth(head, piece, vertices, rows, component)
+    for name in BY_THE_EYE:
+        rows = np.flatnonzero(kind[component] == name)
+        if len(rows):
+            out[rows] = _beside(head, piece[name], vertices[rows])
     _hang(vertices, triangles, component, kind, out)
     return np.ascontiguousarray(out.transpose(1, 0, 2), np.float32)
 
@@ -122,10 +128,10 @@ def _members(piece: dict[str, np.ndarray], names: tuple[str, ...]) -> np.ndarray
 
 
 def _kinds(piece: dict, wrapped: np.ndarray, all_triangles: np.ndarray, vertices: np.ndarray, triangles: np.ndarray, component: np.ndarray) -> np.ndarray:
-    """C str: what each component is: 'copy' (of a part of the wrapped head), 'eye_L', 'eye_R', 'mouth', 'skin' or 'loose'."""
+    """C str: what each component is: 'copy' (of a part of the wrapped head), 'eye_L', 'eye_R', 'mouth', one of BY_THE_EYE, 'skin' or 'loose'."""
     count = component.max() + 1
     size = np.bincount(component, minlength=count)
-    out = np.full(count, 'loose', '<U6')
+    out = np.full(count, 'loose', '<U16')
     whole = Surface(wrapped, all_triangles).closest(vertices)[3]
     far = np.zeros(count)
     np.maximum.at(far, component, whole)
@@ -147,8 +153,13 @@ def _kinds(piece: dict, wrapped: np.ndarray, all_triangles: np.ndarray, vertices
         side = _eye_side(vertices[rows], balls) if size[c] >= 8 else None
         if side:
             out[c] = f'eye_{side}'
-        elif size[c] >= 3 and inside[rows].mean() > .7:
+        elif inside[rows].mean() > .7:
             out[c] = 'mouth'
+    for name in BY_THE_EYE:
+        if name in piece:
+            own = all_triangles[np.isin(all_triangles, piece[name]).all(1)]
+            near = np.bincount(component, Surface(wrapped, own).closest(vertices, 2 * BESIDE)[3] < BESIDE, count)
+            out[(out == 'loose') & (near > .8 * size)] = name
     candidates = np.flatnonzero(out == 'loose')
     if len(candidates):
         most = covered[candidates].max()
@@ -215,6 +226,13 @@ def _copied(head: _Wrapped, points: np.ndarray, normals: np.ndarray, component: 
         triangle[lost], barycentric[lost] = free[0][lost], free[1][lost]
         out[rows] = (barycentric[:, :, None, None] * head.offsets[own[triangle]]).sum(1)
     return out
+
+
+def _beside(head: _Wrapped, members: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """R×E×3: the displacement of the nearest points of some of the model's vertices' triangles."""
+    own = head.triangles[np.isin(head.triangles, members).all(1)]
+    triangle, barycentric, _, _ = Surface(head.vertices, own).closest(points)
+    return (barycentric[:, :, None, None] * head.offsets[own[triangle]]).sum(1)
 
 
 def _skin(head: _Wrapped, piece: dict, vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
@@ -373,24 +391,56 @@ def _mouth(head: _Wrapped, piece: dict, vertices: np.ndarray, rows: np.ndarray, 
 
 
 def _hang(vertices: np.ndarray, triangles: np.ndarray, component: np.ndarray, kind: np.ndarray, out: np.ndarray) -> None:
-    """Loose parts (lashes, brows, hair, tear lines) in `out` (N×E×3): each vertex goes as the skin under the nearest root of its own part."""
+    """Loose parts (lashes, brows, hair, tear lines) in `out` (N×E×3): each vertex goes and turns with the skin under the nearest roots of
+    its own part."""
     loose = np.flatnonzero(kind[component] == 'loose')
     firm = np.isin(kind[component], ('skin', 'copy'))
     own = triangles[firm[triangles].all(1)]
     if not len(loose) or not len(own):
         return
-    surface = Surface(vertices, own)
-    triangle, barycentric, _, distance = surface.closest(vertices[loose])
-    for c in np.unique(component[loose]):
-        rows = component[loose] == c
-        nearest = distance[rows].min()
-        if nearest > FURTHEST:
-            continue
-        part = loose[rows]
-        roots = np.flatnonzero(distance[rows] <= nearest + ROOT)
-        of = cKDTree(vertices[part[roots]]).query(vertices[part], k=min(4, len(roots)))
-        away, index = (a.reshape(len(part), -1) for a in of)
+    triangle, barycentric, _, distance = Surface(vertices, own).closest(vertices[loose])
+    floor = np.full(component.max() + 1, np.inf)
+    np.minimum.at(floor, component[loose], distance)
+    is_root = (distance <= floor[component[loose]] + ROOT) & (floor[component[loose]] <= FURTHEST)
+    roots = np.flatnonzero(is_root)
+    if not len(roots):
+        return
+    corners = own[triangle[roots]]
+    mix = barycentric[roots][:, :, None]
+    before, after = _turned_normals(vertices, own, corners, out)
+    n0, moved = (mix * before).sum(1), (mix[..., None] * out[corners]).sum(1)
+    n0 /= np.maximum(np.linalg.norm(n0, axis=1, keepdims=True), 1e-12)
+    n1 = (mix[..., None] * after).sum(1)
+    n1 /= np.maximum(np.linalg.norm(n1, axis=2, keepdims=True), 1e-12)
+    of_root = component[loose[roots]]
+    for c in np.unique(of_root):
+        part, mine = loose[component[loose] == c], np.flatnonzero(of_root == c)
+        away, index = (a.reshape(len(part), -1) for a in cKDTree(vertices[loose[roots[mine]]]).query(vertices[part], k=min(4, len(mine))))
         share = 1 / (away + 1e-3) ** 2
         share /= share.sum(1, keepdims=True)
-        carried = (barycentric[rows][roots][:, :, None, None] * out[own[triangle[rows][roots]]]).sum(1)
-        out[part] = (share[:, :, None, None] * carried[index]).sum(1)
+        total = np.zeros((len(part), *out.shape[1:]))
+        for k in range(index.shape[1]):
+            r = mine[index[:, k]]
+            arm = np.broadcast_to((vertices[part] - vertices[loose[roots[r]]])[:, None], total.shape)
+            total += share[:, k, None, None] * (moved[r] + _rotated(n0[r][:, None], n1[r], arm) - arm)
+        out[part] = total
+
+
+def _turned_normals(vertices: np.ndarray, own: np.ndarray, corners: np.ndarray, moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Unit normals at corners (R×3 vertex indices) of the mesh `own`: at rest R×3×3, and in each shape (moved N×E×3) R×3×E×3."""
+    wanted = np.zeros(len(vertices), bool)
+    wanted[corners] = True
+    around = own[wanted[own].any(1)]
+    rows, local = np.unique(around, return_inverse=True)
+    local, at = local.reshape(-1, 3), np.searchsorted(rows, corners)
+    rest = vertex_normals(vertices[rows], local)
+    shapes = np.stack([vertex_normals(vertices[rows] + moved[rows, k], local)[at] for k in range(moved.shape[1])], 2)
+    return rest[at], shapes
+
+
+def _rotated(n0: np.ndarray, n1: np.ndarray, arm: np.ndarray) -> np.ndarray:
+    """Arms (…×3) turned by the smallest rotation from unit n0 to n1."""
+    axis = np.cross(n0, n1)
+    cosine = np.maximum((n0 * n1).sum(-1, keepdims=True), -.9)
+    once = np.cross(axis, arm)
+    return arm + once + np.cross(axis, once) / (1 + cosine)
