@@ -22,13 +22,17 @@ wp.config.log_level = wp.LOG_ERROR
 
 MIN_COTANGENT = .02   # half-cotangents below this (obtuse corners) are raised to it: positive weights keep the solution unflipped
 FLATTEST = .05        # a tetrahedron's weights are scaled down to those of one whose volume is this share of a regular one's
-STILL = 1e-10         # radians: a rotation that would turn by less is kept from the turn before
+STILL = 1e-10         # radians: a rotation this near its best is left
 _PAIRS = tuple(itertools.combinations(range(4), 2))
 
 
 @wp.kernel
 def _turn(s: wp.array(dtype=wp.float64, ndim=4), r: wp.array(dtype=wp.float64, ndim=4), still: wp.float64):
-    """r ← the rotation nearest to s; both [element, column, shape, row]. Skipped where the last r still makes rᵀs symmetric and positive."""
+    """r ← the rotation q that makes tr(qᵀs) largest; both [element, column, shape, row].
+
+    Newton from the last r: with y = qᵀs, S its symmetric part and a its axial vector, q is best where a = 0 and tr(S)I − S is positive
+    (then no other rotation is a maximum). Singular values where Newton doesn't get there.
+    """
     k, b = wp.tid()
     m = wp.mat33d()
     q = wp.mat33d()
@@ -36,20 +40,43 @@ def _turn(s: wp.array(dtype=wp.float64, ndim=4), r: wp.array(dtype=wp.float64, n
         for a in range(3):
             m[a, c] = s[k, c, b, a]
             q[a, c] = r[k, c, b, a]
-    y = wp.transpose(q) @ m
-    skew = wp.max(wp.max(wp.abs(y[0, 1] - y[1, 0]), wp.abs(y[0, 2] - y[2, 0])), wp.abs(y[1, 2] - y[2, 1]))
     zero = wp.float64(0.0)
-    if skew <= still * wp.trace(y) and y[0, 0] > zero and y[0, 0] * y[1, 1] - y[0, 1] * y[1, 0] > zero and wp.determinant(y) > zero:
-        return
-    u = wp.mat33d()
-    sigma = wp.vec3d()
-    v = wp.mat33d()
-    wp.svd3(m, u, sigma, v)
     one = wp.float64(1.0)
-    q = u @ wp.diag(wp.vec3d(one, one, wp.determinant(u) * wp.determinant(v))) @ wp.transpose(v)
-    for c in range(3):
-        for a in range(3):
-            r[k, c, b, a] = q[a, c]
+    half = wp.float64(0.5)
+    state = int(0)  # 0: not there, 1: there, 2: Newton is no use
+    changed = int(0)
+    tries = int(0)
+    while state == 0 and tries < 8:
+        tries += 1
+        y = wp.transpose(q) @ m
+        axial = wp.vec3d(y[2, 1] - y[1, 2], y[0, 2] - y[2, 0], y[1, 0] - y[0, 1])
+        h00 = y[1, 1] + y[2, 2]
+        h11 = y[0, 0] + y[2, 2]
+        h22 = y[0, 0] + y[1, 1]
+        h01 = -half * (y[0, 1] + y[1, 0])
+        h02 = -half * (y[0, 2] + y[2, 0])
+        h12 = -half * (y[1, 2] + y[2, 1])
+        h = wp.mat33d(h00, h01, h02, h01, h11, h12, h02, h12, h22)
+        scale = h00 + h11 + h22
+        if h00 <= zero or h00 * h11 - h01 * h01 <= zero or wp.determinant(h) <= wp.float64(1.0e-9) * scale * scale * scale:
+            state = 2
+        elif wp.max(wp.max(wp.abs(axial[0]), wp.abs(axial[1])), wp.abs(axial[2])) <= still * scale:
+            state = 1
+        else:
+            w = wp.inverse(h) @ axial * half
+            q = q @ wp.quat_to_matrix(wp.normalize(wp.quatd(w[0], w[1], w[2], one)))
+            changed = 1
+    if state != 1:
+        u = wp.mat33d()
+        sigma = wp.vec3d()
+        v = wp.mat33d()
+        wp.svd3(m, u, sigma, v)
+        q = u @ wp.diag(wp.vec3d(one, one, wp.determinant(u) * wp.determinant(v))) @ wp.transpose(v)
+        changed = 1
+    if changed == 1:
+        for c in range(3):
+            for a2 in range(3):
+                r[k, c, b, a2] = q[a2, c]
 
 
 def factor(matrix: sparse.spmatrix):
@@ -60,12 +87,10 @@ def factor(matrix: sparse.spmatrix):
 class Arap:
     """One mesh whose fixed vertices lead the others.
 
-    rest N×3 (any unit), cells T×3 triangles or M×4 tetrahedra, fixed N bool, still (radians): rotations that would turn by less are not
-    computed anew, which saves most of the work where most shapes leave most of the mesh alone. FacewrightError where a connected piece has no fixed vertex.
+    rest N×3 (any unit), cells T×3 triangles or M×4 tetrahedra, fixed N bool. FacewrightError where a connected piece has no fixed vertex.
     """
 
-    def __init__(self, rest: np.ndarray, cells: np.ndarray, fixed: np.ndarray, still: float = STILL):
-        self.still = still
+    def __init__(self, rest: np.ndarray, cells: np.ndarray, fixed: np.ndarray):
         self.rest = np.asarray(rest, np.float64)
         n = len(self.rest)
         element, i, j, weight = (_tetrahedra if cells.shape[1] == 4 else _triangles)(self.rest, np.asarray(cells, np.int64))
@@ -104,7 +129,7 @@ class Arap:
         s = (self._collect @ np.moveaxis(positions, 1, 0).reshape(len(self.rest), -1)).reshape(self.elements, 3, b, 3)
         r = last if last is not None else np.ascontiguousarray(np.broadcast_to(np.eye(3)[None, :, None], s.shape))
         wp.launch(_turn, dim=(self.elements, b), device='cpu', inputs=[wp.array(s, dtype=wp.float64, device='cpu', copy=False),
-                                                                       wp.array(r, dtype=wp.float64, device='cpu', copy=False), self.still])
+                                                                       wp.array(r, dtype=wp.float64, device='cpu', copy=False), STILL])
         return r
 
     def energy(self, positions: np.ndarray) -> np.ndarray:

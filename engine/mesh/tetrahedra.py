@@ -46,7 +46,6 @@ OPENINGS = (.03, .05, .1, .2)  # jawOpen for the filling, tried in turn (ICT's l
 SMOOTHINGS = 30
 RATIO = 1.4                 # TetGen's bound on circumradius to shortest edge
 ITERATIONS = 3              # ARAP turns; more make no difference after untangling (measured)
-STILL = 1e-4                # radians: rotations that turn less are left alone
 _FACES = np.array([[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]])  # outward where the volume is positive
 _EDGES = np.array([[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]])
 
@@ -140,7 +139,7 @@ def fill_head(model: FaceModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         try:
             return *_filled(vertices, triangles, caps, loops), triangles
         except RuntimeError:
-            continue
+            Path('tetgen-tmpfile_skipped.face').unlink(missing_ok=True)  # TetGen leaves this behind when it fails
     raise FacewrightError(f'The skin of the face model {model.source or model.name} crosses itself and cannot be filled: run Check Intersections and mend what it marks.')
 
 
@@ -316,7 +315,7 @@ def _carry(flesh: Flesh, rest: np.ndarray, shapes: np.ndarray) -> np.ndarray:
     rotation, shift, _ = rigid_motion(rest[held], surface)
     level = (surface - shift[:, None]) @ rotation  # as if the head had not moved: ARAP's few turns needn't find the motion of the whole
     targets = np.concatenate([level, np.broadcast_to(rest[~held], (len(level), (~held).sum(), 3))], 1)
-    found = Arap(rest, cells, held, still=STILL).solve(targets, iterations=ITERATIONS)
+    found = Arap(rest, cells, held).solve(targets, iterations=ITERATIONS)
     return move(np.stack([untangle(x, cells, ~held, size)[~held] for x in found]), rotation, shift)
 
 
