@@ -148,10 +148,10 @@ def _follow_lids(model: FaceModel, part: dict[str, np.ndarray], was: np.ndarray,
 
 
 def spread_edit(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, index: int, edit: np.ndarray) -> np.ndarray:
-    """E×V×3 (expressions' dtype): `edit` (V×3 cm, what was added to shape `index`, not yet in it) given to all shapes.
+    """E×V×3 (expressions' dtype): `edit` (V×3 cm, already in shape `index`) given to the other shapes.
 
-    expressions E×V×3 are offsets from neutral V×3. Shape `index` gets it whole. Another gets it only where and as far as it moves like
-    a share of shape `index`'s motion (paper 1, supplement C: a shape may deviate only where and as far as it moves), turned by its own
+    expressions E×V×3 are offsets from neutral V×3. A shape gets the edit only where and as far as it moves as shape `index` did before
+    the edit (paper 1, supplement C: a shape may deviate only where and as far as it moves), never more than whole, turned by its own
     local rotation; teeth, gums and eyeballs stay rigid.
     """
     neutral, out = np.asarray(neutral, np.float64), np.array(expressions)
@@ -165,7 +165,7 @@ def spread_edit(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, 
             values = average @ values
         return values
     touched = np.abs(edit).max(1) > 0
-    own = np.asarray(expressions[index], np.float64)
+    own = np.asarray(expressions[index], np.float64) - edit
     size = np.maximum(smooth((own * own).sum(1)), SPREAD_FLOOR ** 2)
     near = touched
     for _ in range(3):
@@ -184,7 +184,6 @@ def spread_edit(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, 
     rigid = [_rows(part, names) for names, *_ in RIGID.values()]
     for e in range(len(out)):
         if e == index:
-            out[e] = own + edit
             continue
         other = np.asarray(expressions[e], np.float64)
         share = np.clip(smooth((own * other).sum(1)) / size, 0, 1)

@@ -115,13 +115,15 @@ def test_an_edit_is_spread_where_other_shapes_move_alike(head):
     index = model.names.index('jawOpen')
     v = model.neutral + model.expressions[index]
     edit = pulled(model, part, v, v[model.landmarks68[57]], .8, (0, -.3, .2)) - v
-    out = spread_edit(model, model.neutral, model.expressions, index, edit)
-    assert out.dtype == model.expressions.dtype
-    assert np.allclose(out[index], model.expressions[index] + edit, atol=1e-6)
+    given_to = model.expressions.copy()
+    given_to[index] += edit
+    out = spread_edit(model, model.neutral, given_to, index, edit)
+    assert out.dtype == model.expressions.dtype and np.array_equal(out[index], given_to[index])
     change = np.linalg.norm(out - model.expressions, axis=2).max(1)
     given = dict(zip(model.names, change))
     assert given['browDown_L'] == given['eyeBlink_L'] == given['eyeWide_R'] == 0, 'nothing where they do not move'
     others = np.delete(change, index)
+    assert given['mouthStretch_L'] > 0 or given['mouthLowerDown_L'] > 0
     assert 0 < others.max() <= np.linalg.norm(edit, axis=1).max() * 1.001, 'never more than the artist gave'
     assert np.array_equal(spread_edit(model, model.neutral, model.expressions, index, 0 * edit), model.expressions)
 
@@ -129,7 +131,9 @@ def test_an_edit_is_spread_where_other_shapes_move_alike(head):
 def test_a_spread_edit_keeps_teeth_rigid(head):
     model, _, part, _ = head
     index = model.names.index('jawOpen')
-    out = spread_edit(model, model.neutral, model.expressions, index, .2 * model.expressions[index])
+    edited = model.expressions.copy()
+    edited[index] *= 1.2
+    out = spread_edit(model, model.neutral, edited, index, .2 * model.expressions[index])
     for e in range(len(out)):
         was, now = (pdist((model.neutral + x[e])[part['lower_teeth']][::9].astype(np.float64)) for x in (model.expressions, out))
         if e != index:
