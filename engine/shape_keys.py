@@ -5,17 +5,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from .errors import FacewrightError
 from .face_model.landmarks import ModelLandmarks
 from .face_model.model import FaceModel, triangulate
 from .fit.wrap import Wrapped, at_rest, fit_numbers, unit_of, wrap_mesh
 from .mesh.carry import carry
+from .mesh.closest import Surface
 from .mesh.contact import settle_contacts
 from .mesh.rigid import rigid_motion
 from .mesh.transfer import transfer_expressions
 from .mesh.user_mesh import UserMesh, welded
 from .rig import Rig
+
+LIPS_DEEP = 1.2   # cm: skin that stands no further behind the lips in an open mouth closes it
 
 Report = Callable[[float, str], None]
 
@@ -88,24 +93,21 @@ def generate(model: FaceModel, landmarks: ModelLandmarks | Callable[[], ModelLan
         report(.95, 'Finishing')
         return Generated(Rig(neutral.astype(np.float32), offsets.astype(np.float32), model.names, model.faces), wrapped.fit.matrix, numbers)
     report(.8, 'Carrying the shapes onto the mesh')
-    return Generated(onto_mesh(model, wrapped, neutral, offsets, mesh), wrapped.fit.matrix, numbers)
+    rig = onto_mesh(model, wrapped, neutral, offsets, mesh)
+    return Generated(rig, wrapped.fit.matrix, numbers | {'warnings': sealed(model, wrapped, rig)})
 
 
-def onto_mesh(model: FaceModel, wrapped: Wrapped, neutral: np.ndarray, offsets: np.ndarray, mesh: UserMesh) -> Rig:
-    """The wrapped head's shapes on the mesh itself, in the mesh's order; its expression, where it had one, taken off its neutral."""
-    vertices, triangles, of = welded(mesh)
-    if wrapped.turned:
-        triangles = triangles[:, ::-1]
-    part = np.zeros(len(vertices), np.int32)
-    part[of] = mesh.part
-    head = wrapped.fit.to_head(vertices)
-    calmed = bool(wrapped.made.any())
-    moved = np.concatenate([offsets, (neutral - wrapped.vertices)[None]]) if calmed else offsets
-    carried = carry(model, wrapped.vertices, moved.astype(np.float32), head, triangles, part)
-    rest = head + carried[-1] if calmed else head
-    return Rig(rest[of].astype(np.float32), carried[:len(offsets), of].astype(np.float32), model.names, mesh.faces)
-
-
-def removed(model: FaceModel, wrapped: Wrapped) -> dict[str, float]:
-    """The expression that was found on the mesh and taken off: {name: weight}."""
-    return {n: round(float(w), 3) for n, w in zip(model.names, wrapped.made) if w > 0}
+def sealed(model: FaceModel, wrapped: Wrapped, rig: Rig) -> list[str]:
+    """A sentence where the mesh's lips are one surface, so that no shape can part them: looking into the open mouth one still meets skin."""
+    jaw = rig.expressions[rig.names.index('jawOpen')]
+    vertices, t = rig.neutral + jaw, triangulate(rig.faces)
+    edges = np.concatenate([t[:, [0, 1]], t[:, [1, 2]]])
+    component = connected_components(coo_matrix((np.ones(len(edges)), edges.T), (len(vertices),) * 2), directed=False)[1]
+    body = component == np.bincount(component[t[:, 0]]).argmax()
+    upper, lower = wrapped.vertices[model.landmarks68[[61, 62, 63]]], wrapped.vertices[model.landmarks68[[67, 66, 65]]]
+    lower = lower + model.expressions[model.names.index('jawOpen')][model.landmarks68[[67, 66, 65]]]
+    middle = (upper + lower) / 2
+    _, _, depth = Surface(vertices, t[body[t].all(1)]).rays(middle + (0, 0, 3.), np.tile((0., 0, -1), (len(middle), 1)))
+    if np.median(depth) < 3. + LIPS_DEEP:
+        return ['The lips are one closed surface on this mesh, so they stretch instead of parting: cut them open, or put the shape keys onto the face model for a mouth that opens.']
+    return []

@@ -82,7 +82,7 @@ def find_face(vertices: np.ndarray, triangles: np.ndarray, reference: np.ndarray
             faces = find(render_camera(camera, triangles, paint, focal, middle, size, supersample=1, buffers=buffers), steps, BELIEVED - .1)
             for face in faces:
                 if _bulges(face, camera, triangles, buffers):
-                    rotation, translation, scale, off = _onto(cast(face.points[:, :2], vertices, triangles, buffers)[0], reference)
+                    rotation, translation, scale, off = _onto(at(vertices, triangles, *cast(face.points[:, :2], buffers)[:2]), reference)
                     if best is None or off < best[0]:
                         best = off, rotation, translation, scale, len([f for f in faces if f.belief > BELIEVED and f.side > .6 * face.side])
         if best is not None and best[0] < FACE_LIKE:
@@ -106,18 +106,28 @@ def _onto(points: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.nda
 
 def _bulges(face: Face, camera: np.ndarray, triangles: np.ndarray, buffers) -> bool:
     """Is what looks like a face really nearer where the detector says so? A mask seen from inside looks like a face too."""
-    depth = cast(face.points[:, :2], camera, triangles, buffers)[0][:, 2]
+    depth = at(camera, triangles, *cast(face.points[:, :2], buffers)[:2])[:, 2]
     return bool(np.corrcoef(depth, face.points[:, 2])[0, 1] > .2)
 
 
-def cast(pixels: np.ndarray, vertices: np.ndarray, triangles: np.ndarray, buffers) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels L×2 → the mesh points L×3 drawn nearest to them, and how far from them in pixels (L)."""
-    from scipy.spatial import cKDTree
+def cast(pixels: np.ndarray, buffers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pixels L×2 → what is drawn nearest to them: triangle L, barycentric L×3, and how far from them in pixels (L)."""
     triangle, barycentric, _ = buffers
-    ys, xs = np.nonzero(triangle >= 0)
-    distance, nearest = cKDTree(np.c_[xs, ys] + .5).query(pixels)
-    y, x = ys[nearest], xs[nearest]
-    return (vertices[triangles[triangle[y, x]]] * barycentric[y, x][..., None]).sum(1), distance
+    h, w = triangle.shape
+    x, y = (np.clip(np.floor(pixels[:, k]).astype(int), 0, size - 1) for k, size in ((0, w), (1, h)))
+    distance = np.linalg.norm(pixels - np.c_[x, y] - .5, axis=1)
+    off = np.flatnonzero(triangle[y, x] < 0)
+    if len(off):
+        from scipy.spatial import cKDTree
+        ys, xs = np.nonzero(triangle >= 0)
+        distance[off], nearest = cKDTree(np.c_[xs, ys] + .5).query(pixels[off])
+        y[off], x[off] = ys[nearest], xs[nearest]
+    return triangle[y, x], barycentric[y, x], distance
+
+
+def at(values: np.ndarray, triangles: np.ndarray, triangle: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
+    """L×3 of per-vertex values N×3 where `cast` hit."""
+    return (values[triangles[triangle]] * barycentric[..., None]).sum(1)
 
 
 def look_at(vertices: np.ndarray, triangles: np.ndarray, paint: np.ndarray, centre: np.ndarray, yaw: float, pitch: float
@@ -130,10 +140,8 @@ def look_at(vertices: np.ndarray, triangles: np.ndarray, paint: np.ndarray, cent
     face = refined(picture, whole(size)[0]) or next(iter(find(picture, [whole(size)], .4)), None)
     if face is None:
         return None
-    points, distance = cast(face.points[:, :2], vertices, triangles, buffers)
-    normals = vertex_normals(camera, triangles)
-    seen, _ = cast(face.points[:, :2], normals, triangles, buffers)
-    ray, _ = cast(face.points[:, :2], camera, triangles, buffers)
+    triangle, barycentric, distance = cast(face.points[:, :2], buffers)
+    points, seen, ray = (at(v, triangles, triangle, barycentric) for v in (vertices, vertex_normals(camera, triangles), camera))
     facing = np.abs((seen * ray).sum(1)) / np.maximum(np.linalg.norm(seen, axis=1) * np.linalg.norm(ray, axis=1), 1e-9)
     return points, np.clip(facing, 0, 1) ** 2 * np.exp(-(distance / HIT) ** 2), face.points[:, :2]
 
