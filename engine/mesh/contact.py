@@ -18,13 +18,16 @@ from scipy.spatial import cKDTree
 
 from ..face_model.model import FaceModel, triangulate
 from ..face_model.pieces import face_graph, pieces, slit_sides
+from ..render.preview import head_to_camera
+from ..render.rasterise import rasterise
 from .intersections import sample_combinations
-from .laplacian import edges_of, uniform_laplacian
+from .laplacian import edges_of, weighted_laplacian
 from .normals import vertex_normals
 
 wp.config.log_level = wp.LOG_ERROR
 
 
+MOVED = .01  # mm: what moves less is not counted as moved
 FREE = .3   # cm: where a shape moves as far as this, it may be corrected freely
 
 
@@ -34,7 +37,7 @@ class ContactOptions:
     poses: int = 60             # random combinations looked at, each with its mirror image, beside the neutral and every shape alone
     seed: int = 20220           # of those; another than any a test or a bench scores with
     neutral_rounds: int = 12    # for the neutral, which is settled first and by itself
-    rounds: int = 5             # for the shapes
+    rounds: int = 6             # for the shapes
     lip_margin: float = .01     # cm: how far apart lips that touched are put in the neutral
     lip_margin_moving: float = .02   # cm: the same in every other pose
     margin: float = .02         # cm: the same for lids and eyeballs, lips and teeth
@@ -46,6 +49,7 @@ class ContactOptions:
     boldness: float = 1.6       # part of a penetration undone at once
     ridge: float = .005         # weight of a shape's correction where the shape moves .3 cm or more
     spread: float = .4          # membrane against the wanted corrections
+    lid_spread: float = 3.      # the same on lids, which are thin: both their sides must go together
 
 
 @wp.kernel
@@ -286,10 +290,12 @@ def settle_contacts(model: FaceModel, neutral: np.ndarray, expressions: np.ndarr
                     ) -> tuple[np.ndarray, np.ndarray, dict]:
     """(neutral V×3, expressions E×V×3 float32, report): the rig (cm) with its contacts settled.
 
-    Lips and lids, the sockets behind them, and the jaws (rigidly) move; every other vertex is returned bit for bit. report: moved
-    (vertices whose neutral or a shape changed), skin_moved (of these, skin), furthest and furthest_skin (mm, in any training pose).
+    Lips and lids, the sockets behind them, and the jaws (rigidly) move; every other vertex is returned bit for bit. report (mm, over the
+    training poses): moved, skin_moved, seen_moved (vertices; all, skin, skin seen from outside in the neutral), furthest, furthest_skin,
+    furthest_seen, typical_seen (95 % of the seen ones that move, move less).
     watch(round, neutral, expressions) is called after each round.
     """
+    part = pieces(model)
     zone, bodies, contacts = contacts_of(model, neutral, options)
     pushes = Pushes(contacts, len(bodies), neutral)
     owner = np.full(model.vertex_count, -1)     # vertex → the slot it moves with: its own, or its body's
@@ -297,7 +303,11 @@ def settle_contacts(model: FaceModel, neutral: np.ndarray, expressions: np.ndarr
     for b, rows in enumerate(bodies):
         owner[rows] = len(zone) + b
     edges = edges_of(triangulate(model.faces))
-    lap = sparse.block_diag([uniform_laplacian(edges, model.vertex_count)[zone][:, zone], sparse.csr_matrix((len(bodies),) * 2)]).tocsr()
+    spread = np.full(model.vertex_count, options.spread)
+    for side in 'LR':
+        for name in ('upper_lid', 'lower_lid', 'eye_socket'):
+            spread[part.get(f'{name}_{side}', [])] = options.lid_spread
+    lap = sparse.block_diag([weighted_laplacian(edges, spread[edges].max(1), model.vertex_count)[zone][:, zone], sparse.csr_matrix((len(bodies),) * 2)]).tocsr()
     weights = training_poses(model.names, options)
     rig = np.concatenate([neutral[None], expressions]).astype(np.float64)[:, pushes.rows]
     total = np.zeros((len(model.names) + 1, len(zone) + len(bodies), 3))
@@ -314,7 +324,7 @@ def settle_contacts(model: FaceModel, neutral: np.ndarray, expressions: np.ndarr
         watch(k, out[0], out[1:])
     total[1:] = _settle(pushes, base, owner, len(bodies), weights, reluctance, lap, (weights > 0) @ pushes.moved_by(rig[1:]), options.rounds, options, seen)
     out = _corrected(neutral, expressions, total, owner)
-    return out[0], out[1:], _report(model, np.c_[np.ones(len(weights)), weights], total, owner)
+    return out[0], out[1:], _report(model, out[0], np.c_[np.ones(len(weights)), weights], total, owner)
 
 
 def _freedom(model: FaceModel, expressions: np.ndarray, zone: np.ndarray, bodies: int) -> np.ndarray:
@@ -362,7 +372,7 @@ def _settle(pushes: Pushes, base: np.ndarray, owner: np.ndarray, bodies: int, we
         step[some] = np.linalg.solve(normal, right).reshape(len(some), -1) - np.moveaxis(total[:, some], 0, 1).reshape(len(some), -1)
         data = np.full(slots, .05)
         data[some] = 1
-        smooth = splu((sparse.diags(data) + options.spread * lap).tocsc(), permc_spec='MMD_AT_PLUS_A', diag_pivot_thresh=0., options={'SymmetricMode': True})
+        smooth = splu((sparse.diags(data) + lap).tocsc(), permc_spec='MMD_AT_PLUS_A', diag_pivot_thresh=0., options={'SymmetricMode': True})
         total = total + np.moveaxis(smooth.solve(step * data[:, None]).reshape(slots, unknowns, 3), 1, 0)
         watch(k, total)
     return total
@@ -376,10 +386,26 @@ def _corrected(neutral: np.ndarray, expressions: np.ndarray, total: np.ndarray, 
     return out
 
 
-def _report(model: FaceModel, weights: np.ndarray, total: np.ndarray, owner: np.ndarray) -> dict:
+def seen_skin(model: FaceModel, neutral: np.ndarray) -> np.ndarray:
+    """V bool: skin vertices on triangles seen from outside, the neutral looked at from the front and from both sides."""
+    triangles = triangulate(model.faces)
+    seen = np.zeros(model.vertex_count, bool)
+    for yaw in (-50, 0, 50):
+        points = head_to_camera(np.asarray(neutral, np.float64), yaw)
+        shown = rasterise(points, triangles, 2400., (512, 512), (1024, 1024))[0]
+        seen[triangles[np.unique(shown[shown >= 0])]] = True
+    skin = np.zeros(model.vertex_count, bool)
+    skin[model.regions['face']] = skin[model.regions['head_neck']] = True
+    return seen & skin
+
+
+def _report(model: FaceModel, neutral: np.ndarray, weights: np.ndarray, total: np.ndarray, owner: np.ndarray) -> dict:
     far = 10 * np.linalg.norm(np.tensordot(weights, total, 1), axis=2).max(0)
     moved = np.where(owner >= 0, np.append(far, 0)[owner], 0)
     skin = np.zeros(model.vertex_count, bool)
     skin[model.regions['face']] = skin[model.regions['head_neck']] = True
-    return {'moved': int((moved > 1e-4).sum()), 'skin_moved': int((moved[skin] > 1e-4).sum()), 'furthest': round(float(moved.max()), 3),
-            'furthest_skin': round(float(moved[skin].max()), 3)}
+    seen = seen_skin(model, neutral) & (moved > MOVED)
+    return {'moved': int((moved > MOVED).sum()), 'skin_moved': int((moved[skin] > MOVED).sum()), 'seen_moved': int(seen.sum()),
+            'furthest': round(float(moved.max()), 3), 'furthest_skin': round(float(moved[skin].max()), 3),
+            'furthest_seen': round(float(moved[seen].max(initial=0)), 3),
+            'typical_seen': round(float(np.percentile(moved[seen], 95)) if seen.any() else 0., 3)}
