@@ -9,12 +9,14 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from .errors import FacewrightError
+from .face_model.gaze import sphere_centre
 from .face_model.landmarks import ModelLandmarks
 from .face_model.model import FaceModel, triangulate
 from .fit.wrap import Wrapped, at_rest, fit_numbers, unit_of, wrap_mesh
 from .mesh.carry import carry
 from .mesh.closest import Surface
 from .mesh.contact import settle_contacts
+from .mesh.lids import lids_over_eyeballs
 from .mesh.rigid import rigid_motion
 from .mesh.transfer import transfer_expressions
 from .mesh.user_mesh import UserMesh, welded

@@ -47,7 +47,8 @@ class Wrapped:
     vertices V×3: on the mesh, expression and all, in head space (cm); fit: the linear model under it (its to_head takes the mesh there);
     distance V: cm to the mesh, inf where nothing was matched; unit: 'mm', 'm', …, '' where the mesh's size says none (then lengths are
     those of a head of usual size); turned: the mesh's faces looked inwards; skin: what can be seen of the mesh, in head space;
-    made E: the expression it makes (the fit's own weights also say what merely looks like one).
+    made E: the expression it makes (the fit's own weights also say what merely looks like one);
+    folds: turned triangles and new self-crossings that could not be smoothed away.
     """
     vertices: np.ndarray
     fit: ModelFit
@@ -56,6 +57,7 @@ class Wrapped:
     turned: bool
     skin: Surface
     made: np.ndarray
+    folds: int
 
 
 def wrap_mesh(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, markers: dict[int, np.ndarray] | None = None, expression: bool = True,
@@ -233,7 +235,7 @@ def lay(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, found: Loca
     vertices = ride_along(model, fit.vertices, skin, done.vertices)
     distance = np.full(model.vertex_count, np.inf)
     distance[skin] = np.where(done.matched, done.distance, np.inf)
-    return Wrapped(vertices, fit, distance, found.unit, found.turned, Surface(fit.to_head(found.vertices), found.triangles), found.made)
+    return Wrapped(vertices, fit, distance, found.unit, found.turned, Surface(fit.to_head(found.vertices), found.triangles), found.made, done.folds)
 
 
 def ride_along(model: FaceModel, before: np.ndarray, skin: np.ndarray, skin_after: np.ndarray) -> np.ndarray:
@@ -290,7 +292,8 @@ def at_rest(model: FaceModel, wrapped: Wrapped) -> np.ndarray:
 
 
 def fit_numbers(model: FaceModel, wrapped: Wrapped) -> dict[str, float]:
-    """Distances in mm both ways over the narrow face: median and 95 %; and how many of the model's triangles are turned over.
+    """Distances in mm both ways over the narrow face: median and 95 %; how many of the skin's triangles are turned over, and how
+    many of them or of new self-crossings the registration itself counts.
 
     Model → mesh: the narrow face's vertices that lie outside (see `outer_face`) and were not left over a hole or the mesh's border;
     `all` counts the insides of nostrils and lips as well, which most scans do not have. Mesh → model: the mesh's vertices whose nearest
@@ -311,7 +314,7 @@ def fit_numbers(model: FaceModel, wrapped: Wrapped) -> dict[str, float]:
     hit[hit] &= ~on_border(border_vertices(t[narrow], len(wrapped.vertices)), t[narrow][triangle[hit]], barycentric[hit])
     numbers = {'model_to_mesh': forward, 'model_to_mesh_all': 10 * distance, 'mesh_to_model': 10 * back[hit]}
     out = {f'{k}_{name}_mm': round(float(np.percentile(v, q)), 4) if len(v) else None for k, v in numbers.items() for name, q in (('median', 50), ('95', 95))}
-    return out | {'turned_triangles': turned_triangles(model, wrapped)}
+    return out | {'turned_triangles': turned_triangles(model, wrapped), 'folds': wrapped.folds}
 
 
 def outer_face(model: FaceModel, vertices: np.ndarray) -> np.ndarray:
