@@ -113,3 +113,25 @@ def sealed(model: FaceModel, wrapped: Wrapped, rig: Rig) -> list[str]:
     if np.median(depth) < 3. + LIPS_DEEP:
         return ['The lips are one closed surface on this mesh, so they stretch instead of parting: cut them open, or put the shape keys onto the face model for a mouth that opens.']
     return []
+
+
+def onto_mesh(model: FaceModel, wrapped: Wrapped, neutral: np.ndarray, offsets: np.ndarray, mesh: UserMesh) -> Rig:
+    """The wrapped head's shapes on the mesh itself, in the mesh's order; its expression, where it had one, taken off its neutral."""
+    vertices, triangles, of = welded(mesh)
+    if wrapped.turned:
+        triangles = triangles[:, ::-1]
+    part = np.zeros(len(vertices), np.int32)
+    part[of] = mesh.part
+    head = wrapped.fit.to_head(vertices)
+    calmed = bool(wrapped.made.any())
+    moved = np.concatenate([offsets, (neutral - wrapped.vertices)[None]]) if calmed else offsets
+    carried = carry(model, wrapped.vertices, moved.astype(np.float32), head, triangles, part)
+    rest = head + carried[-1] if calmed else head
+    centres = {side: sphere_centre(neutral[model.regions[f'eyeball_{side}']]) for side in 'LR'}
+    carried[:len(offsets)] = lids_over_eyeballs(rest, triangles, carried[:len(offsets)], model.names, centres)
+    return Rig(rest[of].astype(np.float32), carried[:len(offsets), of].astype(np.float32), model.names, mesh.faces)
+
+
+def removed(model: FaceModel, wrapped: Wrapped) -> dict[str, float]:
+    """The expression that was found on the mesh and taken off: {name: weight}."""
+    return {n: round(float(w), 3) for n, w in zip(model.names, wrapped.made) if w > 0}
