@@ -37,15 +37,17 @@ class ContactOptions:
     poses: int = 60             # random combinations looked at, each with its mirror image, beside the neutral and every shape alone
     seed: int = 20220           # of those; another than any a test or a bench scores with
     neutral_rounds: int = 12    # for the neutral, which is settled first and by itself
-    rounds: int = 6             # for the shapes
+    rounds: int = 5             # for the shapes
     lip_margin: float = .01     # cm: how far apart lips that touched are put in the neutral
-    lip_margin_moving: float = .02   # cm: the same in every other pose
+    lip_margin_moving: float = .03   # cm: the same in every other pose
     margin: float = .02         # cm: the same for lids and eyeballs, lips and teeth
     reach: float = .3           # cm: lids deeper in the eyeball than this are not seen; lips and teeth, twice as deep
     spacing: float = .15        # cm: between the points looked at
     near: float = .8            # cm: teeth, gums and cavities further than this from the lips are not looked at
-    idle: float = .03           # weight of a pose without contact, where the correction should vanish, against one with
+    idle: float = .1            # weight of a pose without contact, where the correction should vanish, against one with
     settled: float = .2         # weight of a pose whose contact is settled already, where the correction should stay
+    single: float = 4.          # how much more than a combination a shape alone counts: artists look at these
+    keeps: float = .9           # of its correction a shape alone keeps each round that it has no contact: so it closes again where it may
     boldness: float = 1.6       # part of a penetration undone at once
     ridge: float = .005         # weight of a shape's correction where the shape moves .3 cm or more
     spread: float = .4          # membrane against the wanted corrections
@@ -218,7 +220,7 @@ def contacts_of(model: FaceModel, neutral: np.ndarray, options: ContactOptions) 
             outwards = arch * [1, 0, 1] / np.maximum(np.linalg.norm(arch * [1, 0, 1], axis=1, keepdims=True), 1e-9)
             normals = vertex_normals(model.neutral.astype(np.float64), triangles)
             close &= (normals[corners[np.arange(len(corners)), weights.argmax(1)]] * outwards).sum(1) > -.2    # their outer side
-            out.append(Contact(corners[close], weights[close], mouth, front[mouth].all(1), .5, .5, len(bodies), (options.margin,) * 2, outwards[close]))
+            out.append(Contact(corners[close], weights[close], mouth, front[mouth].all(1), .9, .25, len(bodies), (options.margin,) * 2, outwards[close]))
             bodies.append(rows)
     for side in 'LR':
         lids = np.concatenate([part[f'upper_lid_{side}'], part[f'lower_lid_{side}']])
@@ -360,11 +362,12 @@ def _settle(pushes: Pushes, base: np.ndarray, owner: np.ndarray, bodies: int, we
             push[p, goes[goes >= 0]] = pushes(points, options.reach, asked[p], poses > 1)[goes >= 0]
         new = (push != 0).any(2)
         hit |= new
-        wanted = np.where(hit[..., None], now + options.boldness * push, 0)
+        keeps = np.where(new, 1., np.where((weights != 0).sum(1) <= 2, options.keeps, 1.)[:, None])[..., None]
+        wanted = np.where(hit[..., None], keeps * now + options.boldness * push, 0)
         some = np.flatnonzero(hit.any(0))
         if not len(some):
             break
-        a = np.where(new[:, some], 1., np.where(hit[:, some], options.settled, options.idle))
+        a = np.where(new[:, some], 1., np.where(hit[:, some], options.settled, options.idle)) * np.where((weights != 0).sum(1) <= 2, options.single, 1.)[:, None]
         normal = (a.T @ outer).reshape(len(some), unknowns, unknowns)
         normal[:, np.arange(unknowns), np.arange(unknowns)] += reluctance[:, some].T
         right = np.einsum('ps,pu,psd->sud', a, weights, wanted[:, some], optimize=True)
