@@ -36,6 +36,7 @@ HABIT_LIMIT = .35          # cm: what the detector may be off on a bare head
 TRUSTED = .02              # confidence below which a landmark does not pull
 SEEN_FROM = [(yaw, pitch) for pitch in (-35, 0, 35) for yaw in range(-90, 91, 30)] + [(180, 0), (135, 0), (-135, 0), (0, 80)]
 SIGHT = 400                # pixels of the pictures that say what lies outside
+CLOSE_SIGHT = 900          # pixels of the pictures that say which vertices do: about a quarter of a millimetre each
 FEWEST_MARKERS = 4
 INSIDE = 1.5               # cm
 
@@ -318,15 +319,22 @@ def fit_numbers(model: FaceModel, wrapped: Wrapped) -> dict[str, float]:
 
 
 def outer_face(model: FaceModel, vertices: np.ndarray) -> np.ndarray:
-    """Bool for each vertex of the narrow face: nothing of the skin stands before it within INSIDE cm along its normal; so not the inside
-    of a nostril or of the lips."""
-    t = triangulate(model.faces)
+    """Bool for each vertex of the narrow face: it is seen from outside, past eyeballs and teeth, and nothing of the skin stands before it within
+    INSIDE cm along its normal; so not the inside of nostrils, lips and lids."""
+    face, t = model.regions['narrow_face'], triangulate(model.faces[visible_faces(model)])
+    centre = model.neutral[model.landmarks68].mean(0) - (0, 0, 3)
+    seen = np.zeros(model.vertex_count, bool)
+    for yaw, pitch in SEEN_FROM:
+        if abs(yaw) <= 60 and abs(pitch) <= 35:
+            camera = head_to_camera(vertices, yaw, pitch, 0, 80., centre)
+            triangle, barycentric, _ = rasterise(camera, t, CLOSE_SIGHT / 22. * 80., (CLOSE_SIGHT / 2,) * 2, (CLOSE_SIGHT, CLOSE_SIGHT))
+            hit = triangle >= 0
+            seen[t[triangle[hit], barycentric[hit].argmax(1)]] = True
     skin = np.zeros(model.vertex_count, bool)
     skin[pieces(model)['skin']] = True
     t = t[skin[t].all(1)]
-    face = model.regions['narrow_face']
     normal = vertex_normals(vertices, t)[face]
-    return Surface(vertices, t).rays(vertices[face] + .005 * normal, normal, INSIDE)[0] < 0
+    return seen[face] & (Surface(vertices, t).rays(vertices[face] + .005 * normal, normal, INSIDE)[0] < 0)
 
 
 def turned_triangles(model: FaceModel, wrapped: Wrapped) -> int:
