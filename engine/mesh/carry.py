@@ -38,6 +38,7 @@ FURTHEST = 3.        # cm: from the skin, beyond which a loose part stays still
 ROOT = .15           # cm: of a loose part, how much further from the skin than its nearest point still counts as its root
 BESIDE = .25         # cm: a component this near (80 % of it) to the model's lashes or tear line goes with them
 BY_THE_EYE = ('lashes_L', 'lashes_R', 'eye_surface_L', 'eye_surface_R')
+CHUNK = 4096         # vertices of a loose part at a time
 SLITS = (('upper_lip', 'lower_lip'), ('upper_lid_L', 'lower_lid_L'), ('upper_lid_R', 'lower_lid_R'))
 
 
@@ -414,16 +415,18 @@ def _hang(vertices: np.ndarray, triangles: np.ndarray, component: np.ndarray, ki
     n1 /= np.maximum(np.linalg.norm(n1, axis=2, keepdims=True), 1e-12)
     of_root = component[loose[roots]]
     for c in np.unique(of_root):
-        part, mine = loose[component[loose] == c], np.flatnonzero(of_root == c)
-        away, index = (a.reshape(len(part), -1) for a in cKDTree(vertices[loose[roots[mine]]]).query(vertices[part], k=min(4, len(mine))))
-        share = 1 / (away + 1e-3) ** 2
-        share /= share.sum(1, keepdims=True)
-        total = np.zeros((len(part), *out.shape[1:]))
-        for k in range(index.shape[1]):
-            r = mine[index[:, k]]
-            arm = np.broadcast_to((vertices[part] - vertices[loose[roots[r]]])[:, None], total.shape)
-            total += share[:, k, None, None] * (moved[r] + _rotated(n0[r][:, None], n1[r], arm) - arm)
-        out[part] = total
+        whole, mine = loose[component[loose] == c], np.flatnonzero(of_root == c)
+        tree = cKDTree(vertices[loose[roots[mine]]])
+        for part in np.array_split(whole, -(-len(whole) // CHUNK)):
+            away, index = (a.reshape(len(part), -1) for a in tree.query(vertices[part], k=min(4, len(mine))))
+            share = 1 / (away + 1e-3) ** 2
+            share /= share.sum(1, keepdims=True)
+            total = np.zeros((len(part), *out.shape[1:]))
+            for k in range(index.shape[1]):
+                r = mine[index[:, k]]
+                arm = (vertices[part] - vertices[loose[roots[r]]])[:, None]
+                total += share[:, k, None, None] * (moved[r] + _rotated(n0[r][:, None], n1[r], arm) - arm)
+            out[part] = total
 
 
 def _turned_normals(vertices: np.ndarray, own: np.ndarray, corners: np.ndarray, moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

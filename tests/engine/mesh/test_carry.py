@@ -199,6 +199,23 @@ def test_horns_and_a_bag_of_ones_own_stay_smooth(model, piece):
     assert np.isfinite(got).all() and np.abs(got).max() < 1.5 * np.abs(truth).max()
 
 
+def test_bad_faces_do_no_harm(model, piece):
+    """Faces without area, twice, turned over, three to an edge; vertices in no face."""
+    _, offsets = some(model)
+    head = person(model, 9)
+    weights, triangles = cut(model, np.unique(np.concatenate([piece[k] for k in BODY])), 9)
+    vertices, truth, rng = weights @ head, apply(weights, offsets), np.random.default_rng(0)
+    bad = triangles[rng.integers(len(triangles), size=(4, 40))]
+    bad[0, :, 1] = bad[0, :, 0]
+    bad[1] = bad[1][:, ::-1]
+    bad[2, :, 2] = bad[3, :, 0]
+    bad[2] = bad[2][(np.linalg.norm(vertices[bad[2]] - np.roll(vertices[bad[2]], 1, 1), axis=2) < .5).all(1)][:1]
+    lone = vertices[::500] + .01
+    got = carry(model, head, offsets, np.concatenate([vertices, lone]), np.concatenate([triangles, *bad]))
+    error = np.linalg.norm(got[:, :len(vertices)] - truth, axis=2)
+    assert np.isfinite(got).all() and error.mean() < .01 and np.percentile(error.max(0), 98) < .2
+
+
 def test_what_cannot_work_says_so(model, piece):
     _, offsets = some(model)
     rows = piece['skin']
