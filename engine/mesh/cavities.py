@@ -20,10 +20,11 @@ from .intersections import Crosser
 from .laplacian import edges_of
 from .rigid import move, rigid_motion
 from .tetrahedra import Flesh, points_of
-from .untangle import cell_sizes, untangle
+from .untangle import cell_sizes, signed_volumes, untangle
 
 ITERATIONS = 12
 MOVED = 1e-3       # cm: inner points that moved less aren't touched by untangling
+NOTHING = 1e-4     # cm: wall vertices that would move less stay to the bit; an edit smaller than this is none
 REACH = .6         # cm: how the weight of a wall vertex falls with its distance from a rigid piece
 STILL = .02        # cm: a rigid piece's motion smaller than this all over is none
 STEPS = np.arange(1, 9) / 4  # of the skin's mean motion where it was pressed into a rigid piece: tried in turn
@@ -64,9 +65,10 @@ def follow_skin(model: FaceModel, flesh: Flesh, before: np.ndarray, edited: np.n
     cells = flesh.cells
     found = Arap(rest, cells, fixed).solve(targets[None], iterations=ITERATIONS)[0]
     free = ~fixed & (np.linalg.norm(found - rest, axis=1) > MOVED)
-    found = untangle(found, cells, free, cell_sizes(rest, cells))
-    out[flesh.surface] = found[:len(flesh.surface)]
-    out[skin] = edited[skin]
+    found = untangle(found, cells, free, cell_sizes(rest, cells), signed_volumes(rest, cells) <= 0)
+    followed = ~fixed & (np.linalg.norm(found - rest, axis=1) > NOTHING)
+    rows = np.flatnonzero(followed[:len(flesh.surface)])
+    out[flesh.surface[rows]] = found[rows]
     _follow_walls(part, was, out)
     _give_way(model, part, was, out)
     _follow_lids(model, part, was, out)
@@ -164,7 +166,7 @@ def spread_edit(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, 
         for _ in range(SPREAD_ROUNDS):
             values = average @ values
         return values
-    touched = np.abs(edit).max(1) > 0
+    touched = np.abs(edit).max(1) > NOTHING
     own = np.asarray(expressions[index], np.float64) - edit
     size = np.maximum(smooth((own * own).sum(1)), SPREAD_FLOOR ** 2)
     near = touched

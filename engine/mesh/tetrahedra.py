@@ -316,7 +316,8 @@ def _carry(flesh: Flesh, rest: np.ndarray, shapes: np.ndarray) -> np.ndarray:
     level = (surface - shift[:, None]) @ rotation  # as if the head had not moved: ARAP's few turns needn't find the motion of the whole
     targets = np.concatenate([level, np.broadcast_to(rest[~held], (len(level), (~held).sum(), 3))], 1)
     found = Arap(rest, cells, held).solve(targets, iterations=ITERATIONS)
-    return move(np.stack([untangle(x, cells, ~held, size)[~held] for x in found]), rotation, shift)
+    known = signed_volumes(rest, cells) <= 0
+    return move(np.stack([untangle(x, cells, ~held, size, known)[~held] for x in found]), rotation, shift)
 
 
 def points_of(flesh: Flesh, vertices: np.ndarray) -> np.ndarray:

@@ -121,13 +121,17 @@ def relax(points: np.ndarray, cells: np.ndarray, free: np.ndarray, size: np.ndar
     return out
 
 
-def untangle(points: np.ndarray, cells: np.ndarray, free: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """N×3: `points` with the free ones (bool N) near inverted cells moved to right these; fewer are inverted, or it comes back as it was."""
+def untangle(points: np.ndarray, cells: np.ndarray, free: np.ndarray, size: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:
+    """N×3: `points` with the free ones (bool N) near inverted cells moved to right these; fewer are inverted, or it comes back as it was.
+
+    known (bool M): cells that could not be righted before; nothing is moved for them alone.
+    """
     wrong = signed_volumes(points, cells) <= 0
-    if not wrong.any():
+    seeds = wrong if known is None else wrong & ~known
+    if not seeds.any():
         return points
     near = np.zeros(len(points), bool)
-    near[cells[wrong]] = True
+    near[cells[seeds]] = True
     for _ in range(RINGS):
         near[cells[near[cells].any(1)]] = True
     out = relax(points, cells, near & free, size)

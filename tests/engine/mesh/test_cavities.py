@@ -131,9 +131,13 @@ def test_an_edit_is_spread_where_other_shapes_move_alike(head):
 def test_a_spread_edit_keeps_teeth_rigid(head):
     model, _, part, _ = head
     index = model.names.index('jawOpen')
+    edit = np.zeros_like(model.neutral)
+    for name in ('lower_teeth', 'lower_gums', 'tongue'):
+        edit[part[name]] = .2 * model.expressions[index][part[name]]
     edited = model.expressions.copy()
-    edited[index] *= 1.2
-    out = spread_edit(model, model.neutral, edited, index, .2 * model.expressions[index])
+    edited[index] += edit
+    out = spread_edit(model, model.neutral, edited, index, edit)
+    assert (np.abs(out - edited).max((1, 2)) > 0).any()
     for e in range(len(out)):
         was, now = (pdist((model.neutral + x[e])[part['lower_teeth']][::9].astype(np.float64)) for x in (model.expressions, out))
         if e != index:
