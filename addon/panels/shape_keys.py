@@ -80,6 +80,7 @@ class FACEWRIGHT_PT_shape_keys_markers(SubPanel, bpy.types.Panel):
         else:
             text(context, layout, 'The face is found automatically. Where that goes wrong, add markers and drag them into place.', 'INFO')
         row = layout.row(align=True)
+        row.enabled = jobs.running() is None
         row.operator('facewright.add_markers', text='Find All', icon='VIEWZOOM')
         row.operator_menu_enum('facewright.add_marker', 'name', text='Add at Cursor', icon='PIVOT_CURSOR')
         row.operator('facewright.remove_markers', text='', icon='X')
