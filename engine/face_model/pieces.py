@@ -58,6 +58,14 @@ def _contour(model: FaceModel, graph: sparse.csr_matrix, marks: list[int]) -> np
     return np.unique(np.concatenate(out))
 
 
+def slit_contours(model: FaceModel, slit: str) -> tuple[np.ndarray, np.ndarray]:
+    """(upper, lower) vertices along the slit's edges, through the landmarks; the corners are in neither."""
+    graph = face_graph(model.neutral.astype(np.float64), model.faces)
+    upper, lower = (np.unique(np.concatenate([_contour(model, graph, marks) for marks in CONTOURS[slit][k]])) for k in (0, 1))
+    both = np.intersect1d(upper, lower)
+    return np.setdiff1d(upper, both), np.setdiff1d(lower, both)
+
+
 def slit_sides(model: FaceModel, slit: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """(upper, lower, upper rim, lower rim): skin round a slit ('mouth', 'eye_L', 'eye_R') and the parts of its rim, by the landmarks' contours."""
     return _sides(model, face_graph(model.neutral.astype(np.float64), model.faces), slit)

@@ -17,7 +17,7 @@ from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
 from ..face_model.model import FaceModel, triangulate
-from ..face_model.pieces import face_graph, pieces, slit_sides
+from ..face_model.pieces import face_graph, pieces, slit_contours, slit_sides
 from ..render.preview import head_to_camera
 from ..render.rasterise import rasterise
 from .intersections import sample_combinations
@@ -27,6 +27,10 @@ from .normals import vertex_normals
 wp.config.log_level = wp.LOG_ERROR
 
 
+PLACES = np.linspace(0, 1, 11)
+LIDS_GIVE = .4   # of the lids' opening: how much a blink's travel may change so that the lids meet
+LID_FADE = .5    # cm: from the border of the lids inwards, over which that fades in
+RIDERS = 6       # lid vertices that a vertex of lash or eye film rides on
 MOVED = .01  # mm: what moves less is not counted as moved
 FREE = .3   # cm: where a shape moves as far as this, it may be corrected freely
 
@@ -34,7 +38,7 @@ FREE = .3   # cm: where a shape moves as far as this, it may be corrected freely
 @dataclass(frozen=True)
 class ContactOptions:
     """How contacts are settled; all numbers measured here, on ICT's and the built-in head."""
-    poses: int = 60             # random combinations looked at, each with its mirror image, beside the neutral and every shape alone
+    poses: int = 90             # random combinations looked at, each with its mirror image, beside the neutral and every shape alone
     seed: int = 20220           # of those; another than any a test or a bench scores with
     neutral_rounds: int = 12    # for the neutral, which is settled first and by itself
     rounds: int = 5             # for the shapes
@@ -44,10 +48,10 @@ class ContactOptions:
     reach: float = .3           # cm: lids deeper in the eyeball than this are not seen; lips and teeth, twice as deep
     spacing: float = .15        # cm: between the points looked at
     near: float = .8            # cm: teeth, gums and cavities further than this from the lips are not looked at
-    idle: float = .1            # weight of a pose without contact, where the correction should vanish, against one with
-    settled: float = .2         # weight of a pose whose contact is settled already, where the correction should stay
-    single: float = 4.          # how much more than a combination a shape alone counts: artists look at these
-    keeps: float = .9           # of its correction a shape alone keeps each round that it has no contact: so it closes again where it may
+    idle: float = .04           # weight of a pose without contact, where the correction should vanish, against one with
+    settled: float = .4         # weight of a pose whose contact is settled already, where the correction should stay
+    single: float = 2.          # how much more than a combination a shape alone counts: artists look at these
+    keeps: float = .95          # of its correction a shape alone keeps each round that it has no contact: so it closes again where it may
     boldness: float = 1.6       # part of a penetration undone at once
     ridge: float = .005         # weight of a shape's correction where the shape moves .3 cm or more
     spread: float = .4          # membrane against the wanted corrections
@@ -275,16 +279,52 @@ class Pushes:
         return np.where(mass > 1e-9, self.push.numpy() / np.maximum(mass, 1e-9), 0)
 
 
+def meet_lids(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray) -> np.ndarray:
+    """E×V×3 float32: the shapes with eyeBlink's travel over the lids made as much longer or shorter, along the eye, as brings the lids as close
+    together as the model's own blink does on its own neutral. Nothing but lids changes."""
+    out = np.array(expressions, np.float32)
+    part = pieces(model)
+    graph = face_graph(model.neutral.astype(np.float64), model.faces)
+    for side in 'LR':
+        if f'eyeBlink_{side}' not in model.names:
+            continue
+        e = model.names.index(f'eyeBlink_{side}')
+        upper, lower = slit_contours(model, f'eye_{side}')
+        inner, outer = model.landmarks68[{'L': [42, 45], 'R': [39, 36]}[side]]
+        axis = (neutral[outer] - neutral[inner]) / max(np.linalg.norm(neutral[outer] - neutral[inner]), 1e-9)
+        across = neutral[upper].mean(0) - neutral[lower].mean(0)
+        across = (across - axis * (across @ axis)) / max(np.linalg.norm(across - axis * (across @ axis)), 1e-9)
+
+        def heights(vertices, marks):
+            """Height of a lid's edge at 11 places from corner (0) to corner (1)."""
+            along = (vertices[marks] - vertices[inner]) @ axis / max((vertices[outer] - vertices[inner]) @ axis, 1e-9)
+            order = np.argsort(along)
+            return np.interp(PLACES, along[order], ((vertices[marks] - vertices[inner]) @ across)[order])
+        shut, wanted = neutral + out[e], model.neutral + model.expressions[e]
+        excess = heights(shut, upper) - heights(shut, lower) - (heights(wanted, upper) - heights(wanted, lower))
+        travel = np.maximum(heights(neutral, upper) - heights(neutral, lower), .1)
+        factor = np.convolve(np.pad(np.clip(excess / travel, -LIDS_GIVE, LIDS_GIVE), 1, mode='edge'), [.25, .5, .25], 'valid')
+        factor[[0, -1]] = 0
+        rows = part[f'upper_lid_{side}']
+        others = np.setdiff1d(part['skin'], np.concatenate([part[f'upper_lid_{side}'], part[f'lower_lid_{side}']]))
+        inside = np.clip(dijkstra(graph, directed=False, indices=others, min_only=True, limit=LID_FADE)[rows] / LID_FADE, 0, 1)
+        along = (neutral[rows] - neutral[inner]) @ axis / max((neutral[outer] - neutral[inner]) @ axis, 1e-9)
+        more = np.interp(along, PLACES, factor) * inside * inside * (3 - 2 * inside)
+        out[e, rows] += (more[:, None] * out[e, rows]).astype(np.float32)
+    return out
+
+
 def training_poses(names: tuple[str, ...], options: ContactOptions) -> np.ndarray:
-    """K×E weights: the neutral, every shape alone (mouthClose with jawOpen), random combinations and their mirror images."""
+    """K×E weights: the neutral, every shape alone (mouthClose with jawOpen), blinks on their way, random combinations and their mirror images."""
     index = {name: k for k, name in enumerate(names)}
     single = np.eye(len(names))
     if 'mouthClose' in index and 'jawOpen' in index:
         single[index['mouthClose'], index['jawOpen']] = 1
     other = {'_L': '_R', '_R': '_L', 'Left': 'Right', 'Right': 'Left'}
     mirror = [next((index.get(name.removesuffix(a) + b, k) for a, b in other.items() if name.endswith(a)), k) for k, name in enumerate(names)]
+    blinks = single[[k for name, k in index.items() if name.startswith('eyeBlink')]]
     mixed = sample_combinations(names, options.poses, options.seed)
-    return np.concatenate([np.zeros((1, len(names))), single, mixed, mixed[:, mirror]])
+    return np.concatenate([np.zeros((1, len(names))), single, .35 * blinks, .65 * blinks, mixed, mixed[:, mirror]])
 
 
 def settle_contacts(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, options: ContactOptions = ContactOptions(),
@@ -298,6 +338,7 @@ def settle_contacts(model: FaceModel, neutral: np.ndarray, expressions: np.ndarr
     watch(round, neutral, expressions) is called after each round.
     """
     part = pieces(model)
+    given, expressions = np.asarray(expressions, np.float32), meet_lids(model, np.asarray(neutral, np.float64), expressions)
     zone, bodies, contacts = contacts_of(model, neutral, options)
     pushes = Pushes(contacts, len(bodies), neutral)
     owner = np.full(model.vertex_count, -1)     # vertex → the slot it moves with: its own, or its body's
@@ -326,6 +367,7 @@ def settle_contacts(model: FaceModel, neutral: np.ndarray, expressions: np.ndarr
         watch(k, out[0], out[1:])
     total[1:] = _settle(pushes, base, owner, len(bodies), weights, reluctance, lap, (weights > 0) @ pushes.moved_by(rig[1:]), options.rounds, options, seen)
     out = _corrected(neutral, expressions, total, owner)
+    _ride(model, part, np.asarray(neutral, np.float32), given, out)
     return out[0], out[1:], _report(model, out[0], np.c_[np.ones(len(weights)), weights], total, owner)
 
 
@@ -379,6 +421,22 @@ def _settle(pushes: Pushes, base: np.ndarray, owner: np.ndarray, bodies: int, we
         total = total + np.moveaxis(smooth.solve(step * data[:, None]).reshape(slots, unknowns, 3), 1, 0)
         watch(k, total)
     return total
+
+
+def _ride(model: FaceModel, part: dict, neutral: np.ndarray, expressions: np.ndarray, out: np.ndarray) -> None:
+    """Lashes and eye films go (in `out` (1+E)×V×3) where the nearest skin of the lids went."""
+    for side in 'LR':
+        lids = np.concatenate([part[f'upper_lid_{side}'], part[f'lower_lid_{side}']])
+        rows = np.concatenate([part.get(f'{name}_{side}', np.empty(0, np.int32)) for name in ('lashes', 'eye_surface')])
+        if not len(rows):
+            continue
+        distance, near = cKDTree(neutral[lids]).query(neutral[rows], RIDERS)
+        weight = 1 / np.maximum(distance, 1e-3) ** 2
+        weight = (weight / weight.sum(1, keepdims=True)).astype(np.float32)
+        for k, before in enumerate((neutral, *expressions)):
+            went = out[k, lids] - before[lids]
+            if np.abs(went).max() > 1e-5:
+                out[k, rows] += (went[near] * weight[..., None]).sum(1)
 
 
 def _corrected(neutral: np.ndarray, expressions: np.ndarray, total: np.ndarray, owner: np.ndarray) -> np.ndarray:

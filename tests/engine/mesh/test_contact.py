@@ -4,7 +4,7 @@ import pytest
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.model import triangulate
 from facewright.engine.face_model.pieces import pieces
-from facewright.engine.mesh.contact import Contact, ContactOptions, Pushes, grid, outer_shell, settle_contacts, training_poses
+from facewright.engine.mesh.contact import Contact, ContactOptions, Pushes, grid, meet_lids, outer_shell, settle_contacts, training_poses
 from facewright.engine.mesh.intersections import KINDS, count_crossings, find_crossings, sample_combinations
 from facewright.engine.mesh.rigid import rigid_motion
 from facewright.engine.mesh.transfer import transfer_expressions
@@ -49,7 +49,7 @@ def test_the_neutral_is_clean(heads):
 def test_nothing_else_moves(heads):
     model, before, raw, neutral, expressions, report = heads
     part = pieces(model)
-    may = np.concatenate([v for k, v in part.items() if any(s in k for s in ('lip', 'lid', 'socket', 'teeth', 'gums', 'tongue'))])
+    may = np.concatenate([v for k, v in part.items() if any(s in k for s in ('lip', 'lid', 'socket', 'teeth', 'gums', 'tongue', 'lashes', 'eye_surface'))])
     rest = np.setdiff1d(np.arange(model.vertex_count), may)
     assert (neutral[rest] == before[rest]).all() and (expressions[:, rest] == raw[:, rest]).all()
     assert neutral.dtype == expressions.dtype == np.float32 and np.isfinite(neutral).all() and np.isfinite(expressions).all()
@@ -82,6 +82,32 @@ def test_a_head_with_nothing_to_settle_is_returned_as_it_is():
     options = ContactOptions(poses=2, rounds=1, margin=0., lip_margin=0., lip_margin_moving=0.)
     got, shapes, report = settle_contacts(model, neutral, still, options)
     assert np.abs(got - neutral).max() < .02 and np.abs(shapes).max() < 1e-6
+
+
+@pytest.mark.parametrize('stretch', [.8, 1., 1.2])
+def test_lids_meet_on_eyes_of_any_opening(stretch):
+    """Eyes opened wider or less: the blink closes as far as the model's own."""
+    from facewright.engine.face_model.pieces import slit_contours
+    model = load_model()
+    neutral = model.neutral.copy()
+    part = pieces(model)
+    upper, lower = slit_contours(model, 'eye_L')
+    lids = np.concatenate([part['upper_lid_L'], part['lower_lid_L']])
+    middle = neutral[lower, 1].mean()
+    fade = np.exp(-((neutral[lids] - neutral[np.concatenate([upper, lower])].mean(0)) ** 2).sum(1) / 2)
+    neutral[lids, 1] += (stretch - 1) * (neutral[lids, 1] - middle) * fade
+    e = model.names.index('eyeBlink_L')
+    got = meet_lids(model, neutral, model.expressions)
+    others = np.setdiff1d(np.arange(model.vertex_count), np.concatenate([part['upper_lid_L'], part['upper_lid_R']]))
+    assert (got[:, others] == model.expressions[:, others]).all() and (np.delete(got, [e, e + 1], 0) == np.delete(model.expressions, [e, e + 1], 0)).all()
+
+    def gap(vertices):
+        near = np.abs(neutral[lower, 0][None] - neutral[upper, 0][:, None]).argmin(1)
+        middle = np.abs(neutral[upper, 0] - neutral[upper, 0].mean()) < .6
+        return (vertices[upper, 1] - vertices[lower[near], 1])[middle].mean()
+    wanted = gap(model.neutral + model.expressions[e])
+    before, after = gap(neutral + model.expressions[e]) - wanted, gap(neutral + got[e]) - wanted
+    assert abs(after) < max(.35 * abs(before), .01)
 
 
 def test_points_are_pushed_out_of_a_box_and_a_lip():
@@ -124,7 +150,7 @@ def test_training_poses_are_mirrored_and_possible():
     names = load_model().names
     options = ContactOptions(poses=5)
     weights = training_poses(names, options)
-    assert weights.shape == (1 + len(names) + 10, len(names)) and not weights[0].any()
+    assert weights.shape == (1 + len(names) + 4 + 10, len(names)) and not weights[0].any()
     close, opened = names.index('mouthClose'), names.index('jawOpen')
     assert (weights[:, close] <= weights[:, opened]).all()
     assert (weights[-5:, names.index('jawLeft')] == weights[-10:-5, names.index('jawRight')]).all()
