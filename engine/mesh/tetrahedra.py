@@ -31,7 +31,7 @@ from .laplacian import edges_of
 from .rigid import move, rigid_motion
 from .untangle import cell_sizes, relax, signed_volumes, untangle
 
-FORMAT = 1
+FORMAT = 2
 REGIONS = ('mouth', 'nose', 'eye_L', 'eye_R')
 WALLS = {'mouth': 'mouth_socket', 'eye_L': 'eye_socket_L', 'eye_R': 'eye_socket_R'}
 SKIN = ('face', 'head_neck')
@@ -43,7 +43,8 @@ MASK_DEPTH = 1.8            # cm: how deep a mask's skin is filled where no wall
 NOTCH = 4                   # edges: bays in the chosen skin narrower than twice this are filled
 LARGEST = .3                # cm³: TetGen's bound on volume
 OPENINGS = (.03, .05, .1, .2)  # jawOpen for the filling, tried in turn (ICT's lips are free from .03)
-SMOOTHINGS = 30
+UNCROSSINGS = 30            # rounds of smoothing what crosses
+ROUNDING = 60               # steps that make the filling's cells rounder
 RATIO = 1.4                 # TetGen's bound on circumradius to shortest edge
 ITERATIONS = 3              # ARAP turns; more make no difference after untangling (measured)
 _FACES = np.array([[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]])  # outward where the volume is positive
@@ -103,7 +104,7 @@ def _uncrossed(model: FaceModel, triangles: np.ndarray, opening: float) -> np.nd
     edges, n = edges_of(triangles), model.vertex_count
     neighbours = sparse.coo_matrix((np.ones(2 * len(edges)), (edges.ravel(), edges[:, ::-1].ravel())), (n, n)).tocsr()
     degree = np.maximum(np.asarray(neighbours.sum(1)), 1)
-    for _ in range(SMOOTHINGS):
+    for _ in range(UNCROSSINGS):
         pairs = self_crossings(vertices, triangles)
         if not len(pairs):
             return vertices
@@ -300,7 +301,7 @@ def build_flesh(model: FaceModel, regions: tuple[str, ...] = REGIONS, within: np
     rest, local = points[ids], np.searchsorted(ids, cells)
     held = np.arange(len(ids)) < len(surface)
     size = cell_sizes(rest, local)
-    rest = untangle(relax(rest, local, ~held, size, epsilons=(1e-3,), bound=1e9, until_upright=False), local, ~held, size)
+    rest = untangle(relax(rest, local, ~held, size, epsilons=(1e-3,), steps=ROUNDING, bound=1e9, until_upright=False), local, ~held, size)
     tetrahedra = np.where(local < len(surface), surface[np.minimum(local, len(surface) - 1)], local - len(surface) + v).astype(np.int32)
     flesh = Flesh(surface.astype(np.int32), rest[~held], tetrahedra, rest, v)
     points = _carry(flesh, rest, model.neutral[None])[0]

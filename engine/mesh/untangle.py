@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 wp.config.log_level = wp.LOG_ERROR
 
 EPSILONS = (.1, .03, .01, .003)  # ε's fall (measured here)
-STEPS = 60                       # L-BFGS iterations for each
+STEPS = 120                      # L-BFGS iterations for each
 VOLUME_WEIGHT = .1               # λ
 BOUND = 30.                      # c
 RINGS = 2                        # how far round an inverted cell points are moved
