@@ -181,7 +181,7 @@ def apply_head(context: bpy.types.Context, job: HeadJob, folder: str | Path, nam
     folder, report, originals = Path(folder), read_report(folder), job.meshes.objects()
     model = find_model(job.arguments['model'])
     to_head = np.array(report['to_head'], float)
-    name, notes = f'{job.meshes.parts[0].name} Head', _notes(report)
+    name, notes = f'{job.meshes.parts[0].name} Wrapped', _notes(report)
     fit = read_npz(folder / 'wrap.npz', 'wrapped head') if (folder / 'wrap.npz').exists() else None
     if (folder / 'rig.npz').exists():
         rig = read_rig(folder / 'rig.npz')
