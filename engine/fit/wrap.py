@@ -30,7 +30,6 @@ CERTAIN = .45              # weight from which a fitted shape says that the face
 WORTH = .2                 # weight from which a shape then belongs to it
 JUDGING = ModelFitOptions(identity_spread=1., expression_sparse=10.)  # the fit that says so: all it can explains by who it is
 SHUT = .6                  # of the way from open to shut, above which an eye is taken to be shut
-WINK = .9                  # the same for one eye alone
 TELLING = .01              # difference in opening between a shut and an open eye, below which the detector does not tell them apart
 HABIT_LIMIT = .35          # cm: what the detector may be off on a bare head
 TRUSTED = .02              # confidence below which a landmark does not pull
@@ -137,8 +136,8 @@ def locate(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, markers:
 
 
 def closed_eyes(model: FaceModel, fit: ModelFit, head: np.ndarray, triangles: np.ndarray, centre: np.ndarray) -> dict[str, float]:
-    """{eyeBlink_L: 1, …} for the eyes that are shut on the mesh (head N×3): how wide the detector sees them lies nearer to what it sees on the
-    fitted model with lids shut than with lids open."""
+    """{eyeBlink_L: 1, eyeBlink_R: 1} where both eyes are shut on the mesh (head N×3): how wide the detector sees them lies nearer to what it sees
+    on the fitted model with lids shut than with lids open. Of one eye alone it cannot be told: on a bare mesh it errs that much."""
     index = [model.names.index(f'eyeBlink_{side}') for side in 'LR']
     faces = triangulate(model.faces[visible_faces(model)])
     open_ = fit.vertices - np.tensordot(fit.weights[index], model.expressions[index], 1)
@@ -149,9 +148,8 @@ def closed_eyes(model: FaceModel, fit: ModelFit, head: np.ndarray, triangles: np
     here, wide, none = (np.array([opening(s[2][landmark_sets()[name]]) for name in ('left_eye', 'right_eye')]) for s in seen)
     if (wide - none).min() < TELLING:
         return {}
-    if (wide - here).sum() / (wide - none).sum() > SHUT:
-        return {'eyeBlink_L': 1., 'eyeBlink_R': 1.}
-    return {f'eyeBlink_{side}': 1. for side, way in zip('LR', (wide - here) / (wide - none)) if way > WINK}
+    closed = (wide - here).sum() / (wide - none).sum() > SHUT
+    return {'eyeBlink_L': 1., 'eyeBlink_R': 1.} if closed else {}
 
 
 def opening(loop: np.ndarray) -> float:
