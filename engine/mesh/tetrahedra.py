@@ -6,7 +6,7 @@ modelled behind the sockets, and what is kept is closed whatever was chosen. (Cu
 needs a cap that crosses neither socket nor nostril, for every model and mask.) Nostrils are part of the skin: the nose is filled
 between its outer and its inner skin.
 
-A filling is made where the surface does not cross itself (papers' neutral: closed lips do): the mouth a little open, what still
+A filling is made where the surface does not cross itself (ICT's closed lips do, the built-in head's lids too): the mouth a little open, what still
 crosses smoothed apart; then it is carried back to the neutral, as to any other shape, by ARAP with the surface fixed.
 A tetrahedron with all corners on the surface can't be righted when an expression inverts it: edges through the flesh from surface
 to surface are split, so none remains; after ARAP the inner points near inverted cells are moved to right them (untangle.py).

@@ -26,8 +26,8 @@ def test_flesh(shared_data, table):
     for name in ('builtin', shared_data / 'ict-facekit.tar.xz'):
         model = load_model(name)
         filling, _ = best(2, lambda: fill_head(model))
-        building, flesh = best(2, lambda: build_flesh(model))
-        carrying, report = best(2, lambda: inversion_report(flesh, model.neutral, model.expressions, model.names))
+        building, flesh = best(1, lambda: build_flesh(model))
+        carrying, report = best(1, lambda: inversion_report(flesh, model.neutral, model.expressions, model.names))
         edited = model.neutral.astype(np.float64)
         edited[model.regions['face']] += .3 * model.expressions[model.names.index('mouthPucker')][model.regions['face']]
         following, _ = best(3, lambda: follow_skin(model, flesh, model.neutral.astype(np.float64), edited))
