@@ -157,32 +157,38 @@ def unfold(before: np.ndarray, after: np.ndarray, triangles: np.ndarray, finder:
     for bit. finder: Folds(before, triangles), where there is one already.
     """
     finder = finder or Folds(before, triangles)
-    out, corners = push_apart(after, finder)
+    out, corners = push_apart(after, finder, True)
     best, fewest, loose, pushed = out, finder.count(out), Loose(before), out
     for _ in range(ROUNDS):
         if not fewest:
             break
         loose.spread(corners, STIFFEN)
-        out, corners = push_apart(loose.stiffened(pushed), finder)
+        out, corners = push_apart(loose.stiffened(pushed), finder, True)
         left = finder.count(out)
         if left < fewest:
             best, fewest = out, left
     return best, fewest
 
 
-def push_apart(vertices: np.ndarray, finder: Folds) -> tuple[np.ndarray, np.ndarray]:
+def push_apart(vertices: np.ndarray, finder: Folds, thorough: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """(V×3, the corners of what is still folded): surfaces of `vertices` that face each other and went a little through each other (lips)
-    put apart, out of one another and no further; as far as that helps."""
-    flips, pairs = finder.flipped(vertices), finder.crossings(vertices)
-    for _ in range(PUSHES):
-        if not len(pairs):
-            break
-        tried = _pushed(vertices, finder.triangles, pairs, finder.neighbours)
-        now = finder.flipped(tried), finder.crossings(tried)
-        if now[0].sum() + len(now[1]) >= flips.sum() + len(pairs):
-            break
-        vertices, (flips, pairs) = tried, now
-    return vertices, np.unique(np.concatenate([finder.triangles[flips].ravel(), finder.triangles[pairs].ravel()]))
+    put apart, out of one another and no further; as far as that helps. thorough: where that is not enough, also what crossed before."""
+    best, fewest = vertices, finder.count(vertices)
+    for crossings in (finder.crossings, lambda v: self_crossings(v, finder.triangles))[:1 + thorough]:
+        tried, pairs = vertices, crossings(vertices)
+        left = finder.flipped(vertices).sum() + len(pairs)
+        for _ in range(PUSHES):
+            if not fewest or not len(pairs):
+                break
+            further = _pushed(tried, finder.triangles, pairs, finder.neighbours)
+            pairs, before = crossings(further), left
+            left = finder.flipped(further).sum() + len(pairs)
+            if left >= before:
+                break
+            tried, folds = further, finder.count(further)
+            if folds < fewest:
+                best, fewest = tried, folds
+    return best, finder.corners(best)
 
 
 class Loose:
