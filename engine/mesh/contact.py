@@ -212,7 +212,8 @@ def contacts_of(model: FaceModel, neutral: np.ndarray, options: ContactOptions) 
         corners, weights = grid(patch(movers[~deep[movers]], 2), model.neutral, options.spacing)
         close = within(corners, weights, others[~deep[others]])
         corners, weights, wall = corners[close], weights[close], patch(others, 2)
-        out.append(Contact(corners, weights, wall, ~deep[wall].any(1), .5, .5, -1, (options.lip_margin, options.lip_margin_moving), np.tile([0, down, 0], (len(corners), 1))))
+        out.append(Contact(corners, weights, wall, ~deep[wall].any(1), .5, .5, -1, (options.lip_margin, options.lip_margin_moving),
+                           np.tile([0, down, 0], (len(corners), 1))))
     mouth = patch(np.concatenate([above, below]))
     for jaw, names in (('upper', ('upper_teeth', 'upper_gums')), ('lower', ('lower_teeth', 'lower_gums', 'tongue'))):
         rows = np.concatenate([part[name] for name in names if name in part] or [np.empty(0, np.int32)])
@@ -255,7 +256,8 @@ class Pushes:
             mesh = meshes.setdefault(c.wall.tobytes(), None) or wp.Mesh(self.points, wp.array(wall.numpy().ravel(), dtype=wp.int32, device='cpu'))
             meshes[c.wall.tobytes()] = mesh
             self.queries.append((mesh, local(c.corners), wp.array(c.weights.astype(np.float32), dtype=wp.vec3, device='cpu'), wall,
-                                 wp.array(c.solid.astype(np.int32), dtype=wp.int32, device='cpu'), c.margin, c.share, c.yields, count + c.body if c.body >= 0 else -1,
+                                 wp.array(c.solid.astype(np.int32), dtype=wp.int32, device='cpu'), c.margin, c.share, c.yields,
+                                 count + c.body if c.body >= 0 else -1,
                                  None if c.outwards is None else wp.array(c.outwards.astype(np.float32), dtype=wp.vec3, device='cpu')))
 
     def moved_by(self, offsets: np.ndarray) -> np.ndarray:
@@ -271,10 +273,13 @@ class Pushes:
         self.push.zero_()
         self.mass.zero_()
         for mesh, corners, weights, wall, solid, margin, share, yields, body, outwards in [query for query, ask in zip(self.queries, asked) if ask]:
+            last = [share, yields, body, self.push, self.mass]
             if outwards is None:
-                wp.launch(_push_apart, dim=len(corners), device='cpu', inputs=[mesh.id, self.points, corners, weights, wall, solid, reach, margin[moving], share, yields, body, self.push, self.mass])
+                wp.launch(_push_apart, dim=len(corners), device='cpu', inputs=[
+                    mesh.id, self.points, corners, weights, wall, solid, reach, margin[moving], *last])
             else:
-                wp.launch(_push_back, dim=len(corners), device='cpu', inputs=[mesh.id, self.points, corners, weights, outwards, wall, solid, 2. * reach, margin[moving], share, yields, body, self.push, self.mass])
+                wp.launch(_push_back, dim=len(corners), device='cpu', inputs=[
+                    mesh.id, self.points, corners, weights, outwards, wall, solid, 2. * reach, margin[moving], *last])
         mass = self.mass.numpy()[:, None]
         return np.where(mass > 1e-9, self.push.numpy() / np.maximum(mass, 1e-9), 0)
 
@@ -332,8 +337,9 @@ def settle_contacts(model: FaceModel, neutral: np.ndarray, expressions: np.ndarr
                     ) -> tuple[np.ndarray, np.ndarray, dict]:
     """(neutral V×3, expressions E×V×3 float32, report): the rig (cm) with its contacts settled.
 
-    Lips and lids, the sockets behind them, and the jaws (rigidly) move; every other vertex is returned bit for bit. report (mm, over the
-    training poses): moved, skin_moved, seen_moved (vertices; all, skin, skin seen from outside in the neutral), furthest, furthest_skin,
+    First eyeBlink's travel is set so that the lids meet (meet_lids). Lips and lids, the sockets behind them, lashes and eye films with the
+    lids, and the jaws (rigidly) move; every other vertex is returned bit for bit. report (mm, over the
+    training poses, of what the contacts moved): moved, skin_moved, seen_moved (vertices; all, skin, skin seen from outside in the neutral), furthest, furthest_skin,
     furthest_seen, typical_seen (95 % of the seen ones that move, move less).
     watch(round, neutral, expressions) is called after each round.
     """
@@ -354,18 +360,19 @@ def settle_contacts(model: FaceModel, neutral: np.ndarray, expressions: np.ndarr
     weights = training_poses(model.names, options)
     rig = np.concatenate([neutral[None], expressions]).astype(np.float64)[:, pushes.rows]
     total = np.zeros((len(model.names) + 1, len(zone) + len(bodies), 3))
-    first = np.ones((1, 1))
-    total[:1] = _settle(pushes, rig[:1], owner, len(bodies), first, np.full((1, total.shape[1]), options.ridge), lap, np.ones((1, len(contacts)), bool), options.neutral_rounds, options, lambda k, t: None)
+    total[:1] = _settle(pushes, rig[:1], owner, len(bodies), np.ones((1, 1)), np.full((1, total.shape[1]), options.ridge), lap,
+                        np.ones((1, len(contacts)), bool), options.neutral_rounds, options, lambda k, found: None)
     reluctance = options.ridge * (FREE / np.clip(_freedom(model, expressions, zone, len(bodies)), 1e-4, FREE)) ** 2
-    start = np.concatenate([rig[:1], rig[1:]])
-    start[0, owner[pushes.rows] >= 0] += total[0, owner[pushes.rows][owner[pushes.rows] >= 0]]
-    base = np.tensordot(weights, start[1:], 1) + start[0]
+    follows = owner[pushes.rows]
+    start = rig[0] + np.where(follows[:, None] >= 0, total[0, follows], 0)
+    base = np.tensordot(weights, rig[1:], 1) + start
 
     def seen(k, found):
         total[1:] = found
         out = _corrected(neutral, expressions, total, owner)
         watch(k, out[0], out[1:])
-    total[1:] = _settle(pushes, base, owner, len(bodies), weights, reluctance, lap, (weights > 0) @ pushes.moved_by(rig[1:]), options.rounds, options, seen)
+    total[1:] = _settle(pushes, base, owner, len(bodies), weights, reluctance, lap, (weights > 0) @ pushes.moved_by(rig[1:]),
+                        options.rounds, options, seen)
     out = _corrected(neutral, expressions, total, owner)
     _ride(model, part, np.asarray(neutral, np.float32), given, out)
     return out[0], out[1:], _report(model, out[0], np.c_[np.ones(len(weights)), weights], total, owner)
@@ -394,6 +401,7 @@ def _settle(pushes: Pushes, base: np.ndarray, owner: np.ndarray, bodies: int, we
     goes = np.concatenate([np.where(follows < slots - bodies, follows, -1), slots - bodies + np.arange(bodies)])   # Pushes' slot → ours
     total = np.zeros((unknowns, slots, 3))
     hit = np.zeros((poses, slots), bool)
+    alone = (weights != 0).sum(1) <= 2
     outer = (weights[:, :, None] * weights[:, None, :]).reshape(poses, -1)
     for k in range(rounds):
         now = np.tensordot(weights, total, 1)
@@ -404,12 +412,12 @@ def _settle(pushes: Pushes, base: np.ndarray, owner: np.ndarray, bodies: int, we
             push[p, goes[goes >= 0]] = pushes(points, options.reach, asked[p], poses > 1)[goes >= 0]
         new = (push != 0).any(2)
         hit |= new
-        keeps = np.where(new, 1., np.where((weights != 0).sum(1) <= 2, options.keeps, 1.)[:, None])[..., None]
+        keeps = np.where(new, 1., np.where(alone, options.keeps, 1.)[:, None])[..., None]
         wanted = np.where(hit[..., None], keeps * now + options.boldness * push, 0)
         some = np.flatnonzero(hit.any(0))
         if not len(some):
             break
-        a = np.where(new[:, some], 1., np.where(hit[:, some], options.settled, options.idle)) * np.where((weights != 0).sum(1) <= 2, options.single, 1.)[:, None]
+        a = np.where(new[:, some], 1., np.where(hit[:, some], options.settled, options.idle)) * np.where(alone, options.single, 1.)[:, None]
         normal = (a.T @ outer).reshape(len(some), unknowns, unknowns)
         normal[:, np.arange(unknowns), np.arange(unknowns)] += reluctance[:, some].T
         right = np.einsum('ps,pu,psd->sud', a, weights, wanted[:, some], optimize=True)
