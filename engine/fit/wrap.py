@@ -37,6 +37,7 @@ SEEN_FROM = [(yaw, pitch) for pitch in (-35, 0, 35) for yaw in range(-90, 91, 30
 SIGHT = 400                # pixels of the pictures that say what lies outside
 CLOSE_SIGHT = 900          # pixels of the pictures that say which vertices do: about a quarter of a millimetre each
 FEWEST_MARKERS = 4
+MARKER_WORTH = 10.         # detected landmarks that a placed marker counts for
 INSIDE = 1.5               # cm
 
 
@@ -220,17 +221,19 @@ def lay(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, found: Loca
     all_triangles = triangulate(model.faces)
     triangles = of[all_triangles[(of[all_triangles] >= 0).all(1)]]
     rows, targets = np.zeros((0, 3), int), np.zeros((0, 3))
-    weights = np.zeros((0, 3))
+    weights, worth = np.zeros((0, 3)), np.zeros(0)
     if found.points is not None:
         sure = np.flatnonzero((landmarks.confidence * found.confidence > TRUSTED) & (of[landmarks.triangles] >= 0).all(1) & (np.arange(len(landmarks.weights)) < 468))
         rows, weights, targets = of[landmarks.triangles[sure]], landmarks.weights[sure].astype(np.float64), fit.to_head(found.points[sure])
+        worth = np.ones(len(sure))
     if markers:
         pinned = sorted(markers)
         at = of[model.landmarks68[pinned]]
         rows, weights = np.concatenate([rows, np.repeat(at[:, None], 3, 1)]), np.concatenate([weights, np.tile((1., 0, 0), (len(at), 1))])
         targets = np.concatenate([targets, fit.to_head(np.stack([markers[p] for p in pinned]))])
+        worth = np.concatenate([worth, np.full(len(at), MARKER_WORTH)])
     done = register(fit.vertices[skin], triangles.astype(np.int32), fit.to_head(found.vertices), found.triangles, (rows.astype(np.int32), weights), targets,
-                    RegistrationOptions(), progress=report)
+                    RegistrationOptions(weights=np.isin(skin, piece['skin']).astype(float), landmark_weights=worth), progress=report)
     vertices = ride_along(model, fit.vertices, skin, done.vertices)
     distance = np.full(model.vertex_count, np.inf)
     distance[skin] = np.where(done.matched, done.distance, np.inf)
@@ -294,26 +297,36 @@ def fit_numbers(model: FaceModel, wrapped: Wrapped) -> dict[str, float]:
     """Distances in mm both ways over the narrow face: median and 95 %; how many of the skin's triangles are turned over, and how
     many of them or of new self-crossings the registration itself counts.
 
-    Model → mesh: the narrow face's vertices that lie outside (see `outer_face`) and were not left over a hole or the mesh's border;
-    `all` counts the insides of nostrils and lips as well, which most scans do not have. Mesh → model: the mesh's vertices whose nearest
-    point on the wrapped model lies on its narrow face, inside its border.
+    Model → mesh: by area, over the narrow face where it is seen from outside (`outer_face`) and was not left over a hole or the mesh's border;
+    `all` counts the whole of it, the insides of nostrils and lips too, which most scans do not have. Mesh → model: the mesh's vertices whose
+    nearest point on the wrapped model lies on its narrow face, inside its border.
     """
     surface = wrapped.skin
     head, found_triangles = surface.vertices, surface.triangles
     face = model.regions['narrow_face']
     triangle, barycentric, _, distance = surface.closest(wrapped.vertices[face])
     inner = ~on_border(border_vertices(found_triangles, len(head)), found_triangles[triangle], barycentric)
-    forward = 10 * distance[inner & outer_face(model, wrapped.vertices)]
     t = triangulate(model.faces)
     narrow = np.isin(t, face).all(1)
+    area = mass(wrapped.vertices, t[narrow])[face]
     own = Surface(wrapped.vertices, t[narrow])
     used = np.unique(found_triangles)
     triangle, barycentric, _, back = own.closest(head[used], .6)
     hit = triangle >= 0
     hit[hit] &= ~on_border(border_vertices(t[narrow], len(wrapped.vertices)), t[narrow][triangle[hit]], barycentric[hit])
-    numbers = {'model_to_mesh': forward, 'model_to_mesh_all': 10 * distance, 'mesh_to_model': 10 * back[hit]}
-    out = {f'{k}_{name}_mm': round(float(np.percentile(v, q)), 4) if len(v) else None for k, v in numbers.items() for name, q in (('median', 50), ('95', 95))}
+    numbers = {'model_to_mesh': (distance, area * (inner & outer_face(model, wrapped.vertices))), 'model_to_mesh_all': (distance, area),
+               'mesh_to_model': (back[hit], np.ones(hit.sum()))}
+    out = {f'{k}_{name}_mm': quantile(10 * v, w, q) for k, (v, w) in numbers.items() for name, q in (('median', .5), ('95', .95))}
     return out | {'turned_triangles': turned_triangles(model, wrapped), 'folds': wrapped.folds}
+
+
+def quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float | None:
+    """The value below which `share` of the weight lies; None where there is no weight."""
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    if not len(values) or total[-1] <= 0:
+        return None
+    return round(float(values[order][min(np.searchsorted(total, share * total[-1]), len(values) - 1)]), 4)
 
 
 def outer_face(model: FaceModel, vertices: np.ndarray) -> np.ndarray:
