@@ -186,12 +186,21 @@ def seen_landmarks(landmarks: ModelLandmarks, vertices: np.ndarray, weights: np.
 
 
 def _bounded(a: np.ndarray, b: np.ndarray, first: int, last: int) -> np.ndarray:
-    """argmin ½xᵀAx − bᵀx with x[first:last] in [0, 1]."""
-    from scipy.optimize import lsq_linear
-    root = np.linalg.cholesky(a + 1e-9 * np.trace(a) / len(a) * np.eye(len(a)))
-    low, high = np.full(len(b), -np.inf), np.full(len(b), np.inf)
-    low[first:last], high[first:last] = 0, 1
-    return lsq_linear(root.T, np.linalg.solve(root, b), (low, high), tol=1e-8, max_iter=60).x
+    """argmin ½xᵀAx − bᵀx with x[first:last] ≥ 0: non-negative least squares in those after the others are eliminated. What comes out above 1 is
+    set to 1, and the others follow."""
+    from scipy.linalg import cho_factor, cho_solve
+    from scipy.optimize import nnls
+    a = a + 1e-9 * np.trace(a) / len(a) * np.eye(len(a))
+    bound = np.zeros(len(b), bool)
+    bound[first:last] = True
+    factor = cho_factor(a[~bound][:, ~bound])
+    x = np.zeros(len(b))
+    if bound.any():
+        coupling = a[bound][:, ~bound]
+        left = np.linalg.cholesky(a[bound][:, bound] - coupling @ cho_solve(factor, coupling.T))
+        x[bound] = np.minimum(nnls(left.T, np.linalg.solve(left, b[bound] - coupling @ cho_solve(factor, b[~bound])))[0], 1)
+    x[~bound] = cho_solve(factor, b[~bound] - a[~bound][:, bound] @ x[bound])
+    return x
 
 
 def _rescaled(rotation, translation, scale, wanted, vertices):
