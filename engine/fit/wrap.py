@@ -37,8 +37,7 @@ SEEN_FROM = [(yaw, pitch) for pitch in (-35, 0, 35) for yaw in range(-90, 91, 30
 SIGHT = 400                # pixels of the pictures that say what lies outside
 CLOSE_SIGHT = 900          # pixels of the pictures that say which vertices do: about a quarter of a millimetre each
 FEWEST_MARKERS = 4
-LIPS_WORTH = 10.           # other landmarks that one on the lips counts for: closest points tell little of their rims
-MARKER_WORTH = 10.         # other landmarks that a placed marker counts for
+MARKER_WORTH = 10.         # detected landmarks that a placed marker counts for in the registration
 INSIDE = 1.5               # cm
 
 
@@ -226,7 +225,7 @@ def lay(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, found: Loca
     if found.points is not None:
         sure = np.flatnonzero((landmarks.confidence * found.confidence > TRUSTED) & (of[landmarks.triangles] >= 0).all(1) & (np.arange(len(landmarks.weights)) < 468))
         rows, weights, targets = of[landmarks.triangles[sure]], landmarks.weights[sure].astype(np.float64), fit.to_head(found.points[sure])
-        worth = np.where(np.isin(sure, landmark_sets()['lips']), LIPS_WORTH, 1.)
+        worth = np.ones(len(sure))
     if markers:
         pinned = sorted(markers)
         at = of[model.landmarks68[pinned]]
