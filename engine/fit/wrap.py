@@ -26,7 +26,7 @@ from .scan_landmarks import bare, find_face, look_at, look_round
 
 UNITS = {'mm': .1, 'cm': 1., 'dm': 10., 'in': 2.54, 'm': 100.}  # cm a unit
 UNIT_SLACK = .2            # natural logarithm: a head this much off the usual size still tells its unit
-CERTAIN = .45              # weight from which a fitted shape says that the face makes an expression, not that the person looks so
+CERTAIN = .55              # weight from which a fitted shape says that the face makes an expression, not that the person looks so
 WORTH = .2                 # weight from which a shape then belongs to it
 JUDGING = ModelFitOptions(identity_spread=1., expression_sparse=10.)  # the fit that says so: all it can explains by who it is
 SHUT = .6                  # of the way from open to shut, above which an eye is taken to be shut
