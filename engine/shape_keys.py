@@ -5,8 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from .errors import FacewrightError
 from .face_model.gaze import sphere_centre
@@ -16,6 +14,7 @@ from .fit.wrap import Wrapped, at_rest, fit_numbers, unit_of, wrap_mesh
 from .mesh.carry import carry
 from .mesh.closest import Surface
 from .mesh.contact import settle_contacts
+from .mesh.laplacian import components
 from .mesh.lids import lids_over_eyeballs
 from .mesh.rigid import rigid_motion
 from .mesh.transfer import transfer_expressions
@@ -103,8 +102,7 @@ def sealed(model: FaceModel, wrapped: Wrapped, rig: Rig) -> list[str]:
     """A sentence where the mesh's lips are one surface, so that no shape can part them: looking into the open mouth one still meets skin."""
     jaw = rig.expressions[rig.names.index('jawOpen')]
     vertices, t = rig.neutral + jaw, triangulate(rig.faces)
-    edges = np.concatenate([t[:, [0, 1]], t[:, [1, 2]]])
-    component = connected_components(coo_matrix((np.ones(len(edges)), edges.T), (len(vertices),) * 2), directed=False)[1]
+    component = components(len(vertices), t)
     body = component == np.bincount(component[t[:, 0]]).argmax()
     upper, lower = wrapped.vertices[model.landmarks68[[61, 62, 63]]], wrapped.vertices[model.landmarks68[[67, 66, 65]]]
     lower = lower + model.expressions[model.names.index('jawOpen')][model.landmarks68[[67, 66, 65]]]

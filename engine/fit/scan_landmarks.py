@@ -61,7 +61,7 @@ def bare(count: int) -> np.ndarray:
     return np.broadcast_to(np.asarray(BARE), (count, 3))
 
 
-def find_face(vertices: np.ndarray, triangles: np.ndarray, reference: np.ndarray, colours: np.ndarray | None = None, name: str = 'The mesh'
+def find_face(vertices: np.ndarray, triangles: np.ndarray, reference: np.ndarray, name: str = 'The mesh'
               ) -> tuple[np.ndarray, np.ndarray, float]:
     """(rotation 3×3, translation 3, scale) of the mesh into head space: head = scale · R · mesh + t.
 
@@ -72,7 +72,7 @@ def find_face(vertices: np.ndarray, triangles: np.ndarray, reference: np.ndarray
     centre = (corners.mean(1) * area[:, None]).sum(0) / area.sum()
     radius = float(np.sqrt((area * ((corners.mean(1) - centre) ** 2).sum(1)).sum() / area.sum())) * 1.9
     middle, size, focal = (SEARCH_SIZE / 2, SEARCH_SIZE / 2), (SEARCH_SIZE, SEARCH_SIZE), SEARCH_SIZE / 22. * DISTANCE
-    paint = bare(len(vertices)) if colours is None else colours
+    paint = bare(len(vertices))
     steps = [[w for r in (0, 90, -90, 180, 45, -45) for w in whole(size, math.radians(r))], tiles(size, 2)]
     best, ways = None, directions()
     for many in (ways[:6], ways[6:]):

@@ -13,7 +13,7 @@ from ..face_model.paint import visible_faces
 from ..face_model.pieces import pieces
 from ..footage.landmark_sets import landmark_sets
 from ..mesh.closest import Surface
-from ..mesh.laplacian import mass
+from ..mesh.laplacian import components, mass
 from ..mesh.normals import vertex_normals
 from ..mesh.registration import RegistrationOptions, register
 from ..mesh.rigid import rigid_motion
@@ -69,7 +69,7 @@ def wrap_mesh(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, marke
     taken to be at rest. Raises FacewrightError where no face, or more than one, is found.
     """
     located = locate(model, landmarks, mesh, markers, expression, lambda f: report(.5 * f, 'Finding the face'))
-    return lay(model, landmarks, mesh, located, markers, lambda f: report(.5 + .5 * f, 'Wrapping the model'))
+    return lay(model, landmarks, located, markers, lambda f: report(.5 + .5 * f, 'Wrapping the model'))
 
 
 @dataclass(frozen=True)
@@ -185,8 +185,6 @@ def detector_habit(model: FaceModel, landmarks: ModelLandmarks, fit: ModelFit, c
 
 def skin_triangles(head: np.ndarray, triangles: np.ndarray, centre: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, bool]:
     """(triangles that can be seen from outside and hang together with the face, whether they are wound inwards). head N×3 in head space."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
     seen = np.zeros(len(triangles), bool)
     outward = 0
     for yaw, pitch in SEEN_FROM:
@@ -198,8 +196,7 @@ def skin_triangles(head: np.ndarray, triangles: np.ndarray, centre: np.ndarray, 
             corner = camera[triangles[hit]]
             normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
             outward += float(np.sum(-(normal * corner.mean(1)).sum(1)))
-    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]]])
-    _, component = connected_components(coo_matrix((np.ones(len(edges)), edges.T), (len(head),) * 2), directed=False)
+    component = components(len(head), triangles)
     of_triangle = component[triangles[:, 0]]
     surface = Surface(head, triangles[seen])
     under = np.bincount(of_triangle[seen][surface.closest(reference[:468])[0]], minlength=component.max() + 1)
@@ -211,15 +208,21 @@ def skin_triangles(head: np.ndarray, triangles: np.ndarray, centre: np.ndarray, 
     return triangles[corner_seen[triangles].all(1) & together[of_triangle]], outward < 0
 
 
-def lay(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, found: Located, markers: dict[int, np.ndarray] | None,
-        report: Callable[[float], None]) -> Wrapped:
-    """Register the model's skin onto the mesh from the fitted linear model; sockets follow, rigid pieces ride along."""
-    piece, fit = pieces(model), found.fit
+def body(model: FaceModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Skin and sockets, which hang together: (their vertices S, V: the place of each vertex among them or −1, T×3 int32 triangles of them)."""
+    piece = pieces(model)
     skin = np.unique(np.concatenate([piece[k] for k in ('skin', 'mouth_socket', 'eye_socket_L', 'eye_socket_R') if k in piece]))
     of = np.full(model.vertex_count, -1)
     of[skin] = np.arange(len(skin))
-    all_triangles = triangulate(model.faces)
-    triangles = of[all_triangles[(of[all_triangles] >= 0).all(1)]]
+    t = of[triangulate(model.faces)]
+    return skin, of, t[(t >= 0).all(1)].astype(np.int32)
+
+
+def lay(model: FaceModel, landmarks: ModelLandmarks, found: Located, markers: dict[int, np.ndarray] | None,
+        report: Callable[[float], None]) -> Wrapped:
+    """Register the model's skin onto the mesh from the fitted linear model; sockets follow, rigid pieces ride along."""
+    piece, fit = pieces(model), found.fit
+    skin, of, triangles = body(model)
     rows, targets = np.zeros((0, 3), int), np.zeros((0, 3))
     weights, worth = np.zeros((0, 3)), np.zeros(0)
     if found.points is not None:
@@ -232,7 +235,7 @@ def lay(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, found: Loca
         rows, weights = np.concatenate([rows, np.repeat(at[:, None], 3, 1)]), np.concatenate([weights, np.tile((1., 0, 0), (len(at), 1))])
         targets = np.concatenate([targets, fit.to_head(np.stack([markers[p] for p in pinned]))])
         worth = np.concatenate([worth, np.full(len(at), MARKER_WORTH)])
-    done = register(fit.vertices[skin], triangles.astype(np.int32), fit.to_head(found.vertices), found.triangles, (rows.astype(np.int32), weights), targets,
+    done = register(fit.vertices[skin], triangles, fit.to_head(found.vertices), found.triangles, (rows.astype(np.int32), weights), targets,
                     RegistrationOptions(weights=np.isin(skin, piece['skin']).astype(float), landmark_weights=worth), progress=report)
     vertices = ride_along(model, fit.vertices, skin, done.vertices)
     distance = np.full(model.vertex_count, np.inf)
@@ -279,12 +282,7 @@ def at_rest(model: FaceModel, wrapped: Wrapped) -> np.ndarray:
     if not wrapped.made.any():
         return wrapped.vertices
     rest = wrapped.fit.vertices - np.tensordot(wrapped.made, model.expressions.astype(np.float64), 1)
-    piece = pieces(model)
-    skin = np.unique(np.concatenate([piece[k] for k in ('skin', 'mouth_socket', 'eye_socket_L', 'eye_socket_R') if k in piece]))
-    of = np.full(model.vertex_count, -1)
-    of[skin] = np.arange(len(skin))
-    t = triangulate(model.faces)
-    t = of[t[(of[t] >= 0).all(1)]].astype(np.int32)
+    skin, _, t = body(model)
     change = rest[skin].astype(np.float64) - wrapped.fit.vertices[skin]
     still = np.linalg.norm(change, axis=1) < STILL
     transfer = Transfer(wrapped.fit.vertices[skin], t, wrapped.vertices[skin], still, ANCHOR * mass(wrapped.vertices[skin], t))

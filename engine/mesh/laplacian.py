@@ -46,6 +46,12 @@ def cotangent_laplacian(vertices: np.ndarray, triangles: np.ndarray) -> sparse.c
     return weighted_laplacian(edges, cot.T.ravel(), len(vertices))
 
 
+def components(count: int, cells: np.ndarray) -> np.ndarray:
+    """count int32: number of the connected component of each vertex (cells C×k, k ≥ 2)."""
+    edges = edges_of(cells)
+    return sparse.csgraph.connected_components(sparse.coo_matrix((np.ones(len(edges)), edges.T), (count, count)), directed=False)[1]
+
+
 def mass(vertices: np.ndarray, cells: np.ndarray) -> np.ndarray:
     """V float64: each vertex's share of its triangles' area (cells T×3, cm²) or tetrahedra's volume (M×4, cm³); 0 for unused vertices."""
     corners = vertices[cells].astype(np.float64)

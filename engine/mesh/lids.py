@@ -3,11 +3,10 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
 from ..face_model.gaze import sphere_centre
 from .closest import Surface
-from .laplacian import edges_of
+from .laplacian import components, edges_of
 
 MOVING = ('eyeBlink', 'eyeSquint', 'eyeWide', 'eyeLook', 'cheekSquint', 'browDown')  # shapes that move lids, without their side
 CLEAR = .02          # cm: how far off the eyeball a lid stays, unless it is nearer at rest
@@ -21,8 +20,7 @@ SPREADING = 8        # rounds: a push is shared with so many rings of neighbours
 
 def eyeballs(vertices: np.ndarray, triangles: np.ndarray, centres: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """{side: vertex indices} of the round component near each centre (3, cm) of a mesh N×3, T×3; sides without one are left out."""
-    edges = edges_of(triangles)
-    component = connected_components(sparse.coo_matrix((np.ones(len(edges)), edges.T), (len(vertices),) * 2), directed=False)[1]
+    component = components(len(vertices), triangles)
     used = np.zeros(len(vertices), bool)
     used[triangles] = True
     out = {}

@@ -16,17 +16,20 @@ from .shared import VERSION, Task, Value, results, writable_folder
 OPENED = .08   # part of the bar until the model and the mesh are read
 
 
-def _open_model(source: str, clock: Clock, landmarks: bool = False, until: float = OPENED):
+def _open_model(source: str, clock: Clock, landmarks: bool = False):
     """The model, and its landmarks where asked for: a generator of Progress."""
     from ..face_model import load_model
     for fraction in (reading := Value(listen(lambda report: load_model(source, report)))):
-        yield clock.at(until * (.5 if landmarks else 1.) * fraction, 'Reading the face model')
-    if not landmarks:
-        return reading.value, None
+        yield clock.at(OPENED * .5 * fraction, 'Reading the face model')
+    return reading.value, (yield from _landmarks(reading.value, clock)) if landmarks else None
+
+
+def _landmarks(model, clock: Clock):
+    """A model's landmarks: a generator of Progress."""
     from ..face_model.landmarks import model_landmarks
-    for fraction in (binding := Value(listen(lambda report: model_landmarks(reading.value, report)))):
-        yield clock.at(until * (.5 + .5 * fraction), 'Finding the landmarks on the model')
-    return reading.value, binding.value
+    for fraction in (binding := Value(listen(lambda report: model_landmarks(model, report)))):
+        yield clock.at(OPENED * (.5 + .5 * fraction), 'Finding the landmarks on the model')
+    return binding.value
 
 
 def _staged(work: Callable[[Callable[[float, str], None]], object], clock: Clock, first: float, last: float, stage: str):
@@ -142,8 +145,7 @@ def shape_keys(mesh: str, out: str, model: str = 'builtin', onto: str = 'mesh', 
     read, pinned = read_mesh(mesh), read_markers(markers)
     from ..shape_keys import generate, has_topology
     face, _ = yield from _open_model(model, clock)
-    direct = has_topology(face, read)
-    face, landmarks = (face, None) if direct else (yield from _open_model(model, clock, True))
+    landmarks = None if has_topology(face, read) else (yield from _landmarks(face, clock))
     made = yield from _staged(lambda report: generate(face, landmarks, read, onto, pinned, settle, expression == 'auto', report), clock, OPENED, .97, 'Carrying the expressions over')
     from ..rig import write_rig
     report = {'version': VERSION, 'model': model, 'mesh': str(mesh), 'onto': onto, 'vertices': len(made.rig.neutral), 'names': list(made.rig.names),
