@@ -14,7 +14,7 @@ KIND_ITEMS = (('VIDEO', 'Video', 'A video file', 'FILE_MOVIE', 0), ('SEQUENCE', 
               ('PHOTO', 'Photo', 'A single picture', 'IMAGE_DATA', 2), ('CAPTURE', 'Capture', 'A capture.json: several calibrated views at once', 'OUTLINER_DATA_CAMERA', 3))
 ONTO_ITEMS = (('MESH', 'Your Mesh', 'The expressions are carried onto the selected meshes themselves, whatever their topology'),
               ('MODEL', 'Face Model', 'The face model, wrapped onto the selected meshes, becomes a new head in their place'))
-FIX_ITEMS = (('ACTIVE', 'Active Key', 'The active shape key'), ('EDITED', 'Edited Keys', 'All shape keys that were changed by hand since they were made or last fixed'))
+FIX_ITEMS = (('ACTIVE', 'Active Key', 'The active shape key, or the Basis where that is active'), ('EDITED', 'Edited Keys', 'All shape keys, and the Basis, that were changed by hand since they were made or last fixed'))
 FLESH_ITEMS = (('SURFACE', 'Outside', 'The outside of all that was filled'), ('CUT', 'Cut Open', 'The half on the head\'s right, cut open in the middle'),
                ('SHRUNK', 'Shrunk', 'The half on the head\'s right, each tetrahedron a little smaller, so that one sees between them'))
 KEYS_ITEMS = (('ACTIVE', 'Active', 'The active shape key'), ('ALL', 'All', 'All shape keys'))

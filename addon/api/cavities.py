@@ -18,6 +18,9 @@ from .shape_keys import chosen_meshes
 from .shared import checked_path, select, show_colours
 
 POSE = 'current pose'
+NEUTRAL = 'neutral'   # what the task calls the Basis
+MOST_TOLD = 4         # shapes whose crossings are told one by one
+LEAST_MOTION = 1e-5   # cm: vertices that moved less stay to the bit
 
 
 @dataclass(frozen=True)
@@ -122,29 +125,28 @@ def show_crossings(context: bpy.types.Context, key: str = '') -> int:
 
 
 def fix_job(context: bpy.types.Context, keys: str = 'ACTIVE', spread: bool = False) -> RigJob:
-    """The task 'fix_cavities' for the active head: keys 'ACTIVE' (the active shape key) or 'EDITED' (all that were changed by hand)."""
+    """The task 'fix_cavities' for the active head: keys 'ACTIVE' (the active shape key or the Basis) or 'EDITED' (all that were changed by hand)."""
     head = _head(context)
     source = model_of(context.scene, head)
     rig, matrix, called = head_space.rig_of(head, find_model(source))
-    blocks = head.data.shape_keys
-    active = head.active_shape_key.name if head.active_shape_key else ''
-    if keys == 'ACTIVE' and active not in called:
-        raise FacewrightError(f'{active or "The Basis"} is no expression: choose the shape key you edited in the Shape Keys list.')
+    blocks, active = head.data.shape_keys, head.active_shape_key.name
+    basis = blocks.reference_key.name
+    if keys == 'ACTIVE' and active not in (*called, basis):
+        raise FacewrightError(f'{active} is no expression: choose the shape key you edited in the Shape Keys list.')
     names, before, edited = [], [], []
-    for name, shape, key in zip(rig.names, rig.expressions, called):
+    shapes = [(key, name, rig.neutral + shape) for key, name, shape in zip(called, rig.names, rig.expressions)]
+    for key, name, shape in (*shapes, (basis, NEUTRAL, rig.neutral)):  # the neutral last: what is done to a shape before is about the Basis as it is
         if keys == 'ACTIVE' and key != active:
             continue
-        now = shape_keys.offsets_of(blocks.key_blocks[key])
-        changed = records.edit(blocks, key, now, 'fixed')
-        changed = records.edit(blocks, key, now) if changed is None else changed
+        changed = _edit(blocks, key)
         if changed is None:
             if keys == 'ACTIVE':
                 raise FacewrightError(f'How {key} was before your edit is not known, as Facewright did not make it: generate the shape keys first, then edit.')
             continue
         if changed.any():
             names.append(name)
-            edited.append(rig.neutral + shape)
-            before.append(rig.neutral + shape - (changed @ matrix[:3, :3].T).astype(np.float32))
+            edited.append(shape)
+            before.append(shape - (changed @ matrix[:3, :3].T).astype(np.float32))
     if not names:
         what = f'{active} has' if keys == 'ACTIVE' else f'The shape keys of {head.name} have'
         raise FacewrightError(f'{what} not been edited since Facewright made {"it" if keys == "ACTIVE" else "them"}: edit the skin first, then the cavities can follow.')
@@ -152,22 +154,57 @@ def fix_job(context: bpy.types.Context, keys: str = 'ACTIVE', spread: bool = Fal
     return RigJob(head.name, rig, matrix, called, edits, {'rig': '{job}/rig.npz', 'out': '{job}/out', 'model': source, 'edits': '{job}/edits.npz', 'spread': spread})
 
 
+def _edit(blocks: bpy.types.Key, key: str) -> np.ndarray | None:
+    """N×3: what was changed by hand in a key since it was made or its cavities last followed; None where that is not known."""
+    if key == blocks.reference_key.name:
+        return records.basis_edit(blocks)
+    now = shape_keys.offsets_of(blocks.key_blocks[key])
+    changed = records.edit(blocks, key, now, 'fixed')
+    return records.edit(blocks, key, now) if changed is None else changed
+
+
 def apply_fix(context: bpy.types.Context, job: RigJob, folder: str | Path) -> tuple[str, ...]:
-    """Shapes whose cavities followed (rig.npz) onto the head; returns the keys that changed. Vertices that did not move stay to the bit."""
+    """Shapes whose cavities followed (rig.npz) onto the head; returns the keys that changed. Vertices that did not move stay to the bit.
+
+    Where the Basis was edited every key moves along with it, whether or not it is an expression.
+    """
     head, rig = job.object(), read_rig(Path(folder) / 'rig.npz')
     if rig.expressions.shape != job.rig.expressions.shape or rig.names != job.rig.names:
         raise FacewrightError(f'The result in {folder} is for another head: do it again.')
-    back, blocks, changed = np.linalg.inv(job.matrix[:3, :3]), head.data.shape_keys.key_blocks, []
-    for key, was, now in zip(job.keys, job.rig.expressions, rig.expressions):
-        moved = (np.abs(now - was) > 1e-5).any(1)
-        if key not in blocks or not (moved.any() or rig.names[job.keys.index(key)] in job.edits['names']):
+    back, keys, edited, changed = np.linalg.inv(job.matrix[:3, :3]).T, head.data.shape_keys, job.edits['names'], []
+    expressions = rig.expressions.astype(np.float64)
+    if NEUTRAL in edited:
+        motion = rig.neutral.astype(np.float64) - job.rig.neutral
+        moved = (np.abs(motion) > LEAST_MOTION).any(1)
+        shape_keys.move_all(head, motion @ back, moved)
+        records.write_basis(keys)
+        if moved.any():
+            changed.append(keys.reference_key.name)
+        if not job.arguments['spread']:  # the task left the shapes where they were
+            expressions += motion
+    for key, name, was, now in zip(job.keys, rig.names, job.rig.expressions, expressions):
+        moved = (np.abs(now - was) > LEAST_MOTION).any(1)
+        if key not in keys.key_blocks or not (moved.any() or name in edited):
             continue
-        shape_keys.set_offsets(blocks[key], now.astype(np.float64) @ back.T, moved)
-        records.write(head.data.shape_keys, key, shape_keys.offsets_of(blocks[key]), 'fixed')
+        shape_keys.set_offsets(keys.key_blocks[key], now @ back, moved)
+        records.write(keys, key, shape_keys.offsets_of(keys.key_blocks[key]), 'fixed')
         if moved.any():
             changed.append(key)
     head.data.update()
     return tuple(changed)
+
+
+def fix_in_words(job: RigJob, changed: tuple[str, ...], result: dict) -> tuple[str, list[str]]:
+    """What a fix did: a sentence, and the crossings before and after of each edited shape (their sum where they are many)."""
+    edited = job.edits['names'].tolist()
+    own = [key for key, name in zip(job.keys, job.rig.names) if name in edited]
+    others = len(set(changed) & set(job.keys) - set(own))
+    called = 'the Basis' if edited == [NEUTRAL] else own[0] if len(edited) == 1 else f'{len(edited)} edited shapes'
+    words = f'The cavities of {called} follow the skin' + (', and every shape key with it' if NEUTRAL in edited else '') + (f'; the edit is spread to {others} others' if others else '')
+    shapes = [('Basis' if s['name'] == NEUTRAL else s['name'], s['before'], s['after']) for s in result.get('shapes', ())]
+    if len(shapes) > MOST_TOLD:
+        shapes = [('Together', sum(s[1] for s in shapes), sum(s[2] for s in shapes))]
+    return words + '.' if changed else 'Nothing behind the edited skin had to move.', [f'{name}: {before} crossings before, {after} after.' for name, before, after in shapes]
 
 
 def flesh_job(context: bpy.types.Context, mask: str = '') -> RigJob:

@@ -40,7 +40,7 @@ class FACEWRIGHT_OT_show_crossings(Operator):
 
 
 class FACEWRIGHT_OT_fix_cavities(JobOperator):
-    """After you edited the skin of a shape key: sockets, gums, teeth and eyeballs follow it; the skin stays as you made it"""
+    """After you edited the skin of a shape key or of the Basis: sockets, gums, teeth and eyeballs follow it; the skin stays as you made it. After the Basis, in every shape key"""
     bl_idname = 'facewright.fix_cavities'
     bl_label = 'Fix Cavities'
     bl_options = {'UNDO'}
@@ -56,12 +56,7 @@ class FACEWRIGHT_OT_fix_cavities(JobOperator):
 
     def finish(self, context, result):
         changed = api.apply_fix(context, self.work, self.job.arguments['out'])
-        crossed = [f'{s["name"]}: {s["before"]} crossings before, {s["after"]} after.' for s in result.get('shapes', ()) if isinstance(s, dict)]
-        edited = len(self.work.edits['names'])
-        words = f'The cavities of {changed[0] if len(changed) == 1 else f"{edited} shapes"} follow the skin.' if changed else 'Nothing behind the edited skin had to move.'
-        if len(changed) > edited:
-            words = f'The cavities follow the skin, and the edit is spread to {len(changed) - edited} other shapes.'
-        tell(self, context, words, crossed)
+        tell(self, context, *api.fix_in_words(self.work, changed, result))
 
 
 class FACEWRIGHT_OT_build_tetrahedra(JobOperator):

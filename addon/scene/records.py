@@ -2,7 +2,7 @@
 
 A custom property of the mesh's shape keys holds two records: 'generated' (as made) and 'fixed' (after the cavities last followed an edit):
 per key the offsets in 16 bits a number, compressed, exact to a 32,767th of the largest. Some vertices of the Basis are kept as well:
-where the object's scale or rotation was applied since, the offsets turn with it.
+where the object's scale or rotation was applied since, the offsets turn with it. A third, 'basis', holds the Basis itself in the same way.
 """
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 
 PROPERTY = 'facewright'
 STEPS = 32767
+BASIS = 'Basis'
 SAMPLES = 64
 STILL = 1e-3  # how far from the identity what happened to the Basis must be to count as applied transforms
 
@@ -60,6 +61,25 @@ def edit(keys: bpy.types.Key, name: str, offsets: np.ndarray, kind: str = 'gener
     least = 2 * np.abs(made).max(initial=0) / STEPS + 1e-6 * np.ptp(rest, axis=0).max(initial=0)
     difference = offsets - made
     return np.where((np.abs(difference) > least).any(1)[:, None], difference, 0)
+
+
+def write_basis(keys: bpy.types.Key) -> None:
+    """Remember the Basis as it is now."""
+    write(keys, BASIS, _rest(keys), 'basis')
+
+
+def has_basis(keys: bpy.types.Key) -> bool:
+    """Whether the Basis is remembered, for the vertices the mesh has now."""
+    return read(keys, BASIS, 'basis') is not None
+
+
+def basis_edit(keys: bpy.types.Key) -> np.ndarray | None:
+    """N×3: what was changed by hand in the Basis since it was recorded, 0 where nothing was, without what moved most vertices alike; None without a record."""
+    made = read(keys, BASIS, 'basis')
+    if made is None:
+        return None
+    rest = _rest(keys)
+    return edit(keys, BASIS, rest - np.median(rest - made, axis=0), 'basis')
 
 
 def _group(keys: bpy.types.Key, kind: str):

@@ -39,6 +39,7 @@ def add_shape_keys(head: bpy.types.Object, expressions: np.ndarray, called: tupl
         local = units.points_to_blender(offsets)
         key.points.foreach_set('co', rest + local.ravel())
         records.write(mesh.shape_keys, name, local)
+    records.write_basis(mesh.shape_keys)
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ def write_shapes(thing: bpy.types.Object, shapes: dict[str, np.ndarray], keep_ed
     if thing.data.shape_keys is None:
         thing.shape_key_add(name='Basis', from_mix=False)
     keys = thing.data.shape_keys
+    if not records.has_basis(keys):  # else the cavities have not followed it yet
+        records.write_basis(keys)
     have, made, updated, edited, kept = meanings(thing), [], [], [], []
     for name, offsets in shapes.items():
         key = have.get(names.expression(name) or name)
@@ -111,6 +114,15 @@ def set_offsets(key: bpy.types.ShapeKey, offsets: np.ndarray, where: np.ndarray 
     if where is not None:
         points = np.where(where[:, None], points, _points(key).reshape(-1, 3))
     key.points.foreach_set('co', points.ravel())
+
+
+def move_all(thing: bpy.types.Object, motion: np.ndarray, where: np.ndarray) -> None:
+    """Move the Basis, and with it every key, by N×3 in the mesh's own axes at the vertices `where` (N bool); the others stay to the bit."""
+    for key in thing.data.shape_keys.key_blocks:
+        points = _points(key).reshape(-1, 3)
+        points[where] += motion[where].astype(np.float32)
+        key.points.foreach_set('co', points.ravel())
+    thing.data.vertices.foreach_set('co', _points(thing.data.shape_keys.reference_key))
 
 
 def follow(thing: bpy.types.Object, leader: bpy.types.Object) -> int:

@@ -99,16 +99,20 @@ def tetrahedra(arguments, inputs, out):
 
 
 def fix_cavities(arguments, inputs, out):
-    """What moved is added on the first ten vertices too; `spread`: on the first ten of every other shape as well."""
+    """What moved is added on the first ten vertices too; `spread`: on the first ten of every other shape as well. The neutral's: see the engine's task."""
     rig, edits = inputs['rig'], inputs['edits']
-    shapes, told = rig['expressions'].copy(), []
+    shapes, neutral, told = rig['expressions'].copy(), rig['neutral'].copy(), []
     for name, before, edited in zip(edits['names'].tolist(), edits['before'], edits['edited']):
         push = (edited - before)[np.abs(edited - before).sum(1).argmax()]
-        at = rig['names'].tolist().index(name)
-        for i in range(len(shapes)) if arguments['spread'] else [at]:
-            shapes[i, :10] += push
+        if name == 'neutral':
+            neutral[:10] += push
+            shapes[:, :10] -= 0 if arguments['spread'] else push
+        else:
+            at = rig['names'].tolist().index(name)
+            for i in range(len(shapes)) if arguments['spread'] else [at]:
+                shapes[i, :10] += push
         told.append({'name': name, 'before': 7, 'after': 0})
-    write_rig(out / 'rig.npz', rig['neutral'], shapes, rig['names'], rig['faces'])
+    write_rig(out / 'rig.npz', neutral, shapes, rig['names'], rig['faces'])
     return {'shapes': told, 'spread': arguments['spread']}
 
 

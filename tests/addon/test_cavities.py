@@ -1,12 +1,14 @@
 """Fix Cavities, Check Intersections, tetrahedra: on heads in the face model's topology, with the fake engine."""
 import json
 
+import bmesh
 import bpy
 import numpy as np
 import pytest
+from mathutils import Matrix, Vector
 
 from facewright.addon import api
-from facewright.addon.scene import crossings, flesh, head_space, records, shape_keys
+from facewright.addon.scene import crossings, flesh, head_space, records, shape_keys, units
 
 from .conftest import coordinates
 
@@ -89,6 +91,68 @@ def test_an_edit_is_followed_and_the_skin_stays_to_the_bit(head, worker, model):
     assert np.flatnonzero((edits['edited'] - edits['before'])[0].any(1)).tolist() == [60]
 
 
+def edit_basis(head, vertex, by):
+    """Move a vertex of the Basis as a person does, in edit mode: Blender moves it in all keys."""
+    head.active_shape_key_index = 0
+    bpy.ops.object.mode_set(mode='EDIT')
+    edited = bmesh.from_edit_mesh(head.data)
+    edited.verts.ensure_lookup_table()
+    edited.verts[vertex].co += Vector(by)
+    bmesh.update_edit_mesh(head.data)
+
+
+@pytest.mark.parametrize('spread', [False, True])
+def test_an_edited_basis_is_followed_in_every_key(head, worker, model, spread):
+    keys = head.data.shape_keys.key_blocks
+    head.shape_key_add(name='mine', from_mix=False)
+    with pytest.raises(RuntimeError, match='Basis has not been edited'):
+        activate(head, 'Basis')
+        bpy.ops.facewright.fix_cavities()
+    edit_basis(head, 50, (0, 0, .004))
+    bpy.ops.ed.undo_push(message='an edit')
+    bpy.ops.facewright.fix_cavities(keys='ACTIVE', spread=spread)
+    assert head.mode == 'EDIT'
+    bpy.ops.object.mode_set(mode='OBJECT')
+    edits = np.load(worker / 'edits.npz')
+    assert edits['names'].tolist() == ['neutral'] and np.allclose(edits['edited'][0] - edits['before'][0], np.where(np.arange(len(model.neutral)) == 50, .4, 0)[:, None] * [0, 1, 0], atol=1e-3)
+    for key in keys:
+        i = None if key.name in ('Basis', 'mine') else model.names.index(shape_keys.names.spelled(shape_keys.names.expression(key.name), 'ICT')) if key.name not in ('browInnerUp', 'cheekPuff') else -1
+        if i == -1:
+            continue
+        was = units.points_to_blender(model.neutral + (0 if i is None else model.expressions[i]))
+        moved = coordinates(key.points) - was
+        assert np.allclose(moved[:10], [0, 0, .004], atol=2e-5) and np.allclose(moved[50], [0, 0, .004], atol=2e-5), key.name
+        assert np.abs(np.delete(moved, [*range(10), 50], 0)).max() < 1e-6
+    assert np.array_equal(coordinates(head.data.vertices), coordinates(keys['Basis'].points))
+    assert 'The cavities of the Basis follow the skin, and every shape key with it.' in bpy.context.scene.facewright.shapes.report
+    assert 'Basis: 7 crossings before, 0 after' in bpy.context.scene.facewright.shapes.report
+    for which in ('ACTIVE', 'EDITED'):
+        with pytest.raises(RuntimeError, match='not been edited since'):
+            bpy.ops.facewright.fix_cavities(keys=which)
+    assert not any(records.edit(head.data.shape_keys, k.name, shape_keys.offsets_of(k)).any() for k in keys if k.name not in ('Basis', 'mine'))
+
+
+def test_an_edited_basis_and_an_edited_key_together(head, worker):
+    edit_basis(head, 50, (0, 0, .004))
+    bpy.ops.object.mode_set(mode='OBJECT')
+    key = activate(head, 'jawOpen')
+    key.points[60].co.x += .003
+    before = {k.name: coordinates(k.points) for k in head.data.shape_keys.key_blocks}
+    bpy.ops.facewright.fix_cavities(keys='EDITED')
+    assert np.load(worker / 'edits.npz')['names'].tolist() == ['jawOpen', 'neutral']
+    for k in head.data.shape_keys.key_blocks:
+        moved = coordinates(k.points) - before[k.name]
+        assert np.allclose(moved[:10], [.003 if k.name == 'jawOpen' else 0, 0, .004], atol=5e-6) and not moved[10:].any(), k.name
+
+
+def test_an_edited_basis_is_told_from_a_moved_origin_and_an_applied_scale(head):
+    keys = head.data.shape_keys
+    head.data.transform(Matrix.Translation((1, 2, 3)) @ Matrix.Scale(5, 4) @ Matrix.Rotation(.7, 4, 'Z'), shape_keys=True)
+    assert not records.basis_edit(keys).any()
+    keys.reference_key.points[51].co.x += .02
+    assert np.flatnonzero(records.basis_edit(keys).any(1)).tolist() == [51]
+
+
 def test_spreading_reaches_the_other_shapes_and_counts_as_fixed(head):
     key = activate(head, 'mouthSmileLeft')
     key.points[50].co.x += .004
@@ -102,7 +166,6 @@ def test_spreading_reaches_the_other_shapes_and_counts_as_fixed(head):
 
 
 def test_heads_in_other_units_and_axes_come_to_head_space(head, model, worker):
-    from mathutils import Matrix
     head.data.transform(Matrix.Rotation(1.2, 4, 'X') @ Matrix.Scale(37, 4), shape_keys=True)
     del head['facewright_model']
     bpy.ops.facewright.check_intersections()
@@ -132,7 +195,11 @@ def test_keys_nobody_knows_the_origin_of_cannot_be_fixed(head):
     with pytest.raises(RuntimeError, match='Facewright did not make it'):
         bpy.ops.facewright.fix_cavities()
     head.active_shape_key_index = 0
-    with pytest.raises(RuntimeError, match='Basis is no expression'):
+    with pytest.raises(RuntimeError, match='How Basis was before your edit is not known'):
+        bpy.ops.facewright.fix_cavities()
+    head.shape_key_add(name='mine', from_mix=False)
+    activate(head, 'mine')
+    with pytest.raises(RuntimeError, match='mine is no expression'):
         bpy.ops.facewright.fix_cavities()
 
 
