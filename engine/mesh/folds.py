@@ -1,12 +1,15 @@
 """Where a deformed triangle mesh folds over or crosses itself, and how to smooth that away."""
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import warp as wp
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from .intersections import triangles_cross
 from .laplacian import edges_of
 from .rigid import rigid_motion
 
@@ -22,71 +25,70 @@ GAP = 1e-4       # cm: how far apart they are put
 
 
 @wp.kernel
-def _crossings(mesh: wp.uint64, capacity: int, count: wp.array(dtype=wp.int32), pairs: wp.array(dtype=wp.vec2i)):
-    t = wp.tid()
+def _crossings(mesh: wp.uint64, points: wp.array(dtype=wp.vec3d), asked: wp.array(dtype=wp.int32), among: wp.array(dtype=wp.bool),
+               pairs: wp.array(dtype=wp.vec2i), found: wp.array(dtype=wp.int32)):
+    """What each asked triangle crosses; of two asked ones (`among`) the lower tells."""
+    t = asked[wp.tid()]
     m = wp.mesh_get(mesh)
     i0 = m.indices[3 * t]
     i1 = m.indices[3 * t + 1]
     i2 = m.indices[3 * t + 2]
-    a = m.points[i0]
-    b = m.points[i1]
-    c = m.points[i2]
-    box = wp.mesh_query_aabb(mesh, wp.min(wp.min(a, b), c), wp.max(wp.max(a, b), c))
+    box = wp.mesh_query_aabb(mesh, wp.min(wp.min(m.points[i0], m.points[i1]), m.points[i2]), wp.max(wp.max(m.points[i0], m.points[i1]), m.points[i2]))
     for s in box:
-        if s > t:
+        if s > t or not among[s]:
             j0 = m.indices[3 * s]
             j1 = m.indices[3 * s + 1]
             j2 = m.indices[3 * s + 2]
             shared = (i0 == j0 or i0 == j1 or i0 == j2 or i1 == j0 or i1 == j1 or i1 == j2 or i2 == j0 or i2 == j1 or i2 == j2)
             if not shared:
-                if wp.intersect_tri_tri(a, b, c, m.points[j0], m.points[j1], m.points[j2]) > 0:
-                    slot = wp.atomic_add(count, 0, 1)
-                    if slot < capacity:
-                        pairs[slot] = wp.vec2i(t, s)
+                if triangles_cross(points[i0], points[i1], points[i2], points[j0], points[j1], points[j2]):
+                    slot = wp.atomic_add(found, 0, 1)
+                    if slot < pairs.shape[0]:
+                        pairs[slot] = wp.vec2i(wp.min(t, s), wp.max(t, s))
 
 
-def self_crossings(vertices: np.ndarray, triangles: np.ndarray, device: str = 'cpu') -> np.ndarray:
+class SelfCrosser:
+    """Finds where a mesh (V×3 vertices, triangles T×3) crosses itself, again and again as its vertices move: one BVH, refitted."""
+
+    def __init__(self, vertices: np.ndarray, triangles: np.ndarray):
+        self.triangles, self.middle = np.asarray(triangles), vertices.mean(0)
+        self.exact = wp.array(np.asarray(vertices - self.middle, np.float64), dtype=wp.vec3d, device='cpu')
+        self.points = wp.array(self.exact.numpy().astype(np.float32), dtype=wp.vec3, device='cpu')
+        self.mesh = wp.Mesh(self.points, wp.array(np.ascontiguousarray(triangles, np.int32).ravel(), dtype=wp.int32, device='cpu'))
+        self.pairs = wp.empty(1 << 14, dtype=wp.vec2i, device='cpu')
+        self.found = wp.zeros(1, dtype=wp.int32, device='cpu')
+
+    def __call__(self, vertices: np.ndarray, asked: np.ndarray | None = None) -> np.ndarray:
+        """P×2 int32, sorted: pairs of triangles (low index first) that cross each other and share no vertex; only those of which one is asked
+        for (T bool)."""
+        asked = np.ones(len(self.triangles), bool) if asked is None else asked
+        self.exact.numpy()[:] = vertices - self.middle
+        self.points.numpy()[:] = self.exact.numpy()
+        self.mesh.refit()
+        rows = np.flatnonzero(asked).astype(np.int32)
+        while True:
+            self.found.zero_()
+            wp.launch(_crossings, dim=len(rows), device='cpu', inputs=[
+                self.mesh.id, self.exact, wp.array(rows, dtype=wp.int32, device='cpu'), wp.array(asked, dtype=wp.bool, device='cpu'), self.pairs, self.found])
+            count = int(self.found.numpy()[0])
+            if count <= len(self.pairs):
+                break
+            self.pairs = wp.empty(2 * count, dtype=wp.vec2i, device='cpu')
+        return _sorted(self.pairs.numpy()[:count])
+
+
+def self_crossings(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """P×2 int32, sorted: pairs of triangles (low index first) that cross each other and share no vertex."""
-    centred = wp.array((vertices - vertices.mean(0)).astype(np.float32), dtype=wp.vec3, device=device)
-    mesh = wp.Mesh(centred, wp.array(np.ascontiguousarray(triangles, np.int32).ravel(), dtype=wp.int32, device=device))
-    capacity = 1 << 16
-    while True:
-        count, pairs = wp.zeros(1, dtype=wp.int32, device=device), wp.zeros(capacity, dtype=wp.vec2i, device=device)
-        wp.launch(_crossings, dim=len(triangles), device=device, inputs=[mesh.id, capacity, count, pairs])
-        found = int(count.numpy()[0])
-        if found <= capacity:
-            out = pairs.numpy()[:found]
-            out = out[np.lexsort((out[:, 1], out[:, 0]))]
-            corners = np.asarray(vertices, np.float64)[np.asarray(triangles)[out]]
-            return out[_pierces(corners[:, 0], corners[:, 1]) | _pierces(corners[:, 1], corners[:, 0])]
-        capacity = found
+    return SelfCrosser(vertices, triangles)(vertices)
 
 
-def _pierces(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """N bool: an edge of triangle a (N×3×3) goes through triangle b from one side to the other. Warp's test, in float32, also takes
-    triangles of nearly one plane that lie apart for crossing ones."""
-    normal = np.cross(b[:, 1] - b[:, 0], b[:, 2] - b[:, 0])
-    side = np.einsum('nkd,nd->nk', a - b[:, :1], normal)
-    out = np.zeros(len(a), bool)
-    for i, j in ((0, 1), (1, 2), (2, 0)):
-        through = side[:, i] * side[:, j] < 0
-        t = side[:, i] / np.where(through, side[:, i] - side[:, j], 1)
-        point = a[:, i] + t[:, None] * (a[:, j] - a[:, i])
-        for k in range(3):
-            edge = b[:, (k + 1) % 3] - b[:, k]
-            through &= (np.cross(edge, point - b[:, k]) * normal).sum(1) > 0
-        out |= through
-    return out
+def _sorted(pairs: np.ndarray) -> np.ndarray:
+    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
 def new_crossings(before: np.ndarray, after: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """P×2: the crossing pairs of `after` (V×3) that `before` did not have."""
-    return _less(self_crossings(after, triangles), self_crossings(before, triangles), len(triangles))
-
-
-def _less(pairs: np.ndarray, known: np.ndarray, count: int) -> np.ndarray:
-    """The pairs that are not among the known ones."""
-    return pairs[~np.isin(pairs.astype(np.int64) @ (count, 1), known.astype(np.int64) @ (count, 1))]
+    return Folds(before, triangles).look(after).fresh
 
 
 def _normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
@@ -99,6 +101,21 @@ def local_rotations(before: np.ndarray, after: np.ndarray, triangles: np.ndarray
     return Folds(before, triangles).rotations(after)
 
 
+@dataclass(frozen=True)
+class Folded:
+    """What is folded in one deformation, vertices V×3, of a mesh: flipped T bool (as the function of that name); pairs P×2 int32 of triangles that
+    cross; fresh N×2, those of them that the mesh did not have before."""
+    vertices: np.ndarray
+    flipped: np.ndarray
+    pairs: np.ndarray
+    fresh: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """Flipped triangles and new crossings."""
+        return int(self.flipped.sum()) + len(self.fresh)
+
+
 class Folds:
     """Finds the folds of many deformations of one mesh: before V×3, triangles T×3."""
 
@@ -108,33 +125,51 @@ class Folds:
         self.before, self.triangles, self.both = before, triangles, both
         self.rest, self.normals = before[both[:, 1]] - before[both[:, 0]], _normals(before, triangles)
         self.neighbours = sparse.csr_matrix((np.ones(len(both)), both.T), (n, n))
-        self.known = self_crossings(before, triangles)
         self.ring = sparse.csr_matrix((np.ones(len(both)), (both[:, 0], np.arange(len(both)))), (n, len(both)))
+        self.crosser = SelfCrosser(before, triangles)
+        self.known = self._code(self.crosser(before))
 
-    def rotations(self, after: np.ndarray, of: np.ndarray | slice = slice(None)) -> np.ndarray:
-        b = after[self.both[:, 1]] - after[self.both[:, 0]]
-        spread = self.ring @ (b[:, :, None] * self.rest[:, None, :]).reshape(-1, 9)
-        u, _, vt = np.linalg.svd((spread + self.neighbours @ spread)[of].reshape(-1, 3, 3))
+    def rotations(self, after: np.ndarray, of: np.ndarray | None = None) -> np.ndarray:
+        """N×3×3: the rotation nearest to how the two-ring of each vertex (of N; None: all) went from before to `after` (V×3)."""
+        of = np.arange(len(self.before)) if of is None else of
+        rings = self.neighbours[of]
+        near, where = np.unique(np.concatenate([of, rings.indices]), return_inverse=True)
+        ring = self.ring[near]
+        start, end = self.both[ring.indices].T
+        outer = ((after[end] - after[start])[:, :, None] * self.rest[ring.indices][:, None, :]).reshape(-1, 9)
+        spread = sparse.csr_matrix((ring.data, np.arange(len(outer)), ring.indptr), (len(near), len(outer))) @ outer
+        rings = sparse.csr_matrix((rings.data, where[len(of):], rings.indptr), (len(of), len(near)))
+        u, _, vt = np.linalg.svd((spread[where[:len(of)]] + rings @ spread).reshape(-1, 3, 3))
         u[:, :, 2] *= np.sign(np.linalg.det(u @ vt))[:, None]
         return u @ vt
 
-    def crossings(self, after: np.ndarray) -> np.ndarray:
-        """P×2 pairs, as `new_crossings`."""
-        return _less(self_crossings(after, self.triangles), self.known, len(self.triangles))
+    def look(self, after: np.ndarray, since: Folded | None = None) -> Folded:
+        """The folds of `after` (V×3); `since`, those of another deformation, helps where little has moved from that one."""
+        if since is None:
+            pairs, flips = self.crosser(after), self._flipped(after)
+        else:
+            moved = (after != since.vertices).any(1)
+            touched = moved[self.triangles].any(1)
+            pairs = _sorted(np.concatenate([since.pairs[~touched[since.pairs].any(1)], self.crosser(after, touched)]))
+            round_ = self.neighbours @ (moved + self.neighbours @ moved) > 0
+            flips = self._flipped(after, since.flipped, (moved | round_)[self.triangles].any(1))
+        return Folded(after, flips, pairs, pairs[~np.isin(self._code(pairs), self.known)])
 
-    def corners(self, after: np.ndarray) -> np.ndarray:
+    def corners(self, seen: Folded) -> np.ndarray:
         """Vertices of flipped and newly crossing triangles."""
-        return np.unique(np.concatenate([self.triangles[self.flipped(after)].ravel(), self.triangles[self.crossings(after)].ravel()]))
+        return np.unique(np.concatenate([self.triangles[seen.flipped].ravel(), self.triangles[seen.fresh].ravel()]))
 
-    def count(self, after: np.ndarray) -> int:
-        """Flipped triangles and new crossings."""
-        return int(self.flipped(after).sum()) + len(self.crossings(after))
+    def _code(self, pairs: np.ndarray) -> np.ndarray:
+        return pairs.astype(np.int64) @ (len(self.triangles), 1)
 
-    def flipped(self, after: np.ndarray) -> np.ndarray:
-        """T bool, as the function of that name."""
-        normals, out = _normals(after, self.triangles), np.zeros(len(self.triangles), bool)
+    def _flipped(self, after: np.ndarray, known: np.ndarray | None = None, asked: np.ndarray | None = None) -> np.ndarray:
+        """T bool, as the function of that name; those not asked for (T bool) are as known."""
+        normals = _normals(after, self.triangles)
         # what turned little as a whole can't have flipped: rotations are only had where it is in doubt
         doubt = (self.normals * normals).sum(1) < .7 * np.linalg.norm(self.normals, axis=1) * np.linalg.norm(normals, axis=1)
+        out = np.zeros(len(self.triangles), bool)
+        if asked is not None:
+            out[~asked], doubt = known[~asked], doubt & asked
         corners, where = np.unique(self.triangles[doubt], return_inverse=True)
         turned = self.rotations(after, corners)[where.reshape(-1, 3)].sum(1)
         out[doubt] = (np.einsum('tij,tj->ti', turned, self.normals[doubt]) * normals[doubt]).sum(1) < 0
@@ -146,49 +181,52 @@ def flipped(before: np.ndarray, after: np.ndarray, triangles: np.ndarray) -> np.
 
     Triangles within 45° of where they pointed are not looked at: `before` must face the same way as a whole.
     """
-    return Folds(before, triangles).flipped(after)
+    return Folds(before, triangles).look(after).flipped
 
 
-def unfold(before: np.ndarray, after: np.ndarray, triangles: np.ndarray, finder: Folds | None = None) -> tuple[np.ndarray, int]:
-    """(vertices V×3, how many flipped triangles and new crossings are left): `after` without the folds that `before` did not have.
+def unfold(before: np.ndarray, after: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, int]:
+    """(vertices V×3, how many flipped triangles and new crossings are left): `after` without the folds that `before` did not have."""
+    finder = Folds(before, triangles)
+    left = smoothed(finder, finder.look(after))
+    return left.vertices, left.count
+
+
+def smoothed(finder: Folds, seen: Folded) -> Folded:
+    """A deformation without its folds, or with as few as could be had.
 
     First surfaces that went a little through each other are pushed apart. What is left after that is stiffened: round each fold the surface
     goes as a whole, turned, shifted and scaled like its surroundings, blended off towards them, over a growing radius. All else stays bit
-    for bit. finder: Folds(before, triangles), where there is one already.
+    for bit.
     """
-    finder = finder or Folds(before, triangles)
-    out, corners = push_apart(after, finder, True)
-    best, fewest, loose, pushed = out, finder.count(out), Loose(before), out
+    pushed = tried = best = push_apart(finder, seen, True)
+    loose = Loose(finder.before)
     for _ in range(ROUNDS):
-        if not fewest:
+        if not best.count:
             break
-        loose.spread(corners, STIFFEN)
-        out, corners = push_apart(loose.stiffened(pushed), finder, True)
-        left = finder.count(out)
-        if left < fewest:
-            best, fewest = out, left
-    return best, fewest
+        loose.spread(finder.corners(tried), STIFFEN)
+        tried = push_apart(finder, finder.look(loose.stiffened(pushed.vertices), tried), True)
+        if tried.count < best.count:
+            best = tried
+    return best
 
 
-def push_apart(vertices: np.ndarray, finder: Folds, thorough: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """(V×3, the corners of what is still folded): surfaces of `vertices` that face each other and went a little through each other (lips)
-    put apart, out of one another and no further; as far as that helps. thorough: where that is not enough, also what crossed before."""
-    best, fewest = vertices, finder.count(vertices)
-    for crossings in (finder.crossings, lambda v: self_crossings(v, finder.triangles))[:1 + thorough]:
-        tried, pairs = vertices, crossings(vertices)
-        left = finder.flipped(vertices).sum() + len(pairs)
+def push_apart(finder: Folds, seen: Folded, thorough: bool = False) -> Folded:
+    """A deformation with surfaces that face each other and went a little through each other (lips) put apart, out of one another and no
+    further; as far as that helps. thorough: where that is not enough, also what crossed before."""
+    best = seen
+    for every in (False, True)[:1 + thorough]:
+        tried, pairs = seen, seen.pairs if every else seen.fresh
         for _ in range(PUSHES):
-            if not fewest or not len(pairs):
+            if not best.count or not len(pairs):
                 break
-            further = _pushed(tried, finder.triangles, pairs, finder.neighbours)
-            pairs, before = crossings(further), left
-            left = finder.flipped(further).sum() + len(pairs)
-            if left >= before:
+            before = tried.flipped.sum() + len(pairs)
+            tried = finder.look(_pushed(tried.vertices, finder.triangles, pairs, finder.neighbours), tried)
+            pairs = tried.pairs if every else tried.fresh
+            if tried.flipped.sum() + len(pairs) >= before:
                 break
-            tried, folds = further, finder.count(further)
-            if folds < fewest:
-                best, fewest = tried, folds
-    return best, finder.corners(best)
+            if tried.count < best.count:
+                best = tried
+    return best
 
 
 class Loose:

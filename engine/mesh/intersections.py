@@ -35,7 +35,7 @@ def _pierces(p: wp.vec3d, q: wp.vec3d, a: wp.vec3d, b: wp.vec3d, c: wp.vec3d):
 
 
 @wp.func
-def _cross(a: wp.vec3d, b: wp.vec3d, c: wp.vec3d, p: wp.vec3d, q: wp.vec3d, r: wp.vec3d):
+def triangles_cross(a: wp.vec3d, b: wp.vec3d, c: wp.vec3d, p: wp.vec3d, q: wp.vec3d, r: wp.vec3d):
     return (_pierces(p, q, a, b, c) or _pierces(q, r, a, b, c) or _pierces(r, p, a, b, c)
             or _pierces(a, b, p, q, r) or _pierces(b, c, p, q, r) or _pierces(c, a, p, q, r))
 
@@ -55,7 +55,7 @@ def _crossing_pairs(mesh: wp.uint64, mine: wp.array(dtype=wp.vec3i), theirs: wp.
         if (m[0] == n[0] or m[0] == n[1] or m[0] == n[2] or m[1] == n[0] or m[1] == n[1] or m[1] == n[2]
                 or m[2] == n[0] or m[2] == n[1] or m[2] == n[2]):
             continue
-        if _cross(wp.vec3d(a), wp.vec3d(b), wp.vec3d(c), wp.vec3d(points[n[0]]), wp.vec3d(points[n[1]]), wp.vec3d(points[n[2]])):
+        if triangles_cross(wp.vec3d(a), wp.vec3d(b), wp.vec3d(c), wp.vec3d(points[n[0]]), wp.vec3d(points[n[1]]), wp.vec3d(points[n[2]])):
             at = wp.atomic_add(found, 0, 1)
             if at < pairs.shape[0]:
                 pairs[at] = wp.vec2i(t, k)

@@ -21,7 +21,7 @@ from scipy.sparse.linalg import splu
 
 from ..errors import FacewrightError
 from .closest import Surface, interpolate
-from .folds import Folds, Loose, push_apart, unfold
+from .folds import Folds, Loose, push_apart, smoothed
 from .laplacian import cotangent_laplacian, mass
 from .normals import vertex_normals
 from .rigid import rigid_motion
@@ -153,16 +153,17 @@ def register(source_vertices: np.ndarray, triangles: np.ndarray, target_vertices
     vertices, folds = start + moved, 0
     if options.clean:
         finder, loose = Folds(start, triangles), Loose(start)
-        vertices, corners = push_apart(vertices, finder)
+        seen = push_apart(finder, finder.look(vertices))
         for turn in range(LOOSENINGS):  # what stays folded had a wrong match: without matches there, the membrane bridges it
-            if not len(corners):
+            if not seen.count:
                 break
-            kept = 1 - loose.spread(corners)
+            kept = 1 - loose.spread(finder.corners(seen))
             moved, _ = solve(alpha, landmark, data * kept, point, normal)
-            vertices, corners = push_apart(start + moved, finder)
+            seen = push_apart(finder, finder.look(start + moved))
             matched &= kept > .5
             progress(.8 + .1 * (turn + 1) / LOOSENINGS)
-        vertices, folds = unfold(start, vertices, triangles, finder)
+        seen = smoothed(finder, seen)
+        vertices, folds = seen.vertices, seen.count
     _, _, _, away = target.surface.closest(vertices)
     progress(1.)
     return Registered(vertices, matched, away, folds)
