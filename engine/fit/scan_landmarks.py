@@ -119,7 +119,9 @@ def cast(pixels: np.ndarray, buffers) -> tuple[np.ndarray, np.ndarray, np.ndarra
     off = np.flatnonzero(triangle[y, x] < 0)
     if len(off):
         from scipy.spatial import cKDTree
-        ys, xs = np.nonzero(triangle >= 0)
+        drawn = np.pad(triangle >= 0, 1)
+        inner = drawn[:-2, 1:-1] & drawn[2:, 1:-1] & drawn[1:-1, :-2] & drawn[1:-1, 2:]
+        ys, xs = np.nonzero((triangle >= 0) & ~inner)  # the nearest has an empty neighbour
         distance[off], nearest = cKDTree(np.c_[xs, ys] + .5).query(pixels[off])
         y[off], x[off] = ys[nearest], xs[nearest]
     return triangle[y, x], barycentric[y, x], distance

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import warp as wp
 
 from ..face_model.model import triangulate
 from ..mesh.normals import vertex_normals
@@ -24,18 +25,49 @@ def rotation_from_angles(yaw: float, pitch: float, roll: float) -> np.ndarray:
 HEAD_TO_CAMERA = np.diag([1., -1., -1.])  # a camera in front of the face, upright: its right is the head's left
 
 
-def shade(normal: np.ndarray, view: np.ndarray, albedo: np.ndarray) -> np.ndarray:
-    """…×3 sRGB 0..1 from camera-space unit normals and view directions: key, fill and rim light, a soft highlight."""
-    facing = np.sign((normal * -view).sum(-1, keepdims=True))
-    normal = normal * np.where(facing == 0, 1, facing)
-    light = .22 + .10 * -normal[..., 1:2]
-    for direction, strength in (((-.5, -.6, -.75), .62), ((.75, -.15, -.6), .28), ((0, .3, -1.), .12)):
-        d = np.asarray(direction) / np.linalg.norm(direction)
-        light = light + strength * np.clip((normal * d).sum(-1, keepdims=True), 0, None)
-    half = np.asarray((-.5, -.6, -.75)) / np.linalg.norm((-.5, -.6, -.75)) - view
-    half /= np.linalg.norm(half, axis=-1, keepdims=True)
-    highlight = .10 * np.clip((normal * half).sum(-1, keepdims=True), 0, None) ** 24
-    return np.clip(((albedo ** 2.2) * light * 1.15 + highlight), 0, 1) ** (1 / 2.2)
+LIGHTS = (((-.5, -.6, -.75), .62), ((.75, -.15, -.6), .28), ((0., .3, -1.), .12))  # key, fill, rim: towards the light in camera axes, strength
+TOWARDS = [np.asarray(d) / np.linalg.norm(d) for d, _ in LIGHTS]
+
+
+@wp.func
+def _mixed(values: wp.array(dtype=wp.vec3d), corners: wp.vec3i, w: wp.vec3d):
+    return values[corners[0]] * w[0] + values[corners[1]] * w[1] + values[corners[2]] * w[2]
+
+
+@wp.kernel
+def _shade(triangle: wp.array(dtype=wp.int32), barycentric: wp.array(dtype=wp.vec3), triangles: wp.array(dtype=wp.vec3i), points: wp.array(dtype=wp.vec3d),
+           normals: wp.array(dtype=wp.vec3d), colours: wp.array(dtype=wp.vec3d), towards: wp.array(dtype=wp.vec3d), strength: wp.array(dtype=wp.float64),
+           image: wp.array(dtype=wp.vec3)):
+    """sRGB 0..1 where something is drawn: key, fill and rim light, a soft highlight."""
+    i = wp.tid()
+    if triangle[i] < 0:
+        return
+    zero = wp.float64(0.0)
+    one = wp.float64(1.0)
+    corners = triangles[triangle[i]]
+    w = wp.vec3d(barycentric[i])
+    normal = wp.normalize(_mixed(normals, corners, w))
+    view = wp.normalize(_mixed(points, corners, w))
+    if wp.dot(normal, view) > zero:
+        normal = -normal
+    light = wp.float64(0.22) - wp.float64(0.10) * normal[1]
+    for k in range(towards.shape[0]):
+        light = light + strength[k] * wp.max(wp.dot(normal, towards[k]), zero)
+    half = wp.normalize(towards[0] - view)
+    highlight = wp.float64(0.10) * wp.pow(wp.max(wp.dot(normal, half), zero), wp.float64(24.0))
+    albedo = _mixed(colours, corners, w)
+    for k in range(3):
+        linear = wp.pow(albedo[k], wp.float64(2.2)) * light * wp.float64(1.15) + highlight
+        image[i][k] = float(wp.pow(wp.clamp(linear, zero, one), one / wp.float64(2.2)))
+
+
+def _flat(picture: np.ndarray, kind: type) -> wp.array:
+    """H×W… as one row of H·W, the memory shared."""
+    return wp.array(picture.reshape(-1, *picture.shape[2:]), dtype=kind, device='cpu', copy=False)
+
+
+def _vectors(values: np.ndarray) -> wp.array:
+    return wp.array(np.ascontiguousarray(values, np.float64), dtype=wp.vec3d, device='cpu')
 
 
 def render_camera(points: np.ndarray, faces: np.ndarray, colours: np.ndarray | None, focal: float, centre: tuple[float, float],
@@ -48,18 +80,15 @@ def render_camera(points: np.ndarray, faces: np.ndarray, colours: np.ndarray | N
     triangles = triangulate(faces) if faces.shape[1] == 4 else faces
     s = supersample
     triangle, barycentric, _ = buffers or rasterise(points, triangles, focal * s, (centre[0] * s, centre[1] * s), (size[0] * s, size[1] * s))
-    hit = triangle >= 0
     if isinstance(background, np.ndarray):
         image = np.repeat(np.repeat(background, s, 0), s, 1).astype(np.float32) / 255
     else:
         image = np.broadcast_to(np.asarray(background, np.float32), triangle.shape + (3,)).copy()
-    corners, w = triangles[triangle[hit]], barycentric[hit][..., None]
-    normal = (vertex_normals(points, triangles)[corners] * w).sum(1)
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-    view = (points[corners] * w).sum(1)
-    view /= np.linalg.norm(view, axis=1, keepdims=True)
-    albedo = np.asarray(SKIN)[None] if colours is None else (colours[corners] * w).sum(1)
-    image[hit] = shade(normal, view, albedo)
+    shown = _flat(image, wp.vec3)
+    wp.launch(_shade, dim=triangle.size, device='cpu', inputs=[
+        _flat(triangle, wp.int32), _flat(barycentric, wp.vec3), wp.array(np.ascontiguousarray(triangles, np.int32), dtype=wp.vec3i, device='cpu'),
+        _vectors(points), _vectors(vertex_normals(points, triangles)), _vectors(np.broadcast_to(SKIN, points.shape) if colours is None else colours),
+        _vectors(TOWARDS), wp.array([strength for _, strength in LIGHTS], dtype=wp.float64, device='cpu'), shown])
     if s > 1:
         image = cv2.resize(image, tuple(size), interpolation=cv2.INTER_AREA)
     return (image * 255 + .5).astype(np.uint8)

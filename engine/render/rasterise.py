@@ -36,6 +36,31 @@ def _nearest(screen: wp.array(dtype=wp.vec3), triangles: wp.array(dtype=wp.vec3i
                 wp.atomic_min(key, y * width + x, (wp.int64(z * 65536.0) << wp.int64(24)) | wp.int64(t))
 
 
+@wp.kernel
+def _inside(screen: wp.array(dtype=wp.vec3), triangles: wp.array(dtype=wp.vec3i), width: int, key: wp.array(dtype=wp.int64),
+            triangle: wp.array(dtype=wp.int32), barycentric: wp.array(dtype=wp.vec3), depth: wp.array(dtype=float)):
+    """Where in the nearest triangle each pixel's centre lies, in float64."""
+    i = wp.tid()
+    if key[i] == wp.int64(0x7FFFFFFFFFFFFFFF):
+        triangle[i] = -1
+        depth[i] = wp.inf
+        return
+    t = int(key[i] & wp.int64(0xFFFFFF))
+    a = wp.vec3d(screen[triangles[t][0]])
+    b = wp.vec3d(screen[triangles[t][1]])
+    c = wp.vec3d(screen[triangles[t][2]])
+    px = wp.float64(i % width) + wp.float64(0.5)
+    py = wp.float64(i // width) + wp.float64(0.5)
+    area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+    w0 = ((b[0] - px) * (c[1] - py) - (b[1] - py) * (c[0] - px)) / area
+    w1 = ((c[0] - px) * (a[1] - py) - (c[1] - py) * (a[0] - px)) / area
+    w = wp.vec3d(w0 / a[2], w1 / b[2], (wp.float64(1.0) - w0 - w1) / c[2])
+    total = w[0] + w[1] + w[2]
+    triangle[i] = t
+    barycentric[i] = wp.vec3(w / total)
+    depth[i] = float(wp.float64(1.0) / total)
+
+
 def project(points: np.ndarray, focal: float, centre: tuple[float, float]) -> np.ndarray:
     """…×3 points in OpenCV camera axes (cm) → …×2 pixels (corner origin)."""
     return points[..., :2] / points[..., 2:] * focal + np.asarray(centre)
@@ -50,24 +75,10 @@ def rasterise(points: np.ndarray, triangles: np.ndarray, focal: float, centre: t
     Returns triangle H×W int32 (−1: none), perspective-correct barycentric H×W×3 float32, depth H×W float32 (cm, inf: none).
     """
     width, height = size
-    screen = np.concatenate([project(points, focal, centre), points[:, 2:]], 1).astype(np.float32)
+    screen = wp.array(np.concatenate([project(points, focal, centre), points[:, 2:]], 1).astype(np.float32), dtype=wp.vec3, device=device)
+    corners = wp.array(np.ascontiguousarray(triangles, np.int32), dtype=wp.vec3i, device=device)
     key = wp.full(width * height, value=np.iinfo(np.int64).max, dtype=wp.int64, device=device)
-    wp.launch(_nearest, dim=len(triangles), device=device, inputs=[
-        wp.array(screen, dtype=wp.vec3, device=device), wp.array(np.ascontiguousarray(triangles, np.int32), dtype=wp.vec3i, device=device),
-        width, height, key])
-    packed = key.numpy().reshape(height, width)
-    hit = packed != np.iinfo(np.int64).max
-    triangle = np.where(hit, packed & 0xFFFFFF, -1).astype(np.int32)
-    barycentric = np.zeros((height, width, 3), np.float32)
-    depth = np.full((height, width), np.inf, np.float32)
-    ys, xs = np.nonzero(hit)
-    a, b, c = np.moveaxis(screen.astype(np.float64)[triangles[triangle[ys, xs]]], 1, 0)
-    px, py = xs + .5, ys + .5
-    area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
-    w0 = ((b[:, 0] - px) * (c[:, 1] - py) - (b[:, 1] - py) * (c[:, 0] - px)) / area
-    w1 = ((c[:, 0] - px) * (a[:, 1] - py) - (c[:, 1] - py) * (a[:, 0] - px)) / area
-    w = np.stack([w0 / a[:, 2], w1 / b[:, 2], (1 - w0 - w1) / c[:, 2]], 1)
-    total = w.sum(1, keepdims=True)
-    barycentric[ys, xs] = w / total
-    depth[ys, xs] = 1 / total[:, 0]
-    return triangle, barycentric, depth
+    wp.launch(_nearest, dim=len(triangles), device=device, inputs=[screen, corners, width, height, key])
+    triangle, barycentric, depth = (wp.zeros(width * height, dtype=kind, device=device) for kind in (wp.int32, wp.vec3, wp.float32))
+    wp.launch(_inside, dim=width * height, device=device, inputs=[screen, corners, width, key, triangle, barycentric, depth])
+    return triangle.numpy().reshape(height, width), barycentric.numpy().reshape(height, width, 3), depth.numpy().reshape(height, width)
