@@ -8,7 +8,7 @@ import numpy as np
 from ..errors import FacewrightError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FaceModel:
     """A linear face model in head space (cm; x to the head's left, y up, z front).
 

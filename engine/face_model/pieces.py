@@ -1,6 +1,8 @@
 """The anatomical pieces of a face model, found from its regions, its connectivity and how it moves with the jaw; no table by hand."""
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components, dijkstra
@@ -116,6 +118,7 @@ def _tongue(model: FaceModel, moving: np.ndarray, teeth: np.ndarray) -> np.ndarr
     return np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
 
 
+@lru_cache(maxsize=2)
 def pieces(model: FaceModel) -> dict[str, np.ndarray]:
     """Piece name → sorted int32 vertex indices, the non-empty ones of:
 

@@ -5,13 +5,14 @@ Gauss-Newton over similarity (7), identity and expression at once; landmarks fir
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..face_model.landmarks import ModelLandmarks
 from ..face_model.model import FaceModel, triangulate
 from ..footage.landmark_sets import landmark_sets
+from ..mesh.border import Border
 from ..mesh.closest import Surface
 from ..mesh.normals import vertex_normals
 
@@ -88,14 +89,18 @@ def fit_model(model: FaceModel, landmarks: ModelLandmarks, vertices: np.ndarray,
     w = np.zeros(len(model.names))
     if begin is not None:
         w[used] = begin.weights[used]
-    neutral = model.neutral.astype(np.float64)
-    modes = np.concatenate([model.identities, model.expressions[used]]).astype(np.float64)  # K×V×3
-    surface = Surface(vertices, triangles)
-    edge = border_vertices(triangles, len(vertices))
     face = model.regions['narrow_face']
-    chosen = face[np.linspace(0, len(face) - 1, min(options.samples, len(face))).astype(int)]
+    looked_at = np.unique(np.concatenate([face, landmarks.triangles.ravel(), model.landmarks68]))  # until the end the model is only had there
+    of = np.full(model.vertex_count, -1)
+    of[looked_at] = np.arange(len(looked_at))
+    landmarks, marks68 = replace(landmarks, triangles=of[landmarks.triangles]), of[model.landmarks68]
+    everywhere = np.concatenate([model.identities, model.expressions[used]])
+    neutral, modes = model.neutral[looked_at].astype(np.float64), np.take(everywhere, looked_at, axis=1).astype(np.float64)  # K×N×3
+    surface = Surface(vertices, triangles)
+    border = Border(triangles, len(vertices))
+    chosen = of[face][np.linspace(0, len(face) - 1, min(options.samples, len(face))).astype(int)]
     face_triangles = triangulate(model.faces)
-    face_triangles = face_triangles[np.isin(face_triangles, face).all(1)]
+    face_triangles = of[face_triangles[np.isin(face_triangles, face).all(1)]]
 
     def rows(basis: np.ndarray, at: np.ndarray) -> np.ndarray:
         """Jacobian N×3×(K + 7) of points at N×3 (basis N×K×3) after identity and expression, then rotation, translation, scale."""
@@ -112,7 +117,7 @@ def fit_model(model: FaceModel, landmarks: ModelLandmarks, vertices: np.ndarray,
     mark_basis = np.swapaxes(landmarks.on(modes) + response, 0, 1)       # 478×K×3
     sample_basis = np.swapaxes(modes[:, chosen], 0, 1)
     pinned = sorted(markers or {})
-    pin_basis = np.swapaxes(modes[:, model.landmarks68[pinned]], 0, 1) if pinned else None
+    pin_basis = np.swapaxes(modes[:, marks68[pinned]], 0, 1) if pinned else None
     reach = options.reach if begin is None else [r for r in options.reach if r]
     sets = landmark_sets()
     importance = np.ones(len(landmarks.weights))
@@ -133,7 +138,7 @@ def fit_model(model: FaceModel, landmarks: ModelLandmarks, vertices: np.ndarray,
             residual.append(off.ravel())
             weight.append(np.repeat(sure, 3))
         if pinned:
-            here = shape[model.landmarks68[pinned]]
+            here = shape[marks68[pinned]]
             target = scale * np.stack([markers[p] for p in pinned]) @ rotation.T + translation
             jacobian.append(rows(pin_basis, here).reshape(-1, len(modes) + 7))
             residual.append((target - here).ravel())
@@ -143,8 +148,7 @@ def fit_model(model: FaceModel, landmarks: ModelLandmarks, vertices: np.ndarray,
             normals = vertex_normals(shape, face_triangles)[chosen]
             back = (here - translation) @ rotation / scale
             triangle, barycentric, _, distance = surface.closest(back, limit / scale, normals @ rotation, .5)
-            hit = triangle >= 0
-            hit[hit] &= ~on_border(edge, triangles[triangle[hit]], barycentric[hit])
+            hit = (triangle >= 0) & ~border.holds(triangle, barycentric)
             foot = np.zeros_like(here)
             foot[hit] = scale * (vertices[triangles[triangle[hit]]] * barycentric[hit, :, None]).sum(1) @ rotation.T + translation
             normal = surface.normals[np.maximum(triangle, 0)] @ rotation.T
@@ -176,7 +180,7 @@ def fit_model(model: FaceModel, landmarks: ModelLandmarks, vertices: np.ndarray,
         turn, grow = small_rotation(motion[:3]), 1 + np.clip(motion[6], -.3, .3)
         rotation, translation, scale = turn.T @ rotation, turn.T @ (translation - motion[3:6]) / grow, scale / grow
         report((step + 1) / len(reach))
-    shape = neutral + np.tensordot(np.concatenate([alpha, w[used]]), modes, 1)
+    shape = model.neutral + np.tensordot(np.concatenate([alpha, w[used]]), everywhere.astype(np.float64), 1)
     return ModelFit(shape, alpha, w, rotation, translation, float(scale), spread)
 
 
@@ -207,18 +211,3 @@ def _rescaled(rotation, translation, scale, wanted, vertices):
     """The same placing with another scale about the mesh's middle."""
     middle = vertices.mean(0)
     return rotation, translation + (scale - wanted) * rotation @ middle, wanted
-
-
-def border_vertices(triangles: np.ndarray, count: int) -> np.ndarray:
-    """count bool: vertices on the border of a hole or of the mesh."""
-    edges = np.sort(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), 1).astype(np.int64)
-    key, times = np.unique(edges[:, 0] * count + edges[:, 1], return_counts=True)
-    out = np.zeros(count, bool)
-    out[key[times == 1] // count] = out[key[times == 1] % count] = True
-    return out
-
-
-def on_border(border: np.ndarray, corners: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
-    """Is the point on a border edge (both its ends on the border, the third corner's share nothing), or on a border vertex?"""
-    share = barycentric < 1e-6
-    return ((border[corners] | share).all(1)) & (share.any(1))

@@ -43,7 +43,7 @@ class ScanLandmarks:
 
 
 def directions() -> list[np.ndarray]:
-    """Rotations (3×3, mesh → head axes) whose pictures are searched: the six sides, then the twelve edges between them."""
+    """Rotations (3×3, mesh → head axes) whose pictures are searched in turn: the six sides, then the twelve edges between them."""
     sides = [np.array(d, float) for d in ((0, 0, 1), (0, -1, 0), (1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, 0, -1))]
     edges = [a + b for i, a in enumerate(sides) for b in sides[i + 1:] if abs(a @ b) < .5]
     out = []
@@ -74,17 +74,16 @@ def find_face(vertices: np.ndarray, triangles: np.ndarray, reference: np.ndarray
     middle, size, focal = (SEARCH_SIZE / 2, SEARCH_SIZE / 2), (SEARCH_SIZE, SEARCH_SIZE), SEARCH_SIZE / 22. * DISTANCE
     paint = bare(len(vertices))
     steps = [[w for r in (0, 90, -90, 180, 45, -45) for w in whole(size, math.radians(r))], tiles(size, 2)]
-    best, ways = None, directions()
-    for many in (ways[:6], ways[6:]):
-        for turn in many:
-            camera = (vertices - centre) @ turn.T / radius * 10 @ HEAD_TO_CAMERA.T + (0, 0, DISTANCE)
-            buffers = rasterise(camera, triangles, focal, middle, size)
-            faces = find(render_camera(camera, triangles, paint, focal, middle, size, supersample=1, buffers=buffers), steps, BELIEVED - .1)
-            for face in faces:
-                if _bulges(face, camera, triangles, buffers):
-                    rotation, translation, scale, off = _onto(at(vertices, triangles, *cast(face.points[:, :2], buffers)[:2]), reference)
-                    if best is None or off < best[0]:
-                        best = off, rotation, translation, scale, len([f for f in faces if f.belief > BELIEVED and f.side > .6 * face.side])
+    best = None
+    for turn in directions():
+        camera = (vertices - centre) @ turn.T / radius * 10 @ HEAD_TO_CAMERA.T + (0, 0, DISTANCE)
+        buffers = rasterise(camera, triangles, focal, middle, size)
+        faces = find(render_camera(camera, triangles, paint, focal, middle, size, supersample=1, buffers=buffers), steps, BELIEVED - .1)
+        for face in faces:
+            if _bulges(face, camera, triangles, buffers):
+                rotation, translation, scale, off = _onto(at(vertices, triangles, *cast(face.points[:, :2], buffers)[:2]), reference)
+                if best is None or off < best[0]:
+                    best = off, rotation, translation, scale, len([f for f in faces if f.belief > BELIEVED and f.side > .6 * face.side])
         if best is not None and best[0] < FACE_LIKE:
             break
     if best is None:

@@ -12,6 +12,7 @@ from ..face_model.model import FaceModel, triangulate
 from ..face_model.paint import visible_faces
 from ..face_model.pieces import pieces
 from ..footage.landmark_sets import landmark_sets
+from ..mesh.border import Border
 from ..mesh.closest import Surface
 from ..mesh.laplacian import components, mass
 from ..mesh.normals import vertex_normals
@@ -21,7 +22,7 @@ from ..mesh.transfer import ANCHOR, STILL, Transfer
 from ..mesh.user_mesh import UserMesh, welded
 from ..render.preview import head_to_camera
 from ..render.rasterise import rasterise
-from .model_fit import ModelFit, ModelFitOptions, border_vertices, fit_model, on_border, seen_landmarks
+from .model_fit import ModelFit, ModelFitOptions, fit_model, seen_landmarks
 from .scan_landmarks import bare, find_face, look_at, look_round
 
 UNITS = {'mm': .1, 'cm': 1., 'dm': 10., 'in': 2.54, 'm': 100.}  # cm a unit
@@ -303,15 +304,14 @@ def fit_numbers(model: FaceModel, wrapped: Wrapped) -> dict[str, float]:
     head, found_triangles = surface.vertices, surface.triangles
     face = model.regions['narrow_face']
     triangle, barycentric, _, distance = surface.closest(wrapped.vertices[face])
-    inner = ~on_border(border_vertices(found_triangles, len(head)), found_triangles[triangle], barycentric)
+    inner = ~Border(found_triangles, len(head)).holds(triangle, barycentric)
     t = triangulate(model.faces)
     narrow = np.isin(t, face).all(1)
     area = mass(wrapped.vertices, t[narrow])[face]
     own = Surface(wrapped.vertices, t[narrow])
     used = np.unique(found_triangles)
     triangle, barycentric, _, back = own.closest(head[used], .6)
-    hit = triangle >= 0
-    hit[hit] &= ~on_border(border_vertices(t[narrow], len(wrapped.vertices)), t[narrow][triangle[hit]], barycentric[hit])
+    hit = (triangle >= 0) & ~Border(t[narrow], len(wrapped.vertices)).holds(triangle, barycentric)
     numbers = {'model_to_mesh': (distance, area * (inner & outer_face(model, wrapped.vertices))), 'model_to_mesh_all': (distance, area),
                'mesh_to_model': (back[hit], np.ones(hit.sum()))}
     out = {f'{k}_{name}_mm': quantile(10 * v, w, q) for k, (v, w) in numbers.items() for name, q in (('median', .5), ('95', .95))}

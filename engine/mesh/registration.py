@@ -20,6 +20,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from ..errors import FacewrightError
+from .border import Border
 from .closest import Surface, interpolate
 from .folds import Folds, Loose, push_apart, smoothed
 from .laplacian import cotangent_laplacian, mass
@@ -62,7 +63,7 @@ class Registered:
 
 
 class Target:
-    """A surface to register onto: welded, with vertex normals and its borders known."""
+    """A surface to register onto: welded, with vertex normals and its border known."""
 
     def __init__(self, vertices: np.ndarray, triangles: np.ndarray):
         vertices, triangles = np.asarray(vertices, np.float64), np.asarray(triangles)
@@ -72,12 +73,7 @@ class Target:
         distinct = (triangles != np.roll(triangles, 1, axis=1)).all(1)
         self.surface = Surface(same, triangles[distinct])
         self.normals = vertex_normals(same, self.surface.triangles)
-        corners = self.surface.triangles[:, [[1, 2], [2, 0], [0, 1]]]          # T×3×2: the edge opposite each corner
-        code = np.sort(corners, axis=2).astype(np.int64) @ (len(same), 1)
-        _, inverse, count = np.unique(code.ravel(), return_inverse=True, return_counts=True)
-        self.edge_is_border = (count[inverse.ravel()] == 1).reshape(-1, 3)     # T×3
-        self.vertex_is_border = np.zeros(len(same), bool)
-        self.vertex_is_border[corners[self.edge_is_border]] = True
+        self.border = Border(self.surface.triangles, len(same))
 
     def match(self, points: np.ndarray, normals: np.ndarray, distance: float, agreement: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Closest points N×3 with an agreeing normal, their normals N×3, and which count N bool: near enough, not on a border."""
@@ -86,10 +82,7 @@ class Target:
         normal = np.zeros_like(points)
         normal[found] = interpolate(self.normals, self.surface.triangles, triangle[found], barycentric[found])
         normal[found] /= np.maximum(np.linalg.norm(normal[found], axis=1, keepdims=True), 1e-12)
-        on_edge = barycentric < 1e-6
-        border = (on_edge & self.edge_is_border[triangle]).any(1)
-        border |= (~on_edge & self.vertex_is_border[self.surface.triangles[triangle]]).any(1) & (on_edge.sum(1) == 2)
-        return point, normal, found & ~border & ((normal * normals).sum(1) >= agreement)
+        return point, normal, found & ~self.border.holds(triangle, barycentric) & ((normal * normals).sum(1) >= agreement)
 
 
 def register(source_vertices: np.ndarray, triangles: np.ndarray, target_vertices: np.ndarray, target_triangles: np.ndarray,
