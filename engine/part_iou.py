@@ -1,0 +1,151 @@
+"""How well the parts of a reconstruction cover those of the picture: Part IoU (papers/4, section 5.2, eq. 13)."""
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from .errors import FacewrightError
+from .face_model.model import FaceModel, triangulate
+from .face_model.paint import visible_faces
+from .face_model.parts import PARTS, model_parts
+from .files import read_npz
+from .footage.capture import read_capture
+from .footage.footage import Camera
+from .render.rasterise import project, rasterise
+
+WITHOUT_SKIN = tuple(k for k, name in enumerate(PARTS) if name not in ('other', 'skin'))  # labels the paper averages over
+SLACK = .051                                   # s by which a performance may miss a frame's time at its ends
+
+
+@lru_cache(maxsize=4)
+def _seen_triangles(model: FaceModel) -> np.ndarray:
+    return triangulate(model.faces[visible_faces(model)])
+
+
+def part_labels_picture(model: FaceModel, parts: np.ndarray, vertices_camera: np.ndarray, focal: float, centre: tuple[float, float],
+                        size: tuple[int, int]) -> np.ndarray:
+    """H×W uint8 labels of the parts seen of a head.
+
+    parts V int8 (`model_parts`), vertices_camera V×3 cm in OpenCV camera axes, focal and centre in pixels, size (width, height).
+    Every face is drawn (films and lashes excepted): teeth, tongue and ears hide what is behind them. Inside a triangle a pixel takes
+    the label that weighs most among its corners.
+    """
+    triangles = _seen_triangles(model)
+    triangle, barycentric, _ = rasterise(vertices_camera, triangles, focal, centre, size)
+    corners = parts[triangles[triangle]]
+    weight = np.stack([(barycentric * (corners == corners[..., k:k + 1])).sum(-1) for k in range(3)], -1)
+    labels = np.take_along_axis(corners, weight.argmax(-1)[..., None], -1)[..., 0]
+    return np.where(triangle >= 0, labels, 0).astype(np.uint8)
+
+
+def part_iou(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """8 float: intersection over union of the labels 1..8 of two H×W label pictures (eq. 13); NaN where the true mask is empty."""
+    if predicted.shape != true.shape:
+        raise ValueError(f'label pictures of shapes {predicted.shape} and {true.shape}')
+    pairs = np.bincount(predicted.ravel().astype(np.int64) * len(PARTS) + true.ravel(), minlength=len(PARTS) ** 2).reshape(len(PARTS), -1)
+    both, mine, theirs = pairs.diagonal(), pairs.sum(1), pairs.sum(0)
+    out = both / np.maximum(mine + theirs - both, 1)
+    return np.where(theirs > 0, out, np.nan)[1:]
+
+
+def to_camera(points: np.ndarray, camera: Camera) -> np.ndarray:
+    """…×3 world cm → OpenCV camera axes, y scaled by the camera's aspect, for a renderer with one focal length."""
+    out = points @ camera.rotation.T + camera.translation
+    out[..., 1] *= camera.aspect
+    return out
+
+
+def at(time: np.ndarray, values: np.ndarray, when: float) -> np.ndarray:
+    """The row of `values` (T×…) at `when`, linear between `time` (T)."""
+    if len(time) == 1:
+        return values[0]
+    i = int(np.clip(np.searchsorted(time, when) - 1, 0, len(time) - 2))
+    u = float(np.clip((when - time[i]) / (time[i + 1] - time[i]), 0, 1))
+    return (1 - u) * values[i] + u * values[i + 1]
+
+
+@dataclass(frozen=True)
+class PartIouRow:
+    """One result on one view: `iou` 8 means over the frames (NaN: the part is never seen), frames counted, frames the performance lacks."""
+    name: str
+    view: str
+    iou: np.ndarray
+    frames: int
+    missing: int
+
+    @property
+    def mean(self) -> float:
+        """Over the seven parts without skin."""
+        return float(np.nanmean(self.iou[[k - 1 for k in WITHOUT_SKIN]]))
+
+
+def read_parts(capture: Path) -> dict[str, np.ndarray]:
+    """View name → T×H×W labels of a capture's parts.npz, checked against its capture.json."""
+    truth = read_npz(Path(capture) / 'parts.npz', 'file of true part masks')
+    for view in read_capture(Path(capture) / 'capture.json'):
+        labels = truth.get(view.name)
+        if labels is None:
+            raise FacewrightError(f'{capture}/parts.npz has no masks of the view {view.name}: make it again from the same capture.')
+        count = len(view.time) if view.time is not None else None
+        if labels.ndim != 3 or labels.shape[:0:-1] != view.size or (count is not None and len(labels) != count) or labels.max(initial=0) >= len(PARTS):
+            raise FacewrightError(f'{capture}/parts.npz, {view.name}: expected labels 0 to {len(PARTS) - 1} of {count or "all"} frames, {view.size[0]}×{view.size[1]} pixels.')
+    return truth
+
+
+def measure(capture: Path, results: dict[str, Path], model: FaceModel, views: tuple[str, ...] = (), every: int = 1) -> list[PartIouRow]:
+    """Part IoU of result folders (rig.npz, performance.npz) through a capture's own cameras against its parts.npz.
+
+    Pose and weights are interpolated at each frame's time. views: names to measure on (all when empty); every: each how many frames.
+    A frame outside the performance counts as nothing found. FacewrightError where a file is missing or the result is not in `model`'s topology.
+    """
+    truth, cameras = read_parts(capture), read_capture(Path(capture) / 'capture.json')
+    parts = model_parts(model)
+    rows = []
+    for name, folder in results.items():
+        rig, play = read_npz(Path(folder) / 'rig.npz', 'rig'), read_npz(Path(folder) / 'performance.npz', 'performance')
+        if rig['neutral'].shape != model.neutral.shape:
+            raise FacewrightError(f'{folder}/rig.npz has {len(rig["neutral"])} vertices, the face model {model.name} {model.vertex_count}: choose the model it was made with.')
+        place = {n: k for k, n in enumerate(play['names'].tolist())}
+        order = [place.get(n, -1) for n in rig['names'].tolist()]
+        weights = np.concatenate([play['weights'], np.zeros((len(play['time']), 1))], 1)[:, order]
+        for view in cameras:
+            if views and view.name not in views:
+                continue
+            frames = range(0, len(truth[view.name]), every)
+            scores, missing = np.empty((len(frames), len(PARTS) - 1)), 0
+            for k, frame in enumerate(frames):
+                when = view.time[frame] if view.time is not None else view.offset + frame / (view.fps or 30.)
+                if not play['time'][0] - SLACK <= when <= play['time'][-1] + SLACK:
+                    missing += 1
+                    scores[k] = part_iou(np.zeros_like(truth[view.name][frame]), truth[view.name][frame])
+                    continue
+                head = rig['neutral'] + np.tensordot(at(play['time'], weights, when).astype(np.float32), rig['expressions'], 1)
+                world = head @ at(play['time'], play['rotation'], when).T + at(play['time'], play['translation'], when)
+                seen = part_labels_picture(model, parts, to_camera(world, view.camera), view.camera.focal, view.camera.centre, view.size)
+                scores[k] = part_iou(seen, truth[view.name][frame])
+            rows.append(PartIouRow(name, view.name, _mean(scores), len(frames), missing))
+    return rows
+
+
+def _mean(scores: np.ndarray) -> np.ndarray:
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', RuntimeWarning)  # a part no frame shows
+        return np.nanmean(scores, 0)
+
+
+def table(rows: list[PartIouRow]) -> str:
+    """Markdown, per cent: one line a result and view, then one a result over all its views."""
+    heads = [name.replace('_', ' ') for name in PARTS[2:]]
+    out = ['| result | view | ' + ' | '.join(heads) + ' | mean of seven | skin | frames |', '|---' * (len(heads) + 5) + '|']
+    names = list(dict.fromkeys(row.name for row in rows))
+    whole = [(name, [row for row in rows if row.name == name]) for name in names]
+    for row in rows + [PartIouRow(name, 'all', _mean(np.stack([r.iou for r in own])), sum(r.frames for r in own), sum(r.missing for r in own)) for name, own in whole if len(own) > 1]:
+        numbers = [*row.iou[1:], row.mean, row.iou[0]]
+        lacking = f' ({row.missing} missing)' if row.missing else ''
+        out.append(f'| {row.name} | {row.view} | ' + ' | '.join('–' if np.isnan(v) else f'{100 * v:.1f}' for v in numbers) + f' | {row.frames}{lacking} |')
+    return '\n'.join(out) + '\n'
