@@ -7,10 +7,11 @@ import numpy as np
 import warp as wp
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
 from .intersections import triangles_cross
-from .laplacian import edges_of
+from .laplacian import cotangent_laplacian, edges_of
 from .rigid import rigid_motion
 
 wp.config.log_level = wp.LOG_ERROR
@@ -195,18 +196,20 @@ def smoothed(finder: Folds, seen: Folded) -> Folded:
     """A deformation without its folds, or with as few as could be had.
 
     First surfaces that went a little through each other are pushed apart. What is left after that is stiffened: round each fold the surface
-    goes as a whole, turned, shifted and scaled like its surroundings, blended off towards them, over a growing radius. All else stays bit
-    for bit.
+    goes as a whole, turned, shifted and scaled like its surroundings, blended off towards them, over a growing radius. Round what is left then
+    a membrane is spanned. All else stays bit for bit.
     """
-    pushed = tried = best = push_apart(finder, seen, True)
-    loose = Loose(finder.before)
-    for _ in range(ROUNDS):
-        if not best.count:
-            break
-        loose.spread(finder.corners(tried), STIFFEN)
-        tried = push_apart(finder, finder.look(loose.stiffened(pushed.vertices), tried), True)
-        if tried.count < best.count:
-            best = tried
+    best = push_apart(finder, seen, True)
+    for smooth, growth in ((Loose.stiffened, STIFFEN), (Loose.spanned, GROWTH)):
+        start = tried = best
+        loose = Loose(finder.before, finder.triangles)
+        for _ in range(ROUNDS):
+            if not best.count:
+                break
+            loose.spread(finder.corners(tried), growth)
+            tried = push_apart(finder, finder.look(smooth(loose, start.vertices), tried), True)
+            if tried.count < best.count:
+                best = tried
     return best
 
 
@@ -230,10 +233,10 @@ def push_apart(finder: Folds, seen: Folded, thorough: bool = False) -> Folded:
 
 
 class Loose:
-    """Balls round the places of a mesh (V×3) that folded; a ball grows each time its place folds again."""
+    """Balls round the places of a mesh (before V×3, triangles T×3) that folded; a ball grows each time its place folds again."""
 
-    def __init__(self, before: np.ndarray):
-        self.before, self.tree = before, cKDTree(before)
+    def __init__(self, before: np.ndarray, triangles: np.ndarray):
+        self.before, self.triangles, self.tree = before, triangles, cKDTree(before)
         self.size = np.zeros(len(before))
 
     def spread(self, corners: np.ndarray, growth: float = GROWTH) -> np.ndarray:
@@ -255,6 +258,15 @@ class Loose:
             sound = np.setdiff1d(near, sources) if len(np.setdiff1d(near, sources)) >= 12 else near
             rotation, translation, scale = rigid_motion(self.before[sound], after[sound], scale=True)
             out[near] += blend[near, None] * (scale * self.before[near] @ rotation.T + translation - after[near])
+        return out
+
+    def spanned(self, after: np.ndarray) -> np.ndarray:
+        """`after` (V×3) with displacements within the balls harmonic (∫|∇d|² least)."""
+        within, out = self._blend(np.flatnonzero(self.size)) > 0, after.copy()
+        rows = cotangent_laplacian(self.before, self.triangles)[within]
+        system = (rows[:, within] + 1e-9 * sparse.identity(within.sum())).tocsc()
+        factor = splu(system, permc_spec='MMD_AT_PLUS_A', diag_pivot_thresh=0, options={'SymmetricMode': True})
+        out[within] = self.before[within] + factor.solve(-rows[:, ~within] @ (after - self.before)[~within])
         return out
 
     def _blend(self, sources: np.ndarray) -> np.ndarray:

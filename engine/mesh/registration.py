@@ -145,7 +145,7 @@ def register(source_vertices: np.ndarray, triangles: np.ndarray, target_vertices
                 break
     vertices, folds = start + moved, 0
     if options.clean:
-        finder, loose = Folds(start, triangles), Loose(start)
+        finder, loose = Folds(start, triangles), Loose(start, triangles)
         seen = push_apart(finder, finder.look(vertices))
         for turn in range(LOOSENINGS):  # what stays folded had a wrong match: without matches there, the membrane bridges it
             if not seen.count:
