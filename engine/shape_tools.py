@@ -14,6 +14,8 @@ from .errors import FacewrightError
 
 MATCHED = .98      # share of the vertices that must have a mirror image
 IN_ONE_CELL = 32   # candidates looked at per grid cell: bounds the time where many vertices coincide
+TURNED = .1        # radians: a middle plane this near to an axis' own is that
+STRAIGHT = .02     # of the mesh's size: nearer to 0 the middle is at 0, nearer together left and right can't be told apart
 
 _SWAP = {'L': 'R', 'R': 'L', 'l': 'r', 'r': 'l', 'Left': 'Right', 'Right': 'Left', 'left': 'right', 'right': 'left', 'LEFT': 'RIGHT', 'RIGHT': 'LEFT'}
 _SIDE = re.compile(r'(?<=[_. -])[LRlr]$|(?:Left|Right)$|(?<![A-Za-z])(?:left|right|LEFT|RIGHT)$|^(?:Left|Right)(?=[A-Z_. -])|^(?:left|right|LEFT|RIGHT)(?=[_. -])')
@@ -69,6 +71,30 @@ def left_side(points: np.ndarray, shapes: dict[str, np.ndarray], axis: int = 0) 
     sign = {'left': 1., 'right': -1., None: 0.}
     lean = sum(sign[side_of(name)] * float(np.linalg.norm(offsets, axis=1) @ across) for name, offsets in shapes.items())
     return -1. if lean < 0 else 1.
+
+
+def distance_from_middle(points: np.ndarray, shapes: dict[str, np.ndarray]) -> np.ndarray | None:
+    """N: how far N×3 points are from the plane that best parts what the left and the right of pairs of shapes (smile_L, smile_R) move, positive on
+    the left; None without a pair. Where that plane is nearly one of the axes' own, it is that one. No symmetry is needed.
+    """
+    pairs = [(o, shapes[other_side(n)]) for n, o in shapes.items() if side_of(n) == 'left' and other_side(n) in shapes]
+    left, right = (sum(np.linalg.norm(pair[k], axis=1) for pair in pairs) for k in (0, 1))
+    size = np.ptp(points, axis=0).max()
+    if not pairs or not left.any() or not right.any():
+        return None
+    across = left @ points / left.sum() - right @ points / right.sum()
+    if np.linalg.norm(across) < STRAIGHT * size:
+        return None
+    across /= np.linalg.norm(across)
+    axis = int(np.abs(across).argmax())
+    if abs(across[axis]) > np.cos(TURNED):
+        across = np.eye(3)[axis] * np.sign(across[axis])
+    along = points @ across
+    order = np.argsort(along)
+    on_wrong_side = np.cumsum((left - right)[order])  # with the plane behind each vertex in turn, but for a constant
+    best = np.flatnonzero(on_wrong_side <= on_wrong_side.min() + 1e-9 * left.sum())
+    middle = (along[order[best[0]]] + along[order[min(best[-1] + 1, len(order) - 1)]]) / 2
+    return along - (middle if abs(middle) > STRAIGHT * size else 0)
 
 
 def edges_of_faces(faces: np.ndarray) -> np.ndarray:

@@ -71,6 +71,20 @@ def halves(scene: bpy.types.Scene, thing: bpy.types.Object, tolerance: float = 1
     return Halves(replace(found, side=found.side * shape_tools.left_side(points, shapes, found.axis)), np.eye(3))
 
 
+def left_of_middle(scene: bpy.types.Scene, thing: bpy.types.Object, tolerance: float = 1e-3) -> np.ndarray:
+    """N: each vertex's distance from the middle, positive on the person's left, in the object's units.
+
+    By the symmetry where there is one, else by the keys that have a side in their names, else across x.
+    """
+    try:
+        found = halves(scene, thing, tolerance)
+        return found.symmetry.side / np.cbrt(abs(np.linalg.det(found.axes)))
+    except FacewrightError:
+        points = mesh_sets.base_points(thing).astype(np.float64)
+        side = shape_tools.distance_from_middle(points, {k.name: shape_keys.offsets_of(k) for k in thing.data.shape_keys.key_blocks if shape_tools.side_of(k.name)})
+        return points[:, 0] if side is None else side
+
+
 def symmetrise(context: bpy.types.Context, source: str = 'LEFT', keys: str = 'ACTIVE', tolerance: float = 1e-3) -> int:
     """Make shapes symmetrical: source 'LEFT' or 'RIGHT' (that side's is copied over) or 'AVERAGE'; returns how many keys changed.
 
@@ -123,7 +137,10 @@ def mirror(context: bpy.types.Context, to: str = 'OTHER', tolerance: float = 1e-
 
 
 def split(context: bpy.types.Context, width: float = .01, tolerance: float = 1e-3) -> tuple[str, str]:
-    """Split the active key softly into a left and a right one that sum to it; it becomes the left, its animation is copied. width: in the object's units."""
+    """Split the active key softly into a left and a right one that sum to it; it becomes the left, its animation is copied. The mesh need not be symmetrical.
+
+    width: of the soft middle, in the object's units.
+    """
     thing = tool_mesh(context)
     key, = _keys(thing, 'ACTIVE')
     if shape_tools.side_of(key.name):
@@ -133,8 +150,7 @@ def split(context: bpy.types.Context, width: float = .01, tolerance: float = 1e-
     for name in (left, right):
         if name in thing.data.shape_keys.key_blocks:
             raise FacewrightError(f'There is a shape key {name} already: rename or delete it first.')
-    found = halves(context.scene, thing, tolerance)
-    part = shape_tools.split(np.ones((len(thing.data.vertices), 1)), found.symmetry.side, width * np.cbrt(abs(np.linalg.det(found.axes))))[0]
+    part = shape_tools.split(np.ones((len(thing.data.vertices), 1)), left_of_middle(context.scene, thing, tolerance), width)[0]
     shape_keys.split_key(thing, key, left, right, part)
     thing.data.update()
     return left, right

@@ -135,13 +135,32 @@ def test_the_panel_s_settings_are_taken(head):
     assert np.allclose(shape(head, 'smile_L'), .5 * was, atol=1e-7)
 
 
-def test_an_uneven_mesh_is_a_sentence(head):
-    for vertex in head.data.vertices:
-        vertex.co.x *= 1 + vertex.co.x + vertex.co.y
-    head.data.shape_keys.reference_key.points.foreach_set('co', coordinates(head.data.vertices).ravel())
+def uneven(head):
+    points = coordinates(head.data.vertices)
+    points[:, 0] *= 1 + 2 * points[:, 0]
+    head.data.shape_keys.reference_key.points.foreach_set('co', points.ravel())
+    head.data.vertices.foreach_set('co', points.ravel())
+    return points
+
+
+def test_an_uneven_mesh_is_a_sentence_where_mirror_images_are_needed(head):
+    uneven(head)
     activate(head, 'jawOpen')
     with pytest.raises(RuntimeError, match='mirror image'):
         bpy.ops.facewright.symmetrise_shape_keys()
+
+
+@pytest.mark.parametrize('named', [True, False])
+def test_an_uneven_mesh_is_split(head, named):
+    points = uneven(head)
+    if not named:
+        for name in ('smile_L', 'smile_R'):
+            head.shape_key_remove(head.data.shape_keys.key_blocks[name])
+    activate(head, 'jawOpen')
+    was = shape(head, 'jawOpen')
+    bpy.ops.facewright.split_shape_key()
+    left, right = shape(head, 'jawOpen_L'), shape(head, 'jawOpen_R')
+    assert np.abs(left + right - was).max() < 1e-7 and np.abs(left[points[:, 0] < -.02]).max() < 1e-7 and np.abs(right[points[:, 0] > .02]).max() < 1e-7
 
 
 def test_a_personal_head_is_mirrored_by_its_topology():

@@ -110,6 +110,19 @@ def test_which_side_is_left_follows_from_the_names():
     assert tools.left_side(POINTS, {'smile_R': bump}) == -1 and tools.left_side(POINTS, {}) == 1
 
 
+def test_the_middle_without_symmetry_follows_from_the_names():
+    rng = np.random.default_rng(2)
+    points = rng.uniform((-2, -3, -1), (2, 3, 1), (4000, 3))
+    def bump(at):
+        return np.exp(-((points - at) ** 2).sum(1, keepdims=True) * 4) * [[0, 0, 1]]
+    shapes = {'smile_L': bump((1, 0, 0)), 'smile_R': bump((-1, 0, 0)), 'frown_R': bump((0, 2, 0)), 'jawOpen': bump((0, -2, 0))}
+    assert np.array_equal(tools.distance_from_middle(points, shapes), points[:, 0])
+    turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    shift = np.array([4., 5, 6])
+    assert np.allclose(tools.distance_from_middle(points @ turn.T + shift, shapes), points[:, 0], atol=.15)
+    assert tools.distance_from_middle(points, {'smile_L': shapes['smile_L'], 'frown_R': shapes['frown_R']}) is None
+
+
 def test_edges_once_each():
     assert tools.edges_of_faces(np.array([[0, 1, 2, -1], [0, 2, 3, 4]])).tolist() == [[0, 1], [0, 2], [0, 4], [1, 2], [2, 3], [3, 4]]
 
