@@ -1,6 +1,293 @@
-"""The parts of a face in a picture (papers/4, section 3.2): from landmarks and what the picture shows, or from masks of the user's own."""
+"""The parts of a face in a picture (papers/4, section 3.2): from landmarks and what the picture shows, or from masks of the user's own.
+
+No trained parser: the landmarks' outlines say about where each part ends, and colours inside and outside of them, learnt from this
+one picture, move the edge to where it is seen.
+"""
 from __future__ import annotations
 
-_NOSE_RIGHT = [168, 122, 188, 174, 217, 198, 209, 129, 98, 97, 2]   # half of the nose's outline: root, bridge's side, wing, base
-_NOSE_LEFT = [326, 327, 358, 429, 420, 437, 399, 412, 351]
-NOSE_OUTLINE = _NOSE_RIGHT + _NOSE_LEFT      # landmarks round the nose, in order
+import functools
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .landmark_sets import COUNT, landmark_sets, resting_face, tesselation
+
+SKIN, NOSE, LEFT_BROW, RIGHT_BROW, LEFT_EYE, RIGHT_EYE, UPPER_LIP, LOWER_LIP = range(1, 9)   # face_model.parts.PARTS
+_NOSE_RIGHT = [168, 122, 174, 198, 49, 48, 64, 98, 97, 2]      # half of the nose's outline: root, the bridge's side, wing, base
+_NOSE_LEFT = [326, 327, 294, 278, 279, 420, 399, 351]
+NOSE_OUTLINE = _NOSE_RIGHT + _NOSE_LEFT                   # landmarks round the nose, in order
+CHIN, MOUTH_CORNERS = 152, (78, 308)                       # landmarks; corners of the inner lip, the person's right first
+_ROWS = {'right': ([70, 63, 105, 66, 107], [46, 53, 52, 65, 55]), 'left': ([300, 293, 334, 296, 336], [276, 283, 282, 295, 285])}  # a brow's upper and lower landmarks, from the temple
+
+WORK = 224.            # px: the longer side of the landmarks' box in the working picture; a landmark's error is 1 to 2 % of it
+MARGIN = .22           # of that side, round the box
+TRUSTED = .08          # mean confidence below which a part is taken for hidden
+MOUTH_SHUT = .012      # gap between the lips over the mouth's width: below, they touch
+REACH = {'lip': (.014, 4.5), 'inside': (.010, 3.5), 'eye': (.012, 6.), 'brow': (.013, 5.)}   # uncertainty of an outline, of the face's side; most a colour may say (log odds)
+EYE_COLOUR = np.array([-12., -5., -8.]), np.array([24., 8., 10.])     # CIELAB beside the skin's: mean and spread of whites and irises of all kinds
+BASELINE = .10         # of the face's side: how smooth the skin's own shading is
+GREY = np.diag([9., 2.5, 2.5]).astype(np.float32)                     # variance that a few pixels may not show: noise, JPEG
+FOREHEAD = .30         # of the height from chin to brows: how far above them skin is looked for
+
+
+@dataclass(frozen=True)
+class _Work:
+    """The face, or a window of it, at the working scale."""
+    lab: np.ndarray          # H×W×3 float32 CIELAB less the skin's own smooth shading: skin is about 0
+    points: np.ndarray       # 478×2 px in it
+
+    def window(self, around: np.ndarray, pad: float) -> tuple[_Work, tuple[slice, slice]]:
+        """The part within `pad` px of the points N×2 (may be empty), and where it lies."""
+        low = np.clip(np.floor(around.min(0) - pad), 0, self.lab.shape[1::-1]).astype(int)
+        high = np.clip(np.ceil(around.max(0) + pad), 0, self.lab.shape[1::-1]).astype(int)
+        where = slice(low[1], max(high[1], low[1])), slice(low[0], max(high[0], low[0]))
+        return _Work(self.lab[where], self.points - low), where
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.lab.shape[:2]
+
+
+def frame_parts(picture: np.ndarray, points: np.ndarray, confidence: np.ndarray, forehead: bool = True) -> np.ndarray:
+    """H×W uint8 labels (face_model.parts.PARTS) of the one face whose landmarks are given; 0 where other or hidden.
+
+    picture H×W×3 uint8 RGB, points 478×2 px (corner origin), confidence 478 in [0, 1] (`footage.visibility`). forehead: False cuts the skin
+    above the brows, where papers/4 does not trust it for hair. A face without confidence gives an empty picture. Not told apart: hands and
+    other skin before the face, and hair or clothes of the skin's colour.
+    """
+    labels = np.zeros(picture.shape[:2], np.uint8)
+    if points.shape != (COUNT, 2) or confidence.shape != (COUNT,):
+        raise ValueError(f'expected {COUNT}×2 points and {COUNT} confidences, not {points.shape} and {confidence.shape}')
+    if not np.isfinite(points).all() or confidence.max() <= 0:
+        return labels
+    low, high = points.min(0), points.max(0)
+    side = float((high - low).max())
+    low = np.maximum(np.floor(low - MARGIN * side), 0).astype(int)
+    high = np.minimum(np.ceil(high + MARGIN * side), picture.shape[1::-1]).astype(int)
+    if side < 8 or (high - low < 8).any():
+        return labels
+    size = np.maximum(np.round((high - low) * WORK / side).astype(int), 8)
+    small = cv2.resize(picture[low[1]:high[1], low[0]:high[0]], size.tolist(), interpolation=cv2.INTER_AREA if WORK < side else cv2.INTER_LINEAR)
+    lab = cv2.GaussianBlur(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), (0, 0), .7)
+    found = _parts(lab, (points.astype(np.float64) - low) * size / (high - low), confidence, forehead)
+    labels[low[1]:high[1], low[0]:high[0]] = _resized(found, tuple(high - low))
+    return labels
+
+
+def cut_forehead(labels: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """The labels without skin above the brows: above the lines along their upper edges, carried on outwards (papers/4, supplement B)."""
+    line = np.concatenate([points[_ROWS['right'][0]], points[_ROWS['left'][0]][::-1]]).astype(np.float64)
+    up = line.mean(0) - points[CHIN]
+    up *= 3 / max(np.linalg.norm(up), 1e-9) * np.ptp(points, axis=0).max()
+    across = line[-1] - line[0]
+    line = np.concatenate([[line[0] - 9 * across], line, [line[-1] + 9 * across]])
+    above = _fill(labels.shape, np.concatenate([line, [line[-1] + up, line[0] + up]]))
+    return np.where(above & (labels == SKIN), 0, labels)
+
+
+def _resized(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Labels at (width, height): each pixel takes the label that covers most of it."""
+    if size[0] * 1.5 > labels.shape[1]:
+        return cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+    return np.stack([cv2.resize((labels == k).astype(np.float32), size, interpolation=cv2.INTER_AREA) for k in range(LOWER_LIP + 1)]).argmax(0).astype(np.uint8)
+
+
+def _fill(shape: tuple[int, int], polygon: np.ndarray | None = None, triangles: np.ndarray = np.zeros((0, 3, 2))) -> np.ndarray:
+    """H×W bool: pixels inside the polygon (N×2 px, corner origin) or any of the T×3×2 triangles."""
+    out = np.zeros(shape, np.uint8)
+    if polygon is not None:
+        cv2.fillPoly(out, [_fixed(polygon)], 1, shift=4)
+    for corners in _fixed(triangles):
+        cv2.fillConvexPoly(out, corners, 1, shift=4)
+    return out > 0
+
+
+def _fixed(points: np.ndarray) -> np.ndarray:
+    """OpenCV's fixed-point coordinates, its pixel centres at whole numbers."""
+    return np.round((np.clip(points, -4000, 4000) - .5) * 16).astype(np.int32)
+
+
+def _smooth(loop: np.ndarray, steps: int = 4) -> np.ndarray:
+    """A closed curve through N×2 points, 4·N×2 (Catmull–Rom)."""
+    a, b, c, d = (np.roll(loop, k, 0)[:, None] for k in (1, 0, -1, -2))
+    u = (np.arange(steps) / steps)[None, :, None]
+    return (.5 * (2 * b + (c - a) * u + (2 * a - 5 * b + 4 * c - d) * u ** 2 + (3 * b - a - 3 * c + d) * u ** 3)).reshape(-1, 2)
+
+
+@functools.cache
+def _triangles() -> dict[str, np.ndarray]:
+    """Name → T×3 landmarks: 'nose', 'upper_lip', 'lower_lip', 'face'. Filled together they cover a part up to its silhouette in any pose."""
+    from ..face_model.paint import _inside_polygon
+    face, sets, every = resting_face(), landmark_sets(), tesselation()
+
+    def within(outline) -> np.ndarray:
+        inside = _inside_polygon(face, face[outline, :2])
+        inside[outline] = True
+        return every[inside[every].all(1)]
+    lips = within(sets['outer_lip'])
+    inner = face[sets['inner_lip'], :2]
+    order = np.argsort(inner[:, 0])
+    middle = face[lips].mean(1)
+    upper = middle[:, 1] < np.interp(middle[:, 0], inner[order, 0], inner[order, 1])
+    return {'nose': within(NOSE_OUTLINE), 'upper_lip': lips[upper], 'lower_lip': lips[~upper], 'face': every}
+
+
+def _signed(mask: np.ndarray) -> np.ndarray:
+    """Pixels to the edge of a mask, positive inside."""
+    one = mask.astype(np.uint8)
+    return cv2.distanceTransform(one, cv2.DIST_L2, 3) - cv2.distanceTransform(1 - one, cv2.DIST_L2, 3)
+
+
+def _gaussian(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean 3 and covariance 3×3 of N×3 colours, outliers left out."""
+    away = np.abs(sample - np.median(sample, 0))
+    kept = sample[(away <= 3 * np.median(away, 0) + 4).all(1)]
+    mean = kept.mean(0)
+    return mean, (kept - mean).T @ (kept - mean) / len(kept) + GREY
+
+
+def _log_density(lab: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    factor = np.linalg.inv(np.linalg.cholesky(covariance)).astype(np.float32)
+    return np.log(np.diag(factor)).sum() - .5 * np.square((lab - mean.astype(np.float32)) @ factor.T).sum(-1)
+
+
+def _two(sample: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Gaussians of the darker and the lighter half (pupil and white, cavity and teeth)."""
+    light = sample[:, 0]
+    level = np.median(light)
+    for _ in range(4):
+        level = (light[light <= level].mean() + light[light > level].mean()) / 2 if (light > level).any() else level
+    return [_gaussian(half) for half in (sample[light <= level], sample[light > level]) if len(half) > 5]
+
+
+def _edge(lab: np.ndarray, mask: np.ndarray, sample_in: np.ndarray, sample_out: np.ndarray, kind: str, given: tuple | None = None) -> np.ndarray:
+    """The mask with its edge moved to where the colours change: where the log odds of distance and colour together are above 0.
+
+    sample_in, sample_out: pixels each colour is learnt from. given: mean and spread of the colours inside, instead of learning them.
+    """
+    sigma, most = REACH[kind][0] * WORK, REACH[kind][1]
+    odds = 2 * _signed(mask) / sigma
+    if sample_out.sum() >= 12 and (given or sample_in.sum() >= 12):
+        if given:
+            inside = [(given[0], np.diag(given[1] ** 2))]
+        else:
+            inside = _two(lab[sample_in]) if kind == 'inside' else [_gaussian(lab[sample_in])]
+        colour = np.max([_log_density(lab, *g) for g in inside], 0) - _log_density(lab, *_gaussian(lab[sample_out]))
+        odds += cv2.GaussianBlur(np.clip(colour, -most, most).astype(np.float32), (0, 0), 1.)
+    return odds > 0
+
+
+def _largest(mask: np.ndarray, least: float = 0) -> np.ndarray:
+    """The largest connected piece, or nothing where it has fewer than `least` pixels."""
+    count, piece, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
+    if count < 2:
+        return mask
+    best = 1 + stats[1:, cv2.CC_STAT_AREA].argmax()
+    return (piece == best) & (stats[best, cv2.CC_STAT_AREA] >= least)
+
+
+def _parts(lab: np.ndarray, points: np.ndarray, confidence: np.ndarray, forehead: bool) -> np.ndarray:
+    """Labels of the working picture."""
+    sets, shape = landmark_sets(), lab.shape[:2]
+    work, skin = _skin(lab, points)
+    labels = np.where(skin, SKIN, 0).astype(np.uint8)
+    if not forehead:
+        labels = cut_forehead(labels, points)
+    nose = _fill(shape, _smooth(points[NOSE_OUTLINE]), points[_triangles()['nose']])
+    for side, label in (('left', LEFT_BROW), ('right', RIGHT_BROW)):
+        if confidence[np.concatenate(_ROWS[side])].mean() >= TRUSTED:
+            mask, where = _brow(work, side)
+            labels[where][mask] = label
+    for side, label in (('left', LEFT_EYE), ('right', RIGHT_EYE)):
+        if confidence[sets[f'{side}_eye']].mean() >= TRUSTED:
+            mask, where = _eye(work, sets[f'{side}_eye'])
+            labels[where][mask] = label
+    if confidence[sets['lips']].mean() >= TRUSTED:
+        upper, lower, inside, where = _lips(work)
+        labels[where][inside] = 0
+        labels[where][upper], labels[where][lower] = UPPER_LIP, LOWER_LIP
+    labels[nose] = np.where(skin[nose], NOSE, 0)
+    return labels
+
+
+def _skin(lab: np.ndarray, points: np.ndarray) -> tuple[_Work, np.ndarray]:
+    """The working picture with the skin's shading taken off, and its skin: the face without hair, glasses and things of another colour; beards are skin."""
+    sets, shape = landmark_sets(), lab.shape[:2]
+    face = _fill(shape, points[sets['oval']], points[_triangles()['face']])
+    features = np.zeros(shape, bool)
+    for loop in (sets['left_eye'], sets['right_eye'], sets['outer_lip'], *(np.concatenate([high, low[::-1]]) for high, low in _ROWS.values())):
+        features |= _fill(shape, cv2.convexHull(points[loop].astype(np.float32))[:, 0])
+    sure = face & (_signed(~features) > .02 * WORK) & (_signed(face) > .04 * WORK)
+    if sure.sum() < 50:
+        sure = face
+    mean, covariance = _gaussian(lab[sure])
+    sure &= _log_density(lab, mean, covariance) > _log_density(mean, mean, covariance) - 4.5
+    small = (max(shape[1] // 4, 2), max(shape[0] // 4, 2))
+    weight = cv2.resize(sure.astype(np.float32), small, interpolation=cv2.INTER_AREA)
+    total = cv2.GaussianBlur(cv2.resize(lab * sure[..., None], small, interpolation=cv2.INTER_AREA), (0, 0), BASELINE * WORK / 4)
+    weight = cv2.GaussianBlur(weight, (0, 0), BASELINE * WORK / 4)[..., None]
+    base = (total + 1e-3 * mean.astype(np.float32)) / (weight + 1e-3)
+    relative = lab - cv2.resize(base, shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return _Work(relative, points), face
+
+
+def _eye(work: _Work, loop: np.ndarray) -> tuple[np.ndarray, tuple[slice, slice]]:
+    part, where = work.window(work.points[loop], .08 * WORK)
+    mask = _fill(part.shape, _smooth(part.points[loop]))
+    distance = _signed(mask)
+    out = _edge(part.lab, mask, mask, (distance < -.02 * WORK) & (distance > -.06 * WORK), 'eye', EYE_COLOUR)
+    out = cv2.morphologyEx(out.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
+    width = np.linalg.norm(part.points[loop][:, None] - part.points[loop], axis=-1).max()
+    return _largest(out & (distance > -.03 * WORK), .05 * width ** 2), where
+
+
+def _brow(work: _Work, side: str) -> tuple[np.ndarray, tuple[slice, slice]]:
+    high, low = _ROWS[side]
+    part, where = work.window(work.points[high + low], .10 * WORK)
+    mask = _fill(part.shape, _smooth(np.concatenate([part.points[high], part.points[low][::-1]])))
+    distance = _signed(mask)
+    near, outside, inside = distance > -.045 * WORK, distance < -.03 * WORK, mask
+    for _ in range(2):
+        inside = _edge(part.lab, mask, inside & near, outside, 'brow') & near
+    return _largest(inside), where
+
+
+def _lips(work: _Work) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[slice, slice]]:
+    """Upper lip, lower lip and what is between them, in a window."""
+    sets = landmark_sets()
+    part, where = work.window(work.points[sets['outer_lip']], .10 * WORK)
+    points, shape = part.points, part.shape
+    high, low = (_fill(shape, None, points[_triangles()[name]]) for name in ('upper_lip', 'lower_lip'))
+    inside = _fill(shape, _smooth(points[sets['inner_lip']])) if _gap(points) > MOUTH_SHUT else np.zeros(shape, bool)
+    whole = _fill(shape, _smooth(points[sets['outer_lip']])) | high | low
+    distance, depth = _signed(whole), _signed(inside) if inside.any() else np.full(shape, -99., np.float32)
+    near = distance > -.04 * WORK
+    ring = (distance > .006 * WORK) & (depth < -.006 * WORK)
+    outer = _edge(part.lab, whole, ring, (distance < -.015 * WORK) & (distance > -.07 * WORK), 'lip') & near | (distance > .03 * WORK) | inside
+    if inside.any():
+        inside = _edge(part.lab, inside, depth > min(.01 * WORK, .4 * depth.max()), ring, 'inside') & whole & (depth > -.03 * WORK)
+    red = _largest(outer)
+    upper = _above(points, shape)
+    return red & ~inside & upper, red & ~inside & ~upper, inside, where
+
+
+def _gap(points: np.ndarray) -> float:
+    """Area between the lips, of the mouth's width squared."""
+    x, y = inner = points[landmark_sets()['inner_lip']].T
+    width = np.linalg.norm(inner.T[:, None] - inner.T, axis=-1).max()
+    return float(abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2 / max(width, 1e-9) ** 2)
+
+
+def _above(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Pixels above the middle line between the lips, carried on beyond the mouth's corners."""
+    loop = landmark_sets()['inner_lip']
+    right, left = (int(np.flatnonzero(loop == k)[0]) for k in MOUTH_CORNERS)
+    n = len(loop)
+    one = points[loop[[(right + k) % n for k in range((left - right) % n + 1)]]]
+    other = points[loop[[(right - k) % n for k in range((right - left) % n + 1)]]]
+    middle = (one + other) / 2
+    across = middle[-1] - middle[0]
+    up = (points[landmark_sets()['outer_lip']].mean(0) - points[CHIN]) * 9
+    line = np.concatenate([[middle[0] - across], middle, [middle[-1] + across]])
+    return _fill(shape, np.concatenate([line, [line[-1] + up, line[0] + up]]))
