@@ -137,7 +137,7 @@ def test_the_panel_s_settings_are_taken(head):
 
 def uneven(head):
     points = coordinates(head.data.vertices)
-    points[:, 0] *= 1 + 2 * points[:, 0]
+    points[:, :2] *= 1 + 2 * points[:, :2]
     head.data.shape_keys.reference_key.points.foreach_set('co', points.ravel())
     head.data.vertices.foreach_set('co', points.ravel())
     return points
