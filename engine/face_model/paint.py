@@ -43,25 +43,29 @@ def _inside_polygon(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
     return inside
 
 
-def albedo(model: FaceModel) -> np.ndarray:
-    """V×3 float32 sRGB in 0..1: skin with brows and lips, white eyeballs with iris and pupil, red mouth, teeth."""
+def albedo(model: FaceModel, skin: tuple[float, ...] = SKIN, lip: tuple[float, ...] = LIP, brow: tuple[float, ...] = BROW,
+           brow_half_width: float = BROW_HALF_WIDTH) -> np.ndarray:
+    """V×3 float32 sRGB in 0..1: skin with brows and lips, white eyeballs with iris and pupil, red mouth, teeth.
+
+    brow_half_width: cm, of brows painted along the landmarks (where the model brings no brows of its own).
+    """
     colour = np.empty((model.vertex_count, 3), np.float32)
-    colour[:] = SKIN
+    colour[:] = skin
     v, region = model.neutral.astype(np.float64), model.regions
     mark = v[model.landmarks68]
     face = region['face']
     if 'brows' in model.extra:
         a = model.extra['brows'][:, None]
-        colour = (1 - a) * colour + a * np.array(BROW, np.float32)
+        colour = (1 - a) * colour + a * np.array(brow, np.float32)
     else:
         for line in (mark[17:22], mark[22:27]):
             distance = _distance_to_polyline(v[face], line + (0, BROW_LIFT, 0))
-            a = np.clip((BROW_HALF_WIDTH - distance) / (.35 * BROW_HALF_WIDTH), 0, 1)[:, None]
-            colour[face] = (1 - a) * colour[face] + a * BROW
+            a = np.clip((brow_half_width - distance) / (.35 * brow_half_width), 0, 1)[:, None]
+            colour[face] = (1 - a) * colour[face] + a * np.asarray(brow)
     outline = (mark[48:60] + mark[LIP_MIRROR] * (-1, 1, 1)) / 2
     lips = face[_inside_polygon(v[face][:, :2], outline[:, :2]) & (v[face][:, 2] > outline[:, 2].min() - 1.5)]
     red = model.extra.get('lips', np.isin(np.arange(len(v)), lips).astype(np.float32))[:, None]
-    colour = (1 - red) * colour + red * np.array(LIP, np.float32)
+    colour = (1 - red) * colour + red * np.array(lip, np.float32)
     for name, value in (('mouth_socket', SOCKET), ('gums_tongue', GUMS), ('teeth', TEETH)):
         colour[region.get(name, np.zeros(0, int))] = value
     for side in 'LR':
