@@ -192,7 +192,7 @@ def seen_landmarks(landmarks: ModelLandmarks, vertices: np.ndarray, weights: np.
 def _bounded(a: np.ndarray, b: np.ndarray, first: int, last: int) -> np.ndarray:
     """argmin ½xᵀAx − bᵀx with x[first:last] ≥ 0: non-negative least squares in those after the others are eliminated. What comes out above 1 is
     set to 1, and the others follow."""
-    from scipy.linalg import cho_factor, cho_solve
+    from scipy.linalg import cho_factor, cho_solve, solve_triangular
     from scipy.optimize import nnls
     a = a + 1e-9 * np.trace(a) / len(a) * np.eye(len(a))
     bound = np.zeros(len(b), bool)
@@ -202,7 +202,7 @@ def _bounded(a: np.ndarray, b: np.ndarray, first: int, last: int) -> np.ndarray:
     if bound.any():
         coupling = a[bound][:, ~bound]
         left = np.linalg.cholesky(a[bound][:, bound] - coupling @ cho_solve(factor, coupling.T))
-        x[bound] = np.minimum(nnls(left.T, np.linalg.solve(left, b[bound] - coupling @ cho_solve(factor, b[~bound])))[0], 1)
+        x[bound] = np.minimum(nnls(left.T, solve_triangular(left, b[bound] - coupling @ cho_solve(factor, b[~bound]), lower=True))[0], 1)
     x[~bound] = cho_solve(factor, b[~bound] - a[~bound][:, bound] @ x[bound])
     return x
 
