@@ -194,8 +194,8 @@ def apply_fix(context: bpy.types.Context, job: RigJob, folder: str | Path) -> tu
     return tuple(changed)
 
 
-def fix_in_words(job: RigJob, changed: tuple[str, ...], result: dict) -> tuple[str, list[str]]:
-    """What a fix did: a sentence, and the crossings before and after of each edited shape (their sum where they are many)."""
+def fix_in_words(job: RigJob, changed: tuple[str, ...], result: dict) -> list[str]:
+    """What a fix did: a sentence, then the crossings before and after of each edited shape (their sum where they are many)."""
     edited = job.edits['names'].tolist()
     own = [key for key, name in zip(job.keys, job.rig.names) if name in edited]
     others = len(set(changed) & set(job.keys) - set(own))
@@ -204,7 +204,7 @@ def fix_in_words(job: RigJob, changed: tuple[str, ...], result: dict) -> tuple[s
     shapes = [('Basis' if s['name'] == NEUTRAL else s['name'], s['before'], s['after']) for s in result.get('shapes', ())]
     if len(shapes) > MOST_TOLD:
         shapes = [('Together', sum(s[1] for s in shapes), sum(s[2] for s in shapes))]
-    return words + '.' if changed else 'Nothing behind the edited skin had to move.', [f'{name}: {before} crossings before, {after} after.' for name, before, after in shapes]
+    return [words + '.' if changed else 'Nothing behind the edited skin had to move.', *(f'{name}: {before} crossings before, {after} after.' for name, before, after in shapes)]
 
 
 def flesh_job(context: bpy.types.Context, mask: str = '') -> RigJob:

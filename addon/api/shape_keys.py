@@ -93,6 +93,12 @@ def head_job(context: bpy.types.Context, **arguments) -> HeadJob:
     return HeadJob(meshes, placed, arguments | ({'markers': '{job}/markers.json'} if placed else {}))
 
 
+def landmarks_job(context: bpy.types.Context) -> HeadJob:
+    """The task 'scan_landmarks' for the selected meshes, their markers left aside."""
+    job = head_job(context)
+    return HeadJob(job.meshes, {}, {k: job.arguments[k] for k in ('mesh', 'out', 'model')})
+
+
 def read_report(folder: str | Path) -> dict:
     """report.json of a task's result."""
     try:

@@ -12,18 +12,26 @@ from .base import JobOperator, Operator
 PANEL = 'Not given: as in the panel'
 
 
-def tell(operator, context, words: str, notes=()) -> None:
-    """Report a result and leave it in the panel."""
-    lines = [words, *notes]
-    context.scene.facewright.shapes.report = '\n'.join(lines)
-    operator.report({'INFO'}, ' '.join(lines))
+class HeadOperator(JobOperator):
+    """A job on the selected head: `take` makes its input and arguments (an api job), `bring` puts the result, a folder, into the scene and returns what to
+    tell the user, lines of which the first says it all. They are reported and stay in the panel."""
+    bl_options = {'UNDO'}
+
+    def begin(self, context):
+        self.work = self.take(context, context.scene.facewright.shapes)
+        return jobs.start(self.task, self.work.arguments, self.title, self.work.write)
+
+    def finish(self, context, result):
+        lines = self.bring(context, self.job.arguments['out'], result)
+        context.scene.facewright.shapes.report = '\n'.join(lines)
+        self.report({'INFO'}, ' '.join(lines))
 
 
-class FACEWRIGHT_OT_generate_shape_keys(JobOperator):
+class FACEWRIGHT_OT_generate_shape_keys(HeadOperator):
     """Give the selected head the 53 expressions as shape keys: any mesh, with its eyes, teeth and lashes selected too where they are objects of their own"""
     bl_idname = 'facewright.generate_shape_keys'
     bl_label = 'Generate Shape Keys'
-    bl_options = {'UNDO'}
+    task, title = 'shape_keys', 'Shape keys'
 
     onto: EnumProperty(name='Onto', description=f'What gets the shape keys. {PANEL}', items=ONTO_ITEMS, options={'SKIP_SAVE'})
     naming: EnumProperty(name='Shape Key Names', description=f'Whose names the shape keys get. {PANEL}', items=NAMING_ITEMS, options={'SKIP_SAVE'})
@@ -34,58 +42,51 @@ class FACEWRIGHT_OT_generate_shape_keys(JobOperator):
     follow: BoolProperty(name='One Slider', description=f'Drive the other objects\' keys by those of the one that moves most. {PANEL}', default=True, options={'SKIP_SAVE'})
     hide: BoolProperty(name='Hide the Original', description=f'Hide the meshes that a new head was made of. {PANEL}', default=True, options={'SKIP_SAVE'})
 
-    def begin(self, context):
-        settings = context.scene.facewright
-        self.chosen = {name: self.option(settings.shapes, name) for name in ('onto', 'at_rest', 'settle', 'keep_edits', 'replace', 'follow', 'hide')}
-        self.chosen['naming'] = self.option(settings, 'naming')
-        self.work = api.head_job(context, onto=self.chosen['onto'].lower(), settle=self.chosen['settle'], expression='auto' if self.chosen['at_rest'] else 'none')
-        return jobs.start('shape_keys', self.work.arguments, 'Shape keys', self.work.write)
+    def take(self, context, settings):
+        self.chosen = {name: self.option(settings, name) for name in ('onto', 'at_rest', 'settle', 'keep_edits', 'replace', 'follow', 'hide')}
+        self.chosen['naming'] = self.option(context.scene.facewright, 'naming')
+        return api.head_job(context, onto=self.chosen['onto'].lower(), settle=self.chosen['settle'], expression='auto' if self.chosen['at_rest'] else 'none')
 
-    def finish(self, context, result):
-        out, chosen = self.job.arguments['out'], self.chosen
+    def bring(self, context, out, result):
+        chosen = self.chosen
         if chosen['onto'] == 'MODEL':
             head, notes = api.apply_head(context, self.work, out, chosen['naming'], chosen['hide'])
-            return tell(self, context, f'{head.name} has {len(head.data.shape_keys.key_blocks) - 1} shape keys.', notes)
+            return [f'{head.name} has {len(head.data.shape_keys.key_blocks) - 1} shape keys.', *notes]
         written, notes = api.apply_shape_keys(context, self.work, out, chosen['naming'], chosen['keep_edits'], chosen['replace'], chosen['follow'])
         counts = [f'{len(what.made) + len(what.updated)} on {name}' for name, what in written.items()]
-        tell(self, context, f'Shape keys: {", ".join(counts)}.', notes)
+        return [f'Shape keys: {", ".join(counts)}.', *notes]
 
 
-class FACEWRIGHT_OT_wrap_model(JobOperator):
+class FACEWRIGHT_OT_wrap_model(HeadOperator):
     """Lay the face model's topology onto the selected scan or sculpt: a new head in its place, coloured by how far it is from it"""
     bl_idname = 'facewright.wrap_model'
     bl_label = 'Wrap Face Model'
-    bl_options = {'UNDO'}
+    task, title = 'wrap', 'Wrapping'
 
     at_rest: BoolProperty(name='Find Its Expression', description=f'Recognise a smile or closed eyes on the mesh while fitting. {PANEL}', default=True, options={'SKIP_SAVE'})
     hide: BoolProperty(name='Hide the Original', description=f'Hide the meshes that the head was wrapped onto. {PANEL}', default=True, options={'SKIP_SAVE'})
 
-    def begin(self, context):
-        settings = context.scene.facewright.shapes
+    def take(self, context, settings):
         self.hide_chosen = self.option(settings, 'hide')
-        self.work = api.head_job(context, expression='auto' if self.option(settings, 'at_rest') else 'none')
-        return jobs.start('wrap', self.work.arguments, 'Wrapping', self.work.write)
+        return api.head_job(context, expression='auto' if self.option(settings, 'at_rest') else 'none')
 
-    def finish(self, context, result):
-        out = self.job.arguments['out']
+    def bring(self, context, out, result):
         head, notes = api.apply_head(context, self.work, out, hide=self.hide_chosen)
-        tell(self, context, f'{head.name}: {api.fit_in_words(out)}', [fit_colours.LEGEND + '.', *notes])
+        return [f'{head.name}: {api.fit_in_words(out)}', fit_colours.LEGEND + '.', *notes]
 
 
-class FACEWRIGHT_OT_add_markers(JobOperator):
+class FACEWRIGHT_OT_add_markers(HeadOperator):
     """Put an empty on each landmark of the selected head, where it is found automatically: drag those that are wrong, then generate or wrap"""
     bl_idname = 'facewright.add_markers'
     bl_label = 'Add Markers'
-    bl_options = {'UNDO'}
+    task, title = 'scan_landmarks', 'Finding the landmarks'
 
-    def begin(self, context):
-        self.work = api.head_job(context)
-        arguments = {k: self.work.arguments[k] for k in ('mesh', 'out', 'model')}
-        return jobs.start('scan_landmarks', arguments, 'Finding the landmarks', self.work.write)
+    def take(self, context, settings):
+        return api.landmarks_job(context)
 
-    def finish(self, context, result):
-        found = api.apply_markers(context, self.work, self.job.arguments['out'])
-        tell(self, context, f'{len(found)} markers are on {self.work.meshes.parts[0].name}: drag those that are wrong.')
+    def bring(self, context, out, result):
+        found = api.apply_markers(context, self.work, out)
+        return [f'{len(found)} markers are on {self.work.meshes.parts[0].name}: drag those that are wrong.']
 
 
 class FACEWRIGHT_OT_add_marker(Operator):

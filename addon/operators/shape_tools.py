@@ -12,23 +12,6 @@ TOLERANCE = {'name': 'Tolerance', 'default': .001, 'min': 1e-6, 'max': .05, 'pre
              'description': 'How far from mirrored the two sides of the mesh may be, as a part of its size. Heads in the face model\'s topology need none'}
 
 
-def keys_property():
-    return EnumProperty(name='Keys', description=f'Which shape keys are changed. {PANEL}', items=KEYS_ITEMS, options={'SKIP_SAVE'})
-
-
-def where_property():
-    return EnumProperty(name='Where', description=f'Which part of the mesh. {PANEL}', items=WHERE_ITEMS, options={'SKIP_SAVE'})
-
-
-def group_property():
-    return StringProperty(name='Group', description=f'The vertex group, for `where` `GROUP`. {PANEL}', options={'SKIP_SAVE'})
-
-
-def falloff_property():
-    return FloatProperty(name='Falloff', description=f'How far the effect fades out beyond selected vertices, for `where` `SELECTED`. {PANEL}', default=.01, min=0, unit='LENGTH',
-                         options={'SKIP_SAVE'})
-
-
 class OnShapes(Operator):
     """Works on the active mesh's shape keys in object mode, and returns to the mode that was."""
     bl_options = {'REGISTER', 'UNDO'}
@@ -50,11 +33,24 @@ class OnShapes(Operator):
         with object_mode(context):
             self.report({'INFO'}, self.change(context, context.scene.facewright.shapes))
 
+
+class OnKeys(OnShapes):
+    """… of one key or all."""
+    keys: EnumProperty(name='Keys', description=f'Which shape keys are changed. {PANEL}', items=KEYS_ITEMS, options={'SKIP_SAVE'})
+
+
+class OnRegion(OnKeys):
+    """… in a part of the mesh."""
+    where: EnumProperty(name='Where', description=f'Which part of the mesh. {PANEL}', items=WHERE_ITEMS, options={'SKIP_SAVE'})
+    group: StringProperty(name='Group', description=f'The vertex group, for `where` `GROUP`. {PANEL}', options={'SKIP_SAVE'})
+    falloff: FloatProperty(name='Falloff', description=f'How far the effect fades out beyond selected vertices, for `where` `SELECTED`. {PANEL}', default=.01, min=0, unit='LENGTH',
+                           options={'SKIP_SAVE'})
+
     def region(self, settings) -> dict:
         return {name: self.option(settings, name) for name in ('keys', 'where', 'group', 'falloff')}
 
 
-class FACEWRIGHT_OT_symmetrise_shape_keys(OnShapes):
+class FACEWRIGHT_OT_symmetrise_shape_keys(OnKeys):
     """Make shapes symmetrical; keys with a side in their name, such as mouthSmile_L, become mirror images of each other"""
     bl_idname = 'facewright.symmetrise_shape_keys'
     bl_label = 'Symmetrise'
@@ -62,7 +58,6 @@ class FACEWRIGHT_OT_symmetrise_shape_keys(OnShapes):
     source: EnumProperty(name='From', description='Which side is right. Left is the person\'s left', items=(
         ('LEFT', 'Left to Right', 'The person\'s left side is copied to the right'), ('RIGHT', 'Right to Left', 'The person\'s right side is copied to the left'),
         ('AVERAGE', 'Average', 'Both sides become the mean of the two')))
-    keys: keys_property()
     tolerance: FloatProperty(**TOLERANCE)
 
     def change(self, context, settings):
@@ -95,33 +90,25 @@ class FACEWRIGHT_OT_split_shape_key(OnShapes):
         return 'Split into {} and {}.'.format(*api.shape_tools.split(context, self.option(settings, 'width'), self.tolerance))
 
 
-class FACEWRIGHT_OT_reset_shape_key_region(OnShapes):
+class FACEWRIGHT_OT_reset_shape_key_region(OnRegion):
     """Bring a part of the shapes back to the Basis, or to what Facewright generated"""
     bl_idname = 'facewright.reset_shape_key_region'
     bl_label = 'Reset'
 
     to: EnumProperty(name='To', description='What it goes back to', items=(
         ('BASIS', 'Basis', 'No movement at all'), ('GENERATED', 'Generated', 'What Facewright made before it was changed by hand')))
-    keys: keys_property()
-    where: where_property()
-    group: group_property()
-    falloff: falloff_property()
 
     def change(self, context, settings):
         count = api.shape_tools.reset(context, self.to, **self.region(settings))
         return f'{count} shape key{"s" if count != 1 else ""} reset.'
 
 
-class FACEWRIGHT_OT_scale_shape_key(OnShapes):
+class FACEWRIGHT_OT_scale_shape_key(OnRegion):
     """Make shapes stronger or weaker, everywhere or in a part of the face"""
     bl_idname = 'facewright.scale_shape_key'
     bl_label = 'Strength'
 
     strength: FloatProperty(name='Strength', description=f'Factor: 0 takes the movement away, 1 leaves it. {PANEL}', default=1.2, min=-10, max=10, soft_min=0, soft_max=2, options={'SKIP_SAVE'})
-    keys: keys_property()
-    where: where_property()
-    group: group_property()
-    falloff: falloff_property()
 
     def change(self, context, settings):
         count = api.shape_tools.scale(context, self.option(settings, 'strength'), **self.region(settings))

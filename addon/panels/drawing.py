@@ -13,6 +13,13 @@ class Panel:
     bl_space_type, bl_region_type, bl_category = 'VIEW_3D', 'UI', 'Facewright'
 
 
+def idle_column(layout, ready: bool = True):
+    """A column of buttons that start jobs: enabled where `ready` and while none runs."""
+    column = layout.column(align=True)
+    column.enabled = ready and jobs.running() is None
+    return column
+
+
 def draw_job(context, layout, tasks: tuple[str, ...]) -> None:
     """The running job's bar, or what went wrong with the last, where it is one of `tasks`."""
     job = jobs.current

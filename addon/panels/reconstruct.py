@@ -5,7 +5,7 @@ import bpy
 
 from .. import jobs
 from ..scene import results
-from .drawing import Panel, draw_job, text
+from .drawing import Panel, draw_job, idle_column, text
 
 
 class FACEWRIGHT_PT_reconstruct(Panel, bpy.types.Panel):
@@ -31,8 +31,8 @@ class FACEWRIGHT_PT_reconstruct(Panel, bpy.types.Panel):
         draw_job(context, layout, ('reconstruct',))
         if settings.result and settings.result.name in context.scene.objects:
             self.draw_result(layout, settings.result, context.scene.frame_current)
-        elif job is None:
-            layout.operator('facewright.apply_result', icon='IMPORT')
+        else:
+            idle_column(layout).operator('facewright.apply_result', icon='IMPORT')
 
     def draw_result(self, layout, head, frame):
         box = layout.box()

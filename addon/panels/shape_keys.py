@@ -5,7 +5,7 @@ import bpy
 
 from .. import api, jobs
 from ..scene import crossings
-from .drawing import Panel, draw_job, text
+from .drawing import Panel, draw_job, idle_column, text
 
 TASKS = ('shape_keys', 'wrap', 'scan_landmarks')
 CAVITY_TASKS = ('check_intersections', 'fix_cavities', 'tetrahedra')
@@ -19,6 +19,16 @@ class FACEWRIGHT_UL_crossings(bpy.types.UIList):
         row = layout.split(factor=.78)
         row.label(text=item.name, icon='SHAPEKEY_DATA')
         row.label(text='' if found is None else str(sum(found)) if any(found) else 'none')
+
+
+class FACEWRIGHT_UL_shape_keys(bpy.types.UIList):
+    """The head's shape keys with their sliders."""
+
+    def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flt_flag=0):
+        row = layout.split(factor=.66)
+        row.prop(item, 'name', text='', emboss=False, icon='SHAPEKEY_DATA')
+        if item != data.reference_key:
+            row.prop(item, 'value', text='', emboss=False)
 
 
 class FACEWRIGHT_PT_shape_keys(Panel, bpy.types.Panel):
@@ -39,8 +49,7 @@ class FACEWRIGHT_PT_shape_keys(Panel, bpy.types.Panel):
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
         column.prop(settings, 'onto')
-        column = layout.column(align=True)
-        column.enabled = jobs.running() is None and bool(chosen)
+        column = idle_column(layout, bool(chosen))
         row = column.row(align=True)
         row.scale_y = 1.4
         row.operator('facewright.generate_shape_keys', icon='SHAPEKEY_DATA')
@@ -51,6 +60,17 @@ class FACEWRIGHT_PT_shape_keys(Panel, bpy.types.Panel):
             box = layout.box()
             for i, line in enumerate(settings.report.splitlines()):
                 text(context, box, line, 'INFO' if i == 0 else 'DOT')
+        if chosen and chosen[0].data.shape_keys:
+            draw_keys(layout, chosen[0])
+
+
+def draw_keys(layout, thing) -> None:
+    """A mesh's shape keys to choose from and to move, and the pin that shows the chosen one alone, in full: as it is sculpted."""
+    row = layout.row()
+    row.template_list('FACEWRIGHT_UL_shape_keys', '', thing.data.shape_keys, 'key_blocks', thing, 'active_shape_key_index', rows=5)
+    column = row.column(align=True)
+    column.prop(thing, 'show_only_shape_key', text='', icon='PINNED' if thing.show_only_shape_key else 'UNPINNED')
+    column.prop(thing, 'use_shape_key_edit_mode', text='', icon='EDITMODE_HLT')
 
 
 class SubPanel(Panel):
@@ -79,8 +99,7 @@ class FACEWRIGHT_PT_shape_keys_markers(SubPanel, bpy.types.Panel):
             layout.label(text=f'{count} markers are used', icon='EMPTY_DATA')
         else:
             text(context, layout, 'The face is found automatically. Where that goes wrong, add markers and drag them into place.', 'INFO')
-        row = layout.row(align=True)
-        row.enabled = jobs.running() is None
+        row = idle_column(layout).row(align=True)
         row.operator('facewright.add_markers', text='Find All', icon='VIEWZOOM')
         row.operator_menu_enum('facewright.add_marker', 'name', text='Add at Cursor', icon='PIVOT_CURSOR')
         row.operator('facewright.remove_markers', text='', icon='X')
@@ -92,8 +111,7 @@ class FACEWRIGHT_PT_shape_keys_cavities(SubPanel, bpy.types.Panel):
     def draw(self, context):
         layout, settings = self.layout, context.scene.facewright.shapes
         chosen = api.chosen_meshes(context)
-        column = layout.column(align=True)
-        column.enabled = jobs.running() is None and bool(chosen)
+        column = idle_column(layout, bool(chosen))
         column.operator('facewright.check_intersections', icon='VIEWZOOM')
         column.prop(settings, 'combinations')
         keys = chosen[0].data.shape_keys if chosen else None
@@ -106,14 +124,12 @@ class FACEWRIGHT_PT_shape_keys_cavities(SubPanel, bpy.types.Panel):
             row = layout.row(align=True)
             row.operator('facewright.show_crossings', icon='HIDE_OFF')
             row.prop(chosen[0], 'show_only_shape_key', text='', icon='PINNED' if chosen[0].show_only_shape_key else 'UNPINNED')
-        column = layout.column(align=True)
-        column.enabled = jobs.running() is None and bool(chosen)
+        column = idle_column(layout, bool(chosen))
         column.operator('facewright.fix_cavities', icon='MOD_CLOTH')
         row = column.row(align=True)
         row.prop(settings, 'fix', expand=True)
         column.prop(settings, 'spread')
-        column = layout.column(align=True)
-        column.enabled = jobs.running() is None
+        column = idle_column(layout)
         column.operator('facewright.build_tetrahedra', icon='MESH_CONE')
         column.prop(settings, 'flesh', text='')
         if chosen:
@@ -133,16 +149,15 @@ class FACEWRIGHT_PT_shape_keys_edit(SubPanel, bpy.types.Panel):
         layout.label(text=key.name, icon='SHAPEKEY_DATA')
         row = layout.row()
         row.prop(settings, 'keys', expand=True)
-        row = layout.row(align=True)
+        is_basis = key == chosen[0].data.shape_keys.reference_key
+        if is_basis and settings.keys == 'ACTIVE':
+            text(context, layout, 'Choose a shape key other than the Basis in the list above.', 'INFO')
+        of_keys, of_one = layout.column(), layout.column()
+        of_keys.enabled, of_one.enabled = not is_basis or settings.keys == 'ALL', not is_basis
+        row = of_keys.row(align=True)
         for source, label in (('LEFT', 'L → R'), ('AVERAGE', 'Symmetrise'), ('RIGHT', 'R → L')):
             row.operator('facewright.symmetrise_shape_keys', text=label).source = source
-        row = layout.row(align=True)
-        row.operator('facewright.mirror_shape_key', text='Mirror to Other Key').to = 'OTHER'
-        row.operator('facewright.mirror_shape_key', text='Flip').to = 'ITSELF'
-        row = layout.row(align=True)
-        row.operator('facewright.split_shape_key')
-        row.prop(settings, 'width', text='')
-        column = layout.column(align=True)
+        column = of_keys.column(align=True)
         column.prop(settings, 'where', text='')
         if settings.where == 'GROUP':
             column.prop_search(settings, 'group', chosen[0], 'vertex_groups', text='')
@@ -154,7 +169,15 @@ class FACEWRIGHT_PT_shape_keys_edit(SubPanel, bpy.types.Panel):
         row = column.row(align=True)
         row.operator('facewright.scale_shape_key')
         row.prop(settings, 'strength', text='')
+        if settings.keys == 'ALL':
+            of_one.label(text='The active one alone:')
+        row = of_one.row(align=True)
+        row.operator('facewright.mirror_shape_key', text='Mirror to Other Key').to = 'OTHER'
+        row.operator('facewright.mirror_shape_key', text='Flip').to = 'ITSELF'
+        row = of_one.row(align=True)
+        row.operator('facewright.split_shape_key')
+        row.prop(settings, 'width', text='')
 
 
-CLASSES = (FACEWRIGHT_UL_crossings, FACEWRIGHT_PT_shape_keys, FACEWRIGHT_PT_shape_keys_options, FACEWRIGHT_PT_shape_keys_markers, FACEWRIGHT_PT_shape_keys_cavities,
+CLASSES = (FACEWRIGHT_UL_crossings, FACEWRIGHT_UL_shape_keys, FACEWRIGHT_PT_shape_keys, FACEWRIGHT_PT_shape_keys_options, FACEWRIGHT_PT_shape_keys_markers, FACEWRIGHT_PT_shape_keys_cavities,
            FACEWRIGHT_PT_shape_keys_edit)

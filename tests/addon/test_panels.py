@@ -150,6 +150,14 @@ def test_shape_keys_in_every_state(tmp_path, fake_worker, monkeypatch, model_pat
         layout = Layout()
         module.FACEWRIGHT_UL_crossings.draw_item(None, bpy.context, layout, head.data.shape_keys, head.data.shape_keys.key_blocks[name], 0, None, '')
         assert layout.drawn == [name, shown]
+    assert 'FACEWRIGHT_UL_shape_keys' in draw(module.FACEWRIGHT_PT_shape_keys)
+    for name, shown in (('jawOpen', ['name', 'value']), ('Basis', ['name'])):
+        layout = Layout()
+        module.FACEWRIGHT_UL_shape_keys.draw_item(None, bpy.context, layout, head.data.shape_keys, head.data.shape_keys.key_blocks[name], 0, None, '')
+        assert layout.drawn == shown
+    for name, keys, hint in (('Basis', 'ACTIVE', True), ('Basis', 'ALL', False), ('jawOpen', 'ACTIVE', False)):
+        head.active_shape_key_index, scene.shapes.keys = head.data.shape_keys.key_blocks.find(name), keys
+        assert ('Choose a shape key' in said(module.FACEWRIGHT_PT_shape_keys_edit)) == hint
     for where, shown in (('GROUP', 'group'), ('SELECTED', 'falloff')):
         scene.shapes.where = where
         assert shown in said(module.FACEWRIGHT_PT_shape_keys_edit)
