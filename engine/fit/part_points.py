@@ -1,0 +1,101 @@
+"""The mesh's side of PRDL: points spread evenly over each part of a face model, each a fixed mixture of vertices.
+
+The paper takes the part's own vertices, on a model whose eyes are closed sheets. Here the vertices lie unevenly, and an eyeball's do not move
+when the lids close over it: so points are sampled on the surface, and an eye is the opening between its lids, spanned from lid to lid.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy import sparse
+
+from ..face_model.model import FaceModel, triangulate
+from ..face_model.paint import visible_faces
+from ..face_model.parts import LEFT_EYE, PARTS, RIGHT_EYE, SKIN, model_parts
+from ..face_model.pieces import CONTOURS, slit_contours
+from ..mesh.normals import vertex_normals
+from .prdl import farthest_first
+
+COLUMNS, ROWS = 33, 9     # points across and between the lids from which an eye's are taken
+LATTICE = np.array([(i, j, 4 - i - j) for i in range(5) for j in range(5 - i)]) / 4
+COARSE = np.array([(1, 0, 0), (0, 1, 0), (0, 0, 1), (1 / 3, 1 / 3, 1 / 3)])
+FACING = .15              # cosine between normal and line of sight, from which a point counts as seen
+BEHIND = .3               # cm that a point may lie behind the surface seen at its pixel
+LID_BEHIND = .8           # cm for an eye's points, which lie on straight lines behind the ball
+
+
+@dataclass(frozen=True, eq=False)
+class PartPoints:
+    """matrix P×V, rows sum to 1: the points of a head are matrix @ vertices, linear like the model. part P int8 into PARTS, sorted."""
+    matrix: sparse.csr_matrix
+    part: np.ndarray
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """…×V×3 (vertices, or the model's offsets) → …×P×3."""
+        flat = values.reshape(-1, *values.shape[-2:])
+        return np.stack([self.matrix @ v for v in flat]).reshape(*values.shape[:-2], -1, 3)
+
+
+@lru_cache(maxsize=4)
+def part_points(model: FaceModel, most: int = 300, most_skin: int = 800) -> PartPoints:
+    """At most `most` points of each part, farthest-first on the neutral (`most_skin` of the skin, which the paper has 3000 of)."""
+    parts, triangles, v = model_parts(model), triangulate(model.faces[visible_faces(model)]), model.neutral.astype(np.float64)
+    rows, labels = [], []
+    for label in range(1, len(PARTS)):
+        if label in (LEFT_EYE, RIGHT_EYE):
+            matrix = opening(model, 'eye_L' if label == LEFT_EYE else 'eye_R')
+        else:
+            own = triangles[(parts[triangles] == label).any(1)]
+            lattice = COARSE if label == SKIN else LATTICE
+            corner, weight = np.repeat(own, len(lattice), 0), np.tile(lattice, (len(own), 1))
+            share = (weight * (parts[corner] == label)).sum(1)
+            inside = share >= .5                      # where the part's picture shows it (part_iou.part_labels_picture)
+            matrix = _rows(corner[inside], weight[inside], model.vertex_count)
+        rows.append(matrix[farthest_first(matrix @ v, most_skin if label == SKIN else most)])
+        labels.append(np.full(rows[-1].shape[0], label, np.int8))
+    return PartPoints(sparse.vstack(rows).tocsr(), np.concatenate(labels))
+
+
+def seen(points: PartPoints, vertices: np.ndarray, triangles: np.ndarray, depth: np.ndarray, focal: float, centre: tuple[float, float]) -> np.ndarray:
+    """P bool: points turned to the camera and not hidden. vertices V×3 cm in camera axes, depth H×W cm as rasterised with focal and centre (px).
+
+    A point outside the picture counts as not hidden.
+    """
+    at = points.matrix @ vertices
+    normals = points.matrix @ vertex_normals(vertices, triangles)
+    eye = np.isin(points.part, (LEFT_EYE, RIGHT_EYE))
+    facing = -(normals * at).sum(1) > FACING * np.linalg.norm(normals, axis=1) * np.linalg.norm(at, axis=1)
+    pixel = np.floor(at[:, :2] / np.maximum(at[:, 2:], 1e-6) * focal + np.asarray(centre)).astype(int)
+    inside = (pixel >= 0).all(1) & (pixel < depth.shape[::-1]).all(1) & (at[:, 2] > 0)
+    clipped = np.clip(pixel, 0, np.array(depth.shape[::-1]) - 1)
+    return (facing | eye) & (~inside | (at[:, 2] <= depth[clipped[:, 1], clipped[:, 0]] + np.where(eye, LID_BEHIND, BEHIND)))
+
+
+def opening(model: FaceModel, slit: str) -> sparse.csr_matrix:
+    """ROWS·COLUMNS×V mixtures of vertices: points between the lids of 'eye_L' or 'eye_R', row by row on straight lines from the upper to the lower lid's
+    edge, column by column from corner to corner."""
+    (first, *_, last), *_ = CONTOURS[slit][0]
+    corners = model.landmarks68[[first, last]]
+    v = model.neutral.astype(np.float64)
+    axis = v[corners[1]] - v[corners[0]]
+    along = np.linspace(0, 1, COLUMNS)
+    edges = []
+    for contour in slit_contours(model, slit):
+        chain = np.concatenate([corners[:1], contour, corners[1:]])
+        at = (v[chain] - v[corners[0]]) @ axis / (axis @ axis)
+        chain = chain[np.lexsort((chain, at))]
+        at = np.sort(at)
+        after = np.clip(np.searchsorted(at, along, side='right'), 1, len(at) - 1)
+        u = np.clip((along - at[after - 1]) / np.maximum(at[after] - at[after - 1], 1e-9), 0, 1)
+        edges.append(_rows(np.stack([chain[after - 1], chain[after]], 1), np.stack([1 - u, u], 1), model.vertex_count))
+    return sparse.vstack([(1 - t) * edges[0] + t * edges[1] for t in np.linspace(0, 1, ROWS)]).tocsr()
+
+
+def _rows(corner: np.ndarray, weight: np.ndarray, count: int) -> sparse.csr_matrix:
+    """N×count: each row the weights (N×K) at its vertices (N×K)."""
+    place = np.repeat(np.arange(len(corner)), corner.shape[1])
+    matrix = sparse.csr_matrix((weight.ravel(), (place, corner.ravel())), (len(corner), count))
+    matrix.eliminate_zeros()
+    return matrix
