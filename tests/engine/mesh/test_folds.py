@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from facewright.engine.mesh.folds import flipped, local_rotations, new_crossings, self_crossings, unfold
+from facewright.engine.mesh.folds import Folds, Loose, flipped, local_rotations, new_crossings, self_crossings, unfold
 
 
 def sheet(n=21, size=2.):
@@ -70,3 +70,25 @@ def test_without_folds_nothing_moves():
     after = vertices * (1.2, .8, 1) + (0, 0, 3)
     out, left = unfold(vertices, after, triangles)
     assert left == 0 and (out == after).all()
+
+
+def test_what_did_not_move_need_not_be_looked_at_again():
+    vertices, triangles = two_sheets(.05)
+    finder, rng = Folds(vertices, triangles), np.random.default_rng(0)
+    seen = finder.look(vertices)
+    for _ in range(4):
+        after = seen.vertices.copy()
+        after[rng.choice(len(after), 9)] += rng.normal(size=(9, 3)) * .15
+        seen, anew = finder.look(after, seen), finder.look(after)
+        assert len(anew.fresh) and anew.flipped.any()
+        assert (seen.flipped == anew.flipped).all() and np.array_equal(seen.pairs, anew.pairs) and np.array_equal(seen.fresh, anew.fresh)
+
+
+def test_a_membrane_is_spanned_over_what_folded():
+    vertices, triangles = sheet()
+    moved = vertices + (.1, 0, 0) + vertices[:, :1] * (0, 0, .3)   # what is linear is harmonic
+    torn = moved.copy()
+    torn[220] += (.3, -.2, .4)
+    loose = Loose(vertices, triangles)
+    loose.spread(np.array([220]))
+    assert np.allclose(loose.spanned(torn), moved, atol=1e-6)

@@ -122,7 +122,7 @@ def test_weights_leave_a_region_out(template, target):
 def test_unwelded_targets_are_welded(target):
     corners = target[0][target[1]].reshape(-1, 3)
     welded = Target(corners, np.arange(len(corners)).reshape(-1, 3))
-    assert len(welded.surface.vertices) == len(target[0]) and not welded.vertex_is_border.any()
+    assert len(welded.surface.vertices) == len(target[0]) and not welded.border.vertices.any()
 
 
 def test_another_person_of_the_built_in_head(face):
