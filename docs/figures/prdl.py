@@ -36,7 +36,7 @@ from facewright.engine.render.rasterise import rasterise  # noqa: E402
 
 SIZE = (224, 224)
 STRIDE = 4                         # every fourth anchor each way: a sixteenth of the paper's
-STEPS, LOOK_EVERY = 250, 10        # Adam's steps; after how many the seen points are found again
+STEPS, LOOK_EVERY = 200, 10        # Adam's steps; after how many the seen points are found again
 RATES = {'identity': .06, 'weights': .03, 'turn': .008, 'shift': .08}
 WEIGHT_PRIOR = 8.                  # of weights' squares beside identity's
 COLOURS = np.array([(30, 30, 34), (176, 150, 134), (112, 168, 112), (70, 90, 220), (220, 80, 70), (80, 210, 220), (230, 220, 90), (200, 90, 190), (255, 150, 70)], np.uint8)

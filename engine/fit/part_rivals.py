@@ -42,17 +42,16 @@ def soft_silhouette(points: torch.Tensor, triangles: np.ndarray, size: tuple[int
     scale = 2 / width
     reach = np.sqrt(-np.log(UNSEEN) * sharpness) / scale
     pair, pixel = _close(points.detach().numpy()[triangles], size, reach)
-    centre = torch.as_tensor(np.stack([pixel % width, pixel // width], 1) + .5, dtype=points.dtype)
-    corners = points[torch.as_tensor(triangles[pair].astype(np.int64))]
+    middle = (torch.as_tensor(pixel % width + .5, dtype=points.dtype), torch.as_tensor(pixel // width + .5, dtype=points.dtype))
+    x, y = ([points[:, axis].index_select(0, torch.as_tensor(triangles[pair, k].astype(np.int64))) for k in range(3)] for axis in (0, 1))
     square, signs = [], []
-    for k in range(3):
-        a, b = corners[:, k], corners[:, (k + 1) % 3]
-        along, to = b - a, centre - a
-        u = ((to * along).sum(1) / (along * along).sum(1).clamp_min(1e-12)).clamp(0, 1)
-        square.append(((to - u[:, None] * along) ** 2).sum(1))
-        signs.append(along[:, 0] * to[:, 1] - along[:, 1] * to[:, 0])
-    d2 = torch.stack(square).amin(0) * scale ** 2 / sharpness
-    sign = torch.stack(signs).detach()
+    for k, j in ((0, 1), (1, 2), (2, 0)):
+        along_x, along_y, to_x, to_y = x[j] - x[k], y[j] - y[k], middle[0] - x[k], middle[1] - y[k]
+        u = ((to_x * along_x + to_y * along_y) / (along_x ** 2 + along_y ** 2).clamp_min(1e-12)).clamp(0, 1)
+        square.append((to_x - u * along_x) ** 2 + (to_y - u * along_y) ** 2)
+        signs.append((along_x * to_y - along_y * to_x).detach())
+    d2 = torch.minimum(torch.minimum(square[0], square[1]), square[2]) * (scale ** 2 / sharpness)
+    sign = torch.stack(signs)
     inside = (sign >= 0).all(0) | (sign <= 0).all(0)
     if kind == 'softras':
         left = torch.nn.functional.logsigmoid(torch.where(inside, -d2, d2))  # log(1 − sigmoid(x)) = logsigmoid(−x)
