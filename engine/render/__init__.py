@@ -1,1 +1,1 @@
-"""Pictures of meshes: the camera, the rasteriser (NVIDIA Warp), shading for previews."""
+"""Pictures of meshes: the camera, the rasteriser and its gradients (NVIDIA Warp), shading for previews and for fitting."""

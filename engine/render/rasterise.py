@@ -1,64 +1,38 @@
-"""Which triangle is seen at each pixel: a tile-free scan of every triangle in NVIDIA Warp, CPU or CUDA."""
+"""Which triangle is seen at each pixel, in NVIDIA Warp, CPU or CUDA: for pictures (NumPy) and, differentiable, for fitting (torch).
+
+The latter is the first of four calls in nvdiffrast's shape (Laine et al., 'Modular primitives for high-performance differentiable
+rendering', 2020): rasterise_batch, interpolate, texture, antialias. Here in the house's conventions: camera space in OpenCV axes
+(x right, y down, z forward), cm; one focal length and a centre in pixels, corner origin, pixel centres at .5; row 0 at the top.
+
+Deterministic, also on CUDA: visibility is an integer minimum; gradients are summed by one thread a triangle over its pixels and one
+a vertex over its triangles, or as integers. A thread scans a triangle's whole box: made for meshes of many small triangles.
+"""
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import numpy as np
-import warp as wp
+import torch
 
-wp.config.log_level = wp.LOG_ERROR  # it prints its start-up and every kernel load otherwise
+from .launch import check, launch, parts
+from .topology import Topology, gather, topology
+from .visibility import locate, locate_backward, nearest
 
-
-@wp.kernel
-def _nearest(screen: wp.array(dtype=wp.vec3), triangles: wp.array(dtype=wp.vec3i), width: int, height: int, key: wp.array(dtype=wp.int64)):
-    t = wp.tid()
-    tri = triangles[t]
-    a = screen[tri[0]]
-    b = screen[tri[1]]
-    c = screen[tri[2]]
-    if a[2] <= 0.0 or b[2] <= 0.0 or c[2] <= 0.0:
-        return
-    area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-    if wp.abs(area) < 1.0e-12:
-        return
-    x0 = wp.max(int(wp.floor(wp.min(wp.min(a[0], b[0]), c[0]) - 0.5)), 0)
-    x1 = wp.min(int(wp.ceil(wp.max(wp.max(a[0], b[0]), c[0]) - 0.5)), width - 1)
-    y0 = wp.max(int(wp.floor(wp.min(wp.min(a[1], b[1]), c[1]) - 0.5)), 0)
-    y1 = wp.min(int(wp.ceil(wp.max(wp.max(a[1], b[1]), c[1]) - 0.5)), height - 1)
-    for y in range(y0, y1 + 1):
-        for x in range(x0, x1 + 1):
-            px = float(x) + 0.5
-            py = float(y) + 0.5
-            w0 = ((b[0] - px) * (c[1] - py) - (b[1] - py) * (c[0] - px)) / area
-            w1 = ((c[0] - px) * (a[1] - py) - (c[1] - py) * (a[0] - px)) / area
-            w2 = 1.0 - w0 - w1
-            if w0 >= 0.0 and w1 >= 0.0 and w2 >= 0.0:
-                z = 1.0 / (w0 / a[2] + w1 / b[2] + w2 / c[2])
-                # depth in the high bits, triangle in the low: the minimum is the nearest, ties go to the lowest index
-                wp.atomic_min(key, y * width + x, (wp.int64(z * 65536.0) << wp.int64(24)) | wp.int64(t))
+NEAR = .1  # cm: nothing nearer is drawn
 
 
-@wp.kernel
-def _inside(screen: wp.array(dtype=wp.vec3), triangles: wp.array(dtype=wp.vec3i), width: int, key: wp.array(dtype=wp.int64),
-            triangle: wp.array(dtype=wp.int32), barycentric: wp.array(dtype=wp.vec3), depth: wp.array(dtype=float)):
-    """Where in the nearest triangle each pixel's centre lies, in float64."""
-    i = wp.tid()
-    if key[i] == wp.int64(0x7FFFFFFFFFFFFFFF):
-        triangle[i] = -1
-        depth[i] = wp.inf
-        return
-    t = int(key[i] & wp.int64(0xFFFFFF))
-    a = wp.vec3d(screen[triangles[t][0]])
-    b = wp.vec3d(screen[triangles[t][1]])
-    c = wp.vec3d(screen[triangles[t][2]])
-    px = wp.float64(i % width) + wp.float64(0.5)
-    py = wp.float64(i // width) + wp.float64(0.5)
-    area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-    w0 = ((b[0] - px) * (c[1] - py) - (b[1] - py) * (c[0] - px)) / area
-    w1 = ((c[0] - px) * (a[1] - py) - (c[1] - py) * (a[0] - px)) / area
-    w = wp.vec3d(w0 / a[2], w1 / b[2], (wp.float64(1.0) - w0 - w1) / c[2])
-    total = w[0] + w[1] + w[2]
-    triangle[i] = t
-    barycentric[i] = wp.vec3(w / total)
-    depth[i] = float(wp.float64(1.0) / total)
+@dataclass(frozen=True, eq=False)
+class Fragments:
+    """What is seen at each pixel of B pictures of one mesh.
+
+    triangle B×H×W int32 (−1: none); barycentric B×H×W×3 float32, perspective-correct, of the pixel's centre (0 where none); depth
+    B×H×W float32 (cm, inf: none). The last two carry gradients to the points and the camera.
+    box B×T×4 int32: x₀, y₀, x₁, y₁ (inclusive) of the pixels at which each triangle is seen; x₁ < x₀: nowhere.
+    """
+    triangle: torch.Tensor
+    barycentric: torch.Tensor
+    depth: torch.Tensor
+    box: torch.Tensor = field(repr=False)
 
 
 def project(points: np.ndarray, focal: float, centre: tuple[float, float]) -> np.ndarray:
@@ -68,17 +42,81 @@ def project(points: np.ndarray, focal: float, centre: tuple[float, float]) -> np
 
 def rasterise(points: np.ndarray, triangles: np.ndarray, focal: float, centre: tuple[float, float], size: tuple[int, int],
               device: str = 'cpu') -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Visibility of a mesh from one pinhole camera; no back-face culling.
+    """Visibility of a mesh from one pinhole camera; no back-face culling; nothing nearer than NEAR is drawn.
 
     points V×3 (cm, OpenCV camera axes: x right, y down, z forward), triangles T×3 (T < 2²⁴), focal and centre in pixels
     (corner origin, pixel centres at .5), size (width, height).
-    Returns triangle H×W int32 (−1: none), perspective-correct barycentric H×W×3 float32, depth H×W float32 (cm, inf: none).
+    Returns triangle H×W int32 (−1: none), perspective-correct barycentric H×W×3 float32 (0: none), depth H×W float32 (cm, inf: none).
     """
-    width, height = size
-    screen = wp.array(np.concatenate([project(points, focal, centre), points[:, 2:]], 1).astype(np.float32), dtype=wp.vec3, device=device)
-    corners = wp.array(np.ascontiguousarray(triangles, np.int32), dtype=wp.vec3i, device=device)
-    key = wp.full(width * height, value=np.iinfo(np.int64).max, dtype=wp.int64, device=device)
-    wp.launch(_nearest, dim=len(triangles), device=device, inputs=[screen, corners, width, height, key])
-    triangle, barycentric, depth = (wp.zeros(width * height, dtype=kind, device=device) for kind in (wp.int32, wp.vec3, wp.float32))
-    wp.launch(_inside, dim=width * height, device=device, inputs=[screen, corners, width, key, triangle, barycentric, depth])
-    return triangle.numpy().reshape(height, width), barycentric.numpy().reshape(height, width, 3), depth.numpy().reshape(height, width)
+    corners = torch.as_tensor(np.ascontiguousarray(triangles, np.int32), device=device)
+    seen = _visible(torch.as_tensor(np.ascontiguousarray(points, np.float64), device=device)[None], corners,
+                    camera_of(focal, centre, 1, corners.device), size, NEAR)
+    return tuple(v[0].cpu().numpy() for v in seen[:3])
+
+
+def rasterise_batch(points: torch.Tensor, triangles: torch.Tensor, focal: float | torch.Tensor, centre: tuple[float, float] | torch.Tensor,
+                    size: tuple[int, int], near: float = NEAR) -> Fragments:
+    """What B pinhole cameras see of one mesh in B poses, differentiable in points, focal and centre; no back-face culling.
+
+    points B×V×3 float32 (cm, each picture's camera space), triangles T×3 (T < 2²⁴), focal a number or B, centre 2 or B×2 (px),
+    size (width, height). What lies nearer than `near` (cm) is cut off, pixel by pixel; triangles with a point that is not finite are not
+    drawn; at equal depth (to 2⁻¹⁶ cm) the lowest triangle wins. All on the points' device. Raises FacewrightError where shapes don't fit.
+    """
+    mesh = checked(points, triangles)
+    check(len(size) == 2 and min(size) > 0 and near > 0, f'A picture of {size} pixels beyond a near plane at {near} cm cannot be rasterised.')
+    camera = camera_of(focal, centre, len(points), points.device)
+    return Fragments(*_Seen.apply(points, camera, mesh, tuple(map(int, size)), float(near)))
+
+
+def checked(points: torch.Tensor, triangles: torch.Tensor) -> Topology:
+    """The triangles' topology; raises FacewrightError where they don't belong to B×V×3 float32 points on the same device."""
+    check(points.ndim == 3 and points.shape[2] == 3 and points.dtype == torch.float32,
+          f'Points must be B×V×3 float32, and these are {tuple(points.shape)} of {points.dtype}.')
+    mesh = topology(triangles)
+    check(mesh.vertices <= points.shape[1], f'The triangles refer to vertex {mesh.vertices - 1} of {points.shape[1]}.')
+    check(triangles.device == points.device, f'Points are on {points.device} and triangles on {triangles.device}.')
+    return mesh
+
+
+def camera_of(focal: float | torch.Tensor, centre: tuple[float, float] | torch.Tensor, count: int, device: torch.device) -> torch.Tensor:
+    """count×3 float64: focal length and centre of each picture, differentiable where they are."""
+    focal, centre = (torch.as_tensor(v, dtype=torch.float64, device=device) for v in (focal, centre))
+    check(focal.numel() in (1, count) and focal.ndim < 2 and centre.shape in ((2,), (count, 2)),
+          f'{count} pictures need one focal length or {count} and one centre or {count}, and these are {tuple(focal.shape)} and {tuple(centre.shape)}.')
+    return torch.cat([focal.reshape(-1, 1).expand(count, 1), centre.reshape(-1, 2).expand(count, 2)], 1).contiguous()
+
+
+def _visible(points: torch.Tensor, triangles: torch.Tensor, camera: torch.Tensor, size: tuple[int, int], near: float) -> tuple[torch.Tensor, ...]:
+    """Triangle, barycentric, depth, box of B×V×3 float64 points."""
+    (width, height), count, device = size, len(points), points.device
+    key = torch.full((count, height * width), torch.iinfo(torch.int64).max, dtype=torch.int64, device=device)
+    launch(nearest, (count, len(triangles)), points, triangles, camera, near, width, height, key, rows=height)
+    triangle = torch.empty(count, height, width, dtype=torch.int32, device=device)
+    barycentric = torch.empty(count, height, width, 3, dtype=torch.float32, device=device)
+    depth = torch.empty(count, height, width, dtype=torch.float32, device=device)
+    box = torch.tensor([width, height, 1, 1], dtype=torch.int32, device=device).repeat(parts(device, key.shape), count, len(triangles), 1)
+    launch(locate, key.shape, points, triangles, camera, width, key, triangle.view(count, -1), barycentric.view(count, -1, 3), depth.view(count, -1), box)
+    box = box.amin(0) * torch.tensor([1, 1, -1, -1], dtype=torch.int32, device=device)
+    return triangle, barycentric, depth, box
+
+
+class _Seen(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, points, camera, mesh, size, near):
+        wide = points.detach().double().contiguous()
+        triangle, barycentric, depth, box = _visible(wide, mesh.triangles, camera.detach(), size, near)
+        ctx.save_for_backward(wide, camera, triangle, box)
+        ctx.mesh = mesh
+        ctx.mark_non_differentiable(triangle, box)
+        return triangle, barycentric, depth, box
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, _, barycentric, depth, __):
+        points, camera, triangle, box = ctx.saved_tensors
+        count, height, width = triangle.shape
+        corners = torch.zeros(count, 3 * len(ctx.mesh.triangles), 3, dtype=torch.float64, device=points.device)
+        cameras = torch.zeros(count, len(ctx.mesh.triangles), 3, dtype=torch.float64, device=points.device)
+        launch(locate_backward, (count, len(ctx.mesh.triangles)), points, ctx.mesh.triangles, camera, width, triangle.view(count, -1), box,
+               barycentric.reshape(count, -1, 3).contiguous(), depth.reshape(count, -1).contiguous(), corners, cameras)
+        return gather(corners, ctx.mesh, points.shape[1]), cameras.sum(1), None, None, None

@@ -1,0 +1,70 @@
+"""Warp kernels on torch tensors: on the tensors' device, in torch's own CUDA stream or on all of torch's processor cores."""
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+import warp as wp
+
+from ..errors import FacewrightError
+
+wp.config.log_level = wp.LOG_ERROR  # it prints its start-up and every kernel load otherwise
+
+# Of every module of kernels here: backward passes are written out, and CPU and CUDA round alike (no fused multiply-add).
+OPTIONS = {'enable_backward': False, 'fuse_fp': False}
+
+LEAST = 16384  # kernel threads for which a further processor core is worth waking
+_cores = ThreadPoolExecutor(max(os.cpu_count() or 1, 1), thread_name_prefix='render')
+
+
+def launch(kernel: wp.Kernel, dim: tuple[int, int], *inputs, rows: int | None = None) -> None:
+    """Run a kernel; tensors become arrays of the types that the kernel declares, memory shared. All tensors are on one device.
+
+    Warp runs a kernel on one processor core; here every core gets a part. The kernel's first argument, `part`, is (number, first, last).
+    Without rows its last dimension is cut: thread (b, k) is (b, first + k) of the whole. With rows every part runs all of dim, for the
+    rows first to last − 1 of the picture alone. No two parts may write to the same place. On CUDA there is one part.
+    """
+    device = next(value.device for value in inputs if isinstance(value, torch.Tensor))
+    arrays = [wp.from_torch(value.detach(), dtype=argument.type.dtype, requires_grad=False, return_ctype=True) if isinstance(value, torch.Tensor) else value
+              for value, argument in zip(inputs, kernel.adj.args[1:], strict=True)]
+    whole = dim[1] if rows is None else rows
+
+    def part(number: int, first: int, last: int, **options):
+        return wp.launch(kernel, dim=(dim[0], last - first) if rows is None else dim, inputs=[wp.vec3i(number, first, last), *arrays], **options)
+
+    if device.type == 'cuda':
+        with wp.ScopedStream(wp.stream_from_torch(device)):
+            part(0, 0, whole, device=wp.device_from_torch(device))
+        return
+    count = parts(device, dim)
+    if count == 1:
+        part(0, 0, whole, device='cpu')
+        return
+    ends = [whole * k // count for k in range(count + 1)]
+    commands = [part(k, ends[k], ends[k + 1], device='cpu', record_cmd=True) for k in range(count)]
+    others = [_cores.submit(command.launch) for command in commands[1:]]
+    commands[0].launch()
+    for other in others:
+        other.result()
+
+
+def parts(device: torch.device, dim: tuple[int, int]) -> int:
+    """How many parts a launch of dim has: at most torch's number of threads."""
+    return 1 if device.type == 'cuda' else max(1, min(torch.get_num_threads(), dim[0] * dim[1] // LEAST))
+
+
+def fixed_point(bound: torch.Tensor, count: int) -> torch.Tensor:
+    """The power of two by which values up to `bound` (a scalar tensor) are multiplied so that `count` of them fit in 63 bits: float64, one element.
+
+    Integers add up to the same bits in any order, floats don't: this makes atomic sums deterministic on CUDA. Where bound is not
+    finite the scale is not either or is 0, and dividing by it makes NaN.
+    """
+    bound = bound.double().clamp(min=1e-300)
+    return torch.exp2(61 - torch.ceil(torch.log2(bound)) - max(count, 1).bit_length()).reshape(1)
+
+
+def check(condition: bool, sentence: str) -> None:
+    """Raise FacewrightError with the sentence unless the condition holds."""
+    if not condition:
+        raise FacewrightError(sentence)

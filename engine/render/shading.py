@@ -1,0 +1,28 @@
+"""Light of low frequency: spherical harmonics up to the second band's square, nine functions of the normal."""
+from __future__ import annotations
+
+import torch
+
+from .launch import check
+
+
+def sh_basis(normals: torch.Tensor) -> torch.Tensor:
+    """…×9: the real spherical harmonics of order 0 to 2, orthonormal on the sphere, at unit vectors (…×3); differentiable.
+
+    In the order of Ramamoorthi and Hanrahan, 'An efficient representation for irradiance environment maps', 2001, equation 3:
+    1, y, z, x, xy, yz, 3z² − 1, xz, x² − y².
+    """
+    x, y, z = normals.unbind(-1)
+    return torch.stack([torch.full_like(x, .28209479), .48860251 * y, .48860251 * z, .48860251 * x, 1.09254843 * x * y, 1.09254843 * y * z,
+                        .31539157 * (3 * z * z - 1), 1.09254843 * x * z, .54627422 * (x * x - y * y)], -1)
+
+
+def shade(albedo: torch.Tensor, normals: torch.Tensor, light: torch.Tensor) -> torch.Tensor:
+    """B×…×3 linear colour: albedo (B×…×3) under light (9×3, or B×9×3: what a white matt surface sends back, per basis function and channel).
+
+    normals B×…×3, of any length; where they are 0 the colour is that of a normal of no direction. Nothing is cut off below 0. Differentiable.
+    """
+    check(light.shape[-2:] == (9, 3) and light.ndim in (2, 3) and (light.ndim == 2 or len(light) == len(normals)),
+          f'Light must be 9×3 or {len(normals)}×9×3, and it is {tuple(light.shape)}.')
+    basis = sh_basis(torch.nn.functional.normalize(normals, dim=-1))
+    return albedo * (basis.flatten(1, -2) @ light).reshape(albedo.shape) if light.ndim == 3 else albedo * (basis @ light)
