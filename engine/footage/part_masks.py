@@ -11,24 +11,31 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .landmark_sets import COUNT, landmark_sets, resting_face, tesselation
+from .landmark_sets import COUNT, OUTER_EYE_CORNERS, landmark_sets, resting_face, tesselation
 
 SKIN, NOSE, LEFT_BROW, RIGHT_BROW, LEFT_EYE, RIGHT_EYE, UPPER_LIP, LOWER_LIP = range(1, 9)   # face_model.parts.PARTS
 _NOSE_RIGHT = [168, 122, 174, 198, 49, 48, 64, 98, 97, 2]      # half of the nose's outline: root, the bridge's side, wing, base
 _NOSE_LEFT = [326, 327, 294, 278, 279, 420, 399, 351]
 NOSE_OUTLINE = _NOSE_RIGHT + _NOSE_LEFT                   # landmarks round the nose, in order
-CHIN, MOUTH_CORNERS = 152, (78, 308)                       # landmarks; corners of the inner lip, the person's right first
+CHIN, SUBNASAL, MOUTH_CORNERS = 152, 2, (78, 308)          # landmarks; corners of the inner lip, the person's right first
 _ROWS = {'right': ([70, 63, 105, 66, 107], [46, 53, 52, 65, 55]), 'left': ([300, 293, 334, 296, 336], [276, 283, 282, 295, 285])}  # a brow's upper and lower landmarks, from the temple
 
 WORK = 224.            # px: the longer side of the landmarks' box in the working picture; a landmark's error is 1 to 2 % of it
 MARGIN = .22           # of that side, round the box
 TRUSTED = .08          # mean confidence below which a part is taken for hidden
 MOUTH_SHUT = .012      # gap between the lips over the mouth's width: below, they touch
-REACH = {'lip': (.014, 4.5), 'inside': (.010, 3.5), 'eye': (.012, 6.), 'brow': (.013, 5.)}   # uncertainty of an outline, of the face's side; most a colour may say (log odds)
+REACH = {'lip': (.008, 4.5), 'inside': (.008, 6.), 'eye': (.006, 6.), 'brow': (.007, 5.)}   # uncertainty of an outline, of the face's side; most a colour may say (log odds)
 EYE_COLOUR = np.array([-12., -5., -8.]), np.array([24., 8., 10.])     # CIELAB beside the skin's: mean and spread of whites and irises of all kinds
+BROW_SHIFT, EYE_SHIFT = (.06, 6.), (.03, 3.)   # how far brows and eyes are looked for, of the face's side; what the furthest costs (L; log odds): see _shift
+FEW, MANY = 12, 1200   # pixels a colour is learnt from, at least and about at most
+LOG_LIGHT = np.log((np.arange(256) / 255) ** 2.2 + .01).astype(np.float32)   # of a byte
+CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 BASELINE = .10         # of the face's side: how smooth the skin's own shading is
 GREY = np.diag([9., 2.5, 2.5]).astype(np.float32)                     # variance that a few pixels may not show: noise, JPEG
-FOREHEAD = .30         # of the height from chin to brows: how far above them skin is looked for
+LIP_NOISE = np.diag([60., 9., 9.]).astype(np.float32)                 # the same for lips, whose folds shade them
+CHROMA_SPREAD = np.diag([.08, .08]).astype(np.float32) ** 2           # variance of one skin's log R/G and log G/B beyond what is seen: redness, coloured light
+STRANGE, BEARD = 5., 14.   # log odds from which a colour is not the skin's; the same where a beard may grow
+HAIR = -38.            # L beside the skin's from which something on the upper face is hair, whatever its colour
 
 
 @dataclass(frozen=True)
@@ -36,13 +43,14 @@ class _Work:
     """The face, or a window of it, at the working scale."""
     lab: np.ndarray          # H×W×3 float32 CIELAB less the skin's own smooth shading: skin is about 0
     points: np.ndarray       # 478×2 px in it
+    face: np.ndarray         # H×W bool: inside the landmarks' mesh
 
     def window(self, around: np.ndarray, pad: float) -> tuple[_Work, tuple[slice, slice]]:
         """The part within `pad` px of the points N×2 (may be empty), and where it lies."""
         low = np.clip(np.floor(around.min(0) - pad), 0, self.lab.shape[1::-1]).astype(int)
         high = np.clip(np.ceil(around.max(0) + pad), 0, self.lab.shape[1::-1]).astype(int)
         where = slice(low[1], max(high[1], low[1])), slice(low[0], max(high[0], low[0]))
-        return _Work(self.lab[where], self.points - low), where
+        return _Work(self.lab[where], self.points - low, self.face[where]), where
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -69,8 +77,9 @@ def frame_parts(picture: np.ndarray, points: np.ndarray, confidence: np.ndarray,
         return labels
     size = np.maximum(np.round((high - low) * WORK / side).astype(int), 8)
     small = cv2.resize(picture[low[1]:high[1], low[0]:high[0]], size.tolist(), interpolation=cv2.INTER_AREA if WORK < side else cv2.INTER_LINEAR)
-    lab = cv2.GaussianBlur(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), (0, 0), .7)
-    found = _parts(lab, (points.astype(np.float64) - low) * size / (high - low), confidence, forehead)
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32) * np.float32([100 / 255, 1, 1]) - np.float32([0, 128, 128])
+    logs = LOG_LIGHT[small]
+    found = _parts(cv2.GaussianBlur(lab, (0, 0), .7), cv2.GaussianBlur(logs[..., :2] - logs[..., 1:], (0, 0), .7), (points.astype(np.float64) - low) * size / (high - low), confidence, forehead)
     labels[low[1]:high[1], low[0]:high[0]] = _resized(found, tuple(high - low))
     return labels
 
@@ -139,17 +148,19 @@ def _signed(mask: np.ndarray) -> np.ndarray:
     return cv2.distanceTransform(one, cv2.DIST_L2, 3) - cv2.distanceTransform(1 - one, cv2.DIST_L2, 3)
 
 
-def _gaussian(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean 3 and covariance 3×3 of N×3 colours, outliers left out."""
+def _gaussian(sample: np.ndarray, noise: np.ndarray = GREY) -> tuple[np.ndarray, np.ndarray]:
+    """Mean C and covariance C×C of N×C colours, outliers left out."""
+    sample = sample[::max(1, len(sample) // MANY)]
     away = np.abs(sample - np.median(sample, 0))
-    kept = sample[(away <= 3 * np.median(away, 0) + 4).all(1)]
+    kept = sample[(away <= 3 * np.median(away, 0) + 1.5 * np.sqrt(np.diag(noise))).all(1)]
     mean = kept.mean(0)
-    return mean, (kept - mean).T @ (kept - mean) / len(kept) + GREY
+    return mean, (kept - mean).T @ (kept - mean) / len(kept) + noise
 
 
 def _log_density(lab: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     factor = np.linalg.inv(np.linalg.cholesky(covariance)).astype(np.float32)
-    return np.log(np.diag(factor)).sum() - .5 * np.square((lab - mean.astype(np.float32)) @ factor.T).sum(-1)
+    away = lab.reshape(-1, len(mean)) @ factor.T - factor @ mean.astype(np.float32)
+    return (np.log(np.diag(factor)).sum() - .5 * np.einsum('ij,ij->i', away, away)).reshape(lab.shape[:-1])
 
 
 def _two(sample: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -161,20 +172,22 @@ def _two(sample: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     return [_gaussian(half) for half in (sample[light <= level], sample[light > level]) if len(half) > 5]
 
 
-def _edge(lab: np.ndarray, mask: np.ndarray, sample_in: np.ndarray, sample_out: np.ndarray, kind: str, given: tuple | None = None) -> np.ndarray:
+def _odds(lab: np.ndarray, inside: list[tuple[np.ndarray, np.ndarray]], outside: tuple[np.ndarray, np.ndarray], most: float) -> np.ndarray:
+    """H×W log odds, at most ±`most`, that a pixel's colour is of one of the Gaussians inside rather than of the one outside."""
+    odds = np.max([_log_density(lab, *g) for g in inside], 0) - _log_density(lab, *outside)
+    return cv2.GaussianBlur(np.clip(odds, -most, most).astype(np.float32), (0, 0), 1.)
+
+
+def _edge(lab: np.ndarray, mask: np.ndarray, sample_in: np.ndarray, sample_out: np.ndarray, kind: str, noise: np.ndarray = GREY) -> np.ndarray:
     """The mask with its edge moved to where the colours change: where the log odds of distance and colour together are above 0.
 
-    sample_in, sample_out: pixels each colour is learnt from. given: mean and spread of the colours inside, instead of learning them.
+    sample_in, sample_out: pixels each colour is learnt from.
     """
     sigma, most = REACH[kind][0] * WORK, REACH[kind][1]
     odds = 2 * _signed(mask) / sigma
-    if sample_out.sum() >= 12 and (given or sample_in.sum() >= 12):
-        if given:
-            inside = [(given[0], np.diag(given[1] ** 2))]
-        else:
-            inside = _two(lab[sample_in]) if kind == 'inside' else [_gaussian(lab[sample_in])]
-        colour = np.max([_log_density(lab, *g) for g in inside], 0) - _log_density(lab, *_gaussian(lab[sample_out]))
-        odds += cv2.GaussianBlur(np.clip(colour, -most, most).astype(np.float32), (0, 0), 1.)
+    if min(sample_in.sum(), sample_out.sum()) >= FEW:
+        inside = _two(lab[sample_in]) if kind == 'inside' else [_gaussian(lab[sample_in], noise)]
+        odds += _odds(lab, inside, _gaussian(lab[sample_out], noise), most)
     return odds > 0
 
 
@@ -187,10 +200,10 @@ def _largest(mask: np.ndarray, least: float = 0) -> np.ndarray:
     return (piece == best) & (stats[best, cv2.CC_STAT_AREA] >= least)
 
 
-def _parts(lab: np.ndarray, points: np.ndarray, confidence: np.ndarray, forehead: bool) -> np.ndarray:
+def _parts(lab: np.ndarray, chroma: np.ndarray, points: np.ndarray, confidence: np.ndarray, forehead: bool) -> np.ndarray:
     """Labels of the working picture."""
     sets, shape = landmark_sets(), lab.shape[:2]
-    work, skin = _skin(lab, points)
+    work, skin = _skin(lab, chroma, points)
     labels = np.where(skin, SKIN, 0).astype(np.uint8)
     if not forehead:
         labels = cut_forehead(labels, points)
@@ -207,50 +220,95 @@ def _parts(lab: np.ndarray, points: np.ndarray, confidence: np.ndarray, forehead
         upper, lower, inside, where = _lips(work)
         labels[where][inside] = 0
         labels[where][upper], labels[where][lower] = UPPER_LIP, LOWER_LIP
-    labels[nose] = np.where(skin[nose], NOSE, 0)
+    labels[nose] = NOSE
     return labels
 
 
-def _skin(lab: np.ndarray, points: np.ndarray) -> tuple[_Work, np.ndarray]:
-    """The working picture with the skin's shading taken off, and its skin: the face without hair, glasses and things of another colour; beards are skin."""
+def _skin(lab: np.ndarray, chroma: np.ndarray, points: np.ndarray) -> tuple[_Work, np.ndarray]:
+    """The working picture with the skin's shading taken off, and its skin: the face without hair and things of another colour that reach in from its border; beards are skin."""
     sets, shape = landmark_sets(), lab.shape[:2]
     face = _fill(shape, points[sets['oval']], points[_triangles()['face']])
     features = np.zeros(shape, bool)
     for loop in (sets['left_eye'], sets['right_eye'], sets['outer_lip'], *(np.concatenate([high, low[::-1]]) for high, low in _ROWS.values())):
         features |= _fill(shape, cv2.convexHull(points[loop].astype(np.float32))[:, 0])
-    sure = face & (_signed(~features) > .02 * WORK) & (_signed(face) > .04 * WORK)
-    if sure.sum() < 50:
-        sure = face
-    mean, covariance = _gaussian(lab[sure])
-    sure &= _log_density(lab, mean, covariance) > _log_density(mean, mean, covariance) - 4.5
+    depth = _signed(face)
+    sure = face & (_signed(~features) > .02 * WORK) & (depth > .04 * WORK)
+    if sure.sum() < FEW:
+        return _Work(lab, points, face), face
+    mean, covariance = _gaussian(chroma[sure], CHROMA_SPREAD)
+    unlike = _log_density(mean, mean, covariance) - _log_density(chroma, mean, covariance)
+    sure &= (unlike < 3) & (lab[..., 0] > .35 * np.median(lab[..., 0][sure][::7]))
+    if sure.sum() < FEW:
+        return _Work(lab, points, face), face
+    mean = lab[sure].mean(0)
     small = (max(shape[1] // 4, 2), max(shape[0] // 4, 2))
     weight = cv2.resize(sure.astype(np.float32), small, interpolation=cv2.INTER_AREA)
     total = cv2.GaussianBlur(cv2.resize(lab * sure[..., None], small, interpolation=cv2.INTER_AREA), (0, 0), BASELINE * WORK / 4)
     weight = cv2.GaussianBlur(weight, (0, 0), BASELINE * WORK / 4)[..., None]
     base = (total + 1e-3 * mean.astype(np.float32)) / (weight + 1e-3)
     relative = lab - cv2.resize(base, shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return _Work(relative, points), face
+    upper = _fill(shape, _upper_face(points))
+    strange = unlike > np.where(upper, STRANGE, BEARD)
+    strange |= upper & (relative[..., 0] < HAIR)
+    strange = cv2.morphologyEx((strange & face).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    _, piece, stats, _ = cv2.connectedComponentsWithStats(strange, connectivity=4)
+    left_out = np.isin(np.arange(len(stats)), piece[face & (depth < .02 * WORK)]) & (stats[:, cv2.CC_STAT_AREA] > .001 * WORK ** 2)
+    left_out[0] = False
+    return _Work(relative, points, face), face & ~left_out[piece]
+
+
+def _upper_face(points: np.ndarray) -> np.ndarray:
+    """4×2 polygon: all above the line through the eyes' outer corners lowered to the nose's middle: no beard grows there."""
+    right, left = points[list(OUTER_EYE_CORNERS)]
+    down = .5 * (points[SUBNASAL] - (right + left) / 2)
+    across = 3 * (left - right)
+    return np.stack([right + down - across, left + down + across, left - 9 * down + across, right - 9 * down - across])
 
 
 def _eye(work: _Work, loop: np.ndarray) -> tuple[np.ndarray, tuple[slice, slice]]:
-    part, where = work.window(work.points[loop], .08 * WORK)
-    mask = _fill(part.shape, _smooth(part.points[loop]))
-    distance = _signed(mask)
-    out = _edge(part.lab, mask, mask, (distance < -.02 * WORK) & (distance > -.06 * WORK), 'eye', EYE_COLOUR)
-    out = cv2.morphologyEx(out.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
+    """What is not skin between the lids; nothing where they are closed."""
+    part, where = work.window(work.points[loop], .09 * WORK)
+    outline = _smooth(part.points[loop])
+    distance = _signed(_fill(part.shape, outline))
+    skin = part.face & (distance < -.02 * WORK) & (distance > -.06 * WORK)
+    if skin.sum() < FEW:
+        return np.zeros(part.shape, bool), where
+    sigma, most = REACH['eye'][0] * WORK, REACH['eye'][1]
+    odds = _odds(part.lab, [(EYE_COLOUR[0], np.diag(EYE_COLOUR[1] ** 2))], _gaussian(part.lab[skin]), most)
+    distance = _signed(_fill(part.shape, outline + _shift(odds, outline, *EYE_SHIFT)))
+    out = cv2.morphologyEx((2 * distance / sigma + odds > 0).astype(np.uint8), cv2.MORPH_OPEN, CROSS) > 0
     width = np.linalg.norm(part.points[loop][:, None] - part.points[loop], axis=-1).max()
-    return _largest(out & (distance > -.03 * WORK), .05 * width ** 2), where
+    return _largest(out & part.face & (distance > -.03 * WORK), .04 * width ** 2), where
 
 
 def _brow(work: _Work, side: str) -> tuple[np.ndarray, tuple[slice, slice]]:
     high, low = _ROWS[side]
-    part, where = work.window(work.points[high + low], .10 * WORK)
-    mask = _fill(part.shape, _smooth(np.concatenate([part.points[high], part.points[low][::-1]])))
+    part, where = work.window(work.points[high + low], .14 * WORK)
+    outline = _smooth(np.concatenate([part.points[high], part.points[low][::-1]]))
+    outline += _shift(np.clip(-part.lab[..., 0], -5, 30), outline, *BROW_SHIFT)
+    mask = _fill(part.shape, outline)
     distance = _signed(mask)
-    near, outside, inside = distance > -.045 * WORK, distance < -.03 * WORK, mask
+    near, outside, inside = part.face & (distance > -.045 * WORK), part.face & (distance < -.03 * WORK), mask & part.face
     for _ in range(2):
         inside = _edge(part.lab, mask, inside & near, outside, 'brow') & near
     return _largest(inside), where
+
+
+def _shift(evidence: np.ndarray, outline: np.ndarray, reach: float, cost: float) -> np.ndarray:
+    """The shift (x, y px) that puts an outline where H×W evidence is highest inside it beside its surroundings.
+
+    reach: of the face's side; cost: what a shift as far as that costs, in the evidence's unit.
+    """
+    reach = int(reach * WORK)
+    mask = _fill(evidence.shape, outline)
+    distance = _signed(mask)
+    ring = (distance < -.012 * WORK) & (distance > -.05 * WORK)
+    if min(evidence.shape) <= 2 * reach + 4 or not mask.any() or not ring.any():
+        return np.zeros(2)
+    kernel = (mask / mask.sum() - ring / ring.sum()).astype(np.float32)[reach:-reach, reach:-reach]
+    y, x = np.mgrid[-reach:reach + 1, -reach:reach + 1]
+    gain = cv2.matchTemplate(evidence.astype(np.float32), kernel, cv2.TM_CCORR) - cost * (x ** 2 + y ** 2) / reach ** 2
+    return np.array([x.ravel()[gain.argmax()], y.ravel()[gain.argmax()]], np.float64)
 
 
 def _lips(work: _Work) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[slice, slice]]:
@@ -264,11 +322,14 @@ def _lips(work: _Work) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[slice,
     distance, depth = _signed(whole), _signed(inside) if inside.any() else np.full(shape, -99., np.float32)
     near = distance > -.04 * WORK
     ring = (distance > .006 * WORK) & (depth < -.006 * WORK)
-    outer = _edge(part.lab, whole, ring, (distance < -.015 * WORK) & (distance > -.07 * WORK), 'lip') & near | (distance > .03 * WORK) | inside
+    upper, skin = _above(points, shape), part.face & (distance < -.015 * WORK) & (distance > -.07 * WORK)
+    outer = np.zeros(shape, bool)
+    for half in (upper, ~upper):       # lit differently
+        outer |= half & _edge(part.lab, whole, ring & half, skin & half, 'lip', noise=LIP_NOISE)
+    outer = outer & near | (distance > .03 * WORK) | inside
     if inside.any():
         inside = _edge(part.lab, inside, depth > min(.01 * WORK, .4 * depth.max()), ring, 'inside') & whole & (depth > -.03 * WORK)
-    red = _largest(outer)
-    upper = _above(points, shape)
+    red = _largest(outer & part.face)
     return red & ~inside & upper, red & ~inside & ~upper, inside, where
 
 
