@@ -169,10 +169,10 @@ def gauss_newton(points: np.ndarray, side: MaskSide, stride: int = 4, mean_strid
         curvature += np.stack([total(dx * dx), xy, xy, total(dy * dy)], 1).reshape(-1, 2, 2)
     x, y = anchor_lines(side.size, mean_stride)
     weight = np.sqrt(2 * mean_stride ** 2 / pixels)
-    difference = p - np.stack(np.meshgrid(x, y), -1).reshape(-1, 1, 2)
-    distance = np.sqrt((difference ** 2).sum(-1))
+    dx, dy = p[:, 0] - np.tile(x, len(y))[:, None], p[:, 1] - np.repeat(y, len(x))[:, None]
+    distance = np.sqrt(dx ** 2 + dy ** 2)
     residual = weight * (distance.mean(1) - side.mean(mean_stride).ravel())
-    rows = difference * (weight / len(p) / np.maximum(distance, 1e-12))[..., None]
+    rows = np.stack([dx, dy], -1) * (weight / len(p) / np.maximum(distance, 1e-12))[..., None]
     return PrdlTerms(float(cost + .5 * residual @ residual), gradient, curvature, rows, residual)
 
 
