@@ -1,6 +1,7 @@
 """Where a deformed triangle mesh folds over or crosses itself, and how to smooth that away."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -197,19 +198,28 @@ def smoothed(finder: Folds, seen: Folded) -> Folded:
 
     First surfaces that went a little through each other are pushed apart. What is left after that is stiffened: round each fold the surface
     goes as a whole, turned, shifted and scaled like its surroundings, blended off towards them, over a growing radius. Round what is left then
-    a membrane is spanned. All else stays bit for bit.
+    a membrane is spanned. If even that leaves something, all is tried again from a wider radius. What is far from all folds stays bit for bit.
     """
-    best = push_apart(finder, seen, True)
-    for smooth, growth in ((Loose.stiffened, STIFFEN), (Loose.spanned, GROWTH)):
-        start = tried = best
-        loose = Loose(finder.before, finder.triangles)
-        for _ in range(ROUNDS):
-            if not best.count:
-                break
-            loose.spread(finder.corners(tried), growth)
-            tried = push_apart(finder, finder.look(smooth(loose, start.vertices), tried), True)
-            if tried.count < best.count:
-                best = tried
+    pushed = push_apart(finder, seen, True)
+    tries = []
+    for reach in (REACH, 2 * REACH):
+        stiff = _rounds(finder, pushed, Loose.stiffened, Loose(finder.before, finder.triangles, reach), STIFFEN)
+        tries.append(_rounds(finder, stiff, Loose.spanned, Loose(finder.before, finder.triangles), GROWTH))
+        if not tries[-1].count:
+            break
+    return min(tries, key=lambda folded: folded.count)
+
+
+def _rounds(finder: Folds, start: Folded, smooth: Callable[[Loose, np.ndarray], np.ndarray], loose: Loose, growth: float) -> Folded:
+    """The least folded of `start` and of what comes of smoothing it round its folds, further and further."""
+    best = tried = start
+    for _ in range(ROUNDS):
+        if not best.count:
+            break
+        loose.spread(finder.corners(tried), growth)
+        tried = push_apart(finder, finder.look(smooth(loose, start.vertices), tried), True)
+        if tried.count < best.count:
+            best = tried
     return best
 
 
@@ -235,13 +245,13 @@ def push_apart(finder: Folds, seen: Folded, thorough: bool = False) -> Folded:
 class Loose:
     """Balls round the places of a mesh (before V×3, triangles T×3) that folded; a ball grows each time its place folds again."""
 
-    def __init__(self, before: np.ndarray, triangles: np.ndarray):
-        self.before, self.triangles, self.tree = before, triangles, cKDTree(before)
+    def __init__(self, before: np.ndarray, triangles: np.ndarray, reach: float = REACH):
+        self.before, self.triangles, self.reach, self.tree = before, triangles, reach, cKDTree(before)
         self.size = np.zeros(len(before))
 
     def spread(self, corners: np.ndarray, growth: float = GROWTH) -> np.ndarray:
         """V: 1 within half the radius of a ball, 0 outside all, linear between; `corners` have just folded."""
-        self.size[corners] = np.where(self.size[corners] == 0, REACH, np.minimum(self.size[corners] * growth, WIDEST))
+        self.size[corners] = np.where(self.size[corners] == 0, self.reach, np.minimum(self.size[corners] * growth, WIDEST))
         return self._blend(np.flatnonzero(self.size))
 
     def stiffened(self, after: np.ndarray) -> np.ndarray:
