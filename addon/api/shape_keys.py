@@ -82,7 +82,7 @@ def head_job(context: bpy.types.Context, **arguments) -> HeadJob:
         raise FacewrightError(f'{other.name} is no mesh but {"an" if kind[0] in "aeiou" else "a"} {kind}: select the head\'s mesh, or convert it to one (Object › Convert › Mesh).')
     for thing in chosen:
         if any(m.type == 'MIRROR' and m.show_viewport for m in thing.modifiers):
-            raise FacewrightError(f'{thing.name} has a Mirror modifier, so its mesh is only half of what is seen: apply that modifier first.')
+            raise FacewrightError(f'{thing.name} has a Mirror modifier, and shape keys under it move both sides alike: apply it first (in Object mode, from its menu).')
     context.view_layer.update()
     meshes = mesh_sets.take(chosen)
     placed = {name: list(empty.matrix_world.translation) for name, empty in markers.markers_of(context.scene, chosen).items()}

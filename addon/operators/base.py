@@ -41,6 +41,8 @@ def object_mode(context):
         yield
         return
     name, mode = thing.name, thing.mode
+    if mode not in ('OBJECT', 'EDIT') and bpy.ops.ed.undo_push.poll():
+        bpy.ops.ed.undo_push(message='Before Facewright')  # a stroke's own undo step can't be returned to from an operator's
     bpy.ops.object.mode_set(mode='OBJECT')
     try:
         yield

@@ -25,8 +25,8 @@ class FACEWRIGHT_UL_shape_keys(bpy.types.UIList):
     """The head's shape keys with their sliders."""
 
     def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flt_flag=0):
-        row = layout.split(factor=.66)
-        row.prop(item, 'name', text='', emboss=False, icon='SHAPEKEY_DATA')
+        row = layout.split(factor=.72)
+        row.prop(item, 'name', text='', emboss=False)
         if item != data.reference_key:
             row.prop(item, 'value', text='', emboss=False)
 
@@ -146,12 +146,9 @@ class FACEWRIGHT_PT_shape_keys_edit(SubPanel, bpy.types.Panel):
         if key is None:
             text(context, layout, 'Select a mesh with shape keys.', 'INFO')
             return
-        layout.label(text=key.name, icon='SHAPEKEY_DATA')
-        row = layout.row()
-        row.prop(settings, 'keys', expand=True)
         is_basis = key == chosen[0].data.shape_keys.reference_key
-        if is_basis and settings.keys == 'ACTIVE':
-            text(context, layout, 'Choose a shape key other than the Basis in the list above.', 'INFO')
+        layout.label(text=f'{key.name}: choose another key above' if is_basis and settings.keys == 'ACTIVE' else key.name, icon='SHAPEKEY_DATA')
+        layout.row().prop(settings, 'keys', expand=True)
         of_keys, of_one = layout.column(), layout.column()
         of_keys.enabled, of_one.enabled = not is_basis or settings.keys == 'ALL', not is_basis
         row = of_keys.row(align=True)

@@ -157,7 +157,7 @@ def test_shape_keys_in_every_state(tmp_path, fake_worker, monkeypatch, model_pat
         assert layout.drawn == shown
     for name, keys, hint in (('Basis', 'ACTIVE', True), ('Basis', 'ALL', False), ('jawOpen', 'ACTIVE', False)):
         head.active_shape_key_index, scene.shapes.keys = head.data.shape_keys.key_blocks.find(name), keys
-        assert ('Choose a shape key' in said(module.FACEWRIGHT_PT_shape_keys_edit)) == hint
+        assert ('choose another key' in said(module.FACEWRIGHT_PT_shape_keys_edit)) == hint
     for where, shown in (('GROUP', 'group'), ('SELECTED', 'falloff')):
         scene.shapes.where = where
         assert shown in said(module.FACEWRIGHT_PT_shape_keys_edit)

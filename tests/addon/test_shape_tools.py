@@ -127,6 +127,18 @@ def test_in_edit_mode_and_back_with_its_selection(head):
     assert np.allclose(shape(head, 'jawOpen'), .5 * was, atol=1e-7)
 
 
+def test_in_sculpt_mode_and_back(head):
+    activate(head, 'jawOpen')
+    was = shape(head, 'jawOpen')
+    bpy.ops.object.mode_set(mode='SCULPT')
+    bpy.ops.facewright.scale_shape_key(strength=.5)
+    assert bpy.context.mode == 'SCULPT'
+    assert np.allclose(shape(head, 'jawOpen'), .5 * was, atol=1e-7)
+    bpy.ops.facewright.split_shape_key()
+    assert bpy.context.mode == 'SCULPT' and np.allclose(shape(head, 'jawOpen_L') + shape(head, 'jawOpen_R'), .5 * was, atol=1e-7)
+    bpy.ops.object.mode_set(mode='OBJECT')
+
+
 def test_the_panel_s_settings_are_taken(head):
     settings = bpy.context.scene.facewright.shapes
     settings.keys, settings.strength = 'ALL', .5

@@ -5,63 +5,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import bpy
-from window import SHARE, buttons, click, drive, key, move, over_viewport, picture, press, results, sidebar, tool, until, viewport
+from window import SHARE, addon, buttons, click, drive, install, key, look, move, open_tab, over_viewport, picture, press, results, tool, until, viewport
 
 given = json.loads((SHARE / 'given.json').read_text())
-ADDON = 'bl_ext.user_default.facewright'
 
 
 def jobs():
-    return sys.modules[f'{ADDON}.addon.jobs']
-
-
-def install():
-    bpy.context.preferences.view.show_splash = False
-    bpy.context.preferences.view.filebrowser_display_type = 'SCREEN'
-    bpy.ops.extensions.package_install_files(filepath=str(SHARE / given['zip']), repo='user_default', enable_on_install=True)
-    bpy.context.preferences.addons[ADDON].preferences.python = given['python']
-    for thing in list(bpy.data.objects):
-        bpy.data.objects.remove(thing)
-    bpy.ops.ed.undo_push(message='Empty')
-    yield 1.
-
-
-def open_tab():
-    yield from over_viewport()
-    key('Escape')
-    yield .3
-    key('n')
-    yield 1.
-    space = viewport().spaces.active
-    results['sidebar opened by N'] = space.show_region_ui
-    space.show_region_ui = True
-    yield .5
-    sidebar().active_panel_category = 'Facewright'
-    yield .5
-    edge = sidebar().x  # drag the sidebar's edge: its usual width cuts words
-    y = sidebar().y + sidebar().height / 2
-    move(edge, y)
-    yield .3
-    tool('xdotool', 'mousedown', 1)
-    yield .2
-    for step in range(1, 9):
-        move(edge - 12 * step, y)
-        yield .05
-    tool('xdotool', 'mouseup', 1)
-    yield .5
-
-
-def look():
-    """Frame the selected object in the viewport."""
-    region = next(region for region in viewport().regions if region.type == 'WINDOW')
-    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=viewport(), region=region):
-        bpy.ops.view3d.view_axis(type='FRONT')
-        bpy.ops.view3d.view_selected()
-    viewport().spaces.active.shading.color_type = 'VERTEX'
+    return addon('jobs')
 
 
 def steps():
-    yield from install()
+    yield from install(given)
     yield from open_tab()
     yield from picture('empty')
     results['buttons'] = sorted((yield from buttons()))

@@ -7,8 +7,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LIMIT = 400_000
 
 if __name__ == '__main__':
-    for name in ('head', 'running', 'result'):
+    for name in ('head', 'running', 'result', 'shape_keys'):
         image = cv2.imread(str(ROOT / 'gui-out' / f'{name}.png'))
+        if image is None:
+            continue
         target = ROOT / 'docs' / 'pictures' / f'panel_{name}.png'
         target.parent.mkdir(parents=True, exist_ok=True)
         for width in (1280, 1120, 960, 800):

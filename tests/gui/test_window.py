@@ -13,32 +13,49 @@ pytestmark = [pytest.mark.gui]
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 RUNNER = ROOT.parent / 'shared' / 'bin' / 'blender_gui'
+LIMIT = 1800  # seconds a script may take
 
 
-@pytest.fixture(scope='module')
-def told() -> dict:
-    """What the window's script found; its pictures are in gui-out."""
+@pytest.fixture(scope='session')
+def out() -> Path:
+    """The folder shared with the window: the zip, the scripts, in the end the pictures."""
     if not sys.platform.startswith('linux') or os.geteuid() != 0 or not RUNNER.exists():
         pytest.skip('needs Linux, root, and shared/bin/blender_gui beside the project')
-    from facewright.engine.demo import render_demo_footage
     spec = importlib.util.spec_from_file_location('facewright_build', ROOT / 'build.py')
     build = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(build)
-    out = ROOT / 'gui-out'
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir()
-    for name in ('window.py', 'click_through.py'):
+    folder = ROOT / 'gui-out'
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    archive = build.make_zip(None, folder=folder)
+    (folder / 'given.json').write_text(json.dumps({'zip': archive.name, 'python': sys.executable, 'footage': 'footage.mp4'}))
+    return folder
+
+
+def run(out: Path, script: str) -> dict:
+    """What a script found in the window."""
+    for name in ('window.py', script):
         shutil.copy(HERE / name, out)
-    render_demo_footage(out / 'footage.mp4')
-    archive = build.make_zip(None, folder=out)
-    (out / 'given.json').write_text(json.dumps({'zip': archive.name, 'python': sys.executable, 'footage': 'footage.mp4'}))
+    results = out / 'results.json'
+    results.unlink(missing_ok=True)
     base = Path(sys._base_executable).resolve().parent.parent
     with open(out / 'blender.log', 'w') as log:
-        subprocess.run([RUNNER, '--share', out, '--bind', ROOT, '--bind', base, '--', '--python', '/t/click_through.py'],
-                       stdout=log, stderr=log, timeout=1200)
-    results = out / 'results.json'
+        subprocess.run([RUNNER, '--share', out, '--bind', ROOT, '--bind', base, '--', '--python', f'/t/{script}'],
+                       stdout=log, stderr=log, timeout=LIMIT, env={**os.environ, 'GUI_TIMEOUT': str(LIMIT), 'GUI_SIZE': '1600x1200'})
     assert results.exists(), (out / 'blender.log').read_text()[-2000:]
     return json.loads(results.read_text())
+
+
+@pytest.fixture(scope='module')
+def told(out) -> dict:
+    from facewright.engine.demo import render_demo_footage
+    render_demo_footage(out / 'footage.mp4')
+    return run(out, 'click_through.py')
+
+
+@pytest.fixture(scope='module')
+def shaped(out) -> dict:
+    return run(out, 'shape_keys_panel.py')
 
 
 def test_the_script_came_to_its_end(told):
@@ -69,3 +86,19 @@ def test_a_reconstruction_is_one_undo_step(told):
     assert before >= 2 and after == 0 and told['objects after redo'] == before
     assert len(told['collections']) == 2
     assert told['looks through the camera'] == 'CAMERA'
+
+
+def test_keys_for_somebody_else_s_head(shaped):
+    assert 'error' not in shaped, shaped['error']
+    assert shaped['keys on somebody else\'s head'] >= 54
+    assert shaped['split of an uneven mesh'] == ['mouthFunnel_L', 'mouthFunnel_R']
+
+
+def test_every_tool_in_every_mode_works_and_is_undone(shaped):
+    found = shaped['tools: did it, undone, in the mode that was']
+    assert len(found) == 24 and {what: did for what, did in found.items() if not all(did)} == {}
+
+
+def test_a_sculpted_basis_is_followed_in_every_key_and_that_is_undone_alone(shaped):
+    assert shaped['keys a stroke on the Basis moves'] == shaped['keys the cavities move in'] == 54
+    assert 'The cavities of the Basis follow' in shaped['said'] and shaped['undone to the stroke']

@@ -5,6 +5,7 @@ Blender keeps drawing and handling events between the steps.
 """
 import json
 import subprocess
+import sys
 import time
 import traceback
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import bpy
 
 SHARE = Path('/t')
+ADDON = 'bl_ext.user_default.facewright'
 results = {}
 
 
@@ -57,6 +59,67 @@ def click(x, y):
 
 def key(name):
     tool('xdotool', 'key', name)
+
+
+def in_viewport():
+    """A context override for operators that want the 3D viewport."""
+    region = next(region for region in viewport().regions if region.type == 'WINDOW')
+    return bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=viewport(), region=region)
+
+
+def look():
+    """Frame the selected object in the viewport, from the front, in its colours."""
+    with in_viewport():
+        bpy.ops.view3d.view_axis(type='FRONT')
+        bpy.ops.view3d.view_selected()
+    viewport().spaces.active.shading.color_type = 'VERTEX'
+
+
+def drag(start, end):
+    """Press the mouse at one place, (x, y), and release it at another; a generator."""
+    move(*start)
+    yield .3
+    tool('xdotool', 'mousedown', 1)
+    yield .2
+    for step in range(1, 9):
+        move(*(a + (b - a) * step / 8 for a, b in zip(start, end)))
+        yield .06
+    tool('xdotool', 'mouseup', 1)
+    yield .6
+
+
+def install(given):
+    """Install the zip, empty the scene; a generator. given: {'zip': its name in the share, 'python': the engine's}."""
+    bpy.context.preferences.view.show_splash = False
+    bpy.context.preferences.view.filebrowser_display_type = 'SCREEN'
+    bpy.ops.extensions.package_install_files(filepath=str(SHARE / given['zip']), repo='user_default', enable_on_install=True)
+    bpy.context.preferences.addons[ADDON].preferences.python = given['python']
+    for thing in list(bpy.data.objects):
+        bpy.data.objects.remove(thing)
+    bpy.ops.ed.undo_push(message='Empty')
+    yield 1.
+
+
+def open_tab():
+    """Open the sidebar's Facewright tab as a person does, and make it wide enough for words; a generator."""
+    yield from over_viewport()
+    key('Escape')
+    yield .3
+    key('n')
+    yield 1.
+    space = viewport().spaces.active
+    results['sidebar opened by N'] = space.show_region_ui
+    space.show_region_ui = True
+    yield .5
+    sidebar().active_panel_category = 'Facewright'
+    yield .5
+    edge, y = sidebar().x, sidebar().y + sidebar().height / 2
+    yield from drag((edge, y), (edge - 96, y))
+
+
+def addon(name):
+    """One of the add-on's modules, such as 'jobs'."""
+    return sys.modules[f'{ADDON}.addon.{name}']
 
 
 def over_viewport():
