@@ -12,7 +12,7 @@ import numpy as np
 from .errors import FacewrightError
 from .face_model.model import FaceModel, triangulate
 from .face_model.paint import visible_faces
-from .face_model.parts import PARTS, model_parts
+from .face_model.parts import PARTS, model_part_shares
 from .files import read_npz
 from .footage.capture import read_capture
 from .footage.footage import Camera
@@ -31,16 +31,17 @@ def part_labels_picture(model: FaceModel, parts: np.ndarray, vertices_camera: np
                         size: tuple[int, int]) -> np.ndarray:
     """H×W uint8 labels of the parts seen of a head.
 
-    parts V int8 (`model_parts`), vertices_camera V×3 cm in OpenCV camera axes, focal and centre in pixels, size (width, height).
-    Every face is drawn (films and lashes excepted): teeth, tongue and ears hide what is behind them. Inside a triangle a pixel takes
-    the label that weighs most among its corners.
+    parts V×9 shares (`model_part_shares`) or V labels (`model_parts`), vertices_camera V×3 cm in OpenCV camera axes, focal and centre in
+    pixels, size (width, height). Every face is drawn (films and lashes excepted): teeth, tongue and ears hide what is behind them. A pixel
+    takes the label whose share, linear over its triangle, is the largest.
     """
     triangles = _seen_triangles(model)
     triangle, barycentric, _ = rasterise(vertices_camera, triangles, focal, centre, size)
-    corners = parts[triangles[triangle]]
-    weight = np.stack([(barycentric * (corners == corners[..., k:k + 1])).sum(-1) for k in range(3)], -1)
-    labels = np.take_along_axis(corners, weight.argmax(-1)[..., None], -1)[..., 0]
-    return np.where(triangle >= 0, labels, 0).astype(np.uint8)
+    drawn = triangle >= 0
+    shares = parts if parts.ndim == 2 else np.eye(len(PARTS), dtype=np.float32)[parts]
+    labels = np.zeros(triangle.shape, np.uint8)
+    labels[drawn] = np.einsum('nc,ncp->np', barycentric[drawn], shares[triangles[triangle[drawn]]]).argmax(1)
+    return labels
 
 
 def part_iou(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
@@ -104,7 +105,7 @@ def measure(capture: Path, results: dict[str, Path], model: FaceModel, views: tu
     A frame outside the performance counts as nothing found. FacewrightError where a file is missing or the result is not in `model`'s topology.
     """
     truth, cameras = read_parts(capture), read_capture(Path(capture) / 'capture.json')
-    parts = model_parts(model)
+    parts = model_part_shares(model)
     rows = []
     for name, folder in results.items():
         rig, play = read_npz(Path(folder) / 'rig.npz', 'rig'), read_npz(Path(folder) / 'performance.npz', 'performance')

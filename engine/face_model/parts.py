@@ -12,20 +12,21 @@ from pathlib import Path
 
 import numpy as np
 from scipy import sparse
+from scipy.interpolate import CubicSpline
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from ..errors import FacewrightError
 from ..files import cache_folder, read_npz, write_npz
 from .model import FaceModel, triangulate
-from .paint import BROW, LIP, SKIN as SKIN_COLOUR, albedo, visible_faces
+from .paint import BROW, LIP, LIP_MIRROR, SKIN as SKIN_COLOUR, _distance_to_polyline, _inside_polygon, albedo, visible_faces
 from .pieces import face_graph, pieces
 
 PARTS = ('other', 'skin', 'nose', 'left_brow', 'right_brow', 'left_eye', 'right_eye', 'upper_lip', 'lower_lip')  # left is the person's
 SKIN, NOSE, LEFT_BROW, RIGHT_BROW, LEFT_EYE, RIGHT_EYE, UPPER_LIP, LOWER_LIP = range(1, 9)
 MIRRORED = np.array([0, SKIN, NOSE, RIGHT_BROW, LEFT_BROW, RIGHT_EYE, LEFT_EYE, UPPER_LIP, LOWER_LIP])
 
-FORMAT = 1
+FORMAT = 3
 POSES = ((0, 0), (0, 12), (0, -12), (22, 0), (-22, 0), (40, 4), (-40, 4))   # yaw, pitch, degrees
 EXPRESSIONS = ({}, {'jawOpen': .4}, {'jawOpen': .2, 'mouthSmile_L': .6, 'mouthSmile_R': .6}, {'browInnerUp_L': .6, 'browInnerUp_R': .6, 'jawOpen': .15})
 IDENTITY_SEEDS, IDENTITY_SPREAD = 3, .7      # random identities beside the mean one, and their standard deviations
@@ -34,6 +35,8 @@ TEXTURES = (  # skin, lips, brows, brows' half width in cm: on twelve neutral Lo
     {'skin': (.50, .35, .27), 'lip': (.42, .20, .20), 'brow': (.10, .07, .06), 'brow_half_width': .42})
 SIZE, DISTANCE = 512, 60.                    # pixels, cm
 FOCAL = SIZE / 24. * DISTANCE                # frames 24 cm: a vertex's neighbours lie 2 to 4 pixels from it
+LIP_EDGE = .25                               # cm over which the painted lip's edge is soft: a mesh's edges are as long
+NEAR = .15                                   # cm over which a vertex that no picture shows, or an island, takes after its neighbours
 HIDDEN = .15                                 # cm a vertex may lie behind what is seen in its pixel
 FACING = .25                                 # cosine to the camera from which a vertex is well seen
 
@@ -43,14 +46,20 @@ def _cache_path(model: FaceModel) -> Path:
     return cache_folder() / 'models' / f'{model.name}-parts-{key}.npz'
 
 
-def model_parts(model: FaceModel, progress: Callable[[float], None] = lambda fraction: None) -> np.ndarray:
-    """V int8: the index into PARTS of each vertex, from the model's cache if there is one, else found and cached (about half a minute on two cores)."""
+def model_part_shares(model: FaceModel, progress: Callable[[float], None] = lambda fraction: None) -> np.ndarray:
+    """V×9 float32, rows sum to 1: how much of each vertex is which of PARTS, from the model's cache if there is one, else found and
+    cached (about half a minute on two cores). Where two parts' shares between vertices are even, there one ends."""
     path = _cache_path(model)
     if path.exists():
-        return read_npz(path, 'part cache')['labels']
-    labels = find_parts(model, progress)
-    write_npz(path, labels=labels)
-    return labels
+        return read_npz(path, 'part cache')['shares']
+    shares = find_parts(model, progress)
+    write_npz(path, shares=shares)
+    return shares
+
+
+def model_parts(model: FaceModel, progress: Callable[[float], None] = lambda fraction: None) -> np.ndarray:
+    """V int8: the index into PARTS of each vertex, the largest of its shares."""
+    return model_part_shares(model, progress).argmax(1).astype(np.int8)
 
 
 def part_vertices(model: FaceModel) -> dict[str, np.ndarray]:
@@ -70,10 +79,10 @@ def part_faces(model: FaceModel) -> np.ndarray:
 
 
 def find_parts(model: FaceModel, progress: Callable[[float], None] = lambda fraction: None) -> np.ndarray:
-    """V int8 labels by rendering, segmenting and voting. FacewrightError where the detector sees no face in the model."""
+    """V×9 shares by rendering, segmenting and voting. FacewrightError where the detector sees no face in the model."""
     rng = np.random.default_rng(0)
     identities = [np.zeros(0)] + [rng.normal(size=len(model.identities)) * IDENTITY_SPREAD for _ in range(IDENTITY_SEEDS)]
-    colours = [albedo(model, **texture) for texture in TEXTURES]
+    colours = [_painted(model, **texture) for texture in TEXTURES]
     looks = [(i, e, pose) for e in range(len(EXPRESSIONS)) for i in range(len(identities)) for pose in (POSES if i == 0 else POSES[i::IDENTITY_SEEDS])]
     votes, seen = np.zeros((model.vertex_count, len(PARTS))), 0
     for done, (i, e, pose) in enumerate(looks):
@@ -85,6 +94,23 @@ def find_parts(model: FaceModel, progress: Callable[[float], None] = lambda frac
     if seen < len(looks) / 2:
         raise FacewrightError(f'The landmark detector sees no face in the model {model.source or model.name}: use ICT-FaceKit or the built-in head.')
     return _decided(model, votes)
+
+
+def _painted(model: FaceModel, brow_half_width: float, skin=SKIN_COLOUR, lip=LIP, brow=BROW) -> np.ndarray:
+    """V×3 albedo whose lips end on the landmarks' outline between vertices, not at the nearest of them."""
+    colours = albedo(model, skin, lip, brow, brow_half_width)
+    if 'lips' in model.extra:
+        return colours
+    face = model.regions['narrow_face']
+    v, mark = model.neutral[face].astype(np.float64), model.neutral[model.landmarks68].astype(np.float64)
+    outline = (mark[48:60] + mark[LIP_MIRROR] * (-1, 1, 1)) / 2
+    curve = CubicSpline(np.arange(13), np.concatenate([outline, outline[:1]])[:, :2], bc_type='periodic')(np.arange(0, 12, .125))
+    distance = _distance_to_polyline(v[:, :2], np.concatenate([curve, curve[:1]])) * np.where(_inside_polygon(v[:, :2], curve), 1, -1)
+    alpha = np.clip(.5 + distance / LIP_EDGE, 0, 1) * (v[:, 2] > outline[:, 2].min() - 1.5)
+    near = face[np.abs(distance) < LIP_EDGE]
+    alpha = alpha[np.abs(distance) < LIP_EDGE, None]
+    colours[near] = (1 - alpha) * np.asarray(skin) + alpha * np.asarray(lip)
+    return colours
 
 
 def _votes(model: FaceModel, vertices: np.ndarray, colours: np.ndarray, yaw: float, pitch: float) -> np.ndarray | None:
@@ -128,52 +154,49 @@ def mirror_vertices(model: FaceModel) -> np.ndarray:
 
 
 def _decided(model: FaceModel, votes: np.ndarray) -> np.ndarray:
-    """Labels from V×9 votes: symmetric, in one piece each, only where they can be."""
-    mirror = mirror_vertices(model)
-    votes = (votes + votes[mirror][:, MIRRORED])
-    votes[:, SKIN] += votes[:, LEFT_EYE] + votes[:, RIGHT_EYE]     # lids and lashes' shadow: skin all the same
+    """V×9 float32 shares from V×9 votes: symmetric, each part in one piece, only where it can be."""
+    votes = votes + votes[mirror_vertices(model)][:, MIRRORED]
+    votes[:, SKIN] += votes[:, LEFT_EYE] + votes[:, RIGHT_EYE]     # lids and what lashes shade
     votes[:, [LEFT_EYE, RIGHT_EYE]] = 0
     region, piece = model.regions, pieces(model)
-    for name, other in (('upper_lip', LOWER_LIP), ('lower_lip', UPPER_LIP)):
-        votes[piece[name], LOWER_LIP + UPPER_LIP - other] += votes[piece[name], other]
+    for name, own, other in (('upper_lip', UPPER_LIP, LOWER_LIP), ('lower_lip', LOWER_LIP, UPPER_LIP)):
+        votes[piece[name], own] += votes[piece[name], other]
         votes[piece[name], other] = 0
+    votes[region['narrow_face'], 0] = 0                            # the edge of the landmarks' mesh, the mouth's inside
     skin = np.zeros(model.vertex_count, bool)
     skin[piece['skin']] = True
-    face = np.zeros(model.vertex_count, bool)
-    face[region['narrow_face']] = True
     graph = face_graph(model.neutral.astype(np.float64), model.faces)
-    graph.data = np.exp(-graph.data / .15)                         # neighbours' votes, for what was never seen and against noise
-    graph = graph @ sparse.diags(skin.astype(float))
-    for _ in range(3):
-        votes = .7 * votes + .3 * sparse.diags(1 / np.maximum(np.asarray(graph.sum(1)).ravel(), 1e-9)) @ (graph @ votes)
-    unseen = skin & (votes.sum(1) < 1e-3)
-    for _ in range(60):
-        if not unseen.any():
-            break
-        votes[unseen] = (graph @ votes)[unseen]
-        unseen = skin & (votes.sum(1) < 1e-12)
-    labels = votes.argmax(1)
-    labels = np.where(face & (labels == 0), SKIN, labels)
-    labels[~skin] = 0
-    labels = _one_piece(labels, graph, skin)
+    graph.data = np.exp(-graph.data / NEAR)
+    graph = sparse.diags(skin.astype(float)) @ graph @ sparse.diags(skin.astype(float))
+    unseen = skin & (votes.sum(1) == 0)
+    while (reached := unseen & ((graph @ votes).sum(1) > 0)).any():
+        votes[reached] = (graph @ votes)[reached]
+        unseen &= ~reached
+    shares = votes / np.maximum(votes.sum(1, keepdims=True), 1e-12)
+    shares[region['narrow_face'], SKIN] += shares[region['narrow_face']].sum(1) == 0
+    shares = _one_piece(shares, graph, skin)
+    shares[~skin | (shares.sum(1) == 0)] = np.eye(len(PARTS))[0]
     for side, label in (('L', LEFT_EYE), ('R', RIGHT_EYE)):
-        labels[region[f'eyeball_{side}']] = label
-    return labels.astype(np.int8)
+        shares[region[f'eyeball_{side}']] = np.eye(len(PARTS))[label]
+    return shares.astype(np.float32)
 
 
-def _one_piece(labels: np.ndarray, graph: sparse.csr_matrix, skin: np.ndarray) -> np.ndarray:
-    """Islands of a label take the label round them."""
-    labels = labels.copy()
+def _one_piece(shares: np.ndarray, graph: sparse.csr_matrix, skin: np.ndarray) -> np.ndarray:
+    """Islands of a part take the shares round them."""
+    shares = shares.copy()
     links = graph.tocoo()
     for k in range(1, len(PARTS)):
-        own = (labels[links.row] == k) & (labels[links.col] == k) & skin[links.row]
+        member = (shares.argmax(1) == k) & skin
+        own = member[links.row] & member[links.col]
         _, component = connected_components(sparse.coo_matrix((links.data[own], (links.row[own], links.col[own])), graph.shape), directed=False)
-        rows = np.flatnonzero((labels == k) & skin)
-        if not len(rows):
+        if not member.any():
             continue
+        rows = np.flatnonzero(member)
         islands = rows[component[rows] != np.bincount(component[rows]).argmax()]
-        around = np.zeros((len(labels), len(PARTS)))
-        around[np.arange(len(labels)), labels] = 1
+        around = shares.copy()
         around[islands] = 0
-        labels[islands] = np.where((graph @ around)[islands].sum(1) > 0, (graph @ around)[islands].argmax(1), SKIN)
-    return labels
+        around = (graph @ around)[islands]
+        around[:, k] = 0
+        around[around.sum(1) == 0, SKIN] = 1
+        shares[islands] = around / around.sum(1, keepdims=True)
+    return shares

@@ -20,13 +20,13 @@ NOSE_OUTLINE = _NOSE_RIGHT + _NOSE_LEFT                   # landmarks round the 
 CHIN, SUBNASAL, MOUTH_CORNERS = 152, 2, (78, 308)          # landmarks; corners of the inner lip, the person's right first
 _ROWS = {'right': ([70, 63, 105, 66, 107], [46, 53, 52, 65, 55]), 'left': ([300, 293, 334, 296, 336], [276, 283, 282, 295, 285])}  # a brow's upper and lower landmarks, from the temple
 
-WORK = 224.            # px: the longer side of the landmarks' box in the working picture; a landmark's error is 1 to 2 % of it
+WORK = 288.            # px: the longer side of the landmarks' box in the working picture; a landmark's error is 1 to 2 % of it
 MARGIN = .22           # of that side, round the box
 TRUSTED = .08          # mean confidence below which a part is taken for hidden
 MOUTH_SHUT = .012      # gap between the lips over the mouth's width: below, they touch
-REACH = {'lip': (.008, 4.5), 'inside': (.008, 6.), 'eye': (.006, 6.), 'brow': (.007, 5.)}   # uncertainty of an outline, of the face's side; most a colour may say (log odds)
+REACH = {'lip': (.008, 4.5), 'inside': (.006, 3.5), 'eye': (.006, 6.), 'brow': (.007, 5.)}   # uncertainty of an outline, of the face's side; most a colour may say (log odds)
 EYE_COLOUR = np.array([-12., -5., -8.]), np.array([24., 8., 10.])     # CIELAB beside the skin's: mean and spread of whites and irises of all kinds
-BROW_SHIFT, EYE_SHIFT = (.06, 6.), (.03, 3.)   # how far brows and eyes are looked for, of the face's side; what the furthest costs (L; log odds): see _shift
+BROW_SHIFT, EYE_SHIFT = (.06, 6.), (.03, 1.)   # how far brows and eyes are looked for, of the face's side; what the furthest costs (L; log odds): see _shift
 FEW, MANY = 12, 1200   # pixels a colour is learnt from, at least and about at most
 LOG_LIGHT = np.log((np.arange(256) / 255) ** 2.2 + .01).astype(np.float32)   # of a byte
 CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
@@ -164,7 +164,7 @@ def _log_density(lab: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> n
 
 
 def _two(sample: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Gaussians of the darker and the lighter half (pupil and white, cavity and teeth)."""
+    """Gaussians of the darker and the lighter half (cavity and teeth, upper and lower lip)."""
     light = sample[:, 0]
     level = np.median(light)
     for _ in range(4):
@@ -172,22 +172,22 @@ def _two(sample: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     return [_gaussian(half) for half in (sample[light <= level], sample[light > level]) if len(half) > 5]
 
 
-def _odds(lab: np.ndarray, inside: list[tuple[np.ndarray, np.ndarray]], outside: tuple[np.ndarray, np.ndarray], most: float) -> np.ndarray:
-    """H×W log odds, at most ±`most`, that a pixel's colour is of one of the Gaussians inside rather than of the one outside."""
-    odds = np.max([_log_density(lab, *g) for g in inside], 0) - _log_density(lab, *outside)
+def _odds(lab: np.ndarray, inside: list[tuple[np.ndarray, np.ndarray]], outside: list[tuple[np.ndarray, np.ndarray]], most: float) -> np.ndarray:
+    """H×W log odds, at most ±`most`, that a pixel's colour is of one of the Gaussians inside rather than of one outside."""
+    odds = np.max([_log_density(lab, *g) for g in inside], 0) - np.max([_log_density(lab, *g) for g in outside], 0)
     return cv2.GaussianBlur(np.clip(odds, -most, most).astype(np.float32), (0, 0), 1.)
 
 
 def _edge(lab: np.ndarray, mask: np.ndarray, sample_in: np.ndarray, sample_out: np.ndarray, kind: str, noise: np.ndarray = GREY) -> np.ndarray:
     """The mask with its edge moved to where the colours change: where the log odds of distance and colour together are above 0.
 
-    sample_in, sample_out: pixels each colour is learnt from.
+    sample_in, sample_out: pixels each colour is learnt from; for the mouth's inside, and the lips round it, two colours each.
     """
     sigma, most = REACH[kind][0] * WORK, REACH[kind][1]
     odds = 2 * _signed(mask) / sigma
     if min(sample_in.sum(), sample_out.sum()) >= FEW:
-        inside = _two(lab[sample_in]) if kind == 'inside' else [_gaussian(lab[sample_in], noise)]
-        odds += _odds(lab, inside, _gaussian(lab[sample_out], noise), most)
+        inside, outside = ((_two(lab[sample]) if kind == 'inside' else [_gaussian(lab[sample], noise)]) for sample in (sample_in, sample_out))
+        odds += _odds(lab, inside, outside, most)
     return odds > 0
 
 
@@ -274,7 +274,7 @@ def _eye(work: _Work, loop: np.ndarray) -> tuple[np.ndarray, tuple[slice, slice]
     if skin.sum() < FEW:
         return np.zeros(part.shape, bool), where
     sigma, most = REACH['eye'][0] * WORK, REACH['eye'][1]
-    odds = _odds(part.lab, [(EYE_COLOUR[0], np.diag(EYE_COLOUR[1] ** 2))], _gaussian(part.lab[skin]), most)
+    odds = _odds(part.lab, [(EYE_COLOUR[0], np.diag(EYE_COLOUR[1] ** 2))], [_gaussian(part.lab[skin])], most)
     distance = _signed(_fill(part.shape, outline + _shift(odds, outline, *EYE_SHIFT)))
     out = cv2.morphologyEx((2 * distance / sigma + odds > 0).astype(np.uint8), cv2.MORPH_OPEN, CROSS) > 0
     width = np.linalg.norm(part.points[loop][:, None] - part.points[loop], axis=-1).max()
