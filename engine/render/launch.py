@@ -55,13 +55,14 @@ def parts(device: torch.device, dim: tuple[int, int]) -> int:
 
 
 def fixed_point(bound: torch.Tensor, count: int) -> torch.Tensor:
-    """The power of two by which values up to `bound` (a scalar tensor) are multiplied so that `count` of them fit in 63 bits: float64, one element.
+    """The power of two by which values up to `bound` (a scalar tensor) are multiplied so that `count` of them fit in 62 bits: float64, one element.
 
-    Integers add up to the same bits in any order, floats don't: this makes atomic sums deterministic on CUDA. Where bound is not
-    finite the scale is not either or is 0, and dividing by it makes NaN.
+    Integers add up to the same bits in any order, floats don't: this makes atomic sums deterministic on CUDA. NaN where the bound is
+    not finite, so that dividing by it gives NaN.
     """
-    bound = bound.double().clamp(min=1e-300)
-    return torch.exp2(61 - torch.ceil(torch.log2(bound)) - max(count, 1).bit_length()).reshape(1)
+    exponent = 1023 + 61 - torch.frexp(bound.double()).exponent.long() - max(count, 1).bit_length()
+    scale = (exponent.clamp(1, 2046) << 52).view(torch.float64)
+    return torch.where(torch.isfinite(bound), scale, torch.nan).reshape(1)
 
 
 def check(condition: bool, sentence: str) -> None:
