@@ -20,6 +20,8 @@ FLESH_ITEMS = (('SURFACE', 'Outside', 'The outside of all that was filled'), ('C
 KEYS_ITEMS = (('ACTIVE', 'Active', 'The active shape key'), ('ALL', 'All', 'All shape keys'))
 WHERE_ITEMS = (('ALL', 'Everywhere', 'The whole mesh'), ('GROUP', 'Vertex Group', 'Where a vertex group is painted, by its weights'),
                ('SELECTED', 'Selection', 'The vertices selected in edit mode, fading out round them'))
+TOLERANCE = {'name': 'Tolerance', 'default': .001, 'min': 1e-6, 'max': .05, 'precision': 4,
+             'description': 'How far from mirrored the two sides of the mesh may be, as a part of its size. Heads in the face model\'s topology need none'}
 
 
 # No methods on these classes: Blender 4.2 as a module keeps property groups, and all their functions reach, past its own end, and crashes.
@@ -60,6 +62,7 @@ class ShapeSettings(bpy.types.PropertyGroup):
     falloff: FloatProperty(name='Falloff', description='How far the effect fades out beyond the selected vertices, along the surface', default=0.01, min=0, soft_max=0.1, unit='LENGTH')
     strength: FloatProperty(name='Strength', description='By how much Strength multiplies the shapes: 0 takes them away, 1 leaves them', default=1.2, min=-10, max=10, soft_min=0, soft_max=2)
     width: FloatProperty(name='Soft Middle', description='Width of the band in which the two halves of a split key fade into each other', default=0.01, min=0, soft_max=0.1, unit='LENGTH')
+    tolerance: FloatProperty(**TOLERANCE)
     report: StringProperty(name='Report', description='What the last of the panel\'s jobs said')
 
 

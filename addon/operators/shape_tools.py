@@ -4,12 +4,13 @@ from __future__ import annotations
 from bpy.props import EnumProperty, FloatProperty, StringProperty
 
 from .. import api
-from ..properties import KEYS_ITEMS, WHERE_ITEMS
+from ..properties import KEYS_ITEMS, TOLERANCE, WHERE_ITEMS
 from .base import Operator, object_mode
 from .shape_keys import PANEL
 
-TOLERANCE = {'name': 'Tolerance', 'default': .001, 'min': 1e-6, 'max': .05, 'precision': 4,
-             'description': 'How far from mirrored the two sides of the mesh may be, as a part of its size. Heads in the face model\'s topology need none'}
+
+def tolerance_property():
+    return FloatProperty(**(TOLERANCE | {'description': f'{TOLERANCE["description"]}. {PANEL}'}), options={'SKIP_SAVE'})
 
 
 class OnShapes(Operator):
@@ -24,7 +25,7 @@ class OnShapes(Operator):
         return True
 
     def invoke(self, context, event):
-        for name in ('keys', 'where', 'group', 'falloff', 'strength', 'width'):  # so that Adjust Last Operation shows what was done
+        for name in ('keys', 'where', 'group', 'falloff', 'strength', 'width', 'tolerance'):  # so that Adjust Last Operation shows what was done
             if name in self.properties.bl_rna.properties and not self.properties.is_property_set(name):
                 setattr(self, name, getattr(context.scene.facewright.shapes, name))
         return self.execute(context)
@@ -58,10 +59,10 @@ class FACEWRIGHT_OT_symmetrise_shape_keys(OnKeys):
     source: EnumProperty(name='From', description='Which side is right. Left is the person\'s left', items=(
         ('LEFT', 'Left to Right', 'The person\'s left side is copied to the right'), ('RIGHT', 'Right to Left', 'The person\'s right side is copied to the left'),
         ('AVERAGE', 'Average', 'Both sides become the mean of the two')))
-    tolerance: FloatProperty(**TOLERANCE)
+    tolerance: tolerance_property()
 
     def change(self, context, settings):
-        count = api.shape_tools.symmetrise(context, self.source, self.option(settings, 'keys'), self.tolerance)
+        count = api.shape_tools.symmetrise(context, self.source, self.option(settings, 'keys'), self.option(settings, 'tolerance'))
         return f'{count} shape key{"s" if count != 1 else ""} symmetrised.'
 
 
@@ -72,10 +73,11 @@ class FACEWRIGHT_OT_mirror_shape_key(OnShapes):
 
     to: EnumProperty(name='To', description='What gets the mirrored shape', items=(
         ('OTHER', 'Other Side\'s Key', 'mouthSmile_L makes mouthSmile_R'), ('ITSELF', 'Itself', 'The key itself is flipped')))
-    tolerance: FloatProperty(**TOLERANCE)
+    tolerance: tolerance_property()
 
     def change(self, context, settings):
-        return f'{api.shape_tools.mirror(context, self.to, self.tolerance)} is the mirrored shape.'
+        name = api.shape_tools.mirror(context, self.to, self.option(settings, 'tolerance'))
+        return f'{name} is the mirrored shape.'
 
 
 class FACEWRIGHT_OT_split_shape_key(OnShapes):
@@ -84,10 +86,10 @@ class FACEWRIGHT_OT_split_shape_key(OnShapes):
     bl_label = 'Split Left/Right'
 
     width: FloatProperty(name='Soft Middle', description=f'Width of the band in which the halves fade into each other. {PANEL}', default=.01, min=0, unit='LENGTH', options={'SKIP_SAVE'})
-    tolerance: FloatProperty(**TOLERANCE)
+    tolerance: tolerance_property()
 
     def change(self, context, settings):
-        return 'Split into {} and {}.'.format(*api.shape_tools.split(context, self.option(settings, 'width'), self.tolerance))
+        return 'Split into {} and {}.'.format(*api.shape_tools.split(context, self.option(settings, 'width'), self.option(settings, 'tolerance')))
 
 
 class FACEWRIGHT_OT_reset_shape_key_region(OnRegion):

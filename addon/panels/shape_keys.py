@@ -151,9 +151,11 @@ class FACEWRIGHT_PT_shape_keys_edit(SubPanel, bpy.types.Panel):
         layout.row().prop(settings, 'keys', expand=True)
         of_keys, of_one = layout.column(), layout.column()
         of_keys.enabled, of_one.enabled = not is_basis or settings.keys == 'ALL', not is_basis
-        row = of_keys.row(align=True)
+        column = of_keys.column(align=True)
+        row = column.row(align=True)
         for source, label in (('LEFT', 'L → R'), ('AVERAGE', 'Symmetrise'), ('RIGHT', 'R → L')):
             row.operator('facewright.symmetrise_shape_keys', text=label).source = source
+        column.prop(settings, 'tolerance')
         column = of_keys.column(align=True)
         column.prop(settings, 'where', text='')
         if settings.where == 'GROUP':

@@ -145,6 +145,14 @@ def test_the_panel_s_settings_are_taken(head):
     was = shape(head, 'smile_L')
     bpy.ops.facewright.scale_shape_key()
     assert np.allclose(shape(head, 'smile_L'), .5 * was, atol=1e-7)
+    points = coordinates(head.data.vertices)
+    points[:, 0] += .001 * np.sin(70 * points[:, 0] + 1)
+    points[:, 1] += .001 * np.sin(70 * points[:, 1] + 1)
+    head.data.shape_keys.reference_key.points.foreach_set('co', points.ravel())
+    with pytest.raises(RuntimeError, match='mirror image'):
+        bpy.ops.facewright.symmetrise_shape_keys()
+    settings.tolerance = .02
+    bpy.ops.facewright.symmetrise_shape_keys()
 
 
 def uneven(head):
