@@ -104,7 +104,7 @@ def test_colours_gradients_are_exact():
     loss = lambda c: (picture(points, triangles, c) * weigh).double().sum()
     loss(colours).backward()
     for direction in torch.randn(3, *colours.shape, generator=torch.Generator().manual_seed(2)):  # linear: any step will do
-        assert float((colours.grad * direction).sum()) == pytest.approx(float(loss(colours + direction) - loss(colours)), rel=1e-4)
+        assert float((colours.grad * direction).sum()) == pytest.approx(float((loss(colours + direction) - loss(colours)).detach()), rel=1e-4)
 
 
 @pytest.mark.parametrize('shape', ['disc', 'square'])
@@ -184,3 +184,29 @@ def test_nothing_in_view_and_wrong_shapes():
     for bad in (torch.zeros(1, 64, 64), torch.zeros(1, 60, 64, 3), torch.zeros(1, 64, 64, 3, dtype=torch.float64)):
         with pytest.raises(FacewrightError):
             antialias(bad, points, triangles, seen, FOCAL, CENTRE)
+
+
+def test_a_head_s_outline_is_as_that_of_a_finer_picture():
+    """Area and its changes beside differences of pictures with 8 × 8 samples a pixel."""
+    from facewright.engine.face_model import load_model
+    from facewright.engine.face_model.model import triangulate
+    model = load_model('builtin')
+    points = torch.tensor((model.neutral - model.neutral.mean(0)) * (1, -1, -1) + (0, 0, 60), dtype=torch.float32)[None]
+    triangles, focal = torch.tensor(triangulate(model.faces)), 250.
+
+    def weighed(points, fine):
+        """The covered area, the right and the lower part weighing more."""
+        size, middle = 160 * fine, (80. * fine, 80. * fine)
+        seen = rasterise_batch(points, triangles, focal * fine, middle, (size, size))
+        mask = (seen.triangle >= 0).float()[..., None]
+        if fine == 1:
+            mask = antialias(mask, points, triangles, seen, focal, middle)
+        at = (torch.arange(size) + .5) / size
+        return (mask[0, :, :, 0] * (at + 2 * at[:, None])).double().sum() / fine ** 2
+    own = points.clone().requires_grad_()
+    area = weighed(own, 1)
+    area.backward()
+    assert float(area.detach()) == pytest.approx(float(weighed(points, 8)), rel=2e-3)
+    for shift in torch.tensor([[.1, 0, 0], [0, .1, 0], [0, 0, .5]]):
+        change = float(weighed(points + shift, 8) - weighed(points - shift, 8)) / 2
+        assert float(own.grad.sum((0, 1)) @ shift) == pytest.approx(change, rel=.03)
