@@ -13,7 +13,7 @@ from .face_model.model import FaceModel, triangulate
 from .fit.wrap import Wrapped, at_rest, fit_numbers, unit_of, wrap_mesh
 from .mesh.carry import carry
 from .mesh.closest import Surface
-from .mesh.contact import settle_contacts
+from .mesh.contact import settle_contacts, settle_neutral
 from .mesh.laplacian import components
 from .mesh.lids import lids_over_eyeballs
 from .mesh.rigid import rigid_motion
@@ -46,17 +46,17 @@ def has_topology(model: FaceModel, mesh: UserMesh) -> bool:
     return False
 
 
-def stand(model: FaceModel, mesh: UserMesh) -> tuple[np.ndarray, np.ndarray, str]:
-    """(V×3 head space, 4×4 to it, unit) of a mesh in the model's topology: the similarity that takes its still part (head and neck) to the model's."""
+def stand(model: FaceModel, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
+    """(V×3 head space, 4×4 to it, unit) of vertices V×3 in the model's topology: the similarity that takes their still part (head and neck) to the model's."""
     part = model.regions['head_neck']
-    rotation, translation, scale = rigid_motion(mesh.vertices[part], model.neutral[part].astype(np.float64), scale=True)
+    rotation, translation, scale = rigid_motion(vertices[part], model.neutral[part].astype(np.float64), scale=True)
     unit, known = unit_of(float(scale))
     if known is not None:
-        middle = mesh.vertices[part].mean(0)
+        middle = vertices[part].mean(0)
         translation, scale = translation + (scale - known) * rotation @ middle, known
     matrix = np.eye(4)
     matrix[:3, :3], matrix[:3, 3] = scale * rotation, translation
-    return scale * mesh.vertices @ rotation.T + translation, matrix, unit
+    return scale * vertices @ rotation.T + translation, matrix, unit
 
 
 def generate(model: FaceModel, landmarks: ModelLandmarks | Callable[[], ModelLandmarks], mesh: UserMesh, onto: str = 'mesh', markers: dict[int, np.ndarray] | None = None,
@@ -70,32 +70,37 @@ def generate(model: FaceModel, landmarks: ModelLandmarks | Callable[[], ModelLan
     if onto not in ('model', 'mesh'):
         raise FacewrightError(f'Shape keys cannot go onto {onto!r}: choose model or mesh.')
     if has_topology(model, mesh):
-        neutral, to_head, unit = stand(model, mesh)
-        report(.05, 'Carrying the expressions over')
-        offsets = transfer_expressions(model, neutral)
-        numbers = {'topology': 'model', 'unit': unit}
-        if settle:
-            report(.4, 'Settling lips, lids and cavities')
-            neutral, offsets, told = settle_contacts(model, neutral, offsets)
-            numbers['contacts'] = told
+        neutral, to_head, unit = stand(model, mesh.vertices)
+        neutral, offsets, told = shapes_of(model, neutral, settle, lambda f, stage: report(.05 + .9 * f, stage))
+        numbers = {'topology': 'model', 'unit': unit} | told
         report(.95, 'Finishing')
         return Generated(Rig(neutral.astype(np.float32), offsets.astype(np.float32), model.names, model.faces), to_head, numbers)
     landmarks = landmarks() if callable(landmarks) else landmarks
     wrapped = wrap_mesh(model, landmarks, mesh, markers, expression, lambda f, stage: report(.4 * f, stage))
-    report(.4, 'Carrying the expressions over')
-    neutral = at_rest(model, wrapped)
-    offsets = transfer_expressions(model, neutral)
-    numbers = {'topology': 'own', 'unit': wrapped.unit, 'expression': removed(model, wrapped), 'turned': wrapped.turned, 'fit': fit_numbers(model, wrapped)}
-    if settle:
-        report(.55, 'Settling lips, lids and cavities')
-        neutral, offsets, told = settle_contacts(model, neutral, offsets)
-        numbers['contacts'] = told
+    standing, stood, _ = stand(model, at_rest(model, wrapped))  # as where the result is given again
+    neutral, offsets, told = shapes_of(model, standing, settle, lambda f, stage: report(.4 + .4 * f, stage))
+    back = np.linalg.inv(stood)
+    neutral, offsets = neutral @ back[:3, :3].T + back[:3, 3], offsets @ back[:3, :3].T
+    numbers = {'topology': 'own', 'unit': wrapped.unit, 'expression': removed(model, wrapped), 'turned': wrapped.turned, 'fit': fit_numbers(model, wrapped)} | told
     if onto == 'model':
         report(.95, 'Finishing')
         return Generated(Rig(neutral.astype(np.float32), offsets.astype(np.float32), model.names, model.faces), wrapped.fit.matrix, numbers)
     report(.8, 'Carrying the shapes onto the mesh')
     rig = onto_mesh(model, wrapped, neutral, offsets, mesh)
     return Generated(rig, wrapped.fit.matrix, numbers | {'warnings': sealed(model, wrapped, rig)})
+
+
+def shapes_of(model: FaceModel, neutral: np.ndarray, settle: bool, report: Report) -> tuple[np.ndarray, np.ndarray, dict]:
+    """(neutral V×3, offsets E×V×3, what to report) of a head in the model's topology. Shapes are made from the settled neutral, so that the same come out
+    where that is given."""
+    report(0., 'Carrying the expressions over')
+    if not settle:
+        return neutral, transfer_expressions(model, neutral), {}
+    neutral = settle_neutral(model, neutral)
+    offsets = transfer_expressions(model, neutral)
+    report(.4, 'Settling lips, lids and cavities')
+    neutral, offsets, told = settle_contacts(model, neutral, offsets)
+    return neutral, offsets, {'contacts': told}
 
 
 def sealed(model: FaceModel, wrapped: Wrapped, rig: Rig) -> list[str]:

@@ -17,20 +17,21 @@ from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
 from ..face_model.model import FaceModel, triangulate
-from ..face_model.pieces import face_graph, pieces, slit_contours, slit_sides
+from ..face_model.pieces import face_graph, pieces, slit_sides
 from ..render.preview import head_to_camera
 from ..render.rasterise import rasterise
 from .intersections import sample_combinations
 from .laplacian import edges_of, weighted_laplacian
+from .lids import meet_lids, through_lids
 from .normals import vertex_normals
 
 wp.config.log_level = wp.LOG_ERROR
 
 
-PLACES = np.linspace(0, 1, 11)
-LIDS_GIVE = .4   # of the lids' opening: how much a blink's travel may change so that the lids meet
-LID_FADE = .5    # cm: from the border of the lids inwards, over which that fades in
 RIDERS = 6       # lid vertices that a vertex of lash or eye film rides on
+NEUTRAL_TRIES = 5   # times at most that a neutral is settled
+NEUTRAL_GAIN = .5   # of the penetrations: a settling that leaves more is not worth it
+FIRM = .0003  # cm: depths that a vertex shares in, from which its contact counts in full
 MOVED = .01  # mm: what moves less is not counted as moved
 FREE = .3   # cm: where a shape moves as far as this, it may be corrected freely
 
@@ -55,7 +56,8 @@ class ContactOptions:
     boldness: float = 1.6       # part of a penetration undone at once
     ridge: float = .005         # weight of a shape's correction where the shape moves .3 cm or more
     spread: float = .4          # membrane against the wanted corrections
-    lid_spread: float = 3.      # the same on lids, which are thin: both their sides must go together
+    lid_spread: float = 3.      # the same on lids, which are thin
+    through: float = 1.         # the same from one side of a lid to the other, which must go together
 
 
 @wp.kernel
@@ -210,8 +212,9 @@ def contacts_of(model: FaceModel, neutral: np.ndarray, options: ContactOptions) 
     zone += [upper, lower, socket]
     for movers, others, down in ((above, below, -1.), (below, above, 1.)):
         corners, weights = grid(patch(movers[~deep[movers]], 2), model.neutral, options.spacing)
-        close = within(corners, weights, others[~deep[others]])
-        corners, weights, wall = corners[close], weights[close], patch(others, 2)
+        wall = patch(others, 2)
+        close = within(corners, weights, others[~deep[others]]) & ~np.isin(corners, wall).any(1)  # what belongs to both is on neither side
+        corners, weights = corners[close], weights[close]
         out.append(Contact(corners, weights, wall, ~deep[wall].any(1), .5, .5, -1, (options.lip_margin, options.lip_margin_moving),
                            np.tile([0, down, 0], (len(corners), 1))))
     mouth = patch(np.concatenate([above, below]))
@@ -265,8 +268,9 @@ class Pushes:
         moved = np.abs(offsets).max(2) > .01
         return np.stack([moved[:, np.searchsorted(self.rows, np.union1d(c.corners, c.wall))].any(1) for c in self.contacts], 1)
 
-    def __call__(self, points: np.ndarray, reach: float, asked: np.ndarray, moving: bool) -> np.ndarray:
-        """(R + bodies)×3: the way each vertex and body should go, with `rows` at R×3; 0 without contact. asked: contacts bool."""
+    def __call__(self, points: np.ndarray, reach: float, asked: np.ndarray, moving: bool) -> tuple[np.ndarray, np.ndarray]:
+        """((R + bodies)×3: the way each vertex and body should go, with `rows` at R×3; R + bodies: how much it is in contact, from 0, without, to 1).
+        Both grow from 0 with the contact, so that a head that is the same but for rounding gets the same shapes. asked: contacts bool."""
         self.points.numpy()[:] = points
         for mesh in {id(query[0]): query[0] for query, ask in zip(self.queries, asked) if ask}.values():
             mesh.refit()
@@ -280,43 +284,8 @@ class Pushes:
             else:
                 wp.launch(_push_back, dim=len(corners), device='cpu', inputs=[
                     mesh.id, self.points, corners, weights, outwards, wall, solid, 2. * reach, margin[moving], *last])
-        mass = self.mass.numpy()[:, None]
-        return np.where(mass > 1e-9, self.push.numpy() / np.maximum(mass, 1e-9), 0)
-
-
-def meet_lids(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray) -> np.ndarray:
-    """E×V×3 float32: the shapes with eyeBlink's travel over the lids made as much longer or shorter, along the eye, as brings the lids as close
-    together as the model's own blink does on its own neutral. Nothing but lids changes."""
-    out = np.array(expressions, np.float32)
-    part = pieces(model)
-    graph = face_graph(model.neutral.astype(np.float64), model.faces)
-    for side in 'LR':
-        if f'eyeBlink_{side}' not in model.names:
-            continue
-        e = model.names.index(f'eyeBlink_{side}')
-        upper, lower = slit_contours(model, f'eye_{side}')
-        inner, outer = model.landmarks68[{'L': [42, 45], 'R': [39, 36]}[side]]
-        axis = (neutral[outer] - neutral[inner]) / max(np.linalg.norm(neutral[outer] - neutral[inner]), 1e-9)
-        across = neutral[upper].mean(0) - neutral[lower].mean(0)
-        across = (across - axis * (across @ axis)) / max(np.linalg.norm(across - axis * (across @ axis)), 1e-9)
-
-        def heights(vertices, marks):
-            """Height of a lid's edge at 11 places from corner (0) to corner (1)."""
-            along = (vertices[marks] - vertices[inner]) @ axis / max((vertices[outer] - vertices[inner]) @ axis, 1e-9)
-            order = np.argsort(along)
-            return np.interp(PLACES, along[order], ((vertices[marks] - vertices[inner]) @ across)[order])
-        shut, wanted = neutral + out[e], model.neutral + model.expressions[e]
-        excess = heights(shut, upper) - heights(shut, lower) - (heights(wanted, upper) - heights(wanted, lower))
-        travel = np.maximum(heights(neutral, upper) - heights(neutral, lower), .1)
-        factor = np.convolve(np.pad(np.clip(excess / travel, -LIDS_GIVE, LIDS_GIVE), 1, mode='edge'), [.25, .5, .25], 'valid')
-        factor[[0, -1]] = 0
-        rows = part[f'upper_lid_{side}']
-        others = np.setdiff1d(part['skin'], np.concatenate([part[f'upper_lid_{side}'], part[f'lower_lid_{side}']]))
-        inside = np.clip(dijkstra(graph, directed=False, indices=others, min_only=True, limit=LID_FADE)[rows] / LID_FADE, 0, 1)
-        along = (neutral[rows] - neutral[inner]) @ axis / max((neutral[outer] - neutral[inner]) @ axis, 1e-9)
-        more = np.interp(along, PLACES, factor) * inside * inside * (3 - 2 * inside)
-        out[e, rows] += (more[:, None] * out[e, rows]).astype(np.float32)
-    return out
+        mass = self.mass.numpy()
+        return self.push.numpy() / np.maximum(mass, FIRM)[:, None], np.minimum(mass / FIRM, 1)
 
 
 def training_poses(names: tuple[str, ...], options: ContactOptions) -> np.ndarray:
@@ -337,45 +306,76 @@ def settle_contacts(model: FaceModel, neutral: np.ndarray, expressions: np.ndarr
                     ) -> tuple[np.ndarray, np.ndarray, dict]:
     """(neutral V×3, expressions E×V×3 float32, report): the rig (cm) with its contacts settled.
 
-    First eyeBlink's travel is set so that the lids meet (meet_lids). Lips and lids, the sockets behind them, lashes and eye films with the
+    First eyeBlink is made to shut the lids (meet_lids). Lips and lids, the sockets behind them, lashes and eye films with the
     lids, and the jaws (rigidly) move; every other vertex is returned bit for bit. report (mm, over the
     training poses, of what the contacts moved): moved, skin_moved, seen_moved (vertices; all, skin, skin seen from outside in the neutral), furthest, furthest_skin,
     furthest_seen, typical_seen (95 % of the seen ones that move, move less).
     watch(round, neutral, expressions) is called after each round.
     """
-    part = pieces(model)
-    given, expressions = np.asarray(expressions, np.float32), meet_lids(model, np.asarray(neutral, np.float64), expressions)
-    zone, bodies, contacts = contacts_of(model, neutral, options)
-    pushes = Pushes(contacts, len(bodies), neutral)
-    owner = np.full(model.vertex_count, -1)     # vertex → the slot it moves with: its own, or its body's
-    owner[zone] = np.arange(len(zone))
-    for b, rows in enumerate(bodies):
-        owner[rows] = len(zone) + b
-    edges = edges_of(triangulate(model.faces))
-    spread = np.full(model.vertex_count, options.spread)
-    for side in 'LR':
-        for name in ('upper_lid', 'lower_lid', 'eye_socket'):
-            spread[part.get(f'{name}_{side}', [])] = options.lid_spread
-    lap = sparse.block_diag([weighted_laplacian(edges, spread[edges].max(1), model.vertex_count)[zone][:, zone], sparse.csr_matrix((len(bodies),) * 2)]).tocsr()
+    given = np.asarray(neutral, np.float32)
+    system = _System(model, given, options)
+    neutral = _settled_neutral(system, given, options)
+    before, expressions = np.asarray(expressions, np.float32), meet_lids(model, neutral.astype(np.float64), expressions)
+    pushes, owner = system.pushes, system.owner
     weights = training_poses(model.names, options)
-    rig = np.concatenate([neutral[None], expressions]).astype(np.float64)[:, pushes.rows]
-    total = np.zeros((len(model.names) + 1, len(zone) + len(bodies), 3))
-    total[:1] = _settle(pushes, rig[:1], owner, len(bodies), np.ones((1, 1)), np.full((1, total.shape[1]), options.ridge), lap,
-                        np.ones((1, len(contacts)), bool), options.neutral_rounds, options, lambda k, found: None)
-    reluctance = options.ridge * (FREE / np.clip(_freedom(model, expressions, zone, len(bodies)), 1e-4, FREE)) ** 2
-    follows = owner[pushes.rows]
-    start = rig[0] + np.where(follows[:, None] >= 0, total[0, follows], 0)
-    base = np.tensordot(weights, rig[1:], 1) + start
+    rig = expressions[:, pushes.rows].astype(np.float64)
+    base = np.tensordot(weights, rig, 1) + neutral[pushes.rows]
+    reluctance = options.ridge * (FREE / np.clip(_freedom(model, expressions, system.zone, len(system.bodies)), 1e-4, FREE)) ** 2
+    total = _settle(pushes, base, owner, len(system.bodies), weights, reluctance, system.lap, (weights > 0) @ pushes.moved_by(rig), options.rounds, options,
+                    lambda k, found: watch(k, neutral, _corrected(expressions, found, owner)))
+    out = np.concatenate([neutral[None], _corrected(expressions, total, owner)])
+    _ride(model, pieces(model), given, before, out)
+    first = np.concatenate([(neutral - given)[system.zone], *((neutral - given)[rows].mean(0)[None] for rows in system.bodies)])
+    return out[0], out[1:], _report(model, out[0], np.c_[np.ones(len(weights)), weights], np.concatenate([first[None], total]), owner)
 
-    def seen(k, found):
-        total[1:] = found
-        out = _corrected(neutral, expressions, total, owner)
-        watch(k, out[0], out[1:])
-    total[1:] = _settle(pushes, base, owner, len(bodies), weights, reluctance, lap, (weights > 0) @ pushes.moved_by(rig[1:]),
-                        options.rounds, options, seen)
-    out = _corrected(neutral, expressions, total, owner)
-    _ride(model, part, np.asarray(neutral, np.float32), given, out)
-    return out[0], out[1:], _report(model, out[0], np.c_[np.ones(len(weights)), weights], total, owner)
+
+def settle_neutral(model: FaceModel, neutral: np.ndarray, options: ContactOptions = ContactOptions()) -> np.ndarray:
+    """V×3 float32: a neutral (cm) with its contacts settled. One that was settled before comes back as it is."""
+    given = np.asarray(neutral, np.float32)
+    out = _settled_neutral(_System(model, given, options), given, options)[None].copy()
+    _ride(model, pieces(model), given, np.zeros((0, *given.shape), np.float32), out)
+    return out[0]
+
+
+class _System:
+    """What the settling of one head's neutral and shapes shares: zone, bodies and contacts as `contacts_of` gives them, pushes, lap: the membrane,
+    owner V: the slot a vertex moves with, its own in the zone or its body's behind them, −1 for none."""
+
+    def __init__(self, model: FaceModel, neutral: np.ndarray, options: ContactOptions):
+        self.zone, self.bodies, contacts = contacts_of(model, neutral, options)
+        self.pushes = Pushes(contacts, len(self.bodies), neutral)
+        self.owner = np.full(model.vertex_count, -1)
+        self.owner[self.zone] = np.arange(len(self.zone))
+        for b, rows in enumerate(self.bodies):
+            self.owner[rows] = len(self.zone) + b
+        part, edges = pieces(model), edges_of(triangulate(model.faces))
+        spread = np.full(model.vertex_count, options.spread)
+        for side in 'LR':
+            for name in ('upper_lid', 'lower_lid', 'eye_socket'):
+                spread[part.get(f'{name}_{side}', [])] = options.lid_spread
+        across = through_lids(model)
+        membrane = weighted_laplacian(np.concatenate([edges, across]), np.r_[spread[edges].max(1), np.full(len(across), options.through)],
+                                      model.vertex_count)[self.zone][:, self.zone]
+        self.lap = sparse.block_diag([membrane, sparse.csr_matrix((len(self.bodies),) * 2)]).tocsr()
+
+
+def _settled_neutral(system: _System, neutral: np.ndarray, options: ContactOptions) -> np.ndarray:
+    """The neutral settled again and again, as long as it gains much: so the last is one that settling finds nothing to do for."""
+    pushes, slots = system.pushes, system.lap.shape[0]
+    asked = np.ones((1, len(pushes.contacts)), bool)
+
+    def deep(vertices):
+        return float(np.linalg.norm(pushes(vertices[pushes.rows], options.reach, asked[0], False)[0], axis=1).sum())
+    depth = deep(neutral)
+    for _ in range(NEUTRAL_TRIES):
+        total = _settle(pushes, neutral[pushes.rows][None].astype(np.float64), system.owner, len(system.bodies), np.ones((1, 1)), np.full((1, slots), options.ridge),
+                        system.lap, asked, options.neutral_rounds, options, lambda k, found: None)
+        tried = _corrected(neutral[None], total, system.owner)[0]
+        left = deep(tried)
+        if left > NEUTRAL_GAIN * depth or depth == 0:
+            break
+        neutral, depth = tried, left
+    return neutral
 
 
 def _freedom(model: FaceModel, expressions: np.ndarray, zone: np.ndarray, bodies: int) -> np.ndarray:
@@ -400,31 +400,30 @@ def _settle(pushes: Pushes, base: np.ndarray, owner: np.ndarray, bodies: int, we
     moves = follows >= 0
     goes = np.concatenate([np.where(follows < slots - bodies, follows, -1), slots - bodies + np.arange(bodies)])   # Pushes' slot → ours
     total = np.zeros((unknowns, slots, 3))
-    hit = np.zeros((poses, slots), bool)
+    hit = np.zeros((poses, slots))
     alone = (weights != 0).sum(1) <= 2
     outer = (weights[:, :, None] * weights[:, None, :]).reshape(poses, -1)
     for k in range(rounds):
         now = np.tensordot(weights, total, 1)
-        push = np.zeros_like(now)
+        push, new = np.zeros_like(now), np.zeros((poses, slots))
         for p in range(poses):
             points = base[p].copy()
             points[moves] += now[p, follows[moves]]
-            push[p, goes[goes >= 0]] = pushes(points, options.reach, asked[p], poses > 1)[goes >= 0]
-        new = (push != 0).any(2)
-        hit |= new
-        keeps = np.where(new, 1., np.where(alone, options.keeps, 1.)[:, None])[..., None]
-        wanted = np.where(hit[..., None], keeps * now + options.boldness * push, 0)
-        some = np.flatnonzero(hit.any(0))
+            push[p, goes[goes >= 0]], new[p, goes[goes >= 0]] = (found[goes >= 0] for found in pushes(points, options.reach, asked[p], poses > 1))
+        hit = np.maximum(hit, new)
+        keeps = 1 - np.where(alone, 1 - options.keeps, 0)[:, None] * (1 - new)
+        wanted = hit[..., None] * (keeps[..., None] * now + options.boldness * push)
+        some = np.flatnonzero(hit.max(0))
         if not len(some):
             break
-        a = np.where(new[:, some], 1., np.where(hit[:, some], options.settled, options.idle)) * np.where(alone, options.single, 1.)[:, None]
+        a = options.idle + (options.settled - options.idle) * hit[:, some] + (1 - options.settled) * new[:, some]
+        a *= np.where(alone, options.single, 1.)[:, None]
         normal = (a.T @ outer).reshape(len(some), unknowns, unknowns)
         normal[:, np.arange(unknowns), np.arange(unknowns)] += reluctance[:, some].T
         right = np.einsum('ps,pu,psd->sud', a, weights, wanted[:, some], optimize=True)
         step = np.zeros((slots, unknowns * 3))
         step[some] = np.linalg.solve(normal, right).reshape(len(some), -1) - np.moveaxis(total[:, some], 0, 1).reshape(len(some), -1)
-        data = np.full(slots, .05)
-        data[some] = 1
+        data = .05 + .95 * hit.max(0)
         smooth = splu((sparse.diags(data) + lap).tocsc(), permc_spec='MMD_AT_PLUS_A', diag_pivot_thresh=0., options={'SymmetricMode': True})
         total = total + np.moveaxis(smooth.solve(step * data[:, None]).reshape(slots, unknowns, 3), 1, 0)
         watch(k, total)
@@ -447,8 +446,9 @@ def _ride(model: FaceModel, part: dict, neutral: np.ndarray, expressions: np.nda
                 out[k, rows] += (went[near] * weight[..., None]).sum(1)
 
 
-def _corrected(neutral: np.ndarray, expressions: np.ndarray, total: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    out = np.concatenate([np.asarray(neutral, np.float32)[None], np.asarray(expressions, np.float32)])
+def _corrected(shapes: np.ndarray, total: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """E×V×3 float32 shapes with the corrections E×slots×3 of what moves."""
+    out = np.array(shapes, np.float32)
     rows = np.flatnonzero(owner >= 0)
     rows = rows[np.abs(total[:, owner[rows]]).max((0, 2)) > 1e-5]
     out[:, rows] += total[:, owner[rows]].astype(np.float32)

@@ -1,12 +1,17 @@
-"""Lids of any mesh kept outside its own eyeballs, shape by shape."""
+"""Lids that shut, and that stay outside the eyeballs."""
 from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse.linalg import spsolve
+from scipy.spatial import cKDTree
 
 from ..face_model.gaze import sphere_centre
+from ..face_model.model import FaceModel, triangulate
+from ..face_model.pieces import pieces, slit_contours
 from .closest import Surface
-from .laplacian import components, edges_of
+from .laplacian import components, cotangent_laplacian, edges_of, mass, weighted_laplacian
+from .normals import vertex_normals
 
 MOVING = ('eyeBlink', 'eyeSquint', 'eyeWide', 'eyeLook', 'cheekSquint', 'browDown')  # shapes that move lids, without their side
 CLEAR = .02          # cm: how far off the eyeball a lid stays, unless it is nearer at rest
@@ -16,6 +21,17 @@ ROUND = .2           # of the radius: how far an eyeball's vertices may be off i
 RADIUS = (.8, 1.8)   # cm: an eyeball's
 NEAR = 1.2           # cm: its centre from the model's
 SPREADING = 8        # rounds: a push is shared with so many rings of neighbours
+LEAST = .1           # cm: what moves nothing further is no blink
+SMOOTHING = 4        # rounds of [¼, ½, ¼] along a lid's edge that leave no teeth in it
+FADE = .5            # cm: over which what is changed at a lid's edge fades
+ON_THE_WAY = (1., .65)   # weights of a blink at which its lids must be before the eyeball
+PUSHES = 3           # rounds: lids out of the eyeball
+TOGETHER = 3.        # how much both sides of a lid go together, in cotangent weights
+THICK = .6           # cm: a lid is at most
+OPPOSED = -.3        # cosine between the normals of its two sides, at most
+ACROSS = 2           # vertices of the other side that one of this goes with
+NEIGHBOURS = 40      # among so many nearest
+EDGE = 1e4           # pull of a lid's edge against its surroundings, per cotangent weight
 
 
 def eyeballs(vertices: np.ndarray, triangles: np.ndarray, centres: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -38,6 +54,117 @@ def eyeballs(vertices: np.ndarray, triangles: np.ndarray, centres: dict[str, np.
             if whole and RADIUS[0] < radius < RADIUS[1] and np.abs(away - radius).max() < ROUND * radius and np.linalg.norm(middle - centre) < NEAR and radius > best:
                 best, out[side] = radius, rows
     return out
+
+
+def meet_lids(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray) -> np.ndarray:
+    """E×V×3 float32: the shapes (offsets from `neutral` V×3, cm) with eyeBlink changed so that the lids' edges meet before the eyeball.
+
+    They meet in one smooth line: as high as the blink takes the lower lid's edge, as far out as that lies in the neutral. What is missing, in
+    cylinder coordinates about the axis through the eyeball's centre from corner to corner, is prescribed at both edges and spread over lids and
+    socket by a screened Laplace equation; then what still sinks into the eyeball is pushed out, spread alike. Nothing else changes.
+    """
+    out = np.array(expressions, np.float32)
+    part, triangles = pieces(model), triangulate(model.faces)
+    spreading = cotangent_laplacian(neutral, triangles) + sparse.diags(mass(neutral, triangles) / FADE ** 2)
+    across, normals = through_lids(model), vertex_normals(neutral, triangles)
+    spreading = (spreading + weighted_laplacian(across, np.full(len(across), TOGETHER), model.vertex_count)).tocsr()
+    for side in 'LR':
+        e = model.names.index(f'eyeBlink_{side}') if f'eyeBlink_{side}' in model.names else None
+        if e is None or np.abs(out[e]).max() < LEAST:
+            continue
+        inner, outer = model.landmarks68[{'L': [42, 45], 'R': [39, 36]}[side]]
+        ball = triangles[np.isin(triangles, part[f'eyeball_{side}']).all(1)]
+        centre = sphere_centre(neutral[part[f'eyeball_{side}']])
+        lids = np.union1d(part[f'upper_lid_{side}'], part[f'lower_lid_{side}'])
+        zone = np.union1d(lids, part[f'eye_socket_{side}'])
+        axes = _axes(neutral, inner, outer)
+
+        def spread(rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+            held, right = np.zeros(model.vertex_count), np.zeros((model.vertex_count, values.shape[1]))
+            held[rows], right[rows] = EDGE, EDGE * values
+            return spsolve((spreading + sparse.diags(held))[zone][:, zone].tocsc(), right[zone]).reshape(len(zone), -1)
+
+        ordered = [np.r_[inner, rows[np.argsort(model.neutral[rows] @ (model.neutral[outer] - model.neutral[inner]))], outer]
+                   for rows in slit_contours(model, f'eye_{side}')]
+        rest, shut = (_cylinder(v - centre, axes) for v in (neutral, neutral + out[e]))
+        upper, lower = ordered
+        line = np.stack([np.maximum.accumulate(_smoothed(shut[lower, 0])), _smoothed(shut[lower, 1]), _smoothed(rest[lower, 2])], 1)
+        along = np.maximum.accumulate(_smoothed(shut[upper, 0]))
+        wanted = np.concatenate([np.stack([along, *(np.interp(along, line[:, 0], line[:, k]) for k in (1, 2))], 1)[1:-1], line[1:-1]])
+        rows = np.r_[upper[1:-1], lower[1:-1]]
+        first = shut.copy()
+        for _ in range(PUSHES):
+            shut[zone] = first[zone] + spread(rows, wanted - first[rows])
+            over = [(sign, np.setdiff1d(part[f'{lid}_lid_{side}'], rows)) for sign, lid in ((1, 'upper'), (-1, 'lower'))]
+            over = np.concatenate([r[sign * (shut[r, 1] - np.interp(shut[r, 0], line[:, 0], line[:, 1])) < 0] for sign, r in over])
+            over = over[(shut[over, 0] > line[0, 0]) & (shut[over, 0] < line[-1, 0])]
+            if not len(over):
+                break
+            rows = np.r_[rows, over]  # skin that hangs over the line
+            wanted = np.r_[wanted, np.stack([shut[over, 0], np.interp(shut[over, 0], line[:, 0], line[:, 1]), shut[over, 2]], 1)]
+        moved = neutral + out[e]
+        moved[zone] = _from_cylinder(shut[zone], axes) + centre
+
+        eye = Surface(neutral, ball)
+        mine = lids[(normals[lids] * (neutral[lids] - centre)).sum(1) > 0]
+        clear = np.minimum(_outside(eye, neutral[mine]), CLEAR)
+        mine, clear = mine[clear > 0], clear[clear > 0]
+        for _ in range(PUSHES):
+            need = np.max([(clear - _outside(eye, neutral[mine] + way * (moved - neutral)[mine])) / way for way in ON_THE_WAY], axis=0)
+            if (need <= 0).all():
+                break
+            away = moved[zone] - centre
+            moved[zone] += spread(mine[need > 0], need[need > 0, None]) * away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-9)
+        out[e, zone] = (moved - neutral)[zone]
+    return out
+
+
+def through_lids(model: FaceModel) -> np.ndarray:
+    """E×2 pairs of vertices that lie on both sides of a lid, its skin and its inner side or the socket behind, where the model's own blink shuts it:
+    what must go together."""
+    part, triangles = pieces(model), triangulate(model.faces)
+    out = [np.empty((0, 2), np.int64)]
+    for side in 'LR':
+        if f'eyeBlink_{side}' not in model.names:
+            continue
+        shut = model.neutral.astype(np.float64) + model.expressions[model.names.index(f'eyeBlink_{side}')]
+        normals = vertex_normals(shut, triangles)
+        for lid in ('upper', 'lower'):
+            rows = np.union1d(part[f'{lid}_lid_{side}'], part[f'eye_socket_{side}'])
+            distance, near = cKDTree(shut[rows]).query(shut[rows], NEIGHBOURS, distance_upper_bound=THICK)
+            near = rows[np.minimum(near, len(rows) - 1)]
+            first = np.isfinite(distance) & ((normals[rows][:, None] * normals[near]).sum(2) < OPPOSED)
+            first &= np.cumsum(first, 1) <= ACROSS
+            i, k = np.nonzero(first)
+            out.append(np.sort(np.c_[rows[i], near[i, k]], 1))
+    return np.unique(np.concatenate(out), axis=0)
+
+
+def _axes(vertices: np.ndarray, inner: int, outer: int) -> np.ndarray:
+    """3×3, rows: along the eye from its inner to its outer corner, up, to the front."""
+    along = (vertices[outer] - vertices[inner]) / max(np.linalg.norm(vertices[outer] - vertices[inner]), 1e-9)
+    front = np.array([0, 0, 1.]) - along * along[2]
+    front /= np.linalg.norm(front)
+    up = np.cross(front, along)
+    return np.stack([along, up * np.sign(up[1] or 1), front])
+
+
+def _cylinder(points: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """N×3: along the first axis, the angle from the third towards the second, the distance from the first."""
+    x, y, z = (points @ axes.T).T
+    return np.stack([x, np.arctan2(y, z), np.hypot(y, z)], 1)
+
+
+def _from_cylinder(points: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    along, angle, radius = points.T
+    return np.stack([along, radius * np.sin(angle), radius * np.cos(angle)], 1) @ axes
+
+
+def _smoothed(values: np.ndarray) -> np.ndarray:
+    """A row of numbers without its teeth; the ends stay."""
+    for _ in range(SMOOTHING):
+        values = np.r_[values[0], .25 * values[:-2] + .5 * values[1:-1] + .25 * values[2:], values[-1]]
+    return values
 
 
 def lids_over_eyeballs(vertices: np.ndarray, triangles: np.ndarray, offsets: np.ndarray, names: tuple[str, ...], centres: dict[str, np.ndarray]) -> np.ndarray:

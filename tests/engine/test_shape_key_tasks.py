@@ -54,6 +54,18 @@ def test_a_head_in_the_models_topology_gets_the_models_expressions(model, same):
     assert np.abs(back - read_mesh(folder / 'head.npz').vertices).max() < 1e-5
 
 
+def test_generating_again_on_what_was_made_makes_the_same(model, same, tmp_path):
+    """The settled head that came out, in metres elsewhere, is what goes in."""
+    finish(tasks.shape_keys(str(same[0] / 'head.npz'), str(tmp_path / 'first')))
+    rig = read_rig(tmp_path / 'first' / 'rig.npz')
+    mesh = UserMesh(.01 * rig.neutral.astype(np.float64) @ TURN.T + (3, 2, 1), model.faces, np.zeros(model.vertex_count, np.int32), ('head',))
+    write_mesh(tmp_path / 'head.npz', mesh)
+    _, result = finish(tasks.shape_keys(str(tmp_path / 'head.npz'), str(tmp_path / 'second')))
+    again, own = read_rig(tmp_path / 'second' / 'rig.npz'), np.linalg.inv(np.array(result['to_head']))
+    assert np.abs(again.neutral @ own[:3, :3].T + own[:3, 3] - mesh.vertices).max() < 1e-5
+    assert np.abs(100 * again.expressions @ own[:3, :3].T @ TURN - rig.expressions).max() < .005  # 0.05 mm
+
+
 def test_progress_grows_to_one(same):
     fractions = [p.fraction for p in same[1]]
     assert fractions == sorted(fractions) and fractions[-1] == 1. and len({p.stage for p in same[1]}) >= 2

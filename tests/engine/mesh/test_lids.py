@@ -1,9 +1,14 @@
-"""A lid that closes through a ball is pushed out in front of it."""
+"""Lids shut in one line, and stay before the eyeball."""
 import numpy as np
 import pytest
 import trimesh
 
-from facewright.engine.mesh.lids import CLEAR, eyeballs, lids_over_eyeballs
+from facewright.engine.face_model import load_model
+from facewright.engine.face_model.model import triangulate
+from facewright.engine.face_model.pieces import pieces, slit_contours
+from facewright.engine.mesh.closest import Surface
+from facewright.engine.mesh.lids import CLEAR, eyeballs, lids_over_eyeballs, meet_lids, through_lids
+from facewright.engine.mesh.normals import vertex_normals
 
 
 def scene():
@@ -40,3 +45,36 @@ def test_nothing_changes_without_need_or_without_an_eyeball():
     offsets[0, sheet, 1] = .1
     assert lids_over_eyeballs(vertices, triangles, offsets, ('eyeBlink_L',), {'L': np.zeros(3)}) == pytest.approx(offsets)
     assert lids_over_eyeballs(vertices[sheet], triangles[len(triangles) - 2 * 39 * 39:] - len(ball), offsets[:, sheet], ('eyeBlink_L',), {'L': np.zeros(3)}) is not None
+
+
+@pytest.mark.parametrize('stretch', [.8, 1., 1.2])
+def test_lids_meet_on_eyes_of_any_opening(stretch):
+    """Eyes opened wider or less: the blink shuts them, before the eyeball all the way, and changes nothing but lids and socket."""
+    model = load_model()
+    neutral, part, e = model.neutral.astype(np.float64), pieces(model), model.names.index('eyeBlink_L')
+    upper, lower = slit_contours(model, 'eye_L')
+    lids = np.concatenate([part['upper_lid_L'], part['lower_lid_L']])
+    fade = np.exp(-((neutral[lids] - neutral[np.concatenate([upper, lower])].mean(0)) ** 2).sum(1) / 2)
+    neutral[lids, 1] += (stretch - 1) * (neutral[lids, 1] - neutral[lower, 1].mean()) * fade
+    got = meet_lids(model, neutral, model.expressions)
+    may = np.concatenate([part[f'{k}_{s}'] for k in ('upper_lid', 'lower_lid', 'eye_socket') for s in 'LR'])
+    others = np.setdiff1d(np.arange(model.vertex_count), may)
+    assert (got[:, others] == model.expressions[:, others]).all() and (np.delete(got, [e, e + 1], 0) == np.delete(model.expressions, [e, e + 1], 0)).all()
+    shut = neutral + got[e]
+    line = shut[lower[np.argsort(shut[lower, 0])]]
+    off = shut[upper, 1] - np.interp(shut[upper, 0], line[:, 0], line[:, 1])
+    assert np.abs(off).mean() < .02 and np.abs(off).max() < .08
+    triangles = triangulate(model.faces)
+    ball = Surface(neutral, triangles[np.isin(triangles, part['eyeball_L']).all(1)])
+    edge = shut[np.concatenate([upper, lower])]
+    nearest, _, point, _ = ball.closest(edge)
+    assert (((edge - point) * ball.normals[nearest]).sum(1) > -.02).all()
+
+
+def test_both_sides_of_a_lid_are_paired():
+    model = load_model()
+    pairs = through_lids(model)
+    shut = model.neutral.astype(np.float64) + model.expressions[model.names.index('eyeBlink_L')] + model.expressions[model.names.index('eyeBlink_R')]
+    normals = vertex_normals(shut, triangulate(model.faces))
+    assert len(pairs) > 500 and (np.linalg.norm(shut[pairs[:, 0]] - shut[pairs[:, 1]], axis=1) < .6).all()
+    assert ((normals[pairs[:, 0]] * normals[pairs[:, 1]]).sum(1) < 0).all()
