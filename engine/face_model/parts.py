@@ -26,7 +26,7 @@ PARTS = ('other', 'skin', 'nose', 'left_brow', 'right_brow', 'left_eye', 'right_
 SKIN, NOSE, LEFT_BROW, RIGHT_BROW, LEFT_EYE, RIGHT_EYE, UPPER_LIP, LOWER_LIP = range(1, 9)
 MIRRORED = np.array([0, SKIN, NOSE, RIGHT_BROW, LEFT_BROW, RIGHT_EYE, LEFT_EYE, UPPER_LIP, LOWER_LIP])
 
-FORMAT = 3
+FORMAT = 4
 POSES = ((0, 0), (0, 12), (0, -12), (22, 0), (-22, 0), (40, 4), (-40, 4))   # yaw, pitch, degrees
 EXPRESSIONS = ({}, {'jawOpen': .4}, {'jawOpen': .2, 'mouthSmile_L': .6, 'mouthSmile_R': .6}, {'browInnerUp_L': .6, 'browInnerUp_R': .6, 'jawOpen': .15})
 IDENTITY_SEEDS, IDENTITY_SPREAD = 3, .7      # random identities beside the mean one, and their standard deviations
@@ -169,10 +169,10 @@ def _decided(model: FaceModel, votes: np.ndarray) -> np.ndarray:
     graph.data = np.exp(-graph.data / NEAR)
     graph = sparse.diags(skin.astype(float)) @ graph @ sparse.diags(skin.astype(float))
     unseen = skin & (votes.sum(1) == 0)
-    while (reached := unseen & ((graph @ votes).sum(1) > 0)).any():
-        votes[reached] = (graph @ votes)[reached]
+    shares = votes / np.where(votes.sum(1) > 0, votes.sum(1), 1)[:, None]
+    while (reached := unseen & ((around := graph @ shares).sum(1) > 0)).any():
+        shares[reached] = around[reached] / around[reached].sum(1, keepdims=True)
         unseen &= ~reached
-    shares = votes / np.maximum(votes.sum(1, keepdims=True), 1e-12)
     shares[region['narrow_face'], SKIN] += shares[region['narrow_face']].sum(1) == 0
     shares = _one_piece(shares, graph, skin)
     shares[~skin | (shares.sum(1) == 0)] = np.eye(len(PARTS))[0]

@@ -161,10 +161,11 @@ def in_folder(folder: Path) -> tuple[Path, ...]:
     if not found:
         raise FacewrightError(f'{folder} holds no images: choose a folder of PNG, JPEG or TIFF frames, or a video file.')
     kinds = {s: [p for p in found if p.suffix.lower() == s] for s in {p.suffix.lower() for p in found}}
-    return tuple(sorted(max(kinds.values(), key=len), key=_natural))
+    return tuple(sorted(max(kinds.values(), key=len), key=natural))
 
 
-def _natural(path: Path) -> list:
+def natural(path: Path) -> list:
+    """Sorting key of a file's name: frame2 before frame10."""
     return [(int(part), '') if part.isdigit() else (-1, part.lower()) for part in re.split(r'(\d+)', path.name)]
 
 

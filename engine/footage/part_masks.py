@@ -1,4 +1,4 @@
-"""The parts of a face in a picture (papers/4, section 3.2): from landmarks and what the picture shows, or from masks of the user's own.
+"""The parts of a face in a picture (papers/4, section 3.2): from landmarks and what the picture shows.
 
 No trained parser: the landmarks' outlines say about where each part ends, and colours inside and outside of them, learnt from this
 one picture, move the edge to where it is seen.
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ..face_model.parts import LEFT_BROW, LEFT_EYE, LOWER_LIP, NOSE, RIGHT_BROW, RIGHT_EYE, SKIN, UPPER_LIP
 from .landmark_sets import COUNT, OUTER_EYE_CORNERS, landmark_sets, resting_face, tesselation
 
-SKIN, NOSE, LEFT_BROW, RIGHT_BROW, LEFT_EYE, RIGHT_EYE, UPPER_LIP, LOWER_LIP = range(1, 9)   # face_model.parts.PARTS
 _NOSE_RIGHT = [168, 122, 174, 198, 49, 48, 64, 98, 97, 2]      # half of the nose's outline: root, the bridge's side, wing, base
 _NOSE_LEFT = [326, 327, 294, 278, 279, 420, 399, 351]
 NOSE_OUTLINE = _NOSE_RIGHT + _NOSE_LEFT                   # landmarks round the nose, in order
@@ -29,6 +29,8 @@ EYE_COLOUR = np.array([-12., -5., -8.]), np.array([24., 8., 10.])     # CIELAB b
 BROW_SHIFT, EYE_SHIFT = (.06, 6.), (.03, 1.)   # how far brows and eyes are looked for, of the face's side; what the furthest costs (L; log odds): see _shift
 FEW, MANY = 12, 1200   # pixels a colour is learnt from, at least and about at most
 LOG_LIGHT = np.log((np.arange(256) / 255) ** 2.2 + .01).astype(np.float32)   # of a byte
+FAR = np.float32(1e4)  # pixels: how far the edge of a mask without one lies
+SMALL = 4              # pixels: a window narrower than that, at the picture's border, shows nothing
 CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 BASELINE = .10         # of the face's side: how smooth the skin's own shading is
 GREY = np.diag([9., 2.5, 2.5]).astype(np.float32)                     # variance that a few pixels may not show: noise, JPEG
@@ -145,7 +147,7 @@ def _triangles() -> dict[str, np.ndarray]:
 def _signed(mask: np.ndarray) -> np.ndarray:
     """Pixels to the edge of a mask, positive inside."""
     one = mask.astype(np.uint8)
-    return cv2.distanceTransform(one, cv2.DIST_L2, 3) - cv2.distanceTransform(1 - one, cv2.DIST_L2, 3)
+    return np.clip(cv2.distanceTransform(one, cv2.DIST_L2, 3) - cv2.distanceTransform(1 - one, cv2.DIST_L2, 3), -FAR, FAR)
 
 
 def _gaussian(sample: np.ndarray, noise: np.ndarray = GREY) -> tuple[np.ndarray, np.ndarray]:
@@ -269,6 +271,8 @@ def _eye(work: _Work, loop: np.ndarray) -> tuple[np.ndarray, tuple[slice, slice]
     """What is not skin between the lids; nothing where they are closed."""
     part, where = work.window(work.points[loop], .09 * WORK)
     outline = _smooth(part.points[loop])
+    if min(part.shape) < SMALL:
+        return np.zeros(part.shape, bool), where
     distance = _signed(_fill(part.shape, outline))
     skin = part.face & (distance < -.02 * WORK) & (distance > -.06 * WORK)
     if skin.sum() < FEW:
@@ -284,6 +288,8 @@ def _eye(work: _Work, loop: np.ndarray) -> tuple[np.ndarray, tuple[slice, slice]
 def _brow(work: _Work, side: str) -> tuple[np.ndarray, tuple[slice, slice]]:
     high, low = _ROWS[side]
     part, where = work.window(work.points[high + low], .14 * WORK)
+    if min(part.shape) < SMALL:
+        return np.zeros(part.shape, bool), where
     outline = _smooth(np.concatenate([part.points[high], part.points[low][::-1]]))
     outline += _shift(np.clip(-part.lab[..., 0], -5, 30), outline, *BROW_SHIFT)
     mask = _fill(part.shape, outline)
@@ -316,6 +322,8 @@ def _lips(work: _Work) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[slice,
     sets = landmark_sets()
     part, where = work.window(work.points[sets['outer_lip']], .10 * WORK)
     points, shape = part.points, part.shape
+    if min(shape) < SMALL:
+        return *[np.zeros(shape, bool)] * 3, where
     high, low = (_fill(shape, None, points[_triangles()[name]]) for name in ('upper_lip', 'lower_lip'))
     inside = _fill(shape, _smooth(points[sets['inner_lip']])) if _gap(points) > MOUTH_SHUT else np.zeros(shape, bool)
     whole = _fill(shape, _smooth(points[sets['outer_lip']])) | high | low
