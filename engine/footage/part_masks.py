@@ -328,7 +328,7 @@ def _lips(work: _Work) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[slice,
     inside = _fill(shape, _smooth(points[sets['inner_lip']])) if _gap(points) > MOUTH_SHUT else np.zeros(shape, bool)
     whole = _fill(shape, _smooth(points[sets['outer_lip']])) | high | low
     distance, depth = _signed(whole), _signed(inside) if inside.any() else np.full(shape, -99., np.float32)
-    near = distance > -.04 * WORK
+    near = distance > -.03 * WORK
     ring = (distance > .006 * WORK) & (depth < -.006 * WORK)
     upper, skin = _above(points, shape), part.face & (distance < -.015 * WORK) & (distance > -.07 * WORK)
     outer = np.zeros(shape, bool)
@@ -337,7 +337,7 @@ def _lips(work: _Work) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[slice,
     outer = outer & near | (distance > .03 * WORK) | inside
     if inside.any():
         inside = _edge(part.lab, inside, depth > min(.01 * WORK, .4 * depth.max()), ring, 'inside') & whole & (depth > -.03 * WORK)
-    red = _largest(outer & part.face)
+    red = _largest(cv2.morphologyEx((outer & part.face).astype(np.uint8), cv2.MORPH_OPEN, CROSS, iterations=2) > 0)
     return red & ~inside & upper, red & ~inside & ~upper, inside, where
 
 
