@@ -1,16 +1,17 @@
-"""gui-out/*.png → docs/pictures/panel_*.png: smaller, under 400 kB each."""
+"""gui-out/*.png → docs/pictures/panel_*.png, those that are there: smaller, under 300 kB each."""
 from pathlib import Path
 
 import cv2
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-LIMIT = 400_000
+LIMIT = 300_000
 
 if __name__ == '__main__':
     for name in ('head', 'running', 'result', 'shape_keys'):
-        image = cv2.imread(str(ROOT / 'gui-out' / f'{name}.png'))
-        if image is None:
+        taken = ROOT / 'gui-out' / f'{name}.png'
+        if not taken.exists():
             continue
+        image = cv2.imread(str(taken))
         target = ROOT / 'docs' / 'pictures' / f'panel_{name}.png'
         target.parent.mkdir(parents=True, exist_ok=True)
         for width in (1280, 1120, 960, 800):
