@@ -1,7 +1,8 @@
 """The mesh's side of PRDL: points spread evenly over each part of a face model, each a fixed mixture of vertices.
 
 The paper takes the part's own vertices, on a model whose eyes are closed sheets. Here the vertices lie unevenly, and an eyeball's do not move
-when the lids close over it: so points are sampled on the surface, and an eye is the opening between its lids, spanned from lid to lid.
+when the lids close over it: so points are sampled on the surface, and an eye is the opening between its lids, spanned from lid to lid. Of those
+seen in a frame, `even` takes a number that cover the picture evenly, as a mask's pixels do: else PRDL's mean distance sees two different centres.
 """
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 from scipy import sparse
+from scipy.spatial import cKDTree
 
 from ..face_model.model import FaceModel, triangulate
 from ..face_model.paint import visible_faces
@@ -18,9 +20,10 @@ from ..face_model.pieces import CONTOURS, slit_contours
 from ..mesh.normals import vertex_normals
 from .prdl import farthest_first
 
-COLUMNS, ROWS = 33, 9     # points across and between the lids from which an eye's are taken
+COLUMNS, ROWS = 49, 15    # points across and between the lids from which an eye's are taken
+CORNER = .2               # of the opening's greatest height: where it is lower, at its corners, no ball is seen
 LATTICE = np.array([(i, j, 4 - i - j) for i in range(5) for j in range(5 - i)]) / 4
-COARSE = np.array([(1, 0, 0), (0, 1, 0), (0, 0, 1), (1 / 3, 1 / 3, 1 / 3)])
+INSET = .04               # cm that a part's points keep from its edge, about half a pixel of a face at 224²: a mask's points are pixels' centres
 FACING = .15              # cosine between normal and line of sight, from which a point counts as seen
 BEHIND = .3               # cm that a point may lie behind the surface seen at its pixel
 LID_BEHIND = .8           # cm for an eye's points, which lie on straight lines behind the ball
@@ -39,19 +42,22 @@ class PartPoints:
 
 
 @lru_cache(maxsize=4)
-def part_points(model: FaceModel, most: int = 300, most_skin: int = 800) -> PartPoints:
-    """At most `most` points of each part, farthest-first on the neutral (`most_skin` of the skin, which the paper has 3000 of)."""
+def part_points(model: FaceModel, most: int = 1000, most_skin: int = 3000) -> PartPoints:
+    """At most `most` points of each part, farthest-first on the neutral (`most_skin` of the skin: the paper's 3000)."""
     parts, triangles, v = model_parts(model), triangulate(model.faces[visible_faces(model)]), model.neutral.astype(np.float64)
     rows, labels = [], []
     for label in range(1, len(PARTS)):
         if label in (LEFT_EYE, RIGHT_EYE):
             matrix = opening(model, 'eye_L' if label == LEFT_EYE else 'eye_R')
+            height = np.tile(np.linalg.norm(np.diff((matrix @ v).reshape(ROWS, COLUMNS, 3)[[0, -1]], axis=0)[0], axis=1), ROWS)
+            matrix = matrix[height > CORNER * height.max()]
         else:
             own = triangles[(parts[triangles] == label).any(1)]
-            lattice = COARSE if label == SKIN else LATTICE
-            corner, weight = np.repeat(own, len(lattice), 0), np.tile(lattice, (len(own), 1))
+            corner, weight = np.repeat(own, len(LATTICE), 0), np.tile(LATTICE, (len(own), 1))
             share = (weight * (parts[corner] == label)).sum(1)
             inside = share >= .5                      # where the part's picture shows it (part_iou.part_labels_picture)
+            at = (v[corner] * weight[..., None]).sum(1)
+            inside &= cKDTree(at[~inside]).query(at)[0] > INSET if not inside.all() else True
             matrix = _rows(corner[inside], weight[inside], model.vertex_count)
         rows.append(matrix[farthest_first(matrix @ v, most_skin if label == SKIN else most)])
         labels.append(np.full(rows[-1].shape[0], label, np.int8))
@@ -73,15 +79,31 @@ def seen(points: PartPoints, vertices: np.ndarray, triangles: np.ndarray, depth:
     return (facing | eye) & (~inside | (at[:, 2] <= depth[clipped[:, 1], clipped[:, 0]] + np.where(eye, LID_BEHIND, BEHIND)))
 
 
-def opening(model: FaceModel, slit: str) -> sparse.csr_matrix:
+def even(pixels: np.ndarray, most: int) -> np.ndarray:
+    """Sorted indices of at most `most` of N×2 points (px), one in each square of a grid whose squares are as small as that allows: the nearest to its middle.
+
+    The grid is not finer than pixels."""
+    side = 1.
+    while True:
+        square = np.floor(pixels / side)
+        off = ((pixels / side - square - .5) ** 2).sum(1)
+        order = np.lexsort((off, square[:, 0], square[:, 1]))
+        first = np.ones(len(order), bool)
+        first[1:] = (np.diff(square[order], axis=0) != 0).any(1)
+        if first.sum() <= most:
+            return np.sort(order[first])
+        side *= max(np.sqrt(first.sum() / most), 1.01)
+
+
+def opening(model: FaceModel, slit: str, edges: bool = False) -> sparse.csr_matrix:
     """ROWS·COLUMNS×V mixtures of vertices: points between the lids of 'eye_L' or 'eye_R', row by row on straight lines from the upper to the lower lid's
-    edge, column by column from corner to corner."""
+    edge, column by column from corner to corner: the middles of so many cells, or (edges) of a grid that reaches the edges."""
     (first, *_, last), *_ = CONTOURS[slit][0]
     corners = model.landmarks68[[first, last]]
     v = model.neutral.astype(np.float64)
     axis = v[corners[1]] - v[corners[0]]
-    along = np.linspace(0, 1, COLUMNS)
-    edges = []
+    across, along = (np.linspace(0, 1, n) if edges else (np.arange(n) + .5) / n for n in (ROWS, COLUMNS))
+    lids = []
     for contour in slit_contours(model, slit):
         chain = np.concatenate([corners[:1], contour, corners[1:]])
         at = (v[chain] - v[corners[0]]) @ axis / (axis @ axis)
@@ -89,8 +111,8 @@ def opening(model: FaceModel, slit: str) -> sparse.csr_matrix:
         at = np.sort(at)
         after = np.clip(np.searchsorted(at, along, side='right'), 1, len(at) - 1)
         u = np.clip((along - at[after - 1]) / np.maximum(at[after] - at[after - 1], 1e-9), 0, 1)
-        edges.append(_rows(np.stack([chain[after - 1], chain[after]], 1), np.stack([1 - u, u], 1), model.vertex_count))
-    return sparse.vstack([(1 - t) * edges[0] + t * edges[1] for t in np.linspace(0, 1, ROWS)]).tocsr()
+        lids.append(_rows(np.stack([chain[after - 1], chain[after]], 1), np.stack([1 - u, u], 1), model.vertex_count))
+    return sparse.vstack([(1 - t) * lids[0] + t * lids[1] for t in across]).tocsr()
 
 
 def _rows(corner: np.ndarray, weight: np.ndarray, count: int) -> sparse.csr_matrix:

@@ -61,17 +61,18 @@ class PrdlTerms:
 def farthest_first(points: np.ndarray, count: int) -> np.ndarray:
     """Indices of `count` of the N×D points (all, if there are fewer), each the farthest from those before; the first is the farthest from their middle.
 
-    Ties go to the lower index, so the result is always the same.
+    Always the same; ties, which a grid's points have many of, are broken in a shuffled order: by index they would fill one end of it first.
     """
     if len(points) <= count:
         return np.arange(len(points))
-    p = np.ascontiguousarray(points, np.float64)
+    shuffled = np.random.default_rng(0).permutation(len(points))
+    p = np.asarray(points, np.float64)[shuffled]
     padded = np.zeros((len(p), 3))
     padded[:, :p.shape[1]] = p
     first = int(((p - p.mean(0)) ** 2).sum(1).argmax())
     out, gap = np.zeros(count, np.int32), np.full(len(p), np.inf)
     wp.launch(_farthest_first, dim=1, device='cpu', inputs=[_array(padded, wp.vec3d), first, _array(gap, wp.float64), _array(out, wp.int32)])
-    return out.astype(np.int64)
+    return shuffled[out]
 
 
 def mask_side(mask: np.ndarray, most: int = MOST) -> MaskSide:

@@ -196,6 +196,13 @@ def test_farthest_first_is_greedy_and_repeatable():
     assert (farthest_first(points, 500) == np.arange(200)).all()
 
 
+def test_farthest_first_thins_a_grid_evenly():
+    """Where most gaps are equal no end of the mask may come first: the middle of the sample is the mask's."""
+    mask = ellipse((224, 224), (112, 112), (75, 70))
+    rows, columns = np.nonzero(mask)
+    np.testing.assert_allclose(mask_side(mask).points.mean(0), (columns.mean() + .5, rows.mean() + .5), atol=.7)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2 ** 32 - 1), st.floats(0, .6), st.integers(1, 12), st.integers(1, 17), st.integers(1, 13))
 def test_any_mask_and_any_points(seed, density, count, width, height):
