@@ -26,7 +26,7 @@ PARTS = ('other', 'skin', 'nose', 'left_brow', 'right_brow', 'left_eye', 'right_
 SKIN, NOSE, LEFT_BROW, RIGHT_BROW, LEFT_EYE, RIGHT_EYE, UPPER_LIP, LOWER_LIP = range(1, 9)
 MIRRORED = np.array([0, SKIN, NOSE, RIGHT_BROW, LEFT_BROW, RIGHT_EYE, LEFT_EYE, UPPER_LIP, LOWER_LIP])
 
-FORMAT = 4
+FORMAT = 5
 POSES = ((0, 0), (0, 12), (0, -12), (22, 0), (-22, 0), (40, 4), (-40, 4))   # yaw, pitch, degrees
 EXPRESSIONS = ({}, {'jawOpen': .4}, {'jawOpen': .2, 'mouthSmile_L': .6, 'mouthSmile_R': .6}, {'browInnerUp_L': .6, 'browInnerUp_R': .6, 'jawOpen': .15})
 IDENTITY_SEEDS, IDENTITY_SPREAD = 3, .7      # random identities beside the mean one, and their standard deviations
