@@ -44,33 +44,23 @@ def _forward(part: wp.vec3i, attributes: wp.array3d(dtype=float), triangles: wp.
 
 
 @wp.kernel
-def _barycentric_backward(part: wp.vec3i, attributes: wp.array3d(dtype=float), triangles: wp.array(dtype=wp.vec3i), triangle: wp.array2d(dtype=wp.int32),
-                          gradient: wp.array3d(dtype=float), out: wp.array2d(dtype=wp.vec3)):
-    b, k = wp.tid()
-    i = part[1] + k
-    g = wp.vec3()
-    t = triangle[b, i]
-    if t >= 0:
-        a = wp.min(b, attributes.shape[0] - 1)
-        corners = triangles[t]
-        for c in range(gradient.shape[2]):
-            g += gradient[b, i, c] * wp.vec3(attributes[a, corners[0], c], attributes[a, corners[1], c], attributes[a, corners[2], c])
-    out[b, i] = g
-
-
-@wp.kernel
-def _attributes_backward(part: wp.vec3i, triangle: wp.array2d(dtype=wp.int32), box: wp.array2d(dtype=wp.vec4i), barycentric: wp.array2d(dtype=wp.vec3),
-                         width: int, gradient: wp.array3d(dtype=float), corners: wp.array3d(dtype=wp.float64)):
-    """A thread a triangle and picture: its three corners' gradients, summed over the pixels it is seen at, three channels at a time."""
+def _backward(part: wp.vec3i, attributes: wp.array3d(dtype=float), triangles: wp.array(dtype=wp.vec3i), triangle: wp.array2d(dtype=wp.int32),
+              box: wp.array2d(dtype=wp.vec4i), barycentric: wp.array2d(dtype=wp.vec3), width: int, gradient: wp.array3d(dtype=float),
+              to_corners: wp.array3d(dtype=wp.float64), to_barycentric: wp.array2d(dtype=wp.vec3)):
+    """A thread a triangle and picture: its three corners' gradients, summed over the pixels it is seen at, and those pixels' own; three channels at a time."""
     b, k = wp.tid()
     t = part[1] + k
     seen = box[b, t]
     if seen[2] < seen[0]:
         return
+    a = wp.min(b, attributes.shape[0] - 1)
+    corners = triangles[t]
     channels = gradient.shape[2]
     for c in range(0, channels, 3):
-        c1 = wp.min(c + 1, channels - 1)
-        c2 = wp.min(c + 2, channels - 1)
+        left = channels - c
+        a0 = _three(attributes, a, corners[0], c, left)
+        a1 = _three(attributes, a, corners[1], c, left)
+        a2 = _three(attributes, a, corners[2], c, left)
         g0 = wp.vec3d()
         g1 = wp.vec3d()
         g2 = wp.vec3d()
@@ -79,14 +69,27 @@ def _attributes_backward(part: wp.vec3i, triangle: wp.array2d(dtype=wp.int32), b
                 i = y * width + x
                 if triangle[b, i] == t:
                     w = wp.vec3d(barycentric[b, i])
-                    g = wp.vec3d(wp.vec3(gradient[b, i, c], gradient[b, i, c1], gradient[b, i, c2]))
+                    here = _three(gradient, b, i, c, left)
+                    g = wp.vec3d(here)
                     g0 += w[0] * g
                     g1 += w[1] * g
                     g2 += w[2] * g
-        for j in range(wp.min(3, channels - c)):
-            corners[b, 3 * t, c + j] = g0[j]
-            corners[b, 3 * t + 1, c + j] = g1[j]
-            corners[b, 3 * t + 2, c + j] = g2[j]
+                    to_barycentric[b, i] = to_barycentric[b, i] + wp.vec3(wp.dot(here, a0), wp.dot(here, a1), wp.dot(here, a2))
+        for j in range(wp.min(3, left)):
+            to_corners[b, 3 * t, c + j] = g0[j]
+            to_corners[b, 3 * t + 1, c + j] = g1[j]
+            to_corners[b, 3 * t + 2, c + j] = g2[j]
+
+
+@wp.func
+def _three(values: wp.array3d(dtype=float), b: int, i: int, c: int, left: int):
+    """Channels c to c + 2, 0 beyond the `left` that are left."""
+    out = wp.vec3(values[b, i, c], 0.0, 0.0)
+    if left > 1:
+        out[1] = values[b, i, c + 1]
+    if left > 2:
+        out[2] = values[b, i, c + 2]
+    return out
 
 
 class _Interpolated(torch.autograd.Function):
@@ -107,12 +110,9 @@ class _Interpolated(torch.autograd.Function):
         attributes, barycentric, triangle, box = ctx.saved_tensors
         count, height, width, channels = gradient.shape
         gradient, triangle = gradient.reshape(count, -1, channels).contiguous(), triangle.view(count, -1)
-        to_attributes = to_barycentric = None
-        if ctx.needs_input_grad[0]:
-            corners = torch.zeros(count, 3 * len(ctx.mesh.triangles), channels, dtype=torch.float64, device=gradient.device)
-            launch(_attributes_backward, (count, len(ctx.mesh.triangles)), triangle, box, barycentric.view(count, -1, 3), width, gradient, corners)
-            to_attributes = gather(corners, ctx.mesh, attributes.shape[1], common=len(attributes) == 1)
-        if ctx.needs_input_grad[1]:
-            to_barycentric = torch.empty_like(barycentric)
-            launch(_barycentric_backward, triangle.shape, attributes, ctx.mesh.triangles, triangle, gradient, to_barycentric.view(count, -1, 3))
+        corners = torch.zeros(count, 3 * len(ctx.mesh.triangles), channels, dtype=torch.float64, device=gradient.device)
+        to_barycentric = torch.zeros_like(barycentric)
+        launch(_backward, (count, len(ctx.mesh.triangles)), attributes, ctx.mesh.triangles, triangle, box, barycentric.view(count, -1, 3), width, gradient, corners,
+               to_barycentric.view(count, -1, 3))
+        to_attributes = gather(corners, ctx.mesh, attributes.shape[1], common=len(attributes) == 1) if ctx.needs_input_grad[0] else None
         return to_attributes, to_barycentric, None, None
