@@ -1,4 +1,4 @@
-"""Warp kernels on torch tensors: on the tensors' device, in torch's own CUDA stream or on all of torch's processor cores."""
+"""Warp kernels on torch tensors: on the tensors' device, in torch's own CUDA stream or on all processor cores."""
 from __future__ import annotations
 
 import os
@@ -14,8 +14,12 @@ wp.config.log_level = wp.LOG_ERROR  # it prints its start-up and every kernel lo
 # Of every module of kernels here: backward passes are written out, and CPU and CUDA round alike (no fused multiply-add).
 OPTIONS = {'enable_backward': False, 'fuse_fp': False}
 
-LEAST = 16384  # kernel threads for which a further processor core is worth waking
-_cores = ThreadPoolExecutor(max(os.cpu_count() or 1, 1), thread_name_prefix='render')
+# Not torch's number of threads: those of OpenMP wait by spinning, and a solver of many small steps is faster with one of them.
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+if os.environ.get('OMP_NUM_THREADS', '').isdecimal():
+    CORES = max(1, min(CORES, int(os.environ['OMP_NUM_THREADS'])))
+LEAST = 16384  # kernel threads for which a further core is worth waking
+_cores = ThreadPoolExecutor(CORES, thread_name_prefix='render')
 
 
 def launch(kernel: wp.Kernel, dim: tuple[int, int], *inputs, rows: int | None = None) -> None:
@@ -50,8 +54,8 @@ def launch(kernel: wp.Kernel, dim: tuple[int, int], *inputs, rows: int | None = 
 
 
 def parts(device: torch.device, dim: tuple[int, int]) -> int:
-    """How many parts a launch of dim has: at most torch's number of threads."""
-    return 1 if device.type == 'cuda' else max(1, min(torch.get_num_threads(), dim[0] * dim[1] // LEAST))
+    """How many parts a launch of dim has: at most one a core."""
+    return 1 if device.type == 'cuda' else max(1, min(CORES, dim[0] * dim[1] // LEAST))
 
 
 def fixed_point(bound: torch.Tensor, count: int) -> torch.Tensor:

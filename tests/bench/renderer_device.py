@@ -23,6 +23,7 @@ _worker.register_package(ROOT)
 
 from facewright.engine.render.antialias import antialias  # noqa: E402
 from facewright.engine.render.interpolate import interpolate  # noqa: E402
+from facewright.engine.render.launch import CORES  # noqa: E402
 from facewright.engine.render.rasterise import rasterise_batch  # noqa: E402
 from facewright.engine.render.shading import shade  # noqa: E402
 from facewright.engine.render.texture import texture  # noqa: E402
@@ -167,9 +168,10 @@ def main() -> int:
         points, triangles = head(*options.save[1:])
         np.savez_compressed(options.save[0], points=points, triangles=triangles)
         return 0
+    torch.set_num_threads(1)  # OpenMP's wait by spinning, on the cores that the kernels want
     points, triangles = head(options.head)
     card = torch.cuda.get_device_name() if options.device == 'cuda' else platform.processor() or platform.machine()
-    print(f'{card}, torch {torch.__version__}, {torch.get_num_threads()} threads, {len(points):,} vertices')
+    print(f'{card}, torch {torch.__version__}, {CORES} cores, {len(points):,} vertices')
     closed_forms(options.device)
     first = run(points, triangles, options.device, 2)
     compare('run against run', first, run(points, triangles, options.device, 2), exact=True)

@@ -14,11 +14,21 @@ from facewright.engine.face_model import load_model
 from facewright.engine.face_model.model import triangulate
 from facewright.engine.render.antialias import antialias
 from facewright.engine.render.interpolate import interpolate
+from facewright.engine.render.launch import CORES
 from facewright.engine.render.preview import head_to_camera
 from facewright.engine.render.rasterise import rasterise, rasterise_batch
 
 pytestmark = pytest.mark.bench
 SIZE, CENTRE, DISTANCE, RUNS = (504, 896), (252., 448.), 60., 15
+
+
+@pytest.fixture(autouse=True)
+def one_torch_thread():
+    """As the solvers do: OpenMP's threads wait by spinning, on the cores that the kernels want."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope='module')
@@ -42,7 +52,7 @@ def measured(*jobs):
 
 def conditions():
     load = f', load average {os.getloadavg()[0]:.1f}' if hasattr(os, 'getloadavg') else ''
-    return f'{os.cpu_count()} cores, torch on {torch.get_num_threads()}{load}'
+    return f'{CORES} cores{load}'
 
 
 def test_forward_and_backward(scene, table):
