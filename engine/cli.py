@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
                            description='Several videos, or a capture.json, are several views of one performance.')
     add.add_argument('sources', nargs='+', metavar='VIDEO_OR_CAPTURE_JSON', help='a video, a photo, the first image of a sequence, or a capture.json')
     add.add_argument('--model', default='builtin', metavar='PATH|builtin', help='an ICT-FaceKit folder or archive, or the built-in head (default)')
-    add.add_argument('--quality', default='draft', choices=('draft', 'final'), help='draft (default): one look at each frame; final: slower, steadier')
+    add.add_argument('--quality', default='draft', choices=('draft', 'standard'), help='draft (default): from landmarks; standard: from the pictures themselves and part masks too, several times slower')
     add.add_argument('--out', required=True, type=Path, metavar='DIR', help='folder for the results')
     add.add_argument('--views', nargs='+', default=(), metavar='NAME', help="which of a capture's views to use (default: all)")
     add.add_argument('--lens', type=positive, metavar='MM', help="the lens' focal length, as on a 35-mm camera, where you know it")

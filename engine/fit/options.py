@@ -42,6 +42,37 @@ class TrackOptions:
     neutral_sigma: float = .03       # expression weights on the frame the user calls neutral
 
 
+@dataclass(frozen=True)
+class StandardOptions:
+    """What 'standard' adds to the tracker: pictures and part masks (papers/4). Measured here on captures/dev unless said otherwise."""
+    keyframes: int = 48              # frames of the first view that share in finding the person
+    key_rounds: int = 7              # times the pictures are looked at anew while the person is found
+    key_steps: int = 2               # Gauss-Newton steps a round
+    rounds: int = 3                  # the same for the performance, the person known
+    steps: int = 2
+    window: int = 120                # frames solved together: keeps memory flat
+    overlap: int = 8                 # frames two windows share
+    modes: int = 80                  # smooth personal offset modes along each head axis; one view does not see depth: there x and y alone
+    offset_spread: float = .3        # cm: how far such an offset usually goes, with several views and with one
+    lone_offset_spread: float = .08
+    finer: float = 2.                # how much finer they are round lids and lips
+    identity_weight: float = 15.     # of the identity's prior, see TrackOptions; for one view:
+    lone_identity_weight: float = 15.
+    landmarks: float = .4            # what the draft's landmark residuals count
+    points: int = 1400               # surface points that are followed
+    denser: float = 3.               # how much more densely they lie on lids and lips
+    photometric: float = 1.5         # what a point's residual counts
+    look_noise: float = .5           # of a look, in units of the local contrast
+    redness: float = .5              # what redness counts beside brightness
+    local: float = .045              # of the crop's side: the standard deviation of what is local
+    blur: tuple[float, float] = (2.4, 1.)  # pixels of the crop, first and last round
+    fewest_looks: float = 3.         # pictures a point must be seen in
+    parts: float = .5               # what PRDL counts, its eight parts together with the landmarks and the pictures (0: none)
+    part_robust: float = 8.          # pixels² of the 224 grid: a part further off than this counts less
+    part_points: int = 100           # points of each part, and of the skin
+    skin_points: int = 200
+
+
 def for_quality(quality: str) -> TrackOptions:
-    """'draft': fewer looks; 'final': more keyframes, and more of the fitted head's own pictures to learn the detector's habits from."""
-    return {'draft': TrackOptions(), 'final': TrackOptions(keyframes=80, looks=12)}[quality]
+    """'draft': fewer looks; 'standard': more keyframes, and more of the fitted head's own pictures to learn the detector's habits from."""
+    return {'draft': TrackOptions(), 'standard': TrackOptions(keyframes=80, looks=12)}[quality]

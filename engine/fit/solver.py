@@ -5,7 +5,7 @@ sees the straight line between them (design: the motion is a function of time; n
 """
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from .options import TrackOptions
 
 DTYPE = torch.float64
 CHUNK = 24  # frames linearised at once: bounds memory
+EVIDENCE_CHUNK = 4
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,22 @@ class Sight:
     size: torch.Tensor
     trust: torch.Tensor
     frames: np.ndarray      # n: the frame of the view each row is
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one view's pictures say of P surface points, to second order round where they lay when the pictures were looked at.
+
+    For n frames: node and between as a Sight's; at n×P×2, pixels as a Sight's; with d = pixels − at the cost is
+    Σ gradient·d + ½ dᵀ curvature d (n×P×2, n×P×2×2) + ½ Σ (residual + Σ rows·d)², the last for `means`: for each frame a tuple of
+    (index of its points N, rows R×N×2, residual R): what depends on many points at once.
+    """
+    node: torch.Tensor
+    between: torch.Tensor
+    at: torch.Tensor
+    gradient: torch.Tensor
+    curvature: torch.Tensor
+    means: tuple[tuple[tuple[torch.Tensor, torch.Tensor, torch.Tensor], ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -183,6 +200,8 @@ class Problem:
     free: frozenset[str] = frozenset()
     anchor: Motion | None = None     # node 0 is held near this
     anchors: int = 0                 # how many first nodes are held
+    surface: Basis | None = None     # the points evidence is about
+    evidence: tuple[Evidence, ...] = ()  # per view, or none
 
     @property
     def identity_count(self) -> int:
@@ -194,71 +213,134 @@ class Problem:
         return self.identity_count + (views if 'focal' in self.free else 0) + (6 * views if 'cameras' in self.free else 0)
 
 
+@dataclass(frozen=True)
+class Blocks:
+    """Pixels n×L×2 of some frames' points; their derivatives by each of the nodes round a frame, n×L×2×m each, and by what is shared, n×L×2×G."""
+    pixels: torch.Tensor
+    nodes: tuple[torch.Tensor, torch.Tensor]
+    by_node: list[torch.Tensor]
+    by_shared: torch.Tensor | None
+
+
+def pixel_derivatives(problem: Problem, basis: Basis, shared: Shared, motion: Motion, sight: Sight | Evidence, view: int, rows: slice,
+                      dtype: torch.dtype = DTYPE) -> Blocks:
+    """Where a view sees points, and how that changes with the unknowns (rotation vector, translation, weights of a node; shared ones)."""
+    ids, g, views = problem.identity_count, problem.shared_count, len(problem.sights)
+    focal = shared.log_focal[view].exp()
+    camera, world, turned, nodes = place(basis, shared, motion, sight, view, rows)
+    pixels = projection(camera, focal)
+    x, y, z = camera.unbind(-1)
+    z = z.clamp_min(1.)
+    o = torch.zeros_like(z)
+    d = torch.stack([1 / z, o, -x / z ** 2, o, 1 / z, -y / z ** 2], -1).reshape(z.shape + (2, 3)) * focal   # by camera-space motion
+    dw = d @ shared.rotation[view]                                                                          # by world-space motion
+    between = sight.between[rows]
+    n, m = len(pixels), 6 + motion.weights.shape[1]
+    expressions, identities = basis.expressions.to(dtype), basis.identities.to(dtype)
+    by_node = []
+    for k in range(2 if bool((between > 0).any()) else 1):
+        dk = dw * (1 - between if k == 0 else between)[:, None, None, None]
+        j = torch.empty(n, dk.shape[1], 2, m, dtype=dtype)
+        j[..., :3] = -(dk @ skew(turned[k]))
+        j[..., 3:6] = dk
+        j[..., 6:] = torch.einsum('nlai,lie->nlae', (dk @ motion.rotation[nodes[k]][:, None]).to(dtype), expressions)
+        by_node.append(j)
+    js = None
+    if g:
+        js = torch.zeros(n, dw.shape[1], 2, g, dtype=dtype)
+        if ids:
+            rotation = blend_nodes(between, motion.rotation[nodes[0]], motion.rotation[nodes[1]])
+            js[..., :ids] = torch.einsum('nlai,lie->nlae', (dw @ rotation[:, None]).to(dtype), identities)
+        if 'focal' in problem.free and problem.unknown_focal[view]:
+            js[..., ids + view] = pixels
+        if 'cameras' in problem.free and view:
+            at = g - 6 * views + 6 * view
+            js[..., at:at + 3] = -(d @ skew(world @ shared.rotation[view].T))
+            js[..., at + 3:at + 6] = d
+    return Blocks(pixels, nodes, by_node, js)
+
+
+def add_blocks(system: System, blocks: Blocks, half: Callable[[torch.Tensor], torch.Tensor], residual: torch.Tensor) -> None:
+    """Add frames' Gauss-Newton terms: `half` takes derivatives of pixels n×L×2×c to rows n×R×c whose square is the curvature; residual n×R."""
+    count = len(system.diagonal)
+    rows = [half(j).flatten(1, -2) for j in blocks.by_node]
+    residual = residual.to(rows[0].dtype)
+    for k, row in enumerate(rows):
+        system.diagonal.index_add_(0, blocks.nodes[k], (row.transpose(1, 2) @ row).to(DTYPE))
+        system.gradient.index_add_(0, blocks.nodes[k], torch.einsum('nrm,nr->nm', row, residual).to(DTYPE))
+    if len(rows) > 1 and count > 1:
+        inner = blocks.nodes[0] < count - 1
+        system.upper.index_add_(0, blocks.nodes[0][inner], (rows[0].transpose(1, 2) @ rows[1])[inner].to(DTYPE))
+    if blocks.by_shared is not None:
+        common = half(blocks.by_shared).flatten(1, -2)
+        for k, row in enumerate(rows):
+            system.border.index_add_(0, blocks.nodes[k], (row.transpose(1, 2) @ common).to(DTYPE))
+        flat = common.reshape(-1, common.shape[-1])
+        system.corner += (flat.T @ flat).to(DTYPE)
+        system.gradient_shared += (flat.T @ residual.reshape(-1)).to(DTYPE)
+
+
 def linearise(problem: Problem, shared: Shared, motion: Motion, derivatives: bool = True) -> System:
     """The cost and, where asked, its Gauss-Newton normal equations at one state."""
-    basis, options, priors = problem.basis, problem.options, problem.priors
+    basis, options = problem.basis, problem.options
     count, expressions = motion.weights.shape
-    m, g, ids = 6 + expressions, problem.shared_count, problem.identity_count
-    views = len(problem.sights)
+    m, g = 6 + expressions, problem.shared_count
     system = System(torch.zeros(count, m, m, dtype=DTYPE), torch.zeros(max(count - 1, 0), m, m, dtype=DTYPE), torch.zeros(count, m, g, dtype=DTYPE),
                     torch.zeros(g, g, dtype=DTYPE), torch.zeros(count, m, dtype=DTYPE), torch.zeros(g, dtype=DTYPE), 0.)
     for view, sight in enumerate(problem.sights):
-        focal = shared.log_focal[view].exp()
         for start in range(0, len(sight.node), CHUNK):
             rows = slice(start, start + CHUNK)
-            camera, world, turned, nodes = place(basis, shared, motion, sight, view, rows)
-            pixels = projection(camera, focal)
+            if derivatives:
+                blocks = pixel_derivatives(problem, basis, shared, motion, sight, view, rows)
+                pixels = blocks.pixels
+            else:
+                pixels = projection(place(basis, shared, motion, sight, view, rows)[0], shared.log_focal[view].exp())
             residual = torch.einsum('nlij,nlj->nli', sight.whiten[rows], pixels - sight.pixels[rows])
             square = (residual ** 2).sum(2) / options.robust ** 2
             system.cost += .5 * options.data * options.robust ** 2 * float(torch.log1p(square).sum())
-            if not derivatives:
-                continue
-            root = torch.sqrt(options.data / (1 + square))[..., None]       # IRLS for the Cauchy loss
-            whiten = sight.whiten[rows] * root[..., None]
-            residual = residual * root
-            x, y, z = camera.unbind(-1)
-            z = z.clamp_min(1.)
-            o = torch.zeros_like(z)
-            d = torch.stack([1 / z, o, -x / z ** 2, o, 1 / z, -y / z ** 2], -1).reshape(z.shape + (2, 3)) * focal
-            d = whiten @ d                                                   # n×L×2×3, by camera-space motion
-            dw = d @ shared.rotation[view]                                   # by world-space motion
-            n = len(residual)
-            flat = residual.reshape(n, -1)
-            blocks = []
-            paired = bool((sight.between[rows] > 0).any())
-            for k in range(2 if paired else 1):
-                share = (1 - sight.between[rows] if k == 0 else sight.between[rows])[:, None, None, None]
-                dk = dw * share
-                dr = dk @ motion.rotation[nodes[k]][:, None]
-                j = torch.empty(n, dk.shape[1], 2, m, dtype=DTYPE)
-                j[..., :3] = -(dk @ skew(turned[k]))
-                j[..., 3:6] = dk
-                j[..., 6:] = torch.einsum('nlai,lie->nlae', dr, basis.expressions)
-                blocks.append(j.reshape(n, -1, m))
-                system.diagonal.index_add_(0, nodes[k], blocks[k].transpose(1, 2) @ blocks[k])
-                system.gradient.index_add_(0, nodes[k], torch.einsum('nrm,nr->nm', blocks[k], flat))
-            if paired and count > 1:
-                inner = nodes[0] < count - 1
-                system.upper.index_add_(0, nodes[0][inner], (blocks[0].transpose(1, 2) @ blocks[1])[inner])
-            if g:
-                js = torch.zeros(n, dw.shape[1], 2, g, dtype=DTYPE)
-                if ids:
-                    rotation = blend_nodes(sight.between[rows], motion.rotation[nodes[0]], motion.rotation[nodes[1]])
-                    js[..., :ids] = torch.einsum('nlai,lie->nlae', dw @ rotation[:, None], basis.identities)
-                if 'focal' in problem.free and problem.unknown_focal[view]:
-                    js[..., ids + view] = torch.einsum('nlij,nlj->nli', whiten, pixels)
-                if 'cameras' in problem.free and view:
-                    at = g - 6 * views + 6 * view
-                    js[..., at:at + 3] = -(d @ skew(world @ shared.rotation[view].T))
-                    js[..., at + 3:at + 6] = d
-                js = js.reshape(n, -1, g)
-                for k, block in enumerate(blocks):
-                    system.border.index_add_(0, nodes[k], block.transpose(1, 2) @ js)
-                all_rows = js.reshape(-1, g)
-                system.corner += all_rows.T @ all_rows
-                system.gradient_shared += all_rows.T @ flat.reshape(-1)
+            if derivatives:
+                root = torch.sqrt(options.data / (1 + square))[..., None]       # IRLS for the Cauchy loss
+                whiten = sight.whiten[rows] * root[..., None]
+                add_blocks(system, blocks, lambda j: whiten @ j, (residual * root).flatten(1))
+    for view, evidence in enumerate(problem.evidence):
+        add_evidence(problem, shared, motion, evidence, view, system, derivatives)
     add_priors(problem, shared, motion, system)
     return system
+
+
+def add_evidence(problem: Problem, shared: Shared, motion: Motion, evidence: Evidence, view: int, system: System, derivatives: bool) -> None:
+    """Add what the pictures of one view say. In single precision: sums of a few thousand terms that are looked at anew each round."""
+    still = replace(shared, deviation=torch.zeros_like(problem.surface.mean))
+    for start in range(0, len(evidence.node), EVIDENCE_CHUNK):
+        rows = slice(start, start + EVIDENCE_CHUNK)
+        at, gradient, curvature = evidence.at[rows], evidence.gradient[rows], evidence.curvature[rows]
+        if derivatives:
+            blocks = pixel_derivatives(problem, problem.surface, still, motion, evidence, view, rows, torch.float32)
+            pixels = blocks.pixels
+        else:
+            pixels = projection(place(problem.surface, still, motion, evidence, view, rows)[0], shared.log_focal[view].exp())
+        off = pixels - at
+        pull = torch.einsum('nlij,nlj->nli', curvature, off)
+        system.cost += float((gradient * off).sum() + .5 * (off * pull).sum())
+        means = evidence.means[rows] if evidence.means else ()
+        left = [[residual + torch.einsum('rli,li->r', row, off[k, index]) for index, row, residual in of_frame] for k, of_frame in enumerate(means)]
+        system.cost += sum(float(.5 * (r ** 2).sum()) for of_frame in left for r in of_frame)
+        if not derivatives:
+            continue
+        root, inverse = roots(curvature)
+        add_blocks(system, blocks, lambda j: root.to(j.dtype) @ j, torch.einsum('nlij,nlj->nli', inverse, gradient + pull).flatten(1))
+        for k, of_frame in enumerate(means):
+            one = Blocks(None, tuple(i[k:k + 1] for i in blocks.nodes), [j[k:k + 1] for j in blocks.by_node], None if blocks.by_shared is None else blocks.by_shared[k:k + 1])
+            for (index, row, _), residual in zip(of_frame, left[k]):
+                add_blocks(system, one, lambda j: torch.einsum('rli,nlic->nrc', row.to(j.dtype), j[:, index])[:, None], residual[None])
+
+
+def roots(curvature: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """…×2×2 positive semi-definite → symmetric square roots and their pseudo-inverses (0 where the curvature is)."""
+    value, vector = torch.linalg.eigh(curvature)
+    root = value.clamp_min(0).sqrt()
+    inverse = torch.where(root > 1e-6 * root.amax().clamp_min(1e-30), 1 / root.clamp_min(1e-30), torch.zeros_like(root))
+    return (vector * root[..., None, :]) @ vector.mT, (vector * inverse[..., None, :]) @ vector.mT
 
 
 def add_priors(problem: Problem, shared: Shared, motion: Motion, system: System) -> None:

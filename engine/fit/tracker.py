@@ -33,7 +33,8 @@ class Track:
 
     identity I; deviation 478×3 cm; cameras: per view, with what was found filled in; time K s; weights K×E; rotation K×3×3 and
     translation K×3 (head → world, cm); per view: projected landmarks T×478×2 px, error T (mean distance over eyes, brows, nose and
-    lips as a part of the outer-eye distance in the picture of a head facing it; NaN where no face was seen), eye_distance T px.
+    lips as a part of the outer-eye distance in the picture of a head facing it; NaN where no face was seen), eye_distance T px,
+    bias 478×2 (see find_view_bias).
     """
     identity: np.ndarray
     deviation: np.ndarray
@@ -45,6 +46,7 @@ class Track:
     projected: tuple[np.ndarray, ...]
     errors: tuple[np.ndarray, ...]
     eye_distance: tuple[np.ndarray, ...]
+    bias: tuple[np.ndarray, ...] = ()
 
 
 def rms_radius(points: np.ndarray) -> np.ndarray:
@@ -349,7 +351,7 @@ def _track(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observ
                   for v, f, r, t in zip(views, focals, shared.rotation, shared.translation))
     yield 1., 'Following the performance'
     return Track(shared.identity.numpy(), shared.deviation.numpy(), found, nodes, whole.weights.numpy(), whole.rotation.numpy(), whole.translation.numpy(),
-                 tuple(projected), errors, eyes)
+                 tuple(projected), errors, eyes, tuple(b.numpy() for b in problem.bias))
 
 
 def key_nodes(footage: Footage, observations: Observations, options: TrackOptions, neutral_frame: int) -> np.ndarray:

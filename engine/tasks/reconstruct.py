@@ -9,24 +9,27 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FacewrightError
-from ..files import write_text
+from ..files import write_npz, write_text
 from ..progress import Clock, Progress, listen
 from .shared import VERSION, Task, Value, results, writable_folder
 
 # Parts of a reconstruction's bar; measured on two cores with a cached model.
 OPENED, DETECTED, TRACKED = .04, .55, .95
+STANDARD_DETECTED, STANDARD_DRAFTED = .2, .3
 
 
 def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin', quality: str = 'draft', views: Sequence[str] = (),
-                neutral_frame: int | None = None, smooth: float = .5) -> Task:
+                neutral_frame: int | None = None, smooth: float = .5, masks: Sequence[str | None] = ()) -> Task:
     """Footage → rig.npz, performance.npz, performance.csv, cameras.json, overlay.png and report.json in `out` (formats: docs/formats.md).
 
-    sources, views: see footage.open_footage. model: 'builtin' or a path. quality: 'draft' or 'final'. neutral_frame: number of a used
-    frame of the first view in which the face is at rest (None or −1: unknown). smooth: 0..1, see smoothing.py.
+    sources, views: see footage.open_footage. model: 'builtin' or a path. quality: 'draft' (landmarks) or 'standard' (pictures and part
+    masks too; then also parts.npz: `labels` V int8, which part of a face each vertex is, see face_model/parts.py). neutral_frame: number of a used
+    frame of the first view in which the face is at rest (None or −1: unknown). smooth: 0..1, see smoothing.py. masks: for each view a folder or pattern
+    of the user's own part masks, or None (see footage/own_masks.py).
     Raises FacewrightError; then nothing new is left in `out`.
     """
-    if quality not in ('draft', 'final'):
-        raise FacewrightError(f'There is no quality {quality!r}: choose draft or final.')
+    if quality not in ('draft', 'standard'):
+        raise FacewrightError(f'There is no quality {quality!r}: choose draft or standard.')
     if not 0 <= smooth <= 1:
         raise FacewrightError(f'A smoothing of {smooth} is not between 0 and 1: choose one that is.')
     clock, seconds, began = Clock(), {}, time.monotonic()
@@ -34,6 +37,7 @@ def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin',
     yield Progress(0., 'Opening the footage')
     from ..footage import open_footage
     footage = open_footage(list(sources), list(views))
+    own = own_masks(masks, footage.views)
     neutral_frame = -1 if neutral_frame is None else int(neutral_frame)
     if neutral_frame >= len(footage.views[0].times):
         raise FacewrightError(f'The clip has {len(footage.views[0].times)} frames, so frame {neutral_frame} cannot be the neutral one: choose a smaller number.')
@@ -52,27 +56,36 @@ def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin',
     seen = []
     for i, view in enumerate(footage.views):
         name = f'Following the face in {view.name}' if len(footage.views) > 1 else 'Following the face'
-        watching = Value(listen(lambda report, view=view: detect_view(view, quality, lambda done, total: report(done / max(total, 1)))))
+        watching = Value(listen(lambda report, view=view: detect_view(view, {'draft': 'draft', 'standard': 'final'}[quality], lambda done, total: report(done / max(total, 1)))))
         for fraction in watching:
-            yield clock.at(OPENED + (DETECTED - OPENED) * (i + fraction) / len(footage.views), name)
+            yield clock.at(OPENED + ((DETECTED if quality == 'draft' else STANDARD_DETECTED) - OPENED) * (i + fraction) / len(footage.views), name)
         seen.append(watching.value)
     seconds['detect'] = time.monotonic() - began - seconds['open']
 
     from ..fit.options import for_quality
     from ..fit.tracker import track
+    detected, drafted = (DETECTED, TRACKED) if quality == 'draft' else (STANDARD_DETECTED, STANDARD_DRAFTED)
     fitting = Value(track(face, landmarks, footage, Observations(tuple(seen)), for_quality(quality), neutral_frame))
     for fraction, stage in fitting:
-        yield clock.at(DETECTED + (TRACKED - DETECTED) * fraction, stage)
+        yield clock.at(detected + (drafted - detected) * fraction, stage)
     found = fitting.value
-    seconds['track'] = time.monotonic() - began - seconds['open'] - seconds['detect']
+    neutral, fallen = face.shape(found.identity), ()
+    seconds['track'] = time.monotonic() - began - sum(seconds.values())
+    if quality == 'standard':
+        from ..fit.standard import refine
+        refining = Value(refine(face, landmarks, footage, Observations(tuple(seen)), found, masks=own))
+        for fraction, stage in refining:
+            yield clock.at(drafted + (TRACKED - drafted) * fraction, stage)
+        found, neutral, fallen = refining.value.track, refining.value.neutral, refining.value.fallen
+        seconds['pictures'] = time.monotonic() - began - sum(seconds.values())
 
     yield clock.at(TRACKED, 'Writing the result')
-    result = _write(folder, face, model, footage, seen, found, quality, smooth, seconds, began)
+    result = _write(folder, face, neutral, model, footage, seen, found, fallen, quality, smooth, seconds, began)
     yield Progress(1., 'Done', 0.)
     return result
 
 
-def _write(folder: Path, face, source: str, footage, seen, found, quality: str, smooth: float, seconds: dict, began: float) -> dict:
+def _write(folder: Path, face, neutral: np.ndarray, source: str, footage, seen, found, fallen: tuple[int, ...], quality: str, smooth: float, seconds: dict, began: float) -> dict:
     """Everything into a hidden folder beside, then moved into place file by file."""
     import cv2
     from ..live_link import write_live_link
@@ -80,13 +93,17 @@ def _write(folder: Path, face, source: str, footage, seen, found, quality: str, 
     from ..performance import Performance, write_performance
     from ..rig import Rig, write_rig
     from ..smoothing import smooth as smoothed
-    neutral = face.shape(found.identity)
     performance = Performance(found.time, found.weights.astype(np.float32), face.names, found.rotation, found.translation, footage.views[0].fps)
     performance = smoothed(performance, smooth)
     report = make_report(source, footage, seen, found, quality, seconds)
+    if quality == 'standard':
+        report['draft_frames'] = list(fallen)
     with results(folder) as part:
         write_rig(part / 'rig.npz', Rig(neutral, face.expressions, face.names, face.faces))
         write_performance(part / 'performance.npz', performance)
+        if quality == 'standard':
+            from ..face_model.parts import model_parts
+            write_npz(part / 'parts.npz', labels=model_parts(face))
         write_live_link(part / 'performance.csv', performance)
         ok, png = cv2.imencode('.png', overlay(face, neutral, found, footage.views)[..., ::-1])
         (part / 'overlay.png').write_bytes(png.tobytes())
@@ -94,6 +111,14 @@ def _write(folder: Path, face, source: str, footage, seen, found, quality: str, 
         report['seconds']['write'] = round(time.monotonic() - began - sum(seconds.values()), 2)
         write_text(part / 'report.json', json.dumps(report, indent=1))
     return report | {'out': str(folder)}
+
+
+def own_masks(masks: Sequence[str | None], views) -> list:
+    """The user's own masks of each view, None where there are none; FacewrightError where there are more of them than views."""
+    from ..footage.own_masks import read_masks
+    if len(masks) > len(views):
+        raise FacewrightError(f'{len(masks)} folders of masks were given for {len(views)} views: give at most one a view, in their order.')
+    return [read_masks(path, view) if path else None for path, view in zip([*masks, *[None] * len(views)], views)]
 
 
 def make_cameras(footage, found) -> dict:

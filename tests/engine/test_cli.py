@@ -40,12 +40,12 @@ def replace(monkeypatch, task):
 
 
 def test_reconstruct_hands_everything_on(asked, tmp_path, capfd):
-    code = cli.main(['reconstruct', 'a.mp4', 'b c.mov', '--model', 'ict.zip', '--quality', 'final', '--out', str(tmp_path), '--views', 'v1', 'v2',
+    code = cli.main(['reconstruct', 'a.mp4', 'b c.mov', '--model', 'ict.zip', '--quality', 'standard', '--out', str(tmp_path), '--views', 'v1', 'v2',
                      '--lens', '26', '--rate', '25', '--smooth', '0', '--start', '1.5', '--end', '4', '--neutral-frame', '12'])
     assert code == 0
     shared = {'lens_mm': 26., 'fps': 25., 'start': 1.5, 'end': 4.}
     assert asked == [{'sources': [{'path': 'a.mp4', **shared}, {'path': 'b c.mov', **shared}], 'out': str(tmp_path), 'model': 'ict.zip',
-                      'quality': 'final', 'views': ['v1', 'v2'], 'neutral_frame': 12, 'smooth': 0.}]
+                      'quality': 'standard', 'views': ['v1', 'v2'], 'neutral_frame': 12, 'smooth': 0.}]
     out, err = capfd.readouterr()
     assert 'clip: face tracked in 29 of 30 frames, focal length 1234 px' in out and '1.23 %' in out and str(tmp_path) in out
     assert 'Finding the face, 1:05 min left' in err

@@ -1,0 +1,86 @@
+"""PRDL (papers/4) as evidence for the solver: part masks found in the frames, or given, against the projected parts of the model.
+
+At the paper's 224² grid over the face's crop; nearest and furthest on every STRIDE-th anchor, the mean on every MEAN_STRIDE-th (prdl.gauss_newton).
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from scipy import sparse
+
+from ..face_model.model import FaceModel, triangulate
+from ..face_model.paint import visible_faces
+from ..face_model.parts import PARTS, SKIN
+from ..footage.own_masks import OwnMasks
+from ..footage.part_masks import frame_parts
+from .options import StandardOptions
+from .part_points import PartPoints, part_points, seen
+from .photometric import SIZE, Drawn, Pictures
+from .prdl import MaskSide, gauss_newton, mask_side
+from .solver import DTYPE, Basis
+
+GRID = 224                   # pixels: side of the picture PRDL is taken in (papers/4)
+STRIDE, MEAN_STRIDE = 4, 16
+MASK_POINTS = 400            # of a mask, farthest-first
+FEWEST = 12                  # pixels of the grid: a mask with fewer weighs nothing
+SCALE = GRID / SIZE
+
+
+@dataclass(frozen=True)
+class Masks:
+    """n frames' masks of the eight parts (label − 1), as PRDL takes them; labels n×GRID×GRID uint8."""
+    sides: tuple[tuple[MaskSide, ...], ...]
+    labels: np.ndarray
+
+
+def part_basis(model: FaceModel, options: StandardOptions) -> tuple[PartPoints, Basis]:
+    """The model's points of each part and its linear bases there."""
+    points = part_points(model, options.part_points, options.skin_points)
+    tensor = lambda a: torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
+    mean = points.of(model.neutral.astype(np.float64))
+    modes = lambda a: tensor(np.moveaxis(points.of(a.astype(np.float64)), 0, -1))
+    return points, Basis(tensor(mean), torch.zeros(mean.shape, dtype=DTYPE), modes(model.identities), modes(model.expressions), torch.ones(len(mean), dtype=DTYPE))
+
+
+def find_masks(pictures: Pictures, landmarks: np.ndarray, confidence: np.ndarray, own: OwnMasks | None = None):
+    """Masks of every row (landmarks n×478×2 px of the picture, confidence n×478); own masks take the place of what is found. Yields fractions, and last the Masks. The forehead above the brows is left out, as in the paper."""
+    sides, all_labels = [], np.zeros((len(pictures.frames), GRID, GRID), np.uint8)
+    for row in range(len(pictures.frames)):
+        place = pictures.inside(row, landmarks[row].astype(np.float64))
+        if own is None:
+            labels = frame_parts(pictures.crops[row], place, confidence[row], forehead=False)
+        else:
+            window = pictures.windows[row]
+            step = window.side / SIZE
+            matrix = np.array([[step, 0, window.centre[0] - window.side / 2 + .5 * step - .5], [0, step, window.centre[1] - window.side / 2 + .5 * step - .5]])
+            labels = cv2.warpAffine(own.read(int(pictures.frames[row])), matrix, (SIZE, SIZE), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+        labels = cv2.resize(labels, (GRID, GRID), interpolation=cv2.INTER_NEAREST)
+        all_labels[row] = labels
+        masks = [labels == k for k in range(1, len(PARTS))]
+        sides.append(tuple(mask_side(m if m.sum() >= FEWEST else np.zeros_like(m), MASK_POINTS) for m in masks))
+        yield (row + 1) / len(pictures.frames)
+    yield Masks(tuple(sides), all_labels)
+
+
+def part_terms(points: PartPoints, triangles: np.ndarray, masks: Masks, row: int, drawn: Drawn, scale: float, aspect: float, options: StandardOptions
+               ) -> tuple[np.ndarray, np.ndarray, list[tuple[np.ndarray, np.ndarray, np.ndarray]]]:
+    """One picture's gradient P×2, curvature P×2×2 and means [(index, rows R×N×2, residual R)] by pixels of the sight (see solver.Evidence)."""
+    at = points.matrix @ drawn.vertices.astype(np.float64)
+    pixels = (at[:, :2] / at[:, 2:] * drawn.focal + np.asarray(drawn.centre)) * SCALE
+    visible = seen(points, drawn.vertices.astype(np.float64), triangles, drawn.depth, drawn.focal, drawn.centre)
+    by = scale * SCALE * np.array([1., aspect])
+    gradient, curvature, means = np.zeros((len(at), 2)), np.zeros((len(at), 2, 2)), []
+    for part, side in enumerate(masks.sides[row], 1):
+        own = points.part == part
+        index = np.flatnonzero(visible & own)
+        if part == SKIN or len(index) < 3 or not len(side.points):
+            continue
+        terms = gauss_newton(pixels[index], side, STRIDE, MEAN_STRIDE)
+        weight = options.parts * (len(index) / own.sum()) ** 2 / (1 + terms.cost / options.part_robust)  # half turned away: its mask is a guess
+        gradient[index] = weight * terms.gradient * by
+        curvature[index] = weight * terms.curvature * (by[:, None] * by)
+        means.append((index, weight ** .5 * terms.rows * by, weight ** .5 * terms.residual))
+    return gradient, curvature, means
