@@ -124,6 +124,11 @@ def show_crossings(context: bpy.types.Context, key: str = '') -> int:
     return crossings.show(head, name)
 
 
+def hide_crossings(context: bpy.types.Context) -> None:
+    """Show the active head as it was before crossings were marked on it."""
+    crossings.hide(_head(context))
+
+
 def fix_job(context: bpy.types.Context, keys: str = 'ACTIVE', spread: bool = False) -> RigJob:
     """The task 'fix_cavities' for the active head: keys 'ACTIVE' (the active shape key or the Basis) or 'EDITED' (all that were changed by hand)."""
     head = _head(context)

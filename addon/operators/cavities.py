@@ -5,7 +5,7 @@ from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 
 from .. import api
 from ..properties import FIX_ITEMS, FLESH_ITEMS
-from .base import Operator
+from .base import Operator, object_mode
 from .shape_keys import PANEL, HeadOperator
 
 
@@ -34,8 +34,19 @@ class FACEWRIGHT_OT_show_crossings(Operator):
     key: StringProperty(name='Shape Key', description='Which one. Empty: the active one', options={'SKIP_SAVE'})
 
     def run(self, context):
-        count = api.show_crossings(context, self.key)
+        with object_mode(context):
+            count = api.show_crossings(context, self.key)
         self.report({'INFO'}, f'{count} vertices.' if count else 'It crosses nowhere.')
+
+
+class FACEWRIGHT_OT_hide_crossings(Operator):
+    """Show the head in its own colours again, with all its shape keys"""
+    bl_idname = 'facewright.hide_crossings'
+    bl_label = 'Hide Crossings'
+
+    def run(self, context):
+        with object_mode(context):
+            api.hide_crossings(context)
 
 
 class FACEWRIGHT_OT_fix_cavities(HeadOperator):
@@ -74,4 +85,4 @@ class FACEWRIGHT_OT_build_tetrahedra(HeadOperator):
         return [f'{thing.name}: {count:,} tetrahedra.'] + ([f'Turned inside out in {worst}: {turned[worst]:.2f} %, the most of all shapes.'] if worst else [])
 
 
-CLASSES = (FACEWRIGHT_OT_check_intersections, FACEWRIGHT_OT_show_crossings, FACEWRIGHT_OT_fix_cavities, FACEWRIGHT_OT_build_tetrahedra)
+CLASSES = (FACEWRIGHT_OT_check_intersections, FACEWRIGHT_OT_show_crossings, FACEWRIGHT_OT_hide_crossings, FACEWRIGHT_OT_fix_cavities, FACEWRIGHT_OT_build_tetrahedra)

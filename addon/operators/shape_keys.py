@@ -7,7 +7,7 @@ from .. import api, jobs
 from ..properties import NAMING_ITEMS, ONTO_ITEMS
 from ..scene import fit_colours
 from ..scene.markers import PLACES
-from .base import JobOperator, Operator
+from .base import JobOperator, Operator, object_mode
 
 PANEL = 'Not given: as in the panel'
 
@@ -98,7 +98,8 @@ class FACEWRIGHT_OT_add_marker(Operator):
                        default='nose_tip')
 
     def run(self, context):
-        api.add_marker(context, self.name)
+        with object_mode(context):
+            api.add_marker(context, self.name)
 
 
 class FACEWRIGHT_OT_remove_markers(Operator):

@@ -123,7 +123,7 @@ class FACEWRIGHT_PT_shape_keys_cavities(SubPanel, bpy.types.Panel):
                 text(context, layout, ', '.join(f'{kind}: {n}' for kind, n in zip(crossings.KINDS, found) if n))
             row = layout.row(align=True)
             row.operator('facewright.show_crossings', icon='HIDE_OFF')
-            row.prop(chosen[0], 'show_only_shape_key', text='', icon='PINNED' if chosen[0].show_only_shape_key else 'UNPINNED')
+            row.operator('facewright.hide_crossings', text='', icon='X')
         column = idle_column(layout, bool(chosen))
         column.operator('facewright.fix_cavities', icon='MOD_CLOTH')
         row = column.row(align=True)

@@ -72,3 +72,14 @@ def show(thing: bpy.types.Object, name: str) -> int:
     thing.show_only_shape_key = True
     mesh.update()
     return int(marked.sum())
+
+
+def hide(thing: bpy.types.Object) -> None:
+    """Give the mesh its own colours back and all its shape keys; counts and the vertex group stay."""
+    colours = thing.data.color_attributes
+    if COLOURS in colours:
+        colours.remove(colours[COLOURS])
+    if 'Albedo' in colours:
+        colours.active_color = colours['Albedo']
+    thing.show_only_shape_key = False
+    thing.data.update()

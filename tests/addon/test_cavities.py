@@ -45,6 +45,8 @@ def test_checking_counts_marks_and_shows_the_worst(head, worker):
     assert head.data.color_attributes.active_color.name == 'Crossing Colours'
     bpy.ops.facewright.show_crossings(key='mouthSmileLeft')
     assert not [v for v in head.data.vertices if v.select] and head.active_shape_key.name == 'mouthSmileLeft'
+    bpy.ops.facewright.hide_crossings()
+    assert head.data.color_attributes.active_color.name == 'Albedo' and 'Crossing Colours' not in head.data.color_attributes and not head.show_only_shape_key
 
 
 def test_counts_before_and_after_combinations_and_the_pose(head, worker, monkeypatch):

@@ -435,6 +435,15 @@ def test_markers_are_found_dragged_added_and_used(worker):
     assert markers.COLLECTION not in bpy.data.collections and len(bpy.data.objects) == 2
 
 
+@pytest.mark.parametrize('mode', ['EDIT', 'SCULPT'])
+def test_a_marker_added_in_another_mode_is_ready_to_be_dragged(worker, mode):
+    head = add_mesh()
+    select(head)
+    bpy.ops.object.mode_set(mode=mode)
+    bpy.ops.facewright.add_marker(name='chin')
+    assert bpy.context.object.name == 'chin' and bpy.context.mode == 'OBJECT' and head.mode == 'OBJECT'
+
+
 def test_the_markers_are_the_engine_s():
     from facewright.engine.fit.scan_landmarks import MARKERS
     assert {name for name, _ in markers.PLACES} <= set(MARKERS)
