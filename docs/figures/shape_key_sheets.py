@@ -1,7 +1,8 @@
 """Contact sheets of the 53 shapes of heads that shape keys were generated for: to be looked at.
 
-    python docs/figures/shape_key_sheets.py OUT_DIR MESH [MESH ...] [--model PATH|builtin] [--onto mesh|model] [--no-settle]
+    python docs/figures/shape_key_sheets.py OUT_DIR MESH [MESH ...] [--model PATH|builtin] [--onto mesh|model] [--no-settle] [--close]
 
+--close: several larger sheets a head, of mouth and eyes near by. Heads in the model's topology are painted, so that teeth and eyes are told from skin.
 MESH may also be `builtin` (the built-in head itself) or `foreign` (a copy of it in another topology, turned, in metres).
 """
 from __future__ import annotations
@@ -24,6 +25,7 @@ sys.path.insert(0, str(ROOT / 'tests'))
 from foreign_head import foreign_copy  # noqa: E402
 from facewright.engine.face_model import load_model  # noqa: E402
 from facewright.engine.face_model.landmarks import model_landmarks  # noqa: E402
+from facewright.engine.face_model.paint import albedo, visible_faces  # noqa: E402
 from facewright.engine.mesh.user_mesh import UserMesh, read_mesh  # noqa: E402
 from facewright.engine.render.preview import contact_sheet, render_head  # noqa: E402
 from facewright.engine.shape_keys import generate  # noqa: E402
@@ -31,17 +33,23 @@ from facewright.engine.shape_keys import generate  # noqa: E402
 UPPER = ('brow', 'eye', 'cheekSquint')
 
 
-def sheet(rig, size: tuple[int, int] = (240, 190)) -> np.ndarray:
-    """Every shape of any rig in full from the front and half side; mouthClose with the jaw open, as it is meant."""
-    tiles, labels = [], []
+CLOSE = 18   # shapes a sheet
+
+
+def sheets(rig, model, close: bool) -> list[np.ndarray]:
+    """The neutral and every shape of any rig in full from the front and half side; mouthClose with the jaw open, as it is meant."""
+    size, width, columns = ((360, 300), 10., 8) if close else ((240, 190), 14., 12)
+    own = len(rig.neutral) == model.vertex_count
+    faces, colours = (model.faces[visible_faces(model)], albedo(model)) if own else (rig.faces, None)
     jaw = rig.expressions[rig.names.index('jawOpen')]
-    for name, offsets in zip(rig.names, rig.expressions):
+    pairs = []
+    for name, offsets in [('neutral', 0), *zip(rig.names, rig.expressions)]:
         vertices = rig.neutral + offsets + (jaw if name == 'mouthClose' else 0)
         centre = np.array((0, 2.6, 6.) if name.startswith(UPPER) else (0, -3.6, 6.))
-        for yaw in (0, -40 if name.endswith('_L') else 40):
-            tiles.append(render_head(vertices, rig.faces, yaw=yaw, size=size, focal=size[0] * 60 / 14., look_at=centre))
-        labels += [name, '']
-    return contact_sheet(tiles, 12, labels)
+        pairs.append(([render_head(vertices, faces, colours, yaw=yaw, size=size, focal=size[0] * 60 / width, look_at=centre)
+                       for yaw in (0, -40 if name.endswith('_L') else 40)], [name, '']))
+    parts = [pairs[k:k + CLOSE] for k in range(0, len(pairs), CLOSE)] if close else [pairs]
+    return [contact_sheet([t for tiles, _ in part for t in tiles], columns, [n for _, names in part for n in names]) for part in parts]
 
 
 def main() -> None:
@@ -50,6 +58,7 @@ def main() -> None:
     ask.add_argument('meshes', nargs='+')
     ask.add_argument('--model', default='builtin')
     ask.add_argument('--onto', default='mesh', choices=('mesh', 'model'))
+    ask.add_argument('--close', action='store_true')
     ask.add_argument('--no-settle', dest='settle', action='store_false')
     options = ask.parse_args()
     model = load_model(options.model)
@@ -61,9 +70,9 @@ def main() -> None:
         else:
             mesh = foreign_copy(load_model('builtin')) if source == 'foreign' else read_mesh(source)
         made = generate(model, lambda: model_landmarks(model), mesh, options.onto, settle=options.settle)
-        picture = sheet(made.rig)
-        path = options.out / f'{Path(source).stem}-{model.name}-{options.onto}.jpg'
-        cv2.imwrite(str(path), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+        for k, picture in enumerate(sheets(made.rig, model, options.close)):
+            path = options.out / f'{Path(source).stem}-{model.name}-{options.onto}{f"-{k}" if options.close else ""}.jpg'
+            cv2.imwrite(str(path), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
         print(path, {k: v for k, v in made.numbers.items() if k != 'contacts'}, flush=True)
 
 

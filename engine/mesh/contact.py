@@ -57,7 +57,7 @@ class ContactOptions:
     ridge: float = .005         # weight of a shape's correction where the shape moves .3 cm or more
     spread: float = .4          # membrane against the wanted corrections
     lid_spread: float = 3.      # the same on lids, which are thin
-    through: float = 1.         # the same from one side of a lid to the other, which must go together
+    through: float = .2         # the same from one side of a lid to the other, which must go together
 
 
 @wp.kernel
