@@ -29,6 +29,7 @@ def launch(kernel: wp.Kernel, dim: tuple[int, int], *inputs, rows: int | None = 
     Without rows its last dimension is cut: thread (b, k) is (b, first + k) of the whole. With rows every part runs all of dim, for the
     rows first to last − 1 of the picture alone. No two parts may write to the same place. On CUDA there is one part.
     """
+    wp.init()
     device = next(value.device for value in inputs if isinstance(value, torch.Tensor))
     arrays = [wp.from_torch(value.detach(), dtype=argument.type.dtype, requires_grad=False, return_ctype=True) if isinstance(value, torch.Tensor) else value
               for value, argument in zip(inputs, kernel.adj.args[1:], strict=True)]
