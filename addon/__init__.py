@@ -6,9 +6,9 @@ import atexit
 import bpy
 
 from . import jobs, panels, preferences, properties
-from .operators import cavities, footage, head, performance, reconstruct, shape_keys, shape_tools
+from .operators import appearance, cavities, footage, head, performance, reconstruct, shape_keys, shape_tools
 
-OPERATORS = {'Head': head, 'Footage': footage, 'Reconstruct': reconstruct, 'Performance': performance, 'Shape keys': shape_keys, 'Cavities': cavities, 'Editing shape keys': shape_tools}
+OPERATORS = {'Head': head, 'Footage': footage, 'Reconstruct': reconstruct, 'Overlay and texture': appearance, 'Performance': performance, 'Shape keys': shape_keys, 'Cavities': cavities, 'Editing shape keys': shape_tools}
 CLASSES = (*properties.CLASSES, *preferences.CLASSES, *(cls for module in OPERATORS.values() for cls in module.CLASSES), *panels.CLASSES)
 
 

@@ -6,8 +6,9 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatPrope
 
 NAMING_ITEMS = (('ICT', 'ICT', 'ICT-FaceKit\'s 53 names, such as mouthSmile_L'),
                 ('ARKIT', 'ARKit', 'Apple\'s names, such as mouthSmileLeft; the two halves of browInnerUp and of cheekPuff become one shape each'))
-QUALITY_ITEMS = (('draft', 'Draft', 'One look at each frame: the fastest'),
-                 ('final', 'Final', 'Looks at each frame twice and fits the head to more frames: slower, steadier'))
+QUALITY_ITEMS = (('DRAFT', 'Draft', 'From the face\'s landmarks alone: the fastest'),
+                 ('STANDARD', 'Standard', 'The parts of the face and the picture itself too: lids, lips and brows lie where the frame shows them; with a texture. Takes longer'))
+SHOW_ITEMS = (('MESH', 'Mesh', 'The head, shaded'), ('PARTS', 'Parts', 'The outlines of the parts of its face, with how well each fits'))
 MODEL_ITEMS = (('BUILTIN', 'Built-in', 'The head that comes with Facewright: light, clean, needs no download'),
                ('FILE', 'ICT-FaceKit', 'The USC ICT face model (26,719 vertices) from its folder, its archive, or a download'))
 KIND_ITEMS = (('VIDEO', 'Video', 'A video file', 'FILE_MOVIE', 0), ('SEQUENCE', 'Image Sequence', 'Numbered images in one folder', 'RENDERLAYERS', 1),
@@ -38,6 +39,8 @@ class FootageView(bpy.types.PropertyGroup):
     end: FloatProperty(name='Out', description='Last second of the clip to use. 0: to the end', default=0, min=0, precision=2, unit='TIME_ABSOLUTE')
     fps: FloatProperty(name='Frame Rate', description='Frames a second at which the images were taken', default=24, min=0.1, max=1000, soft_min=1, soft_max=120, precision=3)
     cameras: StringProperty(name='Cameras', description='Which of the capture\'s cameras to use: their names, separated by commas. Empty: all')
+    masks: StringProperty(name='Masks', description='Folder of your own part masks for Standard quality, painted or from a face parser: one label image a frame (of a capture: one folder a camera). Empty: found in the picture',
+                          subtype='DIR_PATH')
 
 
 class ShapeSettings(bpy.types.PropertyGroup):

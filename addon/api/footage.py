@@ -13,13 +13,13 @@ IMAGES = frozenset('.png .jpg .jpeg .tif .tiff .bmp .webp .exr .tga'.split())
 
 
 def add_footage(scene: bpy.types.Scene, path: str, name: str = '', kind: str = 'AUTO', lens: float = 0, offset: float = 0, start: float = 0, end: float = 0,
-                fps: float = 24, cameras: str = ''):
+                fps: float = 24, cameras: str = '', masks: str = ''):
     """Add a view to a scene's footage; returns it. Parameters as FootageView's."""
     path = checked_path(path, 'footage')
     view = scene.facewright.views.add()
     view.filepath, view.kind = path, kind_of(Path(path)) if kind == 'AUTO' else kind
     view.label = name or (Path(path).parent.name if view.kind == 'CAPTURE' else Path(path).stem)
-    view.lens, view.offset, view.start, view.end, view.fps, view.cameras = lens, offset, start, end, fps, cameras
+    view.lens, view.offset, view.start, view.end, view.fps, view.cameras, view.masks = lens, offset, start, end, fps, cameras, masks
     scene.facewright.active_view = len(scene.facewright.views) - 1
     return view
 

@@ -6,22 +6,24 @@ from pathlib import Path
 import bpy
 
 from ...engine.errors import FacewrightError
-from .. import models
+from .. import kept, models
 from ..scene import cameras, results
 from .head import find_model
 from .shared import checked_path, select
 
 
-def reconstruction(scene: bpy.types.Scene, quality: str = 'draft', neutral_frame: int = -1, smooth: float = 0.5, output: str = '') -> dict:
-    """The task 'reconstruct''s arguments for a scene's face model and footage. output '': into the job's folder."""
+def reconstruction(scene: bpy.types.Scene, quality: str = 'DRAFT', neutral_frame: int = -1, smooth: float = 0.5, output: str = '') -> dict:
+    """The task 'reconstruct''s arguments for a scene's face model and footage. quality 'DRAFT' or 'STANDARD'; output '': into the job's folder."""
     settings = scene.facewright
     if not settings.views:
         raise FacewrightError('There is no footage yet: add a video, an image sequence or a photo in the Footage panel.')
     source = models.source_of(settings)
     if source != models.BUILTIN:
         source = checked_path(source, 'face model')
+    masks = [_masks(view) for view in settings.views]
     return {'sources': [_source(view) for view in settings.views], 'views': _chosen(settings.views),
-            'out': bpy.path.abspath(output) if output else '{job}/out', 'model': source, 'quality': quality, 'neutral_frame': None if neutral_frame < 0 else neutral_frame, 'smooth': smooth}
+            'out': bpy.path.abspath(output) if output else '{job}/out', 'model': source, 'quality': quality.lower(), 'neutral_frame': None if neutral_frame < 0 else neutral_frame, 'smooth': smooth} \
+        | ({'masks': masks} if any(masks) else {})
 
 
 def _source(view) -> dict:
@@ -32,6 +34,13 @@ def _source(view) -> dict:
     if view.kind == 'SEQUENCE':
         known['fps'] = view.fps
     return {k: v for k, v in known.items() if v is not None}
+
+
+def _masks(view) -> str | None:
+    """A view's own masks: a folder, a pattern with *, or a file."""
+    if '*' not in Path(view.masks).name:
+        return checked_path(view.masks, f'folder of masks for the view {view.label}') if view.masks else None
+    return str(Path(checked_path(str(Path(view.masks).parent), f'folder of masks for the view {view.label}')) / Path(view.masks).name)
 
 
 def _chosen(views) -> list[str]:
@@ -51,9 +60,18 @@ def model_of_result(scene: bpy.types.Scene, folder: str | Path) -> str:
 
 
 def apply_result(context: bpy.types.Context, folder: str | Path, naming: str = 'ICT', sound: bool = True, start: int = 1) -> bpy.types.Object:
-    """Bring a reconstruction's folder into the scene as a new collection; returns the head, which is selected."""
+    """Bring a reconstruction's folder into the scene as a new collection; returns the head, which is selected.
+
+    What later steps need of the folder is kept in the add-on's cache.
+    """
     model = find_model(model_of_result(context.scene, folder))
-    head = results.apply_result(context.scene, Path(folder), model, naming, sound, start)
+    home = kept.keep(Path(folder))
+    try:
+        head = results.apply_result(context.scene, Path(folder), model, naming, sound, start)
+    except Exception:
+        kept.drop(home)
+        raise
+    head[results.FOLDER] = str(home)
     context.scene.facewright.result = head
     select(context, head)
     return head

@@ -46,6 +46,7 @@ class FACEWRIGHT_PT_footage(Panel, bpy.types.Panel):
             column.prop(view, 'cameras')
         if view.kind == 'SEQUENCE':
             column.prop(view, 'fps')
+        column.prop(view, 'masks')
         if view.kind != 'PHOTO':
             column.prop(view, 'offset')
             pair = column.column(align=True)

@@ -69,10 +69,14 @@ def paint(mesh: bpy.types.Mesh, colours: np.ndarray) -> None:
     layer.data.foreach_set('color_srgb', np.concatenate([colours, np.ones((len(colours), 1))], 1).astype(np.float32).ravel())
 
 
+def kind_of(material: str) -> str:
+    """Which of SURFACES a material's name means."""
+    return next((k for k in SURFACES if k in material.lower()), 'skin')
+
+
 def surface_material(name: str) -> bpy.types.Material:
     """A new Principled material for one of a face model's surfaces; opaque ones take their colour from the mesh's 'Albedo'."""
-    kind = next((k for k in SURFACES if k in name.lower()), 'skin')
-    colour, roughness, subsurface, alpha = SURFACES[kind]
+    colour, roughness, subsurface, alpha = SURFACES[kind_of(name)]
     material = bpy.data.materials.new(name)
     if material.node_tree is None:  # 4.2; later ones always have one
         material.use_nodes = True

@@ -12,10 +12,12 @@ from ...engine.errors import FacewrightError
 from ...engine.face_model.model import FaceModel
 from ...engine.performance import read_performance
 from ...engine.rig import read_rig
-from . import actions, cameras, heads, units
+from . import actions, appearance, cameras, heads, units
 
 ERROR = 'facewright_error'  # custom properties of the head: % of the outer-eye distance a frame, −1 where the face was not seen
 MEAN, FRAMES = 'facewright_mean_error', 'facewright_frames'  # … the mean; the scene frame of each sample
+
+FOLDER = 'facewright_folder'  # … where the files of its reconstruction are
 
 
 def read_report(folder: Path) -> dict:
@@ -37,7 +39,13 @@ def apply_result(scene: bpy.types.Scene, folder: Path, model: FaceModel, naming:
     if len(rig.neutral) != model.vertex_count or not views:
         raise FacewrightError(f'The result in {folder} was made with another face model: choose that one, or reconstruct again.')
     with _all_or_nothing(scene):
-        return _build(scene, report, rig, performance, views, model, naming, sound, start)
+        head = _build(scene, report, rig, performance, views, model, naming, sound, start)
+        if (folder / 'parts.npz').exists():
+            appearance.add_parts(head, folder / 'parts.npz')
+        if (folder / 'albedo.png').exists():
+            appearance.apply_albedo(head, folder / 'albedo.png')
+        head[FOLDER] = str(folder.resolve())
+        return head
 
 
 @contextlib.contextmanager

@@ -129,7 +129,8 @@ def make_result(folder: Path, model: FaceModel, model_path: str, frames: int = 2
     cameras = [{'name': n, 'video': str(clip), 'fps': fps, 'width': size[0], 'height': size[1], 'K': K, 'R': np.asarray(R).tolist(), 't': np.asarray(t).tolist(),
                 'time': times.tolist()} for n, R, t in listed]
     per_frame = [1 + .1 * i for i in range(frames)]
-    per_frame[3] = None
+    if frames > 3:
+        per_frame[3] = None
     report = {'version': '0.1.0', 'model': model_path, 'quality': 'draft', 'seconds': {}, 'error': {'mean_percent': 1.5, 'mean_px': 1., 'per_frame': per_frame},
               'views': [{'name': n, 'path': str(clip), 'kind': kind, 'size': list(size), 'fps': fps, 'frames': frames, 'tracked': frames - 1, 'first': first,
                          'rotation': flag, 'focal_px': focal, 'sound': sound} for n, _, _ in listed]}

@@ -50,6 +50,24 @@ elif task == 'reconstruct':
     shutil.copytree(os.environ['FAKE_RESULT'], arguments['out'], dirs_exist_ok=True)
     (Path(os.environ['FAKE_RESULT']).parent / 'arguments.json').write_text(json.dumps(arguments))
     send(result=json.loads((Path(arguments['out']) / 'report.json').read_text(encoding='utf-8')))
+elif task in ('bake_albedo', 'preview_overlay'):
+    if os.environ.get('FAKE_FAIL'):
+        send(error='The footage has gone: put it back.', log=str(folder / 'log.txt'))
+        sys.exit(1)
+    sys.path.insert(0, str(Path(__file__).parent))
+    import numpy as np
+    from pictures import write_png
+    out = Path(arguments['out'])
+    out.mkdir()
+    if task == 'bake_albedo':
+        write_png(out / 'albedo.png', np.full((arguments['size'], arguments['size'], 3), 120, np.uint8))
+        send(result={'out': str(out)})
+    else:
+        views = [c['name'] for c in json.loads((Path(arguments['result']) / 'cameras.json').read_text(encoding='utf-8'))['cameras']]
+        for name in views:
+            write_png(out / f'{name}.png', np.full((48, 64, 3), 120, np.uint8))
+        send(result={'out': str(out), 'pictures': [{'view': name, 'frame': arguments['frames'][0], 'file': f'{name}.png'} for name in views],
+                     'parts': {'nose': 91.2, 'upper_lip': 73.6, 'left_brow': None}})
 elif task in ('import_model', 'download_model'):
     send(error=f'no {task} here', log=str(folder / 'log.txt'))
 elif task in ('scan_landmarks', 'wrap', 'shape_keys', 'tetrahedra', 'fix_cavities', 'check_intersections'):

@@ -142,10 +142,10 @@ def test_the_operator_does_what_python_does(result, fake_worker, monkeypatch, mo
     scene.facewright.model, scene.facewright.model_path = 'FILE', model_path
     assert bpy.ops.facewright.add_footage(filepath=str(clip), lens=26, offset=.25, start=1, end=3) == {'FINISHED'}
     scene.facewright.neutral_frame = 4
-    assert bpy.ops.facewright.reconstruct(quality='final') == {'FINISHED'}
+    assert bpy.ops.facewright.reconstruct(quality='STANDARD') == {'FINISHED'}
     given = json.loads((folder.parent / 'arguments.json').read_text())
     assert given['sources'] == [{'path': str(clip), 'name': 'clip ö', 'kind': 'video', 'lens_mm': 26, 'offset': .25, 'start': 1, 'end': 3}]
-    assert (given['quality'], given['neutral_frame'], given['smooth'], given['model']) == ('final', 4, .5, model_path)
+    assert (given['quality'], given['neutral_frame'], given['smooth'], given['model']) == ('standard', 4, .5, model_path)
     by_operator = bpy.context.object
     by_python = api.apply_result(bpy.context, folder)
     assert by_operator != by_python

@@ -1,0 +1,82 @@
+"""What the camera saw of a reconstructed head: the overlay over its footage, the albedo texture."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ...engine.errors import FacewrightError
+from ..scene import appearance, cameras, results
+
+
+def reconstructed(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The active object where it is a reconstructed head, else the scene's last one, if there is any."""
+    found = (o for o in (context.object, context.scene.facewright.result) if o is not None and results.FOLDER in o and o.name in context.scene.objects)
+    return next(found, None)
+
+
+def _chosen(context: bpy.types.Context) -> bpy.types.Object:
+    head = reconstructed(context)
+    if head is None:
+        raise FacewrightError('There is no reconstruction in this scene yet: press Reconstruct first.')
+    return head
+
+
+def result_folder(head: bpy.types.Object) -> str:
+    """Where the files of a head's reconstruction are kept."""
+    folder = Path(head[results.FOLDER])
+    if not (folder / 'rig.npz').exists():
+        raise FacewrightError(f'The files of {head.name}\'s reconstruction are not on this computer any more ({folder}): reconstruct again, or import its result folder.')
+    return str(folder)
+
+
+def overlay_job(context: bpy.types.Context, show: str = 'MESH') -> tuple[str, dict]:
+    """(head's name, the task 'preview_overlay''s arguments) for the scene's current frame. show 'MESH' or 'PARTS'."""
+    head = _chosen(context)
+    frames = np.array(head.get(results.FRAMES, (0,)))
+    return head.name, {'result': result_folder(head), 'out': '{job}/out', 'show': show.lower(), 'frames': [int(np.abs(frames - context.scene.frame_current_final).argmin())]}
+
+
+def apply_overlay(context: bpy.types.Context, name: str, out: str | Path, result: dict, show: str = 'MESH') -> list[bpy.types.Image]:
+    """Bring the overlay's pictures in as images, one a view, the scene camera's first; open Image Editors show that one."""
+    head = _still_there(name)
+    pictures = {p['view']: Path(out) / p['file'] for p in result.get('pictures', ())}
+    if not pictures:
+        raise FacewrightError('The overlay has no picture: go to a frame in which the face was seen.')
+    frames = np.array(head.get(results.FRAMES, (context.scene.frame_current,)))
+    index = min(int(result['pictures'][0]['frame']), len(frames) - 1)
+    made = appearance.add_overlays(head, pictures, result.get('parts') or {}, show, round(frames[index]))
+    camera = context.scene.camera
+    front = next((v for v in made if camera is not None and cameras.MARK in camera and camera.data.name.split('.')[0] == v), next(iter(made)))
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == 'IMAGE_EDITOR' and window.scene == context.scene:
+                area.spaces.active.image = made[front]
+    return [made[front], *(i for v, i in made.items() if v != front)]
+
+
+def bake_job(context: bpy.types.Context, size: int = 1024) -> tuple[str, dict]:
+    """(head's name, the task 'bake_albedo''s arguments). size: the texture's side in pixels."""
+    head = _chosen(context)
+    return head.name, {'result': result_folder(head), 'out': '{job}/out', 'size': size}
+
+
+def apply_albedo(name: str, out: str | Path) -> bpy.types.Image:
+    """Put a baked albedo.png into a head's skin materials."""
+    return appearance.apply_albedo(_still_there(name), Path(out) / 'albedo.png')
+
+
+def part_errors_in_words(head: bpy.types.Object) -> list[str]:
+    """What the last overlay measured: a heading, then a line a part; [] where nothing was."""
+    found = appearance.part_errors(head)
+    if found is None or not found[1]:
+        return []
+    return [f'Overlap with the footage\'s parts, frame {found[0]}:', *(f'{name.replace("_", " ")}: {value:.0f} %' for name, value in found[1].items())]
+
+
+def _still_there(name: str) -> bpy.types.Object:
+    head = bpy.data.objects.get(name)
+    if head is None:
+        raise FacewrightError(f'The head {name} was removed meanwhile: nothing was changed.')
+    return head

@@ -1,0 +1,46 @@
+"""Reconstruct panel, Overlay and Texture: the head over its footage, the texture from it."""
+from __future__ import annotations
+
+from bpy.props import EnumProperty, IntProperty
+
+from .. import api, jobs
+from ..properties import SHOW_ITEMS
+from .base import JobOperator, redraw
+
+
+class FACEWRIGHT_OT_preview_overlay(JobOperator):
+    """Draw the reconstructed head over its footage at the current frame, as found (not as edited since), into an image; with how well each part of the face fits"""
+    bl_idname = 'facewright.preview_overlay'
+    bl_label = 'Overlay'
+    bl_options = {'UNDO'}
+
+    show: EnumProperty(name='Show', description='What is drawn over the footage', items=SHOW_ITEMS, default='MESH')
+
+    def begin(self, context):
+        self.head, arguments = api.overlay_job(context, self.show)
+        return jobs.start('preview_overlay', arguments, 'Overlay')
+
+    def finish(self, context, result):
+        first, *others = api.apply_overlay(context, self.head, self.job.arguments['out'], result, self.show)
+        redraw(context)
+        self.report({'INFO'}, f'The image {first.name}' + (f', with {len(others)} of the other views,' if others else '') + ' can be chosen in an Image Editor.')
+
+
+class FACEWRIGHT_OT_bake_albedo(JobOperator):
+    """Make a texture of the skin's own colour, without the light, from the footage and put it into the head's material"""
+    bl_idname = 'facewright.bake_albedo'
+    bl_label = 'Bake Albedo'
+    bl_options = {'UNDO'}
+
+    size: IntProperty(name='Size', description='The texture\'s width and height in pixels', default=1024, min=64, max=8192)
+
+    def begin(self, context):
+        self.head, arguments = api.bake_job(context, self.size)
+        return jobs.start('bake_albedo', arguments, 'Albedo texture')
+
+    def finish(self, context, result):
+        image = api.apply_albedo(self.head, self.job.arguments['out'])
+        self.report({'INFO'}, f'{image.name} ({image.size[0]}×{image.size[1]}) is in the skin\'s material.')
+
+
+CLASSES = (FACEWRIGHT_OT_preview_overlay, FACEWRIGHT_OT_bake_albedo)
