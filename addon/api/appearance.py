@@ -38,15 +38,15 @@ def overlay_job(context: bpy.types.Context, show: str = 'MESH') -> tuple[str, di
     return head.name, {'result': result_folder(head), 'out': '{job}/out', 'show': show.lower(), 'frames': [int(np.abs(frames - context.scene.frame_current_final).argmin())]}
 
 
-def apply_overlay(context: bpy.types.Context, name: str, out: str | Path, result: dict, show: str = 'MESH') -> list[bpy.types.Image]:
-    """Bring the overlay's pictures in as images, one a view, the scene camera's first; open Image Editors show that one."""
+def apply_overlay(context: bpy.types.Context, name: str, out: str | Path, result: dict) -> list[bpy.types.Image]:
+    """Bring the pictures of the task 'preview_overlay' in as images, one a view, the scene camera's first; open Image Editors show that one."""
     head = _still_there(name)
-    pictures = {p['view']: Path(out) / p['file'] for p in result.get('pictures', ())}
-    if not pictures:
-        raise FacewrightError('The overlay has no picture: go to a frame in which the face was seen.')
-    frames = np.array(head.get(results.FRAMES, (context.scene.frame_current,)))
-    index = min(int(result['pictures'][0]['frame']), len(frames) - 1)
-    made = appearance.add_overlays(head, pictures, result.get('parts') or {}, show, round(frames[index]))
+    drawn = {row['view']: row for row in result['frames']}
+    if not drawn:
+        raise FacewrightError('No view has a picture of this frame: go to one within the footage.')
+    frames = head.get(results.FRAMES, (context.scene.frame_current,))
+    frame = round(frames[min(next(iter(drawn.values()))['frame'], len(frames) - 1)])
+    made = appearance.add_overlays(head, {view: Path(out) / row['picture'] for view, row in drawn.items()}, result['iou'], frame)
     camera = context.scene.camera
     front = next((v for v in made if camera is not None and cameras.MARK in camera and camera.data.name.split('.')[0] == v), next(iter(made)))
     for window in context.window_manager.windows:
@@ -63,16 +63,16 @@ def bake_job(context: bpy.types.Context, size: int = 1024) -> tuple[str, dict]:
 
 
 def apply_albedo(name: str, out: str | Path) -> bpy.types.Image:
-    """Put a baked albedo.png into a head's skin materials."""
-    return appearance.apply_albedo(_still_there(name), Path(out) / 'albedo.png')
+    """Put what the task 'bake_albedo' left in a folder into a head's materials; returns the texture."""
+    return appearance.apply_albedo(_still_there(name), Path(out))
 
 
-def part_errors_in_words(head: bpy.types.Object) -> list[str]:
+def overlaps_in_words(head: bpy.types.Object) -> list[str]:
     """What the last overlay measured: a heading, then a line a part; [] where nothing was."""
-    found = appearance.part_errors(head)
+    found = appearance.part_overlaps(head)
     if found is None or not found[1]:
         return []
-    return [f'Overlap with the footage\'s parts, frame {found[0]}:', *(f'{name.replace("_", " ")}: {value:.0f} %' for name, value in found[1].items())]
+    return [f'Overlap with the picture\'s parts, frame {found[0]}:', *(f'{name.replace("_", " ")}: {100 * value:.0f} %' for name, value in found[1].items())]
 
 
 def _still_there(name: str) -> bpy.types.Object:

@@ -21,7 +21,7 @@ class FACEWRIGHT_OT_preview_overlay(JobOperator):
         return jobs.start('preview_overlay', arguments, 'Overlay')
 
     def finish(self, context, result):
-        first, *others = api.apply_overlay(context, self.head, self.job.arguments['out'], result, self.show)
+        first, *others = api.apply_overlay(context, self.head, self.job.arguments['out'], result)
         redraw(context)
         self.report({'INFO'}, f'The image {first.name}' + (f', with {len(others)} of the other views,' if others else '') + ' can be chosen in an Image Editor.')
 

@@ -14,11 +14,12 @@ class FACEWRIGHT_PT_appearance(Panel, bpy.types.Panel):
     bl_label = 'Overlay and Texture'
     bl_parent_id = 'FACEWRIGHT_PT_reconstruct'
 
+    @classmethod
+    def poll(cls, context):
+        return api.reconstructed(context) is not None
+
     def draw(self, context):
         layout, head = self.layout, api.reconstructed(context)
-        if head is None:
-            text(context, layout, 'After a reconstruction: the head drawn over its footage, and the skin\'s texture from it.', 'INFO')
-            return
         row = idle_column(layout).row(align=True)
         row.operator('facewright.preview_overlay', text='Overlay: Mesh', icon='MESH_DATA').show = 'MESH'
         row.operator('facewright.preview_overlay', text='Parts', icon='FACESEL').show = 'PARTS'
@@ -28,7 +29,7 @@ class FACEWRIGHT_PT_appearance(Panel, bpy.types.Panel):
         if shown:
             box = layout.box()
             text(context, box, f'In an Image Editor: {shown[0].name}' + (f' and {len(shown) - 1} more' if len(shown) > 1 else ''), 'IMAGE_DATA')
-            for line in api.part_errors_in_words(head):
+            for line in api.overlaps_in_words(head):
                 box.label(text=line)
 
 

@@ -12,60 +12,62 @@ from . import heads
 
 NODE = 'Facewright Albedo'  # the texture node's name in each material that has one
 OVERLAY = 'facewright_overlay'  # custom property of an overlay's image: the head it shows
-PART_ERRORS = 'facewright_part_errors'  # custom property of a head: {'show', 'frame', part: percent}
+OVERLAPS = 'facewright_parts'  # custom property of a head: scene frame and overlaps (IoU, 0..1) of the last overlay
 
 
-def skin_materials(head: bpy.types.Object) -> list[bpy.types.Material]:
-    """The skin's materials that lie in the UV map's first tile (ICT's back of the head lies in the second, which the texture does not cover)."""
-    mesh = head.data
-    layer = mesh.uv_layers.active
-    if layer is None:
-        return []
-    u = np.empty(2 * len(mesh.loops), np.float32)
-    layer.uv.foreach_get('vector', u)
-    index, total = np.empty(len(mesh.polygons), np.int32), np.empty(len(mesh.polygons), np.int32)
-    mesh.polygons.foreach_get('material_index', index)
-    mesh.polygons.foreach_get('loop_total', total)
-    of_loop = np.repeat(index, total)
-    return [m for i, m in enumerate(mesh.materials) if m is not None and heads.kind_of(m.name) == 'skin' and (of_loop == i).any() and u[::2][of_loop == i].max() <= 1]
-
-
-def apply_albedo(head: bpy.types.Object, path: Path) -> bpy.types.Image:
-    """Put a texture on the head's UVs (sRGB picture, row 0 at v = 1), packed into the .blend, in place of the colour of its skin materials."""
-    materials = skin_materials(head)
-    if not materials:
-        raise FacewrightError(f'{head.name} has no skin material with UVs to put the texture into: reconstruct again, or give it its materials back.')
-    image = load_packed(path, f'{head.name} Albedo')
-    old = {texture_node(m, image) for m in materials} - {None, image}
+def apply_albedo(head: bpy.types.Object, folder: Path) -> bpy.types.Image:
+    """A folder's albedo.png and albedo.npz (engine/tasks/appearance.py): the texture, packed into the .blend, becomes the colour of the materials it
+    covers; the others, back of the head, eyes and mouth, get colours to match."""
+    path = folder / 'albedo.npz'
+    data = read_npz(path, 'list of colours')
+    if 'materials' not in data or 'colours' not in data or data['colours'].ndim != 2 or data['colours'].shape[1] != 3 or not np.isfinite(data['colours']).all():
+        raise FacewrightError(f'{path} is not a readable list of colours: bake the texture again.')
+    covered = [m for m in head.data.materials if m is not None and m.node_tree and m.get(heads.SURFACE, m.name.split('.')[0]) in data['materials'].tolist()]
+    if not covered or not head.data.uv_layers:
+        raise FacewrightError(f'{head.name} has no skin material with UVs to put the texture into: reconstruct again, or give it its materials and UVs back.')
+    image = load_packed(folder / 'albedo.png', f'{head.name} Albedo')
+    old = {put_texture(m, image, head.data.uv_layers[0].name) for m in covered} - {None, image}
     bpy.data.batch_remove([o for o in old if not o.users])
     image.name = f'{head.name} Albedo'
+    if len(data['colours']) == len(head.data.vertices):  # not so where the user has added or removed some
+        heads.paint(head.data, data['colours'])
+        head.data.update()
     return image
 
 
 def load_packed(path: Path, name: str) -> bpy.types.Image:
     """A picture file as a new image that needs the file no more."""
+    image = None
     try:
         image = bpy.data.images.load(str(path))
-    except RuntimeError as error:
-        raise FacewrightError(f'Blender cannot read the picture {path}: run it again.') from error
+        image.pack()
+    except RuntimeError:  # loading what is no picture succeeds, packing it does not
+        pass
+    if image is None or not image.size[0]:
+        if image is not None:
+            bpy.data.images.remove(image)
+        raise FacewrightError(f'Blender cannot read the picture {path}: run it again.')
     image.name = name
-    image.pack()
-    image.filepath_raw = f'//{name}.png'
+    image.filepath_raw = f'//{bpy.path.clean_name(name)}.png'
     return image
 
 
-def texture_node(material: bpy.types.Material, image: bpy.types.Image) -> bpy.types.Image | None:
-    """Wire an image to the material's base colour through the UV map; returns the image that was there before."""
+def put_texture(material: bpy.types.Material, image: bpy.types.Image, uvs: str) -> bpy.types.Image | None:
+    """Wire an image to the material's base colour through the UV map called so; returns the image that was there before."""
     nodes, links = material.node_tree.nodes, material.node_tree.links
     node = nodes.get(NODE)
     if node is None or node.type != 'TEX_IMAGE':
-        node, uv = nodes.new('ShaderNodeTexImage'), nodes.new('ShaderNodeUVMap')
+        node, place = nodes.new('ShaderNodeTexImage'), nodes.new('ShaderNodeUVMap')
         node.name = node.label = NODE
-        node.location, uv.location, uv.uv_map = (-320, 320), (-540, 320), 'UVMap'
-        links.new(uv.outputs['UV'], node.inputs['Vector'])
+        node.location, place.location, place.uv_map = (-320, 320), (-540, 320), uvs
+        links.new(place.outputs['UV'], node.inputs['Vector'])
         shader = next((n for n in nodes if n.type == 'BSDF_PRINCIPLED'), None)
         if shader:
+            nodes_before = [link.from_node for link in shader.inputs['Base Color'].links]
             links.new(node.outputs['Color'], shader.inputs['Base Color'])
+            for other in nodes_before:
+                if other.type == 'VERTEX_COLOR' and other.layer_name == heads.COLOURS and not other.outputs['Color'].links:
+                    nodes.remove(other)
     before, node.image = node.image, image
     nodes.active = node  # what the solid view shows as texture
     return before
@@ -87,8 +89,8 @@ def overlay_images(head: bpy.types.Object) -> list[bpy.types.Image]:
     return [i for i in bpy.data.images if i.get(OVERLAY) == head.name]
 
 
-def add_overlays(head: bpy.types.Object, pictures: dict[str, Path], errors: dict[str, float | None], show: str, frame: int) -> dict[str, bpy.types.Image]:
-    """{view: picture} → packed images, in place of the head's former ones, where those are open too; per-part errors are kept with the head."""
+def add_overlays(head: bpy.types.Object, pictures: dict[str, Path], overlaps: dict[str, float | None], frame: int) -> dict[str, bpy.types.Image]:
+    """{view: picture} → packed images, in place of the head's former ones, where those are open too; the parts' overlaps are kept with the head."""
     before = {i.name: i for i in overlay_images(head)}
     made = {}
     for view, path in pictures.items():
@@ -102,13 +104,13 @@ def add_overlays(head: bpy.types.Object, pictures: dict[str, Path], errors: dict
         image[OVERLAY] = head.name
         made[view] = image
     bpy.data.batch_remove(list(before.values()))
-    head[PART_ERRORS] = {'show': show, 'frame': frame, 'parts': {k: float(v) for k, v in errors.items() if v is not None}}
+    head[OVERLAPS] = {'frame': frame, 'overlaps': {k: float(v) for k, v in overlaps.items() if v is not None}}
     return made
 
 
-def part_errors(head: bpy.types.Object) -> tuple[int, dict[str, float]] | None:
-    """(scene frame, {part: percent}) of the last overlay; None where there was none."""
-    if PART_ERRORS not in head:
+def part_overlaps(head: bpy.types.Object) -> tuple[int, dict[str, float]] | None:
+    """(scene frame, {part: overlap 0..1}) of the last overlay; None where there was none."""
+    if OVERLAPS not in head:
         return None
-    found = head[PART_ERRORS].to_dict()
-    return int(found['frame']), found.get('parts', {})
+    found = head[OVERLAPS].to_dict()
+    return int(found['frame']), found.get('overlaps', {})

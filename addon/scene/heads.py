@@ -15,6 +15,8 @@ SURFACES: dict[str, tuple[tuple[float, float, float], float, float, float]] = {
     'tongue': ((.55, .23, .22), .4, .15, 1.), 'mouth': ((.38, .13, .12), .45, .1, 1.), 'socket': ((.45, .24, .2), .5, .1, 1.),
     'lash': ((.03, .025, .02), .6, 0., .12), 'lacrimal': ((.9, .9, .9), .1, 0., .05), 'blend': ((.8, .6, .55), .3, 0., .1),
     'occlusion': ((.1, .06, .05), .5, 0., .1)}
+COLOURS = 'Albedo'             # the colour attribute that materials without a texture show
+SURFACE = 'facewright_surface'  # custom property of a material: its name in the face model
 
 
 def create_mesh(name: str, vertices: np.ndarray, faces: np.ndarray, face_uvs: np.ndarray | None = None, uvs: np.ndarray | None = None,
@@ -65,19 +67,15 @@ def create_head(name: str, model: FaceModel, neutral: np.ndarray | None = None, 
 
 def paint(mesh: bpy.types.Mesh, colours: np.ndarray) -> None:
     """V×3 sRGB in 0..1 → the mesh's colour attribute 'Albedo', which the materials use and the solid view can show."""
-    layer = mesh.color_attributes.new('Albedo', 'BYTE_COLOR', 'POINT')
+    layer = mesh.color_attributes.get(COLOURS) or mesh.color_attributes.new(COLOURS, 'BYTE_COLOR', 'POINT')
     layer.data.foreach_set('color_srgb', np.concatenate([colours, np.ones((len(colours), 1))], 1).astype(np.float32).ravel())
-
-
-def kind_of(material: str) -> str:
-    """Which of SURFACES a material's name means."""
-    return next((k for k in SURFACES if k in material.lower()), 'skin')
 
 
 def surface_material(name: str) -> bpy.types.Material:
     """A new Principled material for one of a face model's surfaces; opaque ones take their colour from the mesh's 'Albedo'."""
-    colour, roughness, subsurface, alpha = SURFACES[kind_of(name)]
+    colour, roughness, subsurface, alpha = SURFACES[next((k for k in SURFACES if k in name.lower()), 'skin')]
     material = bpy.data.materials.new(name)
+    material[SURFACE] = name
     if material.node_tree is None:  # 4.2; later ones always have one
         material.use_nodes = True
     material.diffuse_color = (*colour, alpha)
@@ -91,6 +89,6 @@ def surface_material(name: str) -> bpy.types.Material:
         shader.inputs['Subsurface Scale'].default_value = 0.01
     if alpha == 1:
         paint = nodes.new('ShaderNodeVertexColor')
-        paint.layer_name, paint.location = 'Albedo', (-220, 250)
+        paint.layer_name, paint.location = COLOURS, (-220, 250)
         links.new(paint.outputs['Color'], shader.inputs['Base Color'])
     return material

@@ -43,7 +43,7 @@ def apply_result(scene: bpy.types.Scene, folder: Path, model: FaceModel, naming:
         if (folder / 'parts.npz').exists():
             appearance.add_parts(head, folder / 'parts.npz')
         if (folder / 'albedo.png').exists():
-            appearance.apply_albedo(head, folder / 'albedo.png')
+            appearance.apply_albedo(head, folder)
         head[FOLDER] = str(folder.resolve())
         return head
 

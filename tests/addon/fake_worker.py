@@ -61,13 +61,14 @@ elif task in ('bake_albedo', 'preview_overlay'):
     out.mkdir()
     if task == 'bake_albedo':
         write_png(out / 'albedo.png', np.full((arguments['size'], arguments['size'], 3), 120, np.uint8))
+        np.savez(out / 'albedo.npz', colours=np.full((738, 3), .25, np.float32), materials=np.array(['Face']))
         send(result={'out': str(out)})
     else:
         views = [c['name'] for c in json.loads((Path(arguments['result']) / 'cameras.json').read_text(encoding='utf-8'))['cameras']]
         for name in views:
             write_png(out / f'{name}.png', np.full((48, 64, 3), 120, np.uint8))
-        send(result={'out': str(out), 'pictures': [{'view': name, 'frame': arguments['frames'][0], 'file': f'{name}.png'} for name in views],
-                     'parts': {'nose': 91.2, 'upper_lip': 73.6, 'left_brow': None}})
+        overlaps = {'nose': .912, 'upper_lip': .736, 'left_brow': None}
+        send(result={'out': str(out), 'iou': overlaps, 'frames': [{'view': name, 'frame': arguments['frames'][0], 'picture': f'{name}.png', 'iou': overlaps} for name in views]})
 elif task in ('import_model', 'download_model'):
     send(error=f'no {task} here', log=str(folder / 'log.txt'))
 elif task in ('scan_landmarks', 'wrap', 'shape_keys', 'tetrahedra', 'fix_cavities', 'check_intersections'):

@@ -21,7 +21,7 @@ def standard(tmp_path, model, model_path):
     folder = tmp_path / 'result ä'
     make_result(folder, model, model_path)
     write_png(folder / 'albedo.png', np.array([[(0, 200, 0)] * 8] + [[(200, 0, 0)] * 8] * 7, np.uint8))
-    (folder / 'light.json').write_text('{}')
+    np.savez(folder / 'albedo.npz', colours=np.full((model.vertex_count, 3), .5, np.float32), materials=np.array(['Face']))
     np.savez(folder / 'parts.npz', labels=(np.arange(model.vertex_count) % 9).astype(np.int8), names=np.array(PARTS))
     return folder
 
@@ -39,6 +39,8 @@ def textures(head) -> dict:
 def test_the_texture_is_in_the_skin_s_material(head, standard, tmp_path):
     found = textures(head)
     assert set(found) == {'Face'}  # not the teeth, not the lashes
+    assert 'VERTEX_COLOR' not in [n.type for n in head.data.materials[0].node_tree.nodes] and 'VERTEX_COLOR' in [n.type for n in head.data.materials[1].node_tree.nodes]
+    assert head.data.color_attributes.keys() == ['Albedo'] and np.allclose(head.data.color_attributes['Albedo'].data[9].color_srgb[:3], .5, atol=.01)
     node = found['Face']
     assert node.image.packed_file and node.image.colorspace_settings.name == 'sRGB'
     colour = node.outputs['Color'].links[0]
@@ -97,6 +99,7 @@ def test_the_overlay_of_the_current_frame(head):
     assert (given['show'], given['frames']) == ('parts', [6]) and given['result'] == head[results.FOLDER]
     image, = appearance.overlay_images(head)
     assert image.packed_file and image.size[:] == (64, 48) and image.name == f'Overlay {head.name}'
+    assert panels.appearance.FACEWRIGHT_PT_appearance.poll(bpy.context)
     words = said(panels.appearance.FACEWRIGHT_PT_appearance)
     assert 'frame 7' in words and 'nose: 91 %' in words and 'upper lip: 74 %' in words and 'left brow' not in words
     scene.frame_set(900)
@@ -120,7 +123,7 @@ def test_without_a_reconstruction_it_says_so(model_path):
     for operator in (bpy.ops.facewright.preview_overlay, bpy.ops.facewright.bake_albedo):
         with pytest.raises(RuntimeError, match='no reconstruction in this scene'):
             operator()
-    assert 'After a reconstruction' in said(panels.appearance.FACEWRIGHT_PT_appearance)
+    assert not panels.appearance.FACEWRIGHT_PT_appearance.poll(bpy.context)
 
 
 def test_without_its_files_it_says_so(head):
@@ -190,3 +193,35 @@ def test_a_photo_is_a_clip_of_one_frame(tmp_path, model, model_path, fake_worker
     bpy.ops.facewright.preview_overlay()
     assert jobs.current.arguments['frames'] == [0]
     assert 'Frame 1: 1.00 %' in said(panels.reconstruct.FACEWRIGHT_PT_reconstruct)
+
+
+@pytest.mark.parametrize('spoil', [{'colours': np.zeros((3, 3))}, {'colours': np.full((9, 3), np.nan), 'materials': np.array(['Face'])}, {'colours': np.zeros((9, 3)), 'materials': np.array(['Fur'])}])
+def test_colours_that_are_none_are_refused(standard, spoil):
+    np.savez(standard / 'albedo.npz', **spoil)
+    with pytest.raises(RuntimeError, match='again'):
+        bpy.ops.facewright.apply_result(directory=str(standard))
+    assert not bpy.data.objects and not bpy.data.images
+
+
+def test_a_texture_that_is_no_picture_is_refused(standard):
+    for content in (b'', b'no picture'):
+        (standard / 'albedo.png').write_bytes(content)
+        with pytest.raises(RuntimeError, match='cannot read the picture'):
+            bpy.ops.facewright.apply_result(directory=str(standard))
+        assert not bpy.data.objects and not bpy.data.images
+
+
+def test_a_head_that_was_edited_takes_the_texture(head):
+    """Materials renamed and in another order, a vertex less: the texture finds its place."""
+    face = head.data.materials[0]
+    face.name, head.name = 'Anna', 'Anna'
+    head.shape_key_clear()
+    bpy.ops.object.mode_set(mode='EDIT')
+    bpy.ops.mesh.select_all(action='DESELECT')
+    bpy.ops.object.mode_set(mode='OBJECT')
+    head.data.vertices[9].select = True
+    bpy.ops.object.mode_set(mode='EDIT')
+    bpy.ops.mesh.delete(type='VERT')
+    assert bpy.ops.facewright.bake_albedo(size=64) == {'FINISHED'}
+    assert face.node_tree.nodes[appearance.NODE].image.name == 'Anna Albedo' and bpy.context.mode == 'EDIT_MESH'
+    assert len(bpy.data.images) == 1

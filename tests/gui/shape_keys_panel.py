@@ -16,7 +16,7 @@ TOOLS = {  # what a button's command holds → keys that must change, where mout
 
 def arrange():
     """Before the tab is first drawn: the Shape Keys panel open with Cavities and Edit, all others closed."""
-    classes = [c for name in ('head', 'footage', 'reconstruct', 'performance', 'shape_keys') for c in addon(f'panels.{name}').CLASSES if '_PT_' in c.__name__]
+    classes = [c for name in ('head', 'footage', 'reconstruct', 'appearance', 'performance', 'shape_keys') for c in addon(f'panels.{name}').CLASSES if '_PT_' in c.__name__]
     for one in reversed(classes):
         bpy.utils.unregister_class(one)
     for one in classes:
