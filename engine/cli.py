@@ -37,6 +37,15 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument('--neutral-frame', type=int, metavar='N', help='number of a used frame (from 0) in which the face is at rest')
     add.add_argument('--smooth', type=share, default=.5, metavar='0..1', help='how much to calm the performance; blinks are kept (default: 0.5)')
 
+    add = verbs.add_parser('bake-albedo', help='a reconstruction → albedo.png on the model\'s UVs, light.json')
+    result_arguments(add, 'that folder')
+    add.add_argument('--size', type=count, default=1024, metavar='PX', help='side of the texture (default: 1024)')
+
+    add = verbs.add_parser('overlay', help='a reconstruction → its footage with the head or its parts drawn over, overlay.json (IoU of each part)')
+    result_arguments(add, 'its folder overlay')
+    add.add_argument('--show', default='mesh', choices=('mesh', 'parts'), help='mesh (default): shaded, half transparent; parts: outlines of the eight parts')
+    add.add_argument('--frames', nargs='+', type=count, metavar='N', help='numbers of used frames, from 0 (default: six spread over the clip)')
+
     add = verbs.add_parser('wrap', help='a scan or sculpt → wrapped.obj (the face model\'s topology on it, in its own space), report.json')
     mesh_arguments(add)
 
@@ -70,6 +79,12 @@ def head_arguments(add: argparse.ArgumentParser) -> None:
     """The face model and where to write to."""
     add.add_argument('--model', default='builtin', metavar='PATH|builtin', help='an ICT-FaceKit folder or archive, or the built-in head (default)')
     add.add_argument('--out', required=True, type=Path, metavar='DIR', help='folder for the results')
+
+
+def result_arguments(add: argparse.ArgumentParser, default: str) -> None:
+    """A reconstruction, and where to write to."""
+    add.add_argument('result', metavar='DIR', help='folder of a reconstruction')
+    add.add_argument('--out', type=Path, metavar='DIR', help=f'folder for the results (default: {default})')
 
 
 def mesh_arguments(add: argparse.ArgumentParser) -> None:
@@ -120,6 +135,8 @@ def arguments_of(options: argparse.Namespace) -> tuple[str, dict]:
         given = {k: str(v) if isinstance(v, Path) else v for k, v in vars(options).items() if k not in ('verb', 'verbose')}
         if options.verb == 'tetrahedra':
             given['head'] = given.pop('rig')
+        if options.verb == 'overlay':
+            return 'preview_overlay', given
         return options.verb.replace('-', '_'), given
     extra = {'lens_mm': options.lens, 'fps': options.rate, 'start': options.start, 'end': options.end}
     extra = {key: value for key, value in extra.items() if value is not None}
@@ -188,6 +205,10 @@ def summary(verb: str, options: argparse.Namespace, result: dict) -> str:
             lines.append(f'{result["combinations_with_crossings"]} of {result["combinations"]} combinations do, {result["crossings_in_combinations"]} pairs of triangles in all')
     if verb == 'fix-cavities':
         lines += [f'{s["name"]}: {s["before"]} crossing pairs before, {s["after"]} after' for s in result['shapes']]
+    if verb == 'bake-albedo':
+        lines.append(f'from {result["pictures"]} pictures; they show {result["seen_percent"]:.0f} % of the texture, and with the light it explains them to {result["residual_percent"]:.1f} %')
+    if verb == 'overlay':
+        lines += [f'{name.replace("_", " ")}: IoU {100 * value:.1f} %' for name, value in result['iou'].items() if value is not None]
     if verb == 'tetrahedra':
         lines.append(f'{result["tetrahedra"]} tetrahedra, at most {max(result["inverted_percent"].values()):.2f} % turned inside out in any shape')
     for view in result.get('views', ()):
@@ -198,7 +219,7 @@ def summary(verb: str, options: argparse.Namespace, result: dict) -> str:
     if error.get('mean_percent') is not None:
         pixels = f' ({error["mean_px"]:.2f} px)' if error.get('mean_px') is not None else ''
         lines.append(f'mean landmark error {error["mean_percent"]:.2f} % of the distance between the eyes\' outer corners{pixels}')
-    return '\n'.join([*lines, f'written to {options.out}'])
+    return '\n'.join([*lines, f'written to {result.get("out", options.out)}'])
 
 
 def main(arguments: list[str] | None = None) -> int:

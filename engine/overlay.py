@@ -1,4 +1,4 @@
-"""The overlay picture: the fitted head drawn over frames of the footage, beside the frames themselves."""
+"""The fitted head drawn over the footage: a sheet of frames beside themselves, or whole frames with the head or its parts."""
 from __future__ import annotations
 
 import cv2
@@ -6,6 +6,7 @@ import numpy as np
 
 from .face_model.model import FaceModel
 from .face_model.paint import visible_faces
+from .face_model.parts import PARTS
 from .fit.tracker import Track
 from .footage import read_frames
 from .footage.footage import View
@@ -14,7 +15,9 @@ from .render.preview import contact_sheet, render_camera
 TILE = 280        # px: side of a tile
 REACH = 2.1       # half a tile, in RMS radii of the face's landmarks
 OPACITY = .72
-CLAY = (.62, .72, .80)
+CLAY, EYE = (.62, .72, .80), (.95, .95, .95)
+HALF = .5         # opacity of the head over a whole frame
+PART_COLOURS = ((0, 0, 0), (255, 235, 170), (255, 160, 0), (60, 220, 60), (0, 150, 255), (60, 255, 220), (150, 110, 255), (255, 60, 60), (255, 90, 220))  # RGB, of PARTS
 
 
 def chosen_frames(count: int, tiles: int) -> np.ndarray:
@@ -28,6 +31,14 @@ def face_only(model: FaceModel) -> np.ndarray:
     for name in ('narrow_face', 'eyeball_L', 'eyeball_R', 'teeth'):
         keep[model.regions[name]] = True
     return model.faces[keep[model.faces[:, 0]] & keep[model.faces[:, 1]] & keep[model.faces[:, 2]] & visible_faces(model)]
+
+
+def clay(model: FaceModel) -> np.ndarray:
+    """V×3 sRGB in 0..1: a head of clay with white eyes and teeth."""
+    colours = np.broadcast_to(np.asarray(CLAY), model.neutral.shape).copy()
+    for name in ('eyeball_L', 'eyeball_R', 'teeth'):
+        colours[model.regions[name]] = EYE
+    return colours
 
 
 def face_window(projected: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, float]:
@@ -44,10 +55,7 @@ def overlay_tiles(model: FaceModel, neutral: np.ndarray, track: Track, view: Vie
     camera = track.cameras[index]
     frames = chosen_frames(len(view.times), tiles)
     faces, out = face_only(model), []
-    colours = np.broadcast_to(np.asarray(CLAY), neutral.shape).copy()
-    for side in 'LR':
-        colours[model.regions[f'eyeball_{side}']] = EYE
-    colours[model.regions['teeth']] = EYE
+    colours = clay(model)
     for frame, picture in zip(frames, read_frames(view, frames)):
         middle, side = face_window(track.projected[index][frame], view.size)
         scale = TILE / side
@@ -68,9 +76,6 @@ def overlay_tiles(model: FaceModel, neutral: np.ndarray, track: Track, view: Vie
     return out
 
 
-EYE = (.95, .95, .95)
-
-
 def overlay(model: FaceModel, neutral: np.ndarray, track: Track, views: tuple[View, ...], tiles: int = 6) -> np.ndarray:
     """H×W×3 uint8 RGB contact sheet over all views."""
     pictures, labels = [], []
@@ -79,3 +84,24 @@ def overlay(model: FaceModel, neutral: np.ndarray, track: Track, views: tuple[Vi
         pictures += made
         labels += [f'{view.name} {t:.2f} s' for t in view.times[chosen_frames(len(view.times), tiles)]]
     return contact_sheet(pictures, tiles, labels)
+
+
+def draw_mesh(model: FaceModel, picture: np.ndarray, points: np.ndarray, focal: float, centre: tuple[float, float]) -> np.ndarray:
+    """H×W×3 uint8 RGB: a whole frame (the same) with the face, shaded and half transparent, over it. points V×3 cm in the camera's space."""
+    head = render_camera(points, face_only(model), clay(model), focal, centre, picture.shape[1::-1], picture, 1)
+    return cv2.addWeighted(head, HALF, picture, 1 - HALF, 0)
+
+
+def draw_parts(picture: np.ndarray, labels: np.ndarray, iou: np.ndarray) -> np.ndarray:
+    """H×W×3 uint8 RGB: a whole frame (the same) with the outlines of the parts seen (H×W labels) and a legend of each part's IoU (8, NaN: not seen)."""
+    out, side = picture.copy(), max(picture.shape[:2])
+    width, scale = max(1, round(side / 640)), max(side / 1600, .33)
+    for k in range(1, len(PARTS)):
+        outlines, _ = cv2.findContours((labels == k).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(out, outlines, -1, PART_COLOURS[k], width, cv2.LINE_AA)
+    line = round(34 * scale)
+    out[:line * len(PARTS), :round(300 * scale)] //= 3
+    for k in range(1, len(PARTS)):
+        said = '-' if np.isnan(iou[k - 1]) else f'{100 * iou[k - 1]:.0f} %'
+        cv2.putText(out, f'{PARTS[k].replace("_", " ")} {said}', (round(8 * scale), line * k), cv2.FONT_HERSHEY_SIMPLEX, .85 * scale, PART_COLOURS[k], max(1, round(1.6 * scale)), cv2.LINE_AA)
+    return out

@@ -1,0 +1,348 @@
+"""What colour the skin is, told apart from the light on it: an albedo texture on the model's UVs and the light of each view.
+
+Each chosen picture is laid onto the head it shows, texel by texel; colour = albedo × light, where light is a matt surface's under low-frequency
+light, nine spherical harmonics of the normal (Ramamoorthi and Hanrahan 2001; the photometric model of papers/4, eq. 7). Light (least squares a
+view) and albedo (robust weighted mean a texel) are found in turn. All colours here are linear, display = linear^(1/2.2). Cast shadows, and
+light between lips and lids, are not modelled: what the robust mean does not drop of them stays in the albedo.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from scipy import sparse
+from scipy.sparse.linalg import splu
+from scipy.spatial import cKDTree
+
+from .errors import FacewrightError
+from .face_model.model import FaceModel, triangulate
+from .face_model.paint import SKIN as PAINTED_SKIN, albedo as painted_albedo, visible_faces
+from .face_model.parts import LEFT_BROW, LEFT_EYE, LOWER_LIP, NOSE, RIGHT_BROW, RIGHT_EYE, SKIN, UPPER_LIP
+from .mesh.laplacian import edges_of, uniform_laplacian
+from .mesh.normals import vertex_normals
+from .render.rasterise import project, rasterise
+from .render.shading import sh_basis
+
+GAMMA = 2.2
+BEHIND = .15                # cm behind what is drawn, within which a point is the one drawn
+JUMP = .6                   # cm of depth between neighbouring pixels: a silhouette
+FACING = .25, .85           # cosines to the camera between which a texel's worth grows from 0 to 1
+EDGE = .012                 # of the face's width in the picture: how near to a silhouette nothing is taken
+MISTAKEN = .1               # worth of a texel that the picture's masks give to a neighbouring part
+NOISE = .08                 # of the colour: residuals from which the robust mean turns away
+ENOUGH = .6                 # pictures' worth that make a texel fully known
+FEATHER = 6 / 1024, 40 / 1024  # of the texture's side: over which what was seen gives way to what was filled in, at a slit and at a large unseen area
+DARKEST = .2                # of its mean: no surface is taken for darker lit
+TETHER = .1                 # pictures' worth of plain skin that every texel of skin has
+BRIGHTEST = 1.2, .3         # times the mean skin: where brighter skin begins to be held back, as a highlight, and how far it still may go
+EVEN = 30.                  # squared mesh edges (ICT: 1.5 cm): patches larger than that are made alike on both halves of the face, nearer to the brighter
+ROUNDS = 4
+LIGHT_SAMPLES = 20_000      # texels of a picture that its light is fitted to
+RIDGE = np.array([0., *(3e-3,) * 3, *(2e-2,) * 5])   # what holds the light's bands to 0, of the samples' sum of squares
+# Where skin and light are both unknown: skins vary along one line from light to dark, the light a white surface sends back is about as bright as
+# the display's white and nearly grey (natural logarithms of linear RGB; skins: Monk's scale's ends, roughly).
+DARKER = np.array([1.24, 1.65, 1.97])
+SKIN_SPREAD, SKIN_NOISE = .6, .06
+LIGHT_LEVEL, LIGHT_SPREAD, LIGHT_TINT = .85, .35, .08
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The N texels of a square texture that lie on the surface: place N int64 (row·size + column, row 0 at the top, v up), corner N×3 int32 vertices,
+    weight N×3 float32; materials: numbers of those the texture belongs to (others share its room, as ICT's eyes do the face's)."""
+    size: int
+    place: np.ndarray
+    corner: np.ndarray
+    weight: np.ndarray
+    materials: tuple[int, ...]
+
+    def spread(self, values: np.ndarray) -> np.ndarray:
+        """V×… vertices' values → N×… the texels'."""
+        return sum(self.weight[:, k, None] * values[self.corner[:, k]] for k in range(3))
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one picture shows: of view `view` texels n int32, their colour n×3 float16 (linear), trust n float32, and the head's normals V×3 float32 (world)."""
+    view: int
+    texel: np.ndarray
+    colour: np.ndarray
+    trust: np.ndarray
+    normals: np.ndarray
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """texture size×size×3 uint8 sRGB; colours V×3 float32 sRGB in 0..1, for what the texture does not cover; light views×9×3 (world axes, `shading.sh_basis`);
+    seen: part of the texels that some picture shows; residual: the median error of colour after the fit, of the colour."""
+    texture: np.ndarray
+    colours: np.ndarray
+    light: np.ndarray
+    seen: float
+    residual: float
+
+
+def lay_out(model: FaceModel, size: int) -> Layout:
+    """The texels of the model's texture; a material whose UVs lie outside 0..1 or over an earlier one's is left to vertex colours."""
+    taken = np.full(size * size, -1, np.int32)
+    weights, materials = np.zeros((size * size, 3), np.float32), []
+    faces, uvs = triangulate(model.faces), triangulate(model.face_uvs)
+    quads = model.faces[:, 3] >= 0
+    material = np.concatenate([model.face_materials, model.face_materials[quads]])
+    films = ~np.concatenate([visible_faces(model), visible_faces(model)[quads]])
+    flat = np.concatenate([model.uvs * (1, -1) * size + (0, size), np.ones((len(model.uvs), 1))], 1)
+    for k in range(len(model.materials)):
+        own = np.flatnonzero((material == k) & ~films)
+        if not len(own) or (uvs[own] < 0).any() or model.uvs[uvs[own]].min() < 0 or model.uvs[uvs[own]].max() > 1:
+            continue
+        triangle, barycentric, _ = rasterise(flat, uvs[own], 1., (0., 0.), (size, size))
+        drawn = np.flatnonzero(triangle.ravel() >= 0)
+        if not len(drawn) or (taken[drawn] >= 0).mean() > .5:
+            continue
+        drawn = drawn[taken[drawn] < 0]
+        taken[drawn], weights[drawn] = own[triangle.ravel()[drawn]], barycentric.reshape(-1, 3)[drawn]
+        materials.append(k)
+    place = np.flatnonzero(taken >= 0)
+    if not len(place):
+        raise FacewrightError(f'The face model {model.source or model.name} has no UVs between 0 and 1: use ICT-FaceKit or the built-in head.')
+    return Layout(size, place, faces[taken[place]], weights[place], tuple(materials))
+
+
+def look(model: FaceModel, layout: Layout, parts: np.ndarray, view: int, vertices: np.ndarray, normals: np.ndarray, focal: float, centre: tuple[float, float],
+         picture: np.ndarray, labels: np.ndarray) -> Look:
+    """What a picture (H×W×3 uint8 RGB, undistorted) shows of a head (vertices V×3 cm in the camera's space, normals V×3 in the world's).
+
+    parts V: the model's (`model_parts`); labels H×W: the picture's (`frame_parts`): what they call other, hair, hands, glasses and backdrop, is not taken.
+    """
+    size = picture.shape[1::-1]
+    _, _, depth = rasterise(vertices, triangulate(model.faces[visible_faces(model)]), focal, centre, size)
+    allowed = _away_from_edges(np.where(np.isfinite(depth), depth, 1e3).astype(np.float32), labels)
+    facing = -(vertex_normals(vertices, triangulate(model.faces)) * vertices).sum(1) / np.linalg.norm(vertices, axis=1)
+    at = project(vertices, focal, centre)
+    usable = (facing > FACING[0]) & (vertices[:, 2] > 1) & (at > 1).all(1) & (at < np.array(size) - 1).all(1)
+    texel = np.flatnonzero(usable[layout.corner].all(1))
+    corner, weight = layout.corner[texel], layout.weight[texel].astype(np.float64)
+    on = lambda values: sum(weight[:, k, None] * values[corner[:, k]] for k in range(3))
+    point = on(vertices)
+    place = project(point, focal, centre)
+    x, y = place.astype(int).T
+    mine = parts[corner[np.arange(len(corner)), weight.argmax(1)]]
+    trust = AGREEMENT[mine, labels[y, x]] * (allowed[y, x] & (point[:, 2] < depth[y, x] + BEHIND))
+    trust *= np.clip((on(facing[:, None])[:, 0] - FACING[0]) / (FACING[1] - FACING[0]), 0, 1) ** 2
+    kept = trust > 1e-3
+    return Look(view, texel[kept].astype(np.int32), _sampled(picture, place[kept]), trust[kept].astype(np.float32), normals.astype(np.float32))
+
+
+def _agreement() -> np.ndarray:
+    """9×9: what a texel of a part of the model is worth where the picture shows another part."""
+    out = np.zeros((9, 9))
+    soft = (SKIN, NOSE, LEFT_BROW, RIGHT_BROW, UPPER_LIP, LOWER_LIP)
+    out[np.ix_(soft, soft)] = MISTAKEN
+    for group in ((SKIN, NOSE), (UPPER_LIP,), (LOWER_LIP,), (LEFT_BROW,), (RIGHT_BROW,), (LEFT_EYE,), (RIGHT_EYE,)):
+        out[np.ix_(group, group)] = 1
+    return out
+
+
+AGREEMENT = _agreement()
+
+
+def _away_from_edges(depth: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """H×W bool: pixels of the face that lie neither near a silhouette of the head nor near the outline of the face's mask."""
+    face = (labels > 0).astype(np.uint8)
+    columns = np.flatnonzero(face.any(0))
+    if not len(columns):
+        return face > 0
+    reach = max(1, round(EDGE * float(columns[-1] - columns[0])))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)
+    three = np.ones((3, 3), np.uint8)
+    jump = ((cv2.dilate(depth, three) - cv2.erode(depth, three)) > JUMP).astype(np.uint8)
+    outlines, _ = cv2.findContours(face, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    whole = cv2.drawContours(np.zeros_like(face), outlines, -1, 1, cv2.FILLED)
+    return (cv2.erode(whole, disc, borderValue=0) > 0) & (cv2.dilate(jump, disc) == 0)
+
+
+def _sampled(picture: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """n×3 float16 linear colours at n×2 pixels (corner origin), bilinear."""
+    low = np.floor(place - .5).astype(int)
+    u = place - .5 - low
+    table = ((np.arange(256) / 255) ** GAMMA).astype(np.float32)
+    out = np.zeros((len(place), 3), np.float32)
+    for dx in (0, 1):
+        for dy in (0, 1):
+            share = np.abs(1 - dx - u[:, 0]) * np.abs(1 - dy - u[:, 1])
+            x, y = np.clip(low[:, 0] + dx, 0, picture.shape[1] - 1), np.clip(low[:, 1] + dy, 0, picture.shape[0] - 1)
+            out += share[:, None].astype(np.float32) * table[picture[y, x]]
+    return out.astype(np.float16)
+
+
+def skin_reflectance(observed: np.ndarray) -> np.ndarray:
+    """3: the likeliest mean albedo of skin that sends back `observed` (3, both linear RGB), in closed form: logarithms are sums of Gaussians."""
+    grey = np.ones((3, 3))
+    skin = SKIN_SPREAD ** 2 * np.outer(DARKER, DARKER) / (DARKER @ DARKER) * 3 + SKIN_NOISE ** 2 * np.eye(3)
+    light = LIGHT_SPREAD ** 2 * grey + LIGHT_TINT ** 2 * np.eye(3)
+    mean = GAMMA * np.log(PAINTED_SKIN)
+    off = np.log(np.maximum(observed, 1e-4)) - mean - np.log(LIGHT_LEVEL)
+    return np.minimum(np.exp(mean + skin @ np.linalg.solve(skin + light, off)), .95)
+
+
+def solve(model: FaceModel, looks: list[Look], layout: Layout, parts: np.ndarray, views: int, rounds: int = ROUNDS) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Light and albedo in turn: (albedo N×3 linear, worth N in pictures, light views×9×3, median error of colour over colour).
+
+    FacewrightError where no picture shows skin. A view without a picture has the mean light of the others.
+    """
+    count = len(layout.place)
+    skin = np.isin(parts[layout.corner[np.arange(count), layout.weight.argmax(1)]], (SKIN, NOSE))
+    found = [l.colour[skin[l.texel] & (l.trust > .5)] for l in looks]
+    if not sum(map(len, found)):
+        raise FacewrightError('No picture shows the skin of the face: choose a reconstruction whose footage shows it.')
+    target = skin_reflectance(np.median(np.concatenate(found).astype(np.float32), 0))
+    albedo, worth = np.broadcast_to(target, (count, 3)).astype(np.float32), np.zeros(count)
+    light, even = np.zeros((views, 9, 3)), _evener(model, layout)
+    for turn in range(rounds):
+        light = fit_light(looks, layout, albedo, light, skin if turn == 0 else np.ones(count, bool), views, robust=turn > 0)
+        level = np.mean([shading(l, layout, light[l.view]).mean(0) for l in looks if len(l.texel)], 0)
+        down = np.where(skin[:, None], TETHER * level ** 2, 0.)
+        up, worth, errors = down * target, np.zeros(count), []
+        for l in looks:
+            shade, colour = shading(l, layout, light[l.view]), l.colour.astype(np.float32)
+            error = (colour - albedo[l.texel] * shade) / (albedo[l.texel] * shade + .02)
+            robust = l.trust / (1 + ((error ** 2).mean(1) / NOISE ** 2)) if turn else l.trust
+            up[l.texel] += robust[:, None] * shade * colour
+            down[l.texel] += robust[:, None] * shade ** 2
+            worth[l.texel] += l.trust * np.minimum(1, shade.mean(1) / level.mean())
+            errors.append(np.abs(error[l.trust > .5]).mean(1)[::7])
+        albedo = np.where(down > 0, up / np.maximum(down, 1e-9), albedo).astype(np.float32)
+        bright = albedo.mean(1) / target.mean()
+        knee, room = BRIGHTEST
+        held = np.where(skin & (bright > knee), (knee + room * np.tanh((bright - knee) / room)) / np.maximum(bright, 1e-6), 1)
+        albedo = even(albedo * held[:, None], np.clip(worth / ENOUGH, 0, 1))
+        known = skin & (worth > ENOUGH / 2)
+        known = known if known.any() else skin & (worth > 0)
+        scale = target / np.exp(np.log(np.maximum(albedo[known], 1e-4)).mean(0))
+        albedo, light = np.clip(albedo * scale, .001, 1).astype(np.float32), light / scale
+    errors = np.concatenate(errors)
+    return albedo, worth, light, float(np.median(errors)) if len(errors) else 0.
+
+
+def _at_vertices(layout: Layout, values: np.ndarray, known: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """(count×3 means of the texels' N×3 values round each vertex, weighted by known N in [0, 1]; count: known's mean)."""
+    weight, total, seen = np.zeros(count), np.zeros(count), np.zeros((count, 3))
+    for k in range(3):
+        corner, share = layout.corner[:, k], layout.weight[:, k].astype(np.float64)
+        total += np.bincount(corner, share, count)
+        weight += np.bincount(corner, share * known, count)
+        seen += np.stack([np.bincount(corner, share * known * values[:, c], count) for c in range(3)], 1)
+    return seen / np.maximum(weight, 1e-9)[:, None], weight / np.maximum(total, 1e-9)
+
+
+def _evener(model: FaceModel, layout: Layout):
+    """even(albedo N×3, known N) → N×3: what differs in the large between the face's halves is light or shadow that spherical harmonics cannot be;
+    it is taken off, nearer to the brighter half, shadows being dark. Marks smaller than EVEN stay."""
+    count = model.vertex_count
+    mirrored = mirror_vertices(model)
+    laplacian = EVEN * uniform_laplacian(edges_of(triangulate(model.faces)), count)
+
+    def even(albedo: np.ndarray, known: np.ndarray) -> np.ndarray:
+        value, weight = _at_vertices(layout, np.log(np.maximum(albedo, 1e-4)), known, count)
+        solver = splu((laplacian + sparse.diags(weight + 1e-4)).tocsc())
+        low = solver.solve((weight + 1e-4)[:, None] * np.where(weight[:, None] > 0, value, 0))
+        held = np.maximum(solver.solve(weight), 0)
+        mine, other = held[:, None] * np.exp(2 * low), (held * (weight > 0))[mirrored][:, None] * np.exp(2 * low[mirrored])
+        change = other / np.maximum(mine + other, 1e-9) * (low[mirrored] - low) * np.minimum(weight, weight[mirrored])[:, None]
+        change = solver.solve(weight[:, None] * change)
+        return (albedo * np.exp(layout.spread(change))).astype(np.float32)
+    return even
+
+
+def mirror_vertices(model: FaceModel) -> np.ndarray:
+    """V: the vertex nearest to where each would lie on the other half."""
+    return cKDTree(model.neutral).query(model.neutral * (-1, 1, 1))[1]
+
+
+def shading(look: Look, layout: Layout, light: np.ndarray) -> np.ndarray:
+    """n×3: what a white surface sends back at the look's texels, at least DARKEST of its mean."""
+    own = (sh_basis(torch.from_numpy(look.normals)).numpy() @ light).astype(np.float32)
+    corner, weight = layout.corner[look.texel], layout.weight[look.texel]
+    out = sum(weight[:, k, None] * own[corner[:, k]] for k in range(3))
+    return np.maximum(out, DARKEST * max(float(out.mean()), 1e-3)) if len(out) else out
+
+
+def fit_light(looks: list[Look], layout: Layout, albedo: np.ndarray, before: np.ndarray, used: np.ndarray, views: int, robust: bool) -> np.ndarray:
+    """views×9×3: the light of each view that, with the albedo (N×3), explains its pictures best; robust: by the residuals of `before`."""
+    left, right = np.zeros((views, 3, 9, 9)), np.zeros((views, 3, 9))
+    for l in looks:
+        rows = np.flatnonzero(used[l.texel])
+        rows = rows[::max(1, len(rows) // LIGHT_SAMPLES)]
+        corner, weight = layout.corner[l.texel[rows]], layout.weight[l.texel[rows]].astype(np.float64)
+        basis = sh_basis(torch.from_numpy(l.normals)).numpy()
+        basis = sum(weight[:, k, None] * basis[corner[:, k]] for k in range(3))
+        colour, own, trust = l.colour[rows].astype(np.float64), albedo[l.texel[rows]], l.trust[rows]
+        if robust:
+            shown = own * (basis @ before[l.view])
+            trust = trust / (1 + (((colour - shown) / (shown + .02)) ** 2).mean(1) / NOISE ** 2)
+        for c in range(3):
+            scaled = basis * own[:, c:c + 1]
+            left[l.view, c] += scaled.T @ (trust[:, None] * scaled)
+            right[l.view, c] += scaled.T @ (trust * colour[:, c])
+    size = left[:, :, 0, 0] / .28209479 ** 2
+    light = np.zeros((views, 9, 3))
+    for v in range(views):
+        for c in range(3):
+            if size[v, c] > 0:
+                light[v, :, c] = np.linalg.solve(left[v, c] + np.diag(RIDGE * size[v, c]), right[v, c])
+    seen = size.sum(1) > 0
+    light[~seen] = light[seen].mean(0)
+    return light
+
+
+def fill(model: FaceModel, layout: Layout, parts: np.ndarray, albedo: np.ndarray, worth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(texture size×size×3 linear, colours V×3 linear) without holes.
+
+    What was seen goes smoothly over into the vertices' colours: those are harmonic over the surface between what was seen, leaning on the other
+    half of the face where that was. Eyes, teeth, gums and sockets are painted. Outside of the UV islands: the nearest texel.
+    """
+    count, v = len(layout.place), model.vertex_count
+    known = np.clip(worth / ENOUGH, 0, 1)
+    seen, weight = _at_vertices(layout, albedo, known, v)
+    mirrored = mirror_vertices(model)
+    painted = painted_albedo(model).astype(np.float64) ** GAMMA
+    inner = np.ones(v, bool)
+    for name in ('face', 'head_neck'):
+        inner[model.regions[name]] = False
+    skin = np.isin(parts, (SKIN, NOSE)) & (weight > .5)
+    mean = np.exp(np.log(np.maximum(seen[skin], 1e-4)).mean(0)) if skin.any() else np.array(PAINTED_SKIN) ** GAMMA
+    weight[inner] = 0
+    prior = np.where(inner[:, None], painted, mean)
+    lean = np.where(inner, 1., 1e-4)
+    other = np.where(weight < .05, .02 * weight[mirrored], 0)
+    system = uniform_laplacian(edges_of(triangulate(model.faces)), v) * .1 + sparse.diags(weight + lean + other)
+    right = weight[:, None] * seen + lean[:, None] * prior + other[:, None] * seen[mirrored]
+    colours = splu(system.tocsc()).solve(right)
+    colours[inner] = painted[inner]
+    unseen = np.zeros(layout.size ** 2, np.uint8)
+    unseen[layout.place[(worth < .25 * ENOUGH) | inner[layout.corner].any(1)]] = 1
+    unseen = unseen.reshape(layout.size, -1)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(FEATHER[1] * layout.size / 2) + 1,) * 2)
+    share = known
+    for area, reach in zip((unseen, cv2.morphologyEx(unseen, cv2.MORPH_OPEN, disc)), FEATHER):
+        away = cv2.distanceTransform(1 - area, cv2.DIST_L2, 5).ravel()[layout.place]
+        share = np.minimum(share, np.clip(away / (reach * layout.size), 0, 1))
+    share = (share * share * (3 - 2 * share))[:, None]
+    texture = np.zeros((layout.size ** 2, 3))
+    texture[layout.place] = share * albedo + (1 - share) * layout.spread(colours)
+    outside = np.ones(layout.size ** 2, np.uint8)
+    outside[layout.place] = 0
+    _, nearest = cv2.distanceTransformWithLabels(outside.reshape(layout.size, -1), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    source = np.zeros(nearest.max() + 1, np.int64)
+    source[nearest.ravel()[layout.place]] = layout.place
+    return texture[source[nearest]].reshape(layout.size, layout.size, 3), colours
+
+
+def bake(model: FaceModel, layout: Layout, parts: np.ndarray, looks: list[Look], views: int, rounds: int = ROUNDS) -> Appearance:
+    """All looks → the texture, the vertices' colours and each view's light."""
+    albedo, worth, light, residual = solve(model, looks, layout, parts, views, rounds)
+    texture, colours = fill(model, layout, parts, albedo, worth)
+    display = lambda linear: np.clip(linear, 0, 1) ** (1 / GAMMA)
+    return Appearance((display(texture) * 255 + .5).astype(np.uint8), display(colours).astype(np.float32), light, float((worth > 0).mean()), residual)

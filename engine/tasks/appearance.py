@@ -1,0 +1,152 @@
+"""A reconstruction looked at again: what colour the face is, and how its parts lie on the footage."""
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import FacewrightError
+from ..files import write_npz, write_text
+from ..progress import Clock, Progress, listen
+from .shared import VERSION, Task, Value, results, writable_folder
+
+LOOKS = 24              # pictures an albedo is made of, over all views
+SIZES = 64, 8192        # pixels: least and most side of a texture
+OPENED, PARTED, LOOKED, SOLVED = .1, .3, .75, .95   # parts of the bar
+
+
+def _open(folder: str, clock: Clock):
+    """(result, face model, its parts' shares V×9): a generator of Progress."""
+    from ..face_model import load_model
+    from ..face_model.parts import model_part_shares
+    from ..result import open_result
+    yield Progress(0., 'Opening the reconstruction')
+    result = open_result(folder)
+    for fraction in (reading := Value(listen(lambda report: load_model(result.model, report)))):
+        yield clock.at(OPENED * fraction, 'Reading the face model')
+    model = reading.value
+    result.fits(model)
+    for fraction in (parting := Value(listen(lambda report: model_part_shares(model, report)))):
+        yield clock.at(OPENED + (PARTED - OPENED) * fraction, 'Finding the parts of the model')
+    return result, model, parting.value
+
+
+def bake_albedo(result: str, out: str | None = None, size: int = 1024) -> Task:
+    """The folder of a reconstruction → albedo.png (sRGB, size×size, on the model's UVs, row 0 at the top), albedo.npz and light.json in `out` (by default
+    that folder).
+
+    albedo.npz: colours V×3 float32 sRGB for the materials that the texture does not cover, materials: names of those it does. light.json: nine
+    spherical-harmonics coefficients a channel and view, in the world's axes. Formats: docs/formats.md. Raises FacewrightError; then nothing new is left.
+    """
+    if isinstance(size, bool) or not isinstance(size, int) or not SIZES[0] <= size <= SIZES[1]:
+        raise FacewrightError(f'A texture of {size} pixels cannot be made: choose a whole number from {SIZES[0]} to {SIZES[1]}.')
+    clock = Clock()
+    found, model, shares = yield from _open(result, clock)
+    folder = writable_folder(Path(out or result))
+    import cv2
+    from ..appearance import bake, lay_out
+    parts = shares.argmax(1)
+    layout = lay_out(model, size)
+    looks, chosen = [], _spread(found.views, LOOKS)
+    total, done = sum(map(len, chosen)), 0
+    for number, (view, frames) in enumerate(zip(found.views, chosen)):
+        for taken in _looks(found, model, layout, parts, number, frames):
+            done += 1
+            yield clock.at(PARTED + (LOOKED - PARTED) * done / total, 'Looking at the face')
+            looks += [taken] if taken is not None else []
+    if not looks:
+        raise FacewrightError('The face was not found again in any of the chosen frames: choose the result of a reconstruction that follows the face.')
+    for _ in (baking := Value(listen(lambda report: bake(model, layout, parts, looks, len(found.views))))):
+        pass
+    made = baking.value
+    yield clock.at(SOLVED, 'Writing the texture')
+    materials = [model.materials[k] for k in layout.materials]
+    report = {'version': VERSION, 'materials': materials, 'size': size, 'pictures': len(looks), 'seen_percent': round(100 * made.seen, 1),
+              'residual_percent': round(100 * made.residual, 2)}
+    light = {'axes': 'world (as performance.npz)', 'basis': 'real spherical harmonics, orthonormal: 1, y, z, x, xy, yz, 3z2-1, xz, x2-y2', 'colour': 'linear RGB',
+             'views': [{'name': view.name, 'coefficients': np.round(l, 6).tolist()} for view, l in zip(found.views, made.light)]}
+    with results(folder) as part:
+        ok, png = cv2.imencode('.png', made.texture[..., ::-1])
+        (part / 'albedo.png').write_bytes(png.tobytes())
+        write_npz(part / 'albedo.npz', colours=made.colours, materials=np.array(materials))
+        write_text(part / 'light.json', json.dumps(light | report, indent=1))
+    yield Progress(1., 'Done', 0.)
+    return report | {'out': str(folder)}
+
+
+def _spread(views, total: int) -> list[np.ndarray]:
+    """Per view frames spread over its whole length, the same number of each where it has them."""
+    each = max(1, total // len(views))
+    return [np.unique(np.linspace(0, len(view.times) - 1, min(each, len(view.times))).astype(int)) for view in views]
+
+
+def _looks(found, model, layout, parts, number: int, frames: np.ndarray):
+    """One Look (None: the face is not seen there) a frame of a view."""
+    from ..appearance import look
+    from ..face_model.model import triangulate
+    from ..footage.masks_at import parts_at
+    from ..mesh.normals import vertex_normals
+    from ..result import pictures
+    from ..render.rasterise import project
+    view, triangles = found.views[number], triangulate(model.faces)
+    for frame, picture in zip(frames, pictures(view, frames)):
+        head, pose = found.head(view, int(frame))
+        points = found.in_camera(view, int(frame))
+        labels = parts_at(picture, project(points[model.landmarks68], view.camera.focal, view.camera.centre))
+        yield None if labels is None else look(model, layout, parts, number, points, vertex_normals(head, triangles) @ pose[:, :3].T, view.camera.focal,
+                                               view.camera.centre, picture, labels)
+
+
+def preview_overlay(result: str, out: str | None = None, show: str = 'mesh', frames: Sequence[int] | None = None) -> Task:
+    """The folder of a reconstruction → one PNG a frame, the whole frame with the head over it, and overlay.json with each part's IoU, in `out`
+    (by default its folder overlay).
+
+    show: 'mesh' (shaded, half transparent) or 'parts' (outlines). frames: numbers of used frames, from 0, of every view (by default six spread over
+    the clip). Files are called after the frame, <frame>.png, with several views <view>_<frame>.png. Raises FacewrightError; then nothing new is left.
+    """
+    if show not in ('mesh', 'parts'):
+        raise FacewrightError(f'There is no overlay of {show!r}: choose mesh or parts.')
+    clock = Clock()
+    found, model, shares = yield from _open(result, clock)
+    wanted = None if frames is None or not len(frames) else sorted({int(f) for f in frames})
+    longest = max(len(view.times) for view in found.views)
+    if wanted and not 0 <= wanted[0] <= wanted[-1] < longest:
+        raise FacewrightError(f'The clip has {longest} frames, so there is no frame {wanted[0] if wanted[0] < 0 else wanted[-1]}: choose numbers from 0 to {longest - 1}.')
+    folder = writable_folder(Path(out) if out else Path(result) / 'overlay')
+    import cv2
+    from ..face_model.parts import PARTS
+    from ..footage.masks_at import parts_at
+    from ..overlay import draw_mesh, draw_parts
+    from ..part_iou import part_iou, part_labels_picture
+    from ..render.rasterise import project
+    from ..result import pictures
+    chosen = [c if wanted is None else np.array([f for f in wanted if f < len(v.times)], int) for v, c in zip(found.views, _spread(found.views, 6 * len(found.views)))]
+    total, rows = sum(map(len, chosen)), []
+    with results(folder) as part:
+        for view, own in zip(found.views, chosen):
+            focal, centre = view.camera.focal, view.camera.centre
+            for frame, picture in zip(own, pictures(view, own)):
+                points = found.in_camera(view, int(frame))
+                seen = part_labels_picture(model, shares, points, focal, centre, view.size)
+                true = parts_at(picture, project(points[model.landmarks68], focal, centre))
+                iou = np.full(len(PARTS) - 1, np.nan) if true is None else part_iou(seen, true)
+                drawn = draw_mesh(model, picture, points, focal, centre) if show == 'mesh' else draw_parts(picture, seen, iou)
+                name = f'{frame:04d}.png' if len(found.views) == 1 else f'{re.sub("[^A-Za-z0-9._-]", "_", view.name)}_{frame:04d}.png'
+                ok, png = cv2.imencode('.png', drawn[..., ::-1])
+                (part / name).write_bytes(png.tobytes())
+                rows.append({'view': view.name, 'frame': int(frame), 'picture': name, 'iou': _numbers(iou)})
+                yield clock.at(PARTED + (SOLVED - PARTED) * len(rows) / total, 'Drawing the overlay')
+        scores = np.array([[np.nan if v is None else v for v in row['iou'].values()] for row in rows])
+        report = {'version': VERSION, 'show': show, 'frames': rows, 'iou': _numbers([np.nan if np.isnan(c).all() else np.nanmean(c) for c in scores.T])}
+        write_text(part / 'overlay.json', json.dumps(report, indent=1))
+    yield Progress(1., 'Done', 0.)
+    return report | {'out': str(folder)}
+
+
+def _numbers(iou) -> dict[str, float | None]:
+    """Part → IoU, None where the picture does not show it."""
+    from ..face_model.parts import PARTS
+    return {name: None if np.isnan(v) else round(float(v), 4) for name, v in zip(PARTS[1:], iou)}
