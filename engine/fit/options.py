@@ -65,9 +65,12 @@ class StandardOptions:
     look_noise: float = .5           # of a look, in units of the local contrast
     redness: float = .5              # what redness counts beside brightness
     local: float = .045              # of the crop's side: the standard deviation of what is local
-    blur: tuple[float, float] = (2.4, 1.)  # pixels of the crop, first and last round
+    blur: tuple[float, float] = (2.4, .8)  # pixels of the crop, first and last round
     fewest_looks: float = 3.         # pictures a point must be seen in
     parts: float = .5               # what PRDL counts, its eight parts together with the landmarks and the pictures (0: none)
+    lips: float = 2.                 # how much more a lip counts
+    statistics: float = .3           # of the prior how expressions occur together, see TrackOptions
+    weight_l1: float = .05
     part_robust: float = 8.          # pixels² of the 224 grid: a part further off than this counts less
     part_points: int = 100           # points of each part, and of the skin
     skin_points: int = 200

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from ..face_model.model import FaceModel, triangulate
 from ..face_model.paint import visible_faces
-from ..face_model.parts import PARTS, SKIN
+from ..face_model.parts import LOWER_LIP, PARTS, SKIN, UPPER_LIP
 from ..footage.own_masks import OwnMasks
 from ..footage.part_masks import frame_parts
 from .options import StandardOptions
@@ -79,7 +79,7 @@ def part_terms(points: PartPoints, triangles: np.ndarray, masks: Masks, row: int
         if part == SKIN or len(index) < 3 or not len(side.points):
             continue
         terms = gauss_newton(pixels[index], side, STRIDE, MEAN_STRIDE)
-        weight = options.parts * (len(index) / own.sum()) ** 2 / (1 + terms.cost / options.part_robust)  # half turned away: its mask is a guess
+        weight = options.parts * (options.lips if part in (UPPER_LIP, LOWER_LIP) else 1.) * (len(index) / own.sum()) ** 2 / (1 + terms.cost / options.part_robust)  # half turned away: its mask is a guess
         gradient[index] = weight * terms.gradient * by
         curvature[index] = weight * terms.curvature * (by[:, None] * by)
         means.append((index, weight ** .5 * terms.rows * by, weight ** .5 * terms.residual))
