@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument('--start', type=seconds, metavar='S', help='first second of the clip to use')
     add.add_argument('--end', type=seconds, metavar='S', help='last second of the clip to use')
     add.add_argument('--neutral-frame', type=int, metavar='N', help='number of a used frame (from 0) in which the face is at rest')
+    add.add_argument('--masks', nargs='+', default=(), metavar='FOLDER', help='for each view a folder of part masks of your own (standard; docs/formats.md)')
     add.add_argument('--smooth', type=share, default=.5, metavar='0..1', help='how much to calm the performance; blinks are kept (default: 0.5)')
 
     add = verbs.add_parser('bake-albedo', help='a reconstruction → albedo.png on the model\'s UVs, light.json')
@@ -69,6 +70,12 @@ def parser() -> argparse.ArgumentParser:
     head_arguments(add)
     add.add_argument('--edits', required=True, metavar='EDITS_NPZ', help='names n, before and edited n×V×3 (cm, head space): see docs/formats.md')
     add.add_argument('--spread', action='store_true', help='give the same edit to the other shapes')
+
+    add = verbs.add_parser('bench', help='part-iou: how well each quality covers the true part masks of a capture → part_iou.md, part_iou.jpg')
+    add.add_argument('what', choices=('part-iou',))
+    add.add_argument('capture', metavar='FOLDER', help='a capture folder with capture.json and parts.npz')
+    head_arguments(add)
+    add.add_argument('--views', nargs='+', default=(), metavar='NAME', help="which of the capture's views to use (default: all)")
 
     add = verbs.add_parser('model', help='read a face model once, so that later runs open it in a second')
     add.add_argument('source', metavar='PATH', help='an ICT-FaceKit folder, .zip or .tar')
@@ -135,6 +142,8 @@ def arguments_of(options: argparse.Namespace) -> tuple[str, dict]:
         given = {k: str(v) if isinstance(v, Path) else v for k, v in vars(options).items() if k not in ('verb', 'verbose')}
         if options.verb == 'tetrahedra':
             given['head'] = given.pop('rig')
+        if options.verb == 'bench':
+            return 'bench_part_iou', {k: v for k, v in given.items() if k != 'what'} | {'views': list(options.views)}
         if options.verb == 'overlay':
             return 'preview_overlay', given
         return options.verb.replace('-', '_'), given
@@ -144,7 +153,7 @@ def arguments_of(options: argparse.Namespace) -> tuple[str, dict]:
         raise FacewrightError(f'--end {options.end:g} does not come after --start {options.start:g}: give a later end.')
     return 'reconstruct', {'sources': [{'path': source, **extra} for source in options.sources], 'out': str(options.out),
                            'model': options.model, 'quality': options.quality, 'views': list(options.views), 'neutral_frame': options.neutral_frame,
-                           'smooth': options.smooth}
+                           'smooth': options.smooth, 'masks': list(options.masks)}
 
 
 def clock(remaining: float) -> str:
@@ -191,7 +200,7 @@ def summary(verb: str, options: argparse.Namespace, result: dict) -> str:
     """What a person wants to read at the end."""
     if verb == 'model':
         return f'{options.source} is ready: later runs open it at once.'
-    lines = []
+    lines = [result['table']] if 'table' in result else []
     fit = result.get('fit')
     if fit and fit.get('model_to_mesh_median_mm') is not None:
         lines.append(f'distance to the mesh: median {fit["model_to_mesh_median_mm"]:.2f} mm, 95 % below {fit["model_to_mesh_95_mm"]:.2f} mm')

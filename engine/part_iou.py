@@ -98,37 +98,54 @@ def read_parts(capture: Path) -> dict[str, np.ndarray]:
     return truth
 
 
+@dataclass(frozen=True)
+class Played:
+    """A result folder's head and performance: neutral V×3, expressions E×V×3, time T, weights T×E in the expressions' order, rotation, translation."""
+    neutral: np.ndarray
+    expressions: np.ndarray
+    time: np.ndarray
+    weights: np.ndarray
+    rotation: np.ndarray
+    translation: np.ndarray
+
+    def labels(self, model: FaceModel, view, frame: int) -> np.ndarray | None:
+        """H×W labels of the parts as a capture's view sees them at a frame's time, pose and weights interpolated; None outside the performance."""
+        when = view.time[frame] if view.time is not None else view.offset + frame / (view.fps or 30.)
+        if not self.time[0] - SLACK <= when <= self.time[-1] + SLACK:
+            return None
+        head = self.neutral + np.tensordot(at(self.time, self.weights, when).astype(np.float32), self.expressions, 1)
+        world = head @ at(self.time, self.rotation, when).T + at(self.time, self.translation, when)
+        return part_labels_picture(model, model_part_shares(model), to_camera(world, view.camera), view.camera.focal, view.camera.centre, view.size)
+
+
+def open_played(folder: Path, model: FaceModel) -> Played:
+    """Read rig.npz and performance.npz; FacewrightError where one is missing or the head is not in `model`'s topology."""
+    rig, play = read_npz(Path(folder) / 'rig.npz', 'rig'), read_npz(Path(folder) / 'performance.npz', 'performance')
+    if rig['neutral'].shape != model.neutral.shape:
+        raise FacewrightError(f'{folder}/rig.npz has {len(rig["neutral"])} vertices, the face model {model.name} {model.vertex_count}: choose the model it was made with.')
+    place = {n: k for k, n in enumerate(play['names'].tolist())}
+    order = [place.get(n, -1) for n in rig['names'].tolist()]
+    weights = np.concatenate([play['weights'], np.zeros((len(play['time']), 1))], 1)[:, order]
+    return Played(rig['neutral'], rig['expressions'], play['time'], weights, play['rotation'], play['translation'])
+
+
 def measure(capture: Path, results: dict[str, Path], model: FaceModel, views: tuple[str, ...] = (), every: int = 1) -> list[PartIouRow]:
     """Part IoU of result folders (rig.npz, performance.npz) through a capture's own cameras against its parts.npz.
 
-    Pose and weights are interpolated at each frame's time. views: names to measure on (all when empty); every: each how many frames.
-    A frame outside the performance counts as nothing found. FacewrightError where a file is missing or the result is not in `model`'s topology.
+    views: names to measure on (all when empty); every: each how many frames. A frame outside the performance counts as nothing found.
     """
-    truth, cameras = read_parts(capture), read_capture(Path(capture) / 'capture.json')
-    parts = model_part_shares(model)
-    rows = []
+    truth, cameras, rows = read_parts(capture), read_capture(Path(capture) / 'capture.json'), []
     for name, folder in results.items():
-        rig, play = read_npz(Path(folder) / 'rig.npz', 'rig'), read_npz(Path(folder) / 'performance.npz', 'performance')
-        if rig['neutral'].shape != model.neutral.shape:
-            raise FacewrightError(f'{folder}/rig.npz has {len(rig["neutral"])} vertices, the face model {model.name} {model.vertex_count}: choose the model it was made with.')
-        place = {n: k for k, n in enumerate(play['names'].tolist())}
-        order = [place.get(n, -1) for n in rig['names'].tolist()]
-        weights = np.concatenate([play['weights'], np.zeros((len(play['time']), 1))], 1)[:, order]
+        played = open_played(folder, model)
         for view in cameras:
             if views and view.name not in views:
                 continue
-            frames = range(0, len(truth[view.name]), every)
-            scores, missing = np.empty((len(frames), len(PARTS) - 1)), 0
+            frames, missing = range(0, len(truth[view.name]), every), 0
+            scores = np.empty((len(frames), len(PARTS) - 1))
             for k, frame in enumerate(frames):
-                when = view.time[frame] if view.time is not None else view.offset + frame / (view.fps or 30.)
-                if not play['time'][0] - SLACK <= when <= play['time'][-1] + SLACK:
-                    missing += 1
-                    scores[k] = part_iou(np.zeros_like(truth[view.name][frame]), truth[view.name][frame])
-                    continue
-                head = rig['neutral'] + np.tensordot(at(play['time'], weights, when).astype(np.float32), rig['expressions'], 1)
-                world = head @ at(play['time'], play['rotation'], when).T + at(play['time'], play['translation'], when)
-                seen = part_labels_picture(model, parts, to_camera(world, view.camera), view.camera.focal, view.camera.centre, view.size)
-                scores[k] = part_iou(seen, truth[view.name][frame])
+                seen = played.labels(model, view, frame)
+                missing += seen is None
+                scores[k] = part_iou(np.zeros_like(truth[view.name][frame]) if seen is None else seen, truth[view.name][frame])
             rows.append(PartIouRow(name, view.name, _mean(scores), len(frames), missing))
     return rows
 

@@ -4,9 +4,10 @@ The add-on runs them in a child process (worker.py), the command line and the te
 """
 from .appearance import bake_albedo, preview_overlay
 from .models import download_model, import_model
+from .part_iou import bench_part_iou
 from .reconstruct import reconstruct
 from .shape_keys import check_intersections, fix_cavities, scan_landmarks, shape_keys, tetrahedra, wrap
 from .shared import VERSION, Task
 
 TASKS = {task.__name__: task for task in (
-    reconstruct, bake_albedo, preview_overlay, import_model, download_model, scan_landmarks, wrap, shape_keys, tetrahedra, fix_cavities, check_intersections)}
+    reconstruct, bake_albedo, preview_overlay, import_model, download_model, scan_landmarks, wrap, shape_keys, tetrahedra, fix_cavities, check_intersections, bench_part_iou)}

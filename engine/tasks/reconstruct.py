@@ -15,17 +15,17 @@ from .shared import VERSION, Task, Value, results, writable_folder
 
 # Parts of a reconstruction's bar; measured on two cores with a cached model.
 OPENED, DETECTED, TRACKED = .04, .55, .95
-STANDARD_DETECTED, STANDARD_DRAFTED = .2, .3
+STANDARD_DETECTED, STANDARD_DRAFTED, STANDARD_TRACKED, BAKING = .2, .3, .85, .88   # the same with pictures
 
 
 def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin', quality: str = 'draft', views: Sequence[str] = (),
-                neutral_frame: int | None = None, smooth: float = .5, masks: Sequence[str | None] = ()) -> Task:
+                neutral_frame: int | None = None, smooth: float = .5, masks: Sequence[str | None] = (), part_masks: bool = True) -> Task:
     """Footage → rig.npz, performance.npz, performance.csv, cameras.json, overlay.png and report.json in `out` (formats: docs/formats.md).
 
     sources, views: see footage.open_footage. model: 'builtin' or a path. quality: 'draft' (landmarks) or 'standard' (pictures and part
-    masks too; then also parts.npz: `labels` V int8, which part of a face each vertex is, see face_model/parts.py). neutral_frame: number of a used
+    masks too; then also parts.npz: `labels` V int8, which part of a face each vertex is, see face_model/parts.py, and bake_albedo's files). neutral_frame: number of a used
     frame of the first view in which the face is at rest (None or −1: unknown). smooth: 0..1, see smoothing.py. masks: for each view a folder or pattern
-    of the user's own part masks, or None (see footage/own_masks.py).
+    of the user's own part masks, or None (see footage/own_masks.py). part_masks: False leaves PRDL out (for comparison).
     Raises FacewrightError; then nothing new is left in `out`.
     """
     if quality not in ('draft', 'standard'):
@@ -72,15 +72,21 @@ def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin',
     neutral, fallen = face.shape(found.identity), ()
     seconds['track'] = time.monotonic() - began - sum(seconds.values())
     if quality == 'standard':
+        from ..fit.options import StandardOptions
         from ..fit.standard import refine
-        refining = Value(refine(face, landmarks, footage, Observations(tuple(seen)), found, masks=own))
+        settings = StandardOptions() if part_masks else StandardOptions(parts=0.)
+        refining = Value(refine(face, landmarks, footage, Observations(tuple(seen)), found, settings, own))
         for fraction, stage in refining:
-            yield clock.at(drafted + (TRACKED - drafted) * fraction, stage)
+            yield clock.at(drafted + (STANDARD_TRACKED - drafted) * fraction, stage)
         found, neutral, fallen = refining.value.track, refining.value.neutral, refining.value.fallen
         seconds['pictures'] = time.monotonic() - began - sum(seconds.values())
 
-    yield clock.at(TRACKED, 'Writing the result')
+    yield clock.at(TRACKED if quality == 'draft' else STANDARD_TRACKED, 'Writing the result')
     result = _write(folder, face, neutral, model, footage, seen, found, fallen, quality, smooth, seconds, began)
+    if quality == 'standard':
+        from .appearance import bake_albedo
+        for progress in bake_albedo(str(folder)):
+            yield clock.at(BAKING + (1 - BAKING) * min(progress.fraction, .999), progress.stage)
     yield Progress(1., 'Done', 0.)
     return result
 

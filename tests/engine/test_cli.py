@@ -45,7 +45,7 @@ def test_reconstruct_hands_everything_on(asked, tmp_path, capfd):
     assert code == 0
     shared = {'lens_mm': 26., 'fps': 25., 'start': 1.5, 'end': 4.}
     assert asked == [{'sources': [{'path': 'a.mp4', **shared}, {'path': 'b c.mov', **shared}], 'out': str(tmp_path), 'model': 'ict.zip',
-                      'quality': 'standard', 'views': ['v1', 'v2'], 'neutral_frame': 12, 'smooth': 0.}]
+                      'quality': 'standard', 'views': ['v1', 'v2'], 'neutral_frame': 12, 'smooth': 0., 'masks': []}]
     out, err = capfd.readouterr()
     assert 'clip: face tracked in 29 of 30 frames, focal length 1234 px' in out and '1.23 %' in out and str(tmp_path) in out
     assert 'Finding the face, 1:05 min left' in err
@@ -55,7 +55,7 @@ def test_reconstruct_hands_everything_on(asked, tmp_path, capfd):
 def test_the_defaults(asked, tmp_path):
     assert cli.main(['reconstruct', 'capture.json', '--out', str(tmp_path)]) == 0
     assert asked == [{'sources': [{'path': 'capture.json'}], 'out': str(tmp_path), 'model': 'builtin', 'quality': 'draft', 'views': [], 'neutral_frame': None,
-                      'smooth': .5}]
+                      'smooth': .5, 'masks': []}]
 
 
 def test_model_imports(asked, capfd):
@@ -158,3 +158,9 @@ def test_the_module_runs_as_a_program(root):
                'sys.argv = ["facewright", "--help"]; runpy.run_module("facewright", run_name="__main__")')
     done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
     assert done.returncode == 0 and 'reconstruct' in done.stdout, done.stderr
+
+
+def test_bench_and_masks_are_handed_on(tmp_path):
+    read = lambda *line: cli.arguments_of(cli.parser().parse_args([*line, '--out', str(tmp_path)]))
+    assert read('bench', 'part-iou', 'dev', '--views', 'view_1') == ('bench_part_iou', {'capture': 'dev', 'model': 'builtin', 'out': str(tmp_path), 'views': ['view_1']})
+    assert read('reconstruct', 'a.mp4', '--masks', 'm')[1]['masks'] == ['m']

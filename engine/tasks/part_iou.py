@@ -1,0 +1,74 @@
+"""The part-IoU benchmark (papers/4, eq. 13): Draft, Standard without part masks and Standard on a capture whose true part masks are known."""
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import FacewrightError
+from ..files import write_text
+from ..progress import Progress
+from .reconstruct import reconstruct
+from .shared import Task, results, writable_folder
+
+RUNS = {'draft': {'quality': 'draft'}, 'standard without PRDL': {'quality': 'standard', 'part_masks': False}, 'standard': {'quality': 'standard'}}
+PICTURED = 4          # frames of the first view that are drawn
+MEASURING = .97       # part of the bar
+
+
+def bench_part_iou(capture: str, out: str, model: str = 'builtin', views: Sequence[str] = (), every: int = 4) -> Task:
+    """A capture folder (capture.json, parts.npz: formats in docs/formats.md) → part_iou.md and part_iou.jpg in `out`.
+
+    every: each how many frames are measured. The picture shows frames of the first view: the true parts, then each result's, the true outlines in
+    white. FacewrightError where the capture has no true masks.
+    """
+    from ..face_model import load_model
+    from ..part_iou import measure, read_parts, table
+    folder = writable_folder(Path(out))
+    if not (Path(capture) / 'parts.npz').is_file():
+        raise FacewrightError(f'{capture} has no parts.npz: choose a capture folder whose true part masks are known.')
+    read_parts(Path(capture))
+    with tempfile.TemporaryDirectory(prefix='facewright-bench-') as scratch:
+        made = {}
+        for k, (name, settings) in enumerate(RUNS.items()):
+            made[name] = Path(scratch) / str(k)
+            for progress in reconstruct([str(Path(capture) / 'capture.json')], str(made[name]), model, views=views, **settings):
+                yield Progress(MEASURING * (k + progress.fraction) / len(RUNS), f'{name}: {progress.stage}')
+        yield Progress(MEASURING, 'Measuring')
+        face = load_model(model)
+        rows = measure(Path(capture), made, face, tuple(views), every)
+        text = table(rows)
+        with results(folder) as part:
+            write_text(part / 'part_iou.md', text)
+            write_picture(part / 'part_iou.jpg', Path(capture), made, face, rows[0].view)
+    yield Progress(1., 'Done', 0.)
+    return {'out': str(folder), 'table': text, 'mean': {name: round(float(np.mean([r.mean for r in rows if r.name == name])), 4) for name in made}}
+
+
+def write_picture(path: Path, capture: Path, made: dict[str, Path], face, view: str) -> None:
+    """A contact sheet of one view: a row a frame, the true parts and each result's."""
+    import cv2
+    from ..footage.capture import read_capture
+    from ..part_iou import open_played, read_parts
+    from ..render.preview import contact_sheet
+    truth, camera = read_parts(capture)[view], next(v for v in read_capture(capture / 'capture.json') if v.name == view)
+    played = {name: open_played(folder, face) for name, folder in made.items()}
+    tiles, labels = [], []
+    for frame in np.linspace(0, len(truth) - 1, PICTURED).astype(int):
+        true = truth[frame]
+        edge = cv2.morphologyEx(true, cv2.MORPH_GRADIENT, np.ones((2, 2), np.uint8)) > 0
+        rows, columns = np.nonzero(true > 1)
+        window = np.s_[max(rows.min() - 20, 0):rows.max() + 20, max(columns.min() - 20, 0):columns.max() + 20] if len(rows) else np.s_[:, :]
+        for name, seen in [('true', true), *((name, one.labels(face, camera, int(frame))) for name, one in played.items())]:
+            picture = COLOURS[np.zeros_like(true) if seen is None else seen]
+            if name != 'true':
+                picture = np.where(edge[..., None], 255, picture).astype(np.uint8)
+            tiles.append(cv2.resize(picture[window], (320, 320), interpolation=cv2.INTER_NEAREST))
+            labels.append(name)
+    ok, data = cv2.imencode('.jpg', contact_sheet(tiles, len(made) + 1, labels)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+    path.write_bytes(data.tobytes())
+
+
+COLOURS = np.array([(30, 30, 30), (200, 160, 140), (255, 200, 0), (0, 120, 255), (0, 0, 200), (0, 255, 0), (0, 160, 0), (255, 0, 0), (255, 0, 255)], np.uint8)

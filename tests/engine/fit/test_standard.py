@@ -1,0 +1,95 @@
+"""Quality 'standard': points keep their look, frames and nodes are matched, a frame that came out worse falls back."""
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from facewright.engine.face_model import load_model
+from facewright.engine.face_model.model import triangulate
+from facewright.engine.face_model.paint import albedo, visible_faces
+from facewright.engine.fit.options import StandardOptions
+from facewright.engine.fit.photometric import SIZE, Looks, Pictures, choose_points, draw, expected_look, look, photometric_evidence
+from facewright.engine.fit.standard import basis_at, between, frames_within, worse_frames
+from facewright.engine.footage.crops import Crop
+from facewright.engine.footage.footage import Camera
+from facewright.engine.render.preview import head_to_camera, render_camera
+
+OPTIONS = replace(StandardOptions(), points=300)
+FOCAL, CAMERA = 900., Camera(900., (160., 160.))
+
+
+@pytest.fixture(scope='module')
+def scene():
+    """The built-in head with freckles before a camera, its points and a picture of it."""
+    model = load_model('builtin')
+    points = choose_points(model, lambda vertex: basis_at(model, vertex), OPTIONS)
+    colours = albedo(model) * (1 - .25 * (np.random.default_rng(0).random(model.vertex_count)[:, None] > .8))
+    head = head_to_camera(model.neutral.astype(np.float64), distance=62.).astype(np.float32)
+    triangles = triangulate(model.faces[visible_faces(model)])
+    picture = render_camera(head.astype(np.float64), model.faces[visible_faces(model)], colours, FOCAL, CAMERA.centre, (SIZE, SIZE), supersample=1)
+    pictures = Pictures(picture[None], (Crop((SIZE / 2, SIZE / 2), float(SIZE)),), np.array([0]))
+    return model, points, triangles, head, pictures
+
+
+def looked(scene, head):
+    _, points, triangles, _, pictures = scene
+    drawn = draw(triangles, pictures, 0, head, CAMERA, FOCAL)
+    return Looks(*(part[None] for part in look(points, drawn, pictures, 0, head, CAMERA, FOCAL, 1.2, OPTIONS)))
+
+
+class Sight:
+    node, between = torch.zeros(1, dtype=torch.long), torch.zeros(1)
+
+
+def test_a_shifted_head_is_pulled_back(scene):
+    """The picture's quadratic, summed over all points, has its least value near the true place."""
+    right = looked(scene, scene[3])
+    step = np.array([1.2, -.9])                                  # pixels
+    shifted = scene[3] + (np.r_[step, 0] * scene[3][:, 2].mean() / FOCAL).astype(np.float32)
+    off = looked(scene, shifted)
+    evidence = photometric_evidence(off, right.values[0], np.full(right.trust.shape[1], 9.), Sight, scene[4], CAMERA, OPTIONS)
+    back = torch.linalg.solve(evidence.curvature[0].sum(0), -evidence.gradient[0].sum(0)).numpy()
+    np.testing.assert_allclose(back, -step, atol=.45)
+    assert right.trust.sum() > 100
+
+
+def test_where_nothing_moved_nothing_pulls(scene):
+    right = looked(scene, scene[3])
+    evidence = photometric_evidence(right, right.values[0], np.full(right.trust.shape[1], 9.), Sight, scene[4], CAMERA, OPTIONS)
+    assert float(evidence.gradient.abs().max()) < 1e-9 and torch.linalg.eigvalsh(evidence.curvature).min() > -1e-9
+
+
+def test_points_behind_the_head_or_seldom_seen_say_nothing(scene):
+    away = scene[3].copy()
+    away[:, 2] = 2 * away[:, 2].mean() - away[:, 2]              # inside out: the face looks away
+    assert looked(scene, away).trust.sum() < .2 * looked(scene, scene[3]).trust.sum()
+    right = looked(scene, scene[3])
+    seldom = photometric_evidence(right, right.values[0] + 1, np.full(right.trust.shape[1], 1.), Sight, scene[4], CAMERA, OPTIONS)
+    assert not seldom.gradient.any() and not seldom.curvature.any()
+
+
+def test_the_expected_look_ignores_an_outlier():
+    values = np.ones((9, 5, 2))
+    values[4] = 8.
+    blank = np.zeros((9, 5, 2))
+    mean, support = expected_look([Looks(values, np.zeros((9, 5, 2, 2)), np.ones((9, 5)), blank, blank)], OPTIONS)
+    np.testing.assert_allclose(mean, 1., atol=.05)
+    np.testing.assert_allclose(support, 9.)
+
+
+def test_worse_frames():
+    before = np.array([.01, .01, .01, np.nan])
+    assert worse_frames(np.array([.012, .05, np.nan, .5]), before).tolist() == [1, 2]
+
+
+def test_frames_between_key_nodes():
+    every = np.arange(20) / 10.
+    times = every + .03                                         # another camera's clock
+    nodes = np.array([2, 3, 10, 11])
+    assert frames_within(times, every[nodes], every, nodes, whole=False).tolist() == [2, 10]
+    assert frames_within(every, every[nodes], every, nodes, whole=False).tolist() == [2, 3, 10, 11]
+    assert frames_within(times - .05, every[:5], every, np.arange(5), whole=True).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_between_goes_by_equal_factors():
+    assert between((8., 1.), 0, 4) == pytest.approx(8.) and between((8., 1.), 3, 4) == pytest.approx(1.) and between((8., 1.), 1, 4) == pytest.approx(4.)
