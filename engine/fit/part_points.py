@@ -23,7 +23,7 @@ from .prdl import farthest_first
 COLUMNS, ROWS = 49, 15    # points across and between the lids from which an eye's are taken
 CORNER = .2               # of the opening's greatest height: where it is lower, at its corners, no ball is seen
 LATTICE = np.array([(i, j, 4 - i - j) for i in range(5) for j in range(5 - i)]) / 4
-INSET = .04               # cm that a part's points keep from its edge, about half a pixel of a face at 224²: a mask's points are pixels' centres
+INSET = .04               # cm that a part's points keep from points beyond its edge, nearly half a pixel of a face at 224²: a mask has pixels' centres
 FACING = .15              # cosine between normal and line of sight, from which a point counts as seen
 BEHIND = .3               # cm that a point may lie behind the surface seen at its pixel
 LID_BEHIND = .8           # cm for an eye's points, which lie on straight lines behind the ball
@@ -31,9 +31,13 @@ LID_BEHIND = .8           # cm for an eye's points, which lie on straight lines 
 
 @dataclass(frozen=True, eq=False)
 class PartPoints:
-    """matrix P×V, rows sum to 1: the points of a head are matrix @ vertices, linear like the model. part P int8 into PARTS, sorted."""
+    """matrix P×V, rows sum to 1: the points of a head are matrix @ vertices, linear like the model. part P int8 into PARTS, sorted.
+
+    gap P×V: gap @ vertices is the way from the lower to the upper lid through an eye's point; no entries for other parts.
+    """
     matrix: sparse.csr_matrix
     part: np.ndarray
+    gap: sparse.csr_matrix
 
     def of(self, values: np.ndarray) -> np.ndarray:
         """…×V×3 (vertices, or the model's offsets) → …×P×3."""
@@ -45,12 +49,13 @@ class PartPoints:
 def part_points(model: FaceModel, most: int = 1000, most_skin: int = 3000) -> PartPoints:
     """At most `most` points of each part, farthest-first on the neutral (`most_skin` of the skin: the paper's 3000)."""
     parts, triangles, v = model_parts(model), triangulate(model.faces[visible_faces(model)]), model.neutral.astype(np.float64)
-    rows, labels = [], []
+    rows, labels, gaps = [], [], []
     for label in range(1, len(PARTS)):
         if label in (LEFT_EYE, RIGHT_EYE):
             matrix = opening(model, 'eye_L' if label == LEFT_EYE else 'eye_R')
-            height = np.tile(np.linalg.norm(np.diff((matrix @ v).reshape(ROWS, COLUMNS, 3)[[0, -1]], axis=0)[0], axis=1), ROWS)
-            matrix = matrix[height > CORNER * height.max()]
+            gap = sparse.vstack([(matrix[:COLUMNS] - matrix[-COLUMNS:]) * (ROWS / (ROWS - 1))] * ROWS).tocsr()
+            height = np.linalg.norm(gap @ v, axis=1)
+            matrix, gap = matrix[height > CORNER * height.max()], gap[height > CORNER * height.max()]
         else:
             own = triangles[(parts[triangles] == label).any(1)]
             corner, weight = np.repeat(own, len(LATTICE), 0), np.tile(LATTICE, (len(own), 1))
@@ -59,24 +64,32 @@ def part_points(model: FaceModel, most: int = 1000, most_skin: int = 3000) -> Pa
             at = (v[corner] * weight[..., None]).sum(1)
             inside &= cKDTree(at[~inside]).query(at)[0] > INSET if not inside.all() else True
             matrix = _rows(corner[inside], weight[inside], model.vertex_count)
-        rows.append(matrix[farthest_first(matrix @ v, most_skin if label == SKIN else most)])
-        labels.append(np.full(rows[-1].shape[0], label, np.int8))
-    return PartPoints(sparse.vstack(rows).tocsr(), np.concatenate(labels))
+            gap = sparse.csr_matrix(matrix.shape)
+        chosen = farthest_first(matrix @ v, most_skin if label == SKIN else most)
+        rows.append(matrix[chosen])
+        gaps.append(gap[chosen])
+        labels.append(np.full(len(chosen), label, np.int8))
+    return PartPoints(sparse.vstack(rows).tocsr(), np.concatenate(labels), sparse.vstack(gaps).tocsr())
 
 
 def seen(points: PartPoints, vertices: np.ndarray, triangles: np.ndarray, depth: np.ndarray, focal: float, centre: tuple[float, float]) -> np.ndarray:
     """P bool: points turned to the camera and not hidden. vertices V×3 cm in camera axes, depth H×W cm as rasterised with focal and centre (px).
 
-    A point outside the picture counts as not hidden.
+    A point outside the picture counts as not hidden. Where the lids leave less than a pixel (or than half of what the eye is open) no eye is seen.
     """
     at = points.matrix @ vertices
     normals = points.matrix @ vertex_normals(vertices, triangles)
     eye = np.isin(points.part, (LEFT_EYE, RIGHT_EYE))
+    gap = np.linalg.norm((points.gap @ vertices)[:, :2], axis=1) / np.maximum(at[:, 2], 1e-6) * focal
+    open_ = np.ones(len(at), bool)
+    for label in (LEFT_EYE, RIGHT_EYE):
+        own = points.part == label
+        open_[own] = gap[own] >= min(1., .5 * gap[own].max(initial=0))
     facing = -(normals * at).sum(1) > FACING * np.linalg.norm(normals, axis=1) * np.linalg.norm(at, axis=1)
     pixel = np.floor(at[:, :2] / np.maximum(at[:, 2:], 1e-6) * focal + np.asarray(centre)).astype(int)
     inside = (pixel >= 0).all(1) & (pixel < depth.shape[::-1]).all(1) & (at[:, 2] > 0)
     clipped = np.clip(pixel, 0, np.array(depth.shape[::-1]) - 1)
-    return (facing | eye) & (~inside | (at[:, 2] <= depth[clipped[:, 1], clipped[:, 0]] + np.where(eye, LID_BEHIND, BEHIND)))
+    return (facing | eye) & open_ & (~inside | (at[:, 2] <= depth[clipped[:, 1], clipped[:, 0]] + np.where(eye, LID_BEHIND, BEHIND)))
 
 
 def even(pixels: np.ndarray, most: int) -> np.ndarray:
