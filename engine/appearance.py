@@ -20,7 +20,7 @@ from .errors import FacewrightError
 from .face_model.model import FaceModel, triangulate
 from .face_model.paint import SKIN as PAINTED_SKIN, albedo as painted_albedo, visible_faces
 from .face_model.parts import LEFT_BROW, LEFT_EYE, LOWER_LIP, NOSE, RIGHT_BROW, RIGHT_EYE, SKIN, UPPER_LIP
-from .mesh.laplacian import edges_of, uniform_laplacian
+from .mesh.laplacian import cotangent_laplacian, edges_of, mass, uniform_laplacian
 from .mesh.normals import vertex_normals
 from .render.rasterise import project, rasterise
 from .render.shading import sh_basis
@@ -35,10 +35,12 @@ NOISE = .08                 # of the colour: residuals from which the robust mea
 ENOUGH = .6                 # pictures' worth that make a texel fully known
 FEATHER = 6 / 1024, 40 / 1024  # of the texture's side: over which what was seen gives way to what was filled in, at a slit and at a large unseen area
 DARKEST = .2                # of its mean: no surface is taken for darker lit
+PALE = .2, .45              # logarithm of red over blue, below the mean skin's, between which bright skin loses its worth
 TETHER = .1                 # pictures' worth of plain skin that every texel of skin has
-BRIGHTEST = 1.2, .3         # times the mean skin: where brighter skin begins to be held back, as a highlight, and how far it still may go
-EVEN = 30.                  # squared mesh edges (ICT: 1.5 cm): patches larger than that are made alike on both halves of the face, nearer to the brighter
-ROUNDS = 4
+BRIGHTEST = 1.25, .3        # times the mean skin: where brighter skin begins to be held back, as a highlight, and how far above it nothing of it is left
+EVEN = .5                   # cm: patches larger than that are made alike on both halves of the face
+BRIGHTER = 3.               # power of its brightness by which a half counts then: shadows are dark
+ROUNDS = 3
 LIGHT_SAMPLES = 20_000      # texels of a picture that its light is fitted to
 RIDGE = np.array([0., *(3e-3,) * 3, *(2e-2,) * 5])   # what holds the light's bands to 0, of the samples' sum of squares
 # Where skin and light are both unknown: skins vary along one line from light to dark, the light a white surface sends back is about as bright as
@@ -197,33 +199,40 @@ def solve(model: FaceModel, looks: list[Look], layout: Layout, parts: np.ndarray
     found = [l.colour[skin[l.texel] & (l.trust > .5)] for l in looks]
     if not sum(map(len, found)):
         raise FacewrightError('No picture shows the skin of the face: choose a reconstruction whose footage shows it.')
-    target = skin_reflectance(np.median(np.concatenate(found).astype(np.float32), 0))
-    albedo, worth = np.broadcast_to(target, (count, 3)).astype(np.float32), np.zeros(count)
+    target = skin_reflectance(np.median(np.concatenate(found).astype(np.float32), 0)).astype(np.float32)
+    albedo = own = np.broadcast_to(target, (count, 3))                   # own: before the halves are evened
     light, even = np.zeros((views, 9, 3)), _evener(model, layout)
     for turn in range(rounds):
         light = fit_light(looks, layout, albedo, light, skin if turn == 0 else np.ones(count, bool), views, robust=turn > 0)
-        level = np.mean([shading(l, layout, light[l.view]).mean(0) for l in looks if len(l.texel)], 0)
-        down = np.where(skin[:, None], TETHER * level ** 2, 0.)
-        up, worth, errors = down * target, np.zeros(count), []
+        level = np.mean([shading(l, layout, light[l.view], 50).mean(0) for l in looks if len(l.texel)], 0)
+        tether = (TETHER * skin / (1 + (relative(target, own) ** 2).mean(1) / NOISE ** 2)).astype(np.float32)
+        down = tether[:, None] * level ** 2
+        up, worth, errors = down * target, np.zeros(count, np.float32), []
         for l in looks:
             shade, colour = shading(l, layout, light[l.view]), l.colour.astype(np.float32)
-            error = (colour - albedo[l.texel] * shade) / (albedo[l.texel] * shade + .02)
-            robust = l.trust / (1 + ((error ** 2).mean(1) / NOISE ** 2)) if turn else l.trust
-            up[l.texel] += robust[:, None] * shade * colour
-            down[l.texel] += robust[:, None] * shade ** 2
+            error = relative(colour, own[l.texel] * shade)
+            robust = l.trust / (1 + (error ** 2).mean(1) / NOISE ** 2) if turn else l.trust
+            weighted = robust[:, None] * shade
+            up[l.texel] += weighted * colour
+            down[l.texel] += weighted * shade
             worth[l.texel] += l.trust * np.minimum(1, shade.mean(1) / level.mean())
-            errors.append(np.abs(error[l.trust > .5]).mean(1)[::7])
-        albedo = np.where(down > 0, up / np.maximum(down, 1e-9), albedo).astype(np.float32)
-        bright = albedo.mean(1) / target.mean()
-        knee, room = BRIGHTEST
-        held = np.where(skin & (bright > knee), (knee + room * np.tanh((bright - knee) / room)) / np.maximum(bright, 1e-6), 1)
-        albedo = even(albedo * held[:, None], np.clip(worth / ENOUGH, 0, 1))
+            errors.append(np.abs(error[::7][l.trust[::7] > .5]).mean(1))
+        own = np.where(down > 0, up / np.maximum(down, 1e-9), own)
+        held, believed = _highlights(own, target)
+        worth *= np.where(skin, believed, 1)
+        albedo = even(own * np.where(skin, held, 1)[:, None], np.clip(worth / ENOUGH, 0, 1))
         known = skin & (worth > ENOUGH / 2)
         known = known if known.any() else skin & (worth > 0)
-        scale = target / np.exp(np.log(np.maximum(albedo[known], 1e-4)).mean(0))
-        albedo, light = np.clip(albedo * scale, .001, 1).astype(np.float32), light / scale
+        known = known if known.any() else skin
+        scale = (target / np.exp(np.log(np.maximum(albedo[known], 1e-4)).mean(0))).astype(np.float32)
+        albedo, own, light = np.clip(albedo * scale, .001, 1), np.clip(own * scale, .001, 1), light / scale
     errors = np.concatenate(errors)
     return albedo, worth, light, float(np.median(errors)) if len(errors) else 0.
+
+
+def relative(colour: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """Their difference over their mean."""
+    return (colour - shown) / (np.maximum(colour + shown, 0) / 2 + .02)
 
 
 def _at_vertices(layout: Layout, values: np.ndarray, known: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -242,16 +251,19 @@ def _evener(model: FaceModel, layout: Layout):
     it is taken off, nearer to the brighter half, shadows being dark. Marks smaller than EVEN stay."""
     count = model.vertex_count
     mirrored = mirror_vertices(model)
-    laplacian = EVEN * uniform_laplacian(edges_of(triangulate(model.faces)), count)
+    triangles = triangulate(model.faces)
+    area = np.maximum(mass(model.neutral.astype(np.float64), triangles), 1e-6)
+    laplacian = EVEN ** 2 * cotangent_laplacian(model.neutral.astype(np.float64), triangles)
 
     def even(albedo: np.ndarray, known: np.ndarray) -> np.ndarray:
         value, weight = _at_vertices(layout, np.log(np.maximum(albedo, 1e-4)), known, count)
-        solver = splu((laplacian + sparse.diags(weight + 1e-4)).tocsc())
-        low = solver.solve((weight + 1e-4)[:, None] * np.where(weight[:, None] > 0, value, 0))
-        held = np.maximum(solver.solve(weight), 0)
-        mine, other = held[:, None] * np.exp(2 * low), (held * (weight > 0))[mirrored][:, None] * np.exp(2 * low[mirrored])
-        change = other / np.maximum(mine + other, 1e-9) * (low[mirrored] - low) * np.minimum(weight, weight[mirrored])[:, None]
-        change = solver.solve(weight[:, None] * change)
+        solver = splu((laplacian + sparse.diags(area * (weight + 1e-4))).tocsc())
+        blurred = lambda values: solver.solve((area * weight)[:, None] * values)
+        held = np.clip(blurred(np.ones((count, 1))), 1e-6, 1)
+        low = blurred(value) / held
+        mine, other = held * np.exp(BRIGHTER * low.mean(1, keepdims=True)), (held * np.exp(BRIGHTER * low.mean(1, keepdims=True)))[mirrored]
+        both = np.minimum(held, held[mirrored])
+        change = other / (mine + other) * (low[mirrored] - low) * both
         return (albedo * np.exp(layout.spread(change))).astype(np.float32)
     return even
 
@@ -261,16 +273,29 @@ def mirror_vertices(model: FaceModel) -> np.ndarray:
     return cKDTree(model.neutral).query(model.neutral * (-1, 1, 1))[1]
 
 
-def shading(look: Look, layout: Layout, light: np.ndarray) -> np.ndarray:
-    """n×3: what a white surface sends back at the look's texels, at least DARKEST of its mean."""
+def _highlights(albedo: np.ndarray, skin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(N: what skin's albedo N×3 must be multiplied by so that no highlight shows; N in [0, 1]: how far it is no highlight, nor shining hair)."""
+    bright = albedo.mean(1) / skin.mean()
+    knee, room = BRIGHTEST
+    held = np.where(bright > knee, (knee + room * np.tanh((bright - knee) / room)) / np.maximum(bright, 1e-6), 1)
+    grey = np.log(skin[0] / skin[2]) - np.log(np.maximum(albedo[:, 0], 1e-4) / np.maximum(albedo[:, 2], 1e-4))
+    pale = np.clip((bright - .8) / .2, 0, 1) * np.clip((grey - PALE[0]) / (PALE[1] - PALE[0]), 0, 1)
+    return held.astype(np.float32), (np.clip((knee + room - bright) / room, 0, 1) * (1 - pale)).astype(np.float32)
+
+
+def shading(look: Look, layout: Layout, light: np.ndarray, every: int = 1) -> np.ndarray:
+    """n×3: what a white surface sends back at the look's texels (each so many), at least DARKEST of its mean."""
     own = (sh_basis(torch.from_numpy(look.normals)).numpy() @ light).astype(np.float32)
-    corner, weight = layout.corner[look.texel], layout.weight[look.texel]
+    corner, weight = layout.corner[look.texel[::every]], layout.weight[look.texel[::every]]
     out = sum(weight[:, k, None] * own[corner[:, k]] for k in range(3))
     return np.maximum(out, DARKEST * max(float(out.mean()), 1e-3)) if len(out) else out
 
 
 def fit_light(looks: list[Look], layout: Layout, albedo: np.ndarray, before: np.ndarray, used: np.ndarray, views: int, robust: bool) -> np.ndarray:
-    """views×9×3: the light of each view that, with the albedo (N×3), explains its pictures best; robust: by the residuals of `before`."""
+    """views×9×3: the light of each view that, with the albedo (N×3), explains its pictures best; robust: by the residuals of `before`.
+
+    What a view does not tell is taken from the light common to all, at that view's exposure; a view without pictures has the common one.
+    """
     left, right = np.zeros((views, 3, 9, 9)), np.zeros((views, 3, 9))
     for l in looks:
         rows = np.flatnonzero(used[l.texel])
@@ -281,19 +306,18 @@ def fit_light(looks: list[Look], layout: Layout, albedo: np.ndarray, before: np.
         colour, own, trust = l.colour[rows].astype(np.float64), albedo[l.texel[rows]], l.trust[rows]
         if robust:
             shown = own * (basis @ before[l.view])
-            trust = trust / (1 + (((colour - shown) / (shown + .02)) ** 2).mean(1) / NOISE ** 2)
+            trust = trust / (1 + (relative(colour, shown) ** 2).mean(1) / NOISE ** 2)
         for c in range(3):
             scaled = basis * own[:, c:c + 1]
             left[l.view, c] += scaled.T @ (trust[:, None] * scaled)
             right[l.view, c] += scaled.T @ (trust * colour[:, c])
-    size = left[:, :, 0, 0] / .28209479 ** 2
-    light = np.zeros((views, 9, 3))
+    ridge = np.eye(9) * (RIDGE[:, None] / .28209479 ** 2)
+    solved = lambda a, b, towards: np.stack([np.linalg.solve(a[c] + ridge * a[c, 0, 0], b[c] + ridge @ towards[:, c] * a[c, 0, 0]) for c in range(3)], 1)
+    common = solved(left.sum(0), right.sum(0), np.zeros((9, 3)))
+    light = np.empty((views, 9, 3))
     for v in range(views):
-        for c in range(3):
-            if size[v, c] > 0:
-                light[v, :, c] = np.linalg.solve(left[v, c] + np.diag(RIDGE * size[v, c]), right[v, c])
-    seen = size.sum(1) > 0
-    light[~seen] = light[seen].mean(0)
+        gain = np.einsum('ck,kc->c', right[v], common) / np.maximum(np.einsum('kc,ckl,lc->c', common, left[v], common), 1e-12)  # its exposure
+        light[v] = solved(left[v], right[v], common * gain) if (left[v, :, 0, 0] > 0).all() else common
     return light
 
 
