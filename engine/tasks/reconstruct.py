@@ -23,7 +23,7 @@ def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin',
     """Footage → rig.npz, performance.npz, performance.csv, cameras.json, overlay.png and report.json in `out` (formats: docs/formats.md).
 
     sources, views: see footage.open_footage. model: 'builtin' or a path. quality: 'draft' (landmarks) or 'standard' (pictures and part
-    masks too; then also parts.npz: `labels` V int8, which part of a face each vertex is, see face_model/parts.py, and bake_albedo's files). neutral_frame: number of a used
+    masks too; then also parts.npz: `labels` V int8, which part of a face each vertex is, `names` of the parts, see face_model/parts.py, and bake_albedo's files). neutral_frame: number of a used
     frame of the first view in which the face is at rest (None or −1: unknown). smooth: 0..1, see smoothing.py. masks: for each view a folder or pattern
     of the user's own part masks, or None (see footage/own_masks.py). part_masks: False leaves PRDL out (for comparison).
     Raises FacewrightError; then nothing new is left in `out`.
@@ -108,8 +108,8 @@ def _write(folder: Path, face, neutral: np.ndarray, source: str, footage, seen, 
         write_rig(part / 'rig.npz', Rig(neutral, face.expressions, face.names, face.faces))
         write_performance(part / 'performance.npz', performance)
         if quality == 'standard':
-            from ..face_model.parts import model_parts
-            write_npz(part / 'parts.npz', labels=model_parts(face))
+            from ..face_model.parts import PARTS, model_parts
+            write_npz(part / 'parts.npz', labels=model_parts(face), names=np.array(PARTS))
         write_live_link(part / 'performance.csv', performance)
         ok, png = cv2.imencode('.png', overlay(face, neutral, found, footage.views)[..., ::-1])
         (part / 'overlay.png').write_bytes(png.tobytes())
