@@ -1,6 +1,7 @@
 """From footage to a head in the scene."""
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import bpy
@@ -20,7 +21,7 @@ def reconstruction(scene: bpy.types.Scene, quality: str = 'DRAFT', neutral_frame
     source = models.source_of(settings)
     if source != models.BUILTIN:
         source = checked_path(source, 'face model')
-    masks = [_masks(view) for view in settings.views]
+    masks = sum((_masks(view) for view in settings.views), [])
     return {'sources': [_source(view) for view in settings.views], 'views': _chosen(settings.views),
             'out': bpy.path.abspath(output) if output else '{job}/out', 'model': source, 'quality': quality.lower(), 'neutral_frame': None if neutral_frame < 0 else neutral_frame, 'smooth': smooth} \
         | ({'masks': masks} if any(masks) else {})
@@ -36,11 +37,21 @@ def _source(view) -> dict:
     return {k: v for k, v in known.items() if v is not None}
 
 
-def _masks(view) -> str | None:
-    """A view's own masks: a folder, a pattern with *, or a file."""
-    if '*' not in Path(view.masks).name:
-        return checked_path(view.masks, f'folder of masks for the view {view.label}') if view.masks else None
-    return str(Path(checked_path(str(Path(view.masks).parent), f'folder of masks for the view {view.label}')) / Path(view.masks).name)
+def _masks(view) -> list[str | None]:
+    """A view's own masks, a folder, a pattern with * or a file; of a capture the same for each of its cameras (the engine looks for its folder there)."""
+    path, what = Path(view.masks), f'folder of masks for the view {view.label}'
+    found = None if not view.masks else checked_path(view.masks, what) if '*' not in path.name else str(Path(checked_path(str(path.parent), what)) / path.name)
+    return [found] * (_camera_count(view) if view.kind == 'CAPTURE' else 1)
+
+
+def _camera_count(view) -> int:
+    """How many cameras of a capture are used; 1 where its file cannot be read, which the engine will say."""
+    names = [n for n in view.cameras.split(',') if n.strip()]
+    path = Path(bpy.path.abspath(view.filepath))
+    try:
+        return len(names) or len(json.loads((path / 'capture.json' if path.is_dir() else path).read_text(encoding='utf-8'))['cameras'])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 1
 
 
 def _chosen(views) -> list[str]:

@@ -30,18 +30,22 @@ class FACEWRIGHT_PT_reconstruct(Panel, bpy.types.Panel):
                 text(context, layout, 'First add footage in the panel above.', 'INFO')
         draw_job(context, layout, ('reconstruct',))
         if settings.result and settings.result.name in context.scene.objects:
-            self.draw_result(layout, settings.result, context.scene.frame_current)
+            self.draw_result(context, layout, settings.result)
         else:
             idle_column(layout).operator('facewright.apply_result', icon='IMPORT')
 
-    def draw_result(self, layout, head, frame):
+    def draw_result(self, context, layout, head):
         box = layout.box()
         box.label(text=head.name, icon='CHECKMARK')
         box.label(text=f'Mean error {head.get(results.MEAN, 0):.2f} % of the eyes\' distance')
+        frame = context.scene.frame_current
         here, worst, unseen = results.frame_error(head, frame), results.worst_frame(head), results.unseen_frames(head)
         box.label(text=f'Frame {frame}: {here:.2f} %' if here is not None else f'Frame {frame}: no face seen')
         if unseen:
             box.label(text=f'{unseen} frame{"s" if unseen > 1 else ""} without a face', icon='ERROR')
+        fallen = list(head.get(results.FALLEN, ()))
+        if fallen:
+            text(context, box, f'{len(fallen)} frame{"s" if len(fallen) > 1 else ""} as in Draft, which fits better there: {", ".join(map(str, fallen[:8]))}{" …" if len(fallen) > 8 else ""}', 'INFO')
         row = box.row(align=True)
         if worst:
             row.operator('facewright.show_worst_frame', text=f'Worst: {worst[0]} ({worst[1]:.2f} %)')

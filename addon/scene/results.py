@@ -17,6 +17,7 @@ from . import actions, appearance, cameras, heads, units
 ERROR = 'facewright_error'  # custom properties of the head: % of the outer-eye distance a frame, −1 where the face was not seen
 MEAN, FRAMES = 'facewright_mean_error', 'facewright_frames'  # … the mean; the scene frame of each sample
 
+FALLEN = 'facewright_draft_frames'  # … scene frames that Standard left as Draft found them, being better so
 FOLDER = 'facewright_folder'  # … where the files of its reconstruction are
 
 
@@ -83,6 +84,7 @@ def _build(scene, report, rig, performance, views, model, naming, sound, start) 
         cameras.add_sound(scene, views[0], start)
     per_frame = [-1. if e is None else float(e) for e in report['error']['per_frame']]
     head[ERROR], head[MEAN], head[FRAMES] = per_frame, float(report['error']['mean_percent'] or 0), frames.tolist()
+    head[FALLEN] = [round(frames[i]) for i in report.get('draft_frames', ()) if 0 <= i < len(frames)]
     scene.frame_set(start)
     return head
 

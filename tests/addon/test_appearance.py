@@ -54,6 +54,13 @@ def test_the_texture_is_in_the_skin_s_material(head, standard, tmp_path):
     assert image.size[:] == (8, 8) and np.allclose(pixels[-1, 0, :3], (0, 200 / 255, 0), atol=1e-3) and np.allclose(pixels[0, 0, :3], (200 / 255, 0, 0), atol=1e-3)
 
 
+def test_frames_that_fell_back_are_listed(standard):
+    report = json.loads((standard / 'report.json').read_text())
+    (standard / 'report.json').write_text(json.dumps(report | {'draft_frames': [4, 9]}))
+    bpy.ops.facewright.apply_result(directory=str(standard))
+    assert '2 frames as in Draft' in (words := said(panels.reconstruct.FACEWRIGHT_PT_reconstruct)) and '5, 10' in words
+
+
 def test_parts_are_vertex_groups(head, model):
     names = [g.name for g in head.vertex_groups if g.name.startswith('part_')]
     assert names == [f'part_{n}' for n in PARTS[1:]]
@@ -159,6 +166,10 @@ def test_own_masks_reach_the_engine(tmp_path):
     assert api.reconstruction(bpy.context.scene)['masks'] == [str(tmp_path / 'masken ö'), None]
     settings.views[1].masks = str(tmp_path / 'masken ö' / 'face_*.png')
     assert api.reconstruction(bpy.context.scene, 'STANDARD')['masks'][1] == str(tmp_path / 'masken ö' / 'face_*.png')
+    (tmp_path / 'capture.json').write_text('{"cameras": [{}, {}, {}]}')
+    bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'capture.json'), masks=str(tmp_path / 'masken ö'))
+    assert api.reconstruction(bpy.context.scene)['masks'][2:] == [str(tmp_path / 'masken ö')] * 3
+    bpy.ops.facewright.remove_footage()
     settings.views[1].masks = str(tmp_path / 'none')
     with pytest.raises(RuntimeError, match='There is no folder of masks for the view b at'):
         bpy.ops.facewright.reconstruct()
