@@ -56,8 +56,6 @@ class StandardOptions:
     offset_spread: float = .3        # cm: how far such an offset usually goes, with several views and with one
     lone_offset_spread: float = .08
     finer: float = 2.                # how much finer they are round lids and lips
-    identity_weight: float = 15.     # of the identity's prior, see TrackOptions; for one view:
-    lone_identity_weight: float = 15.
     landmarks: float = .4            # what the draft's landmark residuals count
     points: int = 1400               # surface points that are followed
     denser: float = 3.               # how much more densely they lie on lids and lips
@@ -67,13 +65,10 @@ class StandardOptions:
     local: float = .045              # of the crop's side: the standard deviation of what is local
     blur: tuple[float, float] = (2.4, .8)  # pixels of the crop, first and last round
     fewest_looks: float = 3.         # pictures a point must be seen in
-    parts: float = .5               # what PRDL counts, its eight parts together with the landmarks and the pictures (0: none)
+    parts: float = .5                # what PRDL counts, its eight parts together with the landmarks and the pictures (0: none)
     lips: float = 2.                 # how much more a lip counts
-    statistics: float = .3           # of the prior how expressions occur together, see TrackOptions
-    weight_l1: float = .05
     part_robust: float = 8.          # pixels² of the 224 grid: a part further off than this counts less
-    part_points: int = 100           # points of each part, and of the skin
-    skin_points: int = 200
+    part_points: int = 100           # points of each part
 
 
 def for_quality(quality: str) -> TrackOptions:

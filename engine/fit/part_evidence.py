@@ -1,6 +1,7 @@
 """PRDL (papers/4) as evidence for the solver: part masks found in the frames, or given, against the projected parts of the model.
 
 At the paper's 224² grid over the face's crop; nearest and furthest on every STRIDE-th anchor, the mean on every MEAN_STRIDE-th (prdl.gauss_newton).
+The skin is left out, other than in the paper: the masks' ends at the detector's oval, the mesh's at the ears.
 """
 from __future__ import annotations
 
@@ -38,7 +39,9 @@ class Masks:
 
 def part_basis(model: FaceModel, options: StandardOptions) -> tuple[PartPoints, Basis]:
     """The model's points of each part and its linear bases there."""
-    points = part_points(model, options.part_points, options.skin_points)
+    points = part_points(model, options.part_points, 1)
+    own = points.part != SKIN
+    points = PartPoints(points.matrix[own], points.part[own])
     tensor = lambda a: torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
     mean = points.of(model.neutral.astype(np.float64))
     modes = lambda a: tensor(np.moveaxis(points.of(a.astype(np.float64)), 0, -1))
@@ -76,7 +79,7 @@ def part_terms(points: PartPoints, triangles: np.ndarray, masks: Masks, row: int
     for part, side in enumerate(masks.sides[row], 1):
         own = points.part == part
         index = np.flatnonzero(visible & own)
-        if part == SKIN or len(index) < 3 or not len(side.points):
+        if len(index) < 3 or not len(side.points):
             continue
         terms = gauss_newton(pixels[index], side, STRIDE, MEAN_STRIDE)
         weight = options.parts * (options.lips if part in (UPPER_LIP, LOWER_LIP) else 1.) * (len(index) / own.sum()) ** 2 / (1 + terms.cost / options.part_robust)  # half turned away: its mask is a guess

@@ -81,8 +81,7 @@ def _refine(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, obser
     points = choose_points(wide, lambda vertex: basis_at(wide, vertex), options)
     parts, of_parts = part_basis(wide, options) if options.parts else (None, None)
     person = Person(wide, landmark_basis(wide, landmarks), points, parts, both(points.basis, of_parts) if options.parts else points.basis)
-    tracking = TrackOptions(identity_weight=options.identity_weight if several else options.lone_identity_weight,
-                            statistics=options.statistics, weight_l1=options.weight_l1)
+    tracking = TrackOptions()
     shared = Shared(torch.cat([tensor(draft.identity), torch.zeros(len(modes), dtype=DTYPE)]), tensor(np.log([c.focal for c in draft.cameras])),
                     tensor(np.stack([c.rotation for c in draft.cameras])), tensor(np.stack([c.translation for c in draft.cameras])), tensor(draft.deviation))
     start = Motion(tensor(draft.rotation), tensor(draft.translation), tensor(draft.weights))
