@@ -7,6 +7,7 @@ light between lips and lids, are not modelled: what the robust mean does not dro
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -189,7 +190,8 @@ def skin_reflectance(observed: np.ndarray) -> np.ndarray:
     return np.minimum(np.exp(mean + skin @ np.linalg.solve(skin + light, off)), .95)
 
 
-def solve(model: FaceModel, looks: list[Look], layout: Layout, parts: np.ndarray, views: int, rounds: int = ROUNDS) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+def solve(model: FaceModel, looks: list[Look], layout: Layout, parts: np.ndarray, views: int, rounds: int = ROUNDS,
+          progress: Callable[[float], None] = lambda fraction: None) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Light and albedo in turn: (albedo N×3 linear, worth N in pictures, light views×9×3, median error of colour over colour).
 
     FacewrightError where no picture shows skin. A view without a picture has the mean light of the others.
@@ -208,7 +210,8 @@ def solve(model: FaceModel, looks: list[Look], layout: Layout, parts: np.ndarray
         tether = (TETHER * skin / (1 + (relative(target, own) ** 2).mean(1) / NOISE ** 2)).astype(np.float32)
         down = tether[:, None] * level ** 2
         up, worth, errors = down * target, np.zeros(count, np.float32), []
-        for l in looks:
+        for k, l in enumerate(looks):
+            progress((turn + k / len(looks)) / rounds)
             shade, colour = shading(l, layout, light[l.view]), l.colour.astype(np.float32)
             error = relative(colour, own[l.texel] * shade)
             robust = l.trust / (1 + (error ** 2).mean(1) / NOISE ** 2) if turn else l.trust
@@ -364,9 +367,10 @@ def fill(model: FaceModel, layout: Layout, parts: np.ndarray, albedo: np.ndarray
     return texture[source[nearest]].reshape(layout.size, layout.size, 3), colours
 
 
-def bake(model: FaceModel, layout: Layout, parts: np.ndarray, looks: list[Look], views: int, rounds: int = ROUNDS) -> Appearance:
+def bake(model: FaceModel, layout: Layout, parts: np.ndarray, looks: list[Look], views: int, rounds: int = ROUNDS,
+         progress: Callable[[float], None] = lambda fraction: None) -> Appearance:
     """All looks → the texture, the vertices' colours and each view's light."""
-    albedo, worth, light, residual = solve(model, looks, layout, parts, views, rounds)
+    albedo, worth, light, residual = solve(model, looks, layout, parts, views, rounds, progress)
     texture, colours = fill(model, layout, parts, albedo, worth)
     display = lambda linear: np.clip(linear, 0, 1) ** (1 / GAMMA)
     return Appearance((display(texture) * 255 + .5).astype(np.uint8), display(colours).astype(np.float32), light, float((worth > 0).mean()), residual)

@@ -32,7 +32,7 @@ class FACEWRIGHT_OT_bake_albedo(JobOperator):
     bl_label = 'Bake Albedo'
     bl_options = {'UNDO'}
 
-    size: IntProperty(name='Size', description='The texture\'s width and height in pixels', default=1024, min=64, max=8192)
+    size: IntProperty(name='Size', description='The texture\'s width and height in pixels', default=1024, min=64, max=4096)
 
     def begin(self, context):
         self.head, arguments = api.bake_job(context, self.size)

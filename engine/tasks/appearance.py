@@ -1,6 +1,7 @@
 """A reconstruction looked at again: what colour the face is, and how its parts lie on the footage."""
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Sequence
@@ -14,7 +15,8 @@ from ..progress import Clock, Progress, listen
 from .shared import VERSION, Task, Value, results, writable_folder
 
 LOOKS = 24              # pictures an albedo is made of, over all views
-SIZES = 64, 8192        # pixels: least and most side of a texture
+SIZES = 64, 4096        # pixels: least and most side of a texture
+LARGE = 1024            # pixels of a texture's side, from which fewer pictures must do, for memory
 OPENED, PARTED, LOOKED, SOLVED = .1, .3, .75, .95   # parts of the bar
 
 
@@ -50,7 +52,7 @@ def bake_albedo(result: str, out: str | None = None, size: int = 1024) -> Task:
     from ..appearance import bake, lay_out
     parts = shares.argmax(1)
     layout = lay_out(model, size)
-    looks, chosen = [], _spread(found.views, LOOKS)
+    looks, chosen = [], _spread(found.views, min(LOOKS, LOOKS * LARGE // size))
     total, done = sum(map(len, chosen)), 0
     for number, (view, frames) in enumerate(zip(found.views, chosen)):
         for taken in _looks(found, model, layout, parts, number, frames):
@@ -59,8 +61,8 @@ def bake_albedo(result: str, out: str | None = None, size: int = 1024) -> Task:
             looks += [taken] if taken is not None else []
     if not looks:
         raise FacewrightError('The face was not found again in any of the chosen frames: choose the result of a reconstruction that follows the face.')
-    for _ in (baking := Value(listen(lambda report: bake(model, layout, parts, looks, len(found.views))))):
-        pass
+    for fraction in (baking := Value(listen(lambda report: bake(model, layout, parts, looks, len(found.views), progress=report)))):
+        yield clock.at(LOOKED + (SOLVED - LOOKED) * fraction, 'Telling light from skin')
     made = baking.value
     yield clock.at(SOLVED, 'Writing the texture')
     materials = [model.materials[k] for k in layout.materials]
@@ -115,7 +117,7 @@ def preview_overlay(result: str, out: str | None = None, show: str = 'mesh', fra
     longest = max(len(view.times) for view in found.views)
     if wanted and not 0 <= wanted[0] <= wanted[-1] < longest:
         raise FacewrightError(f'The clip has {longest} frames, so there is no frame {wanted[0] if wanted[0] < 0 else wanted[-1]}: choose numbers from 0 to {longest - 1}.')
-    folder = writable_folder(Path(out) if out else Path(result) / 'overlay')
+    folder = Path(out) if out else Path(result) / 'overlay'
     import cv2
     from ..face_model.parts import PARTS
     from ..footage.masks_at import parts_at
@@ -125,7 +127,7 @@ def preview_overlay(result: str, out: str | None = None, show: str = 'mesh', fra
     from ..result import pictures
     chosen = [c if wanted is None else np.array([f for f in wanted if f < len(v.times)], int) for v, c in zip(found.views, _spread(found.views, 6 * len(found.views)))]
     total, rows = sum(map(len, chosen)), []
-    with results(folder) as part:
+    with _new_folder(folder), results(folder) as part:
         for view, own in zip(found.views, chosen):
             focal, centre = view.camera.focal, view.camera.centre
             for frame, picture in zip(own, pictures(view, own)):
@@ -144,6 +146,20 @@ def preview_overlay(result: str, out: str | None = None, show: str = 'mesh', fra
         write_text(part / 'overlay.json', json.dumps(report, indent=1))
     yield Progress(1., 'Done', 0.)
     return report | {'out': str(folder)}
+
+
+@contextlib.contextmanager
+def _new_folder(folder: Path):
+    """Make sure of a folder to write to; where it is new and the work fails or is stopped, it goes again."""
+    new = not folder.exists()
+    writable_folder(folder)
+    try:
+        yield
+    except BaseException:
+        if new:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def _numbers(iou) -> dict[str, float | None]:

@@ -218,11 +218,11 @@ def test_bad_requests_are_sentences(reconstruction, tmp_path):
             finish(task)
 
 
-@pytest.mark.parametrize('stop', [1, 3, 8])
+@pytest.mark.parametrize('stop', [1, 2, 5])
 @pytest.mark.parametrize('name', ['bake_albedo', 'preview_overlay'])
 def test_cancel_leaves_nothing(reconstruction, tmp_path, name, stop):
     task = getattr(tasks, name)(str(reconstruction), str(tmp_path / 'out'))
     for _ in range(stop):
         next(task)
     task.close()
-    assert not (tmp_path / 'out').exists() or list((tmp_path / 'out').iterdir()) == []
+    assert not (tmp_path / 'out').exists() or (name == 'bake_albedo' and list((tmp_path / 'out').iterdir()) == [])
