@@ -41,7 +41,7 @@ def part_basis(model: FaceModel, options: StandardOptions) -> tuple[PartPoints, 
     """The model's points of each part and its linear bases there."""
     points = part_points(model, options.part_points, 1)
     own = points.part != SKIN
-    points = PartPoints(points.matrix[own], points.part[own])
+    points = PartPoints(points.matrix[own], points.part[own], points.gap[own])
     tensor = lambda a: torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
     mean = points.of(model.neutral.astype(np.float64))
     modes = lambda a: tensor(np.moveaxis(points.of(a.astype(np.float64)), 0, -1))
