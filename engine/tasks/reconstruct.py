@@ -145,7 +145,7 @@ def make_report(source: str, footage, seen, found, quality: str, seconds: dict) 
     every = np.concatenate(found.errors)
     pixels = np.concatenate([e * d for e, d in zip(found.errors, found.eye_distance)])
     mean = lambda a: round(float(np.nanmean(a)), 4) if np.isfinite(a).any() else None
-    return {'version': VERSION, 'model': source, 'quality': quality,
+    return {'version': VERSION, 'model': source if source == 'builtin' else str(Path(source).absolute()), 'quality': quality,
             'views': [{'name': v.name, 'path': str(v.path), 'kind': v.kind, 'size': list(v.size), 'fps': float(v.fps), 'frames': len(v.times),
                        'tracked': int(o.present.sum()), 'first': int(v.first), 'rotation': int(v.rotation), 'focal_px': round(float(c.focal), 2),
                        'sound': bool(v.has_sound), 'mean_percent': mean(100 * e)}
