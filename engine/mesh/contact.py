@@ -45,7 +45,7 @@ class ContactOptions:
     rounds: int = 5             # for the shapes
     lip_margin: float = .01     # cm: how far apart lips that touched are put in the neutral
     lip_margin_moving: float = .03   # cm: the same in every other pose
-    margin: float = .02         # cm: the same for lids and eyeballs, lips and teeth
+    margin: float = .03         # cm: the same for lids and eyeballs, lips and teeth
     reach: float = .3           # cm: lids deeper in the eyeball than this are not seen; lips and teeth, twice as deep
     spacing: float = .15        # cm: between the points looked at
     near: float = .8            # cm: teeth, gums and cavities further than this from the lips are not looked at
@@ -101,11 +101,17 @@ def _push_apart(mesh: wp.uint64, points: wp.array(dtype=wp.vec3), corners: wp.ar
             wp.atomic_add(mass, n[k], depth * part)
 
 
+@wp.func
+def _touches(triangle: wp.vec3i, corner: int, weight: float):
+    return weight > 0.0 and (triangle[0] == corner or triangle[1] == corner or triangle[2] == corner)
+
+
 @wp.kernel
 def _push_back(mesh: wp.uint64, points: wp.array(dtype=wp.vec3), corners: wp.array(dtype=wp.vec3i), weights: wp.array(dtype=wp.vec3),
                outwards: wp.array(dtype=wp.vec3), wall: wp.array(dtype=wp.vec3i), solid: wp.array(dtype=wp.int32), reach: float, margin: float,
                share: float, yields: float, body: int, push: wp.array(dtype=wp.vec3), mass: wp.array(dtype=float)):
-    """A tooth's point is in the flesh where, going back into the mouth, one comes out of the lip's inner side."""
+    """A tooth's point is in the flesh where, going back into the mouth, one comes out of the lip's inner side. Triangles that the point itself is a
+    corner of do not count: it is a matter of rounding whether they are met."""
     i = wp.tid()
     c = corners[i]
     w = weights[i]
@@ -115,12 +121,13 @@ def _push_back(mesh: wp.uint64, points: wp.array(dtype=wp.vec3), corners: wp.arr
     f = int(-1)
     u = float(0.0)
     v = float(0.0)
-    for turn in range(3):
+    for turn in range(6):
         if f < 0 and depth < reach:
             query = wp.mesh_query_ray(mesh, p - out * depth, -out, reach - depth)
             if query.result:
                 depth = depth + query.t
-                if wp.dot(wp.mesh_eval_face_normal(mesh, query.face), out) < 0.0:
+                own = _touches(wall[query.face], c[0], w[0]) or _touches(wall[query.face], c[1], w[1]) or _touches(wall[query.face], c[2], w[2])
+                if not own and wp.dot(wp.mesh_eval_face_normal(mesh, query.face), out) < 0.0:
                     f = query.face
                     u = query.u
                     v = query.v
@@ -213,7 +220,7 @@ def contacts_of(model: FaceModel, neutral: np.ndarray, options: ContactOptions) 
     for movers, others, down in ((above, below, -1.), (below, above, 1.)):
         corners, weights = grid(patch(movers[~deep[movers]], 2), model.neutral, options.spacing)
         wall = patch(others, 2)
-        close = within(corners, weights, others[~deep[others]]) & ~np.isin(corners, wall).any(1)  # what belongs to both is on neither side
+        close = within(corners, weights, others[~deep[others]])
         corners, weights = corners[close], weights[close]
         out.append(Contact(corners, weights, wall, ~deep[wall].any(1), .5, .5, -1, (options.lip_margin, options.lip_margin_moving),
                            np.tile([0, down, 0], (len(corners), 1))))
