@@ -1,0 +1,100 @@
+"""Quality 'standard' as a task: the demo's own clip, own masks, cancel, and the part-IoU benchmark on a capture made of it."""
+import json
+
+import cv2
+import numpy as np
+import pytest
+from facewright.engine import tasks
+from facewright.engine.demo import DISTANCE, FOCAL, PERSON_SEED, PERSON_SPREAD, SIZE, render_demo_footage
+from facewright.engine.errors import FacewrightError
+from facewright.engine.face_model import load_model
+from facewright.engine.footage.capture import read_capture
+from facewright.engine.part_iou import Played
+from facewright.engine.performance import read_performance
+from facewright.engine.rig import read_rig
+from facewright.engine.worker import run
+
+FRAMES, PIXELS = 10, (320, 240)
+
+
+@pytest.fixture(scope='module')
+def capture(tmp_path_factory):
+    """A capture folder: the demo's clip, its camera, and the true parts in every frame."""
+    folder = tmp_path_factory.mktemp('cap türe')
+    clip = render_demo_footage(folder / 'view.mp4', frames=FRAMES, size=PIXELS)
+    truth = read_performance(folder / 'truth.npz')
+    focal = FOCAL * PIXELS[0] / SIZE[0]
+    camera = {'name': 'view', 'video': clip.name, 'fps': truth.fps, 'width': PIXELS[0], 'height': PIXELS[1], 'K': [[focal, 0, PIXELS[0] / 2], [0, focal, PIXELS[1] / 2], [0, 0, 1]],
+              'R': np.eye(3).tolist(), 't': [0, 0, 0], 'time': truth.time.tolist()}
+    (folder / 'capture.json').write_text(json.dumps({'units': 'cm', 'axes': 'OpenCV camera', 'cameras': [camera]}))
+    model = load_model()
+    person = model.shape(np.random.default_rng(PERSON_SEED).normal(size=len(model.identities)) * PERSON_SPREAD)
+    played = Played(person, model.expressions, truth.time, truth.weights, truth.rotation, truth.translation)
+    view = read_capture(folder / 'capture.json')[0]
+    np.savez(folder / 'parts.npz', view=np.stack([played.labels(model, view, k) for k in range(FRAMES)]))
+    assert DISTANCE > 0
+    return folder
+
+
+@pytest.fixture(scope='module')
+def result(capture, tmp_path_factory):
+    out, seen = tmp_path_factory.mktemp('out'), []
+    return out, run(tasks.reconstruct([str(capture / 'capture.json')], str(out), quality='standard'), seen.append), seen
+
+
+def test_files_report_and_progress(result):
+    out, report, seen = result
+    assert {'rig.npz', 'performance.npz', 'parts.npz', 'albedo.png', 'light.json', 'cameras.json', 'overlay.png', 'report.json', 'performance.csv'} <= {p.name for p in out.iterdir()}
+    assert report['quality'] == 'standard' and isinstance(report['draft_frames'], list)
+    labels = np.load(out / 'parts.npz', allow_pickle=False)['labels']
+    assert len(labels) == len(read_rig(out / 'rig.npz').neutral) and set(np.unique(labels)) == set(range(9))
+    assert cv2.imread(str(out / 'albedo.png')).shape == (1024, 1024, 3)
+    fractions = [p.fraction for p in seen]
+    assert all(b >= a - 1e-9 for a, b in zip(fractions, fractions[1:])) and fractions[-1] == 1.
+    assert any('pictures' in p.stage for p in seen)
+
+
+def test_the_performance_is_found(result, capture):
+    found, truth = read_performance(result[0] / 'performance.npz'), read_performance(capture / 'truth.npz')
+    assert np.isfinite(found.weights).all() and found.weights.min() >= 0 and found.weights.max() <= 1
+    jaw = truth.names.index('jawOpen')
+    assert np.corrcoef(found.weights[:, found.names.index('jawOpen')], truth.weights[:, jaw])[0, 1] > .9
+
+
+def test_same_input_same_result(result, capture, tmp_path):
+    run(tasks.reconstruct([str(capture / 'capture.json')], str(tmp_path), quality='standard'), lambda progress: None)
+    for name in ('rig.npz', 'performance.npz'):
+        a, b = np.load(result[0] / name), np.load(tmp_path / name)
+        assert all((a[k] == b[k]).all() for k in a.files)
+    assert (result[0] / 'albedo.png').read_bytes() == (tmp_path / 'albedo.png').read_bytes()
+
+
+def test_masks_that_do_not_fit_are_refused_before_the_work(capture, tmp_path):
+    (tmp_path / 'masks').mkdir()
+    for k in range(FRAMES):
+        cv2.imwrite(str(tmp_path / 'masks' / f'{k}.png'), np.zeros((9, 9), np.uint8))
+    for masks, word in (([str(tmp_path / 'masks')], 'pixels'), ([None, None], '2 folders'), ([str(tmp_path / 'nowhere')], 'nowhere')):
+        with pytest.raises(FacewrightError, match=word):
+            run(tasks.reconstruct([str(capture / 'capture.json')], str(tmp_path / 'out'), quality='standard', masks=masks), lambda progress: None)
+        assert not list((tmp_path / 'out').glob('*'))
+
+
+@pytest.mark.parametrize('stage', ['Finding the person in the pictures', 'Following the performance in the pictures'])
+def test_cancel_leaves_nothing(capture, tmp_path, stage):
+    task = tasks.reconstruct([str(capture / 'capture.json')], str(tmp_path / 'out'), quality='standard')
+    for progress in task:
+        if progress.stage == stage and progress.fraction > .4:
+            break
+    task.close()
+    assert list((tmp_path / 'out').iterdir()) == []
+
+
+def test_part_iou_bench(capture, tmp_path):
+    report = run(tasks.bench_part_iou(str(capture), str(tmp_path), every=3), lambda progress: None)
+    assert set(report['mean']) == {'draft', 'standard without PRDL', 'standard'} and all(.4 < value < 1 for value in report['mean'].values())
+    assert '| standard | view |' in (tmp_path / 'part_iou.md').read_text() and cv2.imread(str(tmp_path / 'part_iou.jpg')) is not None
+
+
+def test_bench_without_truth(tmp_path):
+    with pytest.raises(FacewrightError, match='parts.npz'):
+        run(tasks.bench_part_iou(str(tmp_path), str(tmp_path / 'out')), lambda progress: None)
