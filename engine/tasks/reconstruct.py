@@ -16,6 +16,7 @@ from .shared import VERSION, Task, Value, results, writable_folder
 # Parts of a reconstruction's bar; measured on two cores with a cached model.
 OPENED, DETECTED, TRACKED = .04, .55, .95
 STANDARD_DETECTED, STANDARD_DRAFTED, STANDARD_TRACKED, BAKING = .2, .3, .85, .88   # the same with pictures
+STANDARD_FILES = ('parts.npz', 'albedo.png', 'albedo.npz', 'light.json')           # what Draft does not write
 
 
 def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin', quality: str = 'draft', views: Sequence[str] = (),
@@ -116,6 +117,8 @@ def _write(folder: Path, face, neutral: np.ndarray, source: str, footage, seen, 
         write_text(part / 'cameras.json', json.dumps(make_cameras(footage, found), indent=1))
         report['seconds']['write'] = round(time.monotonic() - began - sum(seconds.values()), 2)
         write_text(part / 'report.json', json.dumps(report, indent=1))
+    for name in STANDARD_FILES if quality == 'draft' else ():
+        (folder / name).unlink(missing_ok=True)  # an earlier result's, perhaps of another person
     return report | {'out': str(folder)}
 
 

@@ -63,10 +63,12 @@ def test_progress_only_grows_and_ends_full(result):
 
 
 def test_same_input_same_result(result, clip, tmp_path):
+    (tmp_path / 'albedo.png').write_bytes(b'of an earlier result')
     finish(tasks.reconstruct([str(clip)], str(tmp_path)))
     for name in ('rig.npz', 'performance.npz'):
         a, b = np.load(result[0] / name), np.load(tmp_path / name)
         assert all((a[k] == b[k]).all() for k in a.files)
+    assert not (tmp_path / 'albedo.png').exists()
 
 
 @pytest.mark.parametrize('stop', [1, 2, 4, 8, 20, 30])
