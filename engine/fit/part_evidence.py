@@ -14,7 +14,7 @@ from scipy import sparse
 
 from ..face_model.model import FaceModel, triangulate
 from ..face_model.paint import visible_faces
-from ..face_model.parts import LOWER_LIP, PARTS, SKIN, UPPER_LIP
+from ..face_model.parts import LEFT_EYE, LOWER_LIP, PARTS, RIGHT_EYE, SKIN, UPPER_LIP
 from ..footage.own_masks import OwnMasks
 from ..footage.part_masks import frame_parts
 from .options import StandardOptions
@@ -74,6 +74,7 @@ def part_terms(points: PartPoints, triangles: np.ndarray, masks: Masks, row: int
     at = points.matrix @ drawn.vertices.astype(np.float64)
     pixels = (at[:, :2] / at[:, 2:] * drawn.focal + np.asarray(drawn.centre)) * SCALE
     visible = seen(points, drawn.vertices.astype(np.float64), triangles, drawn.depth, drawn.focal, drawn.centre)
+    importance = {UPPER_LIP: options.lips, LOWER_LIP: options.lips, LEFT_EYE: options.eyes, RIGHT_EYE: options.eyes}
     by = scale * SCALE * np.array([1., aspect])
     gradient, curvature, means = np.zeros((len(at), 2)), np.zeros((len(at), 2, 2)), []
     for part, side in enumerate(masks.sides[row], 1):
@@ -82,7 +83,8 @@ def part_terms(points: PartPoints, triangles: np.ndarray, masks: Masks, row: int
         if len(index) < 3 or not len(side.points):
             continue
         terms = gauss_newton(pixels[index], side, STRIDE, MEAN_STRIDE)
-        weight = options.parts * (options.lips if part in (UPPER_LIP, LOWER_LIP) else 1.) * (len(index) / own.sum()) ** 2 / (1 + terms.cost / options.part_robust)  # half turned away: its mask is a guess
+        seen_share = len(index) / own.sum()  # of a part half turned away the mask is a guess
+        weight = options.parts * importance.get(part, 1.) * seen_share ** 2 / (1 + terms.cost / options.part_robust)
         gradient[index] = weight * terms.gradient * by
         curvature[index] = weight * terms.curvature * (by[:, None] * by)
         means.append((index, weight ** .5 * terms.rows * by, weight ** .5 * terms.residual))

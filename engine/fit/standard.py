@@ -18,7 +18,7 @@ from ..footage.footage import Footage, Observations
 from ..footage.own_masks import OwnMasks
 from ..mesh.normals import vertex_normals
 from .offsets import offset_modes
-from .options import StandardOptions, TrackOptions
+from .options import StandardOptions, TrackOptions, for_few_pictures
 from .part_evidence import find_masks, part_basis, part_terms
 from .part_points import PartPoints
 from .photometric import Points, choose_points, cut_faces, expected_look, look_at_all, photometric_evidence
@@ -74,6 +74,8 @@ def refine(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observ
 
 def _refine(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observations: Observations, draft: Track, options: StandardOptions,
             masks: Sequence[OwnMasks | None]):
+    if sum(len(v.times) for v in footage.views) <= options.fewest_looks:
+        options = for_few_pictures(options)
     several, tensor = len(footage.views) > 1, lambda a: torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
     spread, axes = (options.offset_spread, (0, 1, 2)) if several else (options.lone_offset_spread, (0, 1))
     modes = offset_modes(model, options.modes, spread, axes, options.finer)
@@ -81,7 +83,7 @@ def _refine(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, obser
     points = choose_points(wide, lambda vertex: basis_at(wide, vertex), options)
     parts, of_parts = part_basis(wide, options) if options.parts else (None, None)
     person = Person(wide, landmark_basis(wide, landmarks), points, parts, both(points.basis, of_parts) if options.parts else points.basis)
-    tracking = TrackOptions()
+    tracking = TrackOptions(identity_weight=options.identity_weight)
     shared = Shared(torch.cat([tensor(draft.identity), torch.zeros(len(modes), dtype=DTYPE)]), tensor(np.log([c.focal for c in draft.cameras])),
                     tensor(np.stack([c.rotation for c in draft.cameras])), tensor(np.stack([c.translation for c in draft.cameras])), tensor(draft.deviation))
     start = Motion(tensor(draft.rotation), tensor(draft.translation), tensor(draft.weights))
