@@ -4,6 +4,7 @@ Runs in Blender's Python. A test is a generator that yields the seconds to wait;
 Blender keeps drawing and handling events between the steps.
 """
 import json
+import os
 import subprocess
 import sys
 import time
@@ -22,12 +23,17 @@ def tool(*command):
     return subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+def done(process, pause):
+    """Wait until a program has done its work, however busy the machine, and `pause` seconds more for Blender; a generator."""
+    while process.poll() is None:
+        yield .02
+    yield pause
+
+
 def picture(name):
     """Take a picture of the whole screen; a generator."""
     yield .6
-    taken = tool('import', '-window', 'root', SHARE / f'{name}.png')
-    while taken.poll() is None:
-        yield .1
+    yield from done(tool('import', '-window', 'root', SHARE / f'{name}.png'), .1)
 
 
 def viewport():
@@ -46,19 +52,17 @@ def screen(x, y):
 
 
 def move(x, y):
-    tool('xdotool', 'mousemove', *screen(x, y))
+    return tool('xdotool', 'mousemove', *screen(x, y))
 
 
 def click(x, y):
     """Click at Blender's window coordinates; a generator."""
-    move(x, y)
-    yield .3
-    tool('xdotool', 'click', 1)
-    yield .5
+    yield from done(move(x, y), .3)
+    yield from done(tool('xdotool', 'click', 1), .4)
 
 
 def key(name):
-    tool('xdotool', 'key', name)
+    return tool('xdotool', 'key', name)
 
 
 def in_viewport():
@@ -77,15 +81,11 @@ def look():
 
 def drag(start, end):
     """Press the mouse at one place, (x, y), and release it at another; a generator."""
-    move(*start)
-    yield .3
-    tool('xdotool', 'mousedown', 1)
-    yield .2
+    yield from done(move(*start), .3)
+    yield from done(tool('xdotool', 'mousedown', 1), .2)
     for step in range(1, 9):
-        move(*(a + (b - a) * step / 8 for a, b in zip(start, end)))
-        yield .06
-    tool('xdotool', 'mouseup', 1)
-    yield .6
+        yield from done(move(*(a + (b - a) * step / 8 for a, b in zip(start, end))), .05)
+    yield from done(tool('xdotool', 'mouseup', 1), .5)
 
 
 def install(given):
@@ -103,10 +103,8 @@ def install(given):
 def open_tab():
     """Open the sidebar's Facewright tab as a person does, and make it wide enough for words; a generator."""
     yield from over_viewport()
-    key('Escape')
-    yield .3
-    key('n')
-    yield 1.
+    yield from done(key('Escape'), .3)
+    yield from done(key('n'), 1.)
     space = viewport().spaces.active
     results['sidebar opened by N'] = space.show_region_ui
     space.show_region_ui = True
@@ -125,8 +123,7 @@ def addon(name):
 def over_viewport():
     """Put the mouse into the middle of the viewport; a generator."""
     region = next(region for region in viewport().regions if region.type == 'WINDOW')
-    move(region.x + region.width / 3, region.y + region.height / 2)
-    yield .3
+    yield from done(move(region.x + region.width / 3, region.y + region.height / 2), .3)
 
 
 def scroll(steps):
@@ -155,10 +152,8 @@ def buttons(wanted='', near=None):
         y = top
         while y > bottom:
             manager.clipboard = ''
-            move(x, y)
-            yield .05
-            key('ctrl+c')
-            yield .08
+            yield from done(move(x, y), .03)
+            yield from done(key('ctrl+c'), .06)
             command = manager.clipboard
             if command.startswith('bpy.ops.'):
                 found.setdefault(command, (x, y))
@@ -189,12 +184,12 @@ def until(condition, seconds, what):
 
 
 def drive(steps):
-    """Run the generator to its end, write results.json, quit Blender."""
+    """Run the generator to its end, write results.json, quit Blender. On a busy machine every wait is up to twice as long."""
     running = steps()
 
     def tick():
         try:
-            return next(running)
+            return next(running) * min(max(1., os.getloadavg()[0] / os.cpu_count() / 2), 2.)
         except StopIteration:
             results['done'] = True
         except Exception:
