@@ -216,6 +216,8 @@ LOSSES = {
     'ICP, target to prediction': (of_points(lambda p, side: icp_from_target(p, side.points)), 100.),
     'ICP, prediction to target': (of_points(lambda p, side: icp_to_target(p, side.points)), 10.)}
 SWEEP = (.1, 1., 10.)
+SHORT = {'silhouette, our renderer': 'our renderer', 'silhouette, SoftRas': 'SoftRas', 'silhouette, DIB-R': 'DIB-R', 'density-aware chamfer': 'dense chamfer',
+         'ICP, target to prediction': 'ICP to fit', 'ICP, prediction to target': 'ICP from fit'}
 
 
 def fit(head: Head, target: Target, name: str | None, start: str, factor: float = 1.) -> np.ndarray:
@@ -322,7 +324,7 @@ def run(pool: ProcessPoolExecutor, model: str, targets: list[Target], names: lis
             rows.setdefault(shown, []).append(iou)
             print(f'{target.name}, {shown}: {100 * seven(iou):.1f}', flush=True)
             if pictures is not None:
-                pictures.append((draw(head, target, vertices), f'{shown}: {100 * seven(iou):.0f} %'))
+                pictures.append((draw(head, target, vertices), f'{SHORT.get(shown, shown)}: {100 * seven(iou):.0f} %'))
     print(f'\n{head.model.name}, {len(targets)} pictures, start: {start}\n\n{table(rows)}\n', flush=True)
 
 
