@@ -209,11 +209,11 @@ def softly(kind: str):
 LOSSES = {
     'PRDL': (of_points(lambda p, side: prdl(p, side, STRIDE)), 10.),
     'silhouette, our renderer': (rendered, 1000.),
-    'silhouette, SoftRas': (softly('softras'), 1000.),
-    'silhouette, DIB-R': (softly('dibr'), 1000.),
+    'silhouette, SoftRas': (softly('softras'), 100.),
+    'silhouette, DIB-R': (softly('dibr'), 100.),
     'chamfer': (of_points(lambda p, side: chamfer(p, side.points)), 10.),
-    'density-aware chamfer': (of_points(lambda p, side: density_aware_chamfer(p, side.points)), 10000.),
-    'ICP, target to prediction': (of_points(lambda p, side: icp_from_target(p, side.points)), 100.),
+    'density-aware chamfer': (of_points(lambda p, side: density_aware_chamfer(p, side.points)), 100000.),
+    'ICP, target to prediction': (of_points(lambda p, side: icp_from_target(p, side.points)), 1000.),
     'ICP, prediction to target': (of_points(lambda p, side: icp_to_target(p, side.points)), 10.)}
 SWEEP = (.1, 1., 10.)
 SHORT = {'silhouette, our renderer': 'our renderer', 'silhouette, SoftRas': 'SoftRas', 'silhouette, DIB-R': 'DIB-R', 'density-aware chamfer': 'dense chamfer',
