@@ -120,7 +120,8 @@ class Played:
 
 def open_played(folder: Path, model: FaceModel) -> Played:
     """Read rig.npz and performance.npz; FacewrightError where one is missing or the head is not in `model`'s topology."""
-    rig, play = read_npz(Path(folder) / 'rig.npz', 'rig'), read_npz(Path(folder) / 'performance.npz', 'performance')
+    motion = Path(folder) / 'motion.npz'
+    rig, play = read_npz(Path(folder) / 'rig.npz', 'rig'), read_npz(motion if motion.exists() else Path(folder) / 'performance.npz', 'performance')
     if rig['neutral'].shape != model.neutral.shape:
         raise FacewrightError(f'{folder}/rig.npz has {len(rig["neutral"])} vertices, the face model {model.name} {model.vertex_count}: choose the model it was made with.')
     place = {n: k for k, n in enumerate(play['names'].tolist())}

@@ -27,12 +27,16 @@ class Clock:
     """Turns fractions of a whole task into Progress with the time left, by the pace so far."""
 
     def __init__(self):
-        self.began = time.monotonic()
+        self.skip(0.)
+
+    def skip(self, fraction: float) -> None:
+        """So much is done already: the pace counts from here."""
+        self.began, self.start = time.monotonic(), fraction
 
     def at(self, fraction: float, stage: str) -> Progress:
-        elapsed = time.monotonic() - self.began
-        known = fraction > .04 and elapsed > 1.5
-        return Progress(fraction, stage, elapsed * (1 - fraction) / fraction if known else None)
+        elapsed, done = time.monotonic() - self.began, fraction - self.start
+        known = done > .04 and elapsed > 1.5
+        return Progress(fraction, stage, elapsed * (1 - fraction) / done if known else None)
 
 
 def listen(work: Callable[[Callable[[float], None]], T]) -> Generator[float, None, T]:

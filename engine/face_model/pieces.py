@@ -68,6 +68,14 @@ def slit_contours(model: FaceModel, slit: str) -> tuple[np.ndarray, np.ndarray]:
     return np.setdiff1d(upper, both), np.setdiff1d(lower, both)
 
 
+def inner_contours(model: FaceModel) -> tuple[np.ndarray, np.ndarray]:
+    """(upper, lower) vertices along the inner edges of the lips; the corners are in neither."""
+    graph = face_graph(model.neutral.astype(np.float64), model.faces)
+    upper, lower = (_contour(model, graph, CONTOURS['mouth'][k][0]) for k in (0, 1))
+    both = np.intersect1d(upper, lower)
+    return np.setdiff1d(upper, both), np.setdiff1d(lower, both)
+
+
 def slit_sides(model: FaceModel, slit: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """(upper, lower, upper rim, lower rim): skin round a slit ('mouth', 'eye_L', 'eye_R') and the parts of its rim, by the landmarks' contours."""
     return _sides(model, face_graph(model.neutral.astype(np.float64), model.faces), slit)

@@ -35,6 +35,10 @@ class TrackOptions:
     fast_speed: float = 6.           # the same for lids and gaze
     turn_speed: float = 2.           # rad per √s
     move_speed: float = 25.          # cm per √s
+    turn_jolt: float = 3.            # rad/s² × √s: white noise of acceleration, where several views' pictures lie between one another's
+    move_jolt: float = 30.           # cm/s² × √s (a recorded performance moves its head far more calmly: it may do ten times as much)
+    weight_jolt: float = 15.         # 1/s² × √s (measured on a recorded performance: 7 over .1 s, 14 over .025 s)
+    fast_jolt: float = 60.           # the same for lids and gaze
     focal_guess: float = 1.35        # focal length per longer picture side, where unknown (a 48 mm lens on 35-mm film)
     focal_sigma: float = .35         # of its logarithm
     bias_sigma: float = .12          # cm: how far this person's landmark may lie from where the model has it
@@ -57,7 +61,9 @@ class StandardOptions:
     lone_offset_spread: float = .08
     finer: float = 2.                # how much finer they are round lids and lips
     identity_weight: float = 15.     # of the identity's prior, see TrackOptions
+    statistics: float = .3           # see TrackOptions
     landmarks: float = .4            # what the draft's landmark residuals count
+    gaps: float = 1.                 # what each pair of landmarks across the lips or the lids counts (gaps.py)
     points: int = 1400               # surface points that are followed
     denser: float = 3.               # how much more densely they lie on lids and lips
     photometric: float = 1.5         # what a point's residual counts
@@ -69,7 +75,12 @@ class StandardOptions:
     parts: float = .5                # what PRDL counts, its eight parts together with the landmarks and the pictures (0: none)
     lips: float = 2.                 # how much more a lip counts
     eyes: float = 1.                 # the same for an eye
-    part_robust: float = 8.          # pixels² of the 224 grid: a part further off than this counts less
+    brows: float = 1.                # and for a brow
+    hidden: float = 2.               # power of the share of a part that is seen: of a part half turned away the mask is a guess
+    part_robust: tuple[float, float] = (8., 8.)  # pixels² of the 224 grid: a part further off than this counts less; first and last round
+    remask: int = 0
+    outlines: float = 6.             # what a part's outline counts, its points together (0: none)
+    outline_robust: float = 3.       # pixels of the 224 grid from the mask's outline, from which a point counts less
     part_points: int = 100           # points of each part
 
 
@@ -80,7 +91,7 @@ def for_few_pictures(options: StandardOptions) -> StandardOptions:
     Mean distance of hand-made landmarks from the outlines (tests/bench/test_photos.py), percent of the pupils' distance, six London photos these
     were chosen on and six others: Draft 2.58 and 2.65, a clip's settings 2.36 and 2.53, these 1.95 and 2.01 (`eyes` was chosen having seen 2.10 there).
     """
-    return replace(options, parts=16 * options.parts, eyes=options.eyes / 16, part_robust=5 * options.part_robust, landmarks=1., identity_weight=4.)
+    return replace(options, parts=16 * options.parts, gaps=16 * options.gaps, eyes=options.eyes / 16, part_robust=(5 * options.part_robust[0], 5 * options.part_robust[1]), landmarks=1., identity_weight=4.)
 
 
 def for_quality(quality: str) -> TrackOptions:

@@ -9,19 +9,16 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
-from scipy import sparse
 
 from ..face_model.model import FaceModel, triangulate
 from ..face_model.paint import visible_faces
-from ..face_model.parts import LEFT_EYE, LOWER_LIP, PARTS, RIGHT_EYE, SKIN, UPPER_LIP
+from ..face_model.parts import LEFT_BROW, LEFT_EYE, LOWER_LIP, PARTS, RIGHT_BROW, RIGHT_EYE, SKIN, UPPER_LIP
 from ..footage.own_masks import OwnMasks
 from ..footage.part_masks import frame_parts
 from .options import StandardOptions
-from .part_points import PartPoints, part_points, seen
+from .part_points import OutlinePoints, PartPoints, outlines_seen, part_points, seen
 from .photometric import SIZE, Drawn, Pictures
 from .prdl import MaskSide, gauss_newton, mask_side
-from .solver import DTYPE, Basis
 
 GRID = 224                   # pixels: side of the picture PRDL is taken in (papers/4)
 STRIDE, MEAN_STRIDE = 4, 16
@@ -37,15 +34,11 @@ class Masks:
     labels: np.ndarray
 
 
-def part_basis(model: FaceModel, options: StandardOptions) -> tuple[PartPoints, Basis]:
-    """The model's points of each part and its linear bases there."""
+def used_points(model: FaceModel, options: StandardOptions) -> PartPoints:
+    """The model's points of each part but the skin."""
     points = part_points(model, options.part_points, 1)
     own = points.part != SKIN
-    points = PartPoints(points.matrix[own], points.part[own], points.gap[own])
-    tensor = lambda a: torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
-    mean = points.of(model.neutral.astype(np.float64))
-    modes = lambda a: tensor(np.moveaxis(points.of(a.astype(np.float64)), 0, -1))
-    return points, Basis(tensor(mean), torch.zeros(mean.shape, dtype=DTYPE), modes(model.identities), modes(model.expressions), torch.ones(len(mean), dtype=DTYPE))
+    return PartPoints(points.matrix[own], points.part[own], points.gap[own])
 
 
 def find_masks(pictures: Pictures, landmarks: np.ndarray, confidence: np.ndarray, own: OwnMasks | None = None):
@@ -68,13 +61,13 @@ def find_masks(pictures: Pictures, landmarks: np.ndarray, confidence: np.ndarray
     yield Masks(tuple(sides), all_labels)
 
 
-def part_terms(points: PartPoints, triangles: np.ndarray, masks: Masks, row: int, drawn: Drawn, scale: float, aspect: float, options: StandardOptions
+def part_terms(points: PartPoints, outlines: OutlinePoints, triangles: np.ndarray, masks: Masks, row: int, drawn: Drawn, scale: float, aspect: float, robust: float, options: StandardOptions
                ) -> tuple[np.ndarray, np.ndarray, list[tuple[np.ndarray, np.ndarray, np.ndarray]]]:
     """One picture's gradient P×2, curvature P×2×2 and means [(index, rows R×N×2, residual R)] by pixels of the sight (see solver.Evidence)."""
     at = points.matrix @ drawn.vertices.astype(np.float64)
     pixels = (at[:, :2] / at[:, 2:] * drawn.focal + np.asarray(drawn.centre)) * SCALE
     visible = seen(points, drawn.vertices.astype(np.float64), triangles, drawn.depth, drawn.focal, drawn.centre)
-    importance = {UPPER_LIP: options.lips, LOWER_LIP: options.lips, LEFT_EYE: options.eyes, RIGHT_EYE: options.eyes}
+    importance = {UPPER_LIP: options.lips, LOWER_LIP: options.lips, LEFT_EYE: options.eyes, RIGHT_EYE: options.eyes, LEFT_BROW: options.brows, RIGHT_BROW: options.brows}
     by = scale * SCALE * np.array([1., aspect])
     gradient, curvature, means = np.zeros((len(at), 2)), np.zeros((len(at), 2, 2)), []
     for part, side in enumerate(masks.sides[row], 1):
@@ -84,8 +77,37 @@ def part_terms(points: PartPoints, triangles: np.ndarray, masks: Masks, row: int
             continue
         terms = gauss_newton(pixels[index], side, STRIDE, MEAN_STRIDE)
         seen_share = len(index) / own.sum()  # of a part half turned away the mask is a guess
-        weight = options.parts * importance.get(part, 1.) * seen_share ** 2 / (1 + terms.cost / options.part_robust)
+        weight = options.parts * importance.get(part, 1.) * seen_share ** options.hidden / (1 + terms.cost / robust)
         gradient[index] = weight * terms.gradient * by
         curvature[index] = weight * terms.curvature * (by[:, None] * by)
         means.append((index, weight ** .5 * terms.rows * by, weight ** .5 * terms.residual))
+    if options.outlines:
+        more = outline_terms(outlines, triangles, masks.labels[row], drawn, by, importance, options)
+        gradient, curvature = np.concatenate([gradient, more[0]]), np.concatenate([curvature, more[1]])
     return gradient, curvature, means
+
+
+def outline_terms(points: OutlinePoints, triangles: np.ndarray, labels: np.ndarray, drawn: Drawn, by: np.ndarray, importance: dict[int, float],
+                  options: StandardOptions) -> tuple[np.ndarray, np.ndarray]:
+    """Gradient P×2 and curvature P×2×2 of the outlines' distances from those of the masks: each point's along the mask's own normal."""
+    vertices = drawn.vertices.astype(np.float64)
+    at = points.matrix @ vertices
+    pixels = (at[:, :2] / at[:, 2:] * drawn.focal + np.asarray(drawn.centre)) * SCALE
+    visible = outlines_seen(points, vertices, triangles, drawn.depth, drawn.focal, drawn.centre)
+    gradient, curvature = np.zeros((len(at), 2)), np.zeros((len(at), 2, 2))
+    for part in np.unique(points.part):
+        own, mask = points.part == part, labels == part
+        index = np.flatnonzero(own & visible)
+        if len(index) < 3 or mask.sum() < FEWEST:
+            continue
+        distance = np.where(mask, cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5) - .5, .5 - cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5))
+        distance = cv2.GaussianBlur(distance.astype(np.float32), (0, 0), 1.)
+        stack = np.stack([distance, cv2.Sobel(distance, cv2.CV_32F, 1, 0, ksize=3) / 8, cv2.Sobel(distance, cv2.CV_32F, 0, 1, ksize=3) / 8], -1)
+        value, *normal = np.moveaxis(cv2.remap(stack, (pixels[index] - .5).astype(np.float32)[None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0].astype(np.float64), -1, 0)
+        normal = np.stack(normal, 1)
+        seen_share = len(index) / own.sum()
+        weight = options.outlines * importance.get(int(part), 1.) * seen_share ** options.hidden / len(index) / (1 + (value / options.outline_robust) ** 2) ** 2
+        gradient[index] = (weight * value)[:, None] * normal * by
+        curvature[index] = weight[:, None, None] * normal[:, :, None] * normal[:, None] * (by[:, None] * by)
+    return gradient, curvature
+

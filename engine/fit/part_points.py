@@ -15,8 +15,8 @@ from scipy.spatial import cKDTree
 
 from ..face_model.model import FaceModel, triangulate
 from ..face_model.paint import visible_faces
-from ..face_model.parts import LEFT_EYE, PARTS, RIGHT_EYE, SKIN, model_parts
-from ..face_model.pieces import CONTOURS, slit_contours
+from ..face_model.parts import LEFT_EYE, LOWER_LIP, NOSE, PARTS, RIGHT_EYE, SKIN, UPPER_LIP, model_part_shares, model_parts
+from ..face_model.pieces import CONTOURS, inner_contours, slit_contours
 from ..mesh.normals import vertex_normals
 from .prdl import farthest_first
 
@@ -26,6 +26,7 @@ LATTICE = np.array([(i, j, 4 - i - j) for i in range(5) for j in range(5 - i)]) 
 INSET = .04               # cm that a part's points keep from points beyond its edge, nearly half a pixel of a face at 224²: a mask has pixels' centres
 FACING = .15              # cosine between normal and line of sight, from which a point counts as seen
 BEHIND = .3               # cm that a point may lie behind the surface seen at its pixel
+RIM = .15                 # cm from a lip's inner edge within which its outline is that edge
 LID_BEHIND = .8           # cm for an eye's points, which lie on straight lines behind the ball
 
 
@@ -108,24 +109,78 @@ def even(pixels: np.ndarray, most: int) -> np.ndarray:
         side *= max(np.sqrt(first.sum() / most), 1.01)
 
 
+@dataclass(frozen=True, eq=False)
+class OutlinePoints:
+    """matrix P×V, rows sum to 1: points where the parts of a head end. part P int8 into PARTS, sorted; rim P bool: on the edge of a lid or a lip, whose own facing says nothing."""
+    matrix: sparse.csr_matrix
+    part: np.ndarray
+    rim: np.ndarray
+
+
+@lru_cache(maxsize=4)
+def outline_points(model: FaceModel, most: int = 60) -> OutlinePoints:
+    """Where the parts but the skin end, at most `most` points each: lids and the lips' inner edges along their contours, the rest where another part's share begins to be larger."""
+    shares, v = model_part_shares(model), model.neutral.astype(np.float64)
+    triangles = triangulate(model.faces[visible_faces(model)])
+    edges = np.unique(np.sort(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), 1), axis=0)
+    along = (np.arange(most // 2) + .5) / (most // 2)
+    rows, labels, rims = [], [], []
+
+    def add(label: int, matrix: sparse.csr_matrix, rim: bool):
+        rows.append(matrix)
+        labels.append(np.full(matrix.shape[0], label, np.int8))
+        rims.append(np.full(matrix.shape[0], rim))
+    for label in range(NOSE, len(PARTS)):
+        if label in (LEFT_EYE, RIGHT_EYE):
+            slit = 'eye_L' if label == LEFT_EYE else 'eye_R'
+            (first, *_, last), *_ = CONTOURS[slit][0]
+            for contour in slit_contours(model, slit):
+                add(label, along_contour(model, contour, model.landmarks68[[first, last]], along), True)
+            continue
+        more = shares[:, label] - np.delete(shares, label, 1).max(1)
+        ends = edges[(more[edges] > 0).sum(1) == 1]
+        a, b = more[ends].T
+        matrix = _rows(ends, np.stack([b / (b - a), -a / (b - a)], 1), model.vertex_count)
+        if label in (UPPER_LIP, LOWER_LIP):
+            inner = along_contour(model, inner_contours(model)[label == LOWER_LIP], model.landmarks68[[60, 64]], along)
+            matrix = matrix[cKDTree(inner @ v).query(matrix @ v)[0] > RIM]
+            add(label, inner, True)
+        add(label, matrix[farthest_first(matrix @ v, most)], False)
+    order = np.argsort(np.concatenate(labels), kind='stable')
+    return OutlinePoints(sparse.vstack(rows).tocsr()[order], np.concatenate(labels)[order], np.concatenate(rims)[order])
+
+
+def outlines_seen(points: OutlinePoints, vertices: np.ndarray, triangles: np.ndarray, depth: np.ndarray, focal: float, centre: tuple[float, float]) -> np.ndarray:
+    """P bool, as `seen`: points turned to the camera, and not hidden; outside of the picture a point is not seen."""
+    at, normals = points.matrix @ vertices, points.matrix @ vertex_normals(vertices, triangles)
+    facing = -(normals * at).sum(1) > FACING * np.linalg.norm(normals, axis=1) * np.linalg.norm(at, axis=1)
+    pixel = np.floor(at[:, :2] / np.maximum(at[:, 2:], 1e-6) * focal + np.asarray(centre)).astype(int)
+    inside = (pixel >= 0).all(1) & (pixel < depth.shape[::-1]).all(1) & (at[:, 2] > 0)
+    clipped = np.clip(pixel, 0, np.array(depth.shape[::-1]) - 1)
+    return inside & (facing | points.rim) & (at[:, 2] <= depth[clipped[:, 1], clipped[:, 0]] + BEHIND)
+
+
 def opening(model: FaceModel, slit: str, edges: bool = False) -> sparse.csr_matrix:
     """ROWS·COLUMNS×V mixtures of vertices: points between the lids of 'eye_L' or 'eye_R', row by row on straight lines from the upper to the lower lid's
     edge, column by column from corner to corner: the middles of so many cells, or (edges) of a grid that reaches the edges."""
     (first, *_, last), *_ = CONTOURS[slit][0]
     corners = model.landmarks68[[first, last]]
+    across, along = (np.linspace(0, 1, n) if edges else (np.arange(n) + .5) / n for n in (ROWS, COLUMNS))
+    lids = [along_contour(model, contour, corners, along) for contour in slit_contours(model, slit)]
+    return sparse.vstack([(1 - t) * lids[0] + t * lids[1] for t in across]).tocsr()
+
+
+def along_contour(model: FaceModel, contour: np.ndarray, corners: np.ndarray, along: np.ndarray) -> sparse.csr_matrix:
+    """N×V mixtures of vertices: points of a contour between two corners, at N parts of the way from one to the other."""
     v = model.neutral.astype(np.float64)
     axis = v[corners[1]] - v[corners[0]]
-    across, along = (np.linspace(0, 1, n) if edges else (np.arange(n) + .5) / n for n in (ROWS, COLUMNS))
-    lids = []
-    for contour in slit_contours(model, slit):
-        chain = np.concatenate([corners[:1], contour, corners[1:]])
-        at = (v[chain] - v[corners[0]]) @ axis / (axis @ axis)
-        chain = chain[np.lexsort((chain, at))]
-        at = np.sort(at)
-        after = np.clip(np.searchsorted(at, along, side='right'), 1, len(at) - 1)
-        u = np.clip((along - at[after - 1]) / np.maximum(at[after] - at[after - 1], 1e-9), 0, 1)
-        lids.append(_rows(np.stack([chain[after - 1], chain[after]], 1), np.stack([1 - u, u], 1), model.vertex_count))
-    return sparse.vstack([(1 - t) * lids[0] + t * lids[1] for t in across]).tocsr()
+    chain = np.concatenate([corners[:1], contour, corners[1:]])
+    at = (v[chain] - v[corners[0]]) @ axis / (axis @ axis)
+    chain = chain[np.lexsort((chain, at))]
+    at = np.sort(at)
+    after = np.clip(np.searchsorted(at, along, side='right'), 1, len(at) - 1)
+    u = np.clip((along - at[after - 1]) / np.maximum(at[after] - at[after - 1], 1e-9), 0, 1)
+    return _rows(np.stack([chain[after - 1], chain[after]], 1), np.stack([1 - u, u], 1), model.vertex_count)
 
 
 def _rows(corner: np.ndarray, weight: np.ndarray, count: int) -> sparse.csr_matrix:

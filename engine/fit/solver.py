@@ -144,10 +144,11 @@ def projection(camera: torch.Tensor, focal: torch.Tensor) -> torch.Tensor:
 @dataclass(frozen=True)
 class Priors:
     """Quadratic priors on a node's weights: precision E×E, linear E (the prior's mean and the L1 prior: weights are not negative); random-walk
-    precision per second of the node's unknowns (6 + E: rotation, translation, weights)."""
+    precision per second of the node's unknowns (6 + E: rotation, translation, weights), and that of their acceleration's integral."""
     precision: torch.Tensor
     linear: torch.Tensor
     walk: torch.Tensor
+    jolt: torch.Tensor
     jaw_open: int
     mouth_close: int
 
@@ -167,10 +168,12 @@ def make_priors(names: tuple[str, ...], options: TrackOptions) -> Priors:
     precision = torch.as_tensor(np.linalg.inv(covariance)) * options.statistics
     mean = torch.as_tensor(data['mean'].astype(np.float64)[order]) * options.statistics_mean
     linear = options.weight_l1 - precision @ mean
-    speed = torch.tensor([options.fast_speed if n.startswith(('eyeBlink', 'eyeLook', 'eyeWide', 'eyeSquint')) else options.weight_speed for n in names], dtype=DTYPE)
-    walk = torch.cat([torch.full((3,), options.turn_speed, dtype=DTYPE), torch.full((3,), options.move_speed, dtype=DTYPE), speed]) ** -2
+    of_each = lambda turn, move, weight, fast: torch.tensor(
+        [turn] * 3 + [move] * 3 + [fast if n.startswith(('eyeBlink', 'eyeLook', 'eyeWide', 'eyeSquint')) else weight for n in names], dtype=DTYPE) ** -2
+    walk = of_each(options.turn_speed, options.move_speed, options.weight_speed, options.fast_speed)
+    jolt = of_each(options.turn_jolt, options.move_jolt, options.weight_jolt, options.fast_jolt)
     position = {n: i for i, n in enumerate(names)}
-    return Priors(precision, linear, walk, position.get('jawOpen', -1), position.get('mouthClose', -1))
+    return Priors(precision, linear, walk, jolt, position.get('jawOpen', -1), position.get('mouthClose', -1))
 
 
 @dataclass
@@ -183,6 +186,7 @@ class System:
     gradient: torch.Tensor
     gradient_shared: torch.Tensor
     cost: float
+    second: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -202,6 +206,7 @@ class Problem:
     anchors: int = 0                 # how many first nodes are held
     surface: Basis | None = None     # the points evidence is about
     evidence: tuple[Evidence, ...] = ()  # per view, or none
+    smooth: bool = False             # nodes lie closer than one view's pictures: changes of speed cost too
 
     @property
     def identity_count(self) -> int:
@@ -371,6 +376,8 @@ def add_priors(problem: Problem, shared: Shared, motion: Motion, system: System)
         system.upper -= spread
         system.gradient[1:] += precision * change
         system.gradient[:-1] -= precision * change
+        if problem.smooth and len(w) > 2:
+            add_jolt(system, change, problem.step, priors.jolt)
     if problem.neutral_node >= 0:
         k, tight = problem.neutral_node, options.neutral_sigma ** -2
         system.cost += float(.5 * tight * (w[k] ** 2).sum())
@@ -402,6 +409,28 @@ def add_priors(problem: Problem, shared: Shared, motion: Motion, system: System)
         system.corner[rows, rows] += 1e-3
 
 
+def add_jolt(system: System, change: torch.Tensor, step: torch.Tensor, jolt: torch.Tensor) -> None:
+    """White noise of acceleration as a prior: change (K−1)×m from node to node, step K−1 s, jolt m its precision over a second."""
+    step = step[:, None].clamp_min(1e-4)
+    early, late = step[:-1], step[1:]
+    span = (early + late) / 2
+    factor = [1 / (span * early), -(1 / early + 1 / late) / span, 1 / (span * late)]
+    acceleration = change[1:] * factor[2] - change[:-1] * factor[0]
+    precision = span * jolt
+    system.cost += float(.5 * (precision * acceleration ** 2).sum())
+    m, count = len(jolt), len(system.diagonal)
+    if system.second is None:
+        system.second = torch.zeros(count - 2, m, m, dtype=DTYPE)
+    part = lambda i, j: torch.diag_embed(precision * factor[i] * factor[j])
+    for i in range(3):
+        rows = slice(i, count - 2 + i)
+        system.gradient[rows] += precision * factor[i] * acceleration
+        system.diagonal[rows] += part(i, i)
+    system.upper[:-1] += part(0, 1)
+    system.upper[1:] += part(1, 2)
+    system.second += part(0, 2)
+
+
 def solve(problem: Problem, shared: Shared, motion: Motion, iterations: int, tolerance: float) -> Iterator[tuple[Shared, Motion]]:
     """Levenberg-Marquardt with weights kept in [0, 1] by an active set; yields the state after each accepted step."""
     damping, cost = 1e-3, None
@@ -414,13 +443,15 @@ def solve(problem: Problem, shared: Shared, motion: Motion, iterations: int, tol
         live = (~pinned).to(DTYPE)
         system.diagonal = system.diagonal * live[:, :, None] * live[:, None, :] + torch.diag_embed(1 - live)
         system.upper = system.upper * live[:-1, :, None] * live[1:, None, :]
+        if system.second is not None:
+            system.second = system.second * live[:-2, :, None] * live[2:, None, :]
         system.border = system.border * live[:, :, None]
         gradient = system.gradient * live
         accepted = False
         for _ in range(6):
             raise_by = lambda d: torch.diag_embed(d.diagonal(dim1=-2, dim2=-1) * damping + 1e-9)
             step, shared_step = solve_arrow(system.diagonal + raise_by(system.diagonal), system.upper, system.border,
-                                            system.corner + raise_by(system.corner), -gradient, -system.gradient_shared)
+                                            system.corner + raise_by(system.corner), -gradient, -system.gradient_shared, system.second)
             new_motion = Motion(exponential(step[:, :3]) @ motion.rotation, motion.translation + step[:, 3:6], (w + step[:, 6:]).clamp(0, 1))
             new_shared = shared
             if ids:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
+from scipy import sparse
 
 from ..face_model.landmarks import ModelLandmarks
 from ..face_model.model import FaceModel, triangulate
@@ -17,23 +18,33 @@ from ..face_model.paint import visible_faces
 from ..footage.footage import Footage, Observations
 from ..footage.own_masks import OwnMasks
 from ..mesh.normals import vertex_normals
+from ..unfinished import AGAIN, Unfinished
+from .gaps import Pairs, find_pairs, gap_rows
 from .offsets import offset_modes
 from .options import StandardOptions, TrackOptions, for_few_pictures
-from .part_evidence import find_masks, part_basis, part_terms
-from .part_points import PartPoints
+from .part_evidence import find_masks, part_terms, used_points
+from .part_points import OutlinePoints, PartPoints, outline_points
 from .photometric import Points, choose_points, cut_faces, expected_look, look_at_all, photometric_evidence
-from .solver import DTYPE, Basis, Evidence, Motion, Problem, Shared, landmark_basis, make_priors, place, projection, solve
+from .solver import DTYPE, Basis, Evidence, Motion, Problem, Shared, exponential, landmark_basis, logarithm, make_priors, place, projection, solve
 from .tracker import Track, choose_keyframes, find_deviation, find_view_bias, make_sight, reprojection_error, seen_from, to_pixels, without_bias
 
+DOUBTED = .05        # of the face's RMS radius: a landmark so far from the fit is half believed when masks are found again
+MOTION = ('rotation', 'translation', 'weights')
+INSTANT = .004      # s: pictures of different views taken within this count as taken at once
 WORSE = .015         # of the eye distance: a frame whose landmarks lie so much further off than the draft's falls back to the draft
 
 
 @dataclass(frozen=True)
 class Standard:
-    """track: as the tracker's; neutral V×3 float32 cm; fallen: frames of the first view that kept the draft's pose and weights."""
+    """track: as the tracker's; neutral V×3 float32 cm; fallen: frames of the first view that kept the draft's pose and weights;
+    time N, rotation, translation, weights: the performance at every instant at which any view took a picture (the track has the first view's)."""
     track: Track
     neutral: np.ndarray
     fallen: tuple[int, ...]
+    time: np.ndarray
+    rotation: np.ndarray
+    translation: np.ndarray
+    weights: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,9 @@ class Person:
     basis: Basis
     points: Points
     parts: PartPoints | None
-    surface: Basis           # at the points, then at the parts' points
+    outlines: OutlinePoints | None
+    gaps: Pairs
+    surface: Basis           # at the points, then at the parts' points and outlines, then at the rims of lips and lids
     expected: np.ndarray | None = None
     support: np.ndarray | None = None
 
@@ -56,24 +69,33 @@ def basis_at(model: FaceModel, vertex: np.ndarray) -> Basis:
                  tensor(np.moveaxis(model.expressions[:, vertex], 0, -1)), torch.ones(len(vertex), dtype=DTYPE))
 
 
-def both(first: Basis, second: Basis) -> Basis:
-    """Two bases' points, one after the other."""
-    return Basis(*(torch.cat([getattr(first, f.name), getattr(second, f.name)]) for f in fields(Basis)))
+def basis_of(model: FaceModel, matrix: sparse.csr_matrix) -> Basis:
+    """The model's linear bases at N mixtures of its vertices, N×V."""
+    modes = lambda a: torch.as_tensor(np.stack([matrix @ one.astype(np.float64) for one in a], -1), dtype=DTYPE)
+    mean = torch.as_tensor(matrix @ model.neutral.astype(np.float64), dtype=DTYPE)
+    return Basis(mean, torch.zeros_like(mean), modes(model.identities), modes(model.expressions), torch.ones(len(mean), dtype=DTYPE))
+
+
+def joined(bases: Sequence[Basis]) -> Basis:
+    """Some bases' points, one after the other."""
+    return Basis(*(torch.cat([getattr(one, f.name) for one in bases]) for f in fields(Basis)))
 
 
 def refine(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observations: Observations, draft: Track,
-           options: StandardOptions = StandardOptions(), masks: Sequence[OwnMasks | None] = ()) -> Iterator[tuple[float, str] | Standard]:
-    """A generator of (fraction, stage), whose return value is the Standard. masks: for each view the user's own, or None: then they are found."""
+           options: StandardOptions = StandardOptions(), masks: Sequence[OwnMasks | None] = (), kept: Unfinished | None = None
+           ) -> Iterator[tuple[float, str] | Standard]:
+    """A generator of (fraction, stage), whose return value is the Standard. masks: for each view the user's own, or None: then they are found.
+    kept: what an earlier run of the same found, and where this one keeps the person and each finished window."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return (yield from _refine(model, landmarks, footage, observations, draft, options, masks or [None] * len(footage.views)))
+        return (yield from _refine(model, landmarks, footage, observations, draft, options, masks or [None] * len(footage.views), kept))
     finally:
         torch.set_num_threads(threads)
 
 
 def _refine(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observations: Observations, draft: Track, options: StandardOptions,
-            masks: Sequence[OwnMasks | None]):
+            masks: Sequence[OwnMasks | None], kept: Unfinished | None):
     if sum(len(v.times) for v in footage.views) <= options.fewest_looks:
         options = for_few_pictures(options)
     several, tensor = len(footage.views) > 1, lambda a: torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
@@ -81,49 +103,71 @@ def _refine(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, obser
     modes = offset_modes(model, options.modes, spread, axes, options.finer)
     wide = replace(model, identities=np.concatenate([model.identities, modes]))
     points = choose_points(wide, lambda vertex: basis_at(wide, vertex), options)
-    parts, of_parts = part_basis(wide, options) if options.parts else (None, None)
-    person = Person(wide, landmark_basis(wide, landmarks), points, parts, both(points.basis, of_parts) if options.parts else points.basis)
-    tracking = TrackOptions(identity_weight=options.identity_weight)
+    parts, gaps = used_points(wide, options) if options.parts else None, find_pairs(wide, landmarks)
+    outlines = outline_points(wide) if options.parts and options.outlines else None
+    surface = joined([points.basis, *(basis_of(wide, one.matrix) for one in (parts, outlines, gaps) if one is not None)])
+    person = Person(wide, landmark_basis(wide, landmarks), points, parts, outlines, gaps, surface)
+    tracking = TrackOptions(identity_weight=options.identity_weight, statistics=options.statistics)
     shared = Shared(torch.cat([tensor(draft.identity), torch.zeros(len(modes), dtype=DTYPE)]), tensor(np.log([c.focal for c in draft.cameras])),
                     tensor(np.stack([c.rotation for c in draft.cameras])), tensor(np.stack([c.translation for c in draft.cameras])), tensor(draft.deviation))
-    start = Motion(tensor(draft.rotation), tensor(draft.translation), tensor(draft.weights))
+    nodes = instants(footage)
+    start = at_instants(draft, nodes)
 
-    keys = key_nodes(footage, observations, options)
-    finder = Stretch(footage, observations, landmarks, person, tracking, options, draft, masks, keys, whole=False)
-    for fraction, (person, shared, motion) in finder.find(shared, pick(start, keys)):
-        yield .45 * fraction, 'Finding the person in the pictures'
+    keys = key_nodes(footage, observations, options, nodes)
+    if (found := kept and kept.read('person')) is not None:
+        person = replace(person, expected=found['expected'], support=found['support'])
+        shared, motion = (kind(**{f.name: torch.as_tensor(found[f'{name}_{f.name}']) for f in fields(kind)}) for name, kind in (('shared', Shared), ('motion', Motion)))
+        yield .45, AGAIN
+    else:
+        finder = Stretch(footage, observations, landmarks, person, tracking, options, draft, nodes, masks, keys, whole=False)
+        for fraction, (person, shared, motion) in finder.find(shared, pick(start, keys)):
+            yield .45 * fraction, 'Finding the person in the pictures'
+        if kept:
+            kept.write('person', expected=person.expected, support=person.support,
+                       **{f'{name}_{f.name}': getattr(one, f.name).numpy() for name, one in (('shared', shared), ('motion', motion)) for f in fields(one)})
     moved = Motion(motion.rotation @ start.rotation[keys].transpose(1, 2), motion.translation - start.translation[keys], motion.weights - start.weights[keys])
 
-    nodes, whole = draft.time, Motion(torch.empty_like(start.rotation), torch.empty_like(start.translation), torch.empty_like(start.weights))
+    whole = Motion(torch.empty_like(start.rotation), torch.empty_like(start.translation), torch.empty_like(start.weights))
     near = torch.as_tensor(np.abs(nodes[:, None] - nodes[keys][None]).argmin(1))
     begin = Motion(moved.rotation[near] @ start.rotation, start.translation + moved.translation[near], (start.weights + moved.weights[near]).clamp(0, 1))
     projected = [np.full_like(p, np.nan) for p in draft.projected]
-    starts = list(range(0, max(len(nodes) - options.overlap, 1), options.window - options.overlap))
+    length, overlap = options.window * len(footage.views), options.overlap * len(footage.views)
+    starts = list(range(0, max(len(nodes) - overlap, 1), length - overlap))
     for n, first in enumerate(starts):
-        own = np.arange(first, min(first + options.window, len(nodes)))
-        held = min(options.overlap // 2, len(own)) if first else 0
-        motion = pick(begin, own)
-        for name in ('rotation', 'translation', 'weights'):
-            getattr(motion, name)[:held] = getattr(whole, name)[first:first + held]
-        window = Stretch(footage, observations, landmarks, person, tracking, options, draft, masks, own, whole=True, held=held)
-        for fraction, motion in window.follow(shared, motion):
-            yield .45 + .53 * (n + fraction) / len(starts), 'Following the performance in the pictures'
-        for name in ('rotation', 'translation', 'weights'):
-            getattr(whole, name)[own] = getattr(motion, name)
-        for v, sight in enumerate(window.sights):
-            if len(sight.node):
-                camera = place(person.basis, shared, motion, sight, v, slice(None))[0]
-                projected[v][sight.frames] = to_pixels(camera.numpy(), footage.views[v].camera, draft.cameras[v].focal)
+        own = np.arange(first, min(first + length, len(nodes)))
+        held = min(overlap // 2, len(own)) if first else 0
+        found = kept.read(f'window_{n}') if kept else None
+        if found is None:
+            motion = pick(begin, own)
+            for name in MOTION:
+                getattr(motion, name)[:held] = getattr(whole, name)[first:first + held]
+            window = Stretch(footage, observations, landmarks, person, tracking, options, draft, nodes, masks, own, whole=True, held=held)
+            for fraction, motion in window.follow(shared, motion):
+                yield .45 + .53 * (n + fraction) / len(starts), 'Following the performance in the pictures'
+            found = {name: getattr(motion, name).numpy() for name in MOTION}
+            for v, sight in enumerate(window.sights):
+                camera = place(person.basis, shared, motion, sight, v, slice(None))[0] if len(sight.node) else torch.zeros(0, len(person.basis.mean), 3)
+                found |= {f'frames_{v}': sight.frames, f'projected_{v}': to_pixels(camera.numpy(), footage.views[v].camera, draft.cameras[v].focal)}
+            if kept:
+                kept.write(f'window_{n}', **found)
+        else:
+            yield .45 + .53 * (n + 1) / len(starts), AGAIN
+        for name in MOTION:
+            getattr(whole, name)[own] = torch.as_tensor(found[name])
+        for v in range(len(projected)):
+            projected[v][found[f'frames_{v}']] = found[f'projected_{v}']
     errors, eyes = zip(*(reprojection_error(p, seen) for p, seen in zip(projected, observations.views)))
     fallen = worse_frames(errors[0], draft.errors[0])
-    for name in ('rotation', 'translation', 'weights'):
-        getattr(whole, name)[fallen] = getattr(start, name)[fallen]
+    back = np.isin(np.abs(nodes[:, None] - draft.time).argmin(1), fallen)
+    for name in MOTION:
+        getattr(whole, name)[back] = getattr(start, name)[back]
     projected[0][fallen], errors[0][fallen] = draft.projected[0][fallen], draft.errors[0][fallen]
-    neutral = wide.shape(shared.identity.numpy())
-    track = replace(draft, identity=shared.identity.numpy()[:len(model.identities)], deviation=shared.deviation.numpy(), weights=whole.weights.numpy(),
-                    rotation=whole.rotation.numpy(), translation=whole.translation.numpy(), projected=tuple(projected), errors=tuple(errors), eye_distance=tuple(eyes))
+    neutral, own = wide.shape(shared.identity.numpy()), np.searchsorted(nodes, draft.time)
+    rotation, translation, weights = whole.rotation.numpy(), whole.translation.numpy(), whole.weights.numpy()
+    track = replace(draft, identity=shared.identity.numpy()[:len(model.identities)], deviation=shared.deviation.numpy(), weights=weights[own],
+                    rotation=rotation[own], translation=translation[own], projected=tuple(projected), errors=tuple(errors), eye_distance=tuple(eyes))
     yield 1., 'Following the performance in the pictures'
-    return Standard(track, neutral, tuple(int(f) for f in fallen))
+    return Standard(track, neutral, tuple(int(f) for f in fallen), nodes, rotation, translation, weights)
 
 
 def worse_frames(errors: np.ndarray, before: np.ndarray) -> np.ndarray:
@@ -137,49 +181,77 @@ def pick(motion: Motion, nodes: np.ndarray) -> Motion:
     return Motion(motion.rotation[at].clone(), motion.translation[at].clone(), motion.weights[at].clone())
 
 
-def key_nodes(footage: Footage, observations: Observations, options: StandardOptions) -> np.ndarray:
-    """Frames of the first view (its nodes) that find the person; with several views in pairs of neighbours, so that others' frames lie between."""
+def instants(footage: Footage) -> np.ndarray:
+    """Times (s) at which any view took a picture, the first view's all among them; of others that lie within INSTANT of one, none."""
+    first = footage.views[0].times
+    out = first
+    for view in footage.views[1:]:
+        inside = view.times[(view.times > first[0]) & (view.times < first[-1])]
+        out = np.union1d(out, inside[np.abs(inside[:, None] - out).min(1, initial=np.inf) > INSTANT])
+    return out
+
+
+def at_instants(draft: Track, times: np.ndarray) -> Motion:
+    """The draft's motion at some times within it, on straight lines between its own."""
+    after = np.clip(np.searchsorted(draft.time, times, side='right'), 1, max(len(draft.time) - 1, 1)) if len(draft.time) > 1 else np.zeros(len(times), int)
+    before = np.maximum(after - 1, 0)
+    u = (times - draft.time[before]) / np.maximum(draft.time[after] - draft.time[before], 1e-9)
+    blend = lambda a: torch.as_tensor((1 - u).reshape(-1, *[1] * (a.ndim - 1)) * a[before] + u.reshape(-1, *[1] * (a.ndim - 1)) * a[after], dtype=DTYPE)
+    turn = [torch.as_tensor(draft.rotation[k], dtype=DTYPE) for k in (before, after)]
+    way = logarithm(turn[1] @ turn[0].mT) * torch.as_tensor(u, dtype=DTYPE)[:, None]
+    return Motion(exponential(way) @ turn[0], blend(draft.translation), blend(draft.weights))
+
+
+def key_nodes(footage: Footage, observations: Observations, options: StandardOptions, nodes: np.ndarray) -> np.ndarray:
+    """Nodes that find the person: those of chosen frames of the first view; with several views, all between such a frame and the next."""
     view, seen = footage.views[0], observations.views[0]
-    if len(footage.views) == 1:
-        keys = choose_keyframes(view, seen, options.keyframes)
-        return keys if len(keys) else np.arange(min(len(view.times), options.keyframes))
-    if len(view.times) <= options.keyframes:
-        return np.arange(len(view.times))
-    keys = choose_keyframes(view, seen, options.keyframes // 2)
+    if len(footage.views) > 1 and len(view.times) <= options.keyframes:
+        return np.arange(len(nodes))
+    count = options.keyframes if len(footage.views) == 1 else options.keyframes // 2
+    keys = choose_keyframes(view, seen, count)
     if not len(keys):
-        keys = np.unique(np.linspace(0, len(view.times) - 2, options.keyframes // 2).astype(int))
-    return np.union1d(keys, np.minimum(keys + 1, len(view.times) - 1))
+        keys = np.unique(np.linspace(0, len(view.times) - 1, min(len(view.times), count)).astype(int))
+    if len(footage.views) == 1:
+        return keys
+    ends = np.searchsorted(nodes, view.times[keys]), np.searchsorted(nodes, view.times[np.minimum(keys + 1, len(view.times) - 1)])
+    return np.unique(np.concatenate([np.arange(a, b + 1) for a, b in zip(*ends)]))
 
 
 class Stretch:
     """Some nodes of the performance with every view's frames there, their landmarks and their pictures."""
 
     def __init__(self, footage: Footage, observations: Observations, landmarks: ModelLandmarks, person: Person, tracking: TrackOptions, options: StandardOptions,
-                 draft: Track, own_masks: Sequence[OwnMasks | None], nodes: np.ndarray, whole: bool, held: int = 0):
+                 draft: Track, all_times: np.ndarray, own_masks: Sequence[OwnMasks | None], nodes: np.ndarray, whole: bool, held: int = 0):
         self.footage, self.person, self.tracking, self.options, self.draft = footage, person, tracking, options, draft
-        times = draft.time[nodes]
+        times = all_times[nodes]
         self.sights, self.pictures = [], []
         for v, (view, seen, camera) in enumerate(zip(footage.views, observations.views, draft.cameras)):
-            frames = frames_within(view.times, times, draft.time, nodes, whole)
+            frames = frames_within(view.times, times, all_times, nodes, whole)
             sight = make_sight(view, seen, landmarks.confidence, times, camera.focal, tracking, frames)
             self.sights.append(sight)
             self.pictures.append(cut_faces(view, sight.frames, seen.points))
         self.sights = tuple(self.sights)
         views = len(footage.views)
         self.problem = Problem(person.basis, self.sights, make_priors(person.model.names, tracking), tracking, torch.as_tensor(np.diff(times)), -1,
-                               torch.zeros(views, dtype=DTYPE), (False,) * views, tuple(torch.as_tensor(b) for b in draft.bias), surface=person.surface)
+                               torch.zeros(views, dtype=DTYPE), (False,) * views, tuple(torch.as_tensor(b) for b in draft.bias), surface=person.surface, smooth=views > 1)
         self.held, self.observations, self.own_masks, self.masks = held, observations, own_masks, None
 
-    def find_masks(self):
-        """Part masks of every picture; yields fractions."""
+    def find_masks(self, shared: Shared | None = None, motion: Motion | None = None):
+        """Part masks of every picture; yields fractions. With the present fit, a landmark far from where it has it is taken from there."""
         self.masks = []
         for v, (sight, pictures, seen) in enumerate(zip(self.sights, self.pictures, self.observations.views)):
-            for found in find_masks(pictures, seen.points[sight.frames], seen.confidence[sight.frames], self.own_masks[v]):
+            points = seen.points[sight.frames].astype(np.float64)
+            if motion is not None and len(points):
+                camera = place(self.person.basis, shared, motion, sight, v, slice(None))[0].numpy()
+                fitted = to_pixels(camera, self.footage.views[v].camera, float(shared.log_focal[v].exp()))
+                off = ((points - fitted) ** 2).sum(2) / (DOUBTED * sight.size.numpy()[:, None]) ** 2
+                points = fitted + (points - fitted) / (1 + off)[..., None]
+            for found in find_masks(pictures, points, seen.confidence[sight.frames], self.own_masks[v]):
                 if isinstance(found, float):
                     yield (v + found) / len(self.sights)
             self.masks.append(found)
 
-    def look(self, shared: Shared, motion: Motion, blur: float):
+    def look(self, shared: Shared, motion: Motion, blur: float, robust: float):
         """Yields fractions, and last (each view's Looks, each view's part terms)."""
         model = self.person.model
         neutral, triangles = model.shape(shared.identity.numpy()), triangulate(model.faces[visible_faces(model)])
@@ -189,7 +261,7 @@ class Stretch:
 
             def parts(row, head, drawn):
                 if self.masks:
-                    of_view.append(part_terms(self.person.parts, triangles, self.masks[v], row, drawn, pictures.scale[row], camera.aspect, self.options))
+                    of_view.append(part_terms(self.person.parts, self.person.outlines, triangles, self.masks[v], row, drawn, pictures.scale[row], camera.aspect, robust, self.options))
             for found in look_at_all(model, neutral, self.person.points, pictures, sight, shared, motion, v, camera, blur, self.options, parts):
                 if isinstance(found, float):
                     yield (v + found) / len(self.sights)
@@ -202,15 +274,22 @@ class Stretch:
         out = []
         for v, (sight, pictures, view) in enumerate(zip(self.sights, self.pictures, self.footage.views)):
             one = photometric_evidence(looks[v], expected, support, sight, pictures, view.camera, self.options)
-            if terms[v]:
-                count = len(self.person.points.vertex)
-                still = replace(shared, deviation=torch.zeros_like(self.person.surface.mean))
-                at = projection(place(self.person.surface, still, motion, sight, v, slice(None))[0], shared.log_focal[v].exp())
-                tensor = lambda a: torch.as_tensor(np.stack(a), dtype=DTYPE)
-                means = tuple(tuple((torch.as_tensor(index + count), torch.as_tensor(rows), torch.as_tensor(residual)) for index, rows, residual in of_frame)
-                              for _, _, of_frame in terms[v])
-                one = Evidence(one.node, one.between, at, torch.cat([one.gradient, tensor([g for g, _, _ in terms[v]])], 1),
-                               torch.cat([one.curvature, tensor([c for _, c, _ in terms[v]])], 1), means)
+            count, size = len(self.person.points.vertex), len(self.person.surface.mean)
+            still = replace(shared, deviation=torch.zeros_like(self.person.surface.mean))
+            camera = place(self.person.surface, still, motion, sight, v, slice(None))[0]
+            focal = shared.log_focal[v].exp()
+            at, first = projection(camera, focal), size - self.person.gaps.matrix.shape[0]
+            gradient, curvature = torch.zeros(len(at), size, 2, dtype=DTYPE), torch.zeros(len(at), size, 2, 2, dtype=DTYPE)
+            gradient[:, :count], curvature[:, :count] = one.gradient, one.curvature
+            for row, (g, c, _) in enumerate(terms[v]):
+                gradient[row, count:first], curvature[row, count:first] = torch.as_tensor(g), torch.as_tensor(c)
+            gaps = gap_rows(self.person.gaps, sight, at[:, first:], camera[:, first:, 2], float(focal), self.options.gaps) if self.options.gaps else [()] * len(at)
+            means = []
+            for row, gap in enumerate(gaps):
+                of_frame = [(index + count, rows, residual) for index, rows, residual in terms[v][row][2]] if terms[v] else []
+                of_frame += [(np.arange(first, size), *gap)] if gap else []
+                means.append(tuple(tuple(torch.as_tensor(a) for a in term) for term in of_frame))
+            one = Evidence(one.node, one.between, at, gradient, curvature, tuple(means))
             out.append(one)
         return tuple(out)
 
@@ -228,8 +307,11 @@ class Stretch:
             for fraction in self.find_masks():
                 yield .1 * fraction, (person, shared, motion)
         for turn in range(options.key_rounds):
-            blur = between(options.blur, turn, options.key_rounds)
-            for looks in self.look(shared, motion, blur):
+            if options.remask and turn and turn % options.remask == 0 and person.parts is not None:
+                for _ in self.find_masks(shared, motion):
+                    pass
+            blur, robust = (between(ends, turn, options.key_rounds) for ends in (options.blur, options.part_robust))
+            for looks in self.look(shared, motion, blur, robust):
                 if isinstance(looks, float):
                     yield .1 + .9 * (turn + .5 * looks) / options.key_rounds, (person, shared, motion)
             looks, terms = looks
@@ -242,7 +324,7 @@ class Stretch:
             shared = replace(shared, deviation=find_deviation(bare, shared, motion, self.tracking))
             problem = replace(problem, bias=find_view_bias(bare, shared, motion, self.tracking, habits))
         self.problem = replace(problem, free=frozenset())
-        for looks in self.look(shared, motion, options.blur[1]):
+        for looks in self.look(shared, motion, options.blur[1], options.part_robust[1]):
             pass
         expected, support = expected_look(looks[0], options)
         yield 1., (replace(person, expected=expected, support=support), shared, motion)
@@ -252,10 +334,10 @@ class Stretch:
         options, person = self.options, self.person
         problem = replace(self.problem, anchor=motion if self.held else None, anchors=self.held)
         if person.parts is not None:
-            for fraction in self.find_masks():
+            for fraction in self.find_masks(*(shared, motion) if options.remask else ()):
                 yield .2 * fraction, motion
         for turn in range(options.rounds):
-            for looks in self.look(shared, motion, options.blur[1]):
+            for looks in self.look(shared, motion, options.blur[1], options.part_robust[1]):
                 if isinstance(looks, float):
                     yield .2 + .8 * (turn + .6 * looks) / options.rounds, motion
             evidence = self.evidence(*looks, person.expected, person.support, shared, motion)

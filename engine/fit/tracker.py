@@ -354,6 +354,25 @@ def _track(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observ
                  tuple(projected), errors, eyes, tuple(b.numpy() for b in problem.bias))
 
 
+def track_arrays(track: Track) -> dict[str, np.ndarray]:
+    """A track as named arrays, see track_from."""
+    out = {name: getattr(track, name) for name in ('identity', 'deviation', 'time', 'weights', 'rotation', 'translation')}
+    for name, values in (('focal', [c.focal for c in track.cameras]), ('camera_rotation', [c.rotation for c in track.cameras]), ('camera_translation', [c.translation for c in track.cameras])):
+        out[name] = np.array(values)
+    return out | {f'{name}_{v}': a for name in PER_VIEW for v, a in enumerate(getattr(track, name))}
+
+
+def track_from(arrays: dict[str, np.ndarray], footage: Footage) -> Track:
+    """The track that `track_arrays` took apart, of the same footage."""
+    cameras = tuple(replace(v.camera, focal=float(f), rotation=r, translation=t)
+                    for v, f, r, t in zip(footage.views, arrays['focal'], arrays['camera_rotation'], arrays['camera_translation']))
+    whole = {name: arrays[name] for name in ('identity', 'deviation', 'time', 'weights', 'rotation', 'translation')}
+    return Track(cameras=cameras, **whole, **{name: tuple(arrays[f'{name}_{v}'] for v in range(len(cameras))) for name in PER_VIEW})
+
+
+PER_VIEW = ('projected', 'errors', 'eye_distance', 'bias')
+
+
 def key_nodes(footage: Footage, observations: Observations, options: TrackOptions, neutral_frame: int) -> np.ndarray:
     """Indices of the nodes that find the person: from the first view where it sees a face, else from whichever does."""
     first, seen = footage.views[0], observations.views[0]

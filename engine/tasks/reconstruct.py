@@ -1,6 +1,7 @@
 """Footage → a head and its performance."""
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -11,12 +12,13 @@ import numpy as np
 from ..errors import FacewrightError
 from ..files import write_npz, write_text
 from ..progress import Clock, Progress, listen
+from ..unfinished import AGAIN, Unfinished, mark
 from .shared import VERSION, Task, Value, results, writable_folder
 
 # Parts of a reconstruction's bar; measured on two cores with a cached model.
 OPENED, DETECTED, TRACKED = .04, .55, .95
 STANDARD_DETECTED, STANDARD_DRAFTED, STANDARD_TRACKED, BAKING = .2, .3, .85, .88   # the same with pictures
-STANDARD_FILES = ('parts.npz', 'albedo.png', 'albedo.npz', 'light.json')           # what Draft does not write
+STANDARD_FILES = ('parts.npz', 'motion.npz', 'albedo.png', 'albedo.npz', 'light.json')           # what Draft does not write
 
 
 def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin', quality: str = 'draft', views: Sequence[str] = (),
@@ -27,7 +29,8 @@ def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin',
     masks too; then also parts.npz: `labels` V int8, which part of a face each vertex is, `names` of the parts, see face_model/parts.py, and bake_albedo's files). neutral_frame: number of a used
     frame of the first view in which the face is at rest (None or −1: unknown). smooth: 0..1, see smoothing.py. masks: for each view a folder or pattern
     of the user's own part masks, or None (see footage/own_masks.py). part_masks: False leaves PRDL out (for comparison).
-    Raises FacewrightError; then nothing new is left in `out`.
+    Raises FacewrightError; then nothing new is left in `out`. What a run that was stopped has found is kept (engine/unfinished.py): the same
+    run goes on from there, to the same result.
     """
     if quality not in ('draft', 'standard'):
         raise FacewrightError(f'There is no quality {quality!r}: choose draft or standard.')
@@ -50,40 +53,56 @@ def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin',
     for fraction in (binding := Value(listen(lambda report: model_landmarks(face, report)))):
         yield clock.at(OPENED * (.5 + .5 * fraction), 'Finding the landmarks on the model')
     landmarks = binding.value
+    from ..fit.options import StandardOptions, for_quality
+    kept = Unfinished([VERSION, repr((for_quality(quality), StandardOptions())), model_mark(face), [[v.name, mark(v.path), v.times.tolist(), camera_mark(v.camera)] for v in footage.views], quality, neutral_frame,
+                       part_masks, [mark(Path(m).parent if '*' in m or '%' in m else m) if m else None for m in masks]])
     seconds['open'] = time.monotonic() - began
 
     from ..footage.faces import detect_view
-    from ..footage.footage import Observations
+    from ..footage.footage import Observations, ViewObservations
     seen = []
     for i, view in enumerate(footage.views):
+        if (found := kept.read(f'view_{i}')) is not None:
+            seen.append(ViewObservations(found['points'], found['confidence'], found['present']))
+            clock.skip(OPENED + ((DETECTED if quality == 'draft' else STANDARD_DETECTED) - OPENED) * (i + 1) / len(footage.views))
+            yield clock.at(clock.start, AGAIN)
+            continue
         name = f'Following the face in {view.name}' if len(footage.views) > 1 else 'Following the face'
         watching = Value(listen(lambda report, view=view: detect_view(view, {'draft': 'draft', 'standard': 'final'}[quality], lambda done, total: report(done / max(total, 1)))))
         for fraction in watching:
             yield clock.at(OPENED + ((DETECTED if quality == 'draft' else STANDARD_DETECTED) - OPENED) * (i + fraction) / len(footage.views), name)
         seen.append(watching.value)
+        kept.write(f'view_{i}', points=watching.value.points, confidence=watching.value.confidence, present=watching.value.present)
     seconds['detect'] = time.monotonic() - began - seconds['open']
 
-    from ..fit.options import for_quality
-    from ..fit.tracker import track
+    from ..fit.tracker import track, track_arrays, track_from
     detected, drafted = (DETECTED, TRACKED) if quality == 'draft' else (STANDARD_DETECTED, STANDARD_DRAFTED)
-    fitting = Value(track(face, landmarks, footage, Observations(tuple(seen)), for_quality(quality), neutral_frame))
-    for fraction, stage in fitting:
-        yield clock.at(detected + (drafted - detected) * fraction, stage)
-    found = fitting.value
-    neutral, fallen = face.shape(found.identity), ()
+    if (before := kept.read('draft')) is not None:
+        found = track_from(before, footage)
+        clock.skip(drafted)
+    else:
+        fitting = Value(track(face, landmarks, footage, Observations(tuple(seen)), for_quality(quality), neutral_frame))
+        for fraction, stage in fitting:
+            yield clock.at(detected + (drafted - detected) * fraction, stage)
+        found = fitting.value
+        kept.write('draft', **track_arrays(found))
+    neutral, refined = face.shape(found.identity), None
     seconds['track'] = time.monotonic() - began - sum(seconds.values())
     if quality == 'standard':
-        from ..fit.options import StandardOptions
         from ..fit.standard import refine
         settings = StandardOptions() if part_masks else StandardOptions(parts=0.)
-        refining = Value(refine(face, landmarks, footage, Observations(tuple(seen)), found, settings, own))
+        refining = Value(refine(face, landmarks, footage, Observations(tuple(seen)), found, settings, own, kept))
         for fraction, stage in refining:
+            if stage == AGAIN:
+                clock.skip(drafted + (STANDARD_TRACKED - drafted) * fraction)
             yield clock.at(drafted + (STANDARD_TRACKED - drafted) * fraction, stage)
-        found, neutral, fallen = refining.value.track, refining.value.neutral, refining.value.fallen
+        refined = refining.value
+        found, neutral = refined.track, refined.neutral
         seconds['pictures'] = time.monotonic() - began - sum(seconds.values())
 
     yield clock.at(TRACKED if quality == 'draft' else STANDARD_TRACKED, 'Writing the result')
-    result = _write(folder, face, neutral, model, footage, seen, found, fallen, quality, smooth, seconds, began)
+    result = _write(folder, face, neutral, model, footage, seen, found, refined, quality, smooth, seconds, began)
+    kept.finished()
     if quality == 'standard':
         from .appearance import bake_albedo
         for progress in bake_albedo(str(folder)):
@@ -92,7 +111,7 @@ def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin',
     return result
 
 
-def _write(folder: Path, face, neutral: np.ndarray, source: str, footage, seen, found, fallen: tuple[int, ...], quality: str, smooth: float, seconds: dict, began: float) -> dict:
+def _write(folder: Path, face, neutral: np.ndarray, source: str, footage, seen, found, refined, quality: str, smooth: float, seconds: dict, began: float) -> dict:
     """Everything into a hidden folder beside, then moved into place file by file."""
     import cv2
     from ..live_link import write_live_link
@@ -104,22 +123,35 @@ def _write(folder: Path, face, neutral: np.ndarray, source: str, footage, seen, 
     performance = smoothed(performance, smooth)
     report = make_report(source, footage, seen, found, quality, seconds)
     if quality == 'standard':
-        report['draft_frames'] = list(fallen)
+        report['draft_frames'] = list(refined.fallen)
     with results(folder) as part:
         write_rig(part / 'rig.npz', Rig(neutral, face.expressions, face.names, face.faces))
         write_performance(part / 'performance.npz', performance)
         if quality == 'standard':
             from ..face_model.parts import PARTS, model_parts
             write_npz(part / 'parts.npz', labels=model_parts(face), names=np.array(PARTS))
+            if len(footage.views) > 1:
+                every = Performance(refined.time, refined.weights.astype(np.float32), face.names, refined.rotation, refined.translation, performance.fps)
+                write_performance(part / 'motion.npz', smoothed(every, smooth))
         write_live_link(part / 'performance.csv', performance)
         ok, png = cv2.imencode('.png', overlay(face, neutral, found, footage.views)[..., ::-1])
         (part / 'overlay.png').write_bytes(png.tobytes())
         write_text(part / 'cameras.json', json.dumps(make_cameras(footage, found), indent=1))
         report['seconds']['write'] = round(time.monotonic() - began - sum(seconds.values()), 2)
         write_text(part / 'report.json', json.dumps(report, indent=1))
-    for name in STANDARD_FILES if quality == 'draft' else ():
+    for name in STANDARD_FILES if quality == 'draft' else ('motion.npz',) if len(footage.views) == 1 else ():
         (folder / name).unlink(missing_ok=True)  # an earlier result's, perhaps of another person
     return report | {'out': str(folder)}
+
+
+def model_mark(face) -> str:
+    """What tells one face model from another."""
+    return hashlib.sha256(face.neutral.tobytes() + face.identities.tobytes() + face.expressions.tobytes()).hexdigest()
+
+
+def camera_mark(camera) -> list:
+    """The same of a camera."""
+    return [None if a is None else np.asarray(a, float).tolist() for a in (camera.focal, camera.centre, camera.aspect, camera.distortion, camera.rotation, camera.translation)]
 
 
 def own_masks(masks: Sequence[str | None], views) -> list:

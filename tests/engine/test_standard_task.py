@@ -4,7 +4,7 @@ import json
 import cv2
 import numpy as np
 import pytest
-from facewright.engine import tasks
+from facewright.engine import tasks, unfinished
 from facewright.engine.demo import DISTANCE, FOCAL, PERSON_SEED, PERSON_SPREAD, SIZE, render_demo_footage
 from facewright.engine.errors import FacewrightError
 from facewright.engine.face_model import load_model
@@ -12,6 +12,7 @@ from facewright.engine.footage.capture import read_capture
 from facewright.engine.part_iou import Played
 from facewright.engine.performance import read_performance
 from facewright.engine.rig import read_rig
+from facewright.engine.unfinished import AGAIN
 from facewright.engine.worker import run
 
 FRAMES, PIXELS = 10, (320, 240)
@@ -80,13 +81,23 @@ def test_masks_that_do_not_fit_are_refused_before_the_work(capture, tmp_path):
 
 
 @pytest.mark.parametrize('stage', ['Finding the person in the pictures', 'Following the performance in the pictures'])
-def test_cancel_leaves_nothing(capture, tmp_path, stage):
+def test_cancel_leaves_nothing_in_the_folder_and_the_next_run_goes_on(result, capture, tmp_path, monkeypatch, stage):
+    monkeypatch.setattr(unfinished, 'cache_folder', lambda: tmp_path / 'cache')
     task = tasks.reconstruct([str(capture / 'capture.json')], str(tmp_path / 'out'), quality='standard')
     for progress in task:
         if progress.stage == stage and progress.fraction > .4:
             break
     task.close()
     assert list((tmp_path / 'out').iterdir()) == []
+    assert len(list((tmp_path / 'cache' / 'unfinished').iterdir())) == 1
+    seen = []
+    run(tasks.reconstruct([str(capture / 'capture.json')], str(tmp_path / 'out'), quality='standard'), seen.append)
+    stages = {p.stage for p in seen}
+    assert AGAIN in stages and 'Following the face' not in stages and ('Finding the person in the pictures' in stages) == stage.startswith('Finding')
+    assert not list((tmp_path / 'cache' / 'unfinished').iterdir())
+    for name in ('rig.npz', 'performance.npz'):
+        a, b = np.load(result[0] / name), np.load(tmp_path / 'out' / name)
+        assert all((a[k] == b[k]).all() for k in a.files)
 
 
 def test_part_iou_bench(capture, tmp_path):

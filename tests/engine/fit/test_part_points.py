@@ -4,8 +4,8 @@ import pytest
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.model import triangulate
 from facewright.engine.face_model.paint import visible_faces
-from facewright.engine.face_model.parts import LEFT_EYE, PARTS, RIGHT_EYE, model_parts
-from facewright.engine.fit.part_points import even, part_points, seen
+from facewright.engine.face_model.parts import LEFT_EYE, PARTS, RIGHT_EYE, model_part_shares, model_parts
+from facewright.engine.fit.part_points import even, outline_points, outlines_seen, part_points, seen
 from facewright.engine.part_iou import part_labels_picture
 from facewright.engine.render.preview import head_to_camera
 from facewright.engine.render.rasterise import rasterise
@@ -77,3 +77,24 @@ def test_eyes_close(model, points):
     closed = model.shape(weights=weights)
     assert thickness(closed, LEFT_EYE) < .3 * thickness(model.neutral, LEFT_EYE)
     assert thickness(closed, RIGHT_EYE) == pytest.approx(thickness(model.neutral, RIGHT_EYE), rel=.05)
+
+
+def test_outlines_lie_where_the_picture_ends_a_part(model):
+    """Of the points seen from the front, all lie within two pixels of their part's edge in the picture."""
+    outlines = outline_points(model, 60)
+    np.testing.assert_allclose(outlines.matrix.sum(1), 1)
+    assert set(outlines.part) == set(range(2, len(PARTS))) and (np.diff(outlines.part) >= 0).all()
+    camera = head_to_camera(model.shape(None, np.array([.5 * (name == 'jawOpen') for name in model.names])).astype(np.float64))
+    triangles = triangulate(model.faces[visible_faces(model)])
+    depth = rasterise(camera, triangles, FOCAL, CENTRE, SIZE)[2]
+    visible = outlines_seen(outlines, camera, triangles, depth, FOCAL, CENTRE)
+    labels = part_labels_picture(model, model_part_shares(model), camera, FOCAL, CENTRE, SIZE)
+    at = outlines.matrix @ camera
+    x, y = (at[:, :2] / at[:, 2:] * FOCAL + CENTRE).astype(int).T
+    for part in range(2, len(PARTS)):
+        own = visible & (outlines.part == part)
+        mask = labels == part
+        distance = np.where(mask, ndimage.distance_transform_edt(mask), ndimage.distance_transform_edt(~mask))
+        assert own.sum() > .6 * (outlines.part == part).sum() and np.median(distance[y[own], x[own]]) <= 2 and (distance[y[own], x[own]] <= 4).mean() > .9
+    behind = head_to_camera(model.neutral.astype(np.float64), 180.)
+    assert not outlines_seen(outlines, behind, triangles, rasterise(behind, triangles, FOCAL, CENTRE, SIZE)[2], FOCAL, CENTRE).any()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from facewright.engine.fit.options import TrackOptions
-from facewright.engine.fit.solver import DTYPE, Motion, exponential, linearise, logarithm, make_priors, skew, solve
+from facewright.engine.fit.solver import DTYPE, Motion, System, add_jolt, exponential, linearise, logarithm, make_priors, skew, solve
 from facewright.engine.face_model.expressions import ICT_NAMES
 from .synthetic import IDENTITIES, NAMES, make_problem
 
@@ -19,12 +19,14 @@ def moved(shared, motion, node_step, shared_step, views):
     return shared, motion
 
 
-@pytest.mark.parametrize('seed', [0, 1, 2])
-def test_gradient_is_the_costs_derivative(seed):
+@pytest.mark.parametrize('seed,smooth', [(0, False), (1, False), (2, False), (3, True)])
+def test_gradient_is_the_costs_derivative(seed, smooth):
     rng = np.random.default_rng(seed)
     problem, shared, motion = make_problem(rng, views=2, noise=2.)
     motion = replace(motion, weights=motion.weights * .5)
-    problem = replace(problem, neutral_node=1, anchor=Motion(motion.rotation, motion.translation + .3, motion.weights + .1), anchors=2)
+    if smooth:  # turns between nodes are taken as small
+        motion = replace(motion, rotation=exponential(.0003 * torch.as_tensor(rng.normal(size=(len(motion.weights), 3)))) @ motion.rotation[:1])
+    problem = replace(problem, neutral_node=1, anchor=Motion(motion.rotation, motion.translation + .3, motion.weights + .1), anchors=2, smooth=smooth)
     system = linearise(problem, shared, motion)
     views, m = 2, 6 + len(NAMES)
     for _ in range(6):
@@ -34,6 +36,30 @@ def test_gradient_is_the_costs_derivative(seed):
         h = 1e-5
         cost = [linearise(problem, *moved(shared, motion, s * h * node, s * h * common, views), derivatives=False).cost for s in (1, -1)]
         assert (cost[0] - cost[1]) / (2 * h) == pytest.approx(expected, rel=2e-4, abs=1e-3)
+
+
+def test_steady_motion_costs_no_jolt_and_its_curvature_is_that_of_the_cost():
+    """Exactly quadratic in translations and weights: the normal equations' own Hessian against differences of the gradient."""
+    step, m, jolt = torch.tensor([.02, .05, .03], dtype=DTYPE), 3, torch.tensor([1., 2., 3.], dtype=DTYPE)
+
+    def system(x):
+        out = System(torch.zeros(4, m, m, dtype=DTYPE), torch.zeros(3, m, m, dtype=DTYPE), torch.zeros(4, m, 0, dtype=DTYPE), torch.zeros(0, 0, dtype=DTYPE),
+                     torch.zeros(4, m, dtype=DTYPE), torch.zeros(0, dtype=DTYPE), 0.)
+        add_jolt(out, x[1:] - x[:-1], step, jolt)
+        return out
+    times = torch.cat([torch.zeros(1, dtype=DTYPE), step.cumsum(0)])
+    steady = system(times[:, None] * torch.tensor([3., -1., 0.], dtype=DTYPE))
+    assert steady.cost < 1e-18
+    x = torch.randn(4, m, generator=torch.Generator().manual_seed(0), dtype=DTYPE)
+    found, base = system(x), system(torch.zeros(4, m, dtype=DTYPE))
+    dense = torch.zeros(4, m, 4, m, dtype=DTYPE)
+    for k in range(4):
+        dense[k, :, k] = found.diagonal[k]
+    for gap, blocks in ((1, found.upper), (2, found.second)):
+        for k, block in enumerate(blocks):
+            dense[k, :, k + gap], dense[k + gap, :, k] = block, block.T
+    torch.testing.assert_close(torch.einsum('kalb,lb->ka', dense, x), found.gradient - base.gradient)
+    assert found.cost == pytest.approx(float(.5 * (x * found.gradient).sum()))
 
 
 def test_exact_observations_are_recovered():

@@ -1,5 +1,6 @@
 """Quality 'standard': points keep their look, frames and nodes are matched, a frame that came out worse falls back."""
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from facewright.engine.face_model.model import triangulate
 from facewright.engine.face_model.paint import albedo, visible_faces
 from facewright.engine.fit.options import StandardOptions
 from facewright.engine.fit.photometric import SIZE, Looks, Pictures, choose_points, draw, expected_look, look, photometric_evidence
-from facewright.engine.fit.standard import basis_at, between, frames_within, worse_frames
+from facewright.engine.fit.standard import at_instants, basis_at, between, frames_within, instants, worse_frames
+from facewright.engine.fit.solver import exponential
 from facewright.engine.footage.crops import Crop
 from facewright.engine.footage.footage import Camera
 from facewright.engine.render.preview import head_to_camera, render_camera
@@ -75,6 +77,27 @@ def test_the_expected_look_ignores_an_outlier():
     mean, support = expected_look([Looks(values, np.zeros((9, 5, 2, 2)), np.ones((9, 5)), blank, blank)], OPTIONS)
     np.testing.assert_allclose(mean, 1., atol=.05)
     np.testing.assert_allclose(support, 9.)
+
+
+def views(*times):
+    return SimpleNamespace(views=tuple(SimpleNamespace(times=np.asarray(t, float)) for t in times))
+
+
+def test_instants_hold_the_first_views_and_what_lies_between():
+    np.testing.assert_allclose(instants(views([0, .1, .2])), [0, .1, .2])
+    np.testing.assert_allclose(instants(views([0, .1, .2], [-.05, .05, .101, .25], [.052, .15])), [0, .05, .1, .15, .2])
+
+
+def test_a_steady_turn_stays_steady_between_frames():
+    turn = lambda t: exponential(torch.as_tensor(np.outer(np.atleast_1d(t), [.3, -1., .2]))).numpy()
+    time = np.array([0., .1, .3])
+    draft = SimpleNamespace(time=time, rotation=turn(time), translation=np.outer(time, [1., 2, 3]), weights=np.outer(time, [.5, 1.]))
+    found = at_instants(draft, np.array([0., .05, .1, .25, .3]))
+    np.testing.assert_allclose(found.rotation.numpy(), turn([0., .05, .1, .25, .3]), atol=1e-9)
+    np.testing.assert_allclose(found.translation.numpy()[:, 2], [0, .15, .3, .75, .9])
+    np.testing.assert_allclose(found.weights.numpy()[:, 1], [0, .05, .1, .25, .3])
+    alone = at_instants(SimpleNamespace(time=time[:1], rotation=turn(0.), translation=np.ones((1, 3)), weights=np.ones((1, 2))), time[:1])
+    assert torch.isfinite(alone.rotation).all() and len(alone.weights) == 1
 
 
 def test_worse_frames():

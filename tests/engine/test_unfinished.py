@@ -1,0 +1,58 @@
+"""Runs that were stopped: what they found is kept, apart from other runs', and in bounds."""
+import os
+
+import numpy as np
+import pytest
+from facewright.engine import unfinished
+from facewright.engine.unfinished import MOST, Unfinished, mark
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(unfinished, 'cache_folder', lambda: tmp_path)
+    return tmp_path / 'unfinished'
+
+
+def test_a_step_comes_back_for_the_same_run_alone():
+    run = Unfinished(['clip', 1])
+    assert run.read('person') is None
+    run.write('person', a=np.arange(3.), b=np.array([np.nan, 1.]))
+    np.testing.assert_array_equal(Unfinished(['clip', 1]).read('person')['a'], np.arange(3.))
+    assert np.isnan(Unfinished(['clip', 1]).read('person')['b'][0])
+    assert Unfinished(['clip', 2]).read('person') is None and run.read('window_0') is None
+    run.finished()
+    assert run.read('person') is None
+
+
+def test_what_cannot_be_read_is_done_again(cache):
+    run = Unfinished('a')
+    run.write('draft', a=np.zeros(3))
+    (run.folder / 'draft.npz').write_bytes(b'half a file')
+    assert run.read('draft') is None
+    with pytest.raises(ValueError):
+        run.read('../draft')
+
+
+def test_the_oldest_go(cache):
+    for k in range(MOST + 2):
+        run = Unfinished(k)
+        run.write('draft', a=np.zeros(1))
+        os.utime(run.folder, (k + 1, k + 1))
+    assert len(list(cache.iterdir())) == MOST and Unfinished(0).read('draft') is None and Unfinished(MOST + 1).read('draft') is not None
+
+
+def test_a_cache_that_cannot_be_written_to_is_no_error(cache):
+    cache.parent.mkdir(exist_ok=True)
+    cache.write_text('a file where the folder should be')
+    run = Unfinished('a')
+    run.write('draft', a=np.zeros(1))
+    assert run.read('draft') is None
+
+
+def test_a_mark_tells_changed_files(tmp_path):
+    path = tmp_path / 'clip.mp4'
+    path.write_bytes(b'1')
+    before = mark(path)
+    assert mark(path) == before
+    path.write_bytes(b'12')
+    assert mark(path) != before and mark(tmp_path) != mark(path)
