@@ -9,7 +9,7 @@ from pathlib import Path
 from ..engine.errors import FacewrightError
 from . import paths
 
-FILES = ('rig.npz', 'performance.npz', 'cameras.json', 'report.json')
+FILES = ('rig.npz', 'performance.npz', 'motion.npz', 'cameras.json', 'report.json')
 COUNT = 10  # results kept; some 20 MB each with ICT-FaceKit
 
 

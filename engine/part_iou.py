@@ -16,6 +16,7 @@ from .face_model.parts import PARTS, model_part_shares
 from .files import read_npz
 from .footage.capture import read_capture
 from .footage.footage import Camera
+from .performance import read_motion
 from .render.rasterise import project, rasterise
 
 WITHOUT_SKIN = tuple(k for k, name in enumerate(PARTS) if name not in ('other', 'skin'))  # labels the paper averages over
@@ -119,15 +120,14 @@ class Played:
 
 
 def open_played(folder: Path, model: FaceModel) -> Played:
-    """Read rig.npz and performance.npz; FacewrightError where one is missing or the head is not in `model`'s topology."""
-    motion = Path(folder) / 'motion.npz'
-    rig, play = read_npz(Path(folder) / 'rig.npz', 'rig'), read_npz(motion if motion.exists() else Path(folder) / 'performance.npz', 'performance')
+    """Read rig.npz and the motion (performance.read_motion); FacewrightError where one is missing or the head is not in `model`'s topology."""
+    rig, play = read_npz(Path(folder) / 'rig.npz', 'rig'), read_motion(folder)
     if rig['neutral'].shape != model.neutral.shape:
         raise FacewrightError(f'{folder}/rig.npz has {len(rig["neutral"])} vertices, the face model {model.name} {model.vertex_count}: choose the model it was made with.')
-    place = {n: k for k, n in enumerate(play['names'].tolist())}
+    place = {n: k for k, n in enumerate(play.names)}
     order = [place.get(n, -1) for n in rig['names'].tolist()]
-    weights = np.concatenate([play['weights'], np.zeros((len(play['time']), 1))], 1)[:, order]
-    return Played(rig['neutral'], rig['expressions'], play['time'], weights, play['rotation'], play['translation'])
+    weights = np.concatenate([play.weights, np.zeros((len(play.time), 1))], 1)[:, order]
+    return Played(rig['neutral'], rig['expressions'], play.time, weights, play.rotation, play.translation)
 
 
 def measure(capture: Path, results: dict[str, Path], model: FaceModel, views: tuple[str, ...] = (), every: int = 1) -> list[PartIouRow]:

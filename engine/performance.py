@@ -27,6 +27,12 @@ def write_performance(path: Path, p: Performance) -> None:
               rotation=p.rotation.astype(np.float64), translation=p.translation.astype(np.float64), fps=np.float64(p.fps))
 
 
+def read_motion(folder: Path) -> Performance:
+    """The performance in a result folder at every instant it is known at: its motion.npz, written where there are several views, else its performance.npz."""
+    motion = Path(folder) / 'motion.npz'
+    return read_performance(motion if motion.exists() else Path(folder) / 'performance.npz')
+
+
 def read_performance(path: Path) -> Performance:
     """Read performance.npz; raises FacewrightError naming what is missing, misshapen or not finite."""
     data = read_npz(path, 'performance.npz')

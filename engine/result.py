@@ -14,13 +14,13 @@ from .footage import open_footage, read_frames
 from .footage.capture import read_capture
 from .footage.footage import View
 from .part_iou import at, to_camera
-from .performance import Performance, read_performance
+from .performance import Performance, read_motion
 from .rig import Rig, read_rig
 
 
 @dataclass(frozen=True)
 class Result:
-    """model: what the face model was read from; views: the footage, each with the camera that was found (all of it known)."""
+    """model: what the face model was read from; performance: at every instant it is known at (performance.read_motion); views: the footage, each with the camera that was found (all of it known)."""
     model: str
     rig: Rig
     performance: Performance
@@ -53,7 +53,7 @@ def open_result(folder: Path | str) -> Result:
     folder = Path(folder)
     if not folder.is_dir():
         raise FacewrightError(f'There is no folder {folder}: choose the folder of a reconstruction.')
-    rig, performance = read_rig(folder / 'rig.npz'), read_performance(folder / 'performance.npz')
+    rig, performance = read_rig(folder / 'rig.npz'), read_motion(folder)
     try:
         report = json.loads((folder / 'report.json').read_text(encoding='utf-8'))
         model, told = report['model'], {view['name']: view for view in report['views']}

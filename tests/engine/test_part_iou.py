@@ -98,7 +98,7 @@ def capture(model, tmp_path):
     result.mkdir()
     names = np.array(model.names)
     write_npz(result / 'rig.npz', neutral=model.neutral, expressions=model.expressions, names=names, faces=model.faces)
-    write_npz(result / 'performance.npz', time=time, weights=weights[:, ::-1], names=names[::-1], rotation=rotation, translation=translation)
+    write_npz(result / 'performance.npz', time=time, weights=weights[:, ::-1], names=names[::-1], rotation=rotation, translation=translation, fps=np.float64(30))
     return tmp_path
 
 
@@ -118,9 +118,16 @@ def test_worse_results_score_less_and_missing_frames_nothing(model, capture):
     write_npz(shifted / 'performance.npz', **{**play, 'translation': play['translation'] + (.5, 0, 0)})
     row, = measure(capture, {'shifted': shifted}, model, ('b',))
     assert row.mean < .9
-    write_npz(shifted / 'performance.npz', **{k: v if k == 'names' else v[:3] for k, v in play.items()})
+    write_npz(shifted / 'performance.npz', **{k: v if k in ('names', 'fps') else v[:3] for k, v in play.items()})
     row, _ = measure(capture, {'short': shifted}, model)
     assert row.missing == 1 and abs(row.iou[NOSE - 1] - 2 / 3) < .01 and '(1 missing)' in table([row])
+
+
+def test_the_motion_between_pictures_is_played_where_there_is_one(model, capture):
+    play = dict(np.load(capture / 'result' / 'performance.npz'))
+    write_npz(capture / 'result' / 'performance.npz', **{**play, 'translation': play['translation'] + (.5, 0, 0)})
+    write_npz(capture / 'result' / 'motion.npz', **play)
+    assert all(row.mean > .99 for row in measure(capture, {'result': capture / 'result'}, model))
 
 
 def test_wrong_input_is_told(model, capture, tmp_path):
