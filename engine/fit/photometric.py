@@ -1,9 +1,10 @@
-"""What the pictures themselves say of where the skin lies: each surface point keeps its look from frame to frame and from view to view.
+"""What the pictures themselves say of where the skin lies: two losses of papers/4 (eq. 7), adapted so that Gauss-Newton can solve them.
 
-The photometric loss of papers/4 (eq. 7), adapted so that Gauss-Newton can solve it. A point's look is the picture's brightness and redness
-about their local mean over their local contrast (FEATURES): what light and exposure change slowly over the face cancels. Its expected look is
-the robust mean over all pictures in which it is visible; the residual, with the picture's gradient, is a quadratic in the point's place in
-the picture (Evidence). Occluded points (depth buffer), points that turn away and, by a robust weight, points that look wrong count less or not at all.
+Photometric: a point's linear colour is its albedo times its view's light, nine spherical harmonics of its normal; both are found from all pictures
+(fit_shading). In place of the perceptual loss, whose network we don't ship, a look that does not depend on light: brightness and redness about their
+local mean over their local contrast, so that what light and exposure change slowly over the face cancels; a point's expected look is the robust mean
+over all pictures in which it is visible. The residuals, with the picture's gradient, are quadratics in the point's place in the picture (Evidence).
+Occluded points (depth buffer), points that turn away and, by a robust weight, points that look wrong count less or not at all.
 """
 from __future__ import annotations
 
@@ -22,6 +23,7 @@ from ..footage.footage import Camera, View
 from ..footage.sources import read_frames
 from ..mesh.laplacian import mass
 from ..render.rasterise import rasterise
+from ..render.shading import sh_basis
 from .options import StandardOptions
 from .solver import DTYPE, Basis, Evidence, Motion, Shared
 
@@ -29,6 +31,9 @@ SIZE, REACH = 320, 2.1      # pixels: side of a face's crop; half of it in root-
 BEHIND = .15                # cm behind what is drawn, within which a point is the one drawn
 FACING = .2, .6             # cosines between which a point's worth grows from 0 to 1
 EDGE = 3                    # pixels of the crop: points this near to what is not head are left out
+LINEAR = (np.arange(256, dtype=np.float32) / 255) ** 2.2   # of a byte
+SHADING_TURNS, SHADING_RIDGE = 4, 1e-4
+SHADING_NOISE = .15         # of the mean colour: what the skin's colour differs by from albedo × light
 MOST_STEP = 3.              # pixels of the crop: a picture's gradient holds no further
 
 
@@ -61,12 +66,16 @@ class Pictures:
 @dataclass(frozen=True)
 class Looks:
     """What n pictures show at P points: values n×P×C, gradients n×P×C×2 (by crop pixels), trust n×P in [0, 1], place n×P×2 (crop pixels),
-    pixels n×P×2 (of the picture, relative to the principal point, undistorted)."""
+    pixels n×P×2 (of the picture, relative to the principal point, undistorted); colour n×P×3 linear RGB, its gradients n×P×3×2, unit normals n×P×3
+    (camera's axes)."""
     values: np.ndarray
     gradients: np.ndarray
     trust: np.ndarray
     place: np.ndarray
     pixels: np.ndarray
+    colour: np.ndarray
+    colour_gradients: np.ndarray
+    normals: np.ndarray
 
 
 def choose_points(model: FaceModel, bases, options: StandardOptions) -> Points:
@@ -148,7 +157,7 @@ def draw(triangles: np.ndarray, pictures: Pictures, row: int, head: np.ndarray, 
 
 def look(points: Points, drawn: Drawn, pictures: Pictures, row: int, head: np.ndarray, camera: Camera, focal: float, blur: float,
          options: StandardOptions) -> tuple[np.ndarray, ...]:
-    """What one picture shows at the points of a head (V×3, camera space, cm): (values, gradients, trust, place, pixels), see Looks."""
+    """What one picture shows at the points of a head (V×3, camera space, cm), in the order of Looks' fields."""
     from .tracker import to_pixels
     at, depth = head[points.vertex], drawn.depth
     place = pictures.inside(row, to_pixels(at.astype(np.float64), camera, focal))
@@ -156,16 +165,17 @@ def look(points: Points, drawn: Drawn, pictures: Pictures, row: int, head: np.nd
     solid = cv2.erode(np.isfinite(depth).astype(np.uint8), np.ones((2 * EDGE + 1,) * 2, np.uint8))
     a, b, c = np.moveaxis(head[points.ring], 1, 0)
     normal = np.cross(b - a, c - a)
-    facing = -(normal * at).sum(1) / np.maximum(np.linalg.norm(normal, axis=1) * np.linalg.norm(at, axis=1), 1e-9)
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+    facing = -(normal * at).sum(1) / np.maximum(np.linalg.norm(at, axis=1), 1e-9)
     seen = (np.abs(at[:, 2] - depth[y, x]) < BEHIND) & (solid[y, x] > 0) & ((place > EDGE) & (place < SIZE - EDGE)).all(1)
     trust = np.where(seen, np.clip((facing - FACING[0]) / (FACING[1] - FACING[0]), 0, 1), 0)
-    picture = features(pictures.crops[row], blur, options)
-    stack = np.concatenate([picture, cv2.Sobel(picture, cv2.CV_32F, 1, 0, ksize=3) / 8, cv2.Sobel(picture, cv2.CV_32F, 0, 1, ksize=3) / 8], -1)
-    grid = (place - .5).astype(np.float32)[None]
-    sampled = np.concatenate([cv2.remap(stack[..., k:k + 3], grid, None, cv2.INTER_LINEAR)[0] for k in (0, 3)], 1)
-    channels = picture.shape[-1]
-    gradient = np.stack([sampled[:, channels:2 * channels], sampled[:, 2 * channels:]], -1)
-    return sampled[:, :channels], gradient, trust, place, at[:, :2] / at[:, 2:] * focal
+    shown = features(pictures.crops[row], blur, options), cv2.GaussianBlur(LINEAR[pictures.crops[row]], (0, 0), blur)
+    picture = np.concatenate(shown, -1)
+    grid, split = (place - .5).astype(np.float32)[None], shown[0].shape[-1]
+    sample = lambda stack: np.concatenate([cv2.remap(np.ascontiguousarray(part), grid, None, cv2.INTER_LINEAR)[0].reshape(len(at), -1) for part in np.split(stack, [split], -1)], 1)
+    values = sample(picture)
+    gradient = np.stack([sample(cv2.Sobel(picture, cv2.CV_32F, x, y, ksize=3) / 8) for x, y in ((1, 0), (0, 1))], -1)
+    return (values[:, :split], gradient[:, :split], trust, place, at[:, :2] / at[:, 2:] * focal, values[:, split:], gradient[:, split:], normal)
 
 
 def look_at_all(model: FaceModel, neutral: np.ndarray, points: Points, pictures: Pictures, sight, shared: Shared, motion: Motion, view: int, camera: Camera,
@@ -184,7 +194,7 @@ def look_at_all(model: FaceModel, neutral: np.ndarray, points: Points, pictures:
         yield Looks(*(np.stack(part) for part in zip(*found)))
     else:
         p = len(points.vertex)
-        yield Looks(np.zeros((0, p, 2)), np.zeros((0, p, 2, 2)), np.zeros((0, p)), np.zeros((0, p, 2)), np.zeros((0, p, 2)))
+        yield Looks(*(np.zeros((0, p, *rest)) for rest in ((2,), (2, 2), (), (2,), (2,), (3,), (3, 2), (3,))))
 
 
 def expected_look(looks: list[Looks], options: StandardOptions) -> tuple[np.ndarray, np.ndarray]:
@@ -197,12 +207,47 @@ def expected_look(looks: list[Looks], options: StandardOptions) -> tuple[np.ndar
     return mean, trust[..., 0].sum(0)
 
 
+def fit_shading(looks: list[Looks]) -> tuple[np.ndarray, np.ndarray]:
+    """(albedo P×3, light views×9×3 in each camera's axes) by turns of least squares; what is not matt skin under the light counts little. Their common
+    scale is set so that the mean light of a view is 1. A view without pictures has no light (0)."""
+    basis = [sh_basis(torch.from_numpy(np.asarray(l.normals, np.float64))).numpy() for l in looks]
+    trust = [np.asarray(l.trust, np.float64)[..., None] for l in looks]
+    weight = [np.broadcast_to(t, l.colour.shape) for t, l in zip(trust, looks)]
+    albedo = sum((l.colour * w).sum(0) for l, w in zip(looks, weight)) / np.maximum(sum(w.sum(0) for w in weight), 1e-6)
+    light = np.zeros((len(looks), 9, 3))
+    for _ in range(SHADING_TURNS):
+        for v, (l, y, w) in enumerate(zip(looks, basis, weight)):
+            for c in range(3):
+                rows, told = y.reshape(-1, 9) * np.broadcast_to(albedo[:, c], l.colour.shape[:2]).reshape(-1, 1), l.colour[..., c].ravel()
+                worth = w[..., c].reshape(-1, 1)
+                square = (rows * worth).T @ rows
+                light[v, :, c] = np.linalg.solve(square + SHADING_RIDGE * max(np.trace(square), 1e-9) * np.diag([0.] + [1.] * 8) + 1e-12 * np.eye(9), (rows * worth).T @ told)
+        shade = [y @ light[v] for v, y in enumerate(basis)]
+        albedo = sum((w * s * l.colour).sum(0) for w, s, l in zip(weight, shade, looks)) / np.maximum(sum((w * s * s).sum(0) for w, s in zip(weight, shade)), 1e-9)
+        weight = [t / (1 + ((l.colour - albedo * s) / (SHADING_NOISE * max(float(l.colour.mean()) if l.colour.size else 1., 1e-3))) ** 2) ** 2 for t, l, s in zip(trust, looks, shade)]
+    level = max(np.mean([s.mean() for s in shade if s.size] or [1.]), 1e-9)
+    return albedo * level, light / level
+
+
+def shaded_evidence(looks: Looks, albedo: np.ndarray, light: np.ndarray, support: np.ndarray, sight, pictures: Pictures, camera: Camera, options: StandardOptions) -> Evidence:
+    """The photometric residuals' quadratic: colours beside albedo (P×3) times light (9×3)."""
+    scale = SHADING_NOISE * max(float((albedo * light[0] * .282).mean()), 1e-3)
+    residual = (looks.colour - albedo * (sh_basis(torch.from_numpy(np.asarray(looks.normals, np.float64))).numpy() @ light)) / scale
+    weight = looks.trust * (support > options.fewest_looks) / (1 + (residual ** 2).mean(2)) ** 2 * options.shaded / 3
+    return _quadratic(residual, looks.colour_gradients / scale, weight, looks, sight, pictures, camera)
+
+
 def photometric_evidence(looks: Looks, expected: np.ndarray, support: np.ndarray, sight, pictures: Pictures, camera: Camera, options: StandardOptions) -> Evidence:
     """The residuals' quadratic round the present places. Points seen in too few pictures have nothing to be compared with."""
     residual = looks.values - expected
     weight = looks.trust * (support > options.fewest_looks) / (1 + (residual ** 2).sum(2) / options.look_noise ** 2) ** 2 * options.photometric / options.look_noise ** 2
+    return _quadratic(residual, looks.gradients, weight, looks, sight, pictures, camera)
+
+
+def _quadratic(residual: np.ndarray, gradients: np.ndarray, weight: np.ndarray, looks: Looks, sight, pictures: Pictures, camera: Camera) -> Evidence:
+    """½ Σ weight (residual + gradients · step)² of n×P×C residuals, where a step is not longer than the picture's gradient holds."""
     scale = pictures.scale[:, None, None, None] * np.array([1., camera.aspect])      # crop pixels a pixel of the sight, along x and y
-    gradient = looks.gradients * scale
+    gradient = gradients * scale
     curvature = np.einsum('np,npci,npcj->npij', weight, gradient, gradient)
     pull = np.einsum('np,npci,npc->npi', weight, gradient, residual)
     ridge = .02 * np.einsum('npii->np', curvature)[..., None, None] * np.eye(2) + 1e-12 * np.eye(2)

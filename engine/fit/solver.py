@@ -6,7 +6,7 @@ sees the straight line between them (design: the motion is a function of time; n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -33,6 +33,10 @@ class Basis:
     identities: torch.Tensor
     expressions: torch.Tensor
     confidence: torch.Tensor
+
+    def of(self, kept: torch.Tensor) -> Basis:
+        """Some of the points: L bool."""
+        return self if bool(kept.all()) else Basis(*(getattr(self, f.name)[kept] for f in fields(Basis)))
 
 
 @dataclass(frozen=True)
@@ -318,16 +322,22 @@ def add_evidence(problem: Problem, shared: Shared, motion: Motion, evidence: Evi
     still = replace(shared, deviation=torch.zeros_like(problem.surface.mean))
     for start in range(0, len(evidence.node), EVIDENCE_CHUNK):
         rows = slice(start, start + EVIDENCE_CHUNK)
-        at, gradient, curvature = evidence.at[rows], evidence.gradient[rows], evidence.curvature[rows]
+        means = evidence.means[rows] if evidence.means else ()
+        told = (evidence.curvature[rows] != 0).any(3).any(2).any(0) | (evidence.gradient[rows] != 0).any(2).any(0)
+        for index, _, _ in (term for of_frame in means for term in of_frame):
+            told[index] = True
+        onto = told.cumsum(0) - 1
+        means = [[(onto[index], row, residual) for index, row, residual in of_frame] for of_frame in means]
+        at, gradient, curvature = evidence.at[rows][:, told], evidence.gradient[rows][:, told], evidence.curvature[rows][:, told]
+        surface, blank = problem.surface.of(told), replace(shared, deviation=still.deviation[told])
         if derivatives:
-            blocks = pixel_derivatives(problem, problem.surface, still, motion, evidence, view, rows, torch.float32)
+            blocks = pixel_derivatives(problem, surface, blank, motion, evidence, view, rows, torch.float32)
             pixels = blocks.pixels
         else:
-            pixels = projection(place(problem.surface, still, motion, evidence, view, rows)[0], shared.log_focal[view].exp())
+            pixels = projection(place(surface, blank, motion, evidence, view, rows)[0], shared.log_focal[view].exp())
         off = pixels - at
         pull = torch.einsum('nlij,nlj->nli', curvature, off)
         system.cost += float((gradient * off).sum() + .5 * (off * pull).sum())
-        means = evidence.means[rows] if evidence.means else ()
         left = [[residual + torch.einsum('rli,li->r', row, off[k, index]) for index, row, residual in of_frame] for k, of_frame in enumerate(means)]
         system.cost += sum(float(.5 * (r ** 2).sum()) for of_frame in left for r in of_frame)
         if not derivatives:

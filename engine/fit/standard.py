@@ -24,7 +24,7 @@ from .offsets import offset_modes
 from .options import StandardOptions, TrackOptions, for_few_pictures
 from .part_evidence import find_masks, part_terms, used_points
 from .part_points import OutlinePoints, PartPoints, outline_points
-from .photometric import Points, choose_points, cut_faces, expected_look, look_at_all, photometric_evidence
+from .photometric import Looks, Points, choose_points, cut_faces, expected_look, fit_shading, look_at_all, photometric_evidence, shaded_evidence
 from .solver import DTYPE, Basis, Evidence, Motion, Problem, Shared, exponential, landmark_basis, logarithm, make_priors, place, projection, solve
 from .tracker import Track, choose_keyframes, find_deviation, find_view_bias, make_sight, reprojection_error, seen_from, to_pixels, without_bias
 
@@ -48,6 +48,15 @@ class Standard:
 
 
 @dataclass(frozen=True)
+class PointLooks:
+    """What the points look like: expected P×C and support P (photometric.expected_look), albedo P×3 and light views×9×3 (photometric.fit_shading)."""
+    expected: np.ndarray
+    support: np.ndarray
+    albedo: np.ndarray
+    light: np.ndarray
+
+
+@dataclass(frozen=True)
 class Person:
     """What stays the same while a performance is followed: the model with offset modes among its identities, its bases, and what the points look like."""
     model: FaceModel
@@ -57,8 +66,7 @@ class Person:
     outlines: OutlinePoints | None
     gaps: Pairs
     surface: Basis           # at the points, then at the parts' points and outlines, then at the rims of lips and lids
-    expected: np.ndarray | None = None
-    support: np.ndarray | None = None
+    known: PointLooks | None = None
 
 
 def basis_at(model: FaceModel, vertex: np.ndarray) -> Basis:
@@ -115,7 +123,7 @@ def _refine(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, obser
 
     keys = key_nodes(footage, observations, options, nodes)
     if (found := kept and kept.read('person')) is not None:
-        person = replace(person, expected=found['expected'], support=found['support'])
+        person = replace(person, known=PointLooks(**{f.name: found[f.name] for f in fields(PointLooks)}))
         shared, motion = (kind(**{f.name: torch.as_tensor(found[f'{name}_{f.name}']) for f in fields(kind)}) for name, kind in (('shared', Shared), ('motion', Motion)))
         yield .45, AGAIN
     else:
@@ -123,7 +131,7 @@ def _refine(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, obser
         for fraction, (person, shared, motion) in finder.find(shared, pick(start, keys)):
             yield .45 * fraction, 'Finding the person in the pictures'
         if kept:
-            kept.write('person', expected=person.expected, support=person.support,
+            kept.write('person', **{f.name: getattr(person.known, f.name) for f in fields(PointLooks)},
                        **{f'{name}_{f.name}': getattr(one, f.name).numpy() for name, one in (('shared', shared), ('motion', motion)) for f in fields(one)})
     moved = Motion(motion.rotation @ start.rotation[keys].transpose(1, 2), motion.translation - start.translation[keys], motion.weights - start.weights[keys])
 
@@ -269,11 +277,14 @@ class Stretch:
             terms.append(of_view)
         yield out, terms
 
-    def evidence(self, looks, terms, expected: np.ndarray, support: np.ndarray, shared: Shared, motion: Motion) -> tuple[Evidence, ...]:
+    def evidence(self, looks, terms, known: PointLooks, shared: Shared, motion: Motion) -> tuple[Evidence, ...]:
         """Everything the pictures say, view by view."""
         out = []
         for v, (sight, pictures, view) in enumerate(zip(self.sights, self.pictures, self.footage.views)):
-            one = photometric_evidence(looks[v], expected, support, sight, pictures, view.camera, self.options)
+            one = photometric_evidence(looks[v], known.expected, known.support, sight, pictures, view.camera, self.options)
+            if self.options.shaded:
+                also = shaded_evidence(looks[v], known.albedo, known.light[v], known.support, sight, pictures, view.camera, self.options)
+                one = replace(one, gradient=one.gradient + also.gradient, curvature=one.curvature + also.curvature)
             count, size = len(self.person.points.vertex), len(self.person.surface.mean)
             still = replace(shared, deviation=torch.zeros_like(self.person.surface.mean))
             camera = place(self.person.surface, still, motion, sight, v, slice(None))[0]
@@ -309,15 +320,14 @@ class Stretch:
         for turn in range(options.key_rounds):
             if options.remask and turn and turn % options.remask == 0 and person.parts is not None:
                 for _ in self.find_masks(shared, motion):
-                    pass
+                    yield .1 + .9 * turn / options.key_rounds, (person, shared, motion)
             blur, robust = (between(ends, turn, options.key_rounds) for ends in (options.blur, options.part_robust))
             for looks in self.look(shared, motion, blur, robust):
                 if isinstance(looks, float):
                     yield .1 + .9 * (turn + .5 * looks) / options.key_rounds, (person, shared, motion)
             looks, terms = looks
-            expected, support = expected_look(looks, options)
-            person = replace(person, expected=expected, support=support)
-            evidence = self.evidence(looks, terms, expected, support, shared, motion)
+            person = replace(person, known=know(looks, options))
+            evidence = self.evidence(looks, terms, person.known, shared, motion)
             for i, (shared, motion) in enumerate(solve(replace(self.trusted(problem, shared, motion), evidence=evidence), shared, motion, options.key_steps, 1e-4)):
                 yield .1 + .9 * (turn + .5 + .5 * (i + 1) / options.key_steps) / options.key_rounds, (person, shared, motion)
             bare = replace(problem, sights=without_bias(seen_from(problem.basis, shared, motion, self.sights), problem.bias))
@@ -326,8 +336,7 @@ class Stretch:
         self.problem = replace(problem, free=frozenset())
         for looks in self.look(shared, motion, options.blur[1], options.part_robust[1]):
             pass
-        expected, support = expected_look(looks[0], options)
-        yield 1., (replace(person, expected=expected, support=support), shared, motion)
+        yield 1., (replace(person, known=know(looks[0], options)), shared, motion)
 
     def follow(self, shared: Shared, motion: Motion):
         """The performance, the person known: yields (fraction, motion)."""
@@ -340,10 +349,15 @@ class Stretch:
             for looks in self.look(shared, motion, options.blur[1], options.part_robust[1]):
                 if isinstance(looks, float):
                     yield .2 + .8 * (turn + .6 * looks) / options.rounds, motion
-            evidence = self.evidence(*looks, person.expected, person.support, shared, motion)
+            evidence = self.evidence(*looks, person.known, shared, motion)
             for _, motion in solve(replace(self.trusted(problem, shared, motion), evidence=evidence), shared, motion, options.steps, 1e-4):
                 yield .2 + .8 * (turn + .8) / options.rounds, motion
         yield 1., motion
+
+
+def know(looks: list[Looks], options: StandardOptions) -> PointLooks:
+    """What the points look like, from all pictures of all views."""
+    return PointLooks(*expected_look(looks, options), *fit_shading(looks))
 
 
 def between(ends: tuple[float, float], turn: int, turns: int) -> float:

@@ -9,12 +9,13 @@ from facewright.engine.face_model import load_model
 from facewright.engine.face_model.model import triangulate
 from facewright.engine.face_model.paint import albedo, visible_faces
 from facewright.engine.fit.options import StandardOptions
-from facewright.engine.fit.photometric import SIZE, Looks, Pictures, choose_points, draw, expected_look, look, photometric_evidence
+from facewright.engine.fit.photometric import SIZE, Looks, Pictures, choose_points, draw, expected_look, fit_shading, look, photometric_evidence, shaded_evidence
 from facewright.engine.fit.standard import at_instants, basis_at, between, frames_within, instants, worse_frames
 from facewright.engine.fit.solver import exponential
 from facewright.engine.footage.crops import Crop
 from facewright.engine.footage.footage import Camera
 from facewright.engine.render.preview import head_to_camera, render_camera
+from facewright.engine.render.shading import sh_basis
 
 OPTIONS = replace(StandardOptions(), points=300)
 FOCAL, CAMERA = 900., Camera(900., (160., 160.))
@@ -74,9 +75,56 @@ def test_the_expected_look_ignores_an_outlier():
     values = np.ones((9, 5, 2))
     values[4] = 8.
     blank = np.zeros((9, 5, 2))
-    mean, support = expected_look([Looks(values, np.zeros((9, 5, 2, 2)), np.ones((9, 5)), blank, blank)], OPTIONS)
+    rest = np.zeros((9, 5, 3)), np.zeros((9, 5, 3, 2)), np.zeros((9, 5, 3))
+    mean, support = expected_look([Looks(values, np.zeros((9, 5, 2, 2)), np.ones((9, 5)), blank, blank, *rest)], OPTIONS)
     np.testing.assert_allclose(mean, 1., atol=.05)
     np.testing.assert_allclose(support, 9.)
+
+
+def lit(light, albedo, count, seed=0):
+    """Looks of `count` pictures of points under a light (9×3): exact but for one point in ten, which a shadow or a highlight changes."""
+    rng = np.random.default_rng(seed)
+    normals = rng.normal(size=(count, len(albedo), 3)) * (1, 1, .6) - (0, 0, 1.2)
+    normals /= np.linalg.norm(normals, axis=2, keepdims=True)
+    colour = albedo * (sh_basis(torch.from_numpy(normals)).numpy() @ light)
+    colour[rng.random(colour.shape[:2]) < .1] *= 1.6
+    blank = np.zeros((count, len(albedo), 2))
+    return Looks(blank, blank[..., None] * 0, np.ones(colour.shape[:2]), blank, blank, colour, rng.normal(size=(*colour.shape, 2)), normals)
+
+
+def test_albedo_and_light_are_told_apart():
+    """Two views of their own light; up to the scale that no picture tells."""
+    rng = np.random.default_rng(1)
+    albedo = rng.uniform(.2, .7, size=(200, 3))
+    lights = [np.concatenate([[[3., 3., 2.8]], rng.normal(size=(3, 3)) * .35, rng.normal(size=(5, 3)) * .1]) for _ in range(2)]
+    looks = [lit(light, albedo, 12, k) for k, light in enumerate(lights)]
+    found, light = fit_shading(looks)
+    for c in range(3):
+        np.testing.assert_allclose(found[:, c] / albedo[:, c], np.median(found[:, c] / albedo[:, c]), rtol=.03)
+    for look_, one in zip(looks, light):
+        truth = look_.colour / (found * (sh_basis(torch.from_numpy(look_.normals)).numpy() @ one))
+        assert np.median(np.abs(truth - 1)) < .01
+    evidence = shaded_evidence(looks[0], found, light[0], np.full(200, 9.), Sight, Pictures(np.zeros((12, 1, 1, 3)), (Crop((160., 160.), 320.),) * 12, np.arange(12)), CAMERA, OPTIONS)
+    assert float(evidence.gradient.norm(dim=2).median()) < .05 * float(evidence.curvature.diagonal(dim1=2, dim2=3).sum(-1).median())
+
+
+def test_views_without_pictures_have_no_light():
+    albedo = np.full((50, 3), .5)
+    some = lit(np.concatenate([[[3.] * 3], np.zeros((8, 3))]), albedo, 4)
+    none = Looks(*(getattr(some, name)[:0] for name in ('values', 'gradients', 'trust', 'place', 'pixels', 'colour', 'colour_gradients', 'normals')))
+    found, light = fit_shading([some, none])
+    assert np.isfinite(found).all() and not light[1].any() and light[0].any()
+
+
+def test_a_shifted_head_is_pulled_back_by_its_colours(scene):
+    """An even light from everywhere: what is left are the colours themselves."""
+    right = looked(scene, scene[3])
+    albedo, light = fit_shading([right])
+    step = np.array([1.2, -.9])
+    off = looked(scene, scene[3] + (np.r_[step, 0] * scene[3][:, 2].mean() / FOCAL).astype(np.float32))
+    evidence = shaded_evidence(off, albedo, light[0], np.full(right.trust.shape[1], 9.), Sight, scene[4], CAMERA, OPTIONS)
+    back = torch.linalg.solve(evidence.curvature[0].sum(0), -evidence.gradient[0].sum(0)).numpy()
+    np.testing.assert_allclose(back, -step, atol=.5)
 
 
 def views(*times):
