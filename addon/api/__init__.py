@@ -1,6 +1,6 @@
 """The add-on for Python: what every operator does, as functions, one file a panel. They raise FacewrightError and touch no interface."""
 from . import shape_tools
-from .appearance import apply_albedo, apply_overlay, bake_job, overlaps_in_words, overlay_job, reconstructed, result_folder
+from .appearance import apply_albedo, apply_overlay, bake_job, image_editors, overlaps_in_words, overlay_job, reconstructed, result_folder
 from .cavities import apply_crossings, apply_fix, apply_flesh, crossings_job, fix_in_words, fix_job, flesh_job, hide_crossings, show_crossings, told
 from .footage import add_footage, kind_of, move_footage, remove_footage
 from .head import add_head, find_model, model_is_ready, use_model

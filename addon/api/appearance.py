@@ -24,10 +24,13 @@ def _chosen(context: bpy.types.Context) -> bpy.types.Object:
 
 
 def result_folder(head: bpy.types.Object) -> str:
-    """Where the files of a head's reconstruction are kept."""
+    """Where the files of a head's reconstruction are kept; FacewrightError where they, or the footage, have gone."""
     folder = Path(head[results.FOLDER])
     if not (folder / 'rig.npz').exists():
         raise FacewrightError(f'The files of {head.name}\'s reconstruction are not on this computer any more ({folder}): reconstruct again, or import its result folder.')
+    gone = next((v.path for v in cameras.read_views(folder) if v.kind != 'sequence' and not v.path.exists()), None)
+    if gone is not None:
+        raise FacewrightError(f'The footage of {head.name} is not at {gone} any more: put it back, or reconstruct again from where it is now.')
     return str(folder)
 
 
@@ -49,11 +52,14 @@ def apply_overlay(context: bpy.types.Context, name: str, out: str | Path, result
     made = appearance.add_overlays(head, {view: Path(out) / row['picture'] for view, row in drawn.items()}, result['iou'], frame)
     camera = context.scene.camera
     front = next((v for v in made if camera is not None and cameras.MARK in camera and camera.data.name.split('.')[0] == v), next(iter(made)))
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == 'IMAGE_EDITOR' and window.scene == context.scene:
-                area.spaces.active.image = made[front]
+    for editor in image_editors(context):
+        editor.image = made[front]
     return [made[front], *(i for v, i in made.items() if v != front)]
+
+
+def image_editors(context: bpy.types.Context) -> list[bpy.types.SpaceImageEditor]:
+    """The open Image Editors that show this scene's pictures."""
+    return [a.spaces.active for w in context.window_manager.windows if w.scene == context.scene for a in w.screen.areas if a.type == 'IMAGE_EDITOR']
 
 
 def bake_job(context: bpy.types.Context, size: int = 1024) -> tuple[str, dict]:

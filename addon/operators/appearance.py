@@ -23,7 +23,8 @@ class FACEWRIGHT_OT_preview_overlay(JobOperator):
     def finish(self, context, result):
         first, *others = api.apply_overlay(context, self.head, self.job.arguments['out'], result)
         redraw(context)
-        self.report({'INFO'}, f'The image {first.name}' + (f', with {len(others)} of the other views,' if others else '') + ' can be chosen in an Image Editor.')
+        where = 'is in the Image Editor' if api.image_editors(context) else 'can be chosen in an Image Editor'
+        self.report({'INFO'}, f'The image {first.name}' + (f', with {len(others)} of the other views,' if others else '') + f' {where}.')
 
 
 class FACEWRIGHT_OT_bake_albedo(JobOperator):

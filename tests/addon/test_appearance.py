@@ -1,6 +1,7 @@
 """The texture, the parts and the overlay of a reconstructed head; own masks; qualities. The engine is played by fake_worker."""
 import json
 import shutil
+from types import SimpleNamespace
 
 import bpy
 import numpy as np
@@ -29,6 +30,7 @@ def standard(tmp_path, model, model_path):
 @pytest.fixture
 def head(standard, fake_worker):
     bpy.ops.facewright.apply_result(directory=str(standard))
+    (standard / 'missing.mp4').touch()
     return bpy.context.scene.facewright.result
 
 
@@ -86,7 +88,9 @@ def test_a_draft_has_neither(result):
 def test_baking_puts_the_texture_in_with_one_undo_step(result, fake_worker):
     bpy.ops.ed.undo_push(message='Start')
     bpy.ops.facewright.apply_result('EXEC_DEFAULT', True, directory=str(result[0]))
-    shutil.rmtree(result[0])  # what it needs was kept
+    shutil.rmtree(result[0])  # what it needs was kept, but the footage
+    result[0].mkdir()
+    (result[0] / 'missing.mp4').touch()
     assert bpy.ops.facewright.bake_albedo('EXEC_DEFAULT', True, size=64) == {'FINISHED'}
     image = textures(bpy.context.object)['Face'].image
     assert image.size[:] == (64, 64) and jobs.current.arguments['size'] == 64
@@ -121,6 +125,7 @@ def test_an_overlay_of_several_views(tmp_path, model, model_path, fake_worker):
     views = [(n, np.diag([1., -1., -1.]), np.array([0, 0., 70.])) for n in ('left', 'right')]
     make_result(tmp_path / 'r', model, model_path, views=views)
     head = api.apply_result(bpy.context, tmp_path / 'r')
+    (tmp_path / 'r' / 'missing.mp4').touch()
     bpy.context.scene.camera = bpy.data.objects['right']
     bpy.ops.facewright.preview_overlay()
     assert {i.name for i in appearance.overlay_images(head)} == {f'Overlay {head.name} left', f'Overlay {head.name} right'}
@@ -138,6 +143,21 @@ def test_without_its_files_it_says_so(head):
     for operator in (bpy.ops.facewright.preview_overlay, bpy.ops.facewright.bake_albedo):
         with pytest.raises(RuntimeError, match='not on this computer any more.*reconstruct again'):
             operator()
+
+
+def test_without_its_footage_it_says_so(head, standard):
+    (standard / 'missing.mp4').unlink()
+    for operator in (bpy.ops.facewright.preview_overlay, bpy.ops.facewright.bake_albedo):
+        with pytest.raises(RuntimeError, match='The footage of Head front is not at .*missing.mp4 any more: put it back'):
+            operator()
+
+
+def test_while_it_runs_its_bar_is_in_the_buttons_place(head, monkeypatch):
+    for task, there in (('preview_overlay', False), ('bake_albedo', False), ('reconstruct', True)):
+        with monkeypatch.context() as patch:
+            patch.setattr(jobs, 'current', SimpleNamespace(task=task, state='running', fraction=.4, title='Job', stage='Drawing', remaining=3.))
+            words = said(panels.appearance.FACEWRIGHT_PT_appearance)
+        assert ('facewright.bake_albedo' in words) == ('facewright.preview_overlay' in words) == there != ('facewright.cancel' in words)
 
 
 def test_a_failed_bake_changes_nothing(head, monkeypatch):
