@@ -5,13 +5,15 @@ import cv2
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIMIT = 300_000
+PARTS = {'texture': (860, 1325)}  # height and width of what is taken of a picture, from its top left
 
 if __name__ == '__main__':
-    for name in ('head', 'running', 'result', 'shape_keys'):
+    for name in ('head', 'running', 'result', 'shape_keys', 'texture'):
         taken = ROOT / 'gui-out' / f'{name}.png'
         if not taken.exists():
             continue
-        image = cv2.imread(str(taken))
+        height, width = PARTS.get(name, (None, None))
+        image = cv2.imread(str(taken))[:height, :width]
         target = ROOT / 'docs' / 'pictures' / f'panel_{name}.png'
         target.parent.mkdir(parents=True, exist_ok=True)
         for width in (1280, 1120, 960, 800):

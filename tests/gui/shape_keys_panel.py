@@ -6,23 +6,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 import bpy
 import numpy as np
-from window import SHARE, addon, buttons, click, done, drag, drive, in_viewport, install, key, look, open_tab, over_viewport, picture, results, until, viewport
+from window import SHARE, addon, arrange, comes, drag, drive, in_viewport, install, look, open_tab, over_viewport, picture, places_of, press_at, results, shortcut, until, viewport
 
 given = json.loads((SHARE / 'given.json').read_text())
 TOOLS = {  # what a button's command holds → keys that must change, where mouthSmile_L was edited and is the active one
     "symmetrise_shape_keys(source='LEFT')": {'mouthSmile_R'}, "symmetrise_shape_keys(source='RIGHT')": {'mouthSmile_L'}, "mirror_shape_key(to='OTHER')": {'mouthSmile_R'},
     "mirror_shape_key(to='ITSELF')": {'mouthSmile_L'}, "region(to='BASIS')": {'mouthSmile_L'}, "region(to='GENERATED')": {'mouthSmile_L'}, 'scale_shape_key': {'mouthSmile_L'}}
-
-
-def arrange():
-    """Before the tab is first drawn: the Shape Keys panel open with Cavities and Edit, all others closed."""
-    classes = [c for name in ('head', 'footage', 'reconstruct', 'appearance', 'performance', 'shape_keys') for c in addon(f'panels.{name}').CLASSES if '_PT_' in c.__name__]
-    for one in reversed(classes):
-        bpy.utils.unregister_class(one)
-    for one in classes:
-        is_open = one.__name__.endswith(('PT_shape_keys', 'cavities', 'edit'))
-        one.bl_options = set() if is_open else {'DEFAULT_CLOSED'}
-        bpy.utils.register_class(one)
 
 
 def head():
@@ -67,24 +56,6 @@ def foreign():
     bpy.ops.ed.undo_push(message='Foreign')
 
 
-def places_of(*words):
-    """Where the buttons are whose commands hold these words, {words: (x, y)}; a generator. On a busy machine one look may miss some."""
-    found = {}
-    for _ in range(4):
-        found |= (yield from buttons())
-        places = {w: next((place for command, place in found.items() if w in command), None) for w in words}
-        if all(places.values()):
-            return places
-    raise LookupError(f'no button for {[w for w in words if not places[w]]} among {sorted(found)}')
-
-
-def press_at(place):
-    """Click a button, from the viewport, so that a message that covers the panel closes; a generator."""
-    yield from over_viewport()
-    yield .5
-    yield from click(*place)
-
-
 def press_and_undo(place, name, expected):
     """Click a tool's button, then Ctrl-Z: [did what was expected, was undone, in the mode that was]; a generator. expected: of a set of changed keys."""
     before = shapes()
@@ -95,20 +66,6 @@ def press_and_undo(place, name, expected):
     undone = yield from comes(lambda: not changed(before, shapes()))
     yield 1.  # the panel must be drawn anew before it takes a click
     return [did, undone, head().mode == name]
-
-
-def comes(condition, seconds=15):
-    """Whether a condition comes true in time; a generator."""
-    try:
-        yield from until(condition, seconds, '')
-        return True
-    except TimeoutError:
-        return False
-
-
-def shortcut(name):
-    yield from over_viewport()
-    yield from done(key(name), 1.)
 
 
 def idle(seconds):
@@ -204,7 +161,7 @@ def sculpted_basis():
 
 def steps():
     yield from install(given)
-    arrange()
+    arrange('PT_shape_keys', 'cavities', 'edit')
     yield from open_tab()
     for part in given['parts']:
         yield from globals()[part]()

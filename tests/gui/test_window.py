@@ -28,14 +28,14 @@ def out() -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     archive = build.make_zip(None, folder=folder)
-    (folder / 'given.json').write_text(json.dumps({'zip': archive.name, 'python': sys.executable, 'footage': 'footage.mp4'}))
+    (folder / 'given.json').write_text(json.dumps({'zip': archive.name, 'python': sys.executable, 'footage': 'footage.mp4', 'threads': os.environ.get('OMP_NUM_THREADS', '')}))
     return folder
 
 
-def run(out: Path, script: str, *parts: str) -> dict:
+def run(out: Path, script: str, *parts: str, **more: str) -> dict:
     """What a script, or the named parts of it, found in the window."""
     given = json.loads((out / 'given.json').read_text())
-    (out / 'given.json').write_text(json.dumps(given | {'parts': parts}))
+    (out / 'given.json').write_text(json.dumps(given | {'parts': parts} | more))
     for name in ('window.py', script):
         shutil.copy(HERE / name, out)
     results = out / 'results.json'
@@ -63,6 +63,13 @@ def shaped(out) -> dict:
 @pytest.fixture(scope='module')
 def tried(out) -> dict:
     return run(out, 'shape_keys_panel.py', 'tools_in_three_modes', 'sculpted_basis')
+
+
+@pytest.fixture(scope='module')
+def looked(out) -> dict:
+    from facewright.engine.demo import render_demo_footage
+    render_demo_footage(out / 'short.mp4', frames=10, size=(320, 240))
+    return run(out, 'appearance_panel.py', 'standard', 'draft', 'failing', footage='short.mp4')
 
 
 def test_the_script_came_to_its_end(told):
@@ -110,3 +117,30 @@ def test_every_tool_in_every_mode_works_and_is_undone(tried):
 def test_a_sculpted_basis_is_followed_in_every_key_and_that_is_undone_alone(tried):
     assert tried['keys a stroke on the Basis moves'] == tried['keys the cavities move in'] == 54
     assert 'The cavities of the Basis follow' in tried['said'] and tried['undone to the stroke']
+
+
+def test_an_overlay_opens_in_the_image_editor_and_the_panel_tells_the_overlaps(looked):
+    assert 'error' not in looked, looked['error']
+    assert looked['failure of STANDARD'] is None and looked['failure of DRAFT'] is None
+    for what, frame in (('mesh', 5), ('parts', 5), ('next frame', 6)):
+        overlays, shown, lines = looked[f'overlay of the {what}']
+        assert overlays == ['Overlay Head short'] and shown == overlays[0]
+        assert f'frame {frame}:' in lines[0] and {'nose', 'upper lip', 'left eye'} <= {line.split(':')[0] for line in lines[1:]}
+    assert looked['pressed again at once']
+
+
+def test_the_texture_is_on_the_skin(looked):
+    assert looked['textures of Standard'] == looked['textures baked'] and looked['textures baked']['Face'] == 'Head short Albedo'
+    assert looked['images'].count('Head short Albedo') == 1
+    assert looked['textures of Draft'] == {} and looked['textures baked for Draft']['Face.001'] == 'Head short.001 Albedo'
+
+
+def test_what_was_cancelled_or_failed_changes_nothing(looked):
+    assert looked['bake: cancelled, nothing changed'] == looked['parts: cancelled, nothing changed'] == [True, True]
+    state, error, unchanged = looked['failed']
+    assert state == 'failed' and 'rig.npz' in error and unchanged
+
+
+def test_overlay_and_bake_are_one_undo_step_each(looked):
+    assert {name: did for name, did in looked.items() if name.endswith('undone, redone') and did != [True, True]} == {}
+    assert sum(name.endswith('undone, redone') for name in looked) == 4

@@ -89,7 +89,9 @@ def drag(start, end):
 
 
 def install(given):
-    """Install the zip, empty the scene; a generator. given: {'zip': its name in the share, 'python': the engine's}."""
+    """Install the zip, empty the scene; a generator. given: {'zip': its name in the share, 'python': the engine's, 'threads': it may use, '' for its own choice}."""
+    if given['threads']:
+        os.environ['OMP_NUM_THREADS'] = given['threads']
     bpy.context.preferences.view.show_splash = False
     bpy.context.preferences.view.filebrowser_display_type = 'SCREEN'
     bpy.ops.extensions.package_install_files(filepath=str(SHARE / given['zip']), repo='user_default', enable_on_install=True)
@@ -98,6 +100,16 @@ def install(given):
         bpy.data.objects.remove(thing)
     bpy.ops.ed.undo_push(message='Empty')
     yield 1.
+
+
+def arrange(*opened):
+    """Before the tab is first drawn: the panels whose classes' names end so open, all others closed."""
+    classes = [c for name in ('head', 'footage', 'reconstruct', 'appearance', 'performance', 'shape_keys') for c in addon(f'panels.{name}').CLASSES if '_PT_' in c.__name__]
+    for one in reversed(classes):
+        bpy.utils.unregister_class(one)
+    for one in classes:
+        one.bl_options = set() if one.__name__.endswith(opened) else {'DEFAULT_CLOSED'}
+        bpy.utils.register_class(one)
 
 
 def open_tab():
@@ -163,6 +175,29 @@ def buttons(wanted='', near=None):
     return found
 
 
+def places_of(*words):
+    """Where the buttons are whose commands hold these words, {words: (x, y)}; a generator. On a busy machine one look may miss some."""
+    found = {}
+    for _ in range(4):
+        found |= (yield from buttons())
+        places = {w: next((place for command, place in found.items() if w in command), None) for w in words}
+        if all(places.values()):
+            return places
+    raise LookupError(f'no button for {[w for w in words if not places[w]]} among {sorted(found)}')
+
+
+def press_at(place):
+    """Click a button, from the viewport, so that a message that covers the panel closes; a generator."""
+    yield from over_viewport()
+    yield .5
+    yield from click(*place)
+
+
+def shortcut(name):
+    yield from over_viewport()
+    yield from done(key(name), 1.)
+
+
 def press(words, near=None):
     """Click the sidebar's button whose command holds `words`; returns where it is; a generator."""
     found = yield from buttons(words, near)
@@ -181,6 +216,15 @@ def until(condition, seconds, what):
             raise TimeoutError(f'{what} did not come within {seconds} s')
         yield .1
     return time.monotonic() - began
+
+
+def comes(condition, seconds=15):
+    """Whether a condition comes true in time; a generator."""
+    try:
+        yield from until(condition, seconds, '')
+        return True
+    except TimeoutError:
+        return False
 
 
 def drive(steps):
