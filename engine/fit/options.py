@@ -67,11 +67,11 @@ class StandardOptions:
     points: int = 1400               # surface points that are followed
     denser: float = 3.               # how much more densely they lie on lids and lips
     photometric: float = 1.5         # what a point's residual counts
-    shaded: float = .5               # what a point's colour beside albedo × light counts
+    shaded: float = 2.               # what a point's colour beside albedo × light counts
     look_noise: float = .5           # of a look, in units of the local contrast
     redness: float = .5              # what redness counts beside brightness
     local: float = .045              # of the crop's side: the standard deviation of what is local
-    blur: tuple[float, float] = (2.4, .8)  # pixels of the crop, first and last round
+    blur: tuple[float, float] = (6., .8)  # pixels of the crop, first and last round
     fewest_looks: float = 3.         # pictures a point must be seen in
     parts: float = .5                # what PRDL counts, its eight parts together with the landmarks and the pictures (0: none)
     lips: float = 2.                 # how much more a lip counts
