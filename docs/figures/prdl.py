@@ -34,6 +34,7 @@ from facewright.engine.fit.part_points import COLUMNS, ROWS, even, opening, part
 from facewright.engine.fit.part_rivals import chamfer, density_aware_chamfer, icp_from_target, icp_to_target, iou_loss, rendered_parts, soft_silhouette  # noqa: E402
 from facewright.engine.fit.prdl import mask_side, prdl  # noqa: E402
 from facewright.engine.footage.capture import read_capture  # noqa: E402
+from facewright.engine.mesh.normals import vertex_normals  # noqa: E402
 from facewright.engine.part_iou import WITHOUT_SKIN, part_iou, part_labels_picture  # noqa: E402
 from facewright.engine.render.preview import contact_sheet, head_to_camera  # noqa: E402
 from facewright.engine.render.rasterise import rasterise  # noqa: E402
@@ -92,7 +93,7 @@ class Head:
     def look(self, vertices: np.ndarray, target: Target) -> dict[int, torch.Tensor]:
         """Part → its points that are seen and lie evenly in the picture."""
         depth = rasterise(vertices, self.triangles, target.focal, target.centre, SIZE)[2]
-        visible = seen(self.points, vertices, self.triangles, depth, target.focal, target.centre)
+        visible = seen(self.points, vertices, vertex_normals(vertices, self.triangles), depth, target.focal, target.centre)
         at = self.points.matrix @ vertices
         pixels, out = at[:, :2] / at[:, 2:] * target.focal + target.centre, {}
         for k in range(1, len(PARTS)):

@@ -15,6 +15,7 @@ from ..face_model.paint import visible_faces
 from ..face_model.parts import LEFT_BROW, LEFT_EYE, LOWER_LIP, PARTS, RIGHT_BROW, RIGHT_EYE, SKIN, UPPER_LIP
 from ..footage.own_masks import OwnMasks
 from ..footage.part_masks import frame_parts
+from ..mesh.normals import vertex_normals
 from .options import StandardOptions
 from .part_points import OutlinePoints, PartPoints, outlines_seen, part_points, seen
 from .photometric import SIZE, Drawn, Pictures
@@ -64,9 +65,10 @@ def find_masks(pictures: Pictures, landmarks: np.ndarray, confidence: np.ndarray
 def part_terms(points: PartPoints, outlines: OutlinePoints, triangles: np.ndarray, masks: Masks, row: int, drawn: Drawn, scale: float, aspect: float, robust: float, options: StandardOptions
                ) -> tuple[np.ndarray, np.ndarray, list[tuple[np.ndarray, np.ndarray, np.ndarray]]]:
     """One picture's gradient P×2, curvature P×2×2 and means [(index, rows R×N×2, residual R)] by pixels of the sight (see solver.Evidence)."""
-    at = points.matrix @ drawn.vertices.astype(np.float64)
+    vertices = drawn.vertices.astype(np.float64)
+    normals, at = vertex_normals(vertices, triangles), points.matrix @ vertices
     pixels = (at[:, :2] / at[:, 2:] * drawn.focal + np.asarray(drawn.centre)) * SCALE
-    visible = seen(points, drawn.vertices.astype(np.float64), triangles, drawn.depth, drawn.focal, drawn.centre)
+    visible = seen(points, vertices, normals, drawn.depth, drawn.focal, drawn.centre)
     importance = {UPPER_LIP: options.lips, LOWER_LIP: options.lips, LEFT_EYE: options.eyes, RIGHT_EYE: options.eyes, LEFT_BROW: options.brows, RIGHT_BROW: options.brows}
     by = scale * SCALE * np.array([1., aspect])
     gradient, curvature, means = np.zeros((len(at), 2)), np.zeros((len(at), 2, 2)), []
@@ -82,18 +84,17 @@ def part_terms(points: PartPoints, outlines: OutlinePoints, triangles: np.ndarra
         curvature[index] = weight * terms.curvature * (by[:, None] * by)
         means.append((index, weight ** .5 * terms.rows * by, weight ** .5 * terms.residual))
     if options.outlines:
-        more = outline_terms(outlines, triangles, masks.labels[row], drawn, by, importance, options)
+        more = outline_terms(outlines, vertices, normals, masks.labels[row], drawn, by, importance, options)
         gradient, curvature = np.concatenate([gradient, more[0]]), np.concatenate([curvature, more[1]])
     return gradient, curvature, means
 
 
-def outline_terms(points: OutlinePoints, triangles: np.ndarray, labels: np.ndarray, drawn: Drawn, by: np.ndarray, importance: dict[int, float],
+def outline_terms(points: OutlinePoints, vertices: np.ndarray, normals: np.ndarray, labels: np.ndarray, drawn: Drawn, by: np.ndarray, importance: dict[int, float],
                   options: StandardOptions) -> tuple[np.ndarray, np.ndarray]:
     """Gradient P×2 and curvature P×2×2 of the outlines' distances from those of the masks: each point's along the mask's own normal."""
-    vertices = drawn.vertices.astype(np.float64)
     at = points.matrix @ vertices
     pixels = (at[:, :2] / at[:, 2:] * drawn.focal + np.asarray(drawn.centre)) * SCALE
-    visible = outlines_seen(points, vertices, triangles, drawn.depth, drawn.focal, drawn.centre)
+    visible = outlines_seen(points, vertices, normals, drawn.depth, drawn.focal, drawn.centre)
     gradient, curvature = np.zeros((len(at), 2)), np.zeros((len(at), 2, 2))
     for part in np.unique(points.part):
         own, mask = points.part == part, labels == part

@@ -17,7 +17,6 @@ from ..face_model.model import FaceModel, triangulate
 from ..face_model.paint import visible_faces
 from ..face_model.parts import LEFT_EYE, LOWER_LIP, NOSE, PARTS, RIGHT_EYE, SKIN, UPPER_LIP, model_part_shares, model_parts
 from ..face_model.pieces import CONTOURS, inner_contours, slit_contours
-from ..mesh.normals import vertex_normals
 from .prdl import farthest_first
 
 COLUMNS, ROWS = 49, 15    # points across and between the lids from which an eye's are taken
@@ -73,13 +72,13 @@ def part_points(model: FaceModel, most: int = 1000, most_skin: int = 3000) -> Pa
     return PartPoints(sparse.vstack(rows).tocsr(), np.concatenate(labels), sparse.vstack(gaps).tocsr())
 
 
-def seen(points: PartPoints, vertices: np.ndarray, triangles: np.ndarray, depth: np.ndarray, focal: float, centre: tuple[float, float]) -> np.ndarray:
-    """P bool: points turned to the camera and not hidden. vertices V×3 cm in camera axes, depth H×W cm as rasterised with focal and centre (px).
+def seen(points: PartPoints, vertices: np.ndarray, normals: np.ndarray, depth: np.ndarray, focal: float, centre: tuple[float, float]) -> np.ndarray:
+    """P bool: points turned to the camera and not hidden. vertices V×3 cm in camera axes, normals V×3, depth H×W cm as rasterised with focal and centre (px).
 
     A point outside the picture counts as not hidden. Where the lids leave less than a pixel (or than half of what the eye is open) no eye is seen.
     """
     at = points.matrix @ vertices
-    normals = points.matrix @ vertex_normals(vertices, triangles)
+    normals = points.matrix @ normals
     eye = np.isin(points.part, (LEFT_EYE, RIGHT_EYE))
     gap = np.linalg.norm((points.gap @ vertices)[:, :2], axis=1) / np.maximum(at[:, 2], 1e-6) * focal
     open_ = np.ones(len(at), bool)
@@ -150,9 +149,9 @@ def outline_points(model: FaceModel, most: int = 60) -> OutlinePoints:
     return OutlinePoints(sparse.vstack(rows).tocsr()[order], np.concatenate(labels)[order], np.concatenate(rims)[order])
 
 
-def outlines_seen(points: OutlinePoints, vertices: np.ndarray, triangles: np.ndarray, depth: np.ndarray, focal: float, centre: tuple[float, float]) -> np.ndarray:
+def outlines_seen(points: OutlinePoints, vertices: np.ndarray, normals: np.ndarray, depth: np.ndarray, focal: float, centre: tuple[float, float]) -> np.ndarray:
     """P bool, as `seen`: points turned to the camera, and not hidden; outside of the picture a point is not seen."""
-    at, normals = points.matrix @ vertices, points.matrix @ vertex_normals(vertices, triangles)
+    at, normals = points.matrix @ vertices, points.matrix @ normals
     facing = -(normals * at).sum(1) > FACING * np.linalg.norm(normals, axis=1) * np.linalg.norm(at, axis=1)
     pixel = np.floor(at[:, :2] / np.maximum(at[:, 2:], 1e-6) * focal + np.asarray(centre)).astype(int)
     inside = (pixel >= 0).all(1) & (pixel < depth.shape[::-1]).all(1) & (at[:, 2] > 0)

@@ -8,7 +8,9 @@ Occluded points (depth buffer), points that turn away and, by a robust weight, p
 """
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -34,6 +36,7 @@ EDGE = 3                    # pixels of the crop: points this near to what is no
 LINEAR = (np.arange(256, dtype=np.float32) / 255) ** 2.2   # of a byte
 SHADING_TURNS, SHADING_RIDGE = 4, 1e-4
 SHADING_NOISE = .15         # of the mean colour: what the skin's colour differs by from albedo × light
+BATCH = 8                   # pictures whose heads are made at once
 MOST_STEP = 3.              # pixels of the crop: a picture's gradient holds no further
 
 
@@ -179,22 +182,27 @@ def look(points: Points, drawn: Drawn, pictures: Pictures, row: int, head: np.nd
 
 
 def look_at_all(model: FaceModel, neutral: np.ndarray, points: Points, pictures: Pictures, sight, shared: Shared, motion: Motion, view: int, camera: Camera,
-                blur: float, options: StandardOptions, also: Callable[[int, np.ndarray, Drawn], None] = lambda row, head, drawn: None) -> Iterator[float | Looks]:
-    """All pictures of one view; yields the fraction done, and last the Looks. `also(row, head, drawn)` sees each head as it is drawn."""
+                blur: float, options: StandardOptions, also: Callable[[int, Drawn], object] = lambda row, drawn: None) -> Iterator[float | tuple[Looks, list]]:
+    """All pictures of one view; yields the fraction done, and last the Looks and, picture by picture, what `also(row, drawn)` made of each drawn head.
+
+    A picture a thread: what takes long (OpenCV, Warp) lets others run meanwhile."""
     triangles = triangulate(model.faces[visible_faces(model)])
     focal, found, count = float(shared.log_focal[view].exp()), [], len(pictures.frames)
-    for start in range(0, count, 8):
-        rows = slice(start, min(start + 8, count))
-        for k, head in enumerate(heads(model, neutral, shared, motion, sight, view, rows)):
-            drawn = draw(triangles, pictures, start + k, head, camera, focal)
-            found.append(look(points, drawn, pictures, start + k, head, camera, focal, blur, options))
-            also(start + k, head, drawn)
-        yield rows.stop / count
+
+    def one(row: int, head: np.ndarray):
+        drawn = draw(triangles, pictures, row, head, camera, focal)
+        return look(points, drawn, pictures, row, head, camera, focal, blur, options), also(row, drawn)
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, BATCH)) as pool:
+        for start in range(0, count, BATCH):
+            rows = slice(start, min(start + BATCH, count))
+            found += pool.map(one, range(rows.start, rows.stop), heads(model, neutral, shared, motion, sight, view, rows))
+            yield rows.stop / count
     if found:
-        yield Looks(*(np.stack(part) for part in zip(*found)))
+        looks, others = zip(*found)
+        yield Looks(*(np.stack(part) for part in zip(*looks))), list(others)
     else:
         p = len(points.vertex)
-        yield Looks(*(np.zeros((0, p, *rest)) for rest in ((2,), (2, 2), (), (2,), (2,), (3,), (3, 2), (3,))))
+        yield Looks(*(np.zeros((0, p, *rest)) for rest in ((2,), (2, 2), (), (2,), (2,), (3,), (3, 2), (3,)))), []
 
 
 def expected_look(looks: list[Looks], options: StandardOptions) -> tuple[np.ndarray, np.ndarray]:

@@ -265,16 +265,15 @@ class Stretch:
         neutral, triangles = model.shape(shared.identity.numpy()), triangulate(model.faces[visible_faces(model)])
         out, terms = [], []
         for v, (sight, pictures) in enumerate(zip(self.sights, self.pictures)):
-            camera, of_view = self.footage.views[v].camera, []
+            camera = self.footage.views[v].camera
 
-            def parts(row, head, drawn):
-                if self.masks:
-                    of_view.append(part_terms(self.person.parts, self.person.outlines, triangles, self.masks[v], row, drawn, pictures.scale[row], camera.aspect, robust, self.options))
-            for found in look_at_all(model, neutral, self.person.points, pictures, sight, shared, motion, v, camera, blur, self.options, parts):
+            def parts(row, drawn, v=v, camera=camera, pictures=pictures):
+                return part_terms(self.person.parts, self.person.outlines, triangles, self.masks[v], row, drawn, pictures.scale[row], camera.aspect, robust, self.options)
+            for found in look_at_all(model, neutral, self.person.points, pictures, sight, shared, motion, v, camera, blur, self.options, parts if self.masks else lambda row, drawn: None):
                 if isinstance(found, float):
                     yield (v + found) / len(self.sights)
-            out.append(found)
-            terms.append(of_view)
+            out.append(found[0])
+            terms.append(found[1] if self.masks else [])
         yield out, terms
 
     def evidence(self, looks, terms, known: PointLooks, shared: Shared, motion: Motion) -> tuple[Evidence, ...]:

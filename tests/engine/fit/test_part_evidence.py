@@ -11,6 +11,7 @@ from facewright.engine.fit.options import StandardOptions
 from facewright.engine.fit.part_evidence import GRID, outline_terms
 from facewright.engine.fit.part_points import outline_points
 from facewright.engine.fit.photometric import SIZE, Drawn
+from facewright.engine.mesh.normals import vertex_normals
 from facewright.engine.part_iou import part_labels_picture
 from facewright.engine.render.preview import head_to_camera
 from facewright.engine.render.rasterise import rasterise
@@ -30,7 +31,7 @@ def scene():
 
 
 def pulls(scene, labels, **options):
-    return outline_terms(scene[0], scene[1], labels, scene[2], ONE, {}, replace(StandardOptions(), **options))
+    return outline_terms(scene[0], scene[2].vertices, vertex_normals(scene[2].vertices, scene[1]), labels, scene[2], ONE, {}, replace(StandardOptions(), **options))
 
 
 @pytest.mark.parametrize('shift', [(0, 0), (2, 0), (0, -2), (-1, 1)])
@@ -47,7 +48,7 @@ def test_a_part_that_is_not_seen_in_the_mask_says_nothing(scene):
 
 
 def test_a_part_counts_as_much_however_many_points_it_has_and_a_far_one_little(scene):
-    whole = pulls(scene, scene[3], outlines=6.)[1]
+    whole = pulls(scene, scene[3], outlines=6., hidden=0.)[1]
     for part in range(NOSE, len(PARTS)):
         assert whole[scene[0].part == part].trace(axis1=1, axis2=2).sum() == pytest.approx(6., rel=.7)
     near, far = (np.abs(pulls(scene, np.roll(scene[3], k, 0), outline_robust=3.)[0][scene[0].part == UPPER_LIP]).sum() for k in (3, 40))

@@ -6,6 +6,7 @@ from facewright.engine.face_model.model import triangulate
 from facewright.engine.face_model.paint import visible_faces
 from facewright.engine.face_model.parts import LEFT_EYE, PARTS, RIGHT_EYE, model_part_shares, model_parts
 from facewright.engine.fit.part_points import even, outline_points, outlines_seen, part_points, seen
+from facewright.engine.mesh.normals import vertex_normals
 from facewright.engine.part_iou import part_labels_picture
 from facewright.engine.render.preview import head_to_camera
 from facewright.engine.render.rasterise import rasterise
@@ -31,7 +32,7 @@ def look(model, points, yaw):
     depth = rasterise(camera, triangles, FOCAL, CENTRE, SIZE)[2]
     at = points.matrix @ camera
     return (part_labels_picture(model, model_parts(model), camera, FOCAL, CENTRE, SIZE), at[:, :2] / at[:, 2:] * FOCAL + CENTRE,
-            seen(points, camera, triangles, depth, FOCAL, CENTRE))
+            seen(points, camera, vertex_normals(camera, triangles), depth, FOCAL, CENTRE))
 
 
 def test_every_part_has_its_points(model, points):
@@ -87,7 +88,7 @@ def test_outlines_lie_where_the_picture_ends_a_part(model):
     camera = head_to_camera(model.shape(None, np.array([.5 * (name == 'jawOpen') for name in model.names])).astype(np.float64))
     triangles = triangulate(model.faces[visible_faces(model)])
     depth = rasterise(camera, triangles, FOCAL, CENTRE, SIZE)[2]
-    visible = outlines_seen(outlines, camera, triangles, depth, FOCAL, CENTRE)
+    visible = outlines_seen(outlines, camera, vertex_normals(camera, triangles), depth, FOCAL, CENTRE)
     labels = part_labels_picture(model, model_part_shares(model), camera, FOCAL, CENTRE, SIZE)
     at = outlines.matrix @ camera
     x, y = (at[:, :2] / at[:, 2:] * FOCAL + CENTRE).astype(int).T
@@ -97,4 +98,4 @@ def test_outlines_lie_where_the_picture_ends_a_part(model):
         distance = np.where(mask, ndimage.distance_transform_edt(mask), ndimage.distance_transform_edt(~mask))
         assert own.sum() > .6 * (outlines.part == part).sum() and np.median(distance[y[own], x[own]]) <= 2 and (distance[y[own], x[own]] <= 4).mean() > .9
     behind = head_to_camera(model.neutral.astype(np.float64), 180.)
-    assert not outlines_seen(outlines, behind, triangles, rasterise(behind, triangles, FOCAL, CENTRE, SIZE)[2], FOCAL, CENTRE).any()
+    assert not outlines_seen(outlines, behind, vertex_normals(behind, triangles), rasterise(behind, triangles, FOCAL, CENTRE, SIZE)[2], FOCAL, CENTRE).any()
