@@ -132,7 +132,7 @@ def _write(folder: Path, face, neutral: np.ndarray, source: str, footage, seen, 
             write_npz(part / 'parts.npz', labels=model_parts(face), names=np.array(PARTS))
             if len(footage.views) > 1:
                 every = Performance(refined.time, refined.weights.astype(np.float32), face.names, refined.rotation, refined.translation, performance.fps)
-                write_performance(part / 'motion.npz', smoothed(every, smooth))
+                write_performance(part / 'motion.npz', every)  # as it was found: what smoothing takes away was in the pictures
         write_live_link(part / 'performance.csv', performance)
         ok, png = cv2.imencode('.png', overlay(face, neutral, found, footage.views)[..., ::-1])
         (part / 'overlay.png').write_bytes(png.tobytes())
