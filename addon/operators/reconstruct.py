@@ -32,7 +32,7 @@ class FACEWRIGHT_OT_reconstruct(JobOperator):
 
 
 class FACEWRIGHT_OT_cancel(Operator):
-    """Stop the running job at once; nothing of it stays"""
+    """Stop the running job at once: the scene stays as it is. The same reconstruction, started again, goes on from there"""
     bl_idname = 'facewright.cancel'
     bl_label = 'Cancel'
     bl_options = {'INTERNAL'}
