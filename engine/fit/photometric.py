@@ -195,7 +195,9 @@ def look_at_all(model: FaceModel, neutral: np.ndarray, points: Points, pictures:
     with ThreadPoolExecutor(min(os.cpu_count() or 1, BATCH)) as pool:
         for start in range(0, count, BATCH):
             rows = slice(start, min(start + BATCH, count))
-            found += pool.map(one, range(rows.start, rows.stop), heads(model, neutral, shared, motion, sight, view, rows))
+            drawn = list(zip(range(rows.start, rows.stop), heads(model, neutral, shared, motion, sight, view, rows)))
+            found += [one(*drawn.pop(0))] if not start else []   # alone: it may have kernels to load
+            found += pool.map(lambda task: one(*task), drawn)
             yield rows.stop / count
     if found:
         looks, others = zip(*found)
