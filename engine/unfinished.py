@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -58,8 +59,6 @@ class Unfinished:
             shutil.rmtree(old, ignore_errors=True)
 
 
-def mark(path: str | Path) -> list:
-    """What tells a file, or a folder with its files, from what it was: path, sizes and times of change."""
-    path = Path(path)
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return [str(path.absolute()), [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in files if p.exists()]]
+def mark(files: Iterable[str | Path]) -> list:
+    """What tells files from what they were: paths, sizes and times of change."""
+    return [[str(Path(f).absolute()), (told := Path(f).stat()).st_size, told.st_mtime_ns] for f in files]

@@ -54,29 +54,28 @@ def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin',
         yield clock.at(OPENED * (.5 + .5 * fraction), 'Finding the landmarks on the model')
     landmarks = binding.value
     from ..fit.options import StandardOptions, for_quality
-    kept = Unfinished([VERSION, repr((for_quality(quality), StandardOptions())), model_mark(face), [[v.name, mark(v.path), v.times.tolist(), camera_mark(v.camera)] for v in footage.views], quality, neutral_frame,
-                       part_masks, [mark(Path(m).parent if '*' in m or '%' in m else m) if m else None for m in masks]])
+    kept = Unfinished([VERSION, repr((for_quality(quality), StandardOptions())), model_mark(face), [[v.name, mark(v.images or [v.path]), v.times.tolist(), camera_mark(v.camera)] for v in footage.views], quality,
+                       neutral_frame, part_masks, [one and [one.numbering, mark(one.files)] for one in own]])
     seconds['open'] = time.monotonic() - began
 
     from ..footage.faces import detect_view
     from ..footage.footage import Observations, ViewObservations
-    seen = []
+    seen, (detected, drafted) = [], (DETECTED, TRACKED) if quality == 'draft' else (STANDARD_DETECTED, STANDARD_DRAFTED)
     for i, view in enumerate(footage.views):
         if (found := kept.read(f'view_{i}')) is not None:
             seen.append(ViewObservations(found['points'], found['confidence'], found['present']))
-            clock.skip(OPENED + ((DETECTED if quality == 'draft' else STANDARD_DETECTED) - OPENED) * (i + 1) / len(footage.views))
+            clock.skip(OPENED + (detected - OPENED) * (i + 1) / len(footage.views))
             yield clock.at(clock.start, AGAIN)
             continue
         name = f'Following the face in {view.name}' if len(footage.views) > 1 else 'Following the face'
         watching = Value(listen(lambda report, view=view: detect_view(view, {'draft': 'draft', 'standard': 'final'}[quality], lambda done, total: report(done / max(total, 1)))))
         for fraction in watching:
-            yield clock.at(OPENED + ((DETECTED if quality == 'draft' else STANDARD_DETECTED) - OPENED) * (i + fraction) / len(footage.views), name)
+            yield clock.at(OPENED + (detected - OPENED) * (i + fraction) / len(footage.views), name)
         seen.append(watching.value)
         kept.write(f'view_{i}', points=watching.value.points, confidence=watching.value.confidence, present=watching.value.present)
     seconds['detect'] = time.monotonic() - began - seconds['open']
 
     from ..fit.tracker import track, track_arrays, track_from
-    detected, drafted = (DETECTED, TRACKED) if quality == 'draft' else (STANDARD_DETECTED, STANDARD_DRAFTED)
     if (before := kept.read('draft')) is not None:
         found = track_from(before, footage)
         clock.skip(drafted)

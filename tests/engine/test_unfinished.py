@@ -52,7 +52,7 @@ def test_a_cache_that_cannot_be_written_to_is_no_error(cache):
 def test_a_mark_tells_changed_files(tmp_path):
     path = tmp_path / 'clip.mp4'
     path.write_bytes(b'1')
-    before = mark(path)
-    assert mark(path) == before
+    before = mark([path])
+    assert mark([path]) == before
     path.write_bytes(b'12')
-    assert mark(path) != before and mark(tmp_path) != mark(path)
+    assert mark([path]) != before and mark([tmp_path]) != mark([path])
