@@ -1,6 +1,7 @@
 """The demo's own footage: the built-in head, as somebody, giving a known performance in front of a known camera."""
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,8 +9,8 @@ import numpy as np
 
 from .face_model import load_model
 from .face_model.paint import albedo, visible_faces
-from .files import replacing
-from .performance import Performance, write_performance
+from .files import replacing, write_npz, write_text
+from .performance import Performance, read_performance, write_performance
 from .render.preview import head_to_camera, render_camera
 
 RATE = Fraction(30000, 1001)
@@ -72,3 +73,20 @@ def render_demo_footage(path: Path, frames: int = FRAMES, size: tuple[int, int] 
             container.mux(packet)
     write_performance(path.with_name('truth.npz'), Performance(time, weights, model.names, np.stack(rotation), np.stack(translation), float(RATE)))
     return path
+
+
+def render_demo_capture(folder: Path, frames: int = FRAMES, size: tuple[int, int] = SIZE) -> Path:
+    """Write the clip with its camera (view.mp4, capture.json) and the true parts in every frame (parts.npz) into `folder`: what `bench part-iou` takes. Returns the clip's path."""
+    from .footage.capture import read_capture
+    from .part_iou import Played
+    clip = render_demo_footage(folder / 'view.mp4', frames, size)
+    truth, focal = read_performance(folder / 'truth.npz'), FOCAL * size[0] / SIZE[0]
+    camera = {'name': 'view', 'video': clip.name, 'fps': truth.fps, 'width': size[0], 'height': size[1], 'K': [[focal, 0, size[0] / 2], [0, focal, size[1] / 2], [0, 0, 1]],
+              'R': np.eye(3).tolist(), 't': [0, 0, 0], 'time': truth.time.tolist()}
+    write_text(folder / 'capture.json', json.dumps({'units': 'cm', 'axes': 'OpenCV camera', 'cameras': [camera]}))
+    model = load_model()
+    person = model.shape(np.random.default_rng(PERSON_SEED).normal(size=len(model.identities)) * PERSON_SPREAD)
+    played = Played(person, model.expressions, truth.time, truth.weights, truth.rotation, truth.translation)
+    view = read_capture(folder / 'capture.json')[0]
+    write_npz(folder / 'parts.npz', view=np.stack([played.labels(model, view, k) for k in range(frames)]))
+    return clip

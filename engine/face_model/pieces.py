@@ -62,16 +62,17 @@ def _contour(model: FaceModel, graph: sparse.csr_matrix, marks: list[int]) -> np
 
 def slit_contours(model: FaceModel, slit: str) -> tuple[np.ndarray, np.ndarray]:
     """(upper, lower) vertices along the slit's edges, through the landmarks; the corners are in neither."""
-    graph = face_graph(model.neutral.astype(np.float64), model.faces)
-    upper, lower = (np.unique(np.concatenate([_contour(model, graph, marks) for marks in CONTOURS[slit][k]])) for k in (0, 1))
-    both = np.intersect1d(upper, lower)
-    return np.setdiff1d(upper, both), np.setdiff1d(lower, both)
+    return _along(model, *CONTOURS[slit])
 
 
 def inner_contours(model: FaceModel) -> tuple[np.ndarray, np.ndarray]:
     """(upper, lower) vertices along the inner edges of the lips; the corners are in neither."""
+    return _along(model, *(side[:1] for side in CONTOURS['mouth']))
+
+
+def _along(model: FaceModel, *sides: tuple[list[int], ...]) -> tuple[np.ndarray, np.ndarray]:
     graph = face_graph(model.neutral.astype(np.float64), model.faces)
-    upper, lower = (_contour(model, graph, CONTOURS['mouth'][k][0]) for k in (0, 1))
+    upper, lower = (np.unique(np.concatenate([_contour(model, graph, marks) for marks in side])) for side in sides)
     both = np.intersect1d(upper, lower)
     return np.setdiff1d(upper, both), np.setdiff1d(lower, both)
 

@@ -16,7 +16,7 @@ from scipy import sparse
 from ..face_model.landmarks import ModelLandmarks
 from ..face_model.model import FaceModel
 from ..face_model.pieces import CONTOURS, inner_contours, slit_contours
-from ..footage.landmark_sets import landmark_sets, resting_face
+from ..footage.landmark_sets import between_corners, landmark_sets, resting_face
 from ..footage.part_masks import MOUTH_CORNERS
 from .part_points import along_contour
 from .solver import Sight
@@ -43,11 +43,7 @@ class Pairs:
 def slit_chains(slit: str) -> tuple[np.ndarray, np.ndarray]:
     """(upper, lower) landmarks of a slit from corner to corner, the corners left out."""
     name, corners = SLITS[slit]
-    loop = landmark_sets()[name]
-    first, last = (int(np.flatnonzero(loop == k)[0]) for k in corners)
-    n = len(loop)
-    one = loop[[(first + k) % n for k in range(1, (last - first) % n)]]
-    other = loop[[(first - k) % n for k in range(1, (first - last) % n)]]
+    one, other = (way[1:-1] for way in between_corners(landmark_sets()[name], corners))
     height = resting_face()[:, 1]
     return (one, other) if height[one].mean() < height[other].mean() else (other, one)
 

@@ -25,7 +25,8 @@ class TrackOptions:
     brow_sharpness: float = 1.2      # brow points
     identity: float = 1.             # ICT's identity coefficients are N(0, 1) by construction
     identity_weight: float = 15.     # weight of that prior against the keyframes (measured here)
-    statistics: float = .3           # weight of how expressions occur together in a recording (measured here)
+    statistics: float = .3           # weight of how expressions occur together in a recording (measured here); at every node, so in Standard with
+                                     # several views oftener (once a frame: correlation .716, not .752)
     statistics_mean: float = .5      # how far that recording's mean expression is believed (measured here)
     statistics_floor: float = .03    # weights' standard deviation added to every expression's
     lid_range: float = 2.            # how many times wider than recorded a blink's range is: a blink must close
@@ -61,7 +62,6 @@ class StandardOptions:
     lone_offset_spread: float = .08
     finer: float = 2.                # how much finer they are round lids and lips
     identity_weight: float = 15.     # of the identity's prior, see TrackOptions
-    statistics: float = .3           # see TrackOptions; at every instant, so with several views oftener (once a frame: correlation .716, not .752)
     landmarks: float = .4            # what the draft's landmark residuals count
     gaps: float = 1.                 # what each pair of landmarks across the lips or the lids counts (gaps.py)
     points: int = 1400               # surface points that are followed

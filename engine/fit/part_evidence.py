@@ -10,15 +10,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..face_model.model import FaceModel, triangulate
-from ..face_model.paint import visible_faces
+from ..face_model.model import FaceModel
 from ..face_model.parts import LEFT_BROW, LEFT_EYE, LOWER_LIP, PARTS, RIGHT_BROW, RIGHT_EYE, SKIN, UPPER_LIP
 from ..footage.own_masks import OwnMasks
 from ..footage.part_masks import frame_parts
 from ..mesh.normals import vertex_normals
 from .options import StandardOptions
 from .part_points import OutlinePoints, PartPoints, outlines_seen, part_points, seen
-from .photometric import SIZE, Drawn, Pictures
+from .photometric import SIZE, Drawn, Pictures, sampled
 from .prdl import MaskSide, gauss_newton, mask_side
 
 GRID = 224                   # pixels: side of the picture PRDL is taken in (papers/4)
@@ -103,12 +102,9 @@ def outline_terms(points: OutlinePoints, vertices: np.ndarray, normals: np.ndarr
             continue
         distance = np.where(mask, cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5) - .5, .5 - cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5))
         distance = cv2.GaussianBlur(distance.astype(np.float32), (0, 0), 1.)
-        stack = np.stack([distance, cv2.Sobel(distance, cv2.CV_32F, 1, 0, ksize=3) / 8, cv2.Sobel(distance, cv2.CV_32F, 0, 1, ksize=3) / 8], -1)
-        value, *normal = np.moveaxis(cv2.remap(stack, (pixels[index] - .5).astype(np.float32)[None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0].astype(np.float64), -1, 0)
-        normal = np.stack(normal, 1)
+        value, normal = (a[:, 0].astype(np.float64) for a in sampled(distance, pixels[index], cv2.BORDER_REPLICATE))
         seen_share = len(index) / own.sum()
         weight = options.outlines * importance.get(int(part), 1.) * seen_share ** options.hidden / len(index) / (1 + (value / options.outline_robust) ** 2) ** 2
         gradient[index] = (weight * value)[:, None] * normal * by
         curvature[index] = weight[:, None, None] * normal[:, :, None] * normal[:, None] * (by[:, None] * by)
     return gradient, curvature
-

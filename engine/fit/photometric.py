@@ -173,12 +173,15 @@ def look(points: Points, drawn: Drawn, pictures: Pictures, row: int, head: np.nd
     seen = (np.abs(at[:, 2] - depth[y, x]) < BEHIND) & (solid[y, x] > 0) & ((place > EDGE) & (place < SIZE - EDGE)).all(1)
     trust = np.where(seen, np.clip((facing - FACING[0]) / (FACING[1] - FACING[0]), 0, 1), 0)
     shown = features(pictures.crops[row], blur, options), cv2.GaussianBlur(LINEAR[pictures.crops[row]], (0, 0), blur)
-    picture = np.concatenate(shown, -1)
-    grid, split = (place - .5).astype(np.float32)[None], shown[0].shape[-1]
-    sample = lambda stack: np.concatenate([cv2.remap(np.ascontiguousarray(part), grid, None, cv2.INTER_LINEAR)[0].reshape(len(at), -1) for part in np.split(stack, [split], -1)], 1)
-    values = sample(picture)
-    gradient = np.stack([sample(cv2.Sobel(picture, cv2.CV_32F, x, y, ksize=3) / 8) for x, y in ((1, 0), (0, 1))], -1)
-    return (values[:, :split], gradient[:, :split], trust, place, at[:, :2] / at[:, 2:] * focal, values[:, split:], gradient[:, split:], normal)
+    (values, gradient), (colour, colour_gradient) = (sampled(one, place) for one in shown)
+    return values, gradient, trust, place, at[:, :2] / at[:, 2:] * focal, colour, colour_gradient, normal
+
+
+def sampled(picture: np.ndarray, place: np.ndarray, border: int = cv2.BORDER_CONSTANT) -> tuple[np.ndarray, np.ndarray]:
+    """(P×C values, P×C×2 gradients a pixel) of H×W×C float32, C at most 4, at P×2 px (corner origin), bilinear; border: what lies beyond the picture, as OpenCV says it."""
+    grid = (place - .5).astype(np.float32)[None]
+    sample = lambda one: cv2.remap(one, grid, None, cv2.INTER_LINEAR, borderMode=border)[0].reshape(len(place), -1)
+    return sample(picture), np.stack([sample(cv2.Sobel(picture, cv2.CV_32F, x, y, ksize=3) / 8) for x, y in ((1, 0), (0, 1))], -1)
 
 
 def look_at_all(model: FaceModel, neutral: np.ndarray, points: Points, pictures: Pictures, sight, shared: Shared, motion: Motion, view: int, camera: Camera,

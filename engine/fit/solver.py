@@ -319,7 +319,6 @@ def linearise(problem: Problem, shared: Shared, motion: Motion, derivatives: boo
 
 def add_evidence(problem: Problem, shared: Shared, motion: Motion, evidence: Evidence, view: int, system: System, derivatives: bool) -> None:
     """Add what the pictures of one view say. In single precision: sums of a few thousand terms that are looked at anew each round."""
-    still = replace(shared, deviation=torch.zeros_like(problem.surface.mean))
     for start in range(0, len(evidence.node), EVIDENCE_CHUNK):
         rows = slice(start, start + EVIDENCE_CHUNK)
         means = evidence.means[rows] if evidence.means else ()
@@ -329,7 +328,8 @@ def add_evidence(problem: Problem, shared: Shared, motion: Motion, evidence: Evi
         onto = told.cumsum(0) - 1
         means = [[(onto[index], row, residual) for index, row, residual in of_frame] for of_frame in means]
         at, gradient, curvature = evidence.at[rows][:, told], evidence.gradient[rows][:, told], evidence.curvature[rows][:, told]
-        surface, blank = problem.surface.of(told), replace(shared, deviation=still.deviation[told])
+        surface = problem.surface.of(told)
+        blank = replace(shared, deviation=torch.zeros_like(surface.mean))
         if derivatives:
             blocks = pixel_derivatives(problem, surface, blank, motion, evidence, view, rows, torch.float32)
             pixels = blocks.pixels

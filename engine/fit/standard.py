@@ -25,7 +25,7 @@ from .options import StandardOptions, TrackOptions, for_few_pictures
 from .part_evidence import find_masks, part_terms, used_points
 from .part_points import OutlinePoints, PartPoints, outline_points
 from .photometric import Looks, Points, choose_points, cut_faces, expected_look, fit_shading, look_at_all, photometric_evidence, shaded_evidence
-from .solver import DTYPE, Basis, Evidence, Motion, Problem, Shared, exponential, landmark_basis, logarithm, make_priors, place, projection, solve
+from .solver import DTYPE, Basis, Evidence, Motion, Problem, Shared, blend_nodes, exponential, landmark_basis, logarithm, make_priors, place, projection, solve
 from .tracker import Track, choose_keyframes, find_deviation, find_view_bias, make_sight, reprojection_error, seen_from, to_pixels, without_bias
 
 DOUBTED = .05        # of the face's RMS radius: a landmark so far from the fit is half believed when masks are found again
@@ -115,7 +115,7 @@ def _refine(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, obser
     outlines = outline_points(wide) if options.parts and options.outlines else None
     surface = joined([points.basis, *(basis_of(wide, one.matrix) for one in (parts, outlines, gaps) if one is not None)])
     person = Person(wide, landmark_basis(wide, landmarks), points, parts, outlines, gaps, surface)
-    tracking = TrackOptions(identity_weight=options.identity_weight, statistics=options.statistics)
+    tracking = TrackOptions(identity_weight=options.identity_weight)
     shared = Shared(torch.cat([tensor(draft.identity), torch.zeros(len(modes), dtype=DTYPE)]), tensor(np.log([c.focal for c in draft.cameras])),
                     tensor(np.stack([c.rotation for c in draft.cameras])), tensor(np.stack([c.translation for c in draft.cameras])), tensor(draft.deviation))
     nodes = instants(footage)
@@ -203,11 +203,10 @@ def at_instants(draft: Track, times: np.ndarray) -> Motion:
     """The draft's motion at some times within it, on straight lines between its own."""
     after = np.clip(np.searchsorted(draft.time, times, side='right'), 1, max(len(draft.time) - 1, 1)) if len(draft.time) > 1 else np.zeros(len(times), int)
     before = np.maximum(after - 1, 0)
-    u = (times - draft.time[before]) / np.maximum(draft.time[after] - draft.time[before], 1e-9)
-    blend = lambda a: torch.as_tensor((1 - u).reshape(-1, *[1] * (a.ndim - 1)) * a[before] + u.reshape(-1, *[1] * (a.ndim - 1)) * a[after], dtype=DTYPE)
-    turn = [torch.as_tensor(draft.rotation[k], dtype=DTYPE) for k in (before, after)]
-    way = logarithm(turn[1] @ turn[0].mT) * torch.as_tensor(u, dtype=DTYPE)[:, None]
-    return Motion(exponential(way) @ turn[0], blend(draft.translation), blend(draft.weights))
+    u = torch.as_tensor((times - draft.time[before]) / np.maximum(draft.time[after] - draft.time[before], 1e-9), dtype=DTYPE)
+    ends = lambda a: (torch.as_tensor(a[k], dtype=DTYPE) for k in (before, after))
+    turn, turned = ends(draft.rotation)
+    return Motion(exponential(logarithm(turned @ turn.mT) * u[:, None]) @ turn, blend_nodes(u, *ends(draft.translation)), blend_nodes(u, *ends(draft.weights)))
 
 
 def key_nodes(footage: Footage, observations: Observations, options: StandardOptions, nodes: np.ndarray) -> np.ndarray:
@@ -230,7 +229,7 @@ class Stretch:
 
     def __init__(self, footage: Footage, observations: Observations, landmarks: ModelLandmarks, person: Person, tracking: TrackOptions, options: StandardOptions,
                  draft: Track, all_times: np.ndarray, own_masks: Sequence[OwnMasks | None], nodes: np.ndarray, whole: bool, held: int = 0):
-        self.footage, self.person, self.tracking, self.options, self.draft = footage, person, tracking, options, draft
+        self.footage, self.person, self.tracking, self.options = footage, person, tracking, options
         times = all_times[nodes]
         self.sights, self.pictures = [], []
         for v, (view, seen, camera) in enumerate(zip(footage.views, observations.views, draft.cameras)):
@@ -259,21 +258,21 @@ class Stretch:
                     yield (v + found) / len(self.sights)
             self.masks.append(found)
 
-    def look(self, shared: Shared, motion: Motion, blur: float, robust: float):
-        """Yields fractions, and last (each view's Looks, each view's part terms)."""
+    def look(self, shared: Shared, motion: Motion, blur: float, robust: float | None = None):
+        """Yields fractions, and last (each view's Looks, each view's part terms: none without masks or `robust`)."""
         model = self.person.model
         neutral, triangles = model.shape(shared.identity.numpy()), triangulate(model.faces[visible_faces(model)])
-        out, terms = [], []
+        out, terms, masked = [], [], bool(self.masks) and robust is not None
         for v, (sight, pictures) in enumerate(zip(self.sights, self.pictures)):
             camera = self.footage.views[v].camera
 
             def parts(row, drawn, v=v, camera=camera, pictures=pictures):
                 return part_terms(self.person.parts, self.person.outlines, triangles, self.masks[v], row, drawn, pictures.scale[row], camera.aspect, robust, self.options)
-            for found in look_at_all(model, neutral, self.person.points, pictures, sight, shared, motion, v, camera, blur, self.options, parts if self.masks else lambda row, drawn: None):
+            for found in look_at_all(model, neutral, self.person.points, pictures, sight, shared, motion, v, camera, blur, self.options, parts if masked else lambda row, drawn: None):
                 if isinstance(found, float):
                     yield (v + found) / len(self.sights)
             out.append(found[0])
-            terms.append(found[1] if self.masks else [])
+            terms.append(found[1] if masked else [])
         yield out, terms
 
     def evidence(self, looks, terms, known: PointLooks, shared: Shared, motion: Motion) -> tuple[Evidence, ...]:
@@ -333,7 +332,7 @@ class Stretch:
             shared = replace(shared, deviation=find_deviation(bare, shared, motion, self.tracking))
             problem = replace(problem, bias=find_view_bias(bare, shared, motion, self.tracking, habits))
         self.problem = replace(problem, free=frozenset())
-        for looks in self.look(shared, motion, options.blur[1], options.part_robust[1]):
+        for looks in self.look(shared, motion, options.blur[1]):
             pass
         yield 1., (replace(person, known=know(looks[0], options)), shared, motion)
 

@@ -34,6 +34,12 @@ def landmark_sets() -> dict[str, np.ndarray]:
     return out
 
 
+def between_corners(loop: np.ndarray, corners: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The two ways round a loop of landmarks from one of its landmarks to another, both ends included: first in the loop's order, then against it."""
+    first, last = (int(np.flatnonzero(loop == k)[0]) for k in corners)
+    return np.roll(loop, -first)[:(last - first) % len(loop) + 1], np.roll(loop[::-1], first + 1)[:(first - last) % len(loop) + 1]
+
+
 @functools.cache
 def resting_face() -> np.ndarray:
     """478×3: what the network answers to an even dark picture, its own idea of a face (x right, y down, crop sides): symmetric to 1 %."""

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ..face_model.parts import LEFT_BROW, LEFT_EYE, LOWER_LIP, NOSE, RIGHT_BROW, RIGHT_EYE, SKIN, UPPER_LIP
-from .landmark_sets import COUNT, OUTER_EYE_CORNERS, landmark_sets, resting_face, tesselation
+from .landmark_sets import COUNT, OUTER_EYE_CORNERS, between_corners, landmark_sets, resting_face, tesselation
 
 _NOSE_RIGHT = [168, 122, 174, 198, 49, 48, 64, 98, 97, 2]      # half of the nose's outline: root, the bridge's side, wing, base
 _NOSE_LEFT = [326, 327, 294, 278, 279, 420, 399, 351]
@@ -350,11 +350,7 @@ def _gap(points: np.ndarray) -> float:
 
 def _above(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Pixels above the middle line between the lips, carried on beyond the mouth's corners."""
-    loop = landmark_sets()['inner_lip']
-    right, left = (int(np.flatnonzero(loop == k)[0]) for k in MOUTH_CORNERS)
-    n = len(loop)
-    one = points[loop[[(right + k) % n for k in range((left - right) % n + 1)]]]
-    other = points[loop[[(right - k) % n for k in range((right - left) % n + 1)]]]
+    one, other = (points[way] for way in between_corners(landmark_sets()['inner_lip'], MOUTH_CORNERS))
     middle = (one + other) / 2
     across = middle[-1] - middle[0]
     up = (points[landmark_sets()['outer_lip']].mean(0) - points[CHIN]) * 9

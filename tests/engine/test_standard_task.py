@@ -1,15 +1,11 @@
 """Quality 'standard' as a task: the demo's own clip, own masks, cancel, and the part-IoU benchmark on a capture made of it."""
-import json
 
 import cv2
 import numpy as np
 import pytest
 from facewright.engine import tasks, unfinished
-from facewright.engine.demo import DISTANCE, FOCAL, PERSON_SEED, PERSON_SPREAD, SIZE, render_demo_footage
+from facewright.engine.demo import DISTANCE, render_demo_capture
 from facewright.engine.errors import FacewrightError
-from facewright.engine.face_model import load_model
-from facewright.engine.footage.capture import read_capture
-from facewright.engine.part_iou import Played
 from facewright.engine.performance import read_performance
 from facewright.engine.rig import read_rig
 from facewright.engine.unfinished import AGAIN
@@ -22,17 +18,7 @@ FRAMES, PIXELS = 10, (320, 240)
 def capture(tmp_path_factory):
     """A capture folder: the demo's clip, its camera, and the true parts in every frame."""
     folder = tmp_path_factory.mktemp('cap türe')
-    clip = render_demo_footage(folder / 'view.mp4', frames=FRAMES, size=PIXELS)
-    truth = read_performance(folder / 'truth.npz')
-    focal = FOCAL * PIXELS[0] / SIZE[0]
-    camera = {'name': 'view', 'video': clip.name, 'fps': truth.fps, 'width': PIXELS[0], 'height': PIXELS[1], 'K': [[focal, 0, PIXELS[0] / 2], [0, focal, PIXELS[1] / 2], [0, 0, 1]],
-              'R': np.eye(3).tolist(), 't': [0, 0, 0], 'time': truth.time.tolist()}
-    (folder / 'capture.json').write_text(json.dumps({'units': 'cm', 'axes': 'OpenCV camera', 'cameras': [camera]}))
-    model = load_model()
-    person = model.shape(np.random.default_rng(PERSON_SEED).normal(size=len(model.identities)) * PERSON_SPREAD)
-    played = Played(person, model.expressions, truth.time, truth.weights, truth.rotation, truth.translation)
-    view = read_capture(folder / 'capture.json')[0]
-    np.savez(folder / 'parts.npz', view=np.stack([played.labels(model, view, k) for k in range(FRAMES)]))
+    render_demo_capture(folder, FRAMES, PIXELS)
     assert DISTANCE > 0
     return folder
 
