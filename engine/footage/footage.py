@@ -30,7 +30,7 @@ class View:
     first: int                                # index in the file of the first used frame
     rotation: int                             # degrees clockwise the stored picture must be turned (already applied by the reader)
     camera: Camera
-    has_sound: bool = False
+    sound_start: float | None = None          # s of the file's own time (0: its first frame) at which its sound starts; None: silent
     images: tuple[Path, ...] = ()             # the files of a sequence or photo
 
 

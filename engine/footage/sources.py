@@ -105,7 +105,7 @@ def _uncalibrated(path: Path, source: dict) -> View:
 def _video(path: Path, source: dict) -> View:
     info = video.probe(path)
     camera = _camera(info.size, source, info.focal_35mm, 1 / info.aspect)
-    return View(source.get('name') or path.stem, path, 'video', info.size, info.fps, info.times, 0, info.turn * 90, camera, info.has_sound)
+    return View(source.get('name') or path.stem, path, 'video', info.size, info.fps, info.times, 0, info.turn * 90, camera, info.sound_start)
 
 
 def _sequence(files: tuple[Path, ...], numbers: np.ndarray | None, source: dict) -> View:

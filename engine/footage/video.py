@@ -22,7 +22,8 @@ FOCAL_KEYS = ('com.apple.quicktime.camera.focal_length.35mm_equivalent', 'camera
 class Video:
     """size: width, height as shown; fps; times T float64 (s, the first frame at 0); turn: quarter turns clockwise to show a stored picture;
     flipped: mirrored left-right after the turn; aspect: pixel width / height as shown; stamps T int64 (the frames' own time stamps, None where
-    the file has none to trust: then frames are counted); keys K: stamps of the frames decoding can start at; focal_35mm or None."""
+    the file has none to trust: then frames are counted); keys K: stamps of the frames decoding can start at; sound_start: when the first sound is
+    heard (s, on the clock of `times`; below 0 where it comes before the picture), None where there is none; focal_35mm or None."""
     size: tuple[int, int]
     fps: float
     times: np.ndarray
@@ -31,7 +32,7 @@ class Video:
     aspect: float
     stamps: np.ndarray | None
     keys: np.ndarray
-    has_sound: bool
+    sound_start: float | None
     focal_35mm: float | None
 
 
@@ -65,7 +66,7 @@ def _probe(path: Path, modified: int, length: int) -> Video:
         rate = stream.average_rate or stream.guessed_rate or stream.base_rate
         base = stream.time_base
         focal = next((container.metadata[k] for k in FOCAL_KEYS if k in container.metadata), None)
-        sound = bool(container.streams.audio)
+        begins = float((stream.start_time or 0) * base)
     first = _first_frame(path)
     if not packets or first is None:
         raise FacewrightError(f'{path} holds no readable frame (it may be cut off): copy it again from the camera or convert it to MP4.')
@@ -76,13 +77,25 @@ def _probe(path: Path, modified: int, length: int) -> Video:
     trusted = None not in stamps and len(set(stamps)) == len(stamps)
     if trusted:
         order = np.sort(np.array(stamps, np.int64))
-        times = (order - order[0]) * float(base)
+        times, begins = (order - order[0]) * float(base), order[0] * float(base)
         fps = _nominal(rate, times)
         keys = np.sort(np.array([p for p, key in packets if key], np.int64))
     else:
         fps = float(_snapped(rate)) if rate else 25.
         order, keys, times = None, np.zeros(0, np.int64), np.arange(len(packets)) / fps
-    return Video(size, fps, times, turn, flipped, aspect, order, keys, sound, _positive(focal))
+    return Video(size, fps, times, turn, flipped, aspect, order, keys, _sound_start(path, begins), _positive(focal))
+
+
+def _sound_start(path: Path, begins: float) -> float | None:
+    """When the first sound stream is first heard, what its decoder drops left out; `begins`: s at which the file shows its first picture."""
+    with _opened(path) as container:
+        if not container.streams.audio:
+            return None
+        stream = container.streams.audio[0]
+        first = next(_decoded(container, stream, path), None) if stream.codec_context else None
+        if first is not None and first.pts is not None:
+            return float(first.pts * first.time_base) - begins
+        return float(stream.start_time * stream.time_base) - begins if stream.start_time is not None else 0.
 
 
 def read(path: Path, indices: np.ndarray) -> Iterator[np.ndarray]:

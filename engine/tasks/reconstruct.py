@@ -182,7 +182,8 @@ def make_report(source: str, footage, seen, found, quality: str, seconds: dict) 
     return {'version': VERSION, 'model': source if source == 'builtin' else str(Path(source).absolute()), 'quality': quality,
             'views': [{'name': v.name, 'path': str(v.path), 'kind': v.kind, 'size': list(v.size), 'fps': float(v.fps), 'frames': len(v.times),
                        'tracked': int(o.present.sum()), 'first': int(v.first), 'rotation': int(v.rotation), 'focal_px': round(float(c.focal), 2),
-                       'sound': bool(v.has_sound), 'mean_percent': mean(100 * e)}
+                       'sound': v.sound_start is not None, 'sound_start': None if v.sound_start is None else round(v.sound_start, 6),
+                       'mean_percent': mean(100 * e)}
                       for v, o, c, e in zip(footage.views, seen, found.cameras, found.errors)],
             'error': {'mean_percent': mean(100 * every), 'mean_px': mean(pixels), 'per_frame': [round(float(e), 3) if np.isfinite(e) else None for e in first]},
             'identity': [round(float(a), 4) for a in found.identity], 'seconds': {k: round(v, 2) for k, v in seconds.items()}}

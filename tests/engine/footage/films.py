@@ -15,8 +15,9 @@ def picture(i, size=(64, 48)):
     return out
 
 
-def write_video(path, frames, rate=Fraction(25), codec='mpeg4', pixels='yuv420p', stamps=None, turn=0, sound=False, options=None):
-    """frames: RGB arrays; stamps: their times in ticks of 1/1000 s (else one a frame at `rate`); turn: degrees of the display rotation (counter-clockwise)."""
+def write_video(path, frames, rate=Fraction(25), codec='mpeg4', pixels='yuv420p', stamps=None, turn=0, sound=False, options=None, late=0.):
+    """frames: RGB arrays; stamps: their times in ticks of 1/1000 s (else one a frame at `rate`); turn: degrees of the display rotation (counter-clockwise);
+    late: seconds by which the sound starts after the picture (below 0: before)."""
     height, width = frames[0].shape[:2]
     with av.open(str(path), 'w') as container:
         stream = container.add_stream(codec, rate=rate, options=options or {})
@@ -30,11 +31,14 @@ def write_video(path, frames, rate=Fraction(25), codec='mpeg4', pixels='yuv420p'
         voice = container.add_stream('aac', rate=16000) if sound else None
         for i, picture_ in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture_), format='rgb24')
+            if stamps is None and late < 0:
+                frame.pts, frame.time_base = i, 1 / Fraction(rate)
+                frame.pts += round(-late * rate)
             if stamps is not None:
                 frame.pts, frame.time_base = stamps[i], Fraction(1, 1000)
             container.mux(stream.encode(frame))
         if voice:
-            _silence(container, voice)
+            _silence(container, voice, max(late, 0.))
         container.mux(stream.encode(None))
     return path
 
@@ -45,11 +49,22 @@ def write_sound(path):
     return path
 
 
-def _silence(container, stream):
-    frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format='fltp', layout='mono')
-    frame.sample_rate, frame.pts = 16000, 0
-    container.mux(stream.encode(frame))
+def _silence(container, stream, late=0.):
+    """.3 s of silence, from `late` on, with a beep after .1 s."""
+    samples = np.zeros((1, 4800), np.float32)
+    samples[0, 1600:1900] = np.sin(np.arange(300) * .5)
+    for at in range(0, 4800, 960):
+        frame = av.AudioFrame.from_ndarray(samples[:, at:at + 960].copy(), format='fltp', layout='mono')
+        frame.sample_rate, frame.pts = 16000, round(16000 * late) + at
+        container.mux(stream.encode(frame))
     container.mux(stream.encode(None))
+
+
+def beep(path):
+    """Seconds from a file's first decoded sample to its beep."""
+    with av.open(str(path)) as container:
+        samples = np.concatenate([f.to_ndarray()[0] for f in container.decode(audio=0)])
+        return np.argmax(np.abs(samples) > .3) / container.streams.audio[0].rate
 
 
 def column(frame):

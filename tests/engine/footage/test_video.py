@@ -33,7 +33,7 @@ def opened(path, **source):
 def test_every_kind(tmp_path, name, options):
     view = opened(films.write_video(tmp_path / name, clip(), **options))
     frames = list(read_frames(view))
-    assert view.size == (64, 48) and view.kind == 'video' and view.fps == 25 and not view.has_sound
+    assert view.size == (64, 48) and view.kind == 'video' and view.fps == 25 and view.sound_start is None
     np.testing.assert_allclose(view.times, np.arange(COUNT) / 25, atol=1e-6)
     assert [films.column(f) for f in frames] == list(range(COUNT))
     assert all(f.shape == (48, 64, 3) and f.dtype == np.uint8 and f.flags.c_contiguous for f in frames)
@@ -90,8 +90,21 @@ def test_what_an_edit_list_cuts_off_is_not_shown(tmp_path, caplog):
     assert [films.column(f) for f in read_frames(view, [5, 13])] == [11, 19] and 'early' not in caplog.text
 
 
-def test_sound_is_noticed(tmp_path):
-    assert opened(films.write_video(tmp_path / 'a.mp4', clip(), sound=True)).has_sound
+@pytest.mark.parametrize('late', [0, .4, -.2])
+@pytest.mark.parametrize('suffix', ['mp4', 'mkv', 'mov'])
+def test_when_the_sound_starts(tmp_path, suffix, late):
+    path = films.write_video(tmp_path / f'a.{suffix}', clip(), sound=True, late=late)
+    assert opened(path).sound_start + films.beep(path) == pytest.approx(late + .1, abs=.003)
+
+
+def test_the_start_of_the_sound_is_the_file_s_whatever_is_used_of_it(tmp_path):
+    path = films.write_video(tmp_path / 'a.mp4', clip(), sound=True, late=.3)
+    assert opened(path, start=.2, offset=5.).sound_start == opened(path).sound_start == pytest.approx(.3, abs=.07)
+
+
+@pytest.mark.parametrize('name, start', [('audio_in_step.mp4', 0), ('audio_starts_late.mp4', .478), ('audio_starts_late.mkv', .494)])
+def test_sound_that_starts_late(shared_data, name, start):
+    assert opened(shared_data / 'cases' / 'video' / name).sound_start == pytest.approx(start, abs=.002)
 
 
 @pytest.fixture(scope='module')
@@ -185,6 +198,6 @@ def test_no_sources():
 def test_real_videos_open(shared_data):
     for path in sorted((shared_data / 'videos').glob('grid_b*.mpg')):
         view = opened(path)
-        assert len(view.times) == 75 and view.fps == 25 and view.has_sound
+        assert len(view.times) == 75 and view.fps == 25 and abs(view.sound_start) < .001
         assert sum(1 for _ in read_frames(view, [0, 40, 74])) == 3
     assert opened(shared_data / 'videos' / 'obama_weekly_address_1.mp4').fps == 30000 / 1001
