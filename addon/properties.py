@@ -7,17 +7,17 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatPrope
 NAMING_ITEMS = (('ICT', 'ICT', 'ICT-FaceKit\'s 53 names, such as mouthSmile_L'),
                 ('ARKIT', 'ARKit', 'Apple\'s names, such as mouthSmileLeft; the two halves of browInnerUp and of cheekPuff become one shape each'))
 QUALITY_ITEMS = (('DRAFT', 'Draft', 'From the face\'s landmarks alone: the fastest'),
-                 ('STANDARD', 'Standard', 'The parts of the face and the picture itself too: lids, lips and brows lie where the frame shows them; with a texture. Takes longer'))
-SHOW_ITEMS = (('MESH', 'Mesh', 'The head, shaded'), ('PARTS', 'Parts', 'The outlines of the parts of its face, with how well each fits'))
+                 ('STANDARD', 'Standard', 'The picture itself too: lids, lips and brows lie where the frame shows them; with a texture. Takes longer'))
+SHOW_ITEMS = (('MESH', 'Mesh', 'The head, shaded'), ('PARTS', 'Face Regions', 'The outlines of nose, lips, eyes and brows, with how well each fits'))
 MODEL_ITEMS = (('BUILTIN', 'Built-in', 'The head that comes with Facewright: light, clean, needs no download'),
                ('FILE', 'ICT-FaceKit', 'The USC ICT face model (26,719 vertices) from its folder, its archive, or a download'))
 KIND_ITEMS = (('VIDEO', 'Video', 'A video file', 'FILE_MOVIE', 0), ('SEQUENCE', 'Image Sequence', 'Numbered images in one folder', 'RENDERLAYERS', 1),
-              ('PHOTO', 'Photo', 'A single picture', 'IMAGE_DATA', 2), ('CAPTURE', 'Capture', 'A capture.json: several calibrated views at once', 'OUTLINER_DATA_CAMERA', 3))
-ONTO_ITEMS = (('MESH', 'Your Mesh', 'The expressions are carried onto the selected meshes themselves, whatever their topology'),
+              ('PHOTO', 'Photo', 'A single picture', 'IMAGE_DATA', 2), ('CAPTURE', 'Capture', 'A capture.json file: several calibrated cameras at once', 'OUTLINER_DATA_CAMERA', 3))
+ONTO_ITEMS = (('MESH', 'Your Mesh', 'The selected meshes themselves get the expressions, whatever their vertices and edges'),
               ('MODEL', 'Face Model', 'The face model, wrapped onto the selected meshes, becomes a new head in their place'))
 FIX_ITEMS = (('ACTIVE', 'Active Key', 'The active shape key, or the Basis where that is active'), ('EDITED', 'Edited Keys', 'All shape keys, and the Basis, that were changed by hand since they were made or last fixed'))
 FLESH_ITEMS = (('SURFACE', 'Outside', 'The outside of all that was filled'), ('CUT', 'Cut Open', 'The half on the head\'s right, cut open in the middle'),
-               ('SHRUNK', 'Shrunk', 'The half on the head\'s right, each tetrahedron a little smaller, so that one sees between them'))
+               ('SHRUNK', 'Shrunk', 'The half on the head\'s right, each piece a little smaller, so that one sees between them'))
 KEYS_ITEMS = (('ACTIVE', 'Active', 'The active shape key'), ('ALL', 'All', 'All shape keys'))
 WHERE_ITEMS = (('ALL', 'Everywhere', 'The whole mesh'), ('GROUP', 'Vertex Group', 'Where a vertex group is painted, by its weights'),
                ('SELECTED', 'Selection', 'The vertices selected in edit mode, fading out round them'))
@@ -38,9 +38,16 @@ class FootageView(bpy.types.PropertyGroup):
     start: FloatProperty(name='In', description='First second of the clip to use', default=0, min=0, precision=2, unit='TIME_ABSOLUTE')
     end: FloatProperty(name='Out', description='Last second of the clip to use. 0: to the end', default=0, min=0, precision=2, unit='TIME_ABSOLUTE')
     fps: FloatProperty(name='Frame Rate', description='Frames a second at which the images were taken', default=24, min=0.1, max=1000, soft_min=1, soft_max=120, precision=3)
-    cameras: StringProperty(name='Cameras', description='Which of the capture\'s cameras to use: their names, separated by commas. Empty: all')
-    masks: StringProperty(name='Masks', description='Folder of your own part masks for Standard quality, painted or from a face parser: one label image a frame (of a capture: one folder a camera). Empty: found in the picture',
-                          subtype='DIR_PATH')
+    cameras: StringProperty(
+        name='Cameras',
+        description='Which of the capture\'s cameras to use: their names, separated by commas. '
+        'Empty: all')
+    masks: StringProperty(
+        name='Masks',
+        description='Folder of your own masks of the face\'s regions, for Standard quality, painted or '
+        'made by another program: one image a frame (of a capture: one folder a camera). '
+        'Empty: found in the picture',
+        subtype='DIR_PATH')
 
 
 class ShapeSettings(bpy.types.PropertyGroup):
@@ -57,8 +64,8 @@ class ShapeSettings(bpy.types.PropertyGroup):
                               default=0, min=0, max=100000, soft_max=1000)
     fix: EnumProperty(name='Fix', description='Which shape keys\' cavities follow the skin', items=FIX_ITEMS)
     spread: BoolProperty(name='Spread the Edit', description='Give the same edit to the other shapes as well, where it makes sense', default=False)
-    flesh: EnumProperty(name='Show', description='What of the tetrahedra is shown', items=FLESH_ITEMS, default='CUT')
-    mask: StringProperty(name='Region', description='Vertex group of the head that says where to fill. Empty: round the mouth, the nose and the eyes')
+    flesh: EnumProperty(name='Show', description='What of the filling is shown', items=FLESH_ITEMS, default='CUT')
+    mask: StringProperty(name='Where', description='Vertex group of the head that says where to fill. Empty: round the mouth, the nose and the eyes')
     keys: EnumProperty(name='Keys', description='Which shape keys the tools below change', items=KEYS_ITEMS)
     where: EnumProperty(name='Where', description='Which part of the head Reset and Strength change', items=WHERE_ITEMS)
     group: StringProperty(name='Group', description='Vertex group of the active mesh to which Reset and Strength are limited, by its weights')
@@ -80,8 +87,11 @@ class Settings(bpy.types.PropertyGroup):
     neutral_frame: IntProperty(name='Neutral Frame', description='A frame of the first view, counted from 0 at its in-point, in which the face is at rest. −1: unknown', default=-1, min=-1)
     smooth: FloatProperty(name='Smoothing', description='How much to calm the performance: 0 leaves every frame as seen. Blinks are kept', default=0.5, min=0, max=1, subtype='FACTOR')
     sound: BoolProperty(name='Sound', description='Put the clip\'s sound into the sequencer, in step with the performance', default=True)
-    output: StringProperty(name='Keep Files In', description='Folder that also gets rig.npz, performance.npz, the Live Link Face CSV and an overlay picture. Empty: they are not kept',
-                           subtype='DIR_PATH')
+    output: StringProperty(
+        name='Save Result To…',
+        description='Folder that also gets the head, its performance (Live Link Face CSV too), '
+        'the cameras and an overlay picture as files. Empty: they stay in Blender alone',
+        subtype='DIR_PATH')
     shapes: PointerProperty(name='Shape Keys', description='The Shape Keys panel\'s settings', type=ShapeSettings)
     result: PointerProperty(name='Result', description='The last reconstructed head: its error is shown in the panel', type=bpy.types.Object)
 

@@ -78,7 +78,7 @@ def overlaps_in_words(head: bpy.types.Object) -> list[str]:
     found = appearance.part_overlaps(head)
     if found is None or not found[1]:
         return []
-    return [f'Overlap with the picture\'s parts, frame {found[0]}:', *(f'{name.replace("_", " ")}: {100 * value:.0f} %' for name, value in found[1].items())]
+    return [f'Overlap with the face\'s regions in the picture, frame {found[0]}:', *(f'{name.replace("_", " ")}: {100 * value:.0f} %' for name, value in found[1].items())]
 
 
 def _still_there(name: str) -> bpy.types.Object:

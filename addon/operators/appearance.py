@@ -1,4 +1,4 @@
-"""Reconstruct panel, Overlay and Texture: the head over its footage, the texture from it."""
+"""Overlay and Texture panels: the head over its footage, the texture from it."""
 from __future__ import annotations
 
 from bpy.props import EnumProperty, IntProperty
@@ -9,7 +9,7 @@ from .base import JobOperator, redraw
 
 
 class FACEWRIGHT_OT_preview_overlay(JobOperator):
-    """Draw the reconstructed head over its footage at the current frame, as found (not as edited since), into an image; with how well each part of the face fits"""
+    """Draw the reconstructed head over its footage at the current frame, as found (not as edited since), into an image; with how well each region of the face fits"""
     bl_idname = 'facewright.preview_overlay'
     bl_label = 'Overlay'
     bl_options = {'UNDO'}
@@ -30,14 +30,14 @@ class FACEWRIGHT_OT_preview_overlay(JobOperator):
 class FACEWRIGHT_OT_bake_albedo(JobOperator):
     """Make a texture of the skin's own colour, without the light, from the footage and put it into the head's material"""
     bl_idname = 'facewright.bake_albedo'
-    bl_label = 'Bake Albedo'
+    bl_label = 'Bake Skin Texture'
     bl_options = {'UNDO'}
 
     size: IntProperty(name='Size', description='The texture\'s width and height in pixels', default=1024, min=64, max=4096)
 
     def begin(self, context):
         self.head, arguments = api.bake_job(context, self.size)
-        return jobs.start('bake_albedo', arguments, 'Albedo texture')
+        return jobs.start('bake_albedo', arguments, 'Skin texture')
 
     def finish(self, context, result):
         image = api.apply_albedo(self.head, self.job.arguments['out'])

@@ -68,11 +68,11 @@ class FACEWRIGHT_OT_fix_cavities(HeadOperator):
 class FACEWRIGHT_OT_build_tetrahedra(HeadOperator):
     """Show what is filled between the skin and the insides of mouth, nose and eyes, as an object beside the head"""
     bl_idname = 'facewright.build_tetrahedra'
-    bl_label = 'Build Cavity Tetrahedra'
-    task, title = 'tetrahedra', 'Filling with tetrahedra'
+    bl_label = 'Fill Cavities'
+    task, title = 'tetrahedra', 'Filling the cavities'
 
-    show: EnumProperty(name='Show', description=f'What of the tetrahedra is shown. {PANEL}', items=FLESH_ITEMS, default='CUT', options={'SKIP_SAVE'})
-    mask: StringProperty(name='Region', description=f'Vertex group of the head that says where to fill. {PANEL}', options={'SKIP_SAVE'})
+    show: EnumProperty(name='Show', description=f'What of the filling is shown. {PANEL}', items=FLESH_ITEMS, default='CUT', options={'SKIP_SAVE'})
+    mask: StringProperty(name='Where', description=f'Vertex group of the head that says where to fill. {PANEL}', options={'SKIP_SAVE'})
 
     def take(self, context, settings):
         self.shown = self.option(settings, 'show', 'flesh')
@@ -82,7 +82,10 @@ class FACEWRIGHT_OT_build_tetrahedra(HeadOperator):
         thing, count = api.apply_flesh(context, self.work, out, self.shown)
         turned = {n: p for n, p in result.get('inverted_percent', {}).items() if p}
         worst = max(turned, key=turned.get, default=None)
-        return [f'{thing.name}: {count:,} tetrahedra.'] + ([f'Turned inside out in {worst}: {turned[worst]:.2f} %, the most of all shapes.'] if worst else [])
+        lines = [f'{thing.name}: filled with {count:,} tetrahedra.']
+        if worst:
+            lines.append(f'{turned[worst]:.2f} % of them turn inside out in {worst}, the most of all shapes.')
+        return lines
 
 
 CLASSES = (FACEWRIGHT_OT_check_intersections, FACEWRIGHT_OT_show_crossings, FACEWRIGHT_OT_hide_crossings, FACEWRIGHT_OT_fix_cavities, FACEWRIGHT_OT_build_tetrahedra)

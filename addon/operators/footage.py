@@ -27,10 +27,19 @@ class FACEWRIGHT_OT_add_footage(FileOperator):
     end: FloatProperty(name='Out', description='Last second of the clip to use. 0: to the end', default=0, min=0)
     fps: FloatProperty(name='Frame Rate', description='Frames a second at which the images of a sequence were taken', default=24, min=0.1, max=1000)
     cameras: StringProperty(name='Cameras', description='Which of a capture\'s cameras to use: their names, separated by commas. Empty: all', options={'SKIP_SAVE'})
-    masks: StringProperty(name='Masks', description='Folder of your own part masks, one label image a frame. Empty: found in the picture', options={'SKIP_SAVE'})
+    masks: StringProperty(name='Masks', description='Folder of your own masks of the face\'s regions, one image a frame. Empty: found in the picture', options={'SKIP_SAVE'})
     filter_movie: BoolProperty(name='Movies', description='Show videos in the file browser', default=True, options={'HIDDEN', 'SKIP_SAVE'})
     filter_image: BoolProperty(name='Images', description='Show images in the file browser', default=True, options={'HIDDEN', 'SKIP_SAVE'})
     filter_folder: BoolProperty(name='Folders', description='Show folders in the file browser', default=True, options={'HIDDEN', 'SKIP_SAVE'})
+
+    def draw(self, context):
+        """Beside the file browser: what nobody can tell from the file. The rest is in the panel."""
+        layout = self.layout
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(self, 'kind')
+        layout.prop(self, 'lens')
+        if self.kind == 'SEQUENCE':
+            layout.prop(self, 'fps')
 
     def run(self, context):
         chosen = [os.path.join(self.directory, f.name) for f in self.files if f.name] if self.directory else []

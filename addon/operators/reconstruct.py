@@ -19,7 +19,7 @@ class FACEWRIGHT_OT_reconstruct(JobOperator):
                                default=-1, min=-1, options={'SKIP_SAVE'})
     smooth: FloatProperty(name='Smoothing', description='0: none, 1: strong. Not given: as in the panel', default=0.5, min=0, max=1, options={'SKIP_SAVE'})
     naming: EnumProperty(name='Shape Key Names', description='Whose names the shape keys get. Not given: as in the panel', items=NAMING_ITEMS, options={'SKIP_SAVE'})
-    output: StringProperty(name='Keep Files In', description='Folder that also gets the result\'s files. Not given: as in the panel', subtype='DIR_PATH', options={'SKIP_SAVE'})
+    output: StringProperty(name='Save Result To…', description='Folder that also gets the result\'s files. Not given: as in the panel', subtype='DIR_PATH', options={'SKIP_SAVE'})
 
     def begin(self, context):
         arguments = api.reconstruction(context.scene, **{n: self.option(context.scene.facewright, n) for n in ('quality', 'neutral_frame', 'smooth', 'output')})

@@ -122,5 +122,17 @@ class FACEWRIGHT_OT_select_companions(Operator):
         self.report({'INFO'}, f'{count} more selected.' if count else 'Nothing else belongs to it.')
 
 
+class FACEWRIGHT_OT_unpin_shape_keys(Operator):
+    """Let the meshes that show one shape key alone show what their sliders make again"""
+    bl_idname = 'facewright.unpin_shape_keys'
+    bl_label = 'Show All Shape Keys'
+
+    def run(self, context):
+        with object_mode(context):
+            found = api.unpin(context)
+        words = f'{", ".join(found)}: the sliders work again.'
+        self.report({'INFO'}, words if found else 'No shape key is shown alone.')
+
+
 CLASSES = (FACEWRIGHT_OT_generate_shape_keys, FACEWRIGHT_OT_wrap_model, FACEWRIGHT_OT_add_markers, FACEWRIGHT_OT_add_marker, FACEWRIGHT_OT_remove_markers,
-           FACEWRIGHT_OT_select_companions)
+           FACEWRIGHT_OT_select_companions, FACEWRIGHT_OT_unpin_shape_keys)

@@ -1,4 +1,13 @@
 """The Facewright tab in the 3D viewport's sidebar, one file a panel."""
-from . import appearance, footage, head, performance, reconstruct, shape_keys
+from . import banner, footage, head, overlay, performance, reconstruct, shape_keys, texture
 
-CLASSES = (*head.CLASSES, *footage.CLASSES, *reconstruct.CLASSES, *appearance.CLASSES, *performance.CLASSES, *shape_keys.CLASSES)
+CLASSES = (
+    *banner.CLASSES,
+    *head.CLASSES,
+    *footage.CLASSES,
+    *reconstruct.CLASSES,
+    *overlay.CLASSES,
+    *performance.CLASSES,
+    *texture.CLASSES,
+    *shape_keys.CLASSES,
+)

@@ -42,16 +42,34 @@ class FACEWRIGHT_PT_footage(Panel, bpy.types.Panel):
         column.prop(view, 'kind')
         if view.kind != 'CAPTURE':
             column.prop(view, 'lens', text='Lens (35 mm eq.)' if view.lens else 'Lens (0: find)')
-        else:
-            column.prop(view, 'cameras')
         if view.kind == 'SEQUENCE':
             column.prop(view, 'fps')
-        column.prop(view, 'masks')
         if view.kind != 'PHOTO':
-            column.prop(view, 'offset')
             pair = column.column(align=True)
             pair.prop(view, 'start')
             pair.prop(view, 'end')
 
 
-CLASSES = (FACEWRIGHT_UL_views, FACEWRIGHT_PT_footage)
+class FACEWRIGHT_PT_footage_advanced(Panel, bpy.types.Panel):
+    """What few need of the chosen view."""
+    bl_label = 'Advanced'
+    bl_parent_id = 'FACEWRIGHT_PT_footage'
+    bl_options = {'DEFAULT_CLOSED'}
+
+    @classmethod
+    def poll(cls, context):
+        settings = context.scene.facewright
+        return settings.active_view < len(settings.views)
+
+    def draw(self, context):
+        layout, settings = self.layout, context.scene.facewright
+        view = settings.views[settings.active_view]
+        layout.use_property_split, layout.use_property_decorate = True, False
+        if view.kind == 'CAPTURE':
+            layout.prop(view, 'cameras')
+        if view.kind != 'PHOTO':
+            layout.prop(view, 'offset')
+        layout.prop(view, 'masks')
+
+
+CLASSES = (FACEWRIGHT_UL_views, FACEWRIGHT_PT_footage, FACEWRIGHT_PT_footage_advanced)

@@ -10,6 +10,7 @@ from .drawing import Panel, text
 
 class FACEWRIGHT_PT_performance(Panel, bpy.types.Panel):
     bl_label = 'Performance'
+    bl_parent_id = 'FACEWRIGHT_PT_reconstruct'
 
     def draw(self, context):
         layout, found = self.layout, api.heads_in(context)

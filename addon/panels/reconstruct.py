@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import bpy
 
-from .. import jobs
+from .. import api, jobs
 from ..scene import results
 from .drawing import Panel, draw_job, idle_column, text
 
@@ -20,7 +20,9 @@ class FACEWRIGHT_PT_reconstruct(Panel, bpy.types.Panel):
         column.prop(settings, 'quality')
         column.prop(settings, 'neutral_frame')
         column.prop(settings, 'smooth')
-        column.prop(settings, 'output')
+        row = layout.row()
+        row.enabled = job is None
+        row.prop(settings, 'output', text='', placeholder='Save Result To…')
         if not (job and job.task == 'reconstruct'):
             row = layout.row()
             row.scale_y = 1.4
@@ -29,13 +31,22 @@ class FACEWRIGHT_PT_reconstruct(Panel, bpy.types.Panel):
             if not settings.views:
                 text(context, layout, 'First add footage in the panel above.', 'INFO')
         draw_job(context, layout, ('reconstruct',))
-        if settings.result and settings.result.name in context.scene.objects:
-            self.draw_result(context, layout, settings.result)
-        else:
+        if api.reconstructed(context) is None:
             idle_column(layout).operator('facewright.apply_result', icon='IMPORT')
 
-    def draw_result(self, context, layout, head):
-        box = layout.box()
+
+class FACEWRIGHT_PT_result(Panel, bpy.types.Panel):
+    bl_label = 'Result'
+    bl_parent_id = 'FACEWRIGHT_PT_reconstruct'
+
+    @classmethod
+    def poll(cls, context):
+        return api.reconstructed(context) is not None
+
+    def draw(self, context):
+        self.draw_result(context, self.layout, api.reconstructed(context))
+
+    def draw_result(self, context, box, head):
         box.label(text=head.name, icon='CHECKMARK')
         box.label(text=f'Mean error {head.get(results.MEAN, 0):.2f} % of the eyes\' distance')
         frame = context.scene.frame_current
@@ -52,4 +63,4 @@ class FACEWRIGHT_PT_reconstruct(Panel, bpy.types.Panel):
         row.operator('facewright.look_through', text='Camera', icon='CAMERA_DATA')
 
 
-CLASSES = (FACEWRIGHT_PT_reconstruct,)
+CLASSES = (FACEWRIGHT_PT_reconstruct, FACEWRIGHT_PT_result)

@@ -5,6 +5,7 @@ import bpy
 
 from .. import api, jobs
 from ..scene import crossings
+from .banner import draw_pinned
 from .drawing import Panel, draw_job, idle_column, text
 
 TASKS = ('shape_keys', 'wrap', 'scan_landmarks')
@@ -34,6 +35,10 @@ class FACEWRIGHT_UL_shape_keys(bpy.types.UIList):
 class FACEWRIGHT_PT_shape_keys(Panel, bpy.types.Panel):
     bl_label = 'Shape Keys'
 
+    def draw_header_preset(self, context):
+        if api.pinned(context):  # in the header, which is seen when the panel is folded too
+            self.layout.operator('facewright.unpin_shape_keys', text='', icon='PINNED', emboss=False)
+
     def draw(self, context):
         layout, settings = self.layout, context.scene.facewright.shapes
         chosen = api.chosen_meshes(context)
@@ -61,6 +66,8 @@ class FACEWRIGHT_PT_shape_keys(Panel, bpy.types.Panel):
             for i, line in enumerate(settings.report.splitlines()):
                 text(context, box, line, 'INFO' if i == 0 else 'DOT')
         if chosen and chosen[0].data.shape_keys:
+            if pinned := api.pinned(context):  # the sliders are here; the top of the tab may be out of sight
+                draw_pinned(context, layout, pinned)
             draw_keys(layout, chosen[0])
 
 

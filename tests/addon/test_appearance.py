@@ -60,7 +60,7 @@ def test_frames_that_fell_back_are_listed(standard):
     report = json.loads((standard / 'report.json').read_text())
     (standard / 'report.json').write_text(json.dumps(report | {'draft_frames': [4, 9]}))
     bpy.ops.facewright.apply_result(directory=str(standard))
-    assert '2 frames as in Draft' in (words := said(panels.reconstruct.FACEWRIGHT_PT_reconstruct)) and '5, 10' in words
+    assert '2 frames as in Draft' in (words := said(panels.reconstruct.FACEWRIGHT_PT_result)) and '5, 10' in words
 
 
 def test_parts_are_vertex_groups(head, model):
@@ -110,8 +110,8 @@ def test_the_overlay_of_the_current_frame(head):
     assert (given['show'], given['frames']) == ('parts', [6]) and given['result'] == head[results.FOLDER]
     image, = appearance.overlay_images(head)
     assert image.packed_file and image.size[:] == (64, 48) and image.name == f'Overlay {head.name}'
-    assert panels.appearance.FACEWRIGHT_PT_appearance.poll(bpy.context)
-    words = said(panels.appearance.FACEWRIGHT_PT_appearance)
+    assert panels.overlay.FACEWRIGHT_PT_overlay.poll(bpy.context)
+    words = said(panels.overlay.FACEWRIGHT_PT_overlay)
     assert 'frame 7' in words and 'nose: 91 %' in words and 'upper lip: 74 %' in words and 'left brow' not in words
     scene.frame_set(900)
     bpy.ops.facewright.preview_overlay()
@@ -135,7 +135,8 @@ def test_without_a_reconstruction_it_says_so(model_path):
     for operator in (bpy.ops.facewright.preview_overlay, bpy.ops.facewright.bake_albedo):
         with pytest.raises(RuntimeError, match='no reconstruction in this scene'):
             operator()
-    assert not panels.appearance.FACEWRIGHT_PT_appearance.poll(bpy.context)
+    assert not panels.overlay.FACEWRIGHT_PT_overlay.poll(bpy.context)
+    assert 'Reconstruct a head first' in said(panels.texture.FACEWRIGHT_PT_texture)
 
 
 def test_without_its_files_it_says_so(head):
@@ -153,11 +154,13 @@ def test_without_its_footage_it_says_so(head, standard):
 
 
 def test_while_it_runs_its_bar_is_in_the_buttons_place(head, monkeypatch):
-    for task, there in (('preview_overlay', False), ('bake_albedo', False), ('reconstruct', True)):
-        with monkeypatch.context() as patch:
-            patch.setattr(jobs, 'current', SimpleNamespace(task=task, state='running', fraction=.4, title='Job', stage='Drawing', remaining=3.))
-            words = said(panels.appearance.FACEWRIGHT_PT_appearance)
-        assert ('facewright.bake_albedo' in words) == ('facewright.preview_overlay' in words) == there != ('facewright.cancel' in words)
+    shown = {'preview_overlay': panels.overlay.FACEWRIGHT_PT_overlay, 'bake_albedo': panels.texture.FACEWRIGHT_PT_texture}
+    for task in (*shown, 'reconstruct'):
+        for button, panel in shown.items():
+            with monkeypatch.context() as patch:
+                patch.setattr(jobs, 'current', SimpleNamespace(task=task, state='running', fraction=.4, title='Job', stage='Drawing', remaining=3.))
+                words = said(panel)
+            assert (f'facewright.{button}' in words) == (task != button) != ('facewright.cancel' in words)
 
 
 def test_a_failed_bake_changes_nothing(head, monkeypatch):
@@ -166,7 +169,7 @@ def test_a_failed_bake_changes_nothing(head, monkeypatch):
     for operator in (bpy.ops.facewright.preview_overlay, bpy.ops.facewright.bake_albedo):
         with pytest.raises(RuntimeError, match='The footage has gone'):
             operator()
-    assert textures(head)['Face'].image == before and 'The footage has gone' in said(panels.appearance.FACEWRIGHT_PT_appearance)
+    assert textures(head)['Face'].image == before and 'The footage has gone' in said(panels.texture.FACEWRIGHT_PT_texture)
 
 
 def test_only_the_last_results_are_kept(standard):
@@ -182,7 +185,7 @@ def test_own_masks_reach_the_engine(tmp_path):
     bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'a.mp4'), masks=str(tmp_path / 'masken ö'))
     bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'b.png'))
     settings = bpy.context.scene.facewright
-    assert 'masks' in said(panels.footage.FACEWRIGHT_PT_footage)
+    assert 'masks' in said(panels.footage.FACEWRIGHT_PT_footage_advanced)
     assert api.reconstruction(bpy.context.scene)['masks'] == [str(tmp_path / 'masken ö'), None]
     settings.views[1].masks = str(tmp_path / 'masken ö' / 'face_*.png')
     assert api.reconstruction(bpy.context.scene, 'STANDARD')['masks'][1] == str(tmp_path / 'masken ö' / 'face_*.png')
@@ -223,7 +226,7 @@ def test_a_photo_is_a_clip_of_one_frame(tmp_path, model, model_path, fake_worker
     assert scene.camera.data.background_images[0].image.size[:] == (64, 48)
     bpy.ops.facewright.preview_overlay()
     assert jobs.current.arguments['frames'] == [0]
-    assert 'Frame 1: 1.00 %' in said(panels.reconstruct.FACEWRIGHT_PT_reconstruct)
+    assert 'Frame 1: 1.00 %' in said(panels.reconstruct.FACEWRIGHT_PT_result)
 
 
 @pytest.mark.parametrize('spoil', [{'colours': np.zeros((3, 3))}, {'colours': np.full((9, 3), np.nan), 'materials': np.array(['Face'])}, {'colours': np.zeros((9, 3)), 'materials': np.array(['Fur'])}])

@@ -211,7 +211,7 @@ def test_tetrahedra_beside_the_head(head, worker, model):
     bpy.ops.facewright.build_tetrahedra(show='SURFACE')
     made = bpy.context.object
     assert made.parent == head and len(made.data.polygons) == 16 and '4 tetrahedra' in bpy.context.scene.facewright.shapes.report
-    assert 'jawOpen: 0.25 %' in bpy.context.scene.facewright.shapes.report
+    assert '0.25 % of them turn inside out in jawOpen' in bpy.context.scene.facewright.shapes.report
     bpy.context.view_layer.update()
     beside = head.matrix_world.inverted() @ made.matrix_world
     width = np.ptp(model.neutral[:, 0]) / 100

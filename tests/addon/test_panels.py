@@ -32,11 +32,11 @@ class Layout:
         assert icon in bpy.types.UILayout.bl_rna.functions['label'].parameters['icon'].enum_items, icon
         self.drawn.append(text)
 
-    def prop(self, data, name, text=None, icon='NONE', emboss=True, expand=False):
+    def prop(self, data, name, text=None, icon='NONE', emboss=True, expand=False, placeholder=''):
         assert name in data.bl_rna.properties, name
         self.drawn.append(name)
 
-    def operator(self, name, text='', icon='NONE'):
+    def operator(self, name, text='', icon='NONE', emboss=True):
         module, operator = name.split('.')
         kind = getattr(getattr(bpy.ops, module), operator).get_rna_type()
         assert icon in bpy.types.UILayout.bl_rna.functions['label'].parameters['icon'].enum_items, icon
@@ -67,6 +67,12 @@ def draw(panel) -> list[str]:
     return layout.drawn
 
 
+def header(panel) -> list[str]:
+    layout = Layout()
+    panel.draw_header_preset(SimpleNamespace(layout=layout), bpy.context)
+    return layout.drawn
+
+
 def said(panel) -> str:
     return ' '.join(draw(panel))
 
@@ -84,14 +90,17 @@ def test_with_footage(tmp_path):
         (tmp_path / name).write_bytes(b'x')
         bpy.ops.facewright.add_footage(filepath=str(tmp_path / name))
     words = said(panels.footage.FACEWRIGHT_PT_footage)
-    assert 'FACEWRIGHT_UL_views' in words and 'facewright.move_footage' in words and 'offset' not in words  # a photo has no clock
+    assert 'FACEWRIGHT_UL_views' in words and 'facewright.move_footage' in words
+    assert 'start' not in words  # a photo has no clock
+    assert draw(panels.footage.FACEWRIGHT_PT_footage_advanced) == ['masks']
     bpy.context.scene.facewright.active_view = 0
-    assert 'offset' in said(panels.footage.FACEWRIGHT_PT_footage)
+    assert draw(panels.footage.FACEWRIGHT_PT_footage_advanced) == ['offset', 'masks']
     assert 'First add' not in said(panels.reconstruct.FACEWRIGHT_PT_reconstruct)
-    for kind, shown, hidden in (('SEQUENCE', 'fps', 'cameras'), ('CAPTURE', 'cameras', 'lens')):
+    for kind, shown, hidden, folded in (('SEQUENCE', 'fps', 'masks', ['offset', 'masks']), ('CAPTURE', 'start', 'lens', ['cameras', 'offset', 'masks'])):
         bpy.context.scene.facewright.views[0].kind = kind
         words = said(panels.footage.FACEWRIGHT_PT_footage)
         assert shown in words and hidden not in words
+        assert draw(panels.footage.FACEWRIGHT_PT_footage_advanced) == folded
     layout = Layout()
     panels.footage.FACEWRIGHT_UL_views.draw_item(None, bpy.context, layout, None, bpy.context.scene.facewright.views[0], 0, None, '')
     assert layout.drawn == ['label']
@@ -173,11 +182,69 @@ def test_shape_keys_in_every_state(tmp_path, fake_worker, monkeypatch, model_pat
 
 def test_the_result_with_its_error_per_frame(result):
     api.apply_result(bpy.context, result[0])
-    words = said(panels.reconstruct.FACEWRIGHT_PT_reconstruct)
+    words = said(panels.reconstruct.FACEWRIGHT_PT_result)
     assert 'Mean error 1.50 %' in words and 'Frame 1: 1.00 %' in words and 'facewright.show_worst_frame' in words and '1 frame without' in words
     bpy.context.scene.frame_set(4)
-    assert 'Frame 4: no face seen' in said(panels.reconstruct.FACEWRIGHT_PT_reconstruct)
+    assert 'Frame 4: no face seen' in said(panels.reconstruct.FACEWRIGHT_PT_result)
     assert 'ICT names' in said(panels.performance.FACEWRIGHT_PT_performance)
+
+
+def test_the_panels_stand_in_the_order_of_work():
+    shown = [c for c in panels.CLASSES if issubclass(c, bpy.types.Panel)]
+    below = {p: [c.bl_label for c in shown if getattr(c, 'bl_parent_id', '') == p.__name__] for p in shown}
+    top = [c for c in shown if not hasattr(c, 'bl_parent_id')]
+    assert [c.bl_label for c in top[1:]] == ['Head', 'Footage', 'Reconstruct', 'Texture', 'Shape Keys']
+    assert top[0].bl_options == {'HIDE_HEADER'}  # what stands above them is seen only when it has to say something
+    assert below[panels.footage.FACEWRIGHT_PT_footage] == ['Advanced']
+    assert below[panels.reconstruct.FACEWRIGHT_PT_reconstruct] == ['Result', 'Overlay', 'Performance']
+    assert panels.footage.FACEWRIGHT_PT_footage_advanced.bl_options == {'DEFAULT_CLOSED'}
+
+
+def test_the_file_browser_asks_for_what_a_file_does_not_tell():
+    kind = bpy.types.FACEWRIGHT_OT_add_footage
+    known = bpy.ops.facewright.add_footage.get_rna_type()
+    for chosen, shown in (('AUTO', ['kind', 'lens']), ('SEQUENCE', ['kind', 'lens', 'fps'])):
+        layout = Layout()
+        kind.draw(SimpleNamespace(layout=layout, kind=chosen, bl_rna=known), bpy.context)
+        assert layout.drawn == shown
+
+
+def test_a_pinned_key_is_said_whoever_pinned_it_and_ended_by_a_button(model_path):
+    banner, shapes = panels.banner.FACEWRIGHT_PT_pinned, panels.shape_keys.FACEWRIGHT_PT_shape_keys
+    scene = bpy.context.scene.facewright
+    scene.model, scene.model_path = 'FILE', model_path
+    bpy.ops.facewright.add_head()
+    first = bpy.context.object
+    bpy.ops.facewright.add_head()
+    second = bpy.context.object
+    assert not banner.poll(bpy.context) and header(shapes) == []
+    first.show_only_shape_key, first.active_shape_key_index = True, 3  # by hand, and another head is selected
+    key = first.data.shape_keys.key_blocks[3].name
+    assert banner.poll(bpy.context)
+    words = said(banner)
+    assert f'{first.name} shows only {key}' in words and 'facewright.unpin_shape_keys' in words
+    assert header(shapes) == ['facewright.unpin_shape_keys']  # folded or not
+    second.show_only_shape_key = True
+    assert said(banner).startswith(f'{second.name} shows only') and '1 more mesh too' in said(banner)
+    assert f'{second.name} shows only' in said(shapes)
+    assert bpy.ops.facewright.unpin_shape_keys() == {'FINISHED'}
+    assert not banner.poll(bpy.context) and not first.show_only_shape_key and not second.show_only_shape_key
+    first.show_only_shape_key = True
+    first.hide_set(True)  # nobody misses its sliders
+    assert not banner.poll(bpy.context)
+
+
+def test_ending_the_pin_of_show_crossings_takes_its_colours_too(fake_worker, model_path):
+    scene = bpy.context.scene.facewright
+    scene.model, scene.model_path = 'FILE', model_path
+    bpy.ops.facewright.add_head()
+    head = bpy.context.object
+    bpy.ops.facewright.check_intersections()
+    bpy.ops.facewright.show_crossings(key='jawOpen')
+    assert 'Crossing Colours' in head.data.color_attributes
+    assert f'{head.name} shows only jawOpen' in said(panels.banner.FACEWRIGHT_PT_pinned)
+    bpy.ops.facewright.unpin_shape_keys()
+    assert not head.show_only_shape_key and 'Crossing Colours' not in head.data.color_attributes
 
 
 def test_preferences(monkeypatch):

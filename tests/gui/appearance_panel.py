@@ -201,7 +201,7 @@ def failing():
 
 def steps():
     yield from install(given)
-    arrange('PT_reconstruct', 'PT_appearance')
+    arrange('PT_reconstruct', 'PT_overlay', 'PT_texture')
     bpy.ops.facewright.add_footage(filepath=str(SHARE / given['footage']))
     yield from open_tab()
     for part in given['parts']:

@@ -104,11 +104,12 @@ def install(given):
 
 def arrange(*opened):
     """Before the tab is first drawn: the panels whose classes' names end so open, all others closed."""
-    classes = [c for name in ('head', 'footage', 'reconstruct', 'appearance', 'performance', 'shape_keys') for c in addon(f'panels.{name}').CLASSES if '_PT_' in c.__name__]
+    classes = [c for c in addon('panels').CLASSES if '_PT_' in c.__name__]
     for one in reversed(classes):
         bpy.utils.unregister_class(one)
     for one in classes:
-        one.bl_options = set() if one.__name__.endswith(opened) else {'DEFAULT_CLOSED'}
+        options = set(getattr(one, 'bl_options', ())) - {'DEFAULT_CLOSED'}
+        one.bl_options = options if one.__name__.endswith(opened) else options | {'DEFAULT_CLOSED'}
         bpy.utils.register_class(one)
 
 
