@@ -12,6 +12,7 @@ from pathlib import Path
 from . import worker
 from .errors import FacewrightError
 from .files import cache_folder
+from .footage.kinds import KINDS
 from .progress import Progress
 
 EXIT_USAGE = 2
@@ -30,6 +31,8 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument('--quality', default='draft', choices=('draft', 'standard'), help='draft (default): from landmarks; standard: from the pictures themselves and part masks too, several times slower')
     add.add_argument('--out', required=True, type=Path, metavar='DIR', help='folder for the results')
     add.add_argument('--views', nargs='+', default=(), metavar='NAME', help="which of a capture's views to use (default: all)")
+    add.add_argument('--kind', choices=KINDS, help='what the footage is (default: judged by names and neighbours; '
+                     'the summary says for what images were taken)')
     add.add_argument('--lens', type=positive, metavar='MM', help="the lens' focal length, as on a 35-mm camera, where you know it")
     add.add_argument('--rate', type=positive, metavar='FPS', help='frames a second of an image sequence (default: 24)')
     add.add_argument('--start', type=seconds, metavar='S', help='first second of the clip to use')
@@ -147,7 +150,7 @@ def arguments_of(options: argparse.Namespace) -> tuple[str, dict]:
         if options.verb == 'overlay':
             return 'preview_overlay', given
         return options.verb.replace('-', '_'), given
-    extra = {'lens_mm': options.lens, 'fps': options.rate, 'start': options.start, 'end': options.end}
+    extra = {'lens_mm': options.lens, 'fps': options.rate, 'start': options.start, 'end': options.end, 'kind': options.kind}
     extra = {key: value for key, value in extra.items() if value is not None}
     if options.start is not None and options.end is not None and options.end <= options.start:
         raise FacewrightError(f'--end {options.end:g} does not come after --start {options.start:g}: give a later end.')
@@ -223,7 +226,8 @@ def summary(verb: str, options: argparse.Namespace, result: dict) -> str:
     for view in result.get('views', ()):
         if 'tracked' in view and 'frames' in view:
             focal = f', focal length {view["focal_px"]:.0f} px' if view.get('focal_px') else ''
-            lines.append(f'{view["name"]}: face tracked in {view["tracked"]} of {view["frames"]} frames{focal}')
+            read_as = f', read as {view["read_as"]}' if view.get('kind') in ('photo', 'sequence') else ''
+            lines.append(f'{view["name"]}: face tracked in {view["tracked"]} of {view["frames"]} frames{focal}{read_as}')
     error = result.get('error') or {}
     if error.get('mean_percent') is not None:
         pixels = f' ({error["mean_px"]:.2f} px)' if error.get('mean_px') is not None else ''

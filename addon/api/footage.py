@@ -1,42 +1,29 @@
 """The list of views."""
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import bpy
 
 from ...engine.errors import FacewrightError
+from ...engine.footage import kinds
 from .shared import checked_path
-
-IMAGES = frozenset('.png .jpg .jpeg .tif .tiff .bmp .webp .exr .tga'.split())
 
 
 def add_footage(scene: bpy.types.Scene, path: str, name: str = '', kind: str = 'AUTO', lens: float = 0, offset: float = 0, start: float = 0, end: float = 0,
                 fps: float = 24, cameras: str = '', masks: str = ''):
-    """Add a view to a scene's footage; returns it. Parameters as FootageView's."""
+    """Add a view to a scene's footage; returns it. Parameters as FootageView's; kind 'AUTO': as footage.kinds tells.
+
+    Raises FacewrightError where the file is no footage.
+    """
     path = checked_path(path, 'footage')
+    kind = kinds.kind_of(path).upper() if kind == 'AUTO' else kind
     view = scene.facewright.views.add()
-    view.filepath, view.kind = path, kind_of(Path(path)) if kind == 'AUTO' else kind
+    view.filepath, view.kind = path, kind
     view.label = name or (Path(path).parent.name if view.kind == 'CAPTURE' else Path(path).stem)
     view.lens, view.offset, view.start, view.end, view.fps, view.cameras, view.masks = lens, offset, start, end, fps, cameras, masks
     scene.facewright.active_view = len(scene.facewright.views) - 1
     return view
-
-
-def kind_of(path: Path) -> str:
-    """What a file looks like: a capture.json, one of several numbered images, a photo, or else a video."""
-    if path.suffix.lower() == '.json':
-        return 'CAPTURE'
-    if path.is_dir():
-        return 'CAPTURE' if (path / 'capture.json').exists() else 'SEQUENCE'
-    if path.suffix.lower() not in IMAGES:
-        return 'VIDEO'
-    number = re.search(r'(\d+)$', path.stem)
-    if not number:
-        return 'PHOTO'
-    following = f'{path.stem[:number.start()]}{int(number[0]) + 1:0{len(number[0])}d}{path.suffix}'
-    return 'SEQUENCE' if path.with_name(following).exists() else 'PHOTO'
 
 
 def remove_footage(scene: bpy.types.Scene, index: int) -> None:

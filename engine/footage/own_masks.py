@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import FacewrightError
 from ..face_model.parts import LEFT_BROW, LEFT_EYE, LOWER_LIP, NOSE, RIGHT_BROW, RIGHT_EYE, SKIN, UPPER_LIP
-from . import images
 from .footage import View
+from .kinds import natural
 
 # Pixel values of face parsers' label pictures → the labels of face_model.parts.PARTS; what is not named is 0. l_ and r_ are told apart by
 # where they lie (see OwnMasks), as parsers disagree whose left they mean.
@@ -86,7 +86,7 @@ def _mask_files(path: Path, view: str) -> list[Path]:
         raise FacewrightError(f'There is no file or folder of masks {path}: check the path.')
     if not found:
         raise FacewrightError(f'{path} holds no masks: choose a folder of PNG, TIFF or BMP label images.')
-    return sorted(found, key=images.natural)
+    return sorted(found, key=natural)
 
 
 def _without_gaps(files: list[Path]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FacewrightError
-from . import images, video
+from . import images, kinds, video
 from .capture import CaptureView, read_capture
 from .footage import Camera, Footage, View
 
@@ -22,7 +22,7 @@ def open_footage(sources: Sequence[dict | str | Path] | str | Path, views: Seque
     """Open videos, photos, image sequences (a folder, or one file of a numbered run) or a capture.json (or its folder).
 
     A source is a path or a dict: path; name; lens_mm (35-mm equivalent) or focal_px; offset (s, added to the file's own time: common clock);
-    start and end (s of the file's own time, end excluded); fps (of a sequence); kind ('video', 'sequence', 'photo': where the file leaves it open).
+    start and end (s of the file's own time, end excluded); fps (of a sequence); kind (of kinds.KINDS; else judged by kinds.kind_of).
     `views`: the names to use, in this order; all when empty. Raises FacewrightError: one sentence, naming the file and what to do.
     """
     opened: list[View] = []
@@ -76,8 +76,8 @@ def _checked(source) -> dict:
             if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(value) or (key in ('lens_mm', 'focal_px', 'fps') and value <= 0):
                 raise FacewrightError(f'{out["path"]}: "{key}" is {value!r}: give {"a number above 0" if key in ("lens_mm", "focal_px", "fps") else "a number of seconds"}.')
             out[key] = float(value)
-    if out.get('kind') not in (None, 'video', 'sequence', 'photo'):
-        raise FacewrightError(f'{out["path"]}: "kind" is {out["kind"]!r}: use video, sequence or photo.')
+    if out.get('kind') not in (None, *kinds.KINDS):
+        raise FacewrightError(f'{out["path"]}: "kind" is {out["kind"]!r}: use {", ".join(kinds.KINDS)}.')
     return out
 
 
@@ -85,21 +85,31 @@ def _open(source: dict) -> list[View]:
     path: Path = source['path']
     if not path.exists():
         raise FacewrightError(f'There is no file or folder {path}: check the path.')
-    capture = path / 'capture.json' if path.is_dir() else path
-    if capture.suffix.lower() == '.json' and capture.exists():
+    kind = source.get('kind') or kinds.kind_of(path)
+    if kind == 'capture':
+        capture = path / 'capture.json' if path.is_dir() else path
         return [_calibrated(v, source) for v in read_capture(capture)]
-    return [_trimmed(_uncalibrated(path, source), source)]
+    if path.is_dir() and kind != 'sequence':
+        raise FacewrightError(f'{path} is a folder, no {kind}: choose the file itself.')
+    return [_trimmed(_uncalibrated(path, kind, source), source)]
 
 
-def _uncalibrated(path: Path, source: dict) -> View:
+def _uncalibrated(path: Path, kind: str, source: dict) -> View:
     """A view of a whole file, its clock at 0, its camera known as far as the source or the file says."""
-    if path.is_dir():
-        return _sequence(images.in_folder(path), None, source)
-    kind = source.get('kind') or ('photo' if path.suffix.lower() in images.SUFFIXES else 'video')
     if kind == 'video':
         return _video(path, source)
-    run = images.numbered_run(path) if source.get('kind') != 'photo' else None
-    return _sequence(*run, source) if run else _sequence((path,), None, source)
+    if path.is_dir():
+        return _sequence(kinds.images_in(path), None, source)
+    run = kinds.run_of(path) if kind == 'sequence' else None
+    if run:
+        return _sequence(*run, source)
+    return _sequence(_beside(path) if kind == 'sequence' else (path,), None, source)
+
+
+def _beside(path: Path) -> tuple[Path, ...]:
+    """All images of a file's folder that have its suffix."""
+    found = [p for p in path.parent.iterdir() if p.suffix == path.suffix and p.is_file() and not p.name.startswith('.')]
+    return tuple(sorted({path, *found}, key=kinds.natural))
 
 
 def _video(path: Path, source: dict) -> View:
@@ -108,11 +118,11 @@ def _video(path: Path, source: dict) -> View:
     return View(source.get('name') or path.stem, path, 'video', info.size, info.fps, info.times, 0, info.turn * 90, camera, info.sound_start)
 
 
-def _sequence(files: tuple[Path, ...], numbers: np.ndarray | None, source: dict) -> View:
+def _sequence(files: tuple[Path, ...], numbers: tuple[int, ...] | None, source: dict) -> View:
     picture = images.read(files[0])
     size = (picture.shape[1], picture.shape[0])
     fps = source.get('fps', SEQUENCE_FPS)
-    times = (np.arange(len(files)) if numbers is None else numbers - numbers[0]) / fps
+    times = (np.arange(len(files)) if numbers is None else np.array(numbers) - numbers[0]) / fps
     name = source.get('name') or (files[0].stem if len(files) == 1 else files[0].parent.name or files[0].stem)
     camera = _camera(size, source, images.read_exif(files[0]).focal_35mm, 1.)
     return View(name, files[0], 'photo' if len(files) == 1 else 'sequence', size, fps, times, 0, 0, camera, images=files)
@@ -129,7 +139,9 @@ def _camera(size: tuple[int, int], source: dict, focal_35mm: float | None, aspec
 
 def _calibrated(given: CaptureView, source: dict) -> View:
     """A view of a capture.json."""
-    view = _uncalibrated(given.path, {'fps': given.fps} if given.fps else {})
+    if (kind := kinds.kind_of(given.path)) == 'capture':
+        raise FacewrightError(f'{given.path} is a capture.json within a capture.json: give each camera its own footage.')
+    view = _uncalibrated(given.path, kind, {'fps': given.fps} if given.fps else {})
     where = f'{given.path}, camera {given.name}'
     if view.size != given.size:
         raise FacewrightError(f'{where}: the pictures are {view.size[0]}×{view.size[1]} pixels, capture.json says {given.size[0]}×{given.size[1]}: use the footage the cameras were calibrated for.')

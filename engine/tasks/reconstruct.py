@@ -175,12 +175,13 @@ def make_cameras(footage, found) -> dict:
 
 def make_report(source: str, footage, seen, found, quality: str, seconds: dict) -> dict:
     """report.json: what was found and how well it fits (percent: of the distance between the outer eye corners)."""
+    from ..footage.kinds import described
     first = 100 * found.errors[0]
     every = np.concatenate(found.errors)
     pixels = np.concatenate([e * d for e, d in zip(found.errors, found.eye_distance)])
     mean = lambda a: round(float(np.nanmean(a)), 4) if np.isfinite(a).any() else None
     return {'version': VERSION, 'model': source if source == 'builtin' else str(Path(source).absolute()), 'quality': quality,
-            'views': [{'name': v.name, 'path': str(v.path), 'kind': v.kind, 'size': list(v.size), 'fps': float(v.fps), 'frames': len(v.times),
+            'views': [{'name': v.name, 'path': str(v.path), 'kind': v.kind, 'read_as': described(v.kind, v.images), 'size': list(v.size), 'fps': float(v.fps), 'frames': len(v.times),
                        'tracked': int(o.present.sum()), 'first': int(v.first), 'rotation': int(v.rotation), 'focal_px': round(float(c.focal), 2),
                        'sound': v.sound_start is not None, 'sound_start': None if v.sound_start is None else round(v.sound_start, 6),
                        'mean_percent': mean(100 * e)}

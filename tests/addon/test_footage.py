@@ -47,8 +47,8 @@ def names():
 
 
 @pytest.mark.parametrize('name, beside, kind', [
-    ('a.mp4', (), 'VIDEO'), ('a.MOV', (), 'VIDEO'), ('a.jpg', (), 'PHOTO'), ('IMG_0012.png', (), 'PHOTO'), ('IMG_0012.png', ('IMG_0013.png',), 'SEQUENCE'),
-    ('f9.png', ('f10.png',), 'SEQUENCE'), ('capture.json', (), 'CAPTURE')])
+    ('a.mp4', (), 'VIDEO'), ('a.MOV', (), 'VIDEO'), ('a.jpg', (), 'PHOTO'), ('a.tga', (), 'PHOTO'), ('IMG_0012.png', ('IMG_0013.png',), 'PHOTO'),
+    ('f.0009.png', ('f.0010.png', 'f.0011.png'), 'SEQUENCE'), ('capture.json', (), 'CAPTURE')])
 def test_what_a_file_is(tmp_path, name, beside, kind):
     for n in (name, *beside):
         (tmp_path / n).write_bytes(b'x')
@@ -90,10 +90,10 @@ def test_only_what_was_given_reaches_the_engine(tmp_path):
 
 
 def test_a_sequence_has_a_rate_and_a_capture_cameras(tmp_path):
-    for n in ('f1.png', 'f2.png', 'capture.json', 'a.mp4'):
+    for n in ('f01.png', 'capture.json', 'a.mp4'):
         (tmp_path / n).write_bytes(b'x')
-    bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'f1.png'), fps=25)
-    assert api.reconstruction(bpy.context.scene)['sources'][0] == {'path': str(tmp_path / 'f1.png'), 'name': 'f1', 'kind': 'sequence', 'fps': 25}
+    bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'f01.png'), kind='SEQUENCE', fps=25)
+    assert api.reconstruction(bpy.context.scene)['sources'][0] == {'path': str(tmp_path / 'f01.png'), 'name': 'f01', 'kind': 'sequence', 'fps': 25}
     bpy.ops.facewright.remove_footage()
     bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'capture.json'), cameras='view_1, view 3')
     bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'a.mp4'))

@@ -52,6 +52,17 @@ def test_reconstruct_hands_everything_on(asked, tmp_path, capfd):
     assert 'chatter' not in out + err
 
 
+def test_what_a_photo_and_a_sequence_were_taken_for_is_said(asked, tmp_path, capsys, monkeypatch):
+    views = [{'name': n, 'kind': kind, 'read_as': said, 'tracked': 1, 'frames': 1} for n, kind, said in
+             (('a', 'photo', 'photo'), ('b', 'sequence', 'sequence of 9 images, b.1 to b.9'), ('c', 'video', 'video'))]
+    monkeypatch.setitem(RESULT, 'views', views)
+    assert cli.main(['reconstruct', 'a.jpg', '--kind', 'photo', '--out', str(tmp_path)]) == 0
+    assert asked[0]['sources'] == [{'path': 'a.jpg', 'kind': 'photo'}]
+    out = capsys.readouterr().out
+    assert 'a: face tracked in 1 of 1 frames, read as photo\n' in out
+    assert 'frames, read as sequence of 9 images, b.1 to b.9\n' in out and 'frames, read as video' not in out
+
+
 def test_the_defaults(asked, tmp_path):
     assert cli.main(['reconstruct', 'capture.json', '--out', str(tmp_path)]) == 0
     assert asked == [{'sources': [{'path': 'capture.json'}], 'out': str(tmp_path), 'model': 'builtin', 'quality': 'draft', 'views': [], 'neutral_frame': None,

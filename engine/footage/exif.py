@@ -1,0 +1,81 @@
+"""EXIF of photos: which way up, which lens, and whether a camera wrote it (EXIF 2.32, TIFF 6.0). Standard library only."""
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+TIFF_STARTS = (b'II*\0', b'MM\0*')
+MAKE, ORIENTATION, EXIF_FOLDER, FOCAL_35MM = 0x010F, 0x0112, 0x8769, 0xA405
+
+
+@dataclass(frozen=True)
+class Exif:
+    """orientation 1..8; focal_35mm: the lens as on 36×24 mm film, None unknown; from_camera: a
+    camera wrote its maker into the file."""
+    orientation: int = 1
+    focal_35mm: float | None = None
+    from_camera: bool = False
+
+
+def exif(data: bytes) -> Exif:
+    """Read the tags from a JPEG's, PNG's, WebP's or TIFF's EXIF block; Exif() where there is none."""
+    try:
+        block = _exif_block(data)
+        if block is None:
+            return Exif()
+        order = {b'II': '<', b'MM': '>'}[block[:2]]
+        tags = _tags(block, order, struct.unpack_from(order + 'I', block, 4)[0])
+        inner = _tags(block, order, tags[EXIF_FOLDER]) if EXIF_FOLDER in tags else {}
+        orientation, focal = tags.get(ORIENTATION, 1), inner.get(FOCAL_35MM)
+        upright = orientation if 1 <= orientation <= 8 else 1
+        return Exif(upright, float(focal) if focal else None, MAKE in tags)
+    except (struct.error, KeyError, IndexError, TypeError):
+        return Exif()
+
+
+def _exif_block(data: bytes) -> bytes | None:
+    """The TIFF structure that holds the EXIF tags."""
+    if data[:4] in TIFF_STARTS:
+        return data
+    if data[:2] == b'\xff\xd8':
+        for marker, at, length in jpeg_segments(data):
+            if marker == 0xE1 and data[at:at + 6] == b'Exif\0\0':
+                return data[at + 6:at + length]
+    if data[:8] == b'\x89PNG\r\n\x1a\n':
+        return _chunk(data, 8, '>', name_first=False, name=b'eXIf', padding=4)
+    if data[:4] == b'RIFF' and data[8:12] == b'WEBP':
+        block = _chunk(data, 12, '<', name_first=True, name=b'EXIF', padding=0)
+        return block[6:] if block and block[:6] == b'Exif\0\0' else block
+    return None
+
+
+def jpeg_segments(data: bytes):
+    """Yield (marker, where its content begins, length of the content) up to a JPEG's picture."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
+        length = struct.unpack_from('>H', data, at + 2)[0]
+        yield data[at + 1], at + 4, max(length - 2, 0)
+        at += 2 + length
+
+
+def _chunk(data: bytes, at: int, order: str, name_first: bool, name: bytes,
+           padding: int) -> bytes | None:
+    while at + 8 <= len(data):
+        head, second = data[at:at + 4], data[at + 4:at + 8]
+        label, length = (head, second) if name_first else (second, head)
+        size = struct.unpack(order + 'I', length)[0]
+        if label == name:
+            return data[at + 8:at + 8 + size]
+        at += 8 + size + (size % 2 if name_first else 0) + padding
+    return None
+
+
+def _tags(block: bytes, order: str, at: int) -> dict[int, int]:
+    """The whole-number tags of one TIFF folder (text tags as 0)."""
+    out = {}
+    for k in range(struct.unpack_from(order + 'H', block, at)[0]):
+        tag, kind, _ = struct.unpack_from(order + 'HHI', block, at + 2 + 12 * k)
+        where = at + 2 + 12 * k + 8
+        read = {3: 'H', 4: 'I'}.get(kind)
+        out[tag] = struct.unpack_from(order + read, block, where)[0] if read else 0
+    return out
