@@ -5,11 +5,9 @@ import atexit
 import collections
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +15,7 @@ from pathlib import Path
 
 import bpy
 
+from ..engine import owned
 from ..engine.errors import FacewrightError
 from . import paths
 
@@ -38,7 +37,7 @@ class Job:
         self.task, self.title, self.state, self.started = task, title or task, 'running', time.monotonic()
         self.fraction, self.stage, self.remaining = 0., 'Starting', None
         self.result, self.error, self.log = None, '', None
-        self.folder = _new_folder()
+        self.folder, self._hold = _new_folder()
         self._lines: collections.deque[dict] = collections.deque()
         self._process = None
         self.arguments = {k: v.replace('{job}', str(self.folder)) if isinstance(v, str) else v for k, v in arguments.items()}
@@ -52,10 +51,10 @@ class Job:
                 self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, cwd=self.folder,
                                                  env=paths.child_environment(), **apart)
         except OSError as error:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self.remove()
             raise FacewrightError(f'Cannot start the engine ({error.strerror or error}): choose its Python in the Facewright preferences.') from error
         except Exception:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self.remove()
             raise
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -119,7 +118,9 @@ class Job:
 
     def remove(self) -> None:
         """Delete the job's folder (a failed job keeps it for its log)."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self._hold is not None:
+            self._hold.release()
+        owned.remove(self.folder)
 
 
 current: Job | None = None
@@ -184,16 +185,14 @@ def result(job: Job) -> dict:
     return job.result
 
 
-def _new_folder() -> Path:
+def _new_folder() -> tuple[Path, owned.Hold | None]:
     base = paths.cache_folder() / 'jobs'
     try:
-        base.mkdir(parents=True, exist_ok=True)
-        for old in base.iterdir():
-            if time.time() - old.stat().st_mtime > KEEP_DAYS * 86400:
-                shutil.rmtree(old, ignore_errors=True)
-        return Path(tempfile.mkdtemp(prefix=time.strftime('%Y%m%d-%H%M%S-'), dir=base))
+        folder, held = owned.make_new(base)
     except OSError as error:
         raise FacewrightError(f'Cannot write to {base} ({error.strerror or error}): choose another cache folder in the Facewright preferences.') from error
+    owned.clear_out(base, days=KEEP_DAYS)
+    return folder, held
 
 
 def _kill_tree(process: subprocess.Popen) -> None:

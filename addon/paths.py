@@ -21,29 +21,37 @@ def preferences():
     return addon.preferences if addon else None
 
 
-def cache_folder() -> Path:
-    """Face models and jobs: the preference, else $FACEWRIGHT_CACHE, else the extension's own folder, else the user's cache."""
+def cache_base() -> Path | None:
+    """The folder our own lies in: the preference, else $FACEWRIGHT_CACHE, else the extension's; None for the user's cache folder."""
     chosen = getattr(preferences(), 'cache', '')
     if chosen:
         return Path(bpy.path.abspath(chosen))
-    if not os.environ.get('FACEWRIGHT_CACHE'):
-        with contextlib.suppress(ValueError):  # raised where this is not an installed extension
-            return Path(bpy.utils.extension_path_user(PACKAGE, path='cache', create=False))
-    return engine_cache_folder()
+    if os.environ.get('FACEWRIGHT_CACHE'):
+        return Path(os.environ['FACEWRIGHT_CACHE'])
+    with contextlib.suppress(ValueError):  # raised where this is not an installed extension
+        return Path(bpy.utils.extension_path_user(PACKAGE, path='cache', create=False))
+    return None
+
+
+def cache_folder() -> Path:
+    """Face models, jobs and results: a folder of our own in the one that is chosen."""
+    with engine_cache():
+        return engine_cache_folder()
 
 
 @contextlib.contextmanager
 def engine_cache():
     """Let the engine's functions, called here, use the add-on's cache folder."""
-    before = os.environ.get('FACEWRIGHT_CACHE')
-    os.environ['FACEWRIGHT_CACHE'] = str(cache_folder())
+    before, base = os.environ.get('FACEWRIGHT_CACHE'), cache_base()
+    if base is not None:
+        os.environ['FACEWRIGHT_CACHE'] = str(base)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ['FACEWRIGHT_CACHE']
-        else:
+        if before is not None:
             os.environ['FACEWRIGHT_CACHE'] = before
+        else:
+            os.environ.pop('FACEWRIGHT_CACHE', None)
 
 
 def engine_python() -> str:
@@ -55,4 +63,6 @@ def engine_python() -> str:
 def child_environment() -> dict[str, str]:
     """Environment variables for the engine's processes: nobody's Python settings, the add-on's cache."""
     alien = ('LD_PRELOAD', 'DYLD_INSERT_LIBRARIES', '__PYVENV_LAUNCHER__')
-    return {k: v for k, v in os.environ.items() if not k.startswith('PYTHON') and k not in alien} | {'FACEWRIGHT_CACHE': str(cache_folder())}
+    base = cache_base()
+    kept = {k: v for k, v in os.environ.items() if not k.startswith('PYTHON') and k not in alien}
+    return kept if base is None else kept | {'FACEWRIGHT_CACHE': str(base)}

@@ -22,7 +22,8 @@ class Preferences(bpy.types.AddonPreferences):
 
     python: StringProperty(name='Engine\'s Python', description='The Python program of an environment that has the engine\'s requirements, for instance one with CUDA. Empty: Blender\'s own, with the packages that came with Facewright',
                            subtype='FILE_PATH', update=_forget)
-    cache: StringProperty(name='Cache', description='Where face models and running jobs are kept. Empty: the extension\'s own folder', subtype='DIR_PATH')
+    cache: StringProperty(name='Cache', description='Where face models, results and running jobs are kept, in a folder facewright of their own. Empty: the extension\'s own folder',
+                          subtype='DIR_PATH')
 
     def draw(self, context):
         layout = self.layout

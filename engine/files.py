@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,10 @@ from .errors import FacewrightError
 
 
 def cache_folder() -> Path:
-    """Where caches live: $FACEWRIGHT_CACHE (the add-on sets it), else the user's cache folder."""
+    """Our own folder, `facewright`, in $FACEWRIGHT_CACHE (the add-on sets it) or else in the user's cache folder."""
     if os.environ.get('FACEWRIGHT_CACHE'):
-        return Path(os.environ['FACEWRIGHT_CACHE'])
-    if sys.platform == 'win32':
+        base = os.environ['FACEWRIGHT_CACHE']
+    elif sys.platform == 'win32':
         base = os.environ.get('LOCALAPPDATA') or Path.home() / 'AppData' / 'Local'
     elif sys.platform == 'darwin':
         base = Path.home() / 'Library' / 'Caches'
@@ -35,12 +35,7 @@ def replacing(path: Path):
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix='.', suffix='-' + path.name, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
+        temporary = _new_file(path)
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
@@ -48,6 +43,17 @@ def replacing(path: Path):
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _new_file(path: Path) -> Path:
+    """An empty hidden file beside `path`, with the rights that any new file gets."""
+    while True:
+        made = path.with_name(f'.{secrets.token_hex(4)}-{path.name}')
+        try:
+            os.close(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+            return made
+        except FileExistsError:
+            continue
 
 
 def write_npz(path: Path, **arrays: np.ndarray) -> None:

@@ -4,26 +4,30 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from . import owned
 from .errors import FacewrightError
 from .files import cache_folder, read_npz, write_npz
 
-MOST = 4             # unfinished runs that are kept; of more, those begun first go
+MOST = 4             # unfinished runs that are kept beside those at work; of more, those that wrote first go
 AGAIN = 'Going on where an earlier run stopped'
 NAME = re.compile(r'[a-z0-9_]+')
 
 
 class Unfinished:
-    """The steps of one run, each a named set of arrays. `what`: all the run depends on, as JSON can write it; another `what` is another run."""
+    """The steps of one run, each a named set of arrays. `what`: all the run depends on, as JSON can write it; another `what` is another run.
+
+    While a process uses it no other deletes it, and several may use it at once.
+    """
 
     def __init__(self, what) -> None:
         key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
         self.folder = cache_folder() / 'unfinished' / key
+        self._hold = owned.hold(self.folder)
 
     def read(self, step: str) -> dict[str, np.ndarray] | None:
         """A step's arrays, None where it is yet to be done or its file cannot be read."""
@@ -37,26 +41,27 @@ class Unfinished:
 
     def write(self, step: str, **arrays: np.ndarray) -> None:
         """Keep a step. A cache that cannot be written to is no reason to fail: then nothing is kept."""
+        path = self._path(step)
         try:
-            if not self.folder.exists():
-                self._make_room()
-            write_npz(self._path(step), **arrays)
+            if self._hold is None:
+                self._hold = owned.make(self.folder)
+                owned.clear_out(self.folder.parent, keep=MOST)
+            if self._hold is not None:
+                write_npz(path, **arrays)
         except (FacewrightError, OSError):
             pass
 
     def finished(self) -> None:
-        """Forget the run."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Forget the run, unless another process is at it."""
+        if self._hold is not None:
+            self._hold.release()
+            self._hold = None
+        owned.remove(self.folder)
 
     def _path(self, step: str) -> Path:
         if not NAME.fullmatch(step):
             raise ValueError(f'not a step: {step!r}')
         return self.folder / f'{step}.npz'
-
-    def _make_room(self) -> None:
-        others = [p for p in self.folder.parent.glob('*') if p.is_dir()]
-        for old in sorted(others, key=lambda p: p.stat().st_mtime)[:max(len(others) - MOST + 1, 0)]:
-            shutil.rmtree(old, ignore_errors=True)
 
 
 def mark(files: Iterable[str | Path]) -> list:

@@ -1,5 +1,6 @@
 """The texture, the parts and the overlay of a reconstructed head; own masks; qualities. The engine is played by fake_worker."""
 import json
+import os
 import shutil
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import pytest
 
 from facewright.addon import api, jobs, kept, panels, paths
 from facewright.addon.scene import appearance, results
+from facewright.engine import owned
 from facewright.engine.face_model.parts import PARTS
 
 from .conftest import make_result
@@ -175,7 +177,25 @@ def test_a_failed_bake_changes_nothing(head, monkeypatch):
 def test_only_the_last_results_are_kept(standard):
     made = [kept.keep(standard) for _ in range(kept.COUNT + 2)]
     left = set((paths.cache_folder() / 'results').iterdir())
-    assert len(left) == kept.COUNT and made[-1] in left and {p.name for p in made[-1].iterdir()} == {n for n in kept.FILES if (standard / n).exists()}
+    assert len(left) == kept.COUNT and made[-1] in left and {p.name for p in made[-1].iterdir()} == {owned.MARK} | {n for n in kept.FILES if (standard / n).exists()}
+
+
+def test_folders_of_the_users_beside_the_kept_results_stay(standard):
+    theirs = paths.cache_folder() / 'results' / 'theirs'
+    theirs.mkdir(parents=True)
+    os.utime(theirs, (1, 1))
+    for _ in range(kept.COUNT + 2):
+        kept.keep(standard)
+    assert theirs.exists()
+
+
+def test_a_result_that_cannot_be_kept_leaves_nothing(standard, monkeypatch):
+    def full(*_):
+        raise OSError(28, 'No space left on device')
+    monkeypatch.setattr(kept.shutil, 'copy2', full)
+    with pytest.raises(RuntimeError, match='No space left on device.*another cache folder'):
+        bpy.ops.facewright.apply_result(directory=str(standard))
+    assert list((paths.cache_folder() / 'results').iterdir()) == [] and not bpy.data.objects
 
 
 def test_own_masks_reach_the_engine(tmp_path):

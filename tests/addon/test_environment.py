@@ -44,7 +44,8 @@ def test_the_preference_chooses_python_and_cache(tmp_path):
         entry.preferences.python = '/other/python'
         entry.preferences.cache = str(tmp_path / 'elsewhere')
         assert paths.engine_python() == '/other/python'
-        assert paths.cache_folder() == tmp_path / 'elsewhere'
+        assert paths.cache_folder() == tmp_path / 'elsewhere' / 'facewright'
+        assert paths.child_environment()['FACEWRIGHT_CACHE'] == str(tmp_path / 'elsewhere')
         with pytest.raises(RuntimeError, match='cannot be started'):
             bpy.ops.facewright.check_engine()
     finally:

@@ -11,6 +11,7 @@ import pytest
 
 import facewright
 from facewright.addon import jobs, paths
+from facewright.engine import owned
 from facewright.engine.errors import FacewrightError
 
 pytestmark = pytest.mark.usefixtures('fake_worker')
@@ -51,7 +52,7 @@ def test_result_progress_and_isolation(monkeypatch):
     assert job.state == 'done' and job.stage == 'Half'
     assert result['arguments'] == {'text': 'ü ß', 'out': str(job.folder) + '/out'}
     assert not any(k.startswith('PYTHON') for k in result['environment'])
-    assert result['environment']['FACEWRIGHT_CACHE'] == str(paths.cache_folder())
+    assert Path(result['environment']['FACEWRIGHT_CACHE']) / 'facewright' == paths.cache_folder()
     assert result['flags'] == [1, True]
     assert jobs.running() is None
     folder = job.folder
@@ -104,6 +105,33 @@ def test_a_cache_that_cannot_be_written_to_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setenv('FACEWRIGHT_CACHE', str(tmp_path / 'file'))
     with pytest.raises(FacewrightError, match='another cache folder'):
         jobs.start('echo', {})
+
+
+def test_a_cache_in_a_folder_of_the_users_deletes_nothing_of_theirs(monkeypatch, tmp_path):
+    """The Cache preference may be a folder that has its own jobs, results, and a facewright too."""
+    theirs = [tmp_path / name / 'spring' for name in ('jobs', 'results', 'facewright/jobs', 'facewright/results', 'unfinished')]
+    for folder in theirs:
+        folder.mkdir(parents=True)
+        (folder / 'take.blend').write_text('x')
+        os.utime(folder, (1, 1))
+    monkeypatch.setenv('FACEWRIGHT_CACHE', str(tmp_path))
+    for _ in range(2):
+        jobs.wait(jobs.start('echo', {}))
+    assert paths.cache_folder() == tmp_path / 'facewright'
+    assert all((folder / 'take.blend').exists() for folder in theirs)
+
+
+def test_old_jobs_go_and_running_ones_stay(tmp_path):
+    """Of another Blender's, too: what it runs is held, what it left when it died is not."""
+    base = paths.cache_folder() / 'jobs'
+    running, held = owned.make_new(base)
+    left, _ = owned.make_new(base)
+    fresh, _ = owned.make_new(base)
+    del _
+    for folder in (running, left):
+        os.utime(folder, (1, 1))
+    jobs.wait(jobs.start('echo', {}))
+    assert running.exists() and fresh.exists() and not left.exists()
 
 
 def test_an_interrupted_wait_ends_the_job(tmp_path, monkeypatch):

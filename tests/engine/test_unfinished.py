@@ -38,7 +38,31 @@ def test_the_oldest_go(cache):
         run = Unfinished(k)
         run.write('draft', a=np.zeros(1))
         os.utime(run.folder, (k + 1, k + 1))
-    assert len(list(cache.iterdir())) == MOST and Unfinished(0).read('draft') is None and Unfinished(MOST + 1).read('draft') is not None
+    del run
+    Unfinished('the next').write('draft', a=np.zeros(1))
+    assert len(list(cache.iterdir())) == MOST + 1 and Unfinished(0).read('draft') is None and Unfinished(MOST + 1).read('draft') is not None
+
+
+def test_runs_at_once_leave_each_other_alone(cache):
+    """In one process here; owned's tests have eight."""
+    runs = [Unfinished(k) for k in range(3 * MOST)]
+    for k, run in enumerate(runs):
+        run.write('draft', a=np.full(1, k))
+    for k, run in enumerate(runs):
+        assert run.read('draft')['a'][0] == k
+    same = Unfinished(0)
+    runs[0].finished()
+    assert same.read('draft') is not None  # not forgotten under the other's hands
+    same.finished()
+    assert Unfinished(0).read('draft') is None
+
+
+def test_what_others_put_there_stays(cache):
+    (cache / 'theirs').mkdir(parents=True)
+    os.utime(cache / 'theirs', (1, 1))
+    for k in range(MOST + 2):
+        Unfinished(k).write('draft', a=np.zeros(1))
+    assert (cache / 'theirs').exists()
 
 
 def test_a_cache_that_cannot_be_written_to_is_no_error(cache):
