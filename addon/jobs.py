@@ -19,8 +19,6 @@ from ..engine import owned
 from ..engine.errors import FacewrightError
 from . import paths
 
-KEEP_DAYS = 7  # logs of failed jobs
-
 
 class Job:
     """A running or finished task. `state`: 'running', 'done' (then `result`), 'failed' (`error`, `log`) or 'cancelled'.
@@ -191,7 +189,7 @@ def _new_folder() -> tuple[Path, owned.Hold | None]:
         folder, held = owned.make_new(base)
     except OSError as error:
         raise FacewrightError(f'Cannot write to {base} ({error.strerror or error}): choose another cache folder in the Facewright preferences.') from error
-    owned.clear_out(base, days=KEEP_DAYS)
+    owned.clear_out(base, days=owned.LOG_DAYS)
     return folder, held
 
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import sys
+import threading
 import time
 import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from . import worker
+from . import owned, worker
 from .errors import FacewrightError
 from .files import cache_folder
 from .footage.kinds import KINDS
 from .progress import Progress
 
 EXIT_USAGE = 2
+STOPPED = 'facewright: stopped, nothing was written.'
 
 
 def parser() -> argparse.ArgumentParser:
@@ -232,56 +237,112 @@ def summary(verb: str, options: argparse.Namespace, result: dict) -> str:
     if error.get('mean_percent') is not None:
         pixels = f' ({error["mean_px"]:.2f} px)' if error.get('mean_px') is not None else ''
         lines.append(f'mean landmark error {error["mean_percent"]:.2f} % of the distance between the eyes\' outer corners{pixels}')
+    lines += [f'warning: {sentence}' for sentence in result.get('warnings', ())]
     return '\n'.join([*lines, f'written to {result.get("out", options.out)}'])
+
+
+@dataclass
+class Log:
+    """Where what libraries print goes; None: it is shown. keep: whether it stays when the run is over."""
+    path: Path | None = None
+    keep: bool = False
+
+
+@contextlib.contextmanager
+def chatter_in_a_log(shown: bool) -> Iterator[Log]:
+    """Send what is printed in the block into a log in the cache, unless it is to be shown or the cache cannot be written to."""
+    log, hold = Log(), None
+    if not shown:
+        with contextlib.suppress(OSError):
+            base = cache_folder() / 'jobs'
+            folder, hold = owned.make_new(base)
+            owned.clear_out(base, days=owned.LOG_DAYS)
+            log.path = folder / 'log.txt'
+    if log.path is None:
+        yield log
+        return
+    saved = os.dup(1), os.dup(2), sys.stdout, sys.stderr
+    try:
+        worker.redirect_output(log.path).close()
+        yield log
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        sys.stdout, sys.stderr = saved[2:]
+        for descriptor, copy in zip((1, 2), saved[:2]):
+            os.dup2(copy, descriptor)
+            os.close(copy)
+        if hold is not None:
+            hold.release()
+        if not log.keep:
+            owned.remove(log.path.parent)
+
+
+@contextlib.contextmanager
+def stopping_once(leave: Callable[[], None]) -> Iterator[None]:
+    """Turn the first Ctrl-C, SIGTERM or SIGHUP into KeyboardInterrupt; at the next one call leave() and end the process at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    stopped = []
+
+    def stop(*_):
+        if stopped:
+            leave()
+            os._exit(worker.EXIT_INTERRUPTED)
+        stopped.append(True)
+        raise KeyboardInterrupt
+
+    signals = [getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP') if hasattr(signal, name)]
+    before = {number: signal.signal(number, stop) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command line; returns the exit code: 0 done, 1 an error told in one sentence, 2 a wrong command line, 130 Ctrl-C."""
     options = parser().parse_args(arguments)
     errors = os.fdopen(os.dup(2), 'w', encoding=sys.stderr.encoding or 'utf-8', errors='replace')
-    log = cache_folder() / f'log-{os.getpid()}.txt'
-    saved = None
-    if not options.verbose:
-        saved = os.dup(1), os.dup(2), sys.stdout, sys.stderr
-        try:
-            worker.redirect_output(log).close()
-        except OSError:
-            saved, log = None, None  # no cache folder to write to: libraries' chatter is shown
     line = ProgressLine(errors)
-    keep_log = False
     out = getattr(options, 'out', None)
     new_folder = out is not None and not out.exists()
+
+    def leave(text: str = STOPPED) -> None:
+        line.clear()
+        if new_folder:
+            with contextlib.suppress(OSError):
+                out.rmdir()  # made for this run, and empty
+        print(text, file=errors, flush=True)
+
+    with stopping_once(leave):
+        with chatter_in_a_log(options.verbose) as log:
+            text, code = outcome(options, line, log)
+    if code:
+        leave(text)
+    else:
+        line.clear()
+        print(text)
+    errors.close()
+    return code
+
+
+def outcome(options: argparse.Namespace, line: ProgressLine, log: Log) -> tuple[str, int]:
+    """Run the task a command line asks for: what to print, and the exit code."""
     try:
         wrong = worker.prepare_imports()
         if wrong:
             raise FacewrightError(wrong)
         name, given = arguments_of(options)
-        text, code = summary(options.verb, options, worker.run(worker.find_task(name)(**given), line.show)), 0
+        return summary(options.verb, options, worker.run(worker.find_task(name)(**given), line.show)), 0
     except KeyboardInterrupt:
-        text, code = 'facewright: stopped, nothing was written.', worker.EXIT_INTERRUPTED
+        return STOPPED, worker.EXIT_INTERRUPTED
     except FacewrightError as error:
-        text, code = f'facewright: {error}', worker.EXIT_ERROR
+        return f'facewright: {error}', worker.EXIT_ERROR
     except BaseException as error:
         traceback.print_exc()
-        keep_log = log is not None and not options.verbose
-        text, code = f'facewright: {worker.sentence_for(error)}' + (f'\n(log: {log})' if keep_log else ''), worker.EXIT_ERROR
-    finally:
-        line.clear()
-        if saved:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            sys.stdout, sys.stderr = saved[2:]
-            for descriptor, copy in zip((1, 2), saved[:2]):
-                os.dup2(copy, descriptor)
-                os.close(copy)
-            if not keep_log:
-                log.unlink(missing_ok=True)
-    if code and new_folder:
-        with contextlib.suppress(OSError):
-            out.rmdir()  # made for this run, and empty
-    if code == 0:
-        print(text)
-    else:
-        print(text, file=errors)
-    errors.close()
-    return code
+        log.keep = log.path is not None
+        where = f'\n(log: {log.path})' if log.keep else ''
+        return f'facewright: {worker.sentence_for(error)}{where}', worker.EXIT_ERROR

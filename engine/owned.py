@@ -20,6 +20,7 @@ except ModuleNotFoundError:  # Windows
     import msvcrt
 
 MARK = '.facewright'
+LOG_DAYS = 7.         # so long a job's folder stays for its log
 PATIENCE = 5.         # seconds to wait for a process that is looking whether a folder may go
 _GOING = '.going-'    # a folder that is being deleted
 _SLOTS = 64           # Windows: so many processes may hold one folder at once, a byte each

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import types
 
 import pytest
@@ -105,7 +106,7 @@ def test_an_unforeseen_error_keeps_its_log(asked, monkeypatch, tmp_path, capfd):
     monkeypatch.setenv('FACEWRIGHT_CACHE', str(tmp_path / 'cache'))
     assert cli.main(['reconstruct', 'a.mp4', '--out', str(tmp_path)]) == 1
     err = capfd.readouterr().err
-    (log,) = (tmp_path / 'cache').glob('log-*.txt')
+    (log,) = (tmp_path / 'cache' / 'facewright' / 'jobs').glob('*/log.txt')
     assert 'Traceback' in log.read_text() and str(log) in err and 'Traceback' not in err
 
 
@@ -131,34 +132,66 @@ def test_the_bar_stays_in_its_bounds():
     assert cli.bar(Progress(2., 'a')).startswith('[########################] 100 %')
 
 
-@pytest.mark.skipif(os.name == 'nt', reason='POSIX signals')
-def test_ctrl_c_stops_with_one_line(tmp_path, root):
-    """In a real process: SIGINT in the middle of a task; its generator's cleaning up happens, the exit code is 130."""
-    program = f'''
-import importlib.util, sys, time, types
-spec = importlib.util.spec_from_file_location('w', {str(root / 'engine' / 'worker.py')!r})
-w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package()
-from facewright.engine import cli
-from facewright.engine.progress import Progress
-def reconstruct(**arguments):
-    half = open({str(tmp_path / 'half')!r}, 'w')
-    try:
-        while True:
-            yield Progress(.1, 'For ever')
-            time.sleep(.01)
+CLEANING = '''
     finally:
-        import os
-        os.remove(half.name)
-sys.modules['facewright.engine.tasks'] = types.SimpleNamespace(TASKS={{'reconstruct': reconstruct}})
-sys.exit(cli.main(['reconstruct', 'a.mp4', '--out', 'x']))
+        Path(half.name).unlink()
 '''
-    child = subprocess.Popen([sys.executable, '-c', program], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert 'For ever' in child.stderr.readline()
-    child.send_signal(signal.SIGINT)
+STUBBORN = '''
+    finally:
+        Path(half.name).rename(Path(half.name).with_name('cleaning'))
+        time.sleep(600)
+'''
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='POSIX signals')
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_second_ctrl_c_does_not_wait_for_the_cleaning_up(tmp_path, root, number):
+    child = endless(root, tmp_path, STUBBORN)
+    child.send_signal(number)
+    until = time.monotonic() + 60
+    while not (tmp_path / 'cleaning').exists() and time.monotonic() < until:
+        time.sleep(.02)
+    child.send_signal(number)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == worker.EXIT_INTERRUPTED
+    assert err == 'facewright: stopped, nothing was written.\n' and out == '' and not (tmp_path / 'out').exists()
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='POSIX signals')
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_stops_with_one_line(tmp_path, root, number):
+    """In a real process: a signal in the middle of a task; its generator's cleaning up happens, the exit code is 130."""
+    child = endless(root, tmp_path, CLEANING)
+    child.send_signal(number)
     out, err = child.communicate(timeout=60)
     assert child.returncode == worker.EXIT_INTERRUPTED
     assert err == 'facewright: stopped, nothing was written.\n' and out == ''
     assert list(tmp_path.iterdir()) == []
+
+
+def endless(root, tmp_path, ending):
+    """A process of the command line whose task goes on for ever, until its `ending`; it has begun."""
+    program = f'''
+import importlib.util, sys, time, types
+from pathlib import Path
+spec = importlib.util.spec_from_file_location('w', {str(root / 'engine' / 'worker.py')!r})
+w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package()
+from facewright.engine import cli
+from facewright.engine.progress import Progress
+def reconstruct(out, **arguments):
+    half = open({str(tmp_path / 'half')!r}, 'w')
+    Path(out).mkdir()
+    try:
+        while True:
+            yield Progress(.1, 'For ever')
+            time.sleep(.01)
+{ending}
+sys.modules['facewright.engine.tasks'] = types.SimpleNamespace(TASKS={{'reconstruct': reconstruct}})
+sys.exit(cli.main(['reconstruct', 'a.mp4', '--out', {str(tmp_path / 'out')!r}]))
+'''
+    child = subprocess.Popen([sys.executable, '-c', program], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert 'For ever' in child.stderr.readline()
+    return child
 
 
 def test_the_module_runs_as_a_program(root):
