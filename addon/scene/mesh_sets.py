@@ -10,7 +10,8 @@ import bpy
 import numpy as np
 
 from ...engine.errors import FacewrightError
-from ...engine.mesh.user_mesh import UserMesh, polygons_to_faces
+from ...engine.mesh.polygons import polygons_to_faces
+from ...engine.mesh.user_mesh import UserMesh
 
 MADE_HERE = ('Fit', 'Crossing Colours')  # colour attributes that are not how a face looks
 

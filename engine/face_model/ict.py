@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import tarfile
 import zipfile
@@ -12,6 +11,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from ..errors import FacewrightError
+from ..mesh.obj import decoded, parse, positions
+from ..mesh.polygons import polygons_to_faces
 from .expressions import ICT_NAMES
 from .gaze import gaze_offsets
 from .model import FaceModel
@@ -69,14 +70,9 @@ def _refuse_escapes(source: Path, names: list[str]) -> None:
 
 
 def _vertices(name: str, data: bytes, source: Path) -> np.ndarray:
-    """V×3 float64 from the `v` lines of an OBJ (they are contiguous in ICT's files)."""
-    lines = data[data.index(b'\nv ') + 1:] if b'\nv ' in data else b''
-    end = lines.find(b'\nvt ')
-    block = lines[:end if end >= 0 else None]
-    stop = block.rfind(b'\nv ')
-    block = block[:block.find(b'\n', stop + 1)] if stop >= 0 and block.find(b'\n', stop + 1) >= 0 else block
+    """V×3 float64 positions of an OBJ."""
     try:
-        out = np.array(block.replace(b'v ', b'').split(), dtype=np.float64).reshape(-1, 3)
+        out = positions(decoded(data))
     except ValueError as error:
         raise FacewrightError(f'{name} in {source} has a line that is not three numbers: download ICT-FaceKit again.') from error
     if len(out) != VERTICES:
@@ -88,24 +84,18 @@ def _vertices(name: str, data: bytes, source: Path) -> np.ndarray:
 
 def _surface(data: bytes, source: Path) -> dict[str, np.ndarray]:
     """UVs, faces, face UVs and materials of the neutral OBJ."""
-    uvs, faces, face_uvs, materials, face_materials = [], [], [], [], []
     try:
-        for line in io.StringIO(data.decode('utf-8', 'replace')):
-            if line.startswith('vt '):
-                uvs.append([float(x) for x in line.split()[1:3]])
-            elif line.startswith('usemtl '):
-                materials.append(line.split()[1])
-            elif line.startswith('f '):
-                corners = [c.split('/') for c in line.split()[1:]]
-                pad = [-1] * (4 - len(corners))
-                faces.append([int(c[0]) - 1 for c in corners] + pad)
-                face_uvs.append([int(c[1]) - 1 for c in corners] + pad)
-                face_materials.append(max(len(materials) - 1, 0))
-        return dict(uvs=np.array(uvs, np.float32).reshape(-1, 2), faces=np.array(faces, np.int32).reshape(-1, 4),
-                    face_uvs=np.array(face_uvs, np.int32).reshape(-1, 4), materials=tuple(m.removeprefix('M_') for m in materials) or ('Face',),
-                    face_materials=np.array(face_materials, np.uint8))
-    except (ValueError, IndexError) as error:
+        found = parse(decoded(data))
+        if found.sizes.min(initial=3) < 3 or found.sizes.max(initial=3) > 4:
+            raise ValueError('a face that is neither triangle nor quad')
+    except IndexError as error:
+        raise FacewrightError(f'{NEUTRAL} in {source} has faces of missing vertices: download ICT-FaceKit again.') from error
+    except ValueError as error:
         raise FacewrightError(f'{NEUTRAL} in {source} has a face or texture line that cannot be read: download ICT-FaceKit again.') from error
+    faces, face_uvs = (polygons_to_faces(c, found.sizes) for c in (found.corners, found.uv_corners))
+    materials = tuple(m.removeprefix('M_') or 'Face' for m in found.materials) or ('Face',)
+    return dict(uvs=found.uvs.astype(np.float32), faces=faces.astype(np.int32), face_uvs=face_uvs.astype(np.int32),
+                materials=materials, face_materials=found.material_of_face.astype(np.uint8))
 
 
 def read_ict(source: Path, progress: Callable[[float], None] = lambda fraction: None) -> FaceModel:

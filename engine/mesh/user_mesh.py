@@ -9,6 +9,8 @@ import numpy as np
 from ..errors import FacewrightError
 from ..files import read_npz, write_npz
 from ..face_model.model import triangulate
+from .obj import read_obj
+from .polygons import polygons_to_faces
 
 SUFFIXES = ('.obj', '.ply', '.stl', '.off', '.glb', '.gltf', '.npz')
 MOST_VERTICES = 5_000_000   # more is a mistake or needs decimating first
@@ -97,53 +99,15 @@ def welded(mesh: UserMesh) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return vertices, np.ascontiguousarray(t[area > step * step], np.int32), of
 
 
-def polygons_to_faces(corners: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Polygons (their corners one after another, and how many each has) → F×4 int32, triangles padded with −1; larger ones fanned."""
-    starts = np.cumsum(sizes) - sizes
-    out = np.full((len(sizes), 4), -1, np.int64)
-    for k in range(4):
-        has = sizes > k
-        out[has, k] = corners[starts[has] + k]
-    extra = []
-    for i in np.flatnonzero(sizes > 4):
-        ring = corners[starts[i]:starts[i] + sizes[i]]
-        for k in range(3, sizes[i] - 1, 2):
-            extra.append([ring[0], ring[k], ring[k + 1], ring[k + 2] if k + 2 < sizes[i] else -1])
-    out = np.concatenate([out, np.array(extra, np.int64).reshape(-1, 4)])
-    return out[sizes[np.minimum(np.arange(len(out)), len(sizes) - 1)] > 2] if (sizes < 3).any() else out
-
-
 def _read_obj(path: Path) -> UserMesh:
     """Wavefront text: positions (with colours where the lines have six numbers), polygons, objects."""
-    points, corners, sizes, part_of_face, names, part = [], [], [], [], ['mesh'], 0
-    with open(path, encoding='utf-8', errors='replace') as stream:
-        for line in stream:
-            if line.startswith('v '):
-                points.append(line[2:].split())
-            elif line.startswith('f '):
-                words = line[2:].split()
-                for word in words:
-                    index = int(word.split('/', 1)[0])
-                    corners.append(index - 1 if index > 0 else len(points) + index)
-                sizes.append(len(words))
-                part_of_face.append(part)
-            elif line.startswith('o '):
-                name = line[2:].strip()
-                if name not in names:
-                    names.append(name)
-                part = names.index(name)
-    if not points or not sizes:
-        raise FacewrightError(f'{path} has no faces: choose a mesh of a head.')
-    width = min(len(p) for p in points)
-    numbers = np.array([p[:6] if width >= 6 else p[:3] for p in points], np.float64)
-    corners, sizes = np.array(corners, np.int64), np.array(sizes, np.int64)
-    if corners.min() < 0 or corners.max() >= len(points):
-        raise FacewrightError(f'{path} has faces that name missing vertices: export it again.')
-    of = np.zeros(len(points), np.int32)
-    of[corners] = np.repeat(np.array(part_of_face, np.int32), sizes)
-    used, of = np.unique(of, return_inverse=True)
-    return UserMesh(numbers[:, :3], polygons_to_faces(corners, sizes).astype(np.int32), of.ravel().astype(np.int32), tuple(names[i] for i in used),
-                    np.clip(numbers[:, 3:6], 0, 1) if width >= 6 else None, str(path))
+    found = read_obj(path)
+    part = np.zeros(len(found.points), np.int32)
+    part[found.corners] = np.repeat(found.object_of_face, found.sizes)
+    used, part = np.unique(part, return_inverse=True)
+    names = tuple(found.objects[i] or 'mesh' for i in used)
+    return UserMesh(found.points, polygons_to_faces(found.corners, found.sizes).astype(np.int32),
+                    part.ravel().astype(np.int32), names, found.colours, str(path))
 
 
 def _read_other(path: Path) -> UserMesh:

@@ -106,6 +106,7 @@ def wrap(mesh: str, out: str, model: str = 'builtin', markers: str | None = None
     face, landmarks = yield from _open_model(model, clock, True)
     opened = time.monotonic() - began
     from ..fit.wrap import fit_numbers, wrap_mesh
+    from ..mesh.obj import write_obj
     from ..shape_keys import removed
     wrapped = yield from _staged(lambda report: wrap_mesh(face, landmarks, read, pinned, expression == 'auto', report), clock, OPENED, .95, 'Finding the face')
     own = wrapped.fit.from_head(wrapped.vertices)
@@ -118,14 +119,6 @@ def wrap(mesh: str, out: str, model: str = 'builtin', markers: str | None = None
         write_text(part / 'report.json', json.dumps(report, indent=1))
     yield Progress(1., 'Done', 0.)
     return report | {'out': str(folder)}
-
-
-def write_obj(path: Path, vertices: np.ndarray, faces: np.ndarray) -> None:
-    """Vertices V×3 and faces F×4 (triangles padded with −1) as a Wavefront file, in order."""
-    lines = ['# Facewright: a face model wrapped onto a mesh']
-    lines += ['v %.7g %.7g %.7g' % tuple(v) for v in vertices.tolist()]
-    lines += ['f ' + ' '.join(str(i + 1) for i in f if i >= 0) for f in faces.tolist()]
-    write_text(path, '\n'.join(lines) + '\n')
 
 
 def shape_keys(mesh: str, out: str, model: str = 'builtin', onto: str = 'mesh', markers: str | None = None, expression: str = 'auto', settle: bool = True) -> Task:

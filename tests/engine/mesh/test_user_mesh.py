@@ -5,7 +5,8 @@ import trimesh
 from hypothesis import given, settings, strategies as st
 
 from facewright.engine.errors import FacewrightError
-from facewright.engine.mesh.user_mesh import UserMesh, checked, polygons_to_faces, read_mesh, welded, write_mesh
+from facewright.engine.mesh.polygons import polygons_to_faces
+from facewright.engine.mesh.user_mesh import UserMesh, checked, read_mesh, welded, write_mesh
 
 CUBE = trimesh.creation.box((1., 2, 3))
 
