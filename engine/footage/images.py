@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from pathlib import Path
 
 import cv2
@@ -87,3 +88,16 @@ def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
 def read_exif(path: Path) -> Exif:
     """Read an image file's EXIF tags."""
     return exif(_bytes(path))
+
+
+def is_run(files: tuple[Path, ...]) -> bool:
+    """Whether images are numbered without gaps under one name, and stored upright: what Blender shows as a sequence."""
+    parts = [re.fullmatch(r'(.*?)(\d+)', f.stem) for f in files]
+    if not all(parts) or len({(p[1], f.suffix) for p, f in zip(parts, files)}) > 1:
+        return False
+    return [int(p[2]) - int(parts[0][2]) for p in parts] == list(range(len(files))) and is_upright(files[0])
+
+
+def is_upright(path: Path) -> bool:
+    """Whether an image is shown right by a program that doesn't know orientation tags."""
+    return read_exif(path).orientation == 1

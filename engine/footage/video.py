@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FacewrightError
+from ..pictures import keeps_rate
 
 log = logging.getLogger('facewright.footage')
 
 STANDARD_RATES = tuple(Fraction(n, 1001) for n in (24000, 30000, 48000, 60000, 120000))
+UNSEEKABLE = ('mpeg', 'mpegts')  # streams without an index: Blender finds their pictures by guessing
 FOCAL_KEYS = ('com.apple.quicktime.camera.focal_length.35mm_equivalent', 'camera.focal_length.35mm_equivalent')
 
 
@@ -96,6 +98,19 @@ def _sound_start(path: Path, begins: float) -> float | None:
         if first is not None and first.pts is not None:
             return float(first.pts * first.time_base) - begins
         return float(stream.start_time * stream.time_base) - begins if stream.start_time is not None else 0.
+
+
+@functools.lru_cache(maxsize=64)
+def counts_right(path: Path) -> bool:
+    """Whether a player that takes picture k to be at k / rate, the rate FFmpeg guesses, shows each picture in its turn."""
+    known = probe(path)
+    if known.stamps is None or known.flipped:
+        return False
+    with _opened(path) as container:
+        stream = _picture_stream(container, path)
+        rate = stream.guessed_rate or stream.average_rate
+        counted = container.format.name in UNSEEKABLE or stream.index != container.streams.video[0].index
+    return not counted and bool(rate) and keeps_rate(known.times, float(rate))
 
 
 def read(path: Path, indices: np.ndarray) -> Iterator[np.ndarray]:

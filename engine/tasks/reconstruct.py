@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,20 +16,25 @@ from ..progress import Clock, Progress, listen
 from ..unfinished import AGAIN, Unfinished, mark
 from .shared import VERSION, Task, Value, results, writable_folder
 
+log = logging.getLogger('facewright.reconstruct')
+
 # Parts of a reconstruction's bar; measured on two cores with a cached model.
 OPENED, DETECTED, TRACKED = .04, .55, .95
 STANDARD_DETECTED, STANDARD_DRAFTED, STANDARD_TRACKED, BAKING = .2, .3, .85, .88   # the same with pictures
-STANDARD_FILES = ('parts.npz', 'motion.npz', 'albedo.png', 'albedo.npz', 'light.json')           # what Draft does not write
+FILMED = .98                                                                                      # … when the head and its texture are done
+STANDARD_FILES = ('motion.npz', 'albedo.png', 'albedo.npz', 'light.json')           # what Draft does not write
 
 
 def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin', quality: str = 'draft', views: Sequence[str] = (),
-                neutral_frame: int | None = None, smooth: float = .5, masks: Sequence[str | None] = (), part_masks: bool = True) -> Task:
-    """Footage → rig.npz, performance.npz, performance.csv, cameras.json, overlay.png and report.json in `out` (formats: docs/formats.md).
+                neutral_frame: int | None = None, smooth: float = .5, masks: Sequence[str | None] = (), part_masks: bool = True,
+                clips: str = '', rate: float | None = None) -> Task:
+    """Footage → rig.npz, performance.npz, performance.csv, cameras.json, parts.npz, overlay.png and report.json in `out` (formats: docs/formats.md).
 
     sources, views: see footage.open_footage. model: 'builtin' or a path. quality: 'draft' (landmarks) or 'standard' (pictures and part
-    masks too; then also parts.npz: `labels` V int8, which part of a face each vertex is, `names` of the parts, see face_model/parts.py, and bake_albedo's files). neutral_frame: number of a used
+    masks too, and bake_albedo's files). parts.npz: `labels` V int8, which part of a face each vertex is, `names` of the parts, see face_model/parts.py. neutral_frame: number of a used
     frame of the first view in which the face is at rest (None or −1: unknown). smooth: 0..1, see smoothing.py. masks: for each view a folder or pattern
     of the user's own part masks, or None (see footage/own_masks.py). part_masks: False leaves PRDL out (for comparison).
+    clips: a folder that gets what Blender shows behind the cameras in a scene of `rate` frames a second, as scene_clips; '' for none.
     Raises FacewrightError; then nothing new is left in `out`. What a run that was stopped has found is kept (engine/unfinished.py): the same
     run goes on from there, to the same result.
     """
@@ -106,13 +112,29 @@ def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin',
         from .appearance import bake_albedo
         for progress in bake_albedo(str(folder)):
             yield clock.at(BAKING + (1 - BAKING) * min(progress.fraction, .999), progress.stage)
+    if clips:
+        result['clips'] = yield from _clips(footage.views, clips, rate, clock)
     yield Progress(1., 'Done', 0.)
     return result
+
+
+def _clips(views, folder: str, rate: float | None, clock: Clock):
+    """{view: clip} for Blender's cameras (footage/proxies.py), none where they can't be written: the head matters more. A generator of Progress."""
+    from ..footage.proxies import write_proxies
+    making = Value(write_proxies(views, Path(folder), rate or views[0].fps))
+    try:
+        for part in making:
+            yield clock.at(FILMED + (1 - FILMED) * min(part, .999), 'Making the clip behind the camera')
+    except (FacewrightError, OSError) as error:
+        log.warning('no clip for the camera: %s', error)
+        return {}
+    return making.value
 
 
 def _write(folder: Path, face, neutral: np.ndarray, source: str, footage, seen, found, refined, quality: str, smooth: float, seconds: dict, began: float) -> dict:
     """Everything into a hidden folder beside, then moved into place file by file."""
     import cv2
+    from ..face_model.parts import PARTS, model_parts
     from ..live_link import write_live_link
     from ..overlay import overlay
     from ..performance import Performance, write_performance
@@ -126,12 +148,10 @@ def _write(folder: Path, face, neutral: np.ndarray, source: str, footage, seen, 
     with results(folder) as part:
         write_rig(part / 'rig.npz', Rig(neutral, face.expressions, face.names, face.faces))
         write_performance(part / 'performance.npz', performance)
-        if quality == 'standard':
-            from ..face_model.parts import PARTS, model_parts
-            write_npz(part / 'parts.npz', labels=model_parts(face), names=np.array(PARTS))
-            if len(footage.views) > 1:
-                every = Performance(refined.time, refined.weights.astype(np.float32), face.names, refined.rotation, refined.translation, performance.fps)
-                write_performance(part / 'motion.npz', every)  # as it was found: what smoothing takes away was in the pictures
+        write_npz(part / 'parts.npz', labels=model_parts(face), names=np.array(PARTS))
+        if quality == 'standard' and len(footage.views) > 1:
+            every = Performance(refined.time, refined.weights.astype(np.float32), face.names, refined.rotation, refined.translation, performance.fps)
+            write_performance(part / 'motion.npz', every)  # as it was found: what smoothing takes away was in the pictures
         write_live_link(part / 'performance.csv', performance)
         ok, png = cv2.imencode('.png', overlay(face, neutral, found, footage.views)[..., ::-1])
         (part / 'overlay.png').write_bytes(png.tobytes())
@@ -173,9 +193,16 @@ def make_cameras(footage, found) -> dict:
     return {'units': 'cm', 'axes': 'OpenCV camera', 'cameras': cameras}
 
 
+def _file_time(view) -> float:
+    """Seconds from a file's first picture to the first one used."""
+    from ..footage.video import probe
+    return round(float(probe(view.path).times[view.first]) if view.kind == 'video' else view.first / view.fps, 6)
+
+
 def make_report(source: str, footage, seen, found, quality: str, seconds: dict) -> dict:
     """report.json: what was found and how well it fits (percent: of the distance between the outer eye corners)."""
     from ..footage.kinds import described
+    from ..footage.proxies import counts_right
     first = 100 * found.errors[0]
     every = np.concatenate(found.errors)
     pixels = np.concatenate([e * d for e, d in zip(found.errors, found.eye_distance)])
@@ -183,7 +210,7 @@ def make_report(source: str, footage, seen, found, quality: str, seconds: dict) 
     return {'version': VERSION, 'model': source if source == 'builtin' else str(Path(source).absolute()), 'quality': quality,
             'views': [{'name': v.name, 'path': str(v.path), 'kind': v.kind, 'read_as': described(v.kind, v.images), 'size': list(v.size), 'fps': float(v.fps), 'frames': len(v.times),
                        'tracked': int(o.present.sum()), 'first': int(v.first), 'rotation': int(v.rotation), 'focal_px': round(float(c.focal), 2),
-                       'sound': v.sound_start is not None, 'sound_start': None if v.sound_start is None else round(v.sound_start, 6),
+                       'sound': v.sound_start is not None, 'steady': counts_right(v), 'start': _file_time(v), 'sound_start': None if v.sound_start is None else round(v.sound_start, 6),
                        'mean_percent': mean(100 * e)}
                       for v, o, c, e in zip(footage.views, seen, found.cameras, found.errors)],
             'error': {'mean_percent': mean(100 * every), 'mean_px': mean(pixels), 'per_frame': [round(float(e), 3) if np.isfinite(e) else None for e in first]},

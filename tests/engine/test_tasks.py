@@ -4,6 +4,7 @@ import json
 import os
 import tempfile
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from facewright.engine.progress import Progress, listen
 from facewright.engine.rig import read_rig
 from facewright.engine.worker import run
 
-RESULTS = ['cameras.json', 'overlay.png', 'performance.csv', 'performance.npz', 'report.json', 'rig.npz']
+RESULTS = ['cameras.json', 'overlay.png', 'parts.npz', 'performance.csv', 'performance.npz', 'report.json', 'rig.npz']
 
 
 def finish(task):
@@ -39,6 +40,9 @@ def result(clip, tmp_path_factory):
 def test_every_file_is_there_and_says_the_same(result, clip):
     out, _, report = result
     assert sorted(p.name for p in out.iterdir()) == RESULTS
+    assert report['views'][0]['steady'] is True and report['views'][0]['start'] == 0
+    labels = np.load(out / 'parts.npz')
+    assert {'nose', 'upper_lip'} <= {str(labels['names'][k]) for k in np.unique(labels['labels'])}
     rig, performance = read_rig(out / 'rig.npz'), read_performance(out / 'performance.npz')
     assert rig.names == performance.names and len(performance.time) == report['views'][0]['frames'] == 24
     assert report['views'][0]['tracked'] == 24 and report['error']['mean_percent'] < 3 and json.loads((out / 'report.json').read_text())['error'] == report['error']
@@ -162,3 +166,10 @@ def test_listen_hands_on_reports_results_errors_and_stops():
     before = len(reached)
     time.sleep(.05)  # work that had not stopped would go on counting
     assert len(reached) == before
+
+
+def test_a_scene_at_another_rate_gets_its_own_clip(result, tmp_path):
+    made = finish(tasks.scene_clips(str(result[0]), str(tmp_path / 'clips'), 24.))[1]['clips']
+    (name, clip), = made.items()
+    assert name == result[2]['views'][0]['name'] and Path(clip['path']).exists() and clip['rate'] == 24
+    assert finish(tasks.scene_clips(str(result[0]), str(tmp_path / 'none')))[1] == {'clips': {}}

@@ -1,0 +1,32 @@
+"""What Blender shows behind a reconstruction's cameras, where the footage's own files won't do."""
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..progress import Clock, Progress
+from .models import import_model
+from .shared import Task, Value
+
+READ = .4  # part of the bar for the face model, where it has to be read
+
+
+def scene_clips(result: str, out: str, rate: float | None = None, model: str = '') -> Task:
+    """The folder of a reconstruction → clips in `out` for a scene of `rate` frames a second (None: the first view's).
+
+    model: a face model to bring into the cache first, '' for none. Returns {'clips': {view: {'path', 'rate'}}}, only for
+    views whose own file would show wrong pictures (footage/proxies.py). Raises FacewrightError.
+    """
+    from ..footage.proxies import write_proxies
+    from ..result import open_result
+    clock, begun = Clock(), 0.
+    if model:
+        begun = READ
+        for progress in import_model(model, landmarks=False):
+            yield clock.at(READ * progress.fraction, progress.stage)
+    yield clock.at(begun, 'Opening the footage')
+    views = open_result(result).views
+    making = Value(write_proxies(views, Path(out), rate or views[0].fps))
+    for part in making:
+        yield clock.at(begun + (1 - begun) * part, 'Making the clip behind the camera')
+    yield Progress(1., 'Done', 0.)
+    return {'clips': making.value}

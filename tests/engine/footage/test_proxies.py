@@ -1,0 +1,122 @@
+"""Clips for Blender's cameras: which footage needs one, and that picture k is the one of scene frame k."""
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from facewright.engine.footage import open_footage, read_frames
+from facewright.engine.footage.proxies import needs_proxy, write_proxies
+from facewright.engine.pictures import frame_count, keeps_rate, pictures_at
+
+CASES = Path(__file__).resolve().parents[4] / 'shared' / 'data' / 'cases'
+
+GREYS = 16 + 5 * (np.arange(40) * 17 % 40)
+
+
+def film(path: Path, ticks, base: Fraction, rate, codec='mpeg4', size=(64, 48), **options) -> Path:
+    """Pictures of greys far from their neighbours' at the given ticks of a time base."""
+    with av.open(str(path), 'w', **options) as out:
+        stream = out.add_stream(codec, rate=rate)
+        stream.width, stream.height, stream.pix_fmt = *size, 'yuv420p'
+        if base:
+            stream.codec_context.time_base = base
+        for k, tick in enumerate(ticks):
+            frame = av.VideoFrame.from_ndarray(np.full((size[1], size[0], 3), GREYS[k % 40], np.uint8), format='rgb24')
+            if base:
+                frame.pts, frame.time_base = int(tick), base
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    return path
+
+
+def written(footage, folder, rate):
+    making = write_proxies(footage.views, folder, rate)
+    while True:
+        try:
+            next(making)
+        except StopIteration as stop:
+            return stop.value
+
+
+def pictures(path) -> np.ndarray:
+    """Mean grey of each picture of a film."""
+    with av.open(str(path)) as container:
+        return np.array([f.to_ndarray(format='rgb24').mean() for f in container.decode(video=0)])
+
+
+def shown(made, source) -> list[int]:
+    """Which picture of the source each picture of a clip is."""
+    levels = np.array([p.mean() for p in read_frames(open_footage(source).views[0])])
+    return np.abs(pictures(made['path'])[:, None] - levels).argmin(1).tolist()
+
+
+def test_the_nearest_picture_belongs_to_each_frame():
+    times = np.array([0, .03, .08, .11, .16, .26])
+    assert pictures_at(times, 0., 30., 8).tolist() == [0, 1, 2, 3, 3, 4, 4, 5]
+    assert pictures_at(times + 5, 5., 10., 3).tolist() == [0, 3, 4]
+    assert pictures_at(np.array([2.]), 0., 24., 3).tolist() == [0, 0, 0]
+    assert frame_count(1., 24.) == 25 and frame_count(23 / 30, 30.) == 24 and frame_count(.51, 10.) == 7
+    assert keeps_rate(np.arange(9) / 30 + 7, 30.) and not keeps_rate(np.arange(99) / 30, 29.9)
+
+
+def test_a_steady_film_is_shown_as_it_is(tmp_path):
+    footage = open_footage(film(tmp_path / 'a.mp4', range(30), None, Fraction(30000, 1001)))
+    assert not needs_proxy(footage.views[0], 30000 / 1001)
+    assert written(footage, tmp_path / 'none', footage.views[0].fps) == {}
+    assert not (tmp_path / 'none').exists()
+
+
+def test_a_film_at_another_rate_than_the_scene(tmp_path):
+    footage = open_footage({'path': film(tmp_path / 'a.mp4', range(30), None, 30), 'start': .2})
+    made = written(footage, tmp_path / 'clips', 24.)
+    assert shown(made['a'], tmp_path / 'a.mp4') == [min(29, 6 + round(k * 30 / 24 - 1e-6)) for k in range(20)]
+    with av.open(made['a']['path']) as container:
+        stream = container.streams.video[0]
+        assert stream.average_rate == stream.guessed_rate == 24
+    footage = open_footage(tmp_path / 'a.mp4')
+    assert shown(written(footage, tmp_path / 'more', 60.)['a'], tmp_path / 'a.mp4') == [k // 2 for k in range(59)]
+
+
+@pytest.mark.parametrize('spread', [1, 2, 3])
+def test_a_film_of_variable_rate(tmp_path, spread):
+    rng = np.random.default_rng(spread)
+    ticks = np.cumsum(rng.integers(2000, 2000 + 2500 * spread, 40))
+    footage = open_footage(film(tmp_path / 'v.mp4', ticks - ticks[0], Fraction(1, 90000), 30, 'libx264'))
+    view = footage.views[0]
+    assert needs_proxy(view, view.fps)
+    found = np.array(shown(written(footage, tmp_path / 'clips', view.fps)['v'], tmp_path / 'v.mp4'))
+    when = np.arange(len(found)) / view.fps
+    assert np.abs(view.times[found] - when)[:-1].max() <= np.diff(view.times).max() / 2 + 1e-5
+    assert found[0] == 0 and found[-1] == 39
+
+
+def test_a_program_stream_and_a_second_view(tmp_path):
+    film(tmp_path / 'p.mpg', range(20), None, 25, codec='mpeg2video', format='mpeg')
+    film(tmp_path / 'q.mp4', range(40), None, 50)
+    footage = open_footage([{'path': tmp_path / 'q.mp4'}, {'path': tmp_path / 'p.mpg', 'offset': .2}])
+    made = written(footage, tmp_path / 'clips', 50.)
+    assert list(made) == ['p']
+    assert shown(made['p'], tmp_path / 'p.mpg') == [max(0, (k - 10) // 2) for k in range(40)]
+
+
+def test_sequences_and_photos(tmp_path):
+    for k in (1, 2, 3, 5):
+        cv2.imwrite(str(tmp_path / f'f_{k:04d}.png'), np.full((48, 64, 3), 6 * k, np.uint8))
+    run = open_footage({'path': tmp_path / 'f_0001.png', 'fps': 24, 'end': .1}).views[0]
+    assert len(run.images) == 3 and not needs_proxy(run, 24.) and needs_proxy(run, 30.)
+    gap = open_footage({'path': tmp_path / 'f_0001.png', 'fps': 24})
+    assert shown(written(gap, tmp_path / 'clips', 24.)[gap.views[0].name], tmp_path / 'f_0001.png') == [0, 1, 2, 2, 3]
+    photo = open_footage({'path': tmp_path / 'f_0005.png', 'kind': 'photo'}).views[0]
+    assert not needs_proxy(photo, 24.)
+
+
+@pytest.mark.skipif(not CASES.exists(), reason='needs ../shared/data/cases')
+def test_cases(tmp_path):
+    jitter = open_footage(CASES / 'video' / 'android_jitter_lowlight_90k.mp4').views[0]
+    assert needs_proxy(jitter, jitter.fps)
+    turned = open_footage({'path': CASES / 'photos' / 'exif6.jpg', 'kind': 'photo'})
+    made = written(turned, tmp_path, 24.)[turned.views[0].name]['path']
+    assert cv2.imread(made).shape[1::-1] == turned.views[0].size
