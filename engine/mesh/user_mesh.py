@@ -9,11 +9,20 @@ import numpy as np
 from ..errors import FacewrightError
 from ..files import read_npz, write_npz
 from ..face_model.model import triangulate
+from .gltf import refuse_unreadable
 from .obj import read_obj
+from .ply import read_ply
 from .polygons import polygons_to_faces
 
 SUFFIXES = ('.obj', '.ply', '.stl', '.off', '.glb', '.gltf', '.npz')
 MOST_VERTICES = 5_000_000   # more is a mistake or needs decimating first
+SCENES = {  # whole scenes of other programs, and how the head in them is had
+    '.blend': 'open it in Blender and select the head there',
+    '.fbx': 'import it into Blender (File › Import › FBX) and select the head there',
+    '.abc': 'import it into Blender and select the head there',
+    '.usd': 'import it into Blender and select the head there',
+    '.usdz': 'import it into Blender and select the head there',
+    '.usdc': 'import it into Blender and select the head there'}
 
 
 @dataclass(frozen=True)
@@ -43,10 +52,12 @@ def read_mesh(path: str | Path) -> UserMesh:
     if not path.is_file():
         raise FacewrightError(f'There is no mesh at {path}: check the path.')
     suffix = path.suffix.lower()
+    if suffix in SCENES:
+        raise FacewrightError(f'{path} is a scene, not a mesh: {SCENES[suffix]}, or save the head alone as .obj or .glb.')
     if suffix not in SUFFIXES:
         raise FacewrightError(f'{path} is not a mesh I can read: save it as one of {", ".join(SUFFIXES[:-1])}.')
     try:
-        found = _read_npz(path) if suffix == '.npz' else _read_obj(path) if suffix == '.obj' else _read_other(path)
+        found = READERS.get(suffix, _read_other)(path)
     except FacewrightError:
         raise
     except Exception as error:
@@ -106,33 +117,62 @@ def _read_obj(path: Path) -> UserMesh:
     part[found.corners] = np.repeat(found.object_of_face, found.sizes)
     used, part = np.unique(part, return_inverse=True)
     names = tuple(found.objects[i] or 'mesh' for i in used)
-    return UserMesh(found.points, polygons_to_faces(found.corners, found.sizes).astype(np.int32),
+    return UserMesh(found.points, _faces(path, found.corners, found.sizes, len(part)),
                     part.ravel().astype(np.int32), names, found.colours, str(path))
 
 
-def _read_other(path: Path) -> UserMesh:
+def _read_ply(path: Path) -> UserMesh:
+    """PLY: one object, its polygons as they are."""
+    found = read_ply(path)
+    count = len(found.points)
+    return UserMesh(found.points, _faces(path, found.corners, found.sizes, count),
+                    np.zeros(count, np.int32), ('mesh',), found.colours, str(path))
+
+
+def _faces(path: Path, corners: np.ndarray, sizes: np.ndarray, count: int) -> np.ndarray:
+    """F×4 int32 of polygons; FacewrightError where one names a vertex beyond `count`."""
+    if len(corners) and (corners.min() < 0 or corners.max() >= count):
+        raise FacewrightError(f'{path} has faces that name missing vertices: export it again.')
+    return polygons_to_faces(corners, sizes).astype(np.int32)
+
+
+def _read_gltf(path: Path) -> UserMesh:
+    """glTF in one file or several; an object's materials do not part it."""
+    refuse_unreadable(path)
+    try:
+        return _read_other(path, merge_primitives=True)
+    except (AttributeError, KeyError):  # trimesh cannot merge what lacks materials
+        return _read_other(path)
+
+
+def _read_other(path: Path, **options) -> UserMesh:
     """Whatever trimesh reads; the parts of a scene put where the scene has them."""
     import trimesh
-    scene = trimesh.load_scene(path, process=False)
-    vertices, triangles, part, names, colours = [], [], [], [], []
+    scene = trimesh.load_scene(path, process=False, **options)
+    vertices, faces, part, names, colours = [], [], [], [], []
     start = 0
     for name in scene.graph.nodes_geometry:
         matrix, geometry = scene.graph[name]
         mesh = scene.geometry[geometry]
         if not isinstance(mesh, trimesh.Trimesh) or not len(mesh.faces):
             continue
+        count = len(mesh.vertices)
         vertices.append(trimesh.transform_points(mesh.vertices, matrix))
         flip = np.linalg.det(matrix[:3, :3]) < 0
-        triangles.append(mesh.faces[:, ::-1 if flip else 1] + start)
-        part.append(np.full(len(mesh.vertices), len(names)))
+        corners = mesh.faces[:, ::-1 if flip else 1].ravel()
+        own = _faces(path, corners, np.full(len(mesh.faces), 3), count)
+        faces.append(np.where(own < 0, own, own + start))
+        part.append(np.full(count, len(names)))
         names.append(str(name))
-        colours.append(mesh.visual.vertex_colors[:, :3] / 255. if mesh.visual.kind == 'vertex' else None)
-        start += len(mesh.vertices)
+        painted = mesh.visual.kind == 'vertex'
+        colours.append(mesh.visual.vertex_colors[:, :3] / 255. if painted else None)
+        start += count
     if not vertices:
         raise FacewrightError(f'{path} has no faces: choose a mesh of a head.')
-    triangles = np.concatenate(triangles)
-    return UserMesh(np.concatenate(vertices).astype(np.float64), np.c_[triangles, np.full(len(triangles), -1)].astype(np.int32),
-                    np.concatenate(part).astype(np.int32), tuple(names), None if any(c is None for c in colours) else np.concatenate(colours), str(path))
+    paint = None if any(c is None for c in colours) else np.concatenate(colours)
+    return UserMesh(np.concatenate(vertices).astype(np.float64),
+                    np.concatenate(faces).astype(np.int32),
+                    np.concatenate(part).astype(np.int32), tuple(names), paint, str(path))
 
 
 def _read_npz(path: Path) -> UserMesh:
@@ -145,6 +185,8 @@ def _read_npz(path: Path) -> UserMesh:
         raise FacewrightError(f'{path} has vertices of shape {vertices.shape}, expected N×3 numbers: write the mesh again.')
     if faces.ndim != 2 or faces.shape[1] not in (3, 4) or faces.dtype.kind not in 'iu':
         raise FacewrightError(f'{path} has faces of shape {faces.shape}, expected F×3 or F×4 whole numbers: write the mesh again.')
+    if len(faces) and (faces.max() >= len(vertices) or faces.astype(np.int64).min() < -1):
+        raise FacewrightError(f'{path} has faces that name missing vertices: export it again.')
     if faces.shape[1] == 3:
         faces = np.c_[faces, np.full(len(faces), -1)]
     part = data.get('part', np.zeros(len(vertices), np.int32))
@@ -156,3 +198,6 @@ def _read_npz(path: Path) -> UserMesh:
         raise FacewrightError(f'{path} has colours that do not fit its vertices: write the mesh again.')
     return UserMesh(vertices.astype(np.float64), faces.astype(np.int32), part.astype(np.int32), tuple(names.tolist()),
                     None if colours is None else np.clip(colours, 0, 1), str(path))
+
+
+READERS = {'.obj': _read_obj, '.ply': _read_ply, '.glb': _read_gltf, '.gltf': _read_gltf, '.npz': _read_npz}
