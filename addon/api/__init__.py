@@ -1,5 +1,5 @@
 """The add-on for Python: what every operator does, as functions, one file a panel. They raise FacewrightError and touch no interface."""
-from . import shape_tools
+from . import cavities, shape_tools
 from .appearance import apply_albedo, apply_overlay, bake_job, image_editors, overlaps_in_words, overlay_job, reconstructed, result_folder
 from .cavities import apply_crossings, apply_fix, apply_flesh, crossings_job, fix_in_words, fix_job, flesh_job, hide_crossings, show_crossings, told
 from .footage import add_footage, move_footage, remove_footage

@@ -12,7 +12,7 @@ from ...engine.errors import FacewrightError
 from ...engine.files import read_npz, write_npz
 from ...engine.rig import Rig, read_rig, write_rig
 from .. import models
-from ..scene import crossings, flesh, head_space, records, shape_keys
+from ..scene import crossings, flesh, head_space, mesh_sets, records, shape_keys
 from .head import find_model
 from .shape_keys import chosen_meshes
 from .shared import checked_path, select, show_colours
@@ -261,9 +261,4 @@ def group_weights(thing: bpy.types.Object, name: str) -> np.ndarray:
     group = thing.vertex_groups.get(name)
     if group is None:
         raise FacewrightError(f'{thing.name} has no vertex group called {name}: choose one of its own.')
-    out = np.zeros(len(thing.data.vertices))
-    for vertex in thing.data.vertices:
-        for element in vertex.groups:
-            if element.group == group.index:
-                out[vertex.index] = element.weight
-    return out
+    return mesh_sets.group_weights(thing, group)

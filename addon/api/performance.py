@@ -10,8 +10,9 @@ from ...engine import smoothing
 from ...engine.errors import FacewrightError
 from ...engine.live_link import read_live_link, write_live_link
 from ...engine.performance import Performance, read_performance, write_performance
-from ..scene import actions, names, shape_keys, units
+from ..scene import actions, names, renaming, units
 from .shared import checked_path
+from .sides import left_of_middle
 
 
 def heads_in(context: bpy.types.Context) -> list[bpy.types.Object]:
@@ -100,6 +101,11 @@ def smooth_performance(context: bpy.types.Context, strength: float = .5, motion:
             actions.write_motion(head, frames, calm.rotation, calm.translation * units.METRES if actions.is_keyed(head, 'location') else None)
 
 
-def rename_shape_keys(context: bpy.types.Context, naming: str) -> int:
-    """Give the selected heads' shape keys ICT's or ARKit's names; returns how many keys changed."""
-    return sum(shape_keys.rename(head, naming) for head in _heads(context))
+def rename_shape_keys(context: bpy.types.Context, naming: str) -> tuple[int, list[str]]:
+    """Give the selected heads' shape keys ICT's or ARKit's names; returns how many keys changed, and what to tell the user."""
+    count, notes = 0, []
+    for head in _heads(context):
+        changed, told = renaming.rename(head, naming, lambda: left_of_middle(context.scene, head))
+        count += changed
+        notes += [f'{head.name}: {note}' for note in told]
+    return count, notes

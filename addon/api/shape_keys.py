@@ -14,9 +14,10 @@ from ...engine.files import read_npz, write_text
 from ...engine.mesh.user_mesh import write_mesh
 from ...engine.rig import read_rig
 from .. import models
-from ..scene import fit_colours, head_space, heads, markers, mesh_sets, shape_keys
+from ..scene import fit_colours, head_space, heads, markers, mesh_sets, renaming, shape_keys
 from .head import find_model
 from .shared import checked_path, select, show_colours
+from .sides import left_of_middle
 
 
 LEAST_REST = 1e-3  # cm: where generating moves the neutral by less it stays
@@ -139,7 +140,7 @@ def apply_shape_keys(context: bpy.types.Context, job: HeadJob, folder: str | Pat
             thing.data = thing.data.copy()
             notes.append(f'{thing.name} has a mesh of its own now: it shared one with other objects.')
         if shape_keys.ours_alone(thing):
-            shape_keys.rename(thing, naming)
+            notes += renaming.rename(thing, naming, lambda: left_of_middle(context.scene, thing))[1]
         have = shape_keys.meanings(thing)
         wanted = {n: o for n, o, m in zip(called, local[i], moving[i]) if m or i == leader or shape_keys.names.expression(n) in have}
         written[thing.name] = what = shape_keys.write_shapes(thing, wanted, keep_edits, replace)

@@ -1,30 +1,15 @@
 """Symmetrise, mirror, split, reset, strength: at once, on the active mesh's shape keys."""
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import bpy
 import numpy as np
 
 from ...engine import shape_tools
 from ...engine.errors import FacewrightError
-from .. import models
-from ..scene import head_space, mesh_sets, records, shape_keys
+from ..scene import mesh_sets, records, renaming, shape_keys
 from .cavities import group_weights
 from .shape_keys import chosen_meshes
-
-
-@dataclass(frozen=True)
-class Halves:
-    """A mesh's symmetry, and the 3×3 that takes its own axes to those the symmetry is in."""
-    symmetry: shape_tools.Symmetry
-    axes: np.ndarray
-
-    def of(self, tool, *shapes, **arguments):
-        """A tool's result on N×3 shapes given, and returned, in the mesh's own axes."""
-        out = tool(*(s @ self.axes.T for s in shapes), self.symmetry, **arguments)
-        back = np.linalg.inv(self.axes).T
-        return tuple(o @ back for o in out) if isinstance(out, tuple) else out @ back
+from .sides import halves, left_of_middle
 
 
 def tool_mesh(context: bpy.types.Context) -> bpy.types.Object:
@@ -54,35 +39,6 @@ def _keys(thing: bpy.types.Object, which: str) -> list[bpy.types.ShapeKey]:
 def _unlocked(key: bpy.types.ShapeKey) -> None:
     if key.lock_shape:
         raise FacewrightError(f'{key.name} is locked: unlock it in the Shape Keys list first.')
-
-
-def halves(scene: bpy.types.Scene, thing: bpy.types.Object, tolerance: float = 1e-3) -> Halves:
-    """How a mesh mirrors: by its topology where it is a face model's, else by where its vertices are."""
-    for source in dict.fromkeys((models.BUILTIN, models.source_of(scene.facewright))):
-        try:
-            model = models.cached(source)
-        except FacewrightError:
-            continue
-        if model is not None and head_space.has_topology(thing, model):
-            return Halves(shape_tools.find_symmetry(model.neutral, model.faces), head_space.local_to_head(thing, model)[:3, :3])
-    points = mesh_sets.base_points(thing)
-    found = shape_tools.find_symmetry(points, mesh_sets.faces_of(thing.data), tolerance)
-    shapes = {k.name: shape_keys.offsets_of(k) for k in thing.data.shape_keys.key_blocks if shape_tools.side_of(k.name)}
-    return Halves(replace(found, side=found.side * shape_tools.left_side(points, shapes, found.axis)), np.eye(3))
-
-
-def left_of_middle(scene: bpy.types.Scene, thing: bpy.types.Object, tolerance: float = 1e-3) -> np.ndarray:
-    """N: each vertex's distance from the middle, positive on the person's left, in the object's units.
-
-    By the symmetry where there is one, else by the keys that have a side in their names, else across x.
-    """
-    try:
-        found = halves(scene, thing, tolerance)
-        return found.symmetry.side / np.cbrt(abs(np.linalg.det(found.axes)))
-    except FacewrightError:
-        points = mesh_sets.base_points(thing).astype(np.float64)
-        side = shape_tools.distance_from_middle(points, {k.name: shape_keys.offsets_of(k) for k in thing.data.shape_keys.key_blocks if shape_tools.side_of(k.name)})
-        return points[:, 0] if side is None else side
 
 
 def symmetrise(context: bpy.types.Context, source: str = 'LEFT', keys: str = 'ACTIVE', tolerance: float = 1e-3) -> int:
@@ -116,24 +72,28 @@ def symmetrise(context: bpy.types.Context, source: str = 'LEFT', keys: str = 'AC
     return len(done)
 
 
-def mirror(context: bpy.types.Context, to: str = 'OTHER', tolerance: float = 1e-3) -> str:
-    """Mirror the active key: to 'OTHER' makes or overwrites the other side's key (mouthSmile_R from mouthSmile_L), 'ITSELF' flips the key; returns the name."""
+def mirror(context: bpy.types.Context, to: str = 'OTHER', tolerance: float = 1e-3) -> tuple[str, list[str]]:
+    """Mirror the active key; returns the name of what got the shape, and what to tell the user.
+
+    to: 'OTHER' makes or overwrites the other side's key (mouthSmile_R from mouthSmile_L), 'ITSELF' flips the key.
+    A key that is made gets the slider, vertex group and driver of the other side.
+    """
     thing = tool_mesh(context)
-    key, = _keys(thing, 'ACTIVE')
-    mirrored = halves(context.scene, thing, tolerance).of(shape_tools.mirror, shape_keys.offsets_of(key))
+    (key,), notes = _keys(thing, 'ACTIVE'), []
+    mesh_halves = halves(context.scene, thing, tolerance)
+    mirrored = mesh_halves.of(shape_tools.mirror, shape_keys.offsets_of(key))
     if to == 'OTHER':
         name = shape_tools.other_side(key.name)
         if name is None:
             raise FacewrightError(f'{key.name} names no side: give it an ending such as _L or Right, or mirror it onto itself.')
         other = thing.data.shape_keys.key_blocks.get(name)
         if other is None:
-            other = thing.shape_key_add(name=name, from_mix=False)
-            other.relative_key, other.slider_min, other.slider_max = key.relative_key, key.slider_min, key.slider_max
+            other, notes = renaming.add_mirrored(thing, key, name, mesh_halves.symmetry.partner)
         _unlocked(other)
         key = other
     shape_keys.set_offsets(key, mirrored)
     thing.data.update()
-    return key.name
+    return key.name, notes
 
 
 def split(context: bpy.types.Context, width: float = .01, tolerance: float = 1e-3) -> tuple[str, str]:
@@ -151,7 +111,7 @@ def split(context: bpy.types.Context, width: float = .01, tolerance: float = 1e-
         if name in thing.data.shape_keys.key_blocks:
             raise FacewrightError(f'There is a shape key {name} already: rename or delete it first.')
     part = shape_tools.split(np.ones((len(thing.data.vertices), 1)), left_of_middle(context.scene, thing, tolerance), width)[0]
-    shape_keys.split_key(thing, key, left, right, part)
+    renaming.split_key(thing, key, left, right, part)
     thing.data.update()
     return left, right
 

@@ -79,8 +79,9 @@ class FACEWRIGHT_OT_rename_shape_keys(OnHeads):
     naming: EnumProperty(name='Names', description='Whose names the shape keys get', items=NAMING_ITEMS, default='ARKIT')
 
     def run(self, context):
-        changed = api.rename_shape_keys(context, self.naming)
-        self.report({'INFO'}, f'{changed} shape keys renamed.' if changed else 'The shape keys have these names already.')
+        changed, notes = api.rename_shape_keys(context, self.naming)
+        words = f'{changed} shape keys renamed.' if changed else 'The shape keys have these names already.'
+        self.report({'WARNING'} if notes else {'INFO'}, ' '.join([words, *notes]))
 
 
 CLASSES = (FACEWRIGHT_OT_import_performance, FACEWRIGHT_OT_export_performance, FACEWRIGHT_OT_smooth_performance, FACEWRIGHT_OT_rename_shape_keys)

@@ -76,8 +76,8 @@ class FACEWRIGHT_OT_mirror_shape_key(OnShapes):
     tolerance: tolerance_property()
 
     def change(self, context, settings):
-        name = api.shape_tools.mirror(context, self.to, self.option(settings, 'tolerance'))
-        return f'{name} is the mirrored shape.'
+        name, notes = api.shape_tools.mirror(context, self.to, self.option(settings, 'tolerance'))
+        return ' '.join([f'{name} is the mirrored shape.', *notes])
 
 
 class FACEWRIGHT_OT_split_shape_key(OnShapes):

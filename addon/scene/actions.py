@@ -12,6 +12,8 @@ from ...engine.errors import FacewrightError
 from ...engine.performance import Performance
 from . import names, units
 
+KEYFRAME = (('co', 2, np.float32), ('interpolation', 1, np.int32), ('easing', 1, np.int32), ('handle_left_type', 1, np.int32),
+            ('handle_right_type', 1, np.int32), ('handle_left', 2, np.float32), ('handle_right', 2, np.float32), ('type', 1, np.int32))  # name, numbers, kind
 LINEAR = 1  # keyframe interpolation enum, as foreach_set wants it: exact between samples, no overshoot round a blink
 
 
@@ -183,23 +185,85 @@ def value_path(key: str) -> str:
     return f'key_blocks["{bpy.utils.escape_identifier(key)}"].value'
 
 
-def merge_value_curves(keys: bpy.types.Key, into: str, other: str) -> None:
-    """Give key `into` the mean of its curve and `other`'s, which is removed."""
-    fcurves = curves(keys)
-    a, b = (fcurves.find(value_path(n)) if fcurves else None for n in (into, other))
-    if b is None:
-        return
-    at = sorted({p.co.x for c in (a, b) if c for p in c.keyframe_points})
-    mean = [((a.evaluate(f) if a else keys.key_blocks[into].value) + b.evaluate(f)) / 2 for f in at]
-    fcurves.remove(b)
-    write_curve(fcurves, value_path(into), 0, np.array(at), np.array(mean))
+def all_curves(datablock: bpy.types.ID) -> list:
+    """Every F-curve collection that animates a datablock: its Action's, and those of its strips in the NLA."""
+    data = datablock.animation_data
+    found = [curves(datablock)]
+    for strip in [s for track in data.nla_tracks for s in track.strips] if data else ():
+        if strip.action is not None:
+            found.append(_curves_of(strip.action, getattr(strip, 'action_slot', None)))
+    return [f for i, f in enumerate(found) if f is not None and f not in found[:i]]
+
+
+def _curves_of(action: bpy.types.Action, slot):
+    """An Action's F-curves for one of its slots (None before 4.4)."""
+    if not hasattr(action, 'slots'):
+        return action.fcurves
+    strips = [s for layer in action.layers for s in layer.strips if s.type == 'KEYFRAME']
+    bag = strips[0].channelbag(slot) if strips and slot is not None else None
+    return None if bag is None else bag.fcurves
+
+
+def merge_value_curves(keys: bpy.types.Key, into: str, other: str) -> bool:
+    """Give key `into` the mean of its curve and `other`'s, which is removed; returns whether the two differed."""
+    differed = False
+    for fcurves in all_curves(keys):
+        a, b = (fcurves.find(value_path(n)) for n in (into, other))
+        if a is None and b is None:
+            continue
+        at = _times_of_both(a, b)
+        still = [keys.key_blocks[n].value for n in (into, other)]
+        ours, theirs = (np.array([c.evaluate(f) if c else v for f in at])
+                        for c, v in zip((a, b), still))
+        if np.allclose(ours, theirs, atol=1e-6):
+            if a is None:
+                copy_curve(fcurves, b, value_path(into))
+        else:
+            differed = True
+            write_curve(fcurves, value_path(into), 0, at, (ours + theirs) / 2)
+        if b is not None:
+            fcurves.remove(b)
+    return differed
+
+
+def _times_of_both(a, b) -> np.ndarray:
+    """The frames at which two curves (or None) are keyed; all between too where either bends there."""
+    both = [c for c in (a, b) if c is not None]
+    keyed = {p.co.x for c in both for p in c.keyframe_points}
+    straight = all(p.interpolation == 'LINEAR' for c in both for p in c.keyframe_points)
+    if (not straight or any(len(c.modifiers) for c in both)) and keyed:
+        keyed |= set(np.arange(np.ceil(min(keyed)), max(keyed) + 1).tolist())
+    return np.array(sorted(keyed))
 
 
 def copy_value_curve(keys: bpy.types.Key, source: str, target: str) -> None:
     """Give key `target` a copy of `source`'s curve, if it has one."""
-    fcurves = curves(keys)
-    a = fcurves.find(value_path(source)) if fcurves else None
-    if a is not None:
-        co = np.empty(len(a.keyframe_points) * 2, np.float32)
-        a.keyframe_points.foreach_get('co', co)
-        write_curve(fcurves, value_path(target), 0, co[::2], co[1::2])
+    for fcurves in all_curves(keys):
+        curve = fcurves.find(value_path(source))
+        if curve is not None:
+            copy_curve(fcurves, curve, value_path(target))
+
+
+def copy_curve(fcurves, curve: bpy.types.FCurve, path: str) -> bpy.types.FCurve:
+    """Copy an F-curve to another property: keyframes with their handles, modifiers, what it does beyond its ends."""
+    old = fcurves.find(path, index=curve.array_index)
+    if old is not None:
+        fcurves.remove(old)
+    made = fcurves.new(path, index=curve.array_index)
+    made.keyframe_points.add(len(curve.keyframe_points))
+    for name, width, kind in KEYFRAME:
+        values = np.empty(len(curve.keyframe_points) * width, kind)
+        curve.keyframe_points.foreach_get(name, values)
+        made.keyframe_points.foreach_set(name, values)
+    made.extrapolation, made.mute, made.lock = curve.extrapolation, curve.mute, curve.lock
+    for modifier in curve.modifiers:
+        copy_settings(modifier, made.modifiers.new(modifier.type))
+    made.update()
+    return made
+
+
+def copy_settings(source, target) -> None:
+    """Copy every setting that can be written from one of Blender's structures to another like it."""
+    for setting in source.bl_rna.properties:
+        if not setting.is_readonly and setting.identifier != 'name':
+            setattr(target, setting.identifier, getattr(source, setting.identifier))

@@ -116,6 +116,16 @@ def faces_of(mesh: bpy.types.Mesh) -> np.ndarray:
     return polygons_to_faces(loops.astype(np.int64), count.astype(np.int64)).astype(np.int32)
 
 
+def group_weights(thing: bpy.types.Object, group: bpy.types.VertexGroup) -> np.ndarray:
+    """N weights of a vertex group."""
+    out = np.zeros(len(thing.data.vertices))
+    for vertex in thing.data.vertices:
+        for element in vertex.groups:
+            if element.group == group.index:
+                out[vertex.index] = element.weight
+    return out
+
+
 def _turned(loops: np.ndarray, count: np.ndarray) -> np.ndarray:
     """The same polygons with their corners the other way round: what a negative scale shows."""
     start = np.cumsum(count) - count

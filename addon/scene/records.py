@@ -3,6 +3,7 @@
 A custom property of the mesh's shape keys holds two records: 'generated' (as made) and 'fixed' (after the cavities last followed an edit):
 per key the offsets in 16 bits a number, compressed, exact to a 32,767th of the largest. Some vertices of the Basis are kept as well:
 where the object's scale or rotation was applied since, the offsets turn with it. A third, 'basis', holds the Basis itself in the same way.
+'sides' holds the left and the right key that became one under ARKit's names, so that the way back is exact.
 """
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ import numpy as np
 PROPERTY = 'facewright'
 STEPS = 32767
 BASIS = 'Basis'
+SIDES = 'sides'
 SAMPLES = 64
 STILL = 1e-3  # how far from the identity what happened to the Basis must be to count as applied transforms
 
@@ -22,8 +24,7 @@ def write(keys: bpy.types.Key, name: str, offsets: np.ndarray, kind: str = 'gene
     """Remember a key's N×3 offsets."""
     top = float(np.abs(offsets).max(initial=0))
     steps = np.zeros(offsets.shape, np.int16) if top == 0 else np.round(offsets / top * STEPS).astype(np.int16)
-    index = np.unique(np.linspace(0, len(offsets) - 1, SAMPLES).astype(np.int32))
-    rest = _rest(keys)[index].astype(np.float32)
+    rest = _rest(keys)[_sampled(len(offsets))].astype(np.float32)
     _group(keys, kind)[name] = {'top': top, 'count': len(offsets), 'steps': zlib.compress(steps.tobytes(), 1), 'rest': rest.tobytes()}
 
 
@@ -46,10 +47,31 @@ def forget(keys: bpy.types.Key, name: str, kind: str) -> None:
 
 def rename(keys: bpy.types.Key, old: str, new: str) -> None:
     """A key was renamed: its records go with it."""
-    for kind in ('generated', 'fixed'):
+    for kind in ('generated', 'fixed', SIDES):
         if PROPERTY in keys and kind in keys[PROPERTY] and old in keys[PROPERTY][kind]:
             keys[PROPERTY][kind][new] = keys[PROPERTY][kind][old].to_dict()
             del keys[PROPERTY][kind][old]
+
+
+def write_sides(keys: bpy.types.Key, name: str, sides: tuple[np.ndarray, np.ndarray], settings: tuple[dict, dict]) -> None:
+    """Remember the left and the right key (N×3 offsets to the bit, settings) that became the key `name`."""
+    parts = {side: {'values': zlib.compress(offsets.astype(np.float32).tobytes(), 1), 'settings': kept}
+             for side, offsets, kept in zip(('left', 'right'), sides, settings)}
+    rest = _rest(keys)[_sampled(len(sides[0]))].astype(np.float32)
+    _group(keys, SIDES)[name] = parts | {'count': len(sides[0]), 'rest': rest.tobytes()}
+
+
+def read_sides(keys: bpy.types.Key, name: str) -> tuple[tuple[np.ndarray, np.ndarray], tuple[dict, dict]] | None:
+    """The two keys that became the key `name`: N×3 float64 offsets in the mesh's present axes, and settings; None where not known."""
+    if PROPERTY not in keys or name not in keys[PROPERTY].get(SIDES, {}):
+        return None
+    record = keys[PROPERTY][SIDES][name]
+    if record['count'] != len(keys.reference_key.points):
+        return None
+    turn = _turn(keys, record).T
+    both = [record[side] for side in ('left', 'right')]
+    offsets = [np.frombuffer(zlib.decompress(one['values']), np.float32).reshape(-1, 3) for one in both]
+    return tuple(o.astype(np.float64) @ turn for o in offsets), tuple(one['settings'].to_dict() for one in both)
 
 
 def edit(keys: bpy.types.Key, name: str, offsets: np.ndarray, kind: str = 'generated') -> np.ndarray | None:
@@ -90,6 +112,10 @@ def _group(keys: bpy.types.Key, kind: str):
     return keys[PROPERTY][kind]
 
 
+def _sampled(count: int) -> np.ndarray:
+    return np.unique(np.linspace(0, count - 1, SAMPLES).astype(np.int32))
+
+
 def _rest(keys: bpy.types.Key) -> np.ndarray:
     out = np.empty(len(keys.reference_key.points) * 3, np.float32)
     keys.reference_key.points.foreach_get('co', out)
@@ -99,7 +125,7 @@ def _rest(keys: bpy.types.Key) -> np.ndarray:
 def _turn(keys: bpy.types.Key, record) -> np.ndarray:
     """3×3: what was applied to the mesh since (scale, rotation), the identity where its Basis was merely edited."""
     was = np.frombuffer(record['rest'], np.float32).reshape(-1, 3).astype(np.float64)
-    now = _rest(keys)[np.unique(np.linspace(0, record['count'] - 1, SAMPLES).astype(np.int32))].astype(np.float64)
+    now = _rest(keys)[_sampled(record['count'])].astype(np.float64)
     if np.array_equal(was, now) or np.linalg.matrix_rank(was - was.mean(0), tol=1e-6 * np.ptp(was)) < 3:
         return np.eye(3)
     linear = np.linalg.lstsq(was - was.mean(0), now - now.mean(0), rcond=None)[0].T

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ...engine.errors import FacewrightError
-from ...engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES, MERGED, TO_ICT
+from ...engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES, TO_ICT
 from . import actions, names, records, units
 
 AT_REST = 'atRest'  # the key that takes a mesh from how it was made (its Basis) to rest, where those differ
@@ -109,11 +108,32 @@ def offsets_of(key: bpy.types.ShapeKey) -> np.ndarray:
 
 
 def set_offsets(key: bpy.types.ShapeKey, offsets: np.ndarray, where: np.ndarray | None = None) -> None:
-    """Move a key to N×3 offsets from the one it is relative to; `where` (N bool): these vertices alone, the others stay to the bit."""
+    """Move a key to N×3 offsets from the one it is relative to; `where` (N bool): these vertices alone, the others stay to the bit.
+
+    Keys that are relative to it move along, so that their own offsets stay.
+    """
+    before = _points(key).reshape(-1, 3)
     points = (_points(key.relative_key).reshape(-1, 3) + offsets).astype(np.float32)
     if where is not None:
-        points = np.where(where[:, None], points, _points(key).reshape(-1, 3))
+        points = np.where(where[:, None], points, before)
     key.points.foreach_set('co', points.ravel())
+    for other in dependents(key):
+        moved = _points(other).reshape(-1, 3) + (points - before)
+        other.points.foreach_set('co', moved.ravel())
+
+
+def dependents(key: bpy.types.ShapeKey) -> list[bpy.types.ShapeKey]:
+    """The keys that are relative to a key, or to one that is, without itself."""
+    blocks, found, names_found = key.id_data.key_blocks, [], {key.name}
+    waiting = [key]
+    while waiting:
+        base = waiting.pop()
+        for other in blocks:
+            if other.name not in names_found and other.relative_key == base:
+                names_found.add(other.name)
+                found.append(other)
+                waiting.append(other)
+    return found
 
 
 def move_all(thing: bpy.types.Object, motion: np.ndarray, where: np.ndarray) -> None:
@@ -149,81 +169,6 @@ def naming(head: bpy.types.Object) -> str | None:
     if ict == arkit == 0:
         return 'ICT' if len(have & set(ICT_NAMES)) else None
     return 'ICT' if ict >= arkit else 'ARKIT'
-
-
-def rename(head: bpy.types.Object, to: str) -> int:
-    """Rename a mesh's shape keys to ICT's ('ICT') or ARKit's ('ARKIT') names; returns how many keys changed. Animation follows.
-
-    Where ARKit has one shape for two of ICT's, the pair becomes one key that holds their sum; the other way the one is split
-    softly at the middle (x = 0, the head's left at +x), so that both together are what it was.
-    """
-    keys = head.data.shape_keys.key_blocks if head.data.shape_keys else ()
-    if not names.matches(k.name for k in keys):
-        raise FacewrightError(f'{head.name} has no shape keys under ICT or ARKit names: select a head that has them.')
-    changed = _merge(head) if to == 'ARKIT' else _split(head)
-    for key, expression in names.matches(k.name for k in keys).items():
-        name = names.spelled(expression, to)
-        if name not in keys and (to == 'ICT' or name not in MERGED):
-            keys[key].name = name
-            records.rename(head.data.shape_keys, key, name)
-            changed += 1
-    return changed
-
-
-def _meaning(head: bpy.types.Object) -> dict[str, bpy.types.ShapeKey]:
-    """{ICT or ARKit name: the shape key that stands for it}."""
-    keys = head.data.shape_keys.key_blocks
-    return {expression: keys[key] for key, expression in names.matches(k.name for k in keys).items()}
-
-
-def _merge(head: bpy.types.Object) -> int:
-    changed = 0
-    for whole, halves in MERGED.items():
-        have = _meaning(head)
-        if whole not in have and all(h in have for h in halves):
-            a, b = (have[h] for h in halves)
-            made = [records.read(head.data.shape_keys, k.name) for k in (a, b)]
-            a.points.foreach_set('co', _points(a) + _points(b) - _points(a.relative_key))
-            a.value = (a.value + b.value) / 2
-            actions.merge_value_curves(head.data.shape_keys, a.name, b.name)
-            for k in (a, b):
-                records.forget(head.data.shape_keys, k.name, 'generated')
-                records.forget(head.data.shape_keys, k.name, 'fixed')
-            head.shape_key_remove(b)
-            a.name = whole
-            if made[0] is not None and made[1] is not None:
-                records.write(head.data.shape_keys, a.name, made[0] + made[1])
-            changed += 2
-    return changed
-
-
-def _split(head: bpy.types.Object) -> int:
-    changed = 0
-    for whole, (left, right) in MERGED.items():
-        have = _meaning(head)
-        if whole in have and left not in have and right not in have:
-            rest = _points(have[whole].relative_key).reshape(-1, 3)
-            ramp = np.clip(rest[:, :1] / max(np.ptp(rest[:, 0]) * 0.1, 1e-9) * 0.5 + 0.5, 0, 1)
-            split_key(head, have[whole], left, right, ramp * ramp * (3 - 2 * ramp))
-            changed += 1
-    return changed
-
-
-def split_key(head: bpy.types.Object, key: bpy.types.ShapeKey, left: str, right: str, part: np.ndarray) -> None:
-    """Turn a key into its left part, N×1 in [0, 1], under that name, and a new key with the rest; animation and records go to both."""
-    keys, rest, both = head.data.shape_keys, _points(key.relative_key).reshape(-1, 3), _points(key).reshape(-1, 3)
-    made = records.read(keys, key.name)
-    for kind in ('generated', 'fixed'):
-        records.forget(keys, key.name, kind)
-    other = head.shape_key_add(name=right, from_mix=False)
-    other.relative_key, other.slider_min, other.slider_max, other.value = key.relative_key, key.slider_min, key.slider_max, key.value
-    other.points.foreach_set('co', (rest + (1 - part) * (both - rest)).astype(np.float32).ravel())
-    key.points.foreach_set('co', (rest + part * (both - rest)).astype(np.float32).ravel())
-    key.name = left
-    if made is not None:
-        records.write(keys, key.name, part * made)
-        records.write(keys, other.name, (1 - part) * made)
-    actions.copy_value_curve(keys, left, right)
 
 
 def _points(key: bpy.types.ShapeKey) -> np.ndarray:

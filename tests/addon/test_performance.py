@@ -223,9 +223,7 @@ def test_names_there_and_back(model, model_path, saved):
     assert bpy.ops.facewright.rename_shape_keys(naming='ICT') == {'FINISHED'}
     assert {k.name for k in keys[1:]} == set(ICT_NAMES)
     assert np.allclose([posed(head, f) for f in (2, 9)], shapes, atol=1e-6)
-    left = coordinates(keys['cheekPuff_L'].points) - coordinates(keys[0].points)
-    assert np.abs(left[coordinates(keys[0].points)[:, 0] < -.02]).max() < 1e-7  # the left half moves the left side
-    assert api.rename_shape_keys(bpy.context, 'ICT') == 0
+    assert api.rename_shape_keys(bpy.context, 'ICT') == (0, [])
 
 
 def test_odd_spellings_become_proper_names_and_other_keys_stay():

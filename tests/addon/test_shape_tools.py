@@ -76,6 +76,83 @@ def test_mirroring(head):
         bpy.ops.facewright.mirror_shape_key()
 
 
+def test_a_mirrored_key_has_what_the_other_has(head):
+    blocks = head.data.shape_keys.key_blocks
+    head.shape_key_remove(blocks['smile_R'])
+    key, points = blocks['smile_L'], coordinates(head.data.vertices)
+    left = [i for i, p in enumerate(points) if p[0] > .02]
+    head.vertex_groups.new(name='cheek.L').add(left, .5, 'REPLACE')
+    key.slider_min, key.slider_max, key.value, key.mute, key.vertex_group = -1, 3, .4, True, 'cheek.L'
+    for name in ('control_L', 'control_R', 'middle'):
+        head[name] = .25 if name == 'control_R' else .75
+    driver = key.driver_add('value').driver
+    for called, path in (('a', '["control_L"]'), ('b', '["middle"]')):
+        variable = driver.variables.new()
+        variable.name, variable.targets[0].id, variable.targets[0].data_path = called, head, path
+    driver.type, driver.expression = 'SCRIPTED', 'a + b / 3'
+    activate(head, 'smile_L')
+    bpy.ops.facewright.mirror_shape_key()
+    made = blocks['smile_R']
+    assert (made.slider_min, made.slider_max, made.mute, made.vertex_group) == (-1, 3, True, 'cheek.R')
+    weights = api.cavities.group_weights(head, 'cheek.R')
+    assert (weights[points[:, 0] < -.02] == .5).all() and not weights[points[:, 0] > -.02].any()
+    bpy.context.view_layer.update()
+    assert made.value == pytest.approx(.5) and key.value == pytest.approx(1.)
+
+
+def corrective(head):
+    """A key relative to smile_L, in the list before it as well as after it."""
+    for name, amount in (('early', .03), ('late', .05)):
+        key = head.shape_key_add(name=name)
+        key.relative_key = head.data.shape_keys.key_blocks['smile_L']
+        shape_keys.set_offsets(key, np.full((len(head.data.vertices), 3), amount))
+
+
+def test_keys_relative_to_another_are_changed_by_their_own_offsets(head):
+    corrective(head)
+    was = {n: shape(head, n) for n in ('smile_L', 'early', 'late')}
+    bpy.ops.facewright.scale_shape_key(keys='ALL', strength=2.)
+    for name, offsets in was.items():
+        assert np.allclose(shape(head, name), 2 * offsets, atol=1e-6), name
+    activate(head, 'smile_L')
+    bpy.ops.facewright.scale_shape_key(strength=.5)
+    assert np.allclose(shape(head, 'smile_L'), was['smile_L'], atol=1e-6) and np.allclose(shape(head, 'late'), .1, atol=1e-6)
+    bpy.ops.facewright.reset_shape_key_region(keys='ALL')
+    assert not any(np.abs(shape(head, n)).max() > 1e-6 for n in was)
+
+
+def test_symmetrising_all_takes_each_key_from_the_one_it_is_relative_to(head):
+    corrective(head)
+    left = coordinates(head.data.vertices)[:, 0] > 1e-4
+    smile, early = shape(head, 'smile_L'), shape(head, 'early')
+    bpy.ops.facewright.symmetrise_shape_keys(source='LEFT', keys='ALL')
+    assert np.allclose(shape(head, 'smile_L'), smile, atol=1e-6)
+    now = shape(head, 'early')
+    assert np.allclose(mirrored(head, now), now, atol=1e-6) and np.allclose(now[left], early[left], atol=1e-6)
+
+
+def test_splitting_keeps_all_a_key_has(head):
+    head.vertex_groups.new(name='lips').add(list(range(50)), 1, 'REPLACE')
+    key = head.data.shape_keys.key_blocks['jawOpen']
+    key.slider_min, key.slider_max, key.mute, key.vertex_group = -1, 2, True, 'lips'
+    head['open'] = .7
+    driver = key.driver_add('value').driver
+    variable = driver.variables.new()
+    variable.targets[0].id, variable.targets[0].data_path = head, '["open"]'
+    driver.type = 'SUM'
+    corrected = head.shape_key_add(name='corrected')
+    corrected.relative_key = key
+    shape_keys.set_offsets(corrected, np.full((len(head.data.vertices), 3), .02))
+    activate(head, 'jawOpen')
+    bpy.ops.facewright.split_shape_key()
+    bpy.context.view_layer.update()
+    for name in ('jawOpen_L', 'jawOpen_R'):
+        made = head.data.shape_keys.key_blocks[name]
+        assert (made.slider_min, made.slider_max, made.mute, made.vertex_group) == (-1, 2, True, 'lips')
+        assert made.value == pytest.approx(.7)
+    assert np.allclose(shape(head, 'corrected'), .02, atol=1e-6) and head.active_shape_key.name == 'jawOpen_L'
+
+
 def test_splitting_keeps_the_sum_and_the_animation(head):
     activate(head, 'jawOpen')
     was = shape(head, 'jawOpen')

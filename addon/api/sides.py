@@ -1,0 +1,64 @@
+"""Which side of a mesh is the person's left, and how its halves mirror."""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import bpy
+import numpy as np
+
+from ...engine import shape_tools
+from ...engine.errors import FacewrightError
+from .. import models
+from ..scene import head_space, mesh_sets, shape_keys
+
+OFF_CENTRE = .2  # of the width: an uneven mesh whose middle is further from x = 0 was not made around it
+
+
+@dataclass(frozen=True)
+class Halves:
+    """A mesh's symmetry, and the 3×3 that takes its own axes to those the symmetry is in."""
+    symmetry: shape_tools.Symmetry
+    axes: np.ndarray
+
+    def of(self, tool, *shapes, **arguments):
+        """A tool's result on N×3 shapes given, and returned, in the mesh's own axes."""
+        out = tool(*(s @ self.axes.T for s in shapes), self.symmetry, **arguments)
+        back = np.linalg.inv(self.axes).T
+        return tuple(o @ back for o in out) if isinstance(out, tuple) else out @ back
+
+
+def halves(scene: bpy.types.Scene, thing: bpy.types.Object, tolerance: float = 1e-3) -> Halves:
+    """How a mesh mirrors: by its topology where it is a face model's, else by where its vertices are."""
+    for source in dict.fromkeys((models.BUILTIN, models.source_of(scene.facewright))):
+        try:
+            model = models.cached(source)
+        except FacewrightError:
+            continue
+        if model is not None and head_space.has_topology(thing, model):
+            return Halves(shape_tools.find_symmetry(model.neutral, model.faces), head_space.local_to_head(thing, model)[:3, :3])
+    points = mesh_sets.base_points(thing)
+    found = shape_tools.find_symmetry(points, mesh_sets.faces_of(thing.data), tolerance)
+    left = shape_tools.left_side(points, _sided_shapes(thing), found.axis)
+    return Halves(replace(found, side=found.side * left), np.eye(3))
+
+
+def left_of_middle(scene: bpy.types.Scene, thing: bpy.types.Object, tolerance: float = 1e-3) -> np.ndarray:
+    """N: each vertex's distance from the middle, positive on the person's left, in the object's units.
+
+    By the symmetry where there is one, else by the keys that have a side in their names, else by its x.
+    """
+    try:
+        found = halves(scene, thing, tolerance)
+        return found.symmetry.side / np.cbrt(abs(np.linalg.det(found.axes)))
+    except FacewrightError:
+        points = mesh_sets.base_points(thing).astype(np.float64)
+        side = shape_tools.distance_from_middle(points, _sided_shapes(thing))
+        across = points[:, 0]
+        middle = (across.min() + across.max()) / 2
+        off_centre = abs(middle) > OFF_CENTRE * np.ptp(across)
+        return across - off_centre * middle if side is None else side
+
+
+def _sided_shapes(thing: bpy.types.Object) -> dict[str, np.ndarray]:
+    """{name: N×3 offsets} of the keys that have a side in their names."""
+    return {k.name: shape_keys.offsets_of(k) for k in thing.data.shape_keys.key_blocks if shape_tools.side_of(k.name)}

@@ -1,0 +1,247 @@
+"""Shape keys under other names: ICT's to ARKit's and back, one key of both sides to two and two to one.
+
+Everything a key has goes with it: its shape, drivers and what they drive, animation, vertex group, slider, value, mute and lock.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import bpy
+import numpy as np
+
+from ...engine import shape_tools
+from ...engine.errors import FacewrightError
+from ...engine.face_model.expressions import MERGED
+from . import actions, drivers, mesh_sets, names, records, shape_keys
+
+SETTINGS = ('slider_min', 'slider_max', 'value', 'mute', 'lock_shape', 'vertex_group', 'interpolation')
+SOFT_MIDDLE = .2  # of the head's width: the band in which the halves of a key fade into each other
+SAME = 1e-6       # values nearer than that are the same
+
+
+def rename(head: bpy.types.Object, to: str, left_of_middle: Callable[[], np.ndarray]) -> tuple[int, list[str]]:
+    """Rename a mesh's shape keys to ICT's ('ICT') or ARKit's ('ARKIT') names; returns how many changed, and what to tell the user.
+
+    Where ARKit has one shape for two of ICT's, the pair becomes one key that holds their sum. The other way it becomes the pair it
+    was; one that never was is split softly at the middle. left_of_middle: gives N distances, positive on the person's left.
+    """
+    keys = head.data.shape_keys.key_blocks if head.data.shape_keys else ()
+    if not names.matches(k.name for k in keys):
+        raise FacewrightError(f'{head.name} has no shape keys under ICT or ARKit names: select a head that has them.')
+    changed, notes = _merge_all(head) if to == 'ARKIT' else (_split_all(head, left_of_middle), [])
+    for key, expression in names.matches(k.name for k in keys).items():
+        name = names.spelled(expression, to)
+        if name not in keys and (to == 'ICT' or name not in MERGED):
+            rename_key(keys[key], name)
+            changed += 1
+    return changed, notes
+
+
+def rename_key(key: bpy.types.ShapeKey, name: str) -> None:
+    """Give a key another name; its records go with it, and all that reads or animates it."""
+    keys, old = key.id_data, key.name
+    key.name = name
+    records.rename(keys, old, key.name)
+    drivers.retarget(keys, old, key.name)  # Blender's own following stops short where the old name is still there
+
+
+def _meaning(head: bpy.types.Object) -> dict[str, bpy.types.ShapeKey]:
+    """{ICT or ARKit name: the shape key that stands for it}."""
+    keys = head.data.shape_keys.key_blocks
+    return {expression: keys[key] for key, expression in names.matches(k.name for k in keys).items()}
+
+
+def _merge_all(head: bpy.types.Object) -> tuple[int, list[str]]:
+    changed, notes = 0, []
+    for whole, halves in MERGED.items():
+        have = _meaning(head)
+        if whole in have or not all(h in have for h in halves):
+            continue
+        left, right = (have[h] for h in halves)
+        if left.relative_key == right or right.relative_key == left:
+            notes.append(f'{left.name} and {right.name} keep their names: one is relative to the other.')
+        elif not drivers.merge(head.data.shape_keys, left.name, right.name):
+            notes.append(f'{left.name} and {right.name} keep their names: their drivers can\'t be made one.')
+        else:
+            notes += merge_keys(head, left, right, whole)
+            changed += 2
+    return changed, notes
+
+
+def merge_keys(head: bpy.types.Object, left: bpy.types.ShapeKey, right: bpy.types.ShapeKey, whole: str) -> list[str]:
+    """Make one key of two whose drivers are one already: the left one gets both shapes, the right one goes; returns what to tell the user.
+
+    The two are remembered, so that split_key gives them back.
+    """
+    keys, notes, pair = head.data.shape_keys, [], (left, right)
+    made = [records.read(keys, k.name) for k in pair]
+    sides = tuple(shape_keys.offsets_of(k) for k in pair)
+    settings = tuple({s: getattr(k, s) for s in SETTINGS} for k in pair)
+    baked = _as_seen(head, sides, settings)
+    for key in shape_keys.dependents(right):
+        if key.relative_key == right:
+            offsets = shape_keys.offsets_of(key)
+            key.relative_key = left
+            shape_keys.set_offsets(key, offsets)
+    shape_keys.set_offsets(left, baked[0] + baked[1])
+    if actions.merge_value_curves(keys, left.name, right.name):
+        notes.append(f'{left.name} and {right.name} moved differently: {whole} moves by their mean.')
+    elif abs(left.value - right.value) > SAME and drivers.find(keys, drivers.value_path(left.name)) is None:
+        notes.append(f'{left.name} and {right.name} stood differently: {whole} stands at their mean.')
+    _merge_settings(left, settings)
+    for key in pair:
+        for kind in ('generated', 'fixed'):
+            records.forget(keys, key.name, kind)
+    drivers.retarget(keys, right.name, left.name)
+    drivers.remove(keys, drivers.value_path(right.name))
+    _remove_key(head, right, left)
+    rename_key(left, whole)
+    records.write_sides(keys, left.name, sides, settings)
+    if made[0] is not None and made[1] is not None:
+        records.write(keys, left.name, made[0] + made[1])
+    return notes
+
+
+def _remove_key(head: bpy.types.Object, key: bpy.types.ShapeKey, instead: bpy.types.ShapeKey) -> None:
+    """Remove a key; the active one stays active, or where that is the one removed, `instead`."""
+    blocks, active = head.data.shape_keys.key_blocks, head.active_shape_key_index
+    at = blocks.find(key.name)
+    kept = blocks.find(instead.name) if active == at else active
+    head.shape_key_remove(key)
+    head.active_shape_key_index = kept - (kept > at)
+
+
+def _as_seen(head: bpy.types.Object, sides: tuple[np.ndarray, ...], settings: tuple[dict, ...]) -> list[np.ndarray]:
+    """Two shapes as they show: within their vertex groups, where those are not the same."""
+    if settings[0]['vertex_group'] == settings[1]['vertex_group']:
+        return list(sides)
+    groups = [head.vertex_groups.get(s['vertex_group']) for s in settings]
+    return [o if g is None else o * mesh_sets.group_weights(head, g)[:, None] for o, g in zip(sides, groups)]
+
+
+def _merge_settings(key: bpy.types.ShapeKey, settings: tuple[dict, dict]) -> None:
+    left, right = settings
+    key.slider_min = min(left['slider_min'], right['slider_min'])
+    key.slider_max = max(left['slider_max'], right['slider_max'])
+    key.value = (left['value'] + right['value']) / 2
+    key.mute = left['mute'] and right['mute']
+    key.lock_shape = left['lock_shape'] or right['lock_shape']
+    if left['vertex_group'] != right['vertex_group']:
+        key.vertex_group = ''
+
+
+def _split_all(head: bpy.types.Object, left_of_middle: Callable[[], np.ndarray]) -> int:
+    changed = 0
+    for whole, (left, right) in MERGED.items():
+        have = _meaning(head)
+        if whole in have and left not in have and right not in have:
+            side = left_of_middle()
+            part = shape_tools.split(np.ones((len(side), 1)), side, SOFT_MIDDLE * np.ptp(side))[0]
+            split_key(head, have[whole], left, right, part)
+            changed += 1
+    return changed
+
+
+def split_key(head: bpy.types.Object, key: bpy.types.ShapeKey, left: str, right: str, part: np.ndarray) -> None:
+    """Turn a key into its left part under that name, and a new key with the rest; drivers, animation and settings go to both.
+
+    part: N×1 in [0, 1], how much is the left's. Where the key was made of two, they come back, with what was changed since.
+    """
+    keys, whole = head.data.shape_keys, shape_keys.offsets_of(key)
+    made, known = records.read(keys, key.name), records.read_sides(keys, key.name)
+    if known is None:
+        halves = (part * whole, (1 - part) * whole)
+        made_halves = None if made is None else (part * made, (1 - part) * made)
+    else:
+        halves = _back_to_sides(head, whole, known, part)
+        made_halves = None if made is None else _back_to_sides(head, made, known, part)
+    for kind in ('generated', 'fixed', records.SIDES):
+        records.forget(keys, key.name, kind)
+    active = head.active_shape_key_index
+    other = head.shape_key_add(name=right, from_mix=False)
+    head.active_shape_key_index = active
+    copy_settings(key, other)
+    shape_keys.set_offsets(other, halves[1])
+    shape_keys.set_offsets(key, halves[0])
+    whole_name = key.name
+    drivers.copy(keys, drivers.value_path(whole_name), drivers.value_path(right))
+    actions.copy_value_curve(keys, whole_name, right)
+    drivers.read_both(keys, whole_name, left, right)
+    rename_key(key, left)
+    for one, side in ((key, 'left'), (other, 'right')):
+        drivers.keep_side(keys, drivers.value_path(one.name), side)
+    if known is not None:
+        _restore_settings((key, other), known[1])
+    for one, offsets in zip((key, other), made_halves or ()):
+        records.write(keys, one.name, offsets)
+
+
+def _back_to_sides(head, whole: np.ndarray, known, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A merged shape as the two it was made of; what was changed since goes to each side as far as the shape there is its own."""
+    sides, settings = known
+    left, right = _as_seen(head, sides, settings)
+    size = [np.linalg.norm(o, axis=1, keepdims=True) for o in (left, right)]
+    both = size[0] + size[1]
+    share = np.where(both > 1e-9, size[0] / np.maximum(both, 1e-12), part)
+    change = whole - (left + right)
+    change[np.abs(change).max(1) < 1e-6 * max(np.abs(whole).max(initial=0), 1e-9)] = 0
+    return sides[0] + share * change, sides[1] + (1 - share) * change
+
+
+def _restore_settings(pair: tuple[bpy.types.ShapeKey, bpy.types.ShapeKey], settings: tuple[dict, dict]) -> None:
+    """What the two keys had before they became one, as far as that was not changed since."""
+    now = {s: getattr(pair[0], s) for s in SETTINGS}
+    mean = (settings[0]['value'] + settings[1]['value']) / 2
+    same_group = now['vertex_group'] == settings[0]['vertex_group'] or not now['vertex_group']
+    for key, had in zip(pair, settings):
+        key.slider_min, key.slider_max = had['slider_min'], had['slider_max']
+        key.lock_shape = bool(had['lock_shape'])
+        if abs(now['value'] - mean) < SAME:
+            key.value = had['value']
+        if same_group:
+            key.vertex_group = had['vertex_group']
+        if not now['mute']:
+            key.mute = bool(had['mute'])
+
+
+def add_mirrored(thing: bpy.types.Object, key: bpy.types.ShapeKey, name: str, partner: np.ndarray) -> tuple[bpy.types.ShapeKey, list[str]]:
+    """Add a key for the other side that has what `key` has, on its side: slider, mute, vertex group, driver; and what to tell the user.
+
+    partner: N, the vertex at each one's mirror image (−1: none). Its shape is the Basis'.
+    """
+    active, keys, notes = thing.active_shape_key_index, thing.data.shape_keys, []
+    other = thing.shape_key_add(name=name, from_mix=False)
+    thing.active_shape_key_index = active
+    copy_settings(key, other)
+    other.lock_shape = False
+    base = shape_tools.other_side(key.relative_key.name)
+    other.relative_key = keys.key_blocks.get(base or '', key.relative_key)
+    other.vertex_group = _mirrored_group(thing, key.vertex_group, partner)
+    if actions.is_keyed(keys, actions.value_path(key.name)):
+        other.value = 0.
+    path = actions.value_path(other.name)
+    if drivers.copy(keys, actions.value_path(key.name), path) is not None and not drivers.mirror(keys, path):
+        notes.append(f'The driver of {name} still reads what {key.name}\'s does, in part: the other side of that is missing.')
+    return other, notes
+
+
+def _mirrored_group(thing: bpy.types.Object, name: str, partner: np.ndarray) -> str:
+    """The vertex group of the other side, made where it is missing; a group of both sides as it is."""
+    called = shape_tools.other_side(name)
+    if called is None or name not in thing.vertex_groups:
+        return name
+    if called in thing.vertex_groups:
+        return called
+    weights = mesh_sets.group_weights(thing, thing.vertex_groups[name])
+    made = thing.vertex_groups.new(name=called)
+    for vertex in np.flatnonzero((partner >= 0) & (weights[partner] > 0)).tolist():
+        made.add([vertex], float(weights[partner[vertex]]), 'REPLACE')
+    return called
+
+
+def copy_settings(source: bpy.types.ShapeKey, target: bpy.types.ShapeKey) -> None:
+    """Give a key another one's slider, value, mute, lock, vertex group and what it is relative to."""
+    target.relative_key = source.relative_key
+    target.slider_max = max(target.slider_max, source.slider_max)  # so that any least value fits below
+    for setting in SETTINGS:
+        setattr(target, setting, getattr(source, setting))
