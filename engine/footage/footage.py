@@ -32,6 +32,7 @@ class View:
     camera: Camera
     sound_start: float | None = None          # s of the file's own time (0: its first frame) at which its sound starts; None: silent
     images: tuple[Path, ...] = ()             # the files of a sequence or photo
+    colours: str = ''                         # what is done to the file's colours, in words; '': nothing
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class ViewObservations:
     points: np.ndarray                        # T×478×2 float32, pixels (corner origin) of the view
     confidence: np.ndarray                    # T×478 float32 in [0, 1]
     present: np.ndarray                       # T bool: the tracked face was found in the frame
+    replaced: tuple[int, ...] = ()            # frames that cannot be decoded, in whose place another was looked at
 
 
 @dataclass(frozen=True)

@@ -43,13 +43,20 @@ def open_footage(sources: Sequence[dict | str | Path] | str | Path, views: Seque
     return Footage(tuple(opened), calibrated)
 
 
-def read_frames(view: View, indices: Sequence[int] | np.ndarray | None = None) -> Iterator[np.ndarray]:
-    """The view's frames (all, or those with the given increasing indices) as H×W×3 uint8 RGB, one at a time."""
+def read_frames(view: View, indices: Sequence[int] | np.ndarray | None = None, replaced: list[int] | None = None) -> Iterator[np.ndarray]:
+    """The view's frames (all, or those with the given increasing indices) as H×W×3 uint8 RGB, one at a time.
+
+    `replaced` gets the numbers of frames that cannot be decoded, in whose place a neighbour comes.
+    """
     wanted = np.arange(len(view.times)) if indices is None else np.asarray(indices, np.int64)
     if wanted.size and (wanted.ndim != 1 or (np.diff(wanted) <= 0).any() or wanted[0] < 0 or wanted[-1] >= len(view.times)):
         raise ValueError(f'frame indices must increase within 0..{len(view.times) - 1}')
     if view.kind == 'video':
-        yield from video.read(view.path, wanted + view.first)
+        in_file: list[int] = []
+        for picture in video.read(view.path, wanted + view.first, in_file):
+            if replaced is not None:
+                replaced[:] = [i - view.first for i in in_file]
+            yield picture
         return
     for i in wanted:
         picture = images.read(view.images[i])
@@ -115,7 +122,7 @@ def _beside(path: Path) -> tuple[Path, ...]:
 def _video(path: Path, source: dict) -> View:
     info = video.probe(path)
     camera = _camera(info.size, source, info.focal_35mm, 1 / info.aspect)
-    return View(source.get('name') or path.stem, path, 'video', info.size, info.fps, info.times, 0, info.turn * 90, camera, info.sound_start)
+    return View(source.get('name') or path.stem, path, 'video', info.size, info.fps, info.times, 0, info.turn * 90, camera, info.sound_start, colours=info.colours)
 
 
 def _sequence(files: tuple[Path, ...], numbers: tuple[int, ...] | None, source: dict) -> View:

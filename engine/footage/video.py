@@ -1,7 +1,9 @@
 """Reading video files: what is in one, and its frames in the order shown, one at a time (PyAV)."""
 from __future__ import annotations
 
+import contextlib
 import functools
+import itertools
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ import numpy as np
 
 from ..errors import FacewrightError
 from ..pictures import keeps_rate
+from . import colours
 
 log = logging.getLogger('facewright.footage')
 
@@ -25,7 +28,8 @@ class Video:
     """size: width, height as shown; fps; times T float64 (s, the first frame at 0); turn: quarter turns clockwise to show a stored picture;
     flipped: mirrored left-right after the turn; aspect: pixel width / height as shown; stamps T int64 (the frames' own time stamps, None where
     the file has none to trust: then frames are counted); keys K: stamps of the frames decoding can start at; sound_start: when the first sound is
-    heard (s, on the clock of `times`; below 0 where it comes before the picture), None where there is none; focal_35mm or None."""
+    heard (s, on the clock of `times`; below 0 where it comes before the picture), None where there is none; focal_35mm or None; colours: which
+    were converted (colours.described)."""
     size: tuple[int, int]
     fps: float
     times: np.ndarray
@@ -36,6 +40,7 @@ class Video:
     keys: np.ndarray
     sound_start: float | None
     focal_35mm: float | None
+    colours: str = ''
 
 
 def probe(path: Path) -> Video:
@@ -74,18 +79,45 @@ def _probe(path: Path, modified: int, length: int) -> Video:
         raise FacewrightError(f'{path} holds no readable frame (it may be cut off): copy it again from the camera or convert it to MP4.')
     if declared > len(packets):
         log.warning('%s ends early: %d of its %d frames can be read', path, len(packets), declared)
-    size, turn, flipped, aspect = first
+    size, turn, flipped, aspect, converted = first
     stamps = [p for p, _ in packets]
-    trusted = None not in stamps and len(set(stamps)) == len(stamps)
-    if trusted:
-        order = np.sort(np.array(stamps, np.int64))
-        times, begins = (order - order[0]) * float(base), order[0] * float(base)
-        fps = _nominal(rate, times)
-        keys = np.sort(np.array([p for p, key in packets if key], np.int64))
-    else:
+    order, keys = None, np.zeros(0, np.int64)
+    if None in stamps:
         fps = float(_snapped(rate)) if rate else 25.
-        order, keys, times = None, np.zeros(0, np.int64), np.arange(len(packets)) / fps
-    return Video(size, fps, times, turn, flipped, aspect, order, keys, _sound_start(path, begins), _positive(focal))
+        times = np.arange(len(packets)) / fps
+    else:
+        shown = np.sort(np.array(stamps, np.int64))
+        times, begins = _seconds(shown, base), shown[0] * float(base)
+        fps = _nominal(rate, times)
+        if (np.diff(shown) > 0).all() and not _out_of_order(path, stamps):
+            order, keys = shown, np.sort(np.array([p for p, key in packets if key], np.int64))
+    return Video(size, fps, times, turn, flipped, aspect, order, keys, _sound_start(path, begins), _positive(focal), converted)
+
+
+def _seconds(stamps: np.ndarray, base: Fraction) -> np.ndarray:
+    """Seconds from the first of T sorted stamps; those of frames with one stamp lie between their neighbours'."""
+    first = np.flatnonzero(np.diff(stamps, prepend=stamps[0] - 1))
+    times = (stamps[first] - stamps[0]) * float(base)
+    spacing = times[-1] / (len(times) - 1) if len(times) > 1 else float(base)
+    after = times[-1] + spacing
+    return np.interp(np.arange(len(stamps)), [*first, len(stamps)], [*times, after])
+
+
+def _out_of_order(path: Path, stamps: list[int], tried: int = 48) -> bool:
+    """Whether a file's time stamps are those of decoding although its pictures are shown in another order (AVI has no others).
+
+    Then the decoder's order is the right one, and its pictures bear each other's stamps.
+    """
+    if any(b <= a for a, b in zip(stamps, stamps[1:])):
+        return False    # these stamps know of the other order
+    with _opened(path) as container:
+        stream = _picture_stream(container, path)
+        if not stream.codec_context.has_b_frames:
+            return False
+        if container.format.name == 'avi':
+            return True
+        shown = [frame.pts for frame in itertools.islice(_decoded(container, stream, path), tried) if frame.pts is not None]
+        return any(b <= a for a, b in zip(shown, shown[1:]))
 
 
 def _sound_start(path: Path, begins: float) -> float | None:
@@ -113,63 +145,94 @@ def counts_right(path: Path) -> bool:
     return not counted and bool(rate) and keeps_rate(known.times, float(rate))
 
 
-def read(path: Path, indices: np.ndarray) -> Iterator[np.ndarray]:
+def read(path: Path, indices: np.ndarray, replaced: list[int] | None = None) -> Iterator[np.ndarray]:
     """Frames with the given increasing indices (0 = first shown), H×W×3 uint8 RGB, turned upright; memory flat.
 
-    A frame that cannot be decoded is replaced by the last good one before it (the first good one at the start), and said in the log.
+    A frame that cannot be decoded is replaced by the last good one before it (the first good one at the start); its index goes into `replaced`.
     """
-    video = probe(path)
     last, waiting = None, 0
-    for index, picture in zip(indices, _pictures(Path(path), video, indices)):
-        if picture is None:
-            log.warning('%s: frame %d cannot be decoded', path, index)
-            if last is None:
-                waiting += 1
-                continue
-        else:
-            last = picture
-        for _ in range(waiting):
+    replaced = [] if replaced is None else replaced
+    with contextlib.closing(_Reader(Path(path))) as reader:
+        for index in (int(i) for i in indices):
+            frame = reader.frame(index)
+            if frame is None:
+                log.warning('%s: frame %d cannot be decoded', path, index)
+                replaced.append(index)
+                if last is None:
+                    waiting += 1
+                    continue
+            else:
+                last = _shown(frame, reader.video)
+            for _ in range(waiting):
+                yield last
+            waiting = 0
             yield last
-        waiting = 0
-        yield last
     if waiting:
         raise FacewrightError(f'{path} has no frame that can be decoded in the chosen part: copy it again from the camera or convert it to MP4.')
 
 
-def _pictures(path: Path, video: Video, indices: np.ndarray) -> Iterator[np.ndarray | None]:
-    """One picture or None per index."""
-    position = 0  # of the next frame the decoder will show, where known
-    with _opened(path) as container:
-        stream = _picture_stream(container, path)
-        decoder = _decoded(container, stream, path)
-        held: tuple[int, object] | None = None
-        for index in (int(i) for i in indices):
-            start = _jump(video, position, index)
-            if start is not None:
-                container.seek(int(start), stream=stream)
-                decoder, held = _decoded(container, stream, path), None
-            frame = None
-            while True:
-                if held is None:
-                    got = next(decoder, None)
-                    if got is None:
-                        break
-                    at = _index(video, got.pts, position)
-                    if at is None:
-                        continue
-                    held = (at, got)
-                    if start is not None and at > index and at > 0:  # the seek landed too late: read from the beginning
-                        container.seek(int(video.stamps[0]), stream=stream)
-                        decoder, held, start = _decoded(container, stream, path), None, None
-                        continue
-                position = held[0] + 1
-                if held[0] < index:
-                    held = None
+class _Reader:
+    """Finds frames of a video by their index, in increasing order; close() it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.video, self.container = path, probe(path), None
+        self.may_jump = True
+        self._open()
+
+    def close(self) -> None:
+        self.container.close()
+
+    def frame(self, index: int):
+        """The decoded frame, or None where there is none to be had."""
+        stamp = _jump(self.video, self.position, index) if self.may_jump else None
+        if stamp is not None:
+            self._seek(stamp)
+            frame, came = self._until(index)
+            if frame is not None or (came is not None and came <= index):
+                return frame
+            self.may_jump = False       # the file's index leads too far: read on from the beginning
+            self._open()
+        return self._until(index)[0]
+
+    def _open(self) -> None:
+        if self.container is not None:
+            self.container.close()
+        self.container = _opened(self.path)
+        self.stream = _picture_stream(self.container, self.path)
+        self.position = 0               # of the next frame the decoder shows, where known
+        self._start()
+
+    def _seek(self, stamp: int) -> None:
+        import av
+        try:
+            self.container.seek(stamp, stream=self.stream)
+        except av.error.FFmpegError as error:
+            log.info('%s: %s', self.path, error)
+        self._start()
+
+    def _start(self) -> None:
+        self.decoder, self.held = _decoded(self.container, self.stream, self.path), None
+
+    def _until(self, index: int) -> tuple[object | None, int | None]:
+        """(the frame or None, the index of the first frame that came or None). A later frame that came is kept."""
+        came = None
+        while True:
+            if self.held is None:
+                frame = next(self.decoder, None)
+                if frame is None:
+                    return None, came
+                at = _index(self.video, frame.pts, self.position)
+                if at is None:
                     continue
-                if held[0] == index:
-                    frame, held = held[1], None
-                break
-            yield None if frame is None else _shown(frame, video)
+                self.held = (at, frame)
+            at, frame = self.held
+            came = at if came is None else came
+            self.position = at + 1
+            if at > index:
+                return None, came
+            self.held = None
+            if at == index:
+                return frame, came
 
 
 def _index(video: Video, stamp: int | None, position: int) -> int | None:
@@ -191,7 +254,7 @@ def _jump(video: Video, position: int, index: int) -> int | None:
 
 
 def _shown(frame, video: Video) -> np.ndarray:
-    picture = frame.to_ndarray(format='rgb24')
+    picture = colours.to_rgb(frame)
     if video.turn:
         picture = np.rot90(picture, -video.turn)
     if video.flipped:
@@ -203,15 +266,17 @@ def _shown(frame, video: Video) -> np.ndarray:
 
 
 def _decoded(container, stream, path: Path) -> Iterator:
-    """Frames in the order shown; damaged packets are skipped."""
+    """Frames in the order shown; damaged packets are skipped, and what a decoder still holds at the end comes too."""
     import av
     packets = container.demux(stream)
     while True:
         try:
             packet = next(packets, None)
-            if packet is None:
-                return
-            yield from packet.decode()
+        except av.error.FFmpegError as error:
+            log.warning('%s: %s', path, error)
+            packet = None
+        try:
+            yield from stream.decode(packet)    # None: what is still held
         except av.error.EOFError:
             return
         except av.error.InvalidDataError as error:
@@ -219,17 +284,21 @@ def _decoded(container, stream, path: Path) -> Iterator:
         except av.error.FFmpegError as error:
             log.warning('%s: %s', path, error)
             return
+        if packet is None:
+            return
 
 
-def _first_frame(path: Path) -> tuple[tuple[int, int], int, bool, float] | None:
-    """Size, turn, flip and pixel aspect as shown, from the first frame that decodes."""
+def _first_frame(path: Path) -> tuple[tuple[int, int], int, bool, float, str] | None:
+    """Size, turn, flip and pixel aspect as shown, and what is done to its colours, from the first frame that decodes."""
     with _opened(path) as container:
         stream = _picture_stream(container, path)
         for frame in _decoded(container, stream, path):
             turn, flipped = _orientation(frame)
             aspect = float(frame_aspect) if (frame_aspect := stream.sample_aspect_ratio) else 1.
             size = (frame.width, frame.height)
-            return (size[::-1], turn, flipped, 1 / aspect) if turn % 2 else (size, turn, flipped, aspect)
+            if turn % 2:
+                size, aspect = size[::-1], 1 / aspect
+            return size, turn, flipped, aspect, colours.described(frame)
     return None
 
 
@@ -250,8 +319,8 @@ def _orientation(frame) -> tuple[int, bool]:
 
 def _opened(path: Path):
     import av
-    try:
-        return av.open(str(path), metadata_errors='ignore')
+    try:    # "file:", as FFmpeg takes what is before a colon for a protocol; no playlist may open others
+        return av.open(f'file:{path.absolute()}', metadata_errors='ignore', options={'protocol_whitelist': 'file'})
     except (av.error.FFmpegError, ValueError, OSError) as error:
         if isinstance(error, PermissionError):
             raise FacewrightError(f'{path} may not be read: change its permissions.') from error
@@ -260,12 +329,14 @@ def _opened(path: Path):
 
 def _picture_stream(container, path: Path):
     from av.stream import Disposition
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic and s.codec_context is not None]
+    """The default stream of pictures, as players take it: the first that is marked so, else the first."""
+    streams = [s for s in container.streams.video
+               if not s.disposition & Disposition.attached_pic and s.codec_context is not None]
     if not streams:
         if container.streams.audio:
             raise FacewrightError(f'{path} holds only sound: choose a file with a picture.')
         raise FacewrightError(f'{path} holds no video that can be decoded: convert it to MP4.')
-    stream = max(streams, key=lambda s: s.codec_context.width * s.codec_context.height)
+    stream = next((s for s in streams if s.disposition & Disposition.default), streams[0])
     stream.thread_type = 'AUTO'
     return stream
 
