@@ -231,8 +231,9 @@ def summary(verb: str, options: argparse.Namespace, result: dict) -> str:
     for view in result.get('views', ()):
         if 'tracked' in view and 'frames' in view:
             focal = f', focal length {view["focal_px"]:.0f} px' if view.get('focal_px') else ''
-            read_as = f', read as {view["read_as"]}' if view.get('kind') in ('photo', 'sequence') else ''
-            lines.append(f'{view["name"]}: face tracked in {view["tracked"]} of {view["frames"]} frames{focal}{read_as}')
+            read_as = view.get('read_as', 'video')
+            lines.append(f'{view["name"]}: face tracked in {view["tracked"]} of {view["frames"]} frames{focal}'
+                         + (f', read as {read_as}' if read_as != 'video' else ''))
     error = result.get('error') or {}
     if error.get('mean_percent') is not None:
         pixels = f' ({error["mean_px"]:.2f} px)' if error.get('mean_px') is not None else ''

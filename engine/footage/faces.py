@@ -44,7 +44,9 @@ def detect_view(view: View, quality: str = 'draft', progress: Callable[[int, int
     points = np.zeros((count, COUNT, 2), np.float32)
     trust = np.zeros((count, COUNT), np.float32)
     present = np.zeros(count, bool)
-    for i, face in _follow_through(view, looks, (lambda done: progress(done, count)) if progress else lambda done: None):
+    replaced: list[int] = []
+    report = (lambda done: progress(done, count)) if progress else lambda done: None
+    for i, face in _follow_through(view, looks, report, replaced):
         if face is None:
             points[i], trust[i], present[i] = 0, 0, False
         else:
@@ -52,11 +54,11 @@ def detect_view(view: View, quality: str = 'draft', progress: Callable[[int, int
     if not present.any():
         raise FacewrightError(f'No face was found in {view.path}: choose footage in which one face is lit, in view and at least 30 pixels wide.')
     log.info('%s: the face is seen in %d of %d frames', view.path, present.sum(), count)
-    return ViewObservations(points, trust, present)
+    return ViewObservations(points, trust, present, tuple(replaced))
 
 
-def _follow_through(view: View, looks, report: Callable[[int], None]) -> Iterator[tuple[int, Face | None]]:
-    """Yield (frame, face) where the face is seen, in about their order; (frame, None) takes one back."""
+def _follow_through(view: View, looks, report: Callable[[int], None], replaced: list[int]) -> Iterator[tuple[int, Face | None]]:
+    """Yield (frame, face) where the face is seen, in about their order; (frame, None) takes one back. replaced: see read_frames."""
     second = max(1, round(view.fps))
     last: Face | None = None        # as last seen
     lost_at = 0                     # frame of the last sight, while it is lost
@@ -64,7 +66,7 @@ def _follow_through(view: View, looks, report: Callable[[int], None]) -> Iterato
     held: list[tuple[int, np.ndarray]] = []  # frames not searched since the face was lost
     recent: list[tuple[int, float]] = []  # (frame, belief) of the last second of following
     following, next_search, next_thorough, next_census = False, 0, 0, second
-    for i, picture in enumerate(read_frames(view)):
+    for i, picture in enumerate(read_frames(view, replaced=replaced)):
         face = follow(picture, last, looks) if following else None
         if face is None and following:
             following, lost_at, next_search = False, i - 1, i

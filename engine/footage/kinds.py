@@ -131,12 +131,15 @@ def natural(path: Path) -> list:
     return [*key, (-1, path.name)]
 
 
-def described(kind: str, files: tuple[Path, ...] = ()) -> str:
-    """Say in words what footage was taken for: 'photo', 'sequence of 120 images, a to b' …"""
-    if kind != 'sequence':
-        return kind
-    images = f'{len(files)} images' if len(files) > 1 else 'one image'
-    return f'sequence of {images}, {files[0].name} to {files[-1].name}'
+def described(kind: str, files: tuple[Path, ...] = (), colours: str = '') -> str:
+    """Say in words what footage was taken for: 'photo', 'sequence of 120 images, a to b' …
+
+    `colours`: what is done to its colours, '' for nothing.
+    """
+    if kind == 'sequence':
+        images = f'{len(files)} images' if len(files) > 1 else 'one image'
+        kind = f'sequence of {images}, {files[0].name} to {files[-1].name}'
+    return f'{kind}, {colours}' if colours else kind
 
 
 def _numbered(path: Path) -> tuple[str, str] | None:

@@ -74,6 +74,7 @@ def _probe(path: Path, modified: int, length: int) -> Video:
         base = stream.time_base
         focal = next((container.metadata[k] for k in FOCAL_KEYS if k in container.metadata), None)
         begins = float((stream.start_time or 0) * base)
+        guessed = container.format.name == 'mpeg'   # program streams: after a seek stamps are guessed, often wrongly
     first = _first_frame(path)
     if not packets or first is None:
         raise FacewrightError(f'{path} holds no readable frame (it may be cut off): copy it again from the camera or convert it to MP4.')
@@ -90,7 +91,9 @@ def _probe(path: Path, modified: int, length: int) -> Video:
         times, begins = _seconds(shown, base), shown[0] * float(base)
         fps = _nominal(rate, times)
         if (np.diff(shown) > 0).all() and not _out_of_order(path, stamps):
-            order, keys = shown, np.sort(np.array([p for p, key in packets if key], np.int64))
+            order = shown
+            if not guessed:
+                keys = np.sort(np.array([p for p, key in packets if key], np.int64))
     return Video(size, fps, times, turn, flipped, aspect, order, keys, _sound_start(path, begins), _positive(focal), converted)
 
 

@@ -69,7 +69,7 @@ def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin',
     seen, (detected, drafted) = [], (DETECTED, TRACKED) if quality == 'draft' else (STANDARD_DETECTED, STANDARD_DRAFTED)
     for i, view in enumerate(footage.views):
         if (found := kept.read(f'view_{i}')) is not None:
-            seen.append(ViewObservations(found['points'], found['confidence'], found['present']))
+            seen.append(ViewObservations(found['points'], found['confidence'], found['present'], tuple(found['replaced'].tolist())))
             clock.skip(OPENED + (detected - OPENED) * (i + 1) / len(footage.views))
             yield clock.at(clock.start, AGAIN)
             continue
@@ -78,7 +78,8 @@ def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin',
         for fraction in watching:
             yield clock.at(OPENED + (detected - OPENED) * (i + fraction) / len(footage.views), name)
         seen.append(watching.value)
-        kept.write(f'view_{i}', points=watching.value.points, confidence=watching.value.confidence, present=watching.value.present)
+        kept.write(f'view_{i}', points=watching.value.points, confidence=watching.value.confidence, present=watching.value.present,
+                   replaced=np.array(watching.value.replaced, np.int64))
     seconds['detect'] = time.monotonic() - began - seconds['open']
 
     from ..fit.tracker import track, track_arrays, track_from
@@ -163,6 +164,13 @@ def _write(folder: Path, face, neutral: np.ndarray, source: str, footage, seen, 
     return report | {'out': str(folder)}
 
 
+def replaced_in_words(view: str, frames: Sequence[int]) -> str:
+    """Say which frames of a view could not be decoded."""
+    listed = ', '.join(map(str, frames[:8])) + (' …' if len(frames) > 8 else '')
+    what = f'frames {listed} ({len(frames)} in all)' if len(frames) > 1 else f'frame {listed}'
+    return f'{view}: {what} could not be decoded, and a picture beside was used: convert the clip to MP4, or cut it.'
+
+
 def model_mark(face) -> str:
     """What tells one face model from another."""
     return hashlib.sha256(face.neutral.tobytes() + face.identities.tobytes() + face.expressions.tobytes()).hexdigest()
@@ -208,10 +216,11 @@ def make_report(source: str, footage, seen, found, quality: str, seconds: dict) 
     pixels = np.concatenate([e * d for e, d in zip(found.errors, found.eye_distance)])
     mean = lambda a: round(float(np.nanmean(a)), 4) if np.isfinite(a).any() else None
     return {'version': VERSION, 'model': source if source == 'builtin' else str(Path(source).absolute()), 'quality': quality,
-            'views': [{'name': v.name, 'path': str(v.path), 'kind': v.kind, 'read_as': described(v.kind, v.images), 'size': list(v.size), 'fps': float(v.fps), 'frames': len(v.times),
-                       'tracked': int(o.present.sum()), 'first': int(v.first), 'rotation': int(v.rotation), 'focal_px': round(float(c.focal), 2),
+            'views': [{'name': v.name, 'path': str(v.path), 'kind': v.kind, 'read_as': described(v.kind, v.images, v.colours), 'size': list(v.size), 'fps': float(v.fps), 'frames': len(v.times),
+                       'tracked': int(o.present.sum()), 'replaced': list(o.replaced), 'first': int(v.first), 'rotation': int(v.rotation), 'focal_px': round(float(c.focal), 2),
                        'sound': v.sound_start is not None, 'steady': counts_right(v), 'start': _file_time(v), 'sound_start': None if v.sound_start is None else round(v.sound_start, 6),
                        'mean_percent': mean(100 * e)}
                       for v, o, c, e in zip(footage.views, seen, found.cameras, found.errors)],
+            'warnings': [replaced_in_words(v.name, o.replaced) for v, o in zip(footage.views, seen) if o.replaced],
             'error': {'mean_percent': mean(100 * every), 'mean_px': mean(pixels), 'per_frame': [round(float(e), 3) if np.isfinite(e) else None for e in first]},
             'identity': [round(float(a), 4) for a in found.identity], 'seconds': {k: round(v, 2) for k, v in seconds.items()}}

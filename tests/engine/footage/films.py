@@ -43,6 +43,39 @@ def write_video(path, frames, rate=Fraction(25), codec='mpeg4', pixels='yuv420p'
     return path
 
 
+def write_tagged(path, colour, matrix=2, full=False, transfer=2, primaries=2, size=(64, 48), count=2):
+    """A lossless clip of one colour: (Y, U, V) of 10 bits, with H.273's numbers for its matrix, transfer function and primaries."""
+    width, height = size
+    planes = [np.full(n, c, np.uint16) for n, c in zip((width * height, width * height // 4, width * height // 4), colour)]
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('ffv1', rate=25)
+        stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p10le'
+        context, frame = stream.codec_context, av.VideoFrame.from_ndarray(np.concatenate(planes).reshape(height * 3 // 2, width), format='yuv420p10le')
+        for tagged in (context, frame):
+            tagged.colorspace, tagged.color_range, tagged.color_trc, tagged.color_primaries = matrix, 2 if full else 1, transfer, primaries
+        for i in range(count):
+            frame.pts, frame.time_base = i, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def write_two_streams(path, first, second, default):
+    """Two streams of pictures in one file; `default`: the number of the one marked as default, None for neither."""
+    with av.open(str(path), 'w', options={'default_mode': 'passthrough'}) as container:
+        streams = []
+        for k, frames in enumerate((first, second)):
+            stream = container.add_stream('mpeg4', rate=25)
+            stream.height, stream.width = frames[0].shape[:2]
+            stream.pix_fmt, stream.bit_rate, stream.disposition = 'yuv420p', 4_000_000, int(k == default)
+            streams.append(stream)
+        for stream, frames in zip(streams, (first, second)):
+            for picture_ in frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture_, format='rgb24')))
+            container.mux(stream.encode(None))
+    return path
+
+
 def write_sound(path):
     with av.open(str(path), 'w') as container:
         _silence(container, container.add_stream('aac', rate=16000))

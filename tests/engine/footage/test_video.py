@@ -120,6 +120,133 @@ def test_any_frames_can_be_picked(long_clip, wanted):
     assert [films.column(f) for f in read_frames(opened(long_clip), wanted)] == wanted
 
 
+@pytest.fixture(scope='module', params=['mpg', 'vob', 'ts', 'avi', 'mkv', 'mov', 'flv', 'wmv', 'webm'])
+def other_clip(request, tmp_path_factory):
+    """60 frames in other containers, a key frame every 12, with B frames where the codec has them."""
+    codec = {'mpg': 'mpeg1video', 'vob': 'mpeg2video', 'wmv': 'wmv2', 'webm': 'libvpx', 'flv': 'flv'}.get(request.param, 'libx264')
+    options = {'g': '12'} | {'libx264': {'bf': '2', 'crf': '4'}, 'mpeg1video': {'bf': '2'}, 'mpeg2video': {'bf': '2'}}.get(codec, {})
+    return films.write_video(tmp_path_factory.mktemp('others') / f'a.{request.param}', clip(60, (320, 16)), codec=codec, options=options)
+
+
+@pytest.mark.parametrize('wanted', [[59], [57, 58, 59], [0, 30, 58], [11, 12, 13, 47, 48, 49], list(range(60))])
+def test_any_frame_of_other_containers(other_clip, wanted):
+    def close(a, b):
+        return np.abs(a.astype(int) - b).mean() < 1
+
+    view = opened(other_clip)
+    every = list(read_frames(view))
+    assert len(view.times) == 60 and (np.diff(view.times) > .03).all()
+    assert all(abs(films.column(f) - k) <= 1 for k, f in enumerate(every))
+    assert [films.column(f) for f in every] == sorted(films.column(f) for f in every)
+    assert all(close(f, every[k]) for k, f in zip(wanted, read_frames(view, wanted)))
+    late = opened(other_clip, start=float(view.times[57]))
+    assert [close(f, every[57 + k]) for k, f in enumerate(read_frames(late))] == [True] * 3
+
+
+def test_b_frames_in_a_file_that_has_no_times_for_them(tmp_path):
+    path = films.write_video(tmp_path / 'a.avi', clip(40, (640, 16)), codec='libx264', options={'g': '12', 'bf': '3', 'crf': '4'})
+    view, replaced = opened(path), []
+    assert [films.column(f) for f in read_frames(view, replaced=replaced)] == list(range(40)) and replaced == []
+    assert [films.column(f) for f in read_frames(view, [17, 18, 39])] == [17, 18, 39]
+    np.testing.assert_allclose(view.times, np.arange(40) / 25, atol=1e-6)
+
+
+def test_two_pictures_at_one_time(tmp_path):
+    """Such a clip's other times stay what they are."""
+    from facewright.engine.footage.video import _seconds
+    times = _seconds(np.array([100, 200, 200, 400, 500]), Fraction(1, 100))
+    np.testing.assert_allclose(times, [0, 1, 2, 3, 4])
+    np.testing.assert_allclose(_seconds(np.array([0, 100, 100]), Fraction(1, 100)), [0, 1, 1.5])
+
+
+def test_the_default_stream(tmp_path):
+    small, large = clip(5), [np.full((96, 128, 3), 200, np.uint8)] * 5
+    assert opened(films.write_two_streams(tmp_path / 'a.mkv', small, large, 0)).size == (64, 48)
+    assert opened(films.write_two_streams(tmp_path / 'b.mkv', small, large, 1)).size == (128, 96)
+    assert opened(films.write_two_streams(tmp_path / 'c.mkv', large, small, 1)).size == (64, 48)
+    assert opened(films.write_two_streams(tmp_path / 'd.mkv', small, large, None)).size == (64, 48)
+    assert [films.column(f) for f in read_frames(opened(tmp_path / 'a.mkv'))] == list(range(5))
+
+
+@pytest.mark.parametrize('name', ['12:30 take.mp4', 'http:a.mp4', 'file:b.mp4', 'take %03d.mp4', '100%.mkv', 'a|b.mp4', '-i.mp4', '[x]{y}.mov'])
+@pytest.mark.skipif(sys.platform == 'win32', reason='Windows forbids most of these names')
+def test_odd_names_relative_and_whole(tmp_path, monkeypatch, name):
+    films.write_video(tmp_path / 'plain.mp4', clip(3), sound=True).rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    for path in (name, Path(name), tmp_path / name):
+        assert [films.column(f) for f in read_frames(opened(path))] == [0, 1, 2]
+
+
+def test_a_playlist_opens_no_other_file(tmp_path):
+    films.write_video(tmp_path / 'a.ts', clip(3), codec='libx264')
+    for name, text in (('a.m3u8.mp4', '#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\na.ts\n#EXT-X-ENDLIST\n'), ('b.mp4', 'ffconcat version 1.0\nfile a.ts\n')):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(FacewrightError):
+            opened(tmp_path / name)
+
+
+def yuv(colour, kr, kb, full=False):
+    """8-bit RGB → (Y, U, V) of 10 bits by a matrix's weights of red and blue."""
+    r, g, b = np.array(colour) / 255
+    y = kr * r + (1 - kr - kb) * g + kb * b
+    u, v = (b - y) / (2 * (1 - kb)), (r - y) / (2 * (1 - kr))
+    return tuple(np.rint((1023 * y, 512 + 1023 * u, 512 + 1023 * v) if full else (64 + 876 * y, 512 + 896 * u, 512 + 896 * v)).astype(int))
+
+
+BT601, BT709, BT2020 = (.299, .114), (.2126, .0722), (.2627, .0593)
+
+
+@pytest.mark.parametrize('full', [False, True])
+@pytest.mark.parametrize('matrix, weights, size', [(6, BT601, (64, 48)), (1, BT709, (64, 48)), (9, BT2020, (64, 48)), (2, BT601, (64, 48)), (2, BT709, (1280, 16)),
+                                                   (2, BT709, (16, 720)), (6, BT601, (1280, 16)), (2, BT601, (720, 576))])
+def test_matrices_and_ranges(tmp_path, matrix, weights, size, full):
+    for colour in ((200, 30, 30), (30, 90, 200), (222, 160, 130), (0, 0, 0), (255, 255, 255)):
+        path = films.write_tagged(tmp_path / 'a.mkv', yuv(colour, *weights, full), matrix, full, size=size, count=1)
+        assert np.abs(next(read_frames(opened(path)))[4, 4].astype(int) - colour).max() <= 3
+        path.unlink()
+
+
+def hdr(colour, transfer):
+    """8-bit RGB of a display of gamma 2.4, white 203 cd/m² → an HLG or PQ signal in BT.2020's primaries, 0 to 1 (BT.2100)."""
+    wide = np.array([[.627404, .329283, .043313], [.069097, .919541, .011362], [.016391, .088013, .895595]]) @ (np.array(colour) / 255) ** 2.4 * 203
+    if transfer == 'PQ':
+        power = (wide / 10000) ** .1593017578125
+        return ((.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
+    scene = (wide / 1000) ** (1 / 1.2)
+    return np.where(scene <= 1 / 12, np.sqrt(3 * scene), .17883277 * np.log(np.maximum(12 * scene - .28466892, 1e-9)) + .55991073)
+
+
+@pytest.mark.parametrize('full', [False, True])
+@pytest.mark.parametrize('transfer, number, primaries', [('HLG', 18, 9), ('PQ', 16, 9), ('HLG', 18, 2)])
+def test_hdr_is_converted_and_said(tmp_path, transfer, number, primaries, full):
+    for colour in ((200, 30, 30), (30, 180, 60), (60, 40, 200), (222, 160, 130), (0, 0, 0), (250, 250, 250)):
+        signal = hdr(colour, transfer) * 255
+        path = films.write_tagged(tmp_path / 'a.mkv', yuv(signal, *BT2020, full), 9, full, number, primaries, count=1)
+        view = opened(path)
+        assert view.colours == f'HDR ({transfer}) converted to BT.709'
+        assert np.abs(next(read_frames(view))[4, 4].astype(int) - colour).max() <= 6
+        path.unlink()
+
+
+def test_what_is_brighter_than_white_is_white(tmp_path):
+    path = films.write_tagged(tmp_path / 'a.mkv', (940, 512, 512), 9, False, 16, 9)
+    assert (next(read_frames(opened(path))) == 255).all()
+
+
+def test_wide_primaries_without_hdr(tmp_path):
+    """BT.709's red in BT.2020's and P3's primaries."""
+    for primaries, wide in ((9, (.627404, .069097, .016391)), (12, (.822462, .033194, .017083))):
+        colour = 255 * np.array(wide) ** (1 / 2.4)
+        path = films.write_tagged(tmp_path / f'{primaries}.mkv', yuv(colour, *BT709), 1, False, 1, primaries)
+        view = opened(path)
+        frame = next(read_frames(view))[4, 4].astype(int)
+        assert frame[0] >= 252 and frame[1:].max() <= 24 and 'converted to BT.709' in view.colours
+
+
+def test_ordinary_colours_are_left_alone(long_clip):
+    assert opened(long_clip).colours == ''
+
+
 def test_frames_must_increase(long_clip):
     for wrong in ([3, 2], [2, 2], [-1], [150]):
         with pytest.raises(ValueError):
@@ -193,6 +320,54 @@ def test_a_source_that_makes_no_sense(source, said):
 def test_no_sources():
     with pytest.raises(FacewrightError):
         open_footage([])
+
+
+def test_a_frame_that_cannot_be_decoded_is_named(tmp_path):
+    whole = films.write_video(tmp_path / 'a.mkv', clip(20, (640, 16)), codec='mjpeg', pixels='yuvj420p')
+    data = bytearray(whole.read_bytes())
+    places = [i for i in range(len(data) - 1) if data[i:i + 3] == b'\xff\xd8\xff']
+    data[places[9]:places[10] - 40] = bytes(places[10] - 40 - places[9])
+    (tmp_path / 'b.mkv').write_bytes(data)
+    replaced, view = [], opened(tmp_path / 'b.mkv', start=.2)
+    frames = [films.column(f) for f in read_frames(view, replaced=replaced)]
+    assert replaced == [9 - view.first] and frames == [*range(5, 9), 8, *range(10, 20)]
+
+
+def test_the_last_group_of_a_program_stream(shared_data):
+    for path in sorted((shared_data / 'videos').glob('grid_*.mpg'))[:4]:
+        every, replaced = list(read_frames(opened(path))), []
+        for start in (2.9, 2.85, 2.6, 1.):
+            view = opened(path, start=start)
+            assert all((a == b).all() for a, b in zip(read_frames(view, replaced=replaced), every[view.first:], strict=True))
+        assert replaced == []
+
+
+def test_cases_of_video(shared_data):
+    cases = shared_data / 'cases' / 'video'
+    hlg = opened(cases / 'hevc_hlg_10bit.mov')
+    red = np.median(next(read_frames(hlg))[336:356, 486:514].reshape(-1, 3), 0)
+    assert np.abs(red - (200, 30, 30)).max() <= 6 and hlg.colours == 'HDR (HLG) converted to BT.709'
+    assert opened(cases / 'two_streams_second_larger.mp4').size == (640, 360)
+
+
+def test_b_frames_of_an_avi_are_shown_in_the_decoder_s_order(shared_data):
+    import av
+    path = shared_data / 'cases' / 'video' / 'h264_bframes.avi'
+    with av.open(str(path)) as container:
+        decoded = [frame.to_ndarray(format='rgb24') for frame in container.decode(video=0)]
+    view, replaced = opened(path), []
+    assert all((a == b).all() for a, b in zip(read_frames(view, replaced=replaced), decoded, strict=True)) and replaced == []
+    np.testing.assert_allclose(view.times, np.arange(36) / 30, atol=1e-6)
+
+
+def test_a_phone_s_variable_rate(shared_data):
+    import av
+    path = shared_data / 'cases' / 'video' / 'android_jitter_lowlight_90k.mp4'
+    with av.open(str(path)) as container:
+        decoded = [(frame.time, frame.to_ndarray(format='rgb24')) for frame in container.decode(video=0)]
+    view = opened(path)
+    np.testing.assert_allclose(view.times, [t - decoded[0][0] for t, _ in decoded], atol=1e-6)
+    assert all((a == b).all() for a, (_, b) in zip(read_frames(view), decoded, strict=True))
 
 
 def test_real_videos_open(shared_data):
