@@ -13,6 +13,7 @@ SURFACES: dict[str, tuple[tuple[float, float, float], float, float, float]] = {
     'skin': ((.58, .38, .30), .48, .12, 1.), 'sclera': ((.85, .83, .80), .25, .05, 1.), 'iris': ((.16, .24, .28), .2, 0., 1.),
     'pupil': ((.01, .01, .01), .15, 0., 1.), 'teeth': ((.82, .78, .68), .3, .1, 1.), 'gum': ((.55, .22, .2), .35, .15, 1.),
     'tongue': ((.55, .23, .22), .4, .15, 1.), 'mouth': ((.38, .13, .12), .45, .1, 1.), 'socket': ((.45, .24, .2), .5, .1, 1.),
+    'hair': ((.05, .04, .035), .6, 0., 1.),
     'lash': ((.03, .025, .02), .6, 0., .12), 'lacrimal': ((.9, .9, .9), .1, 0., .05), 'blend': ((.8, .6, .55), .3, 0., .1),
     'occlusion': ((.1, .06, .05), .5, 0., .1)}
 COLOURS = 'Albedo'             # the colour attribute that materials without a texture show

@@ -14,6 +14,8 @@ TRANSPARENT = ('lacrimal_fluid_L', 'lacrimal_fluid_R', 'eye_blend_L', 'eye_blend
 SKIN, LIP, BROW = (.80, .64, .55), (.68, .36, .33), (.24, .17, .13)
 SCLERA, IRIS, PUPIL = (.93, .91, .89), (.30, .20, .12), (.03, .03, .03)
 SOCKET, GUMS, TEETH = (.32, .10, .09), (.66, .30, .30), (.90, .87, .80)
+CHEEK = (.60, .27, .25)                        # inside of the lips and cheeks, where a model says how deep the mouth is
+LASH = (.09, .065, .055)
 BROW_HALF_WIDTH, BROW_LIFT = .34, .15          # cm: painted half width, and how far above the landmark line
 LIP_MIRROR = [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55]  # the outer lip's Multi-PIE landmarks, mirrored
 IRIS_RADIUS, PUPIL_RADIUS = .58, .22           # cm, human means 11.7 and ~4.5 mm across
@@ -68,6 +70,10 @@ def albedo(model: FaceModel, skin: tuple[float, ...] = SKIN, lip: tuple[float, .
     colour = (1 - red) * colour + red * np.array(lip, np.float32)
     for name, value in (('mouth_socket', SOCKET), ('gums_tongue', GUMS), ('teeth', TEETH)):
         colour[region.get(name, np.zeros(0, int))] = value
+    if 'throat' in model.extra:
+        inside = region['mouth_socket']
+        deep = model.extra['throat'][inside, None]
+        colour[inside] = (1 - deep) * np.array(CHEEK, np.float32) + deep * np.array(SOCKET, np.float32)
     for side in 'LR':
         ball = region[f'eyeball_{side}']
         offset = v[ball] - v[ball[v[ball, 2].argmax()]]  # from the pole: in the neutral the eyes look along z
@@ -77,6 +83,7 @@ def albedo(model: FaceModel, skin: tuple[float, ...] = SKIN, lip: tuple[float, .
         colour[ball[front & (radial < IRIS_RADIUS)]] = IRIS
         colour[ball[front & (radial < PUPIL_RADIUS)]] = PUPIL
         colour[region[f'eye_socket_{side}']] = LIP
+        colour[region.get(f'eyelashes_{side}', np.zeros(0, int))] = LASH
     if 'cavity' in model.extra:
         colour *= 1 - .8 * model.extra['cavity'][:, None]
     return colour

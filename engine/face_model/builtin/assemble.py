@@ -9,17 +9,19 @@ from scipy.spatial import cKDTree
 
 from ..regions import REGION_NAMES
 from . import uv
-from .cage import FACE_POINTS, OVAL_L, Cage, measured
+from .cage import FACE_POINTS, LIPS_INNER, OVAL_L, Cage, measured
 from .eyes import eyeball
-from .mouth import gums, teeth, tongue
+from .lashes import ROWS as LASH_ROWS, grow_lashes
+from .mouth import CROWN_RINGS, GUM_COLUMNS, GUM_ROWS, LOWER, TONGUE_AROUND, TONGUE_RINGS, UPPER, gums, teeth, tongue
 from .skin import build_skin
 
-MATERIALS = ('Face', 'Head', 'MouthSocket', 'EyeSocket', 'Gums', 'Tongue', 'Teeth', 'Sclera', 'Iris', 'Pupil')
-ORDER = ('narrow_face', 'face', 'head_neck', 'mouth_socket', 'eye_socket_L', 'eye_socket_R', 'gums_tongue', 'teeth', 'eyeball_L', 'eyeball_R')
+MATERIALS = ('Face', 'Head', 'MouthSocket', 'EyeSocket', 'Gums', 'Tongue', 'Teeth', 'Sclera', 'Iris', 'Pupil', 'LashHair')
+ORDER = ('narrow_face', 'face', 'head_neck', 'mouth_socket', 'eye_socket_L', 'eye_socket_R', 'gums_tongue', 'teeth', 'eyeball_L', 'eyeball_R',
+         'eyelashes_L', 'eyelashes_R')
 PART_REGION = {'face': 'face', 'nostril_L': 'face', 'nostril_R': 'face', 'cranium': 'head_neck', 'neck': 'head_neck', 'ear_L': 'head_neck',
                'ear_R': 'head_neck', 'mouth_socket': 'mouth_socket', 'eye_socket_L': 'eye_socket_L', 'eye_socket_R': 'eye_socket_R'}
 PART_MATERIAL = {'face': 0, 'nostril_L': 0, 'nostril_R': 0, 'cranium': 1, 'neck': 1, 'ear_L': 1, 'ear_R': 1, 'mouth_socket': 2,
-                 'eye_socket_L': 3, 'eye_socket_R': 3, 'gums_upper': 4, 'gums_lower': 4, 'tongue': 5, 'teeth_upper': 6, 'teeth_lower': 6}
+                 'eye_socket_L': 3, 'eye_socket_R': 3, 'gums_upper': 4, 'gums_lower': 4, 'tongue': 5, 'teeth_upper': 6, 'teeth_lower': 6, 'eyelashes_L': 10, 'eyelashes_R': 10}
 
 # Multi-PIE's 68 as points of the measured face, the person's right to left; a pair is the middle of two.
 JAW = (356, 454, 323, 361, 397, 379, 378, 377)
@@ -58,6 +60,7 @@ class Head:
     uvs: np.ndarray
     face_uvs: np.ndarray
     landmarks68: np.ndarray
+    lash_roots: dict[str, sparse.csr_matrix]
 
 
 def flipped(faces: np.ndarray) -> np.ndarray:
@@ -69,15 +72,17 @@ def assemble() -> Head:
     skin = build_skin()
     table = measured()
     pieces = [('skin', skin.vertices, skin.faces, None, None)]
-    for upper, name in ((True, 'upper'), (False, 'lower')):
-        pieces.append(('gums_' + name, *gums(upper), None, None))
+    for jaw, name in ((UPPER, 'upper'), (LOWER, 'lower')):
+        pieces.append(('gums_' + name, *gums(jaw), None, None))
     v, f, forward = tongue()
     pieces.append(('tongue', v, f, None, forward))
-    for upper, name in ((True, 'upper'), (False, 'lower')):
-        v, f, _ = teeth(upper)
-        pieces.append(('teeth_' + name, v, f, None, None))
+    for jaw, name in ((UPPER, 'upper'), (LOWER, 'lower')):
+        pieces.append(('teeth_' + name, *teeth(jaw), None, None))
     v, f, m = eyeball()
     pieces += [('eyeball_L', v, f, m, None), ('eyeball_R', v * [-1, 1, 1], flipped(f), m, None)]
+    lashes = grow_lashes(skin.vertices, skin.loops['lid_L'])
+    pieces += [('eyelashes_L', lashes.vertices, lashes.faces, None, None),
+               ('eyelashes_R', lashes.vertices * [-1, 1, 1], flipped(lashes.faces), None, None)]
 
     vertices = np.concatenate([p[1] for p in pieces])
     start = np.concatenate([[0], np.cumsum([len(p[1]) for p in pieces])])
@@ -109,7 +114,16 @@ def assemble() -> Head:
     uvs, face_uvs = unwrap(vertices, faces, parts, matrix, skin.cage, index)
     return Head(vertices, faces, parts, materials, regions, mirror, matrix, point, index, along,
                 {k: number[v] for k, v in skin.loops.items()}, skin.cage, furrow, uvs, face_uvs,
-                landmarks(vertices, point, table['mirror'], regions['face']))
+                landmarks(vertices, point, table['mirror'], regions['face']), lash_roots(lashes.roots, number, index, mirror))
+
+
+def lash_roots(roots: sparse.csr_matrix, number: np.ndarray, index: dict, mirror: np.ndarray) -> dict[str, sparse.csr_matrix]:
+    """Per side: each lash vertex's root on the whole head's vertices, in the order of index['eyelashes_L' or '_R']."""
+    roots = roots.tocoo()
+    count = len(mirror)
+    left = sparse.csr_matrix((roots.data, (roots.row, number[roots.col])), (roots.shape[0], count))
+    right = sparse.csr_matrix((roots.data, (roots.row, mirror[number[roots.col]])), (roots.shape[0], count))
+    return {'L': left, 'R': right}
 
 
 def vertex_regions(vertices: np.ndarray, skin, pieces: list, start: np.ndarray) -> np.ndarray:
@@ -171,7 +185,7 @@ def cavity(head: Head) -> np.ndarray:
 
 
 def painted(head: Head) -> dict[str, np.ndarray]:
-    """name → V in 0..1: the lips' red and the brows, fading over their borders."""
+    """name → V in 0..1: the lips' red and the brows, fading over their borders; throat: how deep in the mouth, where it is dark."""
     mirror = measured()['mirror']
     out = {}
     for name, points, low in (('lips', sum(LIPS_RED, ()), .55), ('brows', sum(BROW_L, ()), .64)):
@@ -181,6 +195,10 @@ def painted(head: Head) -> dict[str, np.ndarray]:
             first = min(head.cage.discs['mouth_socket'])
             rows[first:first + 40] = 1
         out[name] = np.clip((head.matrix @ rows - low) / .3, 0, 1)
+    depth = np.zeros(head.matrix.shape[1])
+    first, last = min(head.cage.discs['mouth_socket']), max(head.cage.discs['mouth_socket'])
+    depth[first:last + 1] = np.clip((np.arange(last + 1 - first) // len(LIPS_INNER) - 2) / 3, 0, 1)
+    out['throat'] = head.matrix @ depth
     return out
 
 
@@ -189,10 +207,10 @@ def unwrap(vertices, faces, parts, matrix, cage, index) -> tuple[np.ndarray, np.
     islands = [(np.isin(parts, ('face', 'neck')), uv.cylinder_uv(vertices), (.005, .255, .995, .995), True),
                (parts == 'cranium', uv.crown_uv(vertices), (.005, .005, .245, .245), False)]
     slots = ['ear_L', 'ear_R', 'mouth_socket', 'eye_socket_L', 'eye_socket_R', 'nostril_L', 'nostril_R', 'eyeball_L', 'eyeball_R', 'tongue',
-             'gums_upper', 'gums_lower', 'teeth_upper', 'teeth_lower']
+             'gums_upper', 'gums_lower', 'teeth_upper', 'teeth_lower', 'eyelashes_L', 'eyelashes_R']
     for k, part in enumerate(slots):
-        column, row = k % 7, k // 7
-        corner = (.255 + .106 * column, .005 + .125 * row)
+        column, row = k % 8, k // 8
+        corner = (.255 + .0935 * column, .005 + .125 * row)
         mask, periodic = parts == part, False
         if part in cage.discs:
             flat = uv.disc_uv(matrix, cage.discs[part])
@@ -203,7 +221,7 @@ def unwrap(vertices, faces, parts, matrix, cage, index) -> tuple[np.ndarray, np.
         else:
             flat = strip_uv(part, index, len(vertices))
             periodic = part.startswith(('teeth', 'tongue'))
-        islands.append((mask, flat, (*corner, corner[0] + .1, corner[1] + .118), periodic))
+        islands.append((mask, flat, (*corner, corner[0] + .088, corner[1] + .118), periodic))
     return uv.pack(faces, islands)
 
 
@@ -213,12 +231,15 @@ def strip_uv(part: str, index: dict, count: int) -> np.ndarray:
     rows = index[part]
     k = np.arange(len(rows))
     if part.startswith('teeth'):
-        tooth, ring, around = k // 32, k % 32 // 8, k % 8
-        flat[rows] = np.stack([around / 8., tooth * 1.2 + ring / 4], 1)
+        tooth, ring, around = k // (8 * CROWN_RINGS), k // 8 % CROWN_RINGS, k % 8
+        flat[rows] = np.stack([around / 8., tooth * 1.2 + ring / CROWN_RINGS], 1)
     elif part == 'tongue':
-        flat[rows] = np.stack([(k % 12) / 12., k // 12 / 9], 1)
+        flat[rows] = np.stack([k % TONGUE_AROUND / TONGUE_AROUND, k // TONGUE_AROUND / TONGUE_RINGS], 1)
         flat[rows[-2:]] = ((.5, -.05), (.5, 1.05))
+    elif part.startswith('eyelashes'):
+        lash = 2 * LASH_ROWS
+        flat[rows] = np.stack([k // lash + .6 * (k % 2), k % lash // 2 / LASH_ROWS], 1)
     else:
-        n = 29
-        flat[rows] = np.stack([k % n / (n - 1), k // n / 7], 1)
+        n = GUM_COLUMNS
+        flat[rows] = np.stack([k % n / (n - 1), k // n / (GUM_ROWS - 1)], 1)
     return flat

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
+from .mouth import UPPER, arch_front
 from .subdivide import catmull_clark, edges_of
 
 FACE_POINTS = 468
@@ -19,6 +20,8 @@ OVAL_L = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 3
 LID_L = (362, 398, 384, 385, 386, 387, 388, 466, 263, 249, 390, 373, 374, 380, 381, 382)  # inner corner → over the top → outer → below
 UPPER_LID_L, LOWER_LID_L = LID_L[1:8], LID_L[:8:-1]
 LIPS_INNER = (308, 415, 310, 311, 312, 13, 82, 81, 80, 191, 78, 95, 88, 178, 87, 14, 317, 402, 318, 324)  # left corner → upper → right → lower
+LIP_UPPER = ((291, 409, 270, 269, 267, 0), (306, 408, 304, 303, 302, 11), (292, 407, 272, 271, 268, 12), (308, 415, 310, 311, 312, 13))
+LIP_LOWER = ((291, 375, 321, 405, 314, 17), (306, 307, 320, 404, 315, 16), (292, 325, 319, 403, 316, 15), (308, 324, 318, 402, 317, 14))
 NOSTRIL_L = (458, 459, 309, 392, 289, 305, 290, 250)
 
 EYE_CENTRE_L = np.array([3.13, 3.66, 7.93])
@@ -167,9 +170,14 @@ def grow_mouth(cage: Cage) -> None:
     across[[5, 15]] = 0
     up[[0, 10]] = 0
     x = rim[:, 0]
-    rings = [rim + np.stack([-.015 * x, .008 * up, np.full(20, -.18)], 1), rim + np.stack([-.03 * x, .12 * up, np.full(20, -.45)], 1)]
-    for half_width, middle, half_height, front, bend in ((2.45, -3.2, .95, 10.66, .20), (3.0, -3.25, 1.85, 10.5, .17), (3.45, -3.3, 2.3, 8.6, .10),
-                                                         (3.45, -3.45, 2.3, 5.4, .0), (2.2, -3.7, 1.7, 3.2, .0)):
+    rings = [rim + np.stack([-.015 * x, .05 * up, np.full(20, -.17)], 1),
+             rim + np.stack([-.03 * x, .16 * up, np.full(20, -.34)], 1)]
+    # in front of the teeth, then the folds between lips and gums
+    for half_width, middle, half_height, clearance in ((2.42, -3.22, .95, .20), (2.95, -3.25, 1.85, .24)):
+        px = half_width * across
+        z = arch_front(UPPER.arch, px, clearance) - .16 * np.abs(up) * (half_height - .95)
+        rings.append(np.stack([px, middle + half_height * up, z], 1))
+    for half_width, middle, half_height, front, bend in ((3.5, -3.3, 2.3, 8.6, .10), (3.5, -3.45, 2.3, 5.4, .0), (2.2, -3.7, 1.7, 3.2, .0)):
         px = half_width * across
         rings.append(np.stack([px, middle + half_height * up, front - bend * px ** 2], 1))
     cage.loops['lips'] = loop

@@ -130,7 +130,7 @@ def settled(fields: Fields, offsets: np.ndarray) -> np.ndarray:
             both.append(moved + radial / np.linalg.norm(radial, axis=1, keepdims=True) * lack[:, None] - base[zone])
         near = smoothstep(2.4 - np.linalg.norm(relative, axis=1), 0, .3)[:, None]
         out[zone] += near * ((both[0] - both[1]) / 2 + shift - out[zone])
-    return fields.even(out)
+    return fields.even(fields.with_lashes(out, turning=False))
 
 
 def measured_modes(fields: Fields) -> list[np.ndarray]:

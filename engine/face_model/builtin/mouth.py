@@ -1,20 +1,46 @@
 """The built-in head's teeth, gums and tongue. Head space, cm.
 
-Tooth widths are the usual anatomical ones (Wheeler's Dental Anatomy), in centimetres from the midline outwards.
+Tooth widths and heights are the usual anatomical ones (Wheeler's Dental Anatomy), in centimetres from
+the midline outwards. The arches are 58 and 54 mm wide at the molars; overbite and overjet are 2 to
+3 mm; the upper incisors' edges lie 4.5 mm behind the closed lips' seam and 2.5 mm below it.
 """
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-UPPER_WIDTHS = (.86, .66, .76, .70, .68, 1.0, .95)
-LOWER_WIDTHS = (.54, .60, .69, .70, .71, 1.05, 1.0)
-UPPER_DEPTHS = (.34, .32, .42, .62, .66, .95, .95)     # thickness of the biting surface's base, cheek to tongue
-LOWER_DEPTHS = (.32, .32, .42, .58, .62, .92, .92)
-UPPER_HEIGHTS = (1.02, .90, .98, .82, .76, .70, .66)
-LOWER_HEIGHTS = (.84, .86, .98, .82, .76, .70, .66)
-UPPER_ARCH = (2.62, 4.9, 5.25)       # half width, length, z of the widest place: an ellipse in the horizontal plane
-LOWER_ARCH = (2.42, 4.65, 5.25)
-UPPER_EDGE, LOWER_EDGE = -3.42, -3.38   # y of the biting edges, teeth just touching behind the closed lips
+
+@dataclass(frozen=True)
+class Jaw:
+    """One jaw's teeth, central incisor to second molar (7 of each, the right side mirrors them), cm.
+
+    widths along the arch; depths: cheek to tongue, of the crown's widest place; heights: biting edge
+    to gum line; edges: y of the biting edges; arch: half width, length and z of the widest place of an
+    ellipse in the horizontal plane, on which the teeth's outer faces lie at their edges; lean: how far
+    a front tooth's outer face falls back, per cm away from its edge; up: 1 upper, −1 lower.
+    """
+    widths: tuple[float, ...]
+    depths: tuple[float, ...]
+    heights: tuple[float, ...]
+    edges: tuple[float, ...]
+    arch: tuple[float, float, float]
+    lean: float
+    up: float
+
+
+UPPER = Jaw(widths=(.86, .66, .76, .70, .68, 1.0, .95),
+            depths=(.66, .60, .76, .90, .90, 1.08, 1.05),
+            heights=(1.04, .90, 1.0, .84, .76, .70, .66),
+            edges=(-3.41, -3.36, -3.43, -3.37, -3.35, -3.33, -3.32),
+            arch=(2.90, 4.95, 5.93), lean=.20, up=1.)
+LOWER = Jaw(widths=(.54, .60, .69, .70, .71, 1.05, 1.0),
+            depths=(.56, .58, .70, .78, .80, 1.02, 1.0),
+            heights=(.86, .90, 1.02, .84, .78, .72, .68),
+            edges=(-3.19, -3.20, -3.20, -3.345, -3.345, -3.325, -3.315),
+            arch=(2.70, 4.65, 5.93), lean=.10, up=-1.)
+FRONT_TEETH = 3         # incisors and canine
+SIDE_TEETH = 5          # to the second premolar; then molars
 
 
 def arch_point(arch: tuple, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -33,98 +59,136 @@ def arch_point(arch: tuple, distance: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return np.stack([x * sign, z], 1), normal * np.stack([sign, np.ones_like(sign)], 1)
 
 
-RING = np.array([(1, .45), (.38, 1), (-.38, 1), (-1, .45), (-1, -.45), (-.38, -1), (.38, -1), (1, -.45)])   # across, outwards
+def arch_front(arch: tuple, x: np.ndarray, clearance: float) -> np.ndarray:
+    """z of the arch widened by a clearance (cm) at each x, held at its widest place beyond."""
+    half, length, back = arch
+    across = np.clip(np.abs(x) / (half + clearance), 0, 1)
+    return back + (length + clearance) * np.sqrt(1 - across ** 2.1)
 
 
-def teeth(upper: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(vertices N×3, faces F×4, tooth number per vertex): fourteen teeth of one jaw."""
-    widths, depths, heights, arch, edge = ((UPPER_WIDTHS, UPPER_DEPTHS, UPPER_HEIGHTS, UPPER_ARCH, UPPER_EDGE) if upper else
-                                           (LOWER_WIDTHS, LOWER_DEPTHS, LOWER_HEIGHTS, LOWER_ARCH, LOWER_EDGE))
-    up = 1. if upper else -1.
-    vertices, faces, number = [], [], []
+RING = np.array([(1, .25), (.48, 1), (-.48, 1), (-1, .25), (-.88, -.55), (-.36, -1), (.36, -1), (.88, -.55)])   # across, outwards
+CORNER = np.abs(RING[:, 0]) > .8
+CROWN_RINGS = 5
+
+
+def crown(kind: int) -> tuple[tuple[float, float, float, float], ...]:
+    """Rings of a tooth from its root in the gum to its edge: (share of the height above the edge,
+    share of the width, share of the depth, cm the outer face bulges)."""
+    if kind < FRONT_TEETH:
+        return (1.28, .62, .86, -.05), (.92, .76, .98, .01), (.52, .97, .82, .035), (.12, .985, .44, .012), (.0, .93, .26, -.005)
+    if kind < SIDE_TEETH:
+        return (1.30, .68, .84, -.06), (.90, .80, .96, .0), (.52, .97, 1.0, .03), (.18, .985, .86, .0), (.0, .86, .56, -.06)
+    return (1.35, .74, .88, -.06), (.90, .84, .97, .0), (.55, .97, 1.0, .03), (.22, .985, .90, .0), (.0, .86, .66, -.06)
+
+
+def edge_relief(kind: int) -> np.ndarray:
+    """How far each point of the last ring stands back from the biting edge, as a share of the width:
+    rounded corners of incisors, the tip of a canine, cusps."""
+    if kind < 2:
+        return np.where(CORNER, .05, 0.)
+    if kind == 2:
+        return np.where(CORNER, .15, 0.)
+    if kind < SIDE_TEETH:
+        return np.where(CORNER, .12, 0.) + np.where(RING[:, 1] < 0, .06, 0)
+    return np.where(CORNER, .0, .05)
+
+
+def teeth(jaw: Jaw) -> tuple[np.ndarray, np.ndarray]:
+    """(vertices N×3, faces F×4): fourteen teeth of one jaw, each CROWN_RINGS rings of eight."""
+    vertices, faces = [], []
     for sign in (1, -1):
         start = 0.
-        for k, (w, d, h) in enumerate(zip(widths, depths, heights)):
-            (spot,), (normal,) = arch_point(arch, np.array([sign * (start + w / 2)]))
-            start += w
-            tangent = np.array([normal[1], -normal[0]]) * sign
-            front = k < 3
-            # from the root (inside the gum) to the biting edge: height above the edge, width, depth, outward shift
-            profile = ((h + .22, .68, d * .95, -.08), (h * .5, .97, d * 1.05, .03), (h * .18, .99, d * (.62 if front else .98), .02),
-                       (.0, .90, d * (.34 if front else .72), .0 if front else -.02))
-            first = len(vertices) and sum(map(len, vertices))
-            for height, width, depth, shift in profile:
-                across, out = RING[:, 0] * w * .5 * width * .985, RING[:, 1] * depth * .5 + shift - d * .5
-                lean = .10 * height * (-1 if front else 0)
-                flat = spot + across[:, None] * tangent + (out + lean)[:, None] * normal
-                point_up = np.full(8, edge + up * height)
-                if k == 2:
-                    point_up -= up * .06 * (1 - np.abs(RING[:, 0])) * (height == 0)
-                vertices.append(np.stack([flat[:, 0], point_up, flat[:, 1]], 1))
-                number += [k + 7 * (sign < 0) + 14 * (not upper)] * 8
-            turn = sign * up
-            for r in range(len(profile) - 1):
-                a, b = first + 8 * r, first + 8 * (r + 1)
-                for j in range(8):
-                    m = (j + 1) % 8
-                    quad = (a + j, a + m, b + m, b + j)
-                    faces.append(quad if turn > 0 else quad[::-1])
-            c = first + 8 * (len(profile) - 1)
-            for quad in ((0, 1, 6, 7), (1, 2, 5, 6), (2, 3, 4, 5)):
-                quad = tuple(c + q for q in quad)
-                faces.append(quad if turn > 0 else quad[::-1])
-    return np.concatenate(vertices), np.array(faces, np.int32), np.array(number)
+        for kind, (width, depth, height, edge) in enumerate(zip(jaw.widths, jaw.depths, jaw.heights, jaw.edges)):
+            (spot,), (normal,) = arch_point(jaw.arch, np.array([sign * (start + width / 2)]))
+            start += width
+            first = CROWN_RINGS * 8 * (7 * (sign < 0) + kind)
+            for above, wide, deep, bulge in crown(kind):
+                vertices.append(_tooth_ring(jaw, kind, sign, spot, normal, (above * height, wide * width, deep * depth, bulge)))
+            vertices[-1][:, 1] += jaw.up * edge_relief(kind) * width
+            faces += _tooth_faces(first, sign * jaw.up > 0)
+    return np.concatenate(vertices), np.array(faces, np.int32)
 
 
-def gums(upper: bool) -> tuple[np.ndarray, np.ndarray]:
-    """(vertices, faces): the ridge of gum one jaw's teeth stand in, scalloped round their necks."""
-    widths, depths, heights, arch, edge = ((UPPER_WIDTHS, UPPER_DEPTHS, UPPER_HEIGHTS, UPPER_ARCH, UPPER_EDGE) if upper else
-                                           (LOWER_WIDTHS, LOWER_DEPTHS, LOWER_HEIGHTS, LOWER_ARCH, LOWER_EDGE))
-    up = 1. if upper else -1.
-    ends = np.concatenate([[0], np.cumsum(widths)])
-    stations, between, depth, height = [], [], [], []
-    for k in range(7):
-        stations += [ends[k], (ends[k] + ends[k + 1]) / 2]
-        between += [1., 0.]
-        depth += [(depths[max(k - 1, 0)] + depths[k]) / 2, depths[k]]
-        height += [(heights[max(k - 1, 0)] + heights[k]) / 2, heights[k]]
-    stations, between = np.array(stations + [ends[7]]), np.array(between + [1.])
-    depth, height = np.array(depth + [depths[6]]), np.array(height + [heights[6]])
-    s = np.concatenate([-stations[:0:-1], stations])
-    between, depth, height = (np.concatenate([a[:0:-1], a]) for a in (between, depth, height))
-    spot, normal = arch_point(arch, s)
-    neck = height - .02 - .16 * between                      # gum line above the biting edge
+def _tooth_ring(jaw: Jaw, kind: int, sign: int, spot: np.ndarray, normal: np.ndarray, ring: tuple[float, ...]) -> np.ndarray:
+    """8×3 points round a tooth; ring: cm above the edge, width, depth, bulge of the outer face."""
+    above, width, depth, bulge = ring
+    tangent = np.array([normal[1], -normal[0]]) * sign
+    lean = jaw.lean * above if kind < FRONT_TEETH else -.05 * above
+    out = RING[:, 1] * depth / 2 - depth / 2 + bulge - lean
+    if kind >= FRONT_TEETH:
+        out -= (jaw.depths[kind] - depth) * .45         # the crown narrows from both sides
+    flat = spot + RING[:, :1] * width / 2 * tangent + out[:, None] * normal
+    return np.stack([flat[:, 0], np.full(8, jaw.edges[kind] + jaw.up * above), flat[:, 1]], 1)
+
+
+def _tooth_faces(first: int, outward: bool) -> list[tuple[int, ...]]:
+    """Quads round a tooth whose vertices begin at `first`, and over its biting edge."""
+    out = []
+    for ring in range(CROWN_RINGS - 1):
+        a, b = first + 8 * ring, first + 8 * (ring + 1)
+        out += [(a + j, a + (j + 1) % 8, b + (j + 1) % 8, b + j) for j in range(8)]
+    last = first + 8 * (CROWN_RINGS - 1)
+    out += [tuple(last + k for k in quad) for quad in ((0, 1, 6, 7), (1, 2, 5, 6), (2, 3, 4, 5))]
+    return out if outward else [quad[::-1] for quad in out]
+
+
+GUM_STATIONS = 4                            # along each tooth
+GUM_COLUMNS = 2 * 7 * GUM_STATIONS + 1
+GUM_ROWS = 8
+
+
+def gums(jaw: Jaw) -> tuple[np.ndarray, np.ndarray]:
+    """(vertices, faces): the ridge of gum one jaw's teeth stand in, an arc round each tooth's neck and a
+    papilla between two; GUM_ROWS rows of GUM_COLUMNS."""
+    ends = np.concatenate([[0], np.cumsum(jaw.widths)])
+    middles = (ends[:-1] + ends[1:]) / 2
+    half = np.interp(np.arange(7 * GUM_STATIONS + 1) / GUM_STATIONS, np.arange(8), ends)
+    s = np.concatenate([-half[:0:-1], half])
+    phase = np.abs(np.arange(len(s)) - 7 * GUM_STATIONS) % GUM_STATIONS / GUM_STATIONS
+    between = np.abs(1 - 2 * phase) ** 1.7                   # 1 between two teeth, 0 at a tooth's middle
+
+    def along(values) -> np.ndarray:
+        """The teeth's values at the stations."""
+        return np.interp(np.abs(s), middles, values)
+    depth, height, edge = along(jaw.depths), along(jaw.heights), along(jaw.edges)
+    lean = np.interp(np.abs(s), (ends[2], ends[4]), (jaw.lean, -.05))
+    spot, normal = arch_point(jaw.arch, s)
+    neck = height * .94 - .24 * between                      # gum line above the biting edge
     rows = []
-    for rise, out in ((neck + .72, .06), (neck + .45, .13), (neck + .16, .13), (neck, .045), (neck + .08, -depth - .02), (neck + .3, -depth - .16),
-                      (neck + .6, -depth - .28), (neck + .85, -depth - .55)):
-        lean = -.10 * rise * (np.abs(s) < ends[3])
-        flat = spot + (out + lean - .02 * between)[:, None] * normal
-        rows.append(np.stack([flat[:, 0], edge + up * rise, flat[:, 1]], 1))
-    vertices = np.concatenate(rows)
-    n = len(s)
+    for rise, out in ((neck + .78, -.04), (neck + .45, .07), (neck + .16, .09), (neck, .045), (neck - .01, -.06),
+                      (neck + .06, -depth + .02), (neck + .30, -depth - .15), (neck + .85, -depth - .55)):
+        flat = spot + (out - lean * rise - .05 * between * (rise < neck + .2))[:, None] * normal
+        rows.append(np.stack([flat[:, 0], edge + jaw.up * rise, flat[:, 1]], 1))
+    n = GUM_COLUMNS
     faces = []
-    for r in range(len(rows) - 1):
+    for r in range(GUM_ROWS - 1):
         for k in range(n - 1):
             quad = (r * n + k, (r + 1) * n + k, (r + 1) * n + k + 1, r * n + k + 1)
-            faces.append(quad if upper else quad[::-1])
-    return vertices, np.array(faces, np.int32)
+            faces.append(quad if jaw.up > 0 else quad[::-1])
+    return np.concatenate(rows), np.array(faces, np.int32)
+
+
+TONGUE_AROUND, TONGUE_RINGS = 16, 14
+TONGUE_ROOT, TONGUE_TIP = 4.2, 9.92         # z
 
 
 def tongue() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(vertices, faces, how far forward each vertex lies: 0 root … 1 tip)."""
-    around, rings = 12, 9
+    """(vertices, faces, how far forward each vertex lies: 0 root … 1 tip): the tip rests behind the lower incisors."""
+    around, rings = TONGUE_AROUND, TONGUE_RINGS
     turn = np.arange(around) * 2 * np.pi / around
     vertices, forward = [], []
     for k in range(rings):
-        t = k / (rings - 1)
-        z = 3.9 + 5.05 * t ** .95
-        half = 1.9 * (1 - .38 * t) * np.sqrt(np.clip(1 - (t / 1.06) ** 5, 0, 1))
-        thick = (.85 - .45 * t) * np.sqrt(np.clip(1 - (t / 1.04) ** 6, 0, 1))
-        y = -4.35 + .35 * np.sin(np.pi * min(t * 1.1, 1)) + .05 * t
-        groove = .10 * np.exp(-(np.cos(turn) / .3) ** 2) * (np.sin(turn) > 1e-9) * (1 - t)
-        vertices.append(np.stack([half * np.cos(turn), y + thick * np.sin(turn) - groove, np.full(around, z)], 1))
+        t = 1 - (1 - k / (rings - 1)) ** 1.25               # closer together towards the tip
+        z = TONGUE_ROOT + (TONGUE_TIP - .06 - TONGUE_ROOT) * t
+        blunt = np.sqrt(np.clip(1 - (t / 1.012) ** 7, 0, 1))
+        half = 1.60 * (1 - .30 * t ** 1.5) * blunt
+        thick = (.80 - .46 * t) * blunt
+        y = -4.15 + .32 * np.sin(np.pi * min(t * 1.05, 1)) + .33 * t ** 2
+        groove = .10 * np.exp(-(np.cos(turn) / .3) ** 2) * (np.sin(turn) > 1e-9) * (1 - t ** 3)
+        rise = thick * np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** .85
+        vertices.append(np.stack([half * np.cos(turn), y + rise - groove, np.full(around, z)], 1))
         forward += [t] * around
-    vertices += [np.array([[0, -4.5, 3.6]]), np.array([[0, -4.3, 9.08]])]
+    vertices += [np.array([[0, -4.3, TONGUE_ROOT - .3]]), np.array([[0, y, TONGUE_TIP]])]
     forward += [0., 1.]
     faces = []
     for r in range(rings - 1):
@@ -132,7 +196,7 @@ def tongue() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             m = (k + 1) % around
             faces.append((r * around + k, r * around + m, (r + 1) * around + m, (r + 1) * around + k))
     back, tip = rings * around, rings * around + 1
-    for k in range(0, around):
+    for k in range(around):
         faces.append(((k + 1) % around, k, back, -1))
         faces.append(((rings - 1) * around + k, (rings - 1) * around + (k + 1) % around, tip, -1))
     return np.concatenate(vertices), np.array(faces, np.int32), np.array(forward)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
+from scipy.spatial import cKDTree
 
-from .cage import EYE_CENTRE_L, EYE_RADIUS, LOWER_LID_L, UPPER_LID_L, Cage, build_cage, measured
+from .cage import EYE_CENTRE_L, EYE_RADIUS, LIP_LOWER, LIP_UPPER, LIPS_INNER, LOWER_LID_L, UPPER_LID_L, Cage, build_cage, measured
 from .eyes import cornea_height
 from .subdivide import catmull_clark, finer_loop, refine
 
@@ -35,7 +36,8 @@ def build_skin() -> Skin:
     matrix = (second.matrix @ first.matrix).tocsr()
     loops = {name: finer_loop(finer_loop(list(map(int, loop)), first), second) for name, loop in cage.loops.items()}
     furrow = lid_creases(matrix @ points, matrix, second.faces)
-    vertices = clear_of_eyes(closed_lips(matrix @ points + furrow, loops['lips']))
+    vertices = closed_lips(matrix @ points + furrow, loops['lips'])
+    vertices = clear_of_eyes(parted_lips(vertices, lip_pairs(matrix, cage)))
     return Skin(vertices, second.faces, parts[first.parents][second.parents], matrix, cage, loops, furrow)
 
 
@@ -58,6 +60,49 @@ def closed_lips(vertices: np.ndarray, loop) -> np.ndarray:
     upper, lower = seam_pairs(loop)
     middle = (out[upper] + out[lower]) / 2
     out[upper], out[lower] = middle + [0, SEAM, 0], middle - [0, SEAM, 0]
+    return out
+
+
+def lip_pairs(matrix: sparse.csr_matrix, cage: Cage) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(upper, lower, depth): vertices of the lips and their inner sides that answer each other across the
+    mouth's line, by exchanging the cage's upper and lower points; depth: cage rings from the lips' edge."""
+    across = np.arange(matrix.shape[1])
+    ring_of = np.full(matrix.shape[1], np.nan)
+    mirror = measured()['mirror']
+    for ring, (above, below) in enumerate(zip(LIP_UPPER, LIP_LOWER)):
+        for order in (np.arange(len(mirror)), mirror):
+            a, b = order[list(above)], order[list(below)]
+            across[a], across[b] = b, a
+            ring_of[a] = ring_of[b] = 3 - ring
+    first = min(cage.discs['mouth_socket'])
+    columns = np.arange(len(LIPS_INNER))
+    for ring in range(3):
+        rows = first + len(LIPS_INNER) * ring + columns
+        across[rows] = first + len(LIPS_INNER) * ring + (-columns) % len(LIPS_INNER)
+        ring_of[rows] = -1 - ring
+    known = np.isfinite(ring_of)
+    inside = np.flatnonzero(np.asarray(matrix @ ~known).ravel() < 1e-9)
+    marks = np.random.default_rng(0).normal(size=(matrix.shape[1], 2))
+    here, there = matrix[inside] @ marks, matrix[inside] @ marks[across]
+    distance, other = cKDTree(here).query(there)
+    height = matrix[inside] @ np.array([p[1] for p in cage.vertices])
+    upper = np.flatnonzero((distance < 1e-9) & (other != np.arange(len(inside))) & (height > height[other]))
+    depth = np.abs(matrix[inside[upper]] @ np.nan_to_num(ring_of))
+    return inside[upper], inside[other[upper]], depth
+
+
+def lip_gap(depth: np.ndarray) -> np.ndarray:
+    """How far apart (cm) closed lips are at a depth of so many cage rings from their edge, so that they never cross."""
+    return .03 * np.minimum(depth, 1.)
+
+
+def parted_lips(vertices: np.ndarray, pairs: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
+    """The lips' vertices beside their edges moved apart until they leave each other at an angle."""
+    upper, lower, depth = pairs
+    out = vertices.copy()
+    lack = np.maximum(2 * SEAM + lip_gap(depth) - out[upper, 1] + out[lower, 1], 0) / 2
+    out[upper, 1] += lack
+    out[lower, 1] -= lack
     return out
 
 

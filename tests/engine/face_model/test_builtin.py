@@ -12,7 +12,8 @@ from facewright.engine.face_model.expressions import ICT_NAMES
 from facewright.engine.face_model.model import triangulate
 from facewright.engine.face_model.regions import REGION_NAMES
 
-FILLED = ('narrow_face', 'face', 'head_neck', 'mouth_socket', 'eye_socket_L', 'eye_socket_R', 'gums_tongue', 'teeth', 'eyeball_L', 'eyeball_R')
+FILLED = ('narrow_face', 'face', 'head_neck', 'mouth_socket', 'eye_socket_L', 'eye_socket_R', 'gums_tongue', 'teeth', 'eyeball_L', 'eyeball_R',
+          'eyelashes_L', 'eyelashes_R')
 
 
 @pytest.fixture(scope='module')
@@ -49,7 +50,7 @@ def triangle_normals(points, triangles):
 
 
 def test_size_and_quads(model):
-    assert 5000 <= model.vertex_count <= 12000
+    assert 5000 <= model.vertex_count <= 14000
     assert (model.faces[:, 3] >= 0).mean() >= .95
     low, high = model.neutral.min(0), model.neutral.max(0)
     assert -10 < low[0] < -7 and 7 < high[0] < 10 and 13 < high[1] < 16 and 12 < high[2] < 14.5
@@ -209,7 +210,8 @@ def test_no_skin_in_the_eyeballs(model):
 
 
 def test_few_faces_turn_over(model):
-    """Single shapes turn over at most 0.5 % of all triangles against the neutral, all of them inside rolled or opened lips and closed lids."""
+    """Single shapes turn over at most 0.5 % of all triangles against the neutral (of a lip rolled in, twice that: its red
+    faces the teeth), all of them inside rolled or opened lips and closed lids."""
     triangles = triangulate(model.faces)
     before = triangle_normals(model.neutral.astype(float), triangles)
     outside = np.ones(model.vertex_count, bool)
@@ -222,7 +224,7 @@ def test_few_faces_turn_over(model):
             continue
         after = triangle_normals(model.neutral + offsets(model, name), triangles)
         turned = (before * after).sum(1) <= 0
-        assert turned.mean() < .005, (name, turned.sum())
+        assert turned.mean() < (.0115 if 'Roll' in name else .005), (name, turned.sum())
         assert not (turned & outside[triangles].all(1)).any(), name
 
 
@@ -271,3 +273,48 @@ def test_the_detector_sees_it(model, head):
     seen = np.stack([p[:, 0], -p[:, 1]], 1) / (60 - p[:, 2:]) * 1000 + 240
     error = np.linalg.norm(found[:468, :2] - seen, axis=1) / np.linalg.norm(seen[33] - seen[263])
     assert np.median(error) < .03
+
+
+def test_teeth_lie_behind_the_lips(model, head):
+    """The upper incisors' faces 3 to 6 mm behind the closed lips, overbite and overjet of 2 to 3 mm, arches as wide as people's."""
+    lips = model.neutral[model.landmarks68[60:68]].astype(float)
+    upper, lower = (model.neutral[head.pieces[f'teeth_{jaw}']].astype(float) for jaw in ('upper', 'lower'))
+    middle = {name: teeth[np.abs(teeth[:, 0]) < .8] for name, teeth in (('upper', upper), ('lower', lower))}
+    assert .3 < lips[2, 2] - middle['upper'][:, 2].max() < .6
+    assert .15 < lips[2, 1] - middle['upper'][:, 1].min() < .4                          # their edges lie just below the lips' line
+    assert .15 < middle['lower'][:, 1].max() - middle['upper'][:, 1].min() < .3        # overbite
+    edge = middle['upper'][:, 2].max() - middle['lower'][middle['lower'][:, 1] > middle['lower'][:, 1].max() - .1][:, 2].max()
+    assert .15 < edge < .4                                                              # overjet
+    assert 5.4 < np.ptp(upper[:, 0]) < 6.1 and 5.0 < np.ptp(lower[:, 0]) < 5.8
+    tongue = model.neutral[head.pieces['tongue']]
+    assert .3 < middle['lower'][:, 2].max() - tongue[:, 2].max() < 1.
+    assert np.abs(tongue[:, 0]).max() < np.abs(lower[:, 0]).max() - .9                  # between the molars
+    assert tongue[tongue[:, 2] > 9.5][:, 1].max() < middle['lower'][:, 1].max()         # the tip below the incisors' edges
+
+
+def test_lashes_follow_their_lids(model, head):
+    for side in 'LR':
+        lashes = head.pieces['eyelashes_' + side]
+        assert np.array_equal(np.sort(lashes), model.regions['eyelashes_' + side])
+        root = head.lash_roots[side]
+        arm = np.linalg.norm(model.neutral[lashes] - root @ model.neutral, axis=1)
+        assert arm[::6].max() < .03 and .5 < arm.max() < 1.
+        for name in ('eyeBlink', 'eyeSquint', 'eyeWide', 'eyeLookDown', 'cheekSquint', 'browDown'):
+            posed = model.neutral + offsets(model, f'{name}_{side}')
+            assert np.abs(np.linalg.norm(posed[lashes] - root @ posed, axis=1) - arm).max() < 1e-3, name     # as long as before
+        tips = lashes[4::6]
+        above = tips[model.neutral[tips, 1] > model.neutral[mark(model, 39 if side == 'R' else 42), 1] + .6]
+        down = offsets(model, f'eyeBlink_{side}')[above]
+        assert len(above) > 8 and down[:, 1].max() < -.5 and np.abs(offsets(model, 'jawOpen')[lashes]).max() < .01
+
+
+def test_crossings_of_single_shapes_are_few(model):
+    """Before its one button is pressed; mouthClose with the open jaw it belongs to. It was 7,429."""
+    from facewright.engine.mesh.intersections import Checker
+    check = Checker(model)
+    assert check.count(model.neutral).sum() == 0
+    total = {}
+    for name in ICT_NAMES:
+        jaw = offsets(model, 'jawOpen') if name == 'mouthClose' else 0
+        total[name] = int(check.count(model.neutral + offsets(model, name) + jaw).sum())
+    assert sum(total.values()) <= 60 and max(total.values()) <= 20, {k: v for k, v in total.items() if v}

@@ -59,5 +59,5 @@ def test_left_and_right_alike(model, found):
         assert (model.neutral[found[f'{name}_L'], 0] > -.05).all() and (model.neutral[found[f'{name}_R'], 0] < .05).all(), name
 
 
-def test_transparent_pieces_are_ict_alone(model, found):
-    assert ('lashes_L' in found) == ('eye_surface_R' in found) == (model.name == 'ict')
+def test_films_over_the_eyes_are_ict_alone(model, found):
+    assert 'lashes_L' in found and ('eye_surface_R' in found) == (model.name == 'ict')

@@ -19,4 +19,4 @@ def expression_offsets(head: Head) -> np.ndarray:
         whole[name + 'Right'] = fields.by_mirror(whole[name + 'Left'])
     for name, offsets in sided.items():
         whole[name + '_L'], whole[name + '_R'] = offsets, fields.by_mirror(offsets)
-    return np.stack([whole[name] for name in ICT_NAMES]).astype(np.float32)
+    return np.stack([fields.with_lashes(whole[name]) for name in ICT_NAMES]).astype(np.float32)

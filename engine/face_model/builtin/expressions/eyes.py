@@ -5,7 +5,7 @@ import numpy as np
 
 from ..cage import LID_L, LOWER_LID_L, UPPER_LID_L
 from ..skin import CREASE_LOWER, CREASE_UPPER, FOLD_LOWER, FOLD_UPPER
-from .fields import Fields, rotation
+from .fields import Fields, rotation, smoothstep
 
 GAZE = {'eyeLookDown': ('x', 27.), 'eyeLookUp': ('x', -25.), 'eyeLookIn': ('y', -30.), 'eyeLookOut': ('y', 30.)}
 
@@ -93,6 +93,8 @@ class Lids:
         near[still] = False
         near[:] &= np.isin(np.arange(fields.count), fields.head.regions['face'])
         band = np.linalg.norm(fields.neutral - self.centre, axis=1) < 1.56       # between the lids' outer and inner edges
+        self.margin = np.isin(np.arange(fields.count), fields.head.regions['eye_socket_L'])
+        self.margin |= band & np.isin(np.arange(fields.count), fields.head.regions['face'])
         self.outer_skin = np.flatnonzero(near & ~(band & (fields.neutral[:, 2] > self.centre[2]) & self.on_band(still)))
 
     def on_band(self, edges: np.ndarray) -> np.ndarray:
@@ -118,7 +120,26 @@ class Lids:
         # elevation grows with y: turn (z, y) by +angle
         offsets[rows, 1] = p[:, 1] * c + p[:, 2] * s - p[:, 1]
         offsets[rows, 2] = p[:, 2] * c - p[:, 1] * s - p[:, 2]
-        return f.smoothed(offsets, self.outer_skin, 16)
+        offsets = f.smoothed(offsets, self.outer_skin, 16)
+        return self.kept_apart(offsets, up) if down + up > .5 else offsets
+
+    def kept_apart(self, offsets: np.ndarray, up: float, gap: float = .006) -> np.ndarray:
+        """Offsets whose lids' edges and inner sides stay on their own side of the line where closing lids meet, by `gap` radians."""
+        out = offsets.copy()
+        (_, _), (x, low) = self.curves
+        points = self.fields.neutral + offsets - self.centre
+        line = np.interp(points[:, 0] + self.centre[0], x, low) + up * self.gap(points[:, 0] + self.centre[0])
+        now = np.arctan2(points[:, 1], points[:, 2])
+        open_ = self.gap(self.fields.neutral[:, 0])
+        slack = gap * smoothstep(open_, 0, .15)
+        for side, own in ((1, self.upper), (-1, self.lower)):
+            rows = np.flatnonzero((own > .35) & self.margin)
+            lack = np.maximum(side * (line[rows] - now[rows]) + slack[rows], 0) * side
+            c, s = np.cos(lack), np.sin(lack)
+            y, z = points[rows, 1], points[rows, 2]
+            out[rows, 1] += y * c + z * s - y
+            out[rows, 2] += z * c - y * s - z
+        return out
 
 
 def gaze(fields: Fields, name: str, lids: Lids) -> np.ndarray:

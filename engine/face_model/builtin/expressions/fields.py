@@ -8,16 +8,14 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from ..assemble import Head
-from ..cage import EYE_CENTRE_L, EYE_RADIUS, LIPS_INNER, measured
+from ..cage import EYE_CENTRE_L, EYE_RADIUS, LIP_LOWER, LIP_UPPER, LIPS_INNER, measured
 from ..eyes import cornea_height
-from ..mouth import LOWER_ARCH, UPPER_ARCH
-from ..skin import seam_pairs
+from ..lashes import carried
+from ..mouth import LOWER, UPPER
+from ..skin import SEAM, lip_gap, lip_pairs, seam_pairs
 from ..subdivide import edges_of
 
 HINGE = np.array([0., 1.0, 2.4])        # the jaw joint's axis, just in front of the ears
-
-LIP_UPPER = ((291, 409, 270, 269, 267, 0), (306, 408, 304, 303, 302, 11), (292, 407, 272, 271, 268, 12), (308, 415, 310, 311, 312, 13))
-LIP_LOWER = ((291, 375, 321, 405, 314, 17), (306, 307, 320, 404, 315, 16), (292, 325, 319, 403, 316, 15), (308, 324, 318, 402, 317, 14))
 
 
 def rotation(axis: str, degrees: float) -> np.ndarray:
@@ -155,6 +153,40 @@ class Fields:
         out[upper] = out[lower] = (offsets[upper] + offsets[lower]) / 2
         return out
 
+    @cached_property
+    def lip_pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(upper, lower, depth): see skin.lip_pairs."""
+        return lip_pairs(self.head.matrix, self.head.cage)
+
+    def stuck(self, offsets: np.ndarray, reach: float = 2.5) -> np.ndarray:
+        """Offsets with the lips sticking to each other at their edges, less the farther from them (cage rings)."""
+        out = offsets.copy()
+        upper, lower, depth = self.lip_pairs
+        share = (1 - smoothstep(depth, 0, reach))[:, None]
+        mean = (out[upper] + out[lower]) / 2
+        out[upper] += share * (mean - out[upper])
+        out[lower] += share * (mean - out[lower])
+        return self.seamed(out)
+
+    def off_lips(self, offsets: np.ndarray) -> np.ndarray:
+        """Pushes vertices of the lips that lie on each other apart, each half the way, where they passed through."""
+        out = offsets.copy()
+        upper, lower, depth = self.lip_pairs
+        rest = self.neutral[upper, 1] - self.neutral[lower, 1]
+        wanted = np.minimum(rest, 2 * SEAM + lip_gap(depth))
+        lack = np.maximum(wanted - rest - out[upper, 1] + out[lower, 1], 0) / 2
+        out[upper, 1] += lack
+        out[lower, 1] -= lack
+        return out
+
+    def with_lashes(self, offsets: np.ndarray, turning: bool = True) -> np.ndarray:
+        """Offsets with the lashes carried by their lids."""
+        out = offsets.copy()
+        for side in 'LR':
+            lashes = self.head.pieces['eyelashes_' + side]
+            out[lashes] = carried(self.neutral, self.head.lash_roots[side], lashes, offsets, self.eye_centre(side), turning)
+        return out
+
     # contact ---------------------------------------------------------------------------------------------------------------
 
     def eye_centre(self, side: str) -> np.ndarray:
@@ -164,8 +196,7 @@ class Fields:
     def lid_zone(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Per side: skin vertices within reach of the eyeball, and the clearance each keeps from it (cm; its own in the neutral, at most .03)."""
         out = {}
-        eyeballs = np.concatenate([self.head.regions['eyeball_L'], self.head.regions['eyeball_R']])
-        skin = np.setdiff1d(np.arange(self.count), eyeballs)
+        skin = self.head.pieces['skin']
         for side in 'LR':
             offset = self.neutral[skin] - self.eye_centre(side)
             distance = np.linalg.norm(offset, axis=1)
@@ -209,8 +240,8 @@ class Fields:
         """Pushes the lips' inner sides out of the dental arches; jaw and shift: the lower arch's motion in this shape (it turns about HINGE and shifts)."""
         offsets = offsets.copy()
         zone = self.behind_lips
-        for arch, turn, move, band in ((UPPER_ARCH, np.eye(3), np.zeros(3), (-3.5, -.9)),
-                                       (LOWER_ARCH, np.eye(3) if jaw is None else jaw, np.asarray(shift), (-5.6, -3.3))):
+        for arch, turn, move, band in ((UPPER.arch, np.eye(3), np.zeros(3), (-3.5, -.9)),
+                                       (LOWER.arch, np.eye(3) if jaw is None else jaw, np.asarray(shift), (-5.6, -3.3))):
             points = self.neutral[zone] + offsets[zone]
             local = (points - HINGE - move) @ turn + HINGE
             half, length, back = arch[0] + clearance, arch[1] + clearance, arch[2]

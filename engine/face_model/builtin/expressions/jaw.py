@@ -98,9 +98,10 @@ def shapes(fields: Fields) -> dict[str, np.ndarray]:
     turn = rotation('x', OPEN)
     weights, pieces = jaw_weights(fields), jaw_pieces(fields)
     opened = fields.off_teeth(fields.even(open_pose(fields, False)), turn, SHIFT)
-    together = fields.seamed(fields.off_teeth(fields.even(open_pose(fields, True)), turn, SHIFT))
+    together = fields.off_teeth(fields.even(open_pose(fields, True)), turn, SHIFT)
+    together = fields.off_lips(fields.stuck(together, 1.2))
     side = moved(fields, weights, 2., SIDE, 'y', pieces)
     return {'jawOpen': opened, 'mouthClose': together - opened,
             'jawForward': fields.off_teeth(fields.even(moved(fields, weights, 0., FORWARD, pieces=pieces)), None, FORWARD),
-            'jawLeft': fields.off_teeth(side, rotation('y', 2.), SIDE)}
+            'jawLeft': fields.off_lips(fields.off_teeth(fields.stuck(side), rotation('y', 2.), SIDE))}
 

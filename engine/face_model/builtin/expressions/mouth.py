@@ -30,7 +30,7 @@ def lip_shape(fields: Fields, along, others: dict | None = None, still=(), reach
         handles.update({v: np.zeros(3) for v in ring})
     out = fields.on_skin(fields.spread(handles, reach)) * gain
     out = fields.even(out) if even else out
-    out = fields.off_teeth(fields.off_eyes(out))
+    out = fields.off_lips(fields.off_teeth(fields.off_eyes(out)))
     return fields.seamed(out) if closed else out
 
 
@@ -111,7 +111,8 @@ def lower_down(f: Fields) -> np.ndarray:
 def press(f: Fields) -> np.ndarray:
     def along(side, place, ring, p):
         s = smoothstep(place, -.35, .35)
-        thin = {0: .19, 1: .28, 2: .17, 3: .0, 4: 0., 5: 0.}[ring]
+        thin = {0: .19, 1: .26, 2: .09, 3: .0, 4: 0., 5: 0.}[ring]
+        thin *= 1 - max(place, 0) ** 2.2
         rise = .05
         back = {0: -.03, 1: -.11, 2: -.14, 3: -.10, 4: -.05, 5: 0.}[ring]
         if side > 0:
@@ -127,32 +128,32 @@ def press(f: Fields) -> np.ndarray:
 
 def roll_lower(f: Fields) -> np.ndarray:
     def along(side, place, ring, p):
-        a = (1 - abs(place) ** 3)
+        a = max(1 - 1.12 * place ** 2, 0)
         if side < 0:
-            d = {0: (.40, -.34), 1: (.42, -.66), 2: (.24, -.80), 3: (.02, -.74), 4: (-.10, -.56), 5: (-.16, -.20)}[ring]
+            d = {0: (.42, -.36), 1: (.74, -.38), 2: (.16, -.38), 3: (-.36, -.36), 4: (-.52, -.20), 5: (-.50, -.04)}[ring]   # over the top and down behind
             return np.array([-.03 * place, d[0], d[1]]) * a
         if side > 0:
-            d = {0: (-.03, -.05), 1: (-.05, -.10), 2: (-.06, -.16), 3: (-.02, -.16), 4: (.02, -.12), 5: (0, 0)}[ring]
+            d = {0: (-.03, -.05), 1: (-.05, -.08), 2: (-.04, -.10), 3: (.0, -.10), 4: (.02, -.06), 5: (0, 0)}[ring]
             return np.array([0, d[0], d[1]]) * a
         return np.array([0, .02, -.10])
     others = {18: (0, .22, .04), 313: (0, .22, .04), 406: (0, .18, .03), 200: (0, .12, .06), 421: (0, .11, .05), 335: (0, .12, .0),
               164: (0, -.02, 0), 287: (-.02, .02, -.04)}
-    return lip_shape(f, along, others, NOSE_STILL + (152,), mirror_others=True, even=True, gain=1.12)
+    return lip_shape(f, along, others, NOSE_STILL + (152,), mirror_others=True, even=True)
 
 
 def roll_upper(f: Fields) -> np.ndarray:
     def along(side, place, ring, p):
-        a = (1 - abs(place) ** 3)
+        a = max(1 - 1.12 * place ** 2, 0)
         if side > 0:
-            d = {0: (-.30, -.30), 1: (-.34, -.56), 2: (-.20, -.74), 3: (.0, -.74), 4: (.08, -.56), 5: (.14, -.2)}[ring]
+            d = {0: (-.34, -.34), 1: (-.60, -.36), 2: (-.14, -.38), 3: (.34, -.36), 4: (.48, -.20), 5: (.46, -.04)}[ring]
             return np.array([-.03 * place, d[0], d[1]]) * a
         if side < 0:
-            d = {0: (.03, -.05), 1: (.05, -.10), 2: (.05, -.16), 3: (.0, -.18), 4: (-.04, -.14), 5: (0, 0)}[ring]
+            d = {0: (.03, -.05), 1: (.05, -.08), 2: (.04, -.10), 3: (.0, -.10), 4: (-.02, -.06), 5: (0, 0)}[ring]
             return np.array([0, d[0], d[1]]) * a
         return np.array([0, .0, -.10])
     others = {164: (0, -.20, -.10), 393: (0, -.22, -.10), 391: (0, -.16, -.04), 322: (0, -.08, -.02), 18: (0, .02, 0), 326: (0, -.06, -.03),
               2: (0, -.04, -.03), 287: (-.02, 0, -.04)}
-    return lip_shape(f, along, others, NOSE_STILL[:3] + NOSE_STILL[4:] + (152,), mirror_others=True, even=True, gain=1.12)
+    return lip_shape(f, along, others, NOSE_STILL[:3] + NOSE_STILL[4:] + (152,), mirror_others=True, even=True)
 
 
 def shrug_lower(f: Fields) -> np.ndarray:
@@ -216,14 +217,14 @@ def sideways(f: Fields) -> np.ndarray:
 
     def along(side, place, ring, p):
         share = 1. - .42 * max(place, 0) ** 2
-        return slide(p, share) + (0, .10 * max(place, 0) ** 2, -.04 * max(place, 0) ** 2)
+        return slide(p, share) + (0, .10 * max(place, 0) ** 2, -.04 * max(place, 0) ** 2 + .5 * max(-place, 0) ** 2)     # over the teeth
     others = {}
     for v, a, b in ((287, .50, .95), (410, .52, .80), (273, .52, .85), (436, .34, .62), (432, .34, .72), (422, .38, .64), (322, .48, .62), (426, .2, .36),
                     (391, .48, .5), (393, .52, .52), (335, .56, .66), (406, .62, .64), (313, .62, .62), (424, .36, .44), (418, .36, .38), (434, .2, .42), (427, .16, .32), (421, .28, .28), (423, .24, .28),
                     (327, .22, .24), (430, .18, .26)):
         others[v] = slide(f.cage[v], a)
         r = int(f.mirror[v])
-        others[r] = slide(f.cage[r], b)
+        others[r] = slide(f.cage[r], b) + (0, 0, .4 * max(b - .5, 0))
     for v, a in ((164, .52), (18, .60), (200, .26), (2, .20), (152, .06), (199, .15), (1, .08)):
         others[v] = slide(f.cage[v], a)
     return lip_shape(f, along, others, (5, 195, 197, 280, 330, 6), closed=True)

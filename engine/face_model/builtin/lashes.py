@@ -1,0 +1,97 @@
+"""The built-in head's lashes: thin tapering cards that grow from the lids' edges and turn with them. Head space, cm."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from .cage import EYE_CENTRE_L
+
+ROWS = 3                    # pairs of vertices along a lash, root to tip
+WIDTH = (.036, .026, .006)  # of a lash at each of them
+
+
+@dataclass(frozen=True)
+class Lid:
+    """How the lashes of one lid grow: how many, their greatest length (cm), how far they rise at the
+    root (share of the way out), how much they curl up towards the tip, and the part of the lid they
+    cover (shares of its length from the inner corner)."""
+    count: int
+    length: float
+    rise: float
+    curl: float
+    cover: tuple[float, float]
+
+
+UPPER = Lid(count=26, length=.70, rise=.0, curl=.34, cover=(.13, .985))
+LOWER = Lid(count=18, length=.40, rise=-.62, curl=.14, cover=(.22, .95))
+
+
+@dataclass(frozen=True)
+class Lashes:
+    """Lashes of the LEFT eye: vertices N×3, faces F×4, roots N×V: each vertex's root, on the skin's vertices."""
+    vertices: np.ndarray
+    faces: np.ndarray
+    roots: sparse.csr_matrix
+
+
+def lid_line(points: np.ndarray, loop: np.ndarray, upper: bool) -> np.ndarray:
+    """Vertices of one lid's edge from the inner to the outer corner; loop: the closed loop of both lids."""
+    x, n = points[loop, 0], len(loop)
+    inner, outer = int(x.argmin()), int(x.argmax())
+    there = loop[(inner + np.arange((outer - inner) % n + 1)) % n]
+    back = loop[(inner - np.arange((inner - outer) % n + 1)) % n]
+    return max(there, back, key=lambda line: points[line, 1].mean() * (1 if upper else -1))
+
+
+def grow_lashes(points: np.ndarray, loop) -> Lashes:
+    """The left eye's lashes; points V×3 of the skin, loop: the edge of its lids, a closed loop of vertices."""
+    vertices, faces, rows, columns, shares = [], [], [], [], []
+    for lid, upper in ((UPPER, True), (LOWER, False)):
+        line = lid_line(points, np.asarray(loop), upper)
+        edge = points[line]
+        run = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(edge, axis=0), axis=1))])
+        stops = np.linspace(*lid.cover, lid.count) * run[-1]
+        for number, stop in enumerate(stops):
+            k = min(int(np.searchsorted(run, stop, 'right')) - 1, len(line) - 2)
+            share = (stop - run[k]) / (run[k + 1] - run[k])
+            first = sum(map(len, vertices))
+            vertices.append(_lash(lid, (1 - share) * edge[k] + share * edge[k + 1], edge[k + 1] - edge[k], stop / run[-1], number))
+            faces += [(first + 2 * r, first + 2 * r + 1, first + 2 * r + 3, first + 2 * r + 2) for r in range(ROWS - 1)]
+            for row in range(first, first + 2 * ROWS):
+                rows += [row, row]
+                columns += [line[k], line[k + 1]]
+                shares += [1 - share, share]
+    vertices = np.concatenate(vertices)
+    return Lashes(vertices, np.array(faces, np.int32), sparse.csr_matrix((shares, (rows, columns)), (len(vertices), len(points))))
+
+
+def _lash(lid: Lid, root: np.ndarray, along: np.ndarray, place: float, number: int) -> np.ndarray:
+    """2·ROWS×3: one lash; place: 0 inner … 1 outer corner. Lengths alternate a little, as lashes do."""
+    along = along / np.linalg.norm(along)
+    out = (root - EYE_CENTRE_L) / np.linalg.norm(root - EYE_CENTRE_L)
+    fan = np.array([.55 * (place - .38), 0, 0])
+    direction = out * [1, .35, 1] + [0, lid.rise, 0] + fan
+    direction /= np.linalg.norm(direction)
+    length = lid.length * (.52 + .48 * np.sin(np.pi * min(place * .92 + .08, 1))) * (1, .84, .93)[number % 3]
+    t = np.linspace(0, 1, ROWS)[:, None]
+    spine = root + length * (t * direction + t ** 2 * lid.curl * np.array([0, 1, 0]))
+    half = np.array(WIDTH)[:, None] / 2 * along
+    return np.stack([spine - half, spine + half], 1).reshape(-1, 3)
+
+
+def carried(points: np.ndarray, roots: sparse.csr_matrix, lashes: np.ndarray, offsets: np.ndarray, centre: np.ndarray,
+            turning: bool = True) -> np.ndarray:
+    """N×3 offsets of lashes (rows of points V×3) whose lids move by offsets V×3: they go with their roots and, where
+    they are turning, turn about the eye's own left-right axis (through its centre) as their roots do."""
+    root = roots @ points
+    moved = root + roots @ offsets
+    if not turning:
+        return moved - root
+    before, after = root - centre, moved - centre
+    angle = np.arctan2(after[:, 1], after[:, 2]) - np.arctan2(before[:, 1], before[:, 2])
+    c, s = np.cos(angle), np.sin(angle)
+    arm = points[lashes] - root
+    turned = np.stack([arm[:, 0], arm[:, 1] * c + arm[:, 2] * s, arm[:, 2] * c - arm[:, 1] * s], 1)
+    return moved + turned - points[lashes]
