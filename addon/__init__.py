@@ -5,7 +5,7 @@ import atexit
 
 import bpy
 
-from . import jobs, panels, preferences, properties
+from . import environment, jobs, panels, preferences, properties
 from .operators import appearance, cavities, footage, head, performance, reconstruct, shape_keys, shape_tools
 
 OPERATORS = {'Head': head, 'Footage': footage, 'Reconstruct': reconstruct, 'Overlay and texture': appearance, 'Performance': performance, 'Shape keys': shape_keys, 'Cavities': cavities, 'Editing shape keys': shape_tools}
@@ -15,7 +15,7 @@ CLASSES = (*properties.CLASSES, *preferences.CLASSES, *(cls for module in OPERAT
 def register() -> None:
     """Add the classes, the scene's settings and the handlers; where anything fails, nothing stays behind."""
     steps = [(lambda cls=cls: bpy.utils.register_class(cls), lambda cls=cls: bpy.utils.unregister_class(cls)) for cls in CLASSES]
-    steps += [(properties.attach, properties.detach), (jobs.attach, jobs.detach)]
+    steps += [(properties.attach, properties.detach), (jobs.attach, jobs.detach), (lambda: None, environment.detach)]
     undo = []
     try:
         for do, take_back in steps:
@@ -33,6 +33,7 @@ def unregister() -> None:
     """Stop a running job and take everything away again."""
     atexit.unregister(unregister)
     jobs.detach()
+    environment.detach()
     properties.detach()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

@@ -2,10 +2,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
+
+import bpy
 
 from ..engine.errors import FacewrightError
 from . import paths
@@ -30,21 +34,129 @@ class Environment:
 
 def check(python: str | None = None, timeout: float = 60) -> Environment:
     """Ask a Python (default: the engine's, as in the preferences) which of the engine's requirements it has."""
-    python = python or paths.engine_python()
-    hidden = {'creationflags': subprocess.CREATE_NO_WINDOW} if sys.platform == 'win32' else {}
+    return _Question(python or paths.engine_python()).answer(timeout)
+
+
+def ask(anew: bool = False) -> Environment | None:
+    """Tell what is known of the engine's Python, and ask it, without waiting, where nothing is; None until it has answered.
+
+    An answer holds as long as the file is the same one; `anew`: ask again.
+    """
+    key = _key(paths.engine_python())
+    if anew:
+        _known.pop(key, None)
+    if key not in _known and key not in _asked:
+        question = _asked[key] = _Question(key[0])
+        question.listener = threading.Thread(target=_listen, args=(key, question), daemon=True)
+        question.listener.start()
+        if not bpy.app.background and not bpy.app.timers.is_registered(_redraw):
+            bpy.app.timers.register(_redraw, first_interval=.2)
+    return _known.get(key)
+
+
+def _redraw() -> float | None:
+    """Draw the panels again once the answer is there: a timer in windows."""
+    if _asked:
+        return .2
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in ('VIEW_3D', 'PREFERENCES'):
+                area.tag_redraw()
+    return None
+
+
+def wait() -> Environment | None:
+    """Wait for what was asked; returns what is known then."""
+    question = _asked.get(_key(paths.engine_python()))
+    if question is not None:
+        question.listener.join()
+    return known()
+
+
+def known() -> Environment | None:
+    """Tell what the engine's Python answered; None where it was not asked, or has not answered yet."""
+    return _known.get(_key(paths.engine_python()))
+
+
+def asking() -> bool:
+    """Tell whether an answer is awaited."""
+    return _key(paths.engine_python()) in _asked
+
+
+def detach() -> None:
+    """Called by unregister(): end what is being asked, and forget all answers."""
+    if bpy.app.timers.is_registered(_redraw):
+        bpy.app.timers.unregister(_redraw)
+    for question in list(_asked.values()):
+        question.end()
+    for question in list(_asked.values()):
+        question.listener.join(5)
+    _asked.clear()
+    _known.clear()
+
+
+_known: dict[tuple[str, int], Environment] = {}
+_asked: dict[tuple[str, int], _Question] = {}
+
+
+def _key(python: str) -> tuple[str, int]:
+    """A Python, and when its file was last changed (0 where there is none)."""
     try:
-        asked = subprocess.run([python, '-I', '-B', '-c', ASK, str(paths.WORKER)], capture_output=True, text=True, encoding='utf-8', errors='replace',
-                               stdin=subprocess.DEVNULL, timeout=timeout, env=paths.child_environment(), **hidden)
-    except (OSError, ValueError) as error:
-        raise FacewrightError(f'{python} cannot be started ({getattr(error, "strerror", None) or error}): choose a Python 3.11 program.') from error
-    except subprocess.TimeoutExpired as error:
-        raise FacewrightError(f'{python} did not answer within {timeout:g} seconds: choose another Python.') from error
+        return python, os.stat(python).st_mtime_ns
+    except (OSError, ValueError):
+        return python, 0
+
+
+def _listen(key: tuple[str, int], question: _Question) -> None:
+    """Wait, on a thread, for the answer; what cannot be asked counts as an answer too."""
     try:
-        answer = json.loads(asked.stdout.strip().splitlines()[-1])
-        return Environment(python, answer['version'], answer['wrong'], tuple(tuple(p) for p in answer['packages']))
-    except (IndexError, ValueError, KeyError, TypeError):
-        last = (asked.stderr.strip().splitlines() or ['it said nothing'])[-1]
-        raise FacewrightError(f'{python} is not a Python that can run the engine ({last}): choose a Python 3.11 program.') from None
+        found = question.answer(60)
+    except FacewrightError as error:
+        found = Environment(key[0], '', str(error), ())
+    if _asked.get(key) is question:
+        _known[key] = found
+        del _asked[key]
+
+
+class _Question:
+    """A child process of a Python that says what it has."""
+
+    def __init__(self, python: str):
+        self.python, self.process = python, None
+        hidden = {'creationflags': subprocess.CREATE_NO_WINDOW} if sys.platform == 'win32' else {}
+        self.listener: threading.Thread | None = None
+        self.error: Exception | None = None
+        try:
+            self.process = subprocess.Popen(
+                [python, '-I', '-B', '-c', ASK, str(paths.WORKER)],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                encoding='utf-8', errors='replace', env=paths.child_environment(), **hidden)
+        except (OSError, ValueError) as error:
+            self.error = error
+
+    def end(self) -> None:
+        """Stop asking."""
+        if self.process is not None:
+            self.process.kill()
+
+    def answer(self, timeout: float) -> Environment:
+        """Wait for the answer; raises FacewrightError, in a sentence, where it is none."""
+        if self.process is None:
+            reason = getattr(self.error, 'strerror', None) or self.error
+            raise FacewrightError(f'{self.python} cannot be started ({reason}): choose a Python 3.11 program.')
+        try:
+            out, complaint = self.process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+            raise FacewrightError(f'{self.python} did not answer within {timeout:g} seconds: choose another Python.') from None
+        try:
+            answer = json.loads(out.strip().splitlines()[-1])
+            packages = tuple(tuple(p) for p in answer['packages'])
+            return Environment(self.python, answer['version'], answer['wrong'], packages)
+        except (IndexError, ValueError, KeyError, TypeError):
+            last = (complaint.strip().splitlines() or ['it said nothing'])[-1]
+            raise FacewrightError(f'{self.python} is not a Python that can run the engine ({last}): choose a Python 3.11 program.') from None
 
 
 def command(python: str, packages: tuple[tuple[str, str, str | None], ...], requirements: Path = paths.ROOT / 'requirements.txt') -> str:

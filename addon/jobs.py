@@ -33,7 +33,7 @@ class Job:
         prepare: called with the folder first, to put the task's input there.
         """
         self.task, self.title, self.state, self.started = task, title or task, 'running', time.monotonic()
-        self.fraction, self.stage, self.remaining = 0., 'Starting', None
+        self.fraction, self.stage, self.remaining, self.told_at = 0., 'Starting', None, self.started
         self.result, self.error, self.log = None, '', None
         self.folder, self._hold = _new_folder()
         self._lines: collections.deque[dict] = collections.deque()
@@ -89,7 +89,8 @@ class Job:
 
     def _take(self, message: dict) -> None:
         if 'progress' in message:
-            self.fraction, self.stage, self.remaining = float(message['progress']), str(message.get('stage', '')), message.get('remaining')
+            self.fraction, self.stage = float(message['progress']), str(message.get('stage', ''))
+            self.remaining, self.told_at = message.get('remaining'), time.monotonic()
         elif 'result' in message:
             self.result, self.state, self.fraction, self.remaining = message['result'], 'done', 1., None
         elif 'error' in message:

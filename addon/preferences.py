@@ -4,24 +4,21 @@ from __future__ import annotations
 import bpy
 from bpy.props import StringProperty
 
+from ..engine.errors import FacewrightError
 from . import environment, paths
 from .operators.base import Operator
 from .panels.drawing import text
 
-last_check: environment.Environment | None = None
-"""What the last check found; None before one, or after the choice of Python changed."""
 
-
-def _forget(self, context) -> None:
-    global last_check
-    last_check = None
+def _ask(self, context) -> None:
+    environment.ask()
 
 
 class Preferences(bpy.types.AddonPreferences):
     bl_idname = paths.PACKAGE
 
     python: StringProperty(name='Engine\'s Python', description='The Python program of an environment that has the engine\'s requirements, for instance one with CUDA. Empty: Blender\'s own, with the packages that came with Facewright',
-                           subtype='FILE_PATH', update=_forget)
+                           subtype='FILE_PATH', update=_ask)
     cache: StringProperty(name='Cache', description='Where face models, results and running jobs are kept, in a folder facewright of their own. Empty: the extension\'s own folder',
                           subtype='DIR_PATH')
 
@@ -31,18 +28,25 @@ class Preferences(bpy.types.AddonPreferences):
         layout.prop(self, 'cache')
         layout.label(text=f'In use: {paths.cache_folder()}', icon='DISK_DRIVE')
         layout.operator('facewright.check_engine', icon='VIEWZOOM')
-        if last_check is None:
-            layout.label(text=f'The engine runs in {paths.engine_python()}. Check whether it has all it needs.', icon='INFO')
-        elif last_check.wrong is None:
-            layout.label(text=f'Ready: Python {last_check.version} at {last_check.python}', icon='CHECKMARK')
+        found = environment.known()
+        if environment.asking():
+            layout.label(text=f'Asking {paths.engine_python()} what it has…', icon='SORTTIME')
+        elif found is None:
+            words = f'The engine runs in {paths.engine_python()}. Check whether it has all it needs.'
+            text(context, layout, words, 'INFO')
+        elif found.wrong is None:
+            text(context, layout, f'Ready: Python {found.version} at {found.python}', 'CHECKMARK')
         else:
-            draw_missing(context, layout, last_check)
+            draw_missing(context, layout, found)
 
 
 def draw_missing(context, layout, found: environment.Environment) -> None:
     """What doesn't fit, and how to put it right."""
     box = layout.box()
-    box.label(text=f'{found.python} (Python {found.version}) cannot run the engine yet:', icon='ERROR')
+    if not found.packages:
+        text(context, box, found.wrong, 'ERROR')
+        return
+    text(context, box, f'{found.python} (Python {found.version}) cannot run the engine yet:', 'ERROR')
     for name, wanted, version in found.packages:
         box.label(text=f'{name} {wanted}: ' + ('missing' if version is None else f'{version} is there instead'), icon='DOT')
     text(context, box, 'Install the Facewright zip made for your system, which brings them all. Or, with the small zip, make an environment '
@@ -58,10 +62,14 @@ class FACEWRIGHT_OT_check_engine(Operator):
     bl_options = {'INTERNAL'}
 
     def run(self, context):
-        global last_check
-        last_check = environment.check()
-        if last_check.wrong:
-            self.report({'WARNING'}, last_check.wrong)
+        environment.ask(anew=True)
+        if not bpy.app.background:
+            return
+        found = environment.wait()
+        if found.wrong and not found.packages:
+            raise FacewrightError(found.wrong)
+        if found.wrong:
+            self.report({'WARNING'}, found.wrong)
 
 
 class FACEWRIGHT_OT_copy_install_command(Operator):
@@ -71,8 +79,20 @@ class FACEWRIGHT_OT_copy_install_command(Operator):
     bl_options = {'INTERNAL'}
 
     def run(self, context):
-        found = last_check or environment.check()
+        found = environment.known() or environment.check()
         context.window_manager.clipboard = environment.command(found.python, found.packages)
 
 
-CLASSES = (Preferences, FACEWRIGHT_OT_check_engine, FACEWRIGHT_OT_copy_install_command)
+class FACEWRIGHT_OT_open_preferences(Operator):
+    """Show Facewright's preferences, where the engine's Python is chosen"""
+    bl_idname = 'facewright.open_preferences'
+    bl_label = 'Open Preferences'
+    bl_options = {'INTERNAL'}
+
+    def run(self, context):
+        if paths.PACKAGE not in context.preferences.addons:
+            raise FacewrightError('Facewright is not enabled as an extension here: it has no preferences.')
+        bpy.ops.preferences.addon_show(module=paths.PACKAGE)
+
+
+CLASSES = (Preferences, FACEWRIGHT_OT_open_preferences, FACEWRIGHT_OT_check_engine, FACEWRIGHT_OT_copy_install_command)

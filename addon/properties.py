@@ -84,7 +84,15 @@ class Settings(bpy.types.PropertyGroup):
     views: CollectionProperty(name='Views', description='The footage: one entry a camera, all of the same performance', type=FootageView)
     active_view: IntProperty(name='View', description='The view whose settings are shown', min=0)
     quality: EnumProperty(name='Quality', description='How much time to spend', items=QUALITY_ITEMS)
-    neutral_frame: IntProperty(name='Neutral Frame', description='A frame of the first view, counted from 0 at its in-point, in which the face is at rest. −1: unknown', default=-1, min=-1)
+    neutral_known: BoolProperty(
+        name='Neutral Frame',
+        description='There is a frame in which the face is at rest: it makes the head more like the person. '
+        'Off: unknown')
+    neutral_at: IntProperty(
+        name='Neutral Frame',
+        description='The scene\'s frame in which the face is at rest. Before the first reconstruction '
+        'the footage begins at frame 1',
+        default=1)
     smooth: FloatProperty(name='Smoothing', description='How much to calm the performance: 0 leaves every frame as seen. Blinks are kept', default=0.5, min=0, max=1, subtype='FACTOR')
     sound: BoolProperty(name='Sound', description='Put the clip\'s sound into the sequencer, in step with the performance', default=True)
     output: StringProperty(

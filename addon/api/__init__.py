@@ -2,11 +2,11 @@
 from . import cavities, shape_tools
 from .appearance import apply_albedo, apply_overlay, bake_job, image_editors, overlaps_in_words, overlay_job, reconstructed, result_folder
 from .cavities import apply_crossings, apply_fix, apply_flesh, crossings_job, fix_in_words, fix_job, flesh_job, hide_crossings, show_crossings, told
-from .footage import add_footage, move_footage, remove_footage
+from .footage import add_footage, checked_footage, move_footage, remove_footage
 from .head import add_head, find_model, model_is_ready, use_model
 from .performance import export_performance, heads_in, import_performance, rename_shape_keys, sample_performance, smooth_performance
 from .pins import pinned, unpin
-from .reconstruct import apply_result, look_through, model_of_result, reconstruction, show_worst_frame
+from .reconstruct import apply_result, look_through, model_of_result, neutral_index, reconstruction, show_worst_frame
 from .shape_keys import (add_marker, apply_head, apply_markers, apply_shape_keys, chosen_meshes, companions, count_markers, fit_in_words, head_job,
                          landmarks_job, remove_markers, select_companions)
 from .shared import checked_path, select

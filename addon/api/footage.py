@@ -1,6 +1,7 @@
 """The list of views."""
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import bpy
@@ -16,14 +17,25 @@ def add_footage(scene: bpy.types.Scene, path: str, name: str = '', kind: str = '
 
     Raises FacewrightError where the file is no footage.
     """
-    path = checked_path(path, 'footage')
-    kind = kinds.kind_of(path).upper() if kind == 'AUTO' else kind
+    path, kind = checked_footage(path, kind)
     view = scene.facewright.views.add()
     view.filepath, view.kind = path, kind
     view.label = name or (Path(path).parent.name if view.kind == 'CAPTURE' else Path(path).stem)
     view.lens, view.offset, view.start, view.end, view.fps, view.cameras, view.masks = lens, offset, start, end, fps, cameras, masks
     scene.facewright.active_view = len(scene.facewright.views) - 1
     return view
+
+
+def checked_footage(path: str, kind: str = 'AUTO') -> tuple[str, str]:
+    """Check a file or folder before anything is added: its absolute path and its kind, found where it is 'AUTO'.
+
+    Raises FacewrightError where it is no footage.
+    """
+    path = checked_path(path, 'footage')
+    if os.path.isfile(path) and not os.path.getsize(path):
+        raise FacewrightError(f'{path} is empty, perhaps not yet copied: choose a file with something in it.')
+    found = kinds.kind_of(path).upper() if kind == 'AUTO' or not os.path.isdir(path) else kind
+    return path, found if kind == 'AUTO' else kind
 
 
 def remove_footage(scene: bpy.types.Scene, index: int) -> None:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import bpy
+import numpy as np
 
 from ...engine.errors import FacewrightError
 from .. import kept, models
@@ -12,9 +13,14 @@ from ..scene import cameras, results
 from .head import find_model
 from .shared import checked_path, select
 
+FIRST_FRAME = 1  # the scene frame at which a take begins
+
 
 def reconstruction(scene: bpy.types.Scene, quality: str = 'DRAFT', neutral_frame: int = -1, smooth: float = 0.5, output: str = '') -> dict:
-    """The task 'reconstruct''s arguments for a scene's face model and footage. quality 'DRAFT' or 'STANDARD'; output '': into the job's folder."""
+    """The task 'reconstruct''s arguments for a scene's face model and footage. quality 'DRAFT' or 'STANDARD'; output '': into the job's folder.
+
+    neutral_frame: counted from 0 at the first view's in-point, −1: unknown (`neutral_index` makes it of a scene frame).
+    """
     settings = scene.facewright
     if not settings.views:
         raise FacewrightError('There is no footage yet: add a video, an image sequence or a photo in the Footage panel.')
@@ -25,6 +31,28 @@ def reconstruction(scene: bpy.types.Scene, quality: str = 'DRAFT', neutral_frame
     return {'sources': [_source(view) for view in settings.views], 'views': _chosen(settings.views),
             'out': bpy.path.abspath(output) if output else '{job}/out', 'model': source, 'quality': quality.lower(), 'neutral_frame': None if neutral_frame < 0 else neutral_frame, 'smooth': smooth} \
         | ({'masks': masks} if any(masks) else {})
+
+
+def neutral_index(scene: bpy.types.Scene) -> int:
+    """Turn the panel's neutral frame, a scene frame, into the engine's: from 0 at the first view's in-point, −1: unknown.
+
+    Where the scene's last result is there, the frame is its nearest sample; else the footage begins at FIRST_FRAME.
+    Raises FacewrightError where the frame lies outside the footage.
+    """
+    settings, head = scene.facewright, scene.facewright.result
+    if not settings.neutral_known:
+        return -1
+    frame = settings.neutral_at
+    samples = np.array(head.get(results.FRAMES, ())) if head and head.name in scene.objects else np.empty(0)
+    if not len(samples):
+        first, last = FIRST_FRAME, None
+    else:
+        first, last = round(samples[0]), round(samples[-1])
+    if frame < first or (last is not None and frame > last):
+        where = f'goes from {first} to {last}' if last is not None else f'begins at {first}'
+        raise FacewrightError(f'The neutral frame {frame} is outside the footage, which {where}: '
+                              'choose a frame within it, or none.')
+    return int(np.abs(samples - frame).argmin()) if len(samples) else frame - first
 
 
 def _source(view) -> dict:
@@ -70,7 +98,7 @@ def model_of_result(scene: bpy.types.Scene, folder: str | Path) -> str:
     return source if source == models.BUILTIN or Path(source).exists() else models.source_of(scene.facewright)
 
 
-def apply_result(context: bpy.types.Context, folder: str | Path, naming: str = 'ICT', sound: bool = True, start: int = 1) -> bpy.types.Object:
+def apply_result(context: bpy.types.Context, folder: str | Path, naming: str = 'ICT', sound: bool = True, start: int = FIRST_FRAME) -> bpy.types.Object:
     """Bring a reconstruction's folder into the scene as a new collection; returns the head, which is selected.
 
     What later steps need of the folder is kept in the add-on's cache.

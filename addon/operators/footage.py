@@ -43,7 +43,10 @@ class FACEWRIGHT_OT_add_footage(FileOperator):
 
     def run(self, context):
         chosen = [os.path.join(self.directory, f.name) for f in self.files if f.name] if self.directory else []
-        for path in chosen or [self.filepath]:
+        paths = chosen or [self.filepath]
+        for path in paths:  # all of them before the first is added
+            api.checked_footage(path, self.kind)
+        for path in paths:
             api.add_footage(context.scene, path, name=self.name, kind=self.kind, lens=self.lens, offset=self.offset, start=self.start, end=self.end,
                               fps=self.fps, cameras=self.cameras, masks=self.masks)
 

@@ -15,20 +15,36 @@ class FACEWRIGHT_OT_reconstruct(JobOperator):
     bl_options = {'UNDO'}
 
     quality: EnumProperty(name='Quality', description='How much time to spend. Not given: as in the panel', items=QUALITY_ITEMS, options={'SKIP_SAVE'})
-    neutral_frame: IntProperty(name='Neutral Frame', description='A frame of the first view in which the face is at rest, from 0 at its in-point; −1: unknown. Not given: as in the panel',
-                               default=-1, min=-1, options={'SKIP_SAVE'})
+    neutral_frame: IntProperty(
+        name='Neutral Frame',
+        description='Which of the first view\'s frames shows the face at rest, counted from 0 at its in-point '
+        '(not the scene\'s frame); −1: unknown. Not given: as in the panel, where it is a scene frame',
+        default=-1, min=-1, options={'SKIP_SAVE'})
     smooth: FloatProperty(name='Smoothing', description='0: none, 1: strong. Not given: as in the panel', default=0.5, min=0, max=1, options={'SKIP_SAVE'})
     naming: EnumProperty(name='Shape Key Names', description='Whose names the shape keys get. Not given: as in the panel', items=NAMING_ITEMS, options={'SKIP_SAVE'})
     output: StringProperty(name='Save Result To…', description='Folder that also gets the result\'s files. Not given: as in the panel', subtype='DIR_PATH', options={'SKIP_SAVE'})
 
     def begin(self, context):
-        arguments = api.reconstruction(context.scene, **{n: self.option(context.scene.facewright, n) for n in ('quality', 'neutral_frame', 'smooth', 'output')})
+        chosen = {n: self.option(context.scene.facewright, n) for n in ('quality', 'smooth', 'output')}
+        given = self.properties.is_property_set('neutral_frame')
+        chosen['neutral_frame'] = self.neutral_frame if given else api.neutral_index(context.scene)
+        arguments = api.reconstruction(context.scene, **chosen)
         self.naming_chosen, self.sound = self.option(context.scene.facewright, 'naming'), context.scene.facewright.sound
         return jobs.start('reconstruct', arguments, 'Reconstruction')
 
     def finish(self, context, result):
         head = api.apply_result(context, self.job.arguments['out'], self.naming_chosen, self.sound)
         self.report({'INFO'}, f'{head.name} is in the scene, with a mean error of {result["error"]["mean_percent"] or 0:.2f} % of the distance between the eyes.')
+
+
+class FACEWRIGHT_OT_set_neutral_frame(Operator):
+    """The face is at rest in the frame the scene shows now"""
+    bl_idname = 'facewright.set_neutral_frame'
+    bl_label = 'Set from Current Frame'
+
+    def run(self, context):
+        settings = context.scene.facewright
+        settings.neutral_known, settings.neutral_at = True, context.scene.frame_current
 
 
 class FACEWRIGHT_OT_cancel(Operator):
@@ -98,5 +114,5 @@ class FACEWRIGHT_OT_look_through(Operator):
         api.look_through(context)
 
 
-CLASSES = (FACEWRIGHT_OT_reconstruct, FACEWRIGHT_OT_cancel, FACEWRIGHT_OT_apply_result, FACEWRIGHT_OT_clear_message, FACEWRIGHT_OT_show_worst_frame,
+CLASSES = (FACEWRIGHT_OT_reconstruct, FACEWRIGHT_OT_set_neutral_frame, FACEWRIGHT_OT_cancel, FACEWRIGHT_OT_apply_result, FACEWRIGHT_OT_clear_message, FACEWRIGHT_OT_show_worst_frame,
            FACEWRIGHT_OT_look_through)

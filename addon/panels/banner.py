@@ -3,8 +3,35 @@ from __future__ import annotations
 
 import bpy
 
-from .. import api
+from .. import api, environment
 from .drawing import Panel, text
+
+
+class FACEWRIGHT_PT_engine(Panel, bpy.types.Panel):
+    """What keeps the engine from running."""
+    bl_label = 'Engine'
+    bl_options = {'HIDE_HEADER'}
+
+    @classmethod
+    def poll(cls, context):
+        found = environment.known() if bpy.app.background else environment.ask()
+        return found is not None and found.wrong is not None
+
+    def draw(self, context):
+        found = environment.known()
+        box = self.layout.box()
+        if found.packages:
+            missing = ', '.join(name for name, _, version in found.packages if version is None)
+            what = f'lacks {missing}' if missing else 'has other versions of some packages than it needs'
+            text(context, box, f'Facewright cannot run yet: {found.python} {what}.', 'ERROR')
+            words = 'Choose the Python of an environment that has them, or install the zip made for your system.'
+            text(context, box, words)
+        else:
+            text(context, box, f'Facewright cannot run yet. {found.wrong}', 'ERROR')
+        box.operator('facewright.open_preferences', text='Choose Its Python…', icon='PREFERENCES')
+        if found.packages:
+            box.operator('facewright.copy_install_command', icon='COPYDOWN')
+        box.operator('facewright.check_engine', text='Check Again', icon='FILE_REFRESH')
 
 
 class FACEWRIGHT_PT_pinned(Panel, bpy.types.Panel):
@@ -30,4 +57,4 @@ def draw_pinned(context, layout, pinned) -> None:
     box.operator('facewright.unpin_shape_keys', icon='UNPINNED')
 
 
-CLASSES = (FACEWRIGHT_PT_pinned,)
+CLASSES = (FACEWRIGHT_PT_engine, FACEWRIGHT_PT_pinned)

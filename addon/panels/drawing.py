@@ -27,9 +27,8 @@ def draw_job(context, layout, tasks: tuple[str, ...]) -> None:
         return
     if job.state == 'running':
         layout.progress(factor=job.fraction, text=f'{job.title}: {100 * job.fraction:.0f} %')
-        row = layout.row()
-        row.label(text=job.stage)
-        row.label(text=time_left(job))
+        text(context, layout, job.stage)
+        layout.label(text=time_left(job))  # drawn while empty too: what is below stays in its place
         layout.operator('facewright.cancel', icon='CANCEL')
     elif job.state == 'failed':
         box = layout.box()
@@ -49,10 +48,12 @@ def text(context, layout, words: str, icon: str = 'NONE') -> None:
 
 
 def time_left(job: jobs.Job) -> str:
-    """'12 s left', from the task itself or from the pace so far; '' while that says nothing."""
-    left = job.remaining
-    if left is None and job.fraction > 0.05:
-        left = (time.monotonic() - job.started) * (1 - job.fraction) / job.fraction
-    if left is None:
+    """'About 2 min left', '' where the task has not told: what it last told, less the time since."""
+    if job.remaining is None:
         return ''
-    return f'{left:.0f} s left' if left < 90 else f'{left / 60:.0f} min left'
+    left = job.remaining - (time.monotonic() - job.told_at)
+    if left < 7.5:
+        return 'A few seconds left'
+    if left < 57.5:
+        return f'About {5 * round(left / 5)} s left'
+    return f'About {max(round(left / 60), 1)} min left'

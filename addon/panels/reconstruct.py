@@ -18,8 +18,8 @@ class FACEWRIGHT_PT_reconstruct(Panel, bpy.types.Panel):
         column.use_property_split, column.use_property_decorate = True, False
         column.enabled = job is None
         column.prop(settings, 'quality')
-        column.prop(settings, 'neutral_frame')
         column.prop(settings, 'smooth')
+        self.draw_neutral(column, settings)
         row = layout.row()
         row.enabled = job is None
         row.prop(settings, 'output', text='', placeholder='Save Result To…')
@@ -33,6 +33,16 @@ class FACEWRIGHT_PT_reconstruct(Panel, bpy.types.Panel):
         draw_job(context, layout, ('reconstruct',))
         if api.reconstructed(context) is None:
             idle_column(layout).operator('facewright.apply_result', icon='IMPORT')
+
+
+    def draw_neutral(self, column, settings):
+        row = column.row(align=True, heading='Neutral Frame')
+        row.prop(settings, 'neutral_known', text='')
+        if settings.neutral_known:
+            row.prop(settings, 'neutral_at', text='')
+        else:
+            row.label(text='Unknown')
+        row.operator('facewright.set_neutral_frame', text='', icon='EYEDROPPER')
 
 
 class FACEWRIGHT_PT_result(Panel, bpy.types.Panel):

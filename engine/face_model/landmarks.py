@@ -51,6 +51,11 @@ def _cache_path(model: FaceModel) -> Path:
     return cache_folder() / 'models' / f'{model.name}-landmarks-{key}.npz'
 
 
+def landmarks_are_cached(model: FaceModel) -> bool:
+    """Tell whether `model_landmarks` has them at once."""
+    return _cache_path(model).exists()
+
+
 def model_landmarks(model: FaceModel, progress: Callable[[float], None] = lambda fraction: None) -> ModelLandmarks:
     """The binding of `model`, from its cache if there is one, else found and cached (about 15 s on two cores)."""
     path = _cache_path(model)

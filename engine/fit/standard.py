@@ -18,7 +18,7 @@ from ..face_model.paint import visible_faces
 from ..footage.footage import Footage, Observations
 from ..footage.own_masks import OwnMasks
 from ..mesh.normals import vertex_normals
-from ..unfinished import AGAIN, Unfinished
+from ..unfinished import Unfinished
 from .gaps import Pairs, find_pairs, gap_rows
 from .offsets import offset_modes
 from .options import StandardOptions, TrackOptions, for_few_pictures
@@ -28,6 +28,9 @@ from .photometric import Looks, Points, choose_points, cut_faces, expected_look,
 from .solver import DTYPE, Basis, Evidence, Motion, Problem, Shared, blend_nodes, exponential, landmark_basis, logarithm, make_priors, place, projection, solve
 from .tracker import Track, choose_keyframes, find_deviation, find_view_bias, make_sight, reprojection_error, seen_from, to_pixels, without_bias
 
+FINDING, FOLLOWING = 'Finding the person in the pictures', 'Following the performance in the pictures'  # the stages
+MASKING = .45        # of the time of a round of finding the person: finding the masks once
+WINDOW_MASKING = .3  # the same, of the time of following one window
 DOUBTED = .05        # of the face's RMS radius: a landmark so far from the fit is half believed when masks are found again
 MOTION = ('rotation', 'translation', 'weights')
 INSTANT = .004      # s: pictures of different views taken within this count as taken at once
@@ -92,8 +95,11 @@ def joined(bases: Sequence[Basis]) -> Basis:
 def refine(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observations: Observations, draft: Track,
            options: StandardOptions = StandardOptions(), masks: Sequence[OwnMasks | None] = (), kept: Unfinished | None = None
            ) -> Iterator[tuple[float, str] | Standard]:
-    """A generator of (fraction, stage), whose return value is the Standard. masks: for each view the user's own, or None: then they are found.
-    kept: what an earlier run of the same found, and where this one keeps the person and each finished window."""
+    """A generator of (fraction of the stage, stage, whether it was done by an earlier run), whose return value is the Standard.
+
+    masks: for each view the user's own, or None: then they are found.
+    kept: what an earlier run of the same found, and where this one keeps the person and each finished window.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -125,11 +131,11 @@ def _refine(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, obser
     if (found := kept and kept.read('person')) is not None:
         person = replace(person, known=PointLooks(**{f.name: found[f.name] for f in fields(PointLooks)}))
         shared, motion = (kind(**{f.name: torch.as_tensor(found[f'{name}_{f.name}']) for f in fields(kind)}) for name, kind in (('shared', Shared), ('motion', Motion)))
-        yield .45, AGAIN
+        yield 1., FINDING, True
     else:
         finder = Stretch(footage, observations, landmarks, person, tracking, options, draft, nodes, masks, keys, whole=False)
         for fraction, (person, shared, motion) in finder.find(shared, pick(start, keys)):
-            yield .45 * fraction, 'Finding the person in the pictures'
+            yield fraction, FINDING, False
         if kept:
             kept.write('person', **{f.name: getattr(person.known, f.name) for f in fields(PointLooks)},
                        **{f'{name}_{f.name}': getattr(one, f.name).numpy() for name, one in (('shared', shared), ('motion', motion)) for f in fields(one)})
@@ -151,7 +157,7 @@ def _refine(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, obser
                 getattr(motion, name)[:held] = getattr(whole, name)[first:first + held]
             window = Stretch(footage, observations, landmarks, person, tracking, options, draft, nodes, masks, own, whole=True, held=held)
             for fraction, motion in window.follow(shared, motion):
-                yield .45 + .53 * (n + fraction) / len(starts), 'Following the performance in the pictures'
+                yield (n + fraction) / len(starts), FOLLOWING, False
             found = {name: getattr(motion, name).numpy() for name in MOTION}
             for v, sight in enumerate(window.sights):
                 camera = place(person.basis, shared, motion, sight, v, slice(None))[0] if len(sight.node) else torch.zeros(0, len(person.basis.mean), 3)
@@ -159,7 +165,7 @@ def _refine(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, obser
             if kept:
                 kept.write(f'window_{n}', **found)
         else:
-            yield .45 + .53 * (n + 1) / len(starts), AGAIN
+            yield (n + 1) / len(starts), FOLLOWING, True
         for name in MOTION:
             getattr(whole, name)[own] = torch.as_tensor(found[name])
         for v in range(len(projected)):
@@ -174,7 +180,7 @@ def _refine(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, obser
     rotation, translation, weights = whole.rotation.numpy(), whole.translation.numpy(), whole.weights.numpy()
     track = replace(draft, identity=shared.identity.numpy()[:len(model.identities)], deviation=shared.deviation.numpy(), weights=weights[own],
                     rotation=rotation[own], translation=translation[own], projected=tuple(projected), errors=tuple(errors), eye_distance=tuple(eyes))
-    yield 1., 'Following the performance in the pictures'
+    yield 1., FOLLOWING, False
     return Standard(track, neutral, tuple(int(f) for f in fallen), nodes, rotation, translation, weights)
 
 
@@ -312,22 +318,23 @@ class Stretch:
         """The person: yields (fraction, (person, shared, motion))."""
         options, person = self.options, self.person
         habits, problem = self.problem.bias, replace(self.problem, free=frozenset({'identity'}))
-        if person.parts is not None:
-            for fraction in self.find_masks():
-                yield .1 * fraction, (person, shared, motion)
+        masked = [person.parts is not None and (not turn or (options.remask and turn % options.remask == 0))
+                  for turn in range(options.key_rounds)]
+        before = np.cumsum([0., *(1 + MASKING * bool(m) for m in masked)])  # in rounds
         for turn in range(options.key_rounds):
-            if options.remask and turn and turn % options.remask == 0 and person.parts is not None:
-                for _ in self.find_masks(shared, motion):
-                    yield .1 + .9 * turn / options.key_rounds, (person, shared, motion)
+            looked = before[turn] + MASKING * bool(masked[turn])
+            if masked[turn]:
+                for fraction in self.find_masks(*(shared, motion) if turn else ()):
+                    yield (before[turn] + MASKING * fraction) / before[-1], (person, shared, motion)
             blur, robust = (between(ends, turn, options.key_rounds) for ends in (options.blur, options.part_robust))
             for looks in self.look(shared, motion, blur, robust):
                 if isinstance(looks, float):
-                    yield .1 + .9 * (turn + .5 * looks) / options.key_rounds, (person, shared, motion)
+                    yield (looked + .5 * looks) / before[-1], (person, shared, motion)
             looks, terms = looks
             person = replace(person, known=know(looks, options))
             evidence = self.evidence(looks, terms, person.known, shared, motion)
             for i, (shared, motion) in enumerate(solve(replace(self.trusted(problem, shared, motion), evidence=evidence), shared, motion, options.key_steps, 1e-4)):
-                yield .1 + .9 * (turn + .5 + .5 * (i + 1) / options.key_steps) / options.key_rounds, (person, shared, motion)
+                yield (looked + .5 + .5 * (i + 1) / options.key_steps) / before[-1], (person, shared, motion)
             bare = replace(problem, sights=without_bias(seen_from(problem.basis, shared, motion, self.sights), problem.bias))
             shared = replace(shared, deviation=find_deviation(bare, shared, motion, self.tracking))
             problem = replace(problem, bias=find_view_bias(bare, shared, motion, self.tracking, habits))
@@ -340,16 +347,17 @@ class Stretch:
         """The performance, the person known: yields (fraction, motion)."""
         options, person = self.options, self.person
         problem = replace(self.problem, anchor=motion if self.held else None, anchors=self.held)
+        first = WINDOW_MASKING if person.parts is not None else 0.
         if person.parts is not None:
             for fraction in self.find_masks(*(shared, motion) if options.remask else ()):
-                yield .2 * fraction, motion
+                yield first * fraction, motion
         for turn in range(options.rounds):
             for looks in self.look(shared, motion, options.blur[1], options.part_robust[1]):
                 if isinstance(looks, float):
-                    yield .2 + .8 * (turn + .6 * looks) / options.rounds, motion
+                    yield first + (1 - first) * (turn + .6 * looks) / options.rounds, motion
             evidence = self.evidence(*looks, person.known, shared, motion)
-            for _, motion in solve(replace(self.trusted(problem, shared, motion), evidence=evidence), shared, motion, options.steps, 1e-4):
-                yield .2 + .8 * (turn + .8) / options.rounds, motion
+            for i, (_, motion) in enumerate(solve(replace(self.trusted(problem, shared, motion), evidence=evidence), shared, motion, options.steps, 1e-4)):
+                yield first + (1 - first) * (turn + .6 + .4 * (i + 1) / options.steps) / options.rounds, motion
         yield 1., motion
 
 

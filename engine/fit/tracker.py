@@ -17,13 +17,17 @@ from ..errors import FacewrightError
 from ..face_model.landmarks import ModelLandmarks
 from ..face_model.model import FaceModel
 from ..footage.footage import Camera, Footage, Observations, View, ViewObservations
-from ..footage.landmark_sets import OUTER_EYE_CORNERS, landmark_sets
+from ..footage.landmark_sets import OUTER_EYE_CORNERS, face_regions, landmark_sets
 from .habits import habit
 from .options import TrackOptions
 from .solver import DTYPE, Basis, Motion, Problem, Shared, Sight, landmark_basis, make_priors, place, projection, solve, visibility
 
 SCORED = ('lips', 'left_eye', 'right_eye', 'left_brow', 'right_brow', 'nose')
 COARSE, MIDDLE, FINE = 2e-3, 4e-4, 2e-4  # relative fall of the cost at which a fit stops
+FINDING, FOLLOWING = 'Finding the person and the lens', 'Following the performance'  # the stages
+USUAL_STEPS = 8, 4, 5  # Gauss-Newton steps that the first, a middle and the last round of finding usually take
+USUAL_WINDOW = 7       # the same of a window
+HABIT_STEPS = 4        # steps that take as long as learning the detector's habits once
 FLIP = np.diag([1., -1., -1.])  # head axes → camera axes of an upright head that faces the camera
 
 
@@ -256,7 +260,7 @@ def find_deviation(problem: Problem, shared: Shared, motion: Motion, options: Tr
 
 def track(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observations: Observations, options: TrackOptions = TrackOptions(),
           neutral_frame: int = -1) -> Iterator[tuple[float, str] | Track]:
-    """A generator of (fraction, stage), whose return value is the Track. neutral_frame counts the first view's frames (−1: unknown).
+    """A generator of (fraction of the stage, stage), whose return value is the Track. neutral_frame counts the first view's frames (−1: unknown).
 
     Half the cores: the matrices are small, and OpenMP's threads wait by spinning, which on a busy machine costs ten times what they bring.
     """
@@ -298,15 +302,18 @@ def _track(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observ
     problem = Problem(basis, sights, priors, options, tensor(np.diff(key_times)), neutral, shared.log_focal, unknown, tuple(torch.zeros(len(basis.mean), 2, dtype=DTYPE) for _ in views), frozenset(free))
     rounds = options.rounds
     habits = problem.bias
+    usual = [USUAL_STEPS[0 if not turn else 2 if turn == rounds - 1 else 1] for turn in range(rounds)]
+    learns = [bool(options.looks) and turn < min(options.habit_rounds, rounds - 1) for turn in range(rounds)]
+    before = np.cumsum([0, *(u + HABIT_STEPS * learn for u, learn in zip(usual, learns))])
     for turn in range(rounds):
         problem = replace(problem, sights=without_bias(seen_from(basis, shared, motion, sights), problem.bias))
         last = turn == rounds - 1
         most = options.iterations if last or not turn else options.iterations // 2  # rounds between are moved on by the next
         tolerance = FINE if last else COARSE
         for i, (shared, motion) in enumerate(solve(problem, shared, motion, most, tolerance)):
-            yield .35 * (turn + (i + 1) / most) / rounds, 'Finding the person and the lens'
+            yield (before[turn] + min(i + 1, usual[turn])) / before[-1], FINDING
         if not last:
-            if options.looks and turn < options.habit_rounds:
+            if learns[turn]:
                 habits = detector_habits(model, landmarks, problem, shared, motion, options)
             problem = replace(problem, bias=find_view_bias(problem, shared, motion, options, habits))
             shared = replace(shared, deviation=find_deviation(problem, shared, motion, options))
@@ -338,7 +345,7 @@ def _track(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observ
         local = replace(frozen, sights=without_bias(seen_from(basis, shared, motion, sights), problem.bias), step=tensor(np.diff(own)), anchor=motion if held else None, anchors=held,
                         neutral_node=neutral_frame - start if start <= neutral_frame < stop else -1)
         for i, (_, motion) in enumerate(solve(local, shared, motion, options.iterations, MIDDLE)):
-            yield .35 + .63 * (n + min(i + 1, options.iterations) / options.iterations) / len(starts), 'Following the performance'
+            yield (n + min((i + 1) / USUAL_WINDOW, 1.)) / len(starts), FOLLOWING
         keep = slice(start, stop)
         for name in ('rotation', 'translation', 'weights'):
             getattr(whole, name)[keep] = getattr(motion, name)
@@ -349,7 +356,7 @@ def _track(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observ
     errors, eyes = zip(*(reprojection_error(projected[v], observations.views[v]) for v in range(len(views))))
     found = tuple(replace(v.camera, focal=float(f), rotation=r.numpy(), translation=t.numpy())
                   for v, f, r, t in zip(views, focals, shared.rotation, shared.translation))
-    yield 1., 'Following the performance'
+    yield 1., FOLLOWING
     return Track(shared.identity.numpy(), shared.deviation.numpy(), found, nodes, whole.weights.numpy(), whole.rotation.numpy(), whole.translation.numpy(),
                  tuple(projected), errors, eyes, tuple(b.numpy() for b in problem.bias))
 
@@ -406,15 +413,39 @@ def to_pixels(camera: np.ndarray, lens: Camera, focal: float) -> np.ndarray:
     return camera[..., :2] / camera[..., 2:] * (focal, focal * lens.aspect) + np.asarray(lens.centre)
 
 
-def reprojection_error(projected: np.ndarray, seen: ViewObservations) -> tuple[np.ndarray, np.ndarray]:
-    """Error T as a part of the outer-eye distance (NaN: no face) and that distance T in px.
+def seen_eye_distance(seen: ViewObservations) -> np.ndarray:
+    """Measure a view's faces: T px, the distance of the outer eye corners in the picture of a head that faces it.
 
-    The distance is the projected model's, not shortened by turning: the RMS radius of the face times a constant would do for a
-    profile, so the largest of the corner distance and .55 × the height from brow to chin is taken.
+    It must not be shortened by turning: the larger of the corners' distance and .8 × the height from brow to chin is taken.
     """
     distance = np.linalg.norm(seen.points[:, OUTER_EYE_CORNERS[0]] - seen.points[:, OUTER_EYE_CORNERS[1]], axis=1)
     height = np.linalg.norm(seen.points[:, 168] - seen.points[:, 152], axis=1)
-    distance = np.maximum(distance, .8 * height)
+    return np.maximum(distance, .8 * height)
+
+
+def reprojection_error(projected: np.ndarray, seen: ViewObservations) -> tuple[np.ndarray, np.ndarray]:
+    """Error T as a part of the outer-eye distance (NaN: no face) and that distance T in px."""
+    distance = seen_eye_distance(seen)
     scored = np.unique(np.concatenate([landmark_sets()[name] for name in SCORED]))
     off = np.linalg.norm(projected[:, scored] - seen.points[:, scored], axis=2).mean(1)
     return np.where(seen.present, off / np.maximum(distance, 1e-6), np.nan), distance
+
+
+def region_errors(projected: np.ndarray, seen: ViewObservations) -> dict[str, np.ndarray]:
+    """Measure each region of the face: {region: T}, the mean distance of its landmarks as a part of the outer-eye distance.
+
+    NaN where no face was seen. Along the jaw only the distance across the outline counts: its landmarks
+    have no place of their own along it.
+    """
+    distance, out = np.maximum(seen_eye_distance(seen), 1e-6), {}
+    off = projected - seen.points
+    for region, marks in face_regions().items():
+        if region == 'jaw':
+            along = seen.points[:, marks[2:]] - seen.points[:, marks[:-2]]
+            along /= np.maximum(np.linalg.norm(along, axis=2, keepdims=True), 1e-9)
+            inner = off[:, marks[1:-1]]
+            length = np.abs(along[..., 0] * inner[..., 1] - along[..., 1] * inner[..., 0])
+        else:
+            length = np.linalg.norm(off[:, marks], axis=2)
+        out[region] = np.where(seen.present, length.mean(1) / distance, np.nan)
+    return out

@@ -34,6 +34,23 @@ def landmark_sets() -> dict[str, np.ndarray]:
     return out
 
 
+@functools.cache
+def face_regions() -> dict[str, np.ndarray]:
+    """Name the landmarks of what an animator looks at: eyes (with the irises), brows, lips, jaw.
+
+    The jaw's are in order along the outline, from ear to ear: those of the oval that lie lower than the
+    middle of the lips on the resting face.
+    """
+    sets = landmark_sets()
+    joined = {'eyes': ('left_eye', 'right_eye', 'left_iris', 'right_iris'),
+              'brows': ('left_brow', 'right_brow'), 'lips': ('lips',)}
+    out = {region: np.unique(np.concatenate([sets[n] for n in names])) for region, names in joined.items()}
+    height, oval = resting_face()[:, 1], sets['oval']
+    low = height[oval] > height[sets['lips']].mean()
+    start = int(np.flatnonzero(low & ~np.roll(low, 1))[0])
+    return out | {'jaw': np.roll(oval, -start)[:low.sum()]}
+
+
 def between_corners(loop: np.ndarray, corners: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """The two ways round a loop of landmarks from one of its landmarks to another, both ends included: first in the loop's order, then against it."""
     first, last = (int(np.flatnonzero(loop == k)[0]) for k in corners)

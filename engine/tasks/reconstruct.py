@@ -12,16 +12,12 @@ import numpy as np
 
 from ..errors import FacewrightError
 from ..files import write_npz, write_text
-from ..progress import Clock, Progress, listen
+from ..progress import Plan, Progress, listen
 from ..unfinished import AGAIN, Unfinished, mark
 from .shared import VERSION, Task, Value, results, writable_folder
 
 log = logging.getLogger('facewright.reconstruct')
 
-# Parts of a reconstruction's bar; measured on two cores with a cached model.
-OPENED, DETECTED, TRACKED = .04, .55, .95
-STANDARD_DETECTED, STANDARD_DRAFTED, STANDARD_TRACKED, BAKING = .2, .3, .85, .88   # the same with pictures
-FILMED = .98                                                                                      # … when the head and its texture are done
 STANDARD_FILES = ('motion.npz', 'albedo.png', 'albedo.npz', 'light.json')           # what Draft does not write
 
 
@@ -42,7 +38,7 @@ def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin',
         raise FacewrightError(f'There is no quality {quality!r}: choose draft or standard.')
     if not 0 <= smooth <= 1:
         raise FacewrightError(f'A smoothing of {smooth} is not between 0 and 1: choose one that is.')
-    clock, seconds, began = Clock(), {}, time.monotonic()
+    seconds, began = {}, time.monotonic()
     folder = writable_folder(Path(out))
     yield Progress(0., 'Opening the footage')
     from ..footage import open_footage
@@ -51,13 +47,20 @@ def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin',
     neutral_frame = -1 if neutral_frame is None else int(neutral_frame)
     if neutral_frame >= len(footage.views[0].times):
         raise FacewrightError(f'The clip has {len(footage.views[0].times)} frames, so frame {neutral_frame} cannot be the neutral one: choose a smaller number.')
-    from ..face_model import load_model
-    from ..face_model.landmarks import model_landmarks
+    from . import pace
+    from ..face_model import cached_model_path, load_model
+    from ..face_model.landmarks import landmarks_are_cached, model_landmarks
+    cached = cached_model_path(model).exists()
+    clock = Plan(pace.expected_seconds(footage, quality, cached, (rate or footage.views[0].fps) if clips else None))
+    yield clock.at(0., pace.READING)
     for fraction in (reading := Value(listen(lambda report: load_model(model, report)))):
-        yield clock.at(OPENED * .5 * fraction, 'Reading the face model')
+        yield clock.at(fraction, pace.READING)
     face = reading.value
+    yield clock.at(1., pace.READING)
+    clock.expect(pace.FROM_CACHE if landmarks_are_cached(face) else pace.BIND_MODEL, pace.BINDING)
     for fraction in (binding := Value(listen(lambda report: model_landmarks(face, report)))):
-        yield clock.at(OPENED * (.5 + .5 * fraction), 'Finding the landmarks on the model')
+        yield clock.at(fraction, pace.BINDING)
+    yield clock.at(1., pace.BINDING)
     landmarks = binding.value
     from ..fit.options import StandardOptions, for_quality
     kept = Unfinished([VERSION, repr((for_quality(quality), StandardOptions())), model_mark(face), [[v.name, mark(v.images or [v.path]), v.times.tolist(), camera_mark(v.camera)] for v in footage.views], quality,
@@ -66,30 +69,30 @@ def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin',
 
     from ..footage.faces import detect_view
     from ..footage.footage import Observations, ViewObservations
-    seen, (detected, drafted) = [], (DETECTED, TRACKED) if quality == 'draft' else (STANDARD_DETECTED, STANDARD_DRAFTED)
+    seen = []
     for i, view in enumerate(footage.views):
         if (found := kept.read(f'view_{i}')) is not None:
             seen.append(ViewObservations(found['points'], found['confidence'], found['present'], tuple(found['replaced'].tolist())))
-            clock.skip(OPENED + (detected - OPENED) * (i + 1) / len(footage.views))
-            yield clock.at(clock.start, AGAIN)
+            clock.skip(1., pace.detecting(footage, i))
+            yield clock.at(1., pace.detecting(footage, i), AGAIN)
             continue
-        name = f'Following the face in {view.name}' if len(footage.views) > 1 else 'Following the face'
         watching = Value(listen(lambda report, view=view: detect_view(view, {'draft': 'draft', 'standard': 'final'}[quality], lambda done, total: report(done / max(total, 1)))))
         for fraction in watching:
-            yield clock.at(OPENED + (detected - OPENED) * (i + fraction) / len(footage.views), name)
+            yield clock.at(fraction, pace.detecting(footage, i))
         seen.append(watching.value)
         kept.write(f'view_{i}', points=watching.value.points, confidence=watching.value.confidence, present=watching.value.present,
                    replaced=np.array(watching.value.replaced, np.int64))
     seconds['detect'] = time.monotonic() - began - seconds['open']
 
-    from ..fit.tracker import track, track_arrays, track_from
+    from ..fit.tracker import FINDING, FOLLOWING, track, track_arrays, track_from
     if (before := kept.read('draft')) is not None:
         found = track_from(before, footage)
-        clock.skip(drafted)
+        for stage in (FINDING, FOLLOWING):
+            clock.skip(1., stage)
     else:
         fitting = Value(track(face, landmarks, footage, Observations(tuple(seen)), for_quality(quality), neutral_frame))
         for fraction, stage in fitting:
-            yield clock.at(detected + (drafted - detected) * fraction, stage)
+            yield clock.at(fraction, stage)
         found = fitting.value
         kept.write('draft', **track_arrays(found))
     neutral, refined = face.shape(found.identity), None
@@ -98,34 +101,35 @@ def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin',
         from ..fit.standard import refine
         settings = StandardOptions() if part_masks else StandardOptions(parts=0.)
         refining = Value(refine(face, landmarks, footage, Observations(tuple(seen)), found, settings, own, kept))
-        for fraction, stage in refining:
-            if stage == AGAIN:
-                clock.skip(drafted + (STANDARD_TRACKED - drafted) * fraction)
-            yield clock.at(drafted + (STANDARD_TRACKED - drafted) * fraction, stage)
+        for fraction, stage, kept_before in refining:
+            if kept_before:
+                clock.skip(fraction, stage)
+            yield clock.at(fraction, stage, AGAIN if kept_before else '')
         refined = refining.value
         found, neutral = refined.track, refined.neutral
         seconds['pictures'] = time.monotonic() - began - sum(seconds.values())
 
-    yield clock.at(TRACKED if quality == 'draft' else STANDARD_TRACKED, 'Writing the result')
+    yield clock.at(0., pace.WRITING)
     result = _write(folder, face, neutral, model, footage, seen, found, refined, quality, smooth, seconds, began)
     kept.finished()
     if quality == 'standard':
         from .appearance import bake_albedo
         for progress in bake_albedo(str(folder)):
-            yield clock.at(BAKING + (1 - BAKING) * min(progress.fraction, .999), progress.stage)
+            yield clock.at(min(progress.fraction, .999), pace.BAKING, progress.stage)
     if clips:
         result['clips'] = yield from _clips(footage.views, clips, rate, clock)
     yield Progress(1., 'Done', 0.)
     return result
 
 
-def _clips(views, folder: str, rate: float | None, clock: Clock):
+def _clips(views, folder: str, rate: float | None, clock: Plan):
     """{view: clip} for Blender's cameras (footage/proxies.py), none where they can't be written: the head matters more. A generator of Progress."""
     from ..footage.proxies import write_proxies
+    from . import pace
     making = Value(write_proxies(views, Path(folder), rate or views[0].fps))
     try:
         for part in making:
-            yield clock.at(FILMED + (1 - FILMED) * min(part, .999), 'Making the clip behind the camera')
+            yield clock.at(min(part, .999), pace.FILMING)
     except (FacewrightError, OSError) as error:
         log.warning('no clip for the camera: %s', error)
         return {}
@@ -209,12 +213,15 @@ def _file_time(view) -> float:
 
 def make_report(source: str, footage, seen, found, quality: str, seconds: dict) -> dict:
     """report.json: what was found and how well it fits (percent: of the distance between the outer eye corners)."""
+    from ..fit.tracker import region_errors
     from ..footage.kinds import described
     from ..footage.proxies import counts_right
     first = 100 * found.errors[0]
     every = np.concatenate(found.errors)
     pixels = np.concatenate([e * d for e, d in zip(found.errors, found.eye_distance)])
     mean = lambda a: round(float(np.nanmean(a)), 4) if np.isfinite(a).any() else None
+    listed = lambda a: [round(float(e), 3) if np.isfinite(e) else None for e in a]
+    regions = region_errors(found.projected[0], seen[0])
     return {'version': VERSION, 'model': source if source == 'builtin' else str(Path(source).absolute()), 'quality': quality,
             'views': [{'name': v.name, 'path': str(v.path), 'kind': v.kind, 'read_as': described(v.kind, v.images, v.colours), 'size': list(v.size), 'fps': float(v.fps), 'frames': len(v.times),
                        'tracked': int(o.present.sum()), 'replaced': list(o.replaced), 'first': int(v.first), 'rotation': int(v.rotation), 'focal_px': round(float(c.focal), 2),
@@ -222,5 +229,6 @@ def make_report(source: str, footage, seen, found, quality: str, seconds: dict) 
                        'mean_percent': mean(100 * e)}
                       for v, o, c, e in zip(footage.views, seen, found.cameras, found.errors)],
             'warnings': [replaced_in_words(v.name, o.replaced) for v, o in zip(footage.views, seen) if o.replaced],
-            'error': {'mean_percent': mean(100 * every), 'mean_px': mean(pixels), 'per_frame': [round(float(e), 3) if np.isfinite(e) else None for e in first]},
+            'error': {'mean_percent': mean(100 * every), 'mean_px': mean(pixels), 'per_frame': listed(first),
+                      'regions': {name: {'mean_percent': mean(100 * e), 'per_frame': listed(100 * e)} for name, e in regions.items()}},
             'identity': [round(float(a), 4) for a in found.identity], 'seconds': {k: round(v, 2) for k, v in seconds.items()}}

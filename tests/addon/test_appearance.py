@@ -160,7 +160,7 @@ def test_while_it_runs_its_bar_is_in_the_buttons_place(head, monkeypatch):
     for task in (*shown, 'reconstruct'):
         for button, panel in shown.items():
             with monkeypatch.context() as patch:
-                patch.setattr(jobs, 'current', SimpleNamespace(task=task, state='running', fraction=.4, title='Job', stage='Drawing', remaining=3.))
+                patch.setattr(jobs, 'current', SimpleNamespace(task=task, state='running', fraction=.4, title='Job', stage='Drawing', remaining=3., told_at=0.))
                 words = said(panel)
             assert (f'facewright.{button}' in words) == (task != button) != ('facewright.cancel' in words)
 

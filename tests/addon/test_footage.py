@@ -80,6 +80,28 @@ def test_add_several_move_and_remove(tmp_path):
     assert names() == ['b']
 
 
+@pytest.mark.parametrize('name, content, words', [
+    ('notes.txt', b'Take three, the good one.', 'is no footage'), ('scene.blend', b'BLENDER-v403', 'is no footage'), ('empty.mp4', b'', 'is empty'),
+    ('other.json', b'{"a": 1}', 'lists no cameras'), ('folder', None, 'holds no images')])
+@pytest.mark.parametrize('kind', ['AUTO', 'VIDEO'])
+def test_what_is_no_footage_is_refused(tmp_path, name, content, words, kind):
+    path = tmp_path / name
+    path.mkdir() if content is None else path.write_bytes(content)
+    if content is None and kind == 'VIDEO':
+        pytest.skip('what a folder of a given kind lacks, the engine says')
+    with pytest.raises(RuntimeError, match=words):
+        bpy.ops.facewright.add_footage(filepath=str(path), kind=kind)
+    assert names() == []
+
+
+def test_of_several_files_all_are_added_or_none(tmp_path):
+    for n, content in (('a.mp4', b'x'), ('b.txt', b'x')):
+        (tmp_path / n).write_bytes(content)
+    with pytest.raises(RuntimeError, match='b.txt is no footage'):
+        bpy.ops.facewright.add_footage(directory=str(tmp_path), files=[{'name': 'a.mp4'}, {'name': 'b.txt'}])
+    assert names() == []
+
+
 def test_only_what_was_given_reaches_the_engine(tmp_path):
     for n in ('a.mp4', 'capture.json'):
         (tmp_path / n).write_bytes(b'x')

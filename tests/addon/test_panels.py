@@ -1,11 +1,14 @@
 """The panels' drawing functions run in every state, and say what to do next."""
 import functools
+import time
 from types import SimpleNamespace
 
 import bpy
 import pytest
 
 from facewright.addon import api, environment, jobs, panels, preferences
+from facewright.addon.panels import drawing
+from facewright.engine.errors import FacewrightError
 
 from .conftest import make_result
 
@@ -189,12 +192,58 @@ def test_the_result_with_its_error_per_frame(result):
     assert 'ICT names' in said(panels.performance.FACEWRIGHT_PT_performance)
 
 
+def test_the_neutral_frame_is_the_scene_s_and_may_be_unknown(result, tmp_path):
+    scene, settings = bpy.context.scene, bpy.context.scene.facewright
+    (tmp_path / 'a.mp4').write_bytes(b'x')
+    bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'a.mp4'))
+    shown = draw(panels.reconstruct.FACEWRIGHT_PT_reconstruct)
+    assert 'Unknown' in shown and 'neutral_at' not in shown and api.neutral_index(scene) == -1
+    assert api.reconstruction(scene, neutral_frame=api.neutral_index(scene))['neutral_frame'] is None
+    scene.frame_set(5)
+    bpy.ops.facewright.set_neutral_frame()
+    assert 'Unknown' not in draw(panels.reconstruct.FACEWRIGHT_PT_reconstruct)
+    assert (settings.neutral_at, api.neutral_index(scene)) == (5, 4)  # the footage begins at frame 1
+    settings.neutral_at = 0
+    with pytest.raises(RuntimeError, match='neutral frame 0 is outside the footage, which begins at 1'):
+        bpy.ops.facewright.reconstruct()
+
+
+def test_the_neutral_frame_follows_a_take_that_was_moved_or_retimed(result):
+    scene, settings = bpy.context.scene, bpy.context.scene.facewright
+    head = api.apply_result(bpy.context, result[0], start=101)
+    settings.neutral_known, settings.neutral_at = True, 111
+    assert api.neutral_index(scene) == 10
+    head['facewright_frames'] = [101 + 2 * i for i in range(24)]  # a clip in a scene of twice its rate
+    assert api.neutral_index(scene) == 5
+    settings.neutral_at = 148
+    with pytest.raises(FacewrightError, match='which goes from 101 to 147: choose a frame within it'):
+        api.neutral_index(scene)
+    bpy.data.objects.remove(head)
+    assert api.neutral_index(scene) == 147
+
+
+def test_stage_and_time_stand_each_on_a_line_of_their_own(monkeypatch):
+    for told, words in ((None, ''), (4., 'A few seconds left'), (22., 'About 20 s left'), (58., 'About 1 min left'), (250., 'About 4 min left')):
+        stage = 'Following the performance in the pictures'
+        job = SimpleNamespace(task='reconstruct', state='running', fraction=.4, title='Reconstruction', stage=stage, remaining=told, told_at=time.monotonic())
+        monkeypatch.setattr(jobs, 'current', job)
+        drawn = draw(panels.reconstruct.FACEWRIGHT_PT_reconstruct)
+        at = drawn.index('Reconstruction: 40 %')
+        lines = drawn[at + 1:drawn.index('facewright.cancel')]
+        assert ' '.join(lines[:-1]) == stage and lines[-1] == words
+        assert max(map(len, lines)) <= 34  # what a sidebar of 280 pixels holds
+    job.told_at -= 200
+    assert drawing.time_left(job) == 'About 50 s left'  # it goes on between what the task tells
+    monkeypatch.undo()
+
+
 def test_the_panels_stand_in_the_order_of_work():
     shown = [c for c in panels.CLASSES if issubclass(c, bpy.types.Panel)]
     below = {p: [c.bl_label for c in shown if getattr(c, 'bl_parent_id', '') == p.__name__] for p in shown}
     top = [c for c in shown if not hasattr(c, 'bl_parent_id')]
-    assert [c.bl_label for c in top[1:]] == ['Head', 'Footage', 'Reconstruct', 'Texture', 'Shape Keys']
-    assert top[0].bl_options == {'HIDE_HEADER'}  # what stands above them is seen only when it has to say something
+    assert [c.bl_label for c in top[2:]] == ['Head', 'Footage', 'Reconstruct', 'Texture', 'Shape Keys']
+    for banner in top[:2]:  # seen only when they have something to say
+        assert banner.bl_options == {'HIDE_HEADER'} and not banner.poll(bpy.context)
     assert below[panels.footage.FACEWRIGHT_PT_footage] == ['Advanced']
     assert below[panels.reconstruct.FACEWRIGHT_PT_reconstruct] == ['Result', 'Overlay', 'Performance']
     assert panels.footage.FACEWRIGHT_PT_footage_advanced.bl_options == {'DEFAULT_CLOSED'}
@@ -247,13 +296,30 @@ def test_ending_the_pin_of_show_crossings_takes_its_colours_too(fake_worker, mod
     assert not head.show_only_shape_key and 'Crossing Colours' not in head.data.color_attributes
 
 
+LACKING = environment.Environment('/p', '3.11.9', 'lacks torch', (('torch', '2.13.0', None), ('numpy', '1.26.4', '2.0.0')))
+
+
 def test_preferences(monkeypatch):
     drawn = []
-    for state in (None, environment.Environment('/p', '3.11.9', None, ()), environment.Environment('/p', '3.11.9', 'lacks torch', (('torch', '2.13.0', None), ('numpy', '1.26.4', '2.0.0')))):
-        monkeypatch.setattr(preferences, 'last_check', state)
+    ready, none = environment.Environment('/p', '3.11.9', None, ()), environment.Environment('/p', '', '/p cannot be started.', ())
+    for state in (None, ready, LACKING, none):
+        monkeypatch.setattr(environment, 'known', lambda state=state: state)
         layout = Layout()
         owner = SimpleNamespace(layout=layout, bl_rna=preferences.Preferences.bl_rna)
         preferences.Preferences.draw(owner, bpy.context)
         drawn.append(' '.join(layout.drawn))
     assert 'Check whether' in drawn[0] and 'Ready' in drawn[1]
     assert 'torch 2.13.0: missing' in drawn[2] and '2.0.0 is there instead' in drawn[2] and 'copy_install_command' in drawn[2]
+    assert 'cannot be started' in drawn[3] and 'copy_install_command' not in drawn[3]
+
+
+def test_a_missing_engine_is_said_at_the_top_of_the_tab(monkeypatch):
+    panel = panels.banner.FACEWRIGHT_PT_engine
+    assert not panel.poll(bpy.context)  # nobody has asked yet
+    for state, words in ((LACKING, '/p lacks torch'), (environment.Environment('/p', '', '/p cannot be started (No such file).', ()), '/p cannot be started')):
+        monkeypatch.setattr(environment, 'known', lambda state=state: state)
+        assert panel.poll(bpy.context)
+        shown = draw(panel)
+        assert words in ' '.join(shown) and 'facewright.open_preferences' in shown and 'facewright.check_engine' in shown
+    monkeypatch.setattr(environment, 'known', lambda: environment.Environment('/p', '3.11.9', None, ()))
+    assert not panel.poll(bpy.context)

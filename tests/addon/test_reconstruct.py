@@ -141,7 +141,7 @@ def test_the_operator_does_what_python_does(result, fake_worker, monkeypatch, mo
     scene = bpy.context.scene
     scene.facewright.model, scene.facewright.model_path = 'FILE', model_path
     assert bpy.ops.facewright.add_footage(filepath=str(clip), lens=26, offset=.25, start=1, end=3) == {'FINISHED'}
-    scene.facewright.neutral_frame = 4
+    scene.facewright.neutral_known, scene.facewright.neutral_at = True, 5
     assert bpy.ops.facewright.reconstruct(quality='STANDARD') == {'FINISHED'}
     given = json.loads((folder.parent / 'arguments.json').read_text())
     assert given['sources'] == [{'path': str(clip), 'name': 'clip ö', 'kind': 'video', 'lens_mm': 26, 'offset': .25, 'start': 1, 'end': 3}]

@@ -1,0 +1,58 @@
+"""What a reconstruction's errors mean for an animator: each region of the face good, fair or poor, and where to look.
+
+Standard library only: the add-on and the command line say it in the same words.
+"""
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# Error of a region's landmarks, % of the distance between the eyes' outer corners: up to the first good, up to the
+# second fair. Measured: see docs/bench.md, "What good, fair and poor mean".
+LIMITS = {
+    'eyes': (1.5, 2.5),
+    'brows': (1.5, 2.5),
+    'lips': (1.5, 2.5),
+    'jaw': (1.5, 2.5),
+    'face': (1.5, 2.5),
+}
+MOST = .9  # of a region's frames are as good as the region is called
+GRADES = ('good', 'fair', 'poor')
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """region: a key of LIMITS; grade: of GRADES, over the clip; percent: the error that MOST frames stay below; worst: index of the frame
+    with the largest."""
+    region: str
+    grade: str
+    percent: float
+    worst: int
+
+
+def grade(region: str, percent: float) -> str:
+    """Call an error (% of the distance between the eyes' outer corners) good, fair or poor."""
+    good, fair = LIMITS[region]
+    return GRADES[0] if percent <= good else GRADES[1] if percent <= fair else GRADES[2]
+
+
+def judge(region: str, per_frame: Sequence[float | None]) -> Verdict | None:
+    """Judge a region by its error in each frame (None or below 0: no face there); None where there is no face at all."""
+    seen = sorted((e, -i) for i, e in enumerate(per_frame) if e is not None and e >= 0 and math.isfinite(e))
+    if not seen:
+        return None
+    percent = seen[min(math.ceil(MOST * len(seen)), len(seen)) - 1][0]
+    return Verdict(region, grade(region, percent), percent, -seen[-1][1])
+
+
+def judge_all(error: dict) -> list[Verdict]:
+    """Judge report.json's `error`: region by region, or the face as a whole in a report that has none (before regions were measured)."""
+    found = {region: values['per_frame'] for region, values in error.get('regions', {}).items() if region in LIMITS}
+    verdicts = [judge(region, values) for region, values in (found or {'face': error['per_frame']}).items()]
+    return [v for v in verdicts if v is not None]
+
+
+def in_words(verdicts: Sequence[Verdict]) -> str:
+    """Say verdicts in one line: 'eyes good, brows fair, lips poor, jaw good'."""
+    return ', '.join(f'{v.region} {v.grade}' for v in verdicts)
