@@ -5,6 +5,8 @@ import struct
 from dataclasses import dataclass
 
 TIFF_STARTS = (b'II*\0', b'MM\0*')
+PNG_START = b'\x89PNG\r\n\x1a\n'
+WIDTH, HEIGHT = 0x0100, 0x0101
 MAKE, ORIENTATION, EXIF_FOLDER, FOCAL_35MM = 0x010F, 0x0112, 0x8769, 0xA405
 
 
@@ -41,12 +43,42 @@ def _exif_block(data: bytes) -> bytes | None:
         for marker, at, length in jpeg_segments(data):
             if marker == 0xE1 and data[at:at + 6] == b'Exif\0\0':
                 return data[at + 6:at + length]
-    if data[:8] == b'\x89PNG\r\n\x1a\n':
+    if data[:8] == PNG_START:
         return _chunk(data, 8, '>', name_first=False, name=b'eXIf', padding=4)
     if data[:4] == b'RIFF' and data[8:12] == b'WEBP':
         block = _chunk(data, 12, '<', name_first=True, name=b'EXIF', padding=0)
         return block[6:] if block and block[:6] == b'Exif\0\0' else block
     return None
+
+
+def picture_size(data: bytes) -> tuple[int, int] | None:
+    """Tell width and height of a PNG, JPEG or TIFF from its beginning, as stored; None for others."""
+    try:
+        if data[:8] == PNG_START and data[12:16] == b'IHDR':
+            return struct.unpack_from('>II', data, 16)
+        if data[:2] == b'\xff\xd8':
+            for marker, at, _ in jpeg_segments(data):
+                if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+                    height, width = struct.unpack_from('>HH', data, at + 1)
+                    return width, height
+        if data[:4] in TIFF_STARTS:
+            order = {b'II': '<', b'MM': '>'}[data[:2]]
+            tags = _tags(data, order, struct.unpack_from(order + 'I', data, 4)[0])
+            return tags[WIDTH], tags[HEIGHT]
+    except (struct.error, KeyError):
+        pass
+    return None
+
+
+def png_is_whole(data: bytes) -> bool:
+    """Whether a PNG's chunks lie within its data, up to the end it marks."""
+    at = len(PNG_START)
+    while at + 12 <= len(data):
+        length, = struct.unpack_from('>I', data, at)
+        if data[at + 4:at + 8] == b'IEND':
+            return True
+        at += 12 + length
+    return False
 
 
 def jpeg_segments(data: bytes):

@@ -1,36 +1,54 @@
 """Reading photos and image sequences: any depth, grey or alpha, turned upright; focal length from EXIF."""
 from __future__ import annotations
 
-import io
 import os
 import re
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 
 from ..errors import FacewrightError
-from .exif import Exif, exif
+from .exif import PNG_START, TIFF_STARTS, Exif, exif, picture_size, png_is_whole
+from .video import orientation
 
 TILED = ('.heic', '.heif')  # phones store these in tiles that the libraries here do not join
+BY_FFMPEG = ('.dpx', '.tga', '.avif')
 os.environ.setdefault('OPENCV_IO_ENABLE_OPENEXR', '1')  # read by OpenCV at its first EXR
 BACKDROP = .5  # what shows behind transparent pixels
+MOST_PIXELS = 250_000_000
 
 
 def read(path: Path) -> np.ndarray:
     """An image file → H×W×3 uint8 RGB, turned upright, transparency over mid-grey; raises FacewrightError where it cannot be read."""
+    path = Path(path)
     data = _bytes(path)
-    if Path(path).suffix.lower() in TILED:
+    if path.suffix.lower() in TILED:
         raise FacewrightError(f'{path} is an HEIC photo, which cannot be read: save it as JPEG or PNG.')
+    size = picture_size(data)
+    if size and size[0] * size[1] > MOST_PIXELS:
+        raise FacewrightError(f'{path} has {size[0]}×{size[1]} pixels, more than can be read: make it smaller.')
+    image = _decoded(path, data)
+    if image is None or not image.size:
+        raise FacewrightError(f'{path} is not an image that can be read (it may be cut off or of another kind): save it as PNG or JPEG.')
+    return np.ascontiguousarray(image)
+
+
+def _decoded(path: Path, data: bytes) -> np.ndarray | None:
+    """H×W×3 uint8 RGB, turned upright, or None."""
+    if path.suffix.lower() in BY_FFMPEG:
+        return _by_ffmpeg(path)
+    if data[:8] == PNG_START and not png_is_whole(data):
+        return None     # for a chunk of 2 GB OpenCV takes 2 GB
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
-        image = None
-    if image is None:
-        image = _film_format(data)
+        return None
     if image is None or not image.size:
-        raise FacewrightError(f'{path} is not an image that can be read (it may be cut off or of another kind): save it as PNG or JPEG.')
-    return np.ascontiguousarray(_upright(_eight_bit(image), exif(data).orientation))
+        return None
+    # OpenCV has turned TIFF's pictures itself, no others.
+    return _upright(_eight_bit(image), 1 if data[:4] in TIFF_STARTS else exif(data).orientation)
 
 
 def _bytes(path: Path) -> bytes:
@@ -45,14 +63,14 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
-def _film_format(data: bytes) -> np.ndarray | None:
-    """DPX and what else FFmpeg reads as one picture: H×W×4 uint8 BGRA, or None."""
-    import av
+def _by_ffmpeg(path: Path) -> np.ndarray | None:
+    """DPX, Targa and AVIF: H×W×3 uint8 RGB, turned upright, or None."""
     try:
-        with av.open(io.BytesIO(data)) as container:
-            if not container.format.name.endswith('_pipe') and container.format.name != 'image2':
-                return None
-            return next(container.decode(video=0)).to_ndarray(format='bgra')
+        with av.open(f'file:{path.absolute()}', options={'protocol_whitelist': 'file'}) as container:
+            frame = next(container.decode(video=0))
+            turn, flipped = orientation(frame)
+            picture = np.rot90(_eight_bit(frame.to_ndarray(format='bgra')), -turn)
+            return picture[:, ::-1] if flipped else picture
     except (av.error.FFmpegError, ValueError, IndexError, StopIteration):
         return None
 
@@ -69,9 +87,13 @@ def _eight_bit(image: np.ndarray) -> np.ndarray:
         image = shown * 255 + .5
     elif image.dtype == np.int8 or image.dtype == np.int16:
         image = np.clip(image, 0, None).astype(np.float32) * (255 / np.iinfo(image.dtype).max)
-    image = image.astype(np.uint8) if image.ndim == 3 else image.astype(np.uint8)[..., None]
+    image = image.astype(np.uint8, copy=False)
+    image = image if image.ndim == 3 else image[..., None]
     channels = image.shape[2]
-    colour = image[..., :1].repeat(3, 2) if channels <= 2 else image[..., 2::-1]
+    if channels <= 2:
+        colour = cv2.cvtColor(np.ascontiguousarray(image[..., 0]), cv2.COLOR_GRAY2RGB)
+    else:
+        colour = cv2.cvtColor(image, cv2.COLOR_BGR2RGB if channels == 3 else cv2.COLOR_BGRA2RGB)
     if channels in (2, 4) and image[..., -1].min() < 255:
         alpha = image[..., -1:].astype(np.float32) / 255
         colour = (colour * alpha + 255 * BACKDROP * (1 - alpha) + .5).astype(np.uint8)

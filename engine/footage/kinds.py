@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import struct
 from pathlib import Path
 
 from ..errors import FacewrightError
-from .exif import exif, jpeg_segments
+from .exif import exif, picture_size
 
 KINDS = ('video', 'sequence', 'photo', 'capture')
 IMAGE_SUFFIXES = frozenset(
@@ -80,7 +79,7 @@ def sequence_of(path: Path) -> tuple[tuple[Path, ...], tuple[int, ...]] | None:
         return None
     at = files.index(path)
     beside = files[max(at - 1, 0):at + 2]
-    return found if len({_size(_start(file)) for file in beside}) == 1 else None
+    return found if len({picture_size(_start(file)) for file in beside}) == 1 else None
 
 
 def run_of(path: Path) -> tuple[tuple[Path, ...], tuple[int, ...]] | None:
@@ -175,21 +174,6 @@ def _start(path: Path) -> bytes:
             return stream.read(HEADER)
     except OSError:
         return b''
-
-
-def _size(start: bytes) -> tuple[int, int] | None:
-    """Width and height of a PNG or JPEG; None for others and where they are not told."""
-    try:
-        if start[:8] == b'\x89PNG\r\n\x1a\n':
-            return struct.unpack_from('>II', start, 16)
-        if start[:2] == b'\xff\xd8':
-            for marker, at, _ in jpeg_segments(start):
-                if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-                    height, width = struct.unpack_from('>HH', start, at + 1)
-                    return width, height
-    except struct.error:
-        pass
-    return None
 
 
 def _begins_as_video(path: Path) -> bool:

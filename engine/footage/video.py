@@ -296,7 +296,7 @@ def _first_frame(path: Path) -> tuple[tuple[int, int], int, bool, float, str] | 
     with _opened(path) as container:
         stream = _picture_stream(container, path)
         for frame in _decoded(container, stream, path):
-            turn, flipped = _orientation(frame)
+            turn, flipped = orientation(frame)
             aspect = float(frame_aspect) if (frame_aspect := stream.sample_aspect_ratio) else 1.
             size = (frame.width, frame.height)
             if turn % 2:
@@ -305,7 +305,7 @@ def _first_frame(path: Path) -> tuple[tuple[int, int], int, bool, float, str] | 
     return None
 
 
-def _orientation(frame) -> tuple[int, bool]:
+def orientation(frame) -> tuple[int, bool]:
     """(quarter turns clockwise, mirrored left-right after them) from the display matrix; any other angle is rounded."""
     from av.sidedata.sidedata import Type
     data = frame.side_data.get(Type.DISPLAYMATRIX)

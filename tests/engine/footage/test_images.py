@@ -1,5 +1,6 @@
 """Photos and image sequences: depth, grey, alpha, EXIF, runs."""
 import struct
+import zlib
 from fractions import Fraction
 
 import cv2
@@ -94,10 +95,131 @@ def test_transparent_pixels_show_grey(tmp_path):
 @pytest.mark.parametrize('order', '<>')
 def test_exif_orientation(tmp_path, orientation, order):
     shown = cv2.resize(COLOUR, (120, 80), interpolation=cv2.INTER_NEAREST)
-    stored = {1: shown, 2: shown[:, ::-1], 3: shown[::-1, ::-1], 4: shown[::-1], 5: shown.transpose(1, 0, 2), 6: np.rot90(shown),
-              7: np.rot90(shown, 2).transpose(1, 0, 2), 8: np.rot90(shown, -1)}[orientation]
-    frame = first(save(tmp_path / 'a.jpg', np.ascontiguousarray(stored), tiff(orientation, order=order)))[1]
+    frame = first(save(tmp_path / 'a.jpg', stored(shown, orientation), tiff(orientation, order=order)))[1]
     assert frame.shape == shown.shape and np.abs(frame.astype(int) - shown[..., ::-1]).mean() < 6
+
+
+def stored(shown, orientation):
+    """A picture as a file with an EXIF orientation holds it."""
+    return np.ascontiguousarray({
+        1: shown, 2: shown[:, ::-1], 3: shown[::-1, ::-1], 4: shown[::-1], 5: shown.swapaxes(0, 1), 6: np.rot90(shown),
+        7: np.rot90(shown, 2).swapaxes(0, 1), 8: np.rot90(shown, -1)}[orientation])
+
+
+def with_orientation(data, orientation):
+    """A TIFF with that tag, in a new folder of tags at its end."""
+    order = {b'II': '<', b'MM': '>'}[data[:2]]
+    at, = struct.unpack_from(order + 'I', data, 4)
+    count, = struct.unpack_from(order + 'H', data, at)
+    entries = [data[at + 2 + 12 * k:at + 14 + 12 * k] for k in range(count)]
+    entries = sorted([e for e in entries if struct.unpack_from(order + 'H', e)[0] != 0x0112] + [struct.pack(order + 'HHIHH', 0x0112, 3, 1, orientation, 0)],
+                     key=lambda e: struct.unpack_from(order + 'H', e)[0])
+    data += bytes(len(data) % 2)
+    return data[:4] + struct.pack(order + 'I', len(data)) + data[8:] + struct.pack(order + 'H', len(entries)) + b''.join(entries) + bytes(4)
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+@pytest.mark.parametrize('compression', [1, 5, 8, 32773])  # none, LZW, Deflate, PackBits
+@pytest.mark.parametrize('depth', [np.uint8, np.uint16])
+def test_tiff_is_turned_once(tmp_path, orientation, compression, depth):
+    deep = stored(COLOUR, orientation).astype(depth) * (257 if depth == np.uint16 else 1)
+    data = cv2.imencode('.tif', deep, [cv2.IMWRITE_TIFF_COMPRESSION, compression])[1].tobytes()
+    (tmp_path / 'a.tif').write_bytes(with_orientation(data, orientation))
+    view, frame = first(tmp_path / 'a.tif')
+    np.testing.assert_array_equal(frame, COLOUR[..., ::-1])
+    assert view.size == (30, 20)
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_png_and_webp_are_turned_too(tmp_path, orientation):
+    block = tiff(orientation)
+    png = cv2.imencode('.png', stored(COLOUR, orientation))[1].tobytes()
+    chunk = b'eXIf' + block
+    (tmp_path / 'a.png').write_bytes(png[:33] + struct.pack('>I', len(block)) + chunk + struct.pack('>I', zlib.crc32(chunk)) + png[33:])
+    simple = cv2.imencode('.webp', stored(COLOUR, orientation), [cv2.IMWRITE_WEBP_QUALITY, 101])[1].tobytes()  # above 100: without loss
+    height, width = stored(COLOUR, orientation).shape[:2]
+    size = (width - 1).to_bytes(3, 'little') + (height - 1).to_bytes(3, 'little')
+    chunks = b'VP8X' + struct.pack('<II', 10, 8) + size + simple[12:] + b'EXIF' + struct.pack('<I', len(block)) + block + bytes(len(block) % 2)
+    (tmp_path / 'a.webp').write_bytes(b'RIFF' + struct.pack('<I', 4 + len(chunks)) + b'WEBP' + chunks)
+    for name in ('a.png', 'a.webp'):
+        np.testing.assert_array_equal(first(tmp_path / name)[1], COLOUR[..., ::-1])
+
+
+def test_the_case_of_a_turned_tiff(shared_data, tmp_path):
+    import lzma
+    photos = shared_data / 'cases' / 'photos'
+    (tmp_path / 'a.tif').write_bytes(lzma.decompress((photos / 'land_exif6.tif.xz').read_bytes()))
+    np.testing.assert_array_equal(images.read(tmp_path / 'a.tif'), images.read(photos / 'land.png'))
+
+
+def plain_tiff(image, photometric, order='<'):
+    """H×W×C → an uncompressed TIFF; photometric 1: grey, 2: RGB, 5: CMYK."""
+    height, width, channels = image.shape
+    data = image.tobytes()
+    tags = [(256, 4, width), (257, 4, height), (258, 3, 8), (259, 3, 1), (262, 3, photometric), (273, 4, 8), (277, 3, channels), (278, 4, height), (279, 4, len(data))]
+    if channels > 2:
+        tags[2] = (258, 3, None)    # a list, at the end
+    at = 8 + len(data)
+    after = at + 2 + 12 * len(tags) + 4
+    rows = b''.join(struct.pack(order + 'HHII', t, k, channels, after) if v is None else
+                    struct.pack(order + 'HHI' + {3: 'HH', 4: 'I'}[k], t, k, 1, *((v, 0) if k == 3 else (v,))) for t, k, v in tags)
+    return {'<': b'II', '>': b'MM'}[order] + struct.pack(order + 'HI', 42, at) + data + struct.pack(order + 'H', len(tags)) + rows + bytes(4) + struct.pack(order + 'H' * channels, *[8] * channels)
+
+
+def test_cmyk(tmp_path):
+    image = np.zeros((4, 6, 4), np.uint8)
+    image[:] = (0, 200, 200, 30)
+    (tmp_path / 'a.tif').write_bytes(plain_tiff(image, 5))
+    assert np.abs(images.read(tmp_path / 'a.tif')[1, 1].astype(int) - (225, 48, 48)).max() <= 2
+
+
+def test_targa_and_avif(tmp_path):
+    import av
+    encoder = av.CodecContext.create('targa', 'w')
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 30, 20, 'bgr24', Fraction(1, 25)
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(COLOUR[..., ::-1]), format='rgb24')
+    (tmp_path / 'a 50%d.tga').write_bytes(b''.join(bytes(p) for p in encoder.encode(frame.reformat(format='bgr24'))))
+    np.testing.assert_array_equal(first(tmp_path / 'a 50%d.tga')[1], COLOUR[..., ::-1])
+    (tmp_path / 'b.tga').write_bytes((tmp_path / 'a 50%d.tga').read_bytes()[:18])
+    with pytest.raises(FacewrightError, match='not an image'):
+        open_footage(tmp_path / 'b.tga')
+
+
+def test_extreme_sizes(tmp_path):
+    assert first(save(tmp_path / 'a.png', COLOUR[:1, :1]))[1].shape == (1, 1, 3)
+    view, frame = first(save(tmp_path / 'b.pgm', np.full((6708, 8944), 90, np.uint8)))  # 60 megapixels
+    assert view.size == (8944, 6708) and (frame[::500, ::500] == 90).all()
+    header = cv2.imencode('.png', COLOUR)[1].tobytes()
+    (tmp_path / 'c.png').write_bytes(header[:16] + struct.pack('>II', 100_000, 100_000) + header[24:])
+    with pytest.raises(FacewrightError, match='100000×100000 pixels.*smaller'):
+        open_footage(tmp_path / 'c.png')
+
+
+def test_of_an_animated_image_the_first_picture_is_taken_and_said(tmp_path):
+    import av
+    for suffix, codec, pixels in (('webp', 'libwebp_anim', 'yuv420p'), ('gif', 'gif', 'rgb8'), ('apng', 'apng', 'rgb24')):
+        with av.open(str(tmp_path / f'a.{suffix}'), 'w', format=suffix) as container:
+            stream = container.add_stream(codec, rate=10)
+            stream.width, stream.height, stream.pix_fmt = 32, 32, pixels
+            for k in range(4):
+                frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 36 + 36 * k, np.uint8), format='rgb24').reformat(format=pixels)
+                frame.pts, frame.time_base = k, Fraction(1, 10)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    assert first(tmp_path / 'a.webp')[0].kind == 'photo'
+    for suffix in ('gif', 'apng'):
+        view = open_footage(tmp_path / f'a.{suffix}').views[0]
+        assert view.kind == 'video' and len(view.times) == 4 and view.fps == 10
+        assert [f[0, 0, 0] // 36 for f in read_frames(view)] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png', '.tif', '.webp', '.bmp', '.jp2', '.ppm'])
+@pytest.mark.parametrize('part', [.3, .9])
+def test_a_truncated_image_is_said(tmp_path, suffix, part):
+    path = save(tmp_path / f'a{suffix}', cv2.resize(COLOUR, (300, 200)))
+    path.write_bytes(path.read_bytes()[:int(path.stat().st_size * part)])
+    with pytest.raises(FacewrightError, match='not an image that can be read'):
+        open_footage(path)
 
 
 def test_the_lens_in_exif(tmp_path):
