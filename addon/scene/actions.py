@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import bpy
 import numpy as np
-from mathutils import Euler, Quaternion
+from mathutils import Euler, Matrix, Quaternion
 
 from ...engine.errors import FacewrightError
 from ...engine.performance import Performance
@@ -14,6 +14,7 @@ from . import names, units
 
 KEYFRAME = (('co', 2, np.float32), ('interpolation', 1, np.int32), ('easing', 1, np.int32), ('handle_left_type', 1, np.int32),
             ('handle_right_type', 1, np.int32), ('handle_left', 2, np.float32), ('handle_right', 2, np.float32), ('type', 1, np.int32))  # name, numbers, kind
+TOGETHER = 1e-2  # frames: keyframes nearer than that are one
 LINEAR = 1  # keyframe interpolation enum, as foreach_set wants it: exact between samples, no overshoot round a blink
 
 
@@ -43,16 +44,72 @@ def curves(datablock: bpy.types.ID, create: bool = False, action: bpy.types.Acti
     return None if bag is None else bag.fcurves
 
 
-def write_curve(fcurves, path: str, index: int, frames: np.ndarray, values: np.ndarray) -> None:
-    """Replace one F-curve by T keyframes at (possibly fractional) frames."""
-    old = fcurves.find(path, index=index)
-    if old is not None:
-        fcurves.remove(old)
-    curve = fcurves.new(path, index=index)
-    curve.keyframe_points.add(len(frames))
-    curve.keyframe_points.foreach_set('co', np.stack([frames, values], -1).astype(np.float32).ravel())
-    curve.keyframe_points.foreach_set('interpolation', np.full(len(frames), LINEAR, np.int32))
+def write_curve(fcurves, path: str, index: int, frames: np.ndarray, values: np.ndarray, keep: bool = False) -> None:
+    """Write T keyframes at (possibly fractional) frames as one F-curve. keep: its keyframes outside those frames stay, and what it does there."""
+    curve = fcurves.find(path, index=index)
+    if curve is not None and not keep:
+        fcurves.remove(curve)
+        curve = None
+    if curve is None:
+        curve = fcurves.new(path, index=index)
+    keyframes = _spliced(curve, frames, values)
+    curve.keyframe_points.clear()
+    curve.keyframe_points.add(len(keyframes['co']))
+    for name, column in keyframes.items():
+        curve.keyframe_points.foreach_set(name, column.ravel())
     curve.update()
+
+
+def read_keyframes(curve: bpy.types.FCurve) -> dict[str, np.ndarray]:
+    """{what a keyframe has: N×width} of a curve's N keyframes."""
+    found = {}
+    for name, width, kind in KEYFRAME:
+        found[name] = np.empty((len(curve.keyframe_points), width), kind)
+        curve.keyframe_points.foreach_get(name, found[name].ravel())
+    return found
+
+
+def _spliced(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:
+    """A curve's keyframes with those in the range of T new ones replaced; a frame before and after them it does what it did."""
+    had = read_keyframes(curve)
+    at, first, last = had['co'][:, 0], frames[0], frames[-1]
+    before, after = at < first - TOGETHER, at > last + TOGETHER
+    if after.any() and at[after].min() > last + 1 + TOGETHER:
+        frames, values = np.append(frames, last + 1), np.append(values, curve.evaluate(last + 1))
+    if before.any() and at[before].max() < first - 1 - TOGETHER:
+        frames, values = np.append(first - 1, frames), np.append(curve.evaluate(first - 1), values)
+    new = _straight(frames, values)
+    return {name: np.concatenate([had[name][before], new[name], had[name][after]]) for name in had}
+
+
+def _straight(frames: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:
+    """Keyframes with straight lines between them."""
+    points = np.stack([frames, values], -1).astype(np.float32)
+    handle = bpy.types.Keyframe.bl_rna.properties['handle_left_type'].enum_items['AUTO_CLAMPED'].value
+    kinds = {'interpolation': LINEAR, 'easing': 0, 'handle_left_type': handle, 'handle_right_type': handle, 'type': 0}
+    columns = {name: np.full((len(frames), 1), kind, np.int32) for name, kind in kinds.items()}
+    return columns | {name: points for name in ('co', 'handle_left', 'handle_right')}
+
+
+def holds_animation(scene: bpy.types.Scene) -> bool:
+    """Whether anything in a scene moves by keyframes, strips of the NLA or of the sequencer."""
+    if scene.sequence_editor and len(scene.sequence_editor.strips_all if hasattr(scene.sequence_editor, 'strips_all')
+                                     else scene.sequence_editor.sequences_all):
+        return True
+    datablocks = {scene, scene.world, *scene.objects}
+    for thing in scene.objects:
+        data = thing.data
+        materials = {slot.material for slot in thing.material_slots}
+        datablocks |= {data, getattr(data, 'shape_keys', None), *materials}
+    trees = {getattr(d, 'node_tree', None) for d in datablocks - {None}}
+    return any(_is_animated(d) for d in (datablocks | trees) - {None})
+
+
+def _is_animated(datablock: bpy.types.ID) -> bool:
+    data = getattr(datablock, 'animation_data', None)
+    if data is None:
+        return False
+    return any(len(fcurves) for fcurves in all_curves(datablock)) or any(len(t.strips) for t in data.nla_tracks)
 
 
 def frame_rate(scene: bpy.types.Scene, fps: float) -> None:
@@ -80,11 +137,12 @@ def sample_frames(scene: bpy.types.Scene, time: np.ndarray, start: float) -> np.
     return whole if steady else frames
 
 
-def write_weights(keys: bpy.types.Key, frames: np.ndarray, curves_by_key: dict[str, np.ndarray], action: bpy.types.Action | None = None) -> None:
-    """Keyframe shape keys: {key name: T values}. Where the keys have no Action yet, `action` is shared (4.4 and later)."""
+def write_weights(keys: bpy.types.Key, frames: np.ndarray, curves_by_key: dict[str, np.ndarray], action: bpy.types.Action | None = None,
+                  keep: bool = False) -> None:
+    """Keyframe shape keys: {key name: T values}. Where the keys have no Action yet, `action` is shared (4.4 and later). keep: as write_curve's."""
     fcurves = curves(keys, create=True, action=action)
     for name, values in curves_by_key.items():
-        write_curve(fcurves, value_path(name), 0, frames, values)
+        write_curve(fcurves, value_path(name), 0, frames, values, keep)
 
 
 def write_motion(thing: bpy.types.Object, frames: np.ndarray, rotation: np.ndarray, location: np.ndarray | None) -> None:
@@ -143,7 +201,7 @@ def sample(context: bpy.types.Context, head: bpy.types.Object, frames: np.ndarra
     if _simple(keys) and _simple(head) and head.parent is None and not head.constraints:
         values = {n: _evaluate(keys, value_path(n), 0, keys.key_blocks[n].value, frames) for n in wanted}
         place = np.stack([_evaluate(head, 'location', k, head.location[k], frames) for k in range(3)], -1)
-        return values, _rotations(head, frames), place
+        return values, turns(head, head, '', frames), place
     values = {n: np.empty(len(frames)) for n in wanted}
     rotation, place = np.empty((len(frames), 3, 3)), np.empty((len(frames), 3))
     scene, now = context.scene, (context.scene.frame_current, context.scene.frame_subframe)
@@ -169,15 +227,48 @@ def _evaluate(datablock: bpy.types.ID, path: str, index: int, still: float, fram
     return np.array([curve.evaluate(f) for f in frames]) if curve else np.full(len(frames), still, np.float64)
 
 
-def _rotations(head: bpy.types.Object, frames: np.ndarray) -> np.ndarray:
-    if head.rotation_mode == 'QUATERNION':
-        four = np.stack([_evaluate(head, 'rotation_quaternion', k, head.rotation_quaternion[k], frames) for k in range(4)], -1)
-        return np.array([Quaternion(q).normalized().to_matrix() for q in four])
-    if head.rotation_mode == 'AXIS_ANGLE':
-        four = np.stack([_evaluate(head, 'rotation_axis_angle', k, head.rotation_axis_angle[k], frames) for k in range(4)], -1)
-        return np.array([Quaternion(q[1:], q[0]).to_matrix() for q in four])
-    three = np.stack([_evaluate(head, 'rotation_euler', k, head.rotation_euler[k], frames) for k in range(3)], -1)
-    return np.array([Euler(e, head.rotation_mode).to_matrix() for e in three])
+def turns(datablock: bpy.types.ID, turned: bpy.types.Object | bpy.types.PoseBone, prefix: str, frames: np.ndarray) -> np.ndarray:
+    """T×3×3: what the rotation channels of an object or pose bone say at T frames. prefix: of their data paths, '' for an object's own."""
+    def channels(name: str) -> np.ndarray:
+        still = getattr(turned, name)
+        return np.stack([_evaluate(datablock, prefix + name, k, value, frames) for k, value in enumerate(still)], -1)
+
+    if turned.rotation_mode == 'QUATERNION':
+        return np.array([Quaternion(q).normalized().to_matrix() for q in channels('rotation_quaternion')])
+    if turned.rotation_mode == 'AXIS_ANGLE':
+        return np.array([Quaternion(q[1:], q[0]).to_matrix() for q in channels('rotation_axis_angle')])
+    return np.array([Euler(e, turned.rotation_mode).to_matrix() for e in channels('rotation_euler')])
+
+
+def write_turns(datablock: bpy.types.ID, turned: bpy.types.Object | bpy.types.PoseBone, prefix: str, frames: np.ndarray,
+                rotation: np.ndarray, keep: bool = False) -> None:
+    """Keyframe T×3×3 rotations of an object or pose bone, in the channels of its rotation mode. keep: as write_curve's."""
+    four = units.quaternions(rotation)
+    if turned.rotation_mode == 'QUATERNION':
+        name, columns = 'rotation_quaternion', four
+    elif turned.rotation_mode == 'AXIS_ANGLE':
+        name = 'rotation_axis_angle'
+        columns = np.array([(angle, *axis) for axis, angle in (Quaternion(q).to_axis_angle() for q in four)])
+    else:
+        name, eulers = 'rotation_euler', []
+        for matrix in rotation:
+            eulers.append(Matrix(matrix).to_euler(turned.rotation_mode, *eulers[-1:]))
+        columns = np.array(eulers)
+    fcurves = curves(datablock, create=True)
+    for k, column in enumerate(columns.T):
+        write_curve(fcurves, prefix + name, k, frames, column, keep)
+
+
+def sample_bone(context: bpy.types.Context, armature: bpy.types.Object, bone: str, frames: np.ndarray) -> np.ndarray:
+    """T×3×3: a pose bone's rotation in Blender's world at T frames."""
+    out, scene = np.empty((len(frames), 3, 3)), context.scene
+    now = scene.frame_current, scene.frame_subframe
+    for i, frame in enumerate(frames):
+        scene.frame_set(int(np.floor(frame)), subframe=float(frame % 1))
+        seen = armature.evaluated_get(context.evaluated_depsgraph_get())
+        out[i] = (seen.matrix_world @ seen.pose.bones[bone].matrix).to_quaternion().to_matrix()
+    scene.frame_set(now[0], subframe=now[1])
+    return out
 
 
 def value_path(key: str) -> str:
@@ -251,10 +342,8 @@ def copy_curve(fcurves, curve: bpy.types.FCurve, path: str) -> bpy.types.FCurve:
         fcurves.remove(old)
     made = fcurves.new(path, index=curve.array_index)
     made.keyframe_points.add(len(curve.keyframe_points))
-    for name, width, kind in KEYFRAME:
-        values = np.empty(len(curve.keyframe_points) * width, kind)
-        curve.keyframe_points.foreach_get(name, values)
-        made.keyframe_points.foreach_set(name, values)
+    for name, column in read_keyframes(curve).items():
+        made.keyframe_points.foreach_set(name, column.ravel())
     made.extrapolation, made.mute, made.lock = curve.extrapolation, curve.mute, curve.lock
     for modifier in curve.modifiers:
         copy_settings(modifier, made.modifiers.new(modifier.type))
