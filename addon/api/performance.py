@@ -10,7 +10,8 @@ from ...engine import smoothing
 from ...engine.errors import FacewrightError
 from ...engine.live_link import read_live_link, write_live_link
 from ...engine.performance import Performance, read_performance, write_performance
-from ..scene import actions, names, renaming, units
+from ..scene import actions, importing, names, renaming, units
+from ..scene import motion as motion_of
 from .shared import checked_path
 from .sides import left_of_middle
 
@@ -35,41 +36,80 @@ def _suffix(path: str) -> str:
     return suffix
 
 
-def import_performance(context: bpy.types.Context, path: str, start: int = 1, motion: bool = True, frame_rate: bool = False) -> Performance:
+def import_performance(context: bpy.types.Context, path: str, start: int = 1, motion: bool = True, frame_rate: str = 'AUTO',
+                       rate: float = 0.) -> tuple[Performance, list[str]]:
     """Keyframe the selected meshes from a Live Link Face .csv or a performance.npz, the first sample at frame `start`.
 
-    motion: the active mesh turns as the head did (and, from a .npz, moves); frame_rate: the scene takes the file's.
+    Keyframes outside the take's own frames stay. motion: the active mesh turns as the head did (and, from a .npz, moves).
+    frame_rate: 'FILE': the scene takes the file's, 'KEEP': never, 'AUTO': where nothing in it is animated. rate: frames a second of a
+    .csv, 0 as its timecodes say. Returns the performance and what to tell the user.
     """
     path = checked_path(path, 'performance')
     csv = _suffix(path) == '.csv'
     found, scene = _heads(context), context.scene
-    performance = _read_csv(Path(path), actions.scene_fps(scene)) if csv else read_performance(Path(path))
-    if frame_rate:
+    performance, notes = _read_csv(Path(path), rate, actions.scene_fps(scene)) if csv else (read_performance(Path(path)), [])
+    plans = importing.plan(found, performance)
+    animated = actions.holds_animation(scene)
+    follow = frame_rate == 'FILE' or frame_rate == 'AUTO' and not animated
+    if follow:
         actions.frame_rate(scene, performance.fps)
     frames = actions.sample_frames(scene, performance.time, start)
-    moving = motion and np.abs(performance.rotation - np.eye(3)).max() > 1e-6
-    for head in found:
-        axes = units.world_axes(performance.rotation) if moving and head == found[0] else None
-        actions.write_performance(head, performance, frames, axes, location=not csv)
-    scene.frame_end = max(scene.frame_end, int(np.ceil(frames[-1])))
-    return performance
+    notes += importing.write(plans, frames)
+    if motion and np.abs(performance.rotation - np.eye(3)).max() > 1e-6:
+        notes += _import_motion(found[0], performance, frames, csv)
+    notes += _fit_scene(scene, frames, performance.fps, animated)
+    scene.frame_set(scene.frame_current)
+    return performance, notes
 
 
-def _read_csv(path: Path, fps: float) -> Performance:
-    """A Live Link Face CSV. Timecodes count 29.97 frames a second as 30: they are taken at the scene's rate where that is the difference."""
-    performance = read_live_link(path)
-    return read_live_link(path, fps) if abs(fps * 1.001 / performance.fps - 1) < 1e-4 else performance
+def _import_motion(head: bpy.types.Object, performance: Performance, frames: np.ndarray, csv: bool) -> list[str]:
+    """Let a head turn, and from a performance.npz move, on top of how it stands; returns what to tell the user."""
+    carrier = motion_of.carrier_of(head)
+    if carrier is None:
+        return [f'{head.name} hangs on an armature in which no bone for the head was found: its expressions have the take, its rotation has not.']
+    axes = units.world_axes(performance.rotation)
+    motion_of.turn_head(head, carrier, frames, axes @ performance.rotation)
+    if carrier.bone:
+        return [f'The head\'s rotation is on the bone {carrier.bone} of {carrier.thing.name}.']
+    if not csv:
+        _, place = units.poses_to_blender(performance.rotation, performance.translation, axes)
+        fcurves = actions.curves(head, create=True)
+        for k, column in enumerate(motion_of.local_place(head, place).T):
+            actions.write_curve(fcurves, 'location', k, frames, column, keep=True)
+    return []
+
+
+def _fit_scene(scene: bpy.types.Scene, frames: np.ndarray, fps: float, animated: bool) -> list[str]:
+    """Give a scene that held no animation the take's range; returns what to tell the user of one that keeps its own."""
+    last, own, notes = int(np.ceil(frames[-1] - 1e-3)), actions.scene_fps(scene), []
+    if not animated:
+        scene.frame_start, scene.frame_end = min(scene.frame_start, int(frames[0])), max(last, int(frames[0]) + 1)
+    elif last > scene.frame_end:
+        notes.append(f'The take runs to frame {last}, the scene to {scene.frame_end}.')
+    if abs(own / fps - 1) > 1e-3:
+        notes.append(f'The take has {fps:.5g} frames a second and the scene {own:.5g}: all {len(frames):,} keyframes are there, at their exact times between frames.')
+    return notes
+
+
+def _read_csv(path: Path, rate: float, fps: float) -> tuple[Performance, list[str]]:
+    """A Live Link Face CSV and what to tell of it. Timecodes count 29.97 frames a second as 30: they are taken at the scene's rate where
+    that is the difference."""
+    performance = read_live_link(path, rate or None)
+    if not rate and abs(fps * 1.001 / performance.fps - 1) < 1e-4:
+        performance = read_live_link(path, fps)
+    return performance, []
 
 
 def sample_performance(context: bpy.types.Context, frames: np.ndarray) -> Performance:
-    """The active (or first selected) head's animation at scene frames (increasing), world y up."""
+    """The active (or first selected) head's animation at scene frames (increasing), world y up; no rotation is how it stands at rest."""
     head = _heads(context)[0]
     values, rotation, place = actions.sample(context, head, frames)
     called = names.performance_names(values)
     fps = actions.scene_fps(context.scene)
-    rotation, translation = units.poses_from_blender(rotation, place, np.eye(3))
+    _, translation = units.poses_from_blender(rotation, place, np.eye(3))
+    turns = motion_of.read_turns(context, head, frames, rotation)
     weights = np.clip(np.stack([values[k] for k in called], -1), 0, 1).astype(np.float32)
-    return Performance((frames - frames[0]) / fps, weights, tuple(called.values()), rotation, translation, fps)
+    return Performance((frames - frames[0]) / fps, weights, tuple(called.values()), turns, translation, fps)
 
 
 def export_performance(context: bpy.types.Context, path: str, first: int, last: int) -> Performance:
@@ -95,10 +135,18 @@ def smooth_performance(context: bpy.types.Context, strength: float = .5, motion:
             continue
         values, rotation, place = actions.sample(context, head, frames)
         weights = np.stack([values[k] for k in keys], -1).astype(np.float32)
+        carrier = motion_of.carrier_of(head) if motion and head == found[0] else None
+        turning = carrier is not None and motion_of.is_animated(carrier)
+        if turning:
+            rotation = actions.turns(carrier.thing, carrier.turned, carrier.path(''), frames)
+            place = actions.places(head, frames)
         calm = smoothing.smooth(Performance(frames / fps, weights, tuple(keys), rotation, place / units.METRES, fps), strength)
         actions.write_weights(head.data.shape_keys, frames, dict(zip(keys, calm.weights.T)))
-        if motion and head == found[0] and head.parent is None and actions.is_keyed(head, 'rotation_quaternion'):
-            actions.write_motion(head, frames, calm.rotation, calm.translation * units.METRES if actions.is_keyed(head, 'location') else None)
+        if turning:
+            actions.write_turns(carrier.thing, carrier.turned, carrier.path(''), frames, calm.rotation)
+        if turning and not carrier.bone and actions.is_keyed(head, 'location'):
+            for k, column in enumerate(calm.translation.T * units.METRES):
+                actions.write_curve(actions.curves(head), 'location', k, frames, column)
 
 
 def rename_shape_keys(context: bpy.types.Context, naming: str) -> tuple[int, list[str]]:

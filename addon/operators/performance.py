@@ -7,6 +7,11 @@ from .. import api
 from ..properties import NAMING_ITEMS
 from .base import FileOperator, Operator
 
+RATE_ITEMS = (
+    ('AUTO', 'Automatic', 'The performance\'s where nothing in the scene is animated yet; else the scene keeps its own, with keyframes at the exact times'),
+    ('KEEP', 'Keep', 'The scene keeps its own, with keyframes at the exact times'),
+    ('FILE', 'As File', 'The scene takes the performance\'s; what is animated in it already then plays at that rate'))
+
 
 class OnHeads(Operator):
     """Works on the selected meshes that have shape keys."""
@@ -28,10 +33,13 @@ class FACEWRIGHT_OT_import_performance(FileOperator, OnHeads):
     filter_glob: StringProperty(name='Filter', description='What the file browser shows', default='*.csv;*.npz', options={'HIDDEN'})
     start: IntProperty(name='Start Frame', description='Scene frame of the first sample', default=1)
     motion: BoolProperty(name='Head Motion', description='Move the active object as the head moved; off: expressions only', default=True)
-    frame_rate: BoolProperty(name='Set Frame Rate', description='Give the scene the performance\'s frame rate; off: keep the scene\'s, with keyframes at the exact times', default=False)
+    frame_rate: EnumProperty(name='Scene\'s Frame Rate', description='What becomes of the scene\'s own frame rate', items=RATE_ITEMS)
+    rate: FloatProperty(name='File\'s Frame Rate', description='Frames a second of a .csv, where its timecodes can\'t tell. 0: as they say', default=0, min=0, max=1000)
 
     def run(self, context):
-        api.import_performance(context, self.filepath, self.start, self.motion, self.frame_rate)
+        performance, notes = api.import_performance(context, self.filepath, self.start, self.motion, self.frame_rate, self.rate)
+        words = f'{len(performance.time):,} samples at {performance.fps:.5g} frames a second imported.'
+        self.report({'WARNING'} if notes else {'INFO'}, ' '.join([words, *notes]))
 
 
 class FACEWRIGHT_OT_export_performance(FileOperator, OnHeads):

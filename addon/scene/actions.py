@@ -200,8 +200,7 @@ def sample(context: bpy.types.Context, head: bpy.types.Object, frames: np.ndarra
     wanted = [k.name for k in keys.key_blocks if k != keys.reference_key]
     if _simple(keys) and _simple(head) and head.parent is None and not head.constraints:
         values = {n: _evaluate(keys, value_path(n), 0, keys.key_blocks[n].value, frames) for n in wanted}
-        place = np.stack([_evaluate(head, 'location', k, head.location[k], frames) for k in range(3)], -1)
-        return values, turns(head, head, '', frames), place
+        return values, turns(head, head, '', frames), places(head, frames)
     values = {n: np.empty(len(frames)) for n in wanted}
     rotation, place = np.empty((len(frames), 3, 3)), np.empty((len(frames), 3))
     scene, now = context.scene, (context.scene.frame_current, context.scene.frame_subframe)
@@ -214,6 +213,11 @@ def sample(context: bpy.types.Context, head: bpy.types.Object, frames: np.ndarra
         rotation[i] = turn.to_matrix()
     scene.frame_set(now[0], subframe=now[1])
     return values, rotation, place
+
+
+def places(thing: bpy.types.Object, frames: np.ndarray) -> np.ndarray:
+    """T×3: what an object's location channels say at T frames (m, under its parent)."""
+    return np.stack([_evaluate(thing, 'location', k, thing.location[k], frames) for k in range(3)], -1)
 
 
 def _simple(datablock: bpy.types.ID) -> bool:

@@ -17,15 +17,15 @@ TARGET_SETTINGS = ('id', 'data_path', 'bone_target', 'transform_type', 'transfor
 OPERATORS = {'AVERAGE': ('({})', ' + '), 'SUM': ('({})', ' + '), 'MIN': ('min({})', ', '), 'MAX': ('max({})', ', ')}
 
 
-def find(datablock: bpy.types.ID, path: str) -> bpy.types.FCurve | None:
+def find(datablock: bpy.types.ID, path: str, index: int = 0) -> bpy.types.FCurve | None:
     """The driver on a property; None where there is none."""
-    data = datablock.animation_data
-    return next((d for d in data.drivers if d.data_path == path), None) if data else None
+    data = getattr(datablock, 'animation_data', None)
+    return next((d for d in data.drivers if d.data_path == path and d.array_index == index), None) if data else None
 
 
-def driven(datablock: bpy.types.ID, path: str) -> bpy.types.FCurve | None:
+def driven(datablock: bpy.types.ID, path: str, index: int = 0) -> bpy.types.FCurve | None:
     """The driver that decides a property; None where there is none, or a muted one."""
-    found = find(datablock, path)
+    found = find(datablock, path, index)
     return found if found is not None and not found.mute else None
 
 

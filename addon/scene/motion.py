@@ -164,7 +164,7 @@ def turn_head(head: bpy.types.Object, carrier: Carrier, frames: np.ndarray, rota
         rest = actions.turns(carrier.thing, carrier.turned, carrier.path(''), frames[:1])[0]
     carrier.turned[REST] = list(Matrix(rest).to_quaternion())
     if carrier.bone:
-        to_head = _bone_to_head(head, carrier, axes)
+        to_head = _bone_to_head(head, carrier, axes, rest)
         turns = to_head.T @ rotation @ to_head @ rest
     else:
         turns = rest @ axes.T @ rotation @ axes
@@ -173,11 +173,22 @@ def turn_head(head: bpy.types.Object, carrier: Carrier, frames: np.ndarray, rota
     actions.write_turns(carrier.thing, carrier.turned, carrier.path(''), frames, turns, keep=True)
 
 
-def _bone_to_head(head: bpy.types.Object, carrier: Carrier, axes: np.ndarray) -> np.ndarray:
+def _bone_to_head(head: bpy.types.Object, carrier: Carrier, axes: np.ndarray, rest: np.ndarray) -> np.ndarray:
     """3×3: a bone's axes at rest → head space."""
-    armature, mesh = (np.array(o.matrix_world.to_quaternion().to_matrix()) for o in (carrier.thing, head))
-    bone = np.array(carrier.thing.data.bones[carrier.bone].matrix_local.to_quaternion().to_matrix())
-    return axes @ mesh.T @ armature @ bone
+    mesh = _turn_of(head.matrix_world)
+    bone = _bone_axes(carrier)
+    if head.parent == carrier.thing and head.parent_type == 'BONE':  # it has the bone's turn now
+        mesh = bone @ rest @ _turn_of(carrier.thing.matrix_world @ carrier.turned.matrix).T @ mesh
+    return axes @ mesh.T @ bone
+
+
+def _bone_axes(carrier: Carrier) -> np.ndarray:
+    """3×3: a bone's axes, where its armature has it at rest → Blender's world."""
+    return _turn_of(carrier.thing.matrix_world @ carrier.thing.data.bones[carrier.bone].matrix_local)
+
+
+def _turn_of(matrix: Matrix) -> np.ndarray:
+    return np.array(matrix.to_quaternion().to_matrix())
 
 
 def read_turns(context: bpy.types.Context, head: bpy.types.Object, frames: np.ndarray, world: np.ndarray) -> np.ndarray:
@@ -188,12 +199,11 @@ def read_turns(context: bpy.types.Context, head: bpy.types.Object, frames: np.nd
         still = units.AXES @ axes if rest is None else rest
         return axes @ still.T @ world @ axes.T
     rest = rest_of(carrier, head)
-    to_head = _bone_to_head(head, carrier, axes)
-    armature = np.array(carrier.thing.matrix_world.to_quaternion().to_matrix())
-    bone = np.array(carrier.thing.data.bones[carrier.bone].matrix_local.to_quaternion().to_matrix())
-    still = armature @ bone @ (np.eye(3) if rest is None else rest)
+    rest = np.eye(3) if rest is None else rest
+    bone = _bone_axes(carrier)
+    to_head = _bone_to_head(head, carrier, axes, rest) @ bone.T
     posed = actions.sample_bone(context, carrier.thing, carrier.bone, frames)
-    return (to_head @ bone.T @ armature.T) @ (posed @ still.T) @ (armature @ bone @ to_head.T)
+    return to_head @ posed @ (bone @ rest).T @ to_head.T
 
 
 def local_place(head: bpy.types.Object, place: np.ndarray) -> np.ndarray:

@@ -87,9 +87,9 @@ def test_the_scene_s_rate_is_kept_and_times_are_exact_unless_asked(saved):
     path, scene = saved(performance(fps=60.)), bpy.context.scene
     scene.render.fps = 24
     thing = character(ICT_NAMES)
-    bpy.ops.facewright.import_performance(filepath=path)
+    bpy.ops.facewright.import_performance(filepath=path, frame_rate='KEEP')
     assert scene.render.fps == 24 and np.allclose(actions.keyed_expressions(thing)[1], 1 + np.arange(20) * .4, atol=1e-5)
-    bpy.ops.facewright.import_performance(filepath=path, frame_rate=True)
+    bpy.ops.facewright.import_performance(filepath=path, frame_rate='FILE')
     assert scene.render.fps == 60 and (actions.keyed_expressions(thing)[1] == np.arange(1, 21)).all()
 
 

@@ -1,0 +1,276 @@
+"""Importing a performance: motion on top of rest, takes beside takes, driven keys, the scene's own rate."""
+import bpy
+import numpy as np
+import pytest
+from mathutils import Matrix
+
+from facewright.addon import api
+from facewright.addon.scene import actions, motion, shape_keys, units
+from facewright.engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES
+from facewright.engine.performance import read_performance
+
+from .conftest import coordinates, turn
+from .test_performance import character, performance, saved  # noqa: F401 (a fixture)
+
+
+def rotations(head, frames) -> np.ndarray:
+    """T×3×3 rotations of an object in the world."""
+    found = []
+    for frame in frames:
+        bpy.context.scene.frame_set(int(frame))
+        found.append(np.array(head.matrix_world.to_quaternion().to_matrix()))
+    return np.array(found)
+
+
+def axis(degrees, about) -> np.ndarray:
+    return np.array(Matrix.Rotation(np.radians(degrees), 3, about))
+
+
+@pytest.mark.parametrize('rest, axes', [
+    (np.eye(3), units.AXES.T),                        # made in Blender, looks along −y
+    (axis(90, 'X'), np.eye(3)),                       # File › Import of a file with y up
+    (axis(180, 'Z'), units.AXES.T),                   # turned round
+    (axis(180, 'Z') @ axis(90, 'X'), np.eye(3)),
+    (axis(40, 'Z') @ axis(10, 'X'), units.AXES.T)])   # leaning
+@pytest.mark.parametrize('mode', ['XYZ', 'QUATERNION'])
+def test_motion_is_on_top_of_how_the_head_stands(saved, tmp_path, rest, axes, mode):
+    head = character(ARKIT_NAMES)
+    head.rotation_mode = mode
+    head.matrix_world = Matrix(rest).to_4x4()
+    p = performance(ARKIT_NAMES)
+    bpy.ops.facewright.import_performance(filepath=saved(p))
+    assert np.allclose(rotations(head, range(1, 21)), rest @ axes.T @ p.rotation @ axes, atol=1e-5)
+    bpy.context.scene.frame_set(13)
+    bpy.ops.facewright.import_performance(filepath=saved(p), start=101)  # again, from a head in the middle of a turn
+    assert np.allclose(rotations(head, range(101, 121)), rest @ axes.T @ p.rotation @ axes, atol=1e-5)
+    api.export_performance(bpy.context, str(tmp_path / 'a.npz'), 101, 120)
+    assert np.allclose(read_performance(tmp_path / 'a.npz').rotation, p.rotation, atol=1e-5)
+
+
+@pytest.mark.parametrize('turned', [np.eye(3), axis(90, 'Z'), axis(35, 'Z') @ axis(-80, 'X')])
+def test_a_mesh_that_looks_elsewhere_in_its_own_axes_turns_about_its_own(saved, turned):
+    """Where left and up are follows from what the keys move."""
+    bpy.ops.mesh.primitive_uv_sphere_add(segments=24, ring_count=16, radius=.1)
+    head = bpy.context.object
+    points = coordinates(head.data.vertices).astype(float)
+    places = {'mouth': (.03, -.08, -.05), 'jaw': (.01, -.07, -.07), 'brow': (.03, -.08, .06), 'eye': (.04, -.08, .03)}
+    head.shape_key_add(name='Basis')
+    for name in ARKIT_NAMES:
+        at = np.array(next((v for k, v in places.items() if name.startswith(k)), (.05, -.05, 0)))
+        at[0] *= 1 if name.endswith('Left') else -1 if name.endswith('Right') else 0
+        bump = np.exp(-((points - at) ** 2).sum(1, keepdims=True) / .0005) * [0, -.01, 0]
+        head.shape_key_add(name=name).points.foreach_set('co', ((points + bump) @ turned.T).astype(np.float32).ravel())
+    for where in (head.data.vertices, head.data.shape_keys.reference_key.points):
+        where.foreach_set('co', (points @ turned.T).astype(np.float32).ravel())
+    p = performance(ARKIT_NAMES)
+    bpy.ops.facewright.import_performance(filepath=saved(p))
+    own = turned @ units.AXES
+    got = rotations(head, range(1, 21))
+    angle = np.degrees(np.arccos(np.clip((np.einsum('tij,tij->t', got, own @ p.rotation @ own.T) - 1) / 2, -1, 1)))
+    assert angle.max() < (.05 if np.isclose(np.abs(turned), 1).any(1).all() else 4)
+
+
+def rig(*bones):
+    """An armature of upright bones [(name, parent)], turned about z, in the scene."""
+    armature = bpy.data.objects.new('rig', bpy.data.armatures.new('rig'))
+    bpy.context.scene.collection.objects.link(armature)
+    bpy.context.view_layer.objects.active = armature
+    bpy.ops.object.mode_set(mode='EDIT')
+    for i, (name, parent) in enumerate(bones):
+        bone = armature.data.edit_bones.new(name)
+        bone.head, bone.tail, bone.roll = (0, 0, .1 * i), (0, .02 * i, .1 + .1 * i), .3
+        bone.parent = armature.data.edit_bones.get(parent)
+    bpy.ops.object.mode_set(mode='OBJECT')
+    armature.rotation_euler.z = .4
+    return armature
+
+
+@pytest.mark.parametrize('bones, head_bone, how', [
+    ((('spine', ''), ('Head', 'spine')), 'Head', 'parent'),
+    ((('spine', ''), ('mixamorig:Head', 'spine'), ('HeadTop_End', 'mixamorig:Head')), 'mixamorig:Head', 'modifier'),
+    ((('spine', ''), ('DEF-head', 'spine'), ('head', 'spine'), ('forehead', 'head')), 'head', 'parent'),
+    ((('spine', ''), ('skull', 'spine')), 'skull', 'bone'),
+    ((('spine', ''), ('b2', 'spine')), 'b2', 'weights')])
+def test_under_an_armature_the_head_s_bone_turns_never_the_skin(saved, tmp_path, bones, head_bone, how):
+    armature, head = rig(*bones), character(ARKIT_NAMES)
+    head.matrix_world = armature.matrix_world
+    if how != 'modifier':
+        head.parent, head.parent_type = armature, 'BONE' if how == 'bone' else 'OBJECT'
+        head.parent_bone = head_bone if how == 'bone' else ''
+        bpy.context.view_layer.update()
+        head.matrix_world = armature.matrix_world
+    else:
+        head.modifiers.new('Armature', 'ARMATURE').object = armature
+    if how == 'weights':
+        for name, weight in (('spine', .2), ('b2', .8)):
+            head.vertex_groups.new(name=name).add(range(8), weight, 'REPLACE')
+    bpy.context.view_layer.update()
+    bpy.ops.object.select_all(action='DESELECT')
+    head.select_set(True)
+    bpy.context.view_layer.objects.active = head
+    still = [c.copy() for c in (head.matrix_basis,)]
+    before = np.array((armature.matrix_world @ armature.pose.bones[head_bone].matrix).to_quaternion().to_matrix())
+    p = performance(ARKIT_NAMES)
+    mode = armature.pose.bones[head_bone].rotation_mode
+    notes = api.import_performance(bpy.context, saved(p))[1]
+    assert f'on the bone {head_bone} of rig' in ' '.join(notes)
+    assert head.matrix_basis == still[0] and actions.curves(head) is None and armature.pose.bones[head_bone].rotation_mode == mode
+    for frame in (1, 8, 20):
+        bpy.context.scene.frame_set(frame)
+        now = np.array((armature.matrix_world @ armature.pose.bones[head_bone].matrix).to_quaternion().to_matrix())
+        world = axis(np.degrees(.4), 'Z') @ units.AXES  # the head's axes in the world
+        assert np.allclose(now @ before.T, world @ p.rotation[frame - 1] @ world.T, atol=1e-5)
+    api.export_performance(bpy.context, str(tmp_path / 'a.npz'), 1, 20)
+    assert np.allclose(read_performance(tmp_path / 'a.npz').rotation, p.rotation, atol=1e-5)
+    api.smooth_performance(bpy.context)
+    assert actions.curves(head) is None
+
+
+def test_an_armature_without_a_head_s_bone_is_left_alone_and_that_is_said(saved):
+    armature, head = rig(('arm', ''), ('hand', 'arm')), character(ARKIT_NAMES)
+    head.parent = armature
+    notes = api.import_performance(bpy.context, saved(performance(ARKIT_NAMES)))[1]
+    assert 'no bone for the head was found' in ' '.join(notes)
+    assert actions.curves(head) is None and actions.curves(armature) is None and actions.curves(head.data.shape_keys)
+
+
+def test_under_another_parent_the_head_moves_in_the_world_as_before(saved):
+    parent = bpy.data.objects.new('parent', None)
+    bpy.context.scene.collection.objects.link(parent)
+    parent.matrix_world = Matrix.Translation((1, 2, 3)) @ Matrix.Rotation(.7, 4, 'Z')
+    bpy.context.view_layer.update()
+    alone, child = character(ICT_NAMES), character(ICT_NAMES)
+    child.parent, child.matrix_parent_inverse = parent, parent.matrix_world.inverted()
+    parent.matrix_world = Matrix.Rotation(.2, 4, 'X') @ parent.matrix_world
+    bpy.context.view_layer.update()
+    p = performance(ICT_NAMES)
+    placed = []
+    for head in (alone, child):
+        bpy.ops.object.select_all(action='DESELECT')
+        head.select_set(True)
+        bpy.context.view_layer.objects.active = head
+        bpy.ops.facewright.import_performance(filepath=saved(p))
+        bpy.context.scene.frame_set(9)
+        placed.append(np.array(head.matrix_world.translation))
+    assert np.allclose(*placed, atol=1e-5)
+
+
+def curve_of(thing, key):
+    return actions.curves(thing.data.shape_keys).find(actions.value_path(key))
+
+
+def test_a_second_take_replaces_its_own_frames_alone(saved):
+    bpy.context.scene.render.fps = 30
+    head = character(ICT_NAMES)
+    first, second = performance(frames=60), performance(frames=20)
+    second.weights[:] = 1 - second.weights
+    bpy.ops.facewright.import_performance(filepath=saved(first))
+    before = [curve_of(head, 'jawOpen').evaluate(f) for f in range(1, 81)]
+    turned = rotations(head, range(1, 81))
+    for start in (200, 30):
+        bpy.ops.facewright.import_performance(filepath=saved(second), start=start)
+        after = np.array([curve_of(head, 'jawOpen').evaluate(f) for f in range(start, start + 20)])
+        assert np.allclose(after, second.weights[:, ICT_NAMES.index('jawOpen')], atol=1e-5)
+    now = [curve_of(head, 'jawOpen').evaluate(f) for f in range(1, 81)]
+    outside = np.r_[0:29, 49:80]
+    assert np.allclose(np.array(now)[outside], np.array(before)[outside], atol=1e-5)
+    assert np.allclose(rotations(head, range(1, 81))[outside], turned[outside], atol=1e-5)
+    assert curve_of(head, 'jawOpen').evaluate(199) == pytest.approx(before[-1], abs=1e-5)  # held, not melting into the next
+
+
+def test_a_second_take_in_a_turned_head_s_own_channels(saved):
+    """Rotation channels that hold an animator's keyframes keep their mode and what is outside the take."""
+    head = character(ICT_NAMES)
+    for frame, angle in ((1, 0.), (50, 1.), (400, .5)):
+        head.rotation_euler.z = angle
+        head.keyframe_insert('rotation_euler', frame=frame)
+    bpy.context.scene.render.fps = 30
+    bpy.ops.facewright.import_performance(filepath=saved(performance()), start=100)
+    assert head.rotation_mode == 'XYZ' and actions.curves(head).find('rotation_euler', index=2).evaluate(50) == pytest.approx(1.)
+    assert actions.curves(head).find('rotation_euler', index=2).evaluate(400) == pytest.approx(.5)
+
+
+def drive(thing, key, owner, path, expression=''):
+    driver = thing.data.shape_keys.key_blocks[key].driver_add('value').driver
+    driver.type = 'SCRIPTED' if expression else 'AVERAGE'
+    variable = driver.variables.new()
+    variable.name = 'v'
+    if isinstance(owner, bpy.types.Key):
+        variable.targets[0].id_type = 'KEY'
+    variable.targets[0].id, variable.targets[0].data_path = owner, path
+    driver.expression = expression or driver.expression
+
+
+def test_what_drives_a_key_gets_the_take_and_that_is_said(saved):
+    p = performance()
+    leader, head = character(ICT_NAMES), character(ICT_NAMES)
+    control = bpy.data.objects.new('control', None)
+    bpy.context.scene.collection.objects.link(control)
+    control['jaw'] = 0.
+    drive(head, 'jawOpen', control, '["jaw"]', 'v')
+    drive(head, 'mouthSmile_L', leader.data.shape_keys, actions.value_path('mouthSmile_L'))
+    drive(head, 'mouthSmile_R', control, 'location.x')
+    drive(head, 'eyeBlink_L', control, 'location[1]', 'v * 2')
+    leader.select_set(False)
+    notes = api.import_performance(bpy.context, saved(p), motion=False)[1]
+    said = ' '.join(notes)
+    assert 'driven: the take is on what drives them (' in said and 'control' in said and leader.name in said
+    assert f'eyeBlink_L of {head.name} did not get the take' in said
+    bpy.context.scene.frame_set(9)
+    keys = head.evaluated_get(bpy.context.evaluated_depsgraph_get()).data.shape_keys.key_blocks
+    for name in ('jawOpen', 'mouthSmile_L', 'mouthSmile_R', 'browDown_L'):
+        assert keys[name].value == pytest.approx(p.weights[8, ICT_NAMES.index(name)], abs=1e-5), name
+    assert actions.curves(head.data.shape_keys).find(actions.value_path('jawOpen')) is None
+
+
+def test_companions_follow_their_leader_without_a_word(saved):
+    leader, lashes = character(ICT_NAMES), character(ICT_NAMES)
+    shape_keys.follow(lashes, leader)
+    for thing in (leader, lashes):
+        thing.select_set(True)
+    assert not api.import_performance(bpy.context, saved(performance()), motion=False)[1]
+
+
+def test_nothing_is_written_where_every_key_is_driven_by_something_else(saved):
+    head = character(['jawOpen'])
+    drive(head, 'jawOpen', head, 'location.x', 'v * 2 + 1')
+    with pytest.raises(RuntimeError, match='jawOpen of .* driven'):
+        bpy.ops.facewright.import_performance(filepath=saved(performance()))
+    assert actions.curves(head.data.shape_keys) is None and actions.curves(head) is None
+
+
+def test_an_empty_scene_follows_the_take_another_keeps_its_own(saved):
+    scene, path = bpy.context.scene, saved(performance(frames=403, fps=60.))
+    head = character(ICT_NAMES)
+    assert scene.render.fps == 24 and not actions.holds_animation(scene)
+    notes = api.import_performance(bpy.context, path)[1]
+    assert scene.render.fps == 60 and scene.frame_end == 403 and not notes and actions.holds_animation(scene)
+    scene.render.fps, scene.frame_end = 24, 100
+    again = character(ICT_NAMES)
+    notes = ' '.join(api.import_performance(bpy.context, path)[1])
+    assert (scene.render.fps, scene.frame_end) == (24, 100)
+    assert '60 frames a second and the scene 24' in notes and 'runs to frame 162, the scene to 100' in notes
+    assert len(actions.keyed_expressions(again)[1]) == 403 == len(actions.keyed_expressions(head)[1])
+
+
+def test_what_counts_as_animation():
+    scene = bpy.context.scene
+    assert not actions.holds_animation(scene)
+    scene['own'] = 1.
+    scene.keyframe_insert('["own"]', frame=1)
+    assert actions.holds_animation(scene)
+    scene.animation_data_clear()
+    material = bpy.data.materials.new('m')
+    if material.node_tree is None:
+        material.use_nodes = True
+    head = character(['jawOpen'])
+    head.data.materials.append(material)
+    assert not actions.holds_animation(scene)
+    material.node_tree.nodes[0].inputs[0].keyframe_insert('default_value', frame=1)
+    assert actions.holds_animation(scene)
+
+
+def test_turns_of_a_quarter_are_twenty_four():
+    found = motion._right_angles()
+    assert len(found) == 24 and len({m.tobytes() for m in np.round(np.array(found)) + 0.}) == 24
+    assert np.allclose(turn(0.), np.eye(3))
