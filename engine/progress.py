@@ -73,6 +73,7 @@ class Plan(Clock):
     def __init__(self, seconds: dict[str, float], now: Callable[[], float] = time.monotonic):
         self.seconds = dict(seconds)
         self.step, self.fraction = next(iter(self.seconds)), 0.
+        self.shown = 0.                # the bar: never back, whatever else is expected meanwhile
         self.done = self.elapsed = 0.  # expected and true seconds of what this run itself did, before the present step
         super().__init__(now)
 
@@ -99,7 +100,8 @@ class Plan(Clock):
         names = list(self.seconds)
         here, after = self.seconds[step], sum(self.seconds[n] for n in names[names.index(step) + 1:])
         total = sum(self.seconds.values())
-        return Progress(1 - (here * (1 - self.fraction) + after) / total, words or step, self.left(here, after, total))
+        self.shown = max(self.shown, 1 - (here * (1 - self.fraction) + after) / total)
+        return Progress(self.shown, words or step, self.left(here, after, total))
 
     def left(self, here: float, after: float, total: float) -> float | None:
         """Seconds left, where the present step and those after it are expected to take so many of so many in all."""

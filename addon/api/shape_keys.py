@@ -198,8 +198,12 @@ def apply_head(context: bpy.types.Context, job: HeadJob, folder: str | Path, nam
         expressions, called = np.zeros((0, *neutral.shape), np.float32), ()
     if len(neutral) != model.vertex_count:
         raise FacewrightError('The wrapped head belongs to another face model: choose the same one, or do it again.')
-    head = heads.create_head(name, model, neutral.astype(np.float32), expressions, called, naming, context.collection)
-    head.matrix_world = Matrix(np.linalg.inv(to_head) @ head_space.PLAIN)
+    place = np.linalg.inv(to_head) @ head_space.PLAIN
+    size = abs(np.linalg.det(place[:3, :3])) ** (1 / 3)  # into the vertices, so that the object's scale is 1
+    place[:3, :3] /= size
+    scaled = (size * neutral).astype(np.float32), (size * expressions).astype(np.float32)
+    head = heads.create_head(name, model, *scaled, called, naming, context.collection)
+    head.matrix_world = Matrix(place)
     if fit is not None and len(fit['distance']) == len(neutral):
         fit_colours.paint(head, fit['distance'])
         show_colours(context)

@@ -166,7 +166,12 @@ def _trimmed(view: View, source: dict) -> View:
     start, end = source.get('start', -math.inf), source.get('end', math.inf)
     used = np.flatnonzero((view.times >= start - 1e-6) & (view.times < end - 1e-6))
     if not used.size:
-        raise FacewrightError(f'{view.path}: no frame lies between the start ({start:g} s) and the end ({end:g} s); it lasts from {view.times[0]:g} to {view.times[-1]:g} s: choose other times.')
+        wanted = f'between {start:g} s and {end:g} s'
+        if not math.isfinite(end):
+            wanted = f'from {start:g} s on'
+        elif not math.isfinite(start):
+            wanted = f'before {end:g} s'
+        raise FacewrightError(f'{view.path} has no frame {wanted}: it lasts from {view.times[0]:g} s to {view.times[-1]:g} s, choose other times.')
     part = slice(used[0], used[-1] + 1)
     return replace(view, times=view.times[part] + source.get('offset', 0.), first=int(used[0]), images=view.images[part])
 

@@ -90,7 +90,7 @@ def write_mesh(path: Path, mesh: UserMesh) -> None:
     """Write the .npz form of a mesh."""
     colours = {} if mesh.colours is None else {'colours': mesh.colours.astype(np.float32)}
     write_npz(path, vertices=mesh.vertices.astype(np.float64), faces=mesh.faces.astype(np.int32), part=mesh.part.astype(np.int32),
-              part_names=np.array(mesh.part_names), **colours)
+              part_names=np.array(mesh.part_names), name=np.array(mesh.source), **colours)
 
 
 def welded(mesh: UserMesh) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -197,7 +197,13 @@ def _read_npz(path: Path) -> UserMesh:
     if colours is not None and (colours.shape != vertices.shape or colours.dtype.kind != 'f' or not np.isfinite(colours).all()):
         raise FacewrightError(f'{path} has colours that do not fit its vertices: write the mesh again.')
     return UserMesh(vertices.astype(np.float64), faces.astype(np.int32), part.astype(np.int32), tuple(names.tolist()),
-                    None if colours is None else np.clip(colours, 0, 1), str(path))
+                    None if colours is None else np.clip(colours, 0, 1), _name_in(data) or str(path))
+
+
+def _name_in(data: dict[str, np.ndarray]) -> str:
+    """What the mesh is called where the user has it: the object's name, for messages; '' where the file does not say."""
+    name = data.get('name')
+    return str(name) if name is not None and name.shape == () and name.dtype.kind == 'U' else ''
 
 
 READERS = {'.obj': _read_obj, '.ply': _read_ply, '.glb': _read_gltf, '.gltf': _read_gltf, '.npz': _read_npz}

@@ -10,10 +10,10 @@ TURN = np.array([[1., 0, 0], [0, 0, 1], [0, -1, 0]])  # Blender's axes → head 
 
 
 def to_head() -> np.ndarray:
-    """4×4: a world in metres → head space, a little turned and moved."""
+    """4×4: a world in metres (or FAKE_UNIT of them) → head space, a little turned and moved."""
     a = .3
     out = np.eye(4)
-    out[:3, :3] = 100 * np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]]) @ TURN
+    out[:3, :3] = 100 * float(os.environ.get('FAKE_UNIT', 1)) * np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]]) @ TURN
     out[:3, 3] = 1., -2., 3.
     return out
 

@@ -254,6 +254,23 @@ def test_wrapping_shows_the_fit(model):
     assert '0.21 mm, 95 % within 0.93 mm' in said and 'blue 0 mm' in said and 'no unit' in said
 
 
+@pytest.mark.parametrize('unit', ['1', '.001', '.0254', '12.5'])
+def test_a_wrapped_head_has_scale_one_and_lies_on_the_scan_in_any_unit(model, monkeypatch, unit):
+    monkeypatch.setenv('FAKE_UNIT', unit)
+    for operator in (bpy.ops.facewright.wrap_model, lambda: bpy.ops.facewright.generate_shape_keys(onto='MODEL')):
+        scan = add_mesh('Scan', location=(1, 2, 3))
+        scan.scale = .5, .5, .5
+        select(scan)
+        operator()
+        made, inverse = bpy.context.object, np.linalg.inv(fake_shapes.to_head())
+        assert made != scan and np.allclose(made.scale, 1, atol=1e-6)
+        want = model.neutral @ inverse[:3, :3].T + inverse[:3, 3]
+        at = world(made, coordinates(made.data.vertices))
+        assert np.allclose(at, want, atol=1e-5 * np.ptp(want))
+    shapes = fake_shapes.expressions(model.neutral.astype(float)) @ inverse[:3, :3].T  # those of the second
+    assert np.allclose(moved(made, 'jawOpen'), shapes[fake_shapes.NAMES.index('jawOpen')], atol=1e-5 * np.ptp(want))
+
+
 def spoil_nan(head):
     head.data.vertices[3].co.x = float('nan')
 

@@ -46,6 +46,9 @@ def test_a_plan_s_bar_is_its_share_of_the_time():
     assert plan.at(0., 'b').fraction == pytest.approx(.1)
     assert plan.at(1., 'b', 'Other words') == Plan({'b': 40., 'c': 60.}, Time()).at(1., 'b', 'Other words')
     assert plan.at(.2, 'b').fraction == pytest.approx(.4)  # never back
+    assert plan.at(.5, 'c').fraction == pytest.approx(.7)
+    plan.expect(200., 'c')
+    assert plan.at(.6, 'c').fraction == pytest.approx(.7)  # nor where more is to be done than was thought
     assert plan.at(1., 'c').fraction == pytest.approx(1.)
 
 
