@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import atexit
 import collections
+import contextlib
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ import bpy
 
 from ..engine import owned
 from ..engine.errors import FacewrightError
+from ..engine.result_folder import settle
 from . import paths
 
 
@@ -39,6 +41,8 @@ class Job:
         self._lines: collections.deque[dict] = collections.deque()
         self._process = None
         self.arguments = {k: v.replace('{job}', str(self.folder)) if isinstance(v, str) else v for k, v in arguments.items()}
+        self._out = Path(self.arguments['out']) if 'out' in self.arguments else None
+        self._new_out = self._out is not None and not self._out.exists()
         try:
             if prepare:
                 prepare(self.folder)
@@ -114,6 +118,15 @@ class Job:
         self._reader.join(1)
         if not self._reader.is_alive():  # closing under a reader would wait for whoever else holds the pipe
             self._process.stdout.close()
+        if self.state != 'done' and self._out is not None:
+            self._tidy_output()
+
+    def _tidy_output(self) -> None:
+        """What a child that failed or was killed left in the folder for its results."""
+        settle(self._out)
+        if self._new_out:
+            with contextlib.suppress(OSError):
+                self._out.rmdir()  # made for this job, and empty
 
     def remove(self) -> None:
         """Delete the job's folder (a failed job keeps it for its log)."""

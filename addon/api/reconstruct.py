@@ -8,6 +8,7 @@ import bpy
 import numpy as np
 
 from ...engine.errors import FacewrightError
+from ...engine.result_folder import settle
 from .. import kept, models
 from ..scene import cameras, results
 from .head import find_model
@@ -94,8 +95,15 @@ def _chosen(views) -> list[str]:
 
 def model_of_result(scene: bpy.types.Scene, folder: str | Path) -> str:
     """The face model a result folder was made with; the scene's own where that is not on this computer."""
+    settle(Path(folder))
     source = results.read_report(Path(folder))['model']
     return source if source == models.BUILTIN or Path(source).exists() else models.source_of(scene.facewright)
+
+
+def warnings_of(folder: str | Path) -> list[str]:
+    """What a reconstruction in a result folder warns of, in sentences."""
+    told = results.read_report(Path(folder)).get('warnings', [])
+    return [sentence for sentence in told if isinstance(sentence, str)] if isinstance(told, list) else []
 
 
 def apply_result(context: bpy.types.Context, folder: str | Path, naming: str = 'ICT', sound: bool = True, start: int = FIRST_FRAME) -> bpy.types.Object:

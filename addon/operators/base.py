@@ -28,6 +28,11 @@ class Operator(bpy.types.Operator):
             self.report({'ERROR'}, f'Facewright met something unforeseen ({type(error).__name__}: {error}): please report it with what the system console shows.')
         return {'CANCELLED'}
 
+    def warn(self, sentences) -> None:
+        """Report each sentence as a warning."""
+        for sentence in sentences:
+            self.report({'WARNING'}, sentence)
+
     def option(self, settings, name, setting=''):
         """A parameter of this call, or where it was not given the panel's setting of that name (or called `setting`)."""
         return getattr(self, name) if self.properties.is_property_set(name) else getattr(settings, setting or name)

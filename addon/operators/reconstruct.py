@@ -35,6 +35,7 @@ class FACEWRIGHT_OT_reconstruct(JobOperator):
     def finish(self, context, result):
         head = api.apply_result(context, self.job.arguments['out'], self.naming_chosen, self.sound)
         self.report({'INFO'}, f'{head.name} is in the scene, with a mean error of {result["error"]["mean_percent"] or 0:.2f} % of the distance between the eyes.')
+        self.warn(api.warnings_of(self.job.arguments['out']))
 
 
 class FACEWRIGHT_OT_set_neutral_frame(Operator):
@@ -82,7 +83,9 @@ class FACEWRIGHT_OT_apply_result(JobOperator):
         return None if api.model_is_ready(source) else jobs.start('import_model', {'source': source, 'landmarks': False}, 'Reading the face model')
 
     def finish(self, context, result):
-        api.apply_result(context, api.checked_path(self.directory, 'result folder'), self.naming, self.sound)
+        folder = api.checked_path(self.directory, 'result folder')
+        api.apply_result(context, folder, self.naming, self.sound)
+        self.warn(api.warnings_of(folder))
 
 
 class FACEWRIGHT_OT_clear_message(Operator):

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from ..errors import FacewrightError
+from ..image_files import write_image
 from ..pictures import frame_count, keeps_rate, pictures_at
 from . import images, video
 from .footage import View
@@ -58,10 +59,7 @@ def write_proxies(views: tuple[View, ...], folder: Path, rate: float) -> Iterato
 
 def _write_photo(view: View, path: Path) -> Path:
     """Write a photo turned upright."""
-    ok, data = cv2.imencode('.png', images.read(view.path)[..., ::-1])
-    if not ok:
-        raise FacewrightError(f'{view.path} cannot be written as PNG: save it as PNG yourself.')
-    path.write_bytes(data.tobytes())
+    write_image(path, images.read(view.path))
     return path
 
 

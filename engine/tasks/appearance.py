@@ -9,18 +9,21 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import owned
 from ..errors import FacewrightError
 from ..files import write_npz, write_text
 from ..progress import Clock, Progress, listen
-from .shared import VERSION, Task, Value, results, writable_folder
+from ..result_folder import results
+from .shared import VERSION, Task, Value, writable_folder
 
 LOOKS = 24              # pictures an albedo is made of, over all views
+ALBEDO_FILES = 'albedo.png', 'albedo.npz', 'light.json'
 SIZES = 64, 4096        # pixels: least and most side of a texture
 LARGE = 1024            # pixels of a texture's side, from which fewer pictures must do, for memory
 OPENED, PARTED, LOOKED, SOLVED = .05, .1, .5, .96   # parts of the bar, measured with a model in the cache
 
 
-def _open(folder: str, clock: Clock):
+def open_reconstruction(folder: str, clock: Clock):
     """(result, face model, its parts' shares V×9): a generator of Progress."""
     from ..face_model import load_model
     from ..face_model.parts import model_part_shares
@@ -45,11 +48,21 @@ def bake_albedo(result: str, out: str | None = None, size: int = 1024) -> Task:
     """
     if isinstance(size, bool) or not isinstance(size, int) or not SIZES[0] <= size <= SIZES[1]:
         raise FacewrightError(f'A texture of {size} pixels cannot be made: choose a whole number from {SIZES[0]} to {SIZES[1]}.')
-    clock = Clock()
-    found, model, shares = yield from _open(result, clock)
-    folder = writable_folder(Path(out or result))
-    import cv2
+    clock, held = Clock(), owned.hold(Path(result))   # where it lies in our cache: it stays until this is done
+    opened = yield from open_reconstruction(result, clock)
+    folder = writable_folder(Path(out or result), ALBEDO_FILES)
+    with results(folder, 'bake_albedo') as part:
+        report = yield from write_albedo(part, opened, size, clock)
+    del held
+    yield Progress(1., 'Done', 0.)
+    return report | {'out': str(folder)}
+
+
+def write_albedo(folder: Path, opened: tuple, size: int, clock: Clock) -> Task:
+    """Write bake_albedo's files of what open_reconstruction gave into `folder`."""
+    found, model, shares = opened
     from ..appearance import bake, lay_out
+    from ..image_files import write_image
     parts = shares.argmax(1)
     layout = lay_out(model, size)
     looks, chosen = [], _spread(found.views, min(LOOKS, LOOKS * LARGE // size))
@@ -68,15 +81,13 @@ def bake_albedo(result: str, out: str | None = None, size: int = 1024) -> Task:
     materials = [model.materials[k] for k in layout.materials]
     report = {'version': VERSION, 'materials': materials, 'size': size, 'pictures': len(looks), 'seen_percent': round(100 * made.seen, 1),
               'residual_percent': round(100 * made.residual, 2)}
-    light = {'axes': 'world (as performance.npz)', 'basis': 'real spherical harmonics, orthonormal: 1, y, z, x, xy, yz, 3z2-1, xz, x2-y2', 'colour': 'linear RGB',
-             'views': [{'name': view.name, 'coefficients': np.round(l, 6).tolist()} for view, l in zip(found.views, made.light)]}
-    with results(folder) as part:
-        ok, png = cv2.imencode('.png', made.texture[..., ::-1])
-        (part / 'albedo.png').write_bytes(png.tobytes())
-        write_npz(part / 'albedo.npz', colours=made.colours, materials=np.array(materials))
-        write_text(part / 'light.json', json.dumps(light | report, indent=1))
-    yield Progress(1., 'Done', 0.)
-    return report | {'out': str(folder)}
+    views = [{'name': view.name, 'coefficients': np.round(l, 6).tolist()} for view, l in zip(found.views, made.light)]
+    light = {'axes': 'world (as performance.npz)', 'basis': 'real spherical harmonics, orthonormal: 1, y, z, x, xy, yz, 3z2-1, xz, x2-y2',
+             'colour': 'linear RGB', 'views': views}
+    write_image(folder / 'albedo.png', made.texture)
+    write_npz(folder / 'albedo.npz', colours=made.colours, materials=np.array(materials))
+    write_text(folder / 'light.json', json.dumps(light | report, indent=1))
+    return report
 
 
 def _spread(views, total: int) -> list[np.ndarray]:
@@ -111,23 +122,23 @@ def preview_overlay(result: str, out: str | None = None, show: str = 'mesh', fra
     """
     if show not in ('mesh', 'parts'):
         raise FacewrightError(f'There is no overlay of {show!r}: choose mesh or parts.')
-    clock = Clock()
-    found, model, shares = yield from _open(result, clock)
+    clock, held = Clock(), owned.hold(Path(result))   # where it lies in our cache: it stays until this is done
+    found, model, shares = yield from open_reconstruction(result, clock)
     wanted = None if frames is None or not len(frames) else sorted({int(f) for f in frames})
     longest = max(len(view.times) for view in found.views)
     if wanted and not 0 <= wanted[0] <= wanted[-1] < longest:
         raise FacewrightError(f'The clip has {longest} frames, so there is no frame {wanted[0] if wanted[0] < 0 else wanted[-1]}: choose numbers from 0 to {longest - 1}.')
     folder = Path(out) if out else Path(result) / 'overlay'
-    import cv2
     from ..face_model.parts import PARTS
     from ..footage.masks_at import parts_at
     from ..overlay import draw_mesh, draw_parts
     from ..part_iou import part_iou, part_labels_picture
+    from ..image_files import write_image
     from ..render.rasterise import project
     from ..result import pictures
     chosen = [c if wanted is None else np.array([f for f in wanted if f < len(v.times)], int) for v, c in zip(found.views, _spread(found.views, 6 * len(found.views)))]
     total, rows = sum(map(len, chosen)), []
-    with _new_folder(folder), results(folder) as part:
+    with _new_folder(folder), results(folder, 'preview_overlay') as part:
         for view, own in zip(found.views, chosen):
             focal, centre = view.camera.focal, view.camera.centre
             for frame, picture in zip(own, pictures(view, own)):
@@ -137,8 +148,7 @@ def preview_overlay(result: str, out: str | None = None, show: str = 'mesh', fra
                 iou = np.full(len(PARTS) - 1, np.nan) if true is None else part_iou(seen, true)
                 drawn = draw_mesh(model, picture, points, focal, centre) if show == 'mesh' else draw_parts(picture, seen, iou)
                 name = f'{frame:04d}.png' if len(found.views) == 1 else f'{re.sub("[^A-Za-z0-9._-]", "_", view.name)}_{frame:04d}.png'
-                ok, png = cv2.imencode('.png', drawn[..., ::-1])
-                (part / name).write_bytes(png.tobytes())
+                write_image(part / name, drawn)
                 rows.append({'view': view.name, 'frame': int(frame), 'picture': name, 'iou': _numbers(iou)})
                 yield clock.at(PARTED + (SOLVED - PARTED) * len(rows) / total, 'Drawing the overlay')
         scores = np.array([[np.nan if v is None else v for v in row['iou'].values()] for row in rows])

@@ -10,8 +10,9 @@ import numpy as np
 from ..errors import FacewrightError
 from ..files import write_text
 from ..progress import Progress
+from ..result_folder import results
 from .reconstruct import reconstruct
-from .shared import Task, results, writable_folder
+from .shared import Task, writable_folder
 
 RUNS = {'draft': {'quality': 'draft'}, 'standard without PRDL': {'quality': 'standard', 'part_masks': False}, 'standard': {'quality': 'standard'}}
 PICTURED = 4          # frames of the first view that are drawn
@@ -26,7 +27,7 @@ def bench_part_iou(capture: str, out: str, model: str = 'builtin', views: Sequen
     """
     from ..face_model import load_model
     from ..part_iou import measure, read_parts, table
-    folder = writable_folder(Path(out))
+    folder = writable_folder(Path(out), ('part_iou.md', 'part_iou.jpg'))
     if not (Path(capture) / 'parts.npz').is_file():
         raise FacewrightError(f'{capture} has no parts.npz: choose a capture folder whose true part masks are known.')
     read_parts(Path(capture))
@@ -40,7 +41,7 @@ def bench_part_iou(capture: str, out: str, model: str = 'builtin', views: Sequen
         face = load_model(model)
         rows = measure(Path(capture), made, face, tuple(views), every)
         text = table(rows)
-        with results(folder) as part:
+        with results(folder, 'bench_part_iou') as part:
             write_text(part / 'part_iou.md', text)
             write_picture(part / 'part_iou.jpg', Path(capture), made, face, rows[0].view)
     yield Progress(1., 'Done', 0.)
@@ -52,6 +53,7 @@ def write_picture(path: Path, capture: Path, made: dict[str, Path], face, view: 
     import cv2
     from ..footage.capture import read_capture
     from ..part_iou import open_played, read_parts
+    from ..image_files import write_image
     from ..render.preview import contact_sheet
     truth, camera = read_parts(capture)[view], next(v for v in read_capture(capture / 'capture.json') if v.name == view)
     played = {name: open_played(folder, face) for name, folder in made.items()}
@@ -67,8 +69,7 @@ def write_picture(path: Path, capture: Path, made: dict[str, Path], face, view: 
                 picture = np.where(edge[..., None], 255, picture).astype(np.uint8)
             tiles.append(cv2.resize(picture[window], (320, 320), interpolation=cv2.INTER_NEAREST))
             labels.append(name)
-    ok, data = cv2.imencode('.jpg', contact_sheet(tiles, len(made) + 1, labels)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
-    path.write_bytes(data.tobytes())
+    write_image(path, contact_sheet(tiles, len(made) + 1, labels), 88)
 
 
 COLOURS = np.array([(30, 30, 30), (200, 160, 140), (255, 200, 0), (0, 120, 255), (0, 0, 200), (0, 255, 0), (0, 160, 0), (255, 0, 0), (255, 0, 255)], np.uint8)

@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,13 +12,15 @@ import numpy as np
 
 from ..errors import FacewrightError
 from ..files import write_npz, write_text
-from ..progress import Plan, Progress, listen
+from ..progress import Clock, Plan, Progress, listen
+from ..result_folder import results
 from ..unfinished import AGAIN, Unfinished, mark
-from .shared import VERSION, Task, Value, results, writable_folder
+from .appearance import ALBEDO_FILES, open_reconstruction, write_albedo
+from .shared import VERSION, Task, Value, writable_folder
 
-log = logging.getLogger('facewright.reconstruct')
-
-STANDARD_FILES = ('motion.npz', 'albedo.png', 'albedo.npz', 'light.json')           # what Draft does not write
+TEXTURE = 1024   # pixels of the side of Standard's texture
+FILES = ('rig.npz', 'performance.npz', 'performance.csv', 'cameras.json', 'parts.npz', 'overlay.png', 'report.json')
+STANDARD_FILES = (*FILES, 'motion.npz', *ALBEDO_FILES)   # motion.npz: where there are several views
 
 
 def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin', quality: str = 'draft', views: Sequence[str] = (),
@@ -39,7 +41,7 @@ def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin',
     if not 0 <= smooth <= 1:
         raise FacewrightError(f'A smoothing of {smooth} is not between 0 and 1: choose one that is.')
     seconds, began = {}, time.monotonic()
-    folder = writable_folder(Path(out))
+    folder = writable_folder(Path(out), FILES if quality == 'draft' else STANDARD_FILES)
     yield Progress(0., 'Opening the footage')
     from ..footage import open_footage
     footage = open_footage(list(sources), list(views))
@@ -110,20 +112,53 @@ def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin',
         seconds['pictures'] = time.monotonic() - began - sum(seconds.values())
 
     yield clock.at(0., pace.WRITING)
-    result = _write(folder, face, neutral, model, footage, seen, found, refined, quality, smooth, seconds, began)
-    kept.finished()
+    report = make_report(model, footage, seen, found, quality, seconds)
     if quality == 'standard':
-        from .appearance import bake_albedo
-        for progress in bake_albedo(str(folder)):
-            yield clock.at(min(progress.fraction, .999), pace.BAKING, progress.stage)
-    if clips:
-        result['clips'] = yield from _clips(footage.views, clips, rate, clock)
+        report['draft_frames'] = list(refined.fallen)
+    played = {}
+    with results(folder, 'reconstruct', replaces=('bake_albedo',)) as work:
+        _write(work, face, neutral, footage, found, refined, smooth)
+        if quality == 'standard':
+            write_text(work / 'report.json', json.dumps(report, indent=1))   # the texture is made from the files
+            report['warnings'] += yield from _texture(work, clock)
+        if clips:
+            played = {'clips': (yield from _clips(footage.views, clips, rate, clock, report['warnings']))}
+        report['seconds']['write'] = round(time.monotonic() - began - sum(seconds.values()), 2)
+        write_text(work / 'report.json', json.dumps(report, indent=1))
+    kept.finished()
     yield Progress(1., 'Done', 0.)
-    return result
+    return report | played | {'out': str(folder)}
 
 
-def _clips(views, folder: str, rate: float | None, clock: Plan):
-    """{view: clip} for Blender's cameras (footage/proxies.py), none where they can't be written: the head matters more. A generator of Progress."""
+def _texture(folder: Path, clock: Plan):
+    """Make the texture of the reconstruction in `folder`, there: a generator of Progress.
+
+    Returns what went wrong, in sentences: the head is finished without it.
+    """
+    from ..worker import sentence_for
+    from . import pace
+
+    def making():
+        own = Clock()
+        opened = yield from open_reconstruction(str(folder), own)
+        yield from write_albedo(folder, opened, TEXTURE, own)
+
+    try:
+        for progress in making():
+            yield clock.at(min(progress.fraction, .999), pace.BAKING, progress.stage)
+    except Exception as error:
+        traceback.print_exc()
+        for name in ALBEDO_FILES:
+            (folder / name).unlink(missing_ok=True)
+        return [f'The head has no texture ({sentence_for(error).rstrip(".")}): press Bake Albedo to try again.']
+    return []
+
+
+def _clips(views, folder: str, rate: float | None, clock: Plan, warnings: list[str]):
+    """{view: clip} for Blender's cameras (footage/proxies.py), none where they can't be written: the head matters more.
+
+    A generator of Progress. warnings: gets a sentence then.
+    """
     from ..footage.proxies import write_proxies
     from . import pace
     making = Value(write_proxies(views, Path(folder), rate or views[0].fps))
@@ -131,41 +166,33 @@ def _clips(views, folder: str, rate: float | None, clock: Plan):
         for part in making:
             yield clock.at(min(part, .999), pace.FILMING)
     except (FacewrightError, OSError) as error:
-        log.warning('no clip for the camera: %s', error)
+        told = str(error).rstrip('.')
+        warnings.append(f'The clip behind the camera could not be made ({told}): the footage itself is shown there.')
         return {}
     return making.value
 
 
-def _write(folder: Path, face, neutral: np.ndarray, source: str, footage, seen, found, refined, quality: str, smooth: float, seconds: dict, began: float) -> dict:
-    """Everything into a hidden folder beside, then moved into place file by file."""
-    import cv2
+def _write(folder: Path, face, neutral: np.ndarray, footage, found, refined, smooth: float) -> None:
+    """Everything but report.json and the texture. refined: what Standard found; None for Draft."""
     from ..face_model.parts import PARTS, model_parts
+    from ..image_files import write_image
     from ..live_link import write_live_link
     from ..overlay import overlay
     from ..performance import Performance, write_performance
     from ..rig import Rig, write_rig
     from ..smoothing import smooth as smoothed
-    performance = Performance(found.time, found.weights.astype(np.float32), face.names, found.rotation, found.translation, footage.views[0].fps)
+    fps = footage.views[0].fps
+    performance = Performance(found.time, found.weights.astype(np.float32), face.names, found.rotation, found.translation, fps)
     performance = smoothed(performance, smooth)
-    report = make_report(source, footage, seen, found, quality, seconds)
-    if quality == 'standard':
-        report['draft_frames'] = list(refined.fallen)
-    with results(folder) as part:
-        write_rig(part / 'rig.npz', Rig(neutral, face.expressions, face.names, face.faces))
-        write_performance(part / 'performance.npz', performance)
-        write_npz(part / 'parts.npz', labels=model_parts(face), names=np.array(PARTS))
-        if quality == 'standard' and len(footage.views) > 1:
-            every = Performance(refined.time, refined.weights.astype(np.float32), face.names, refined.rotation, refined.translation, performance.fps)
-            write_performance(part / 'motion.npz', every)  # as it was found: what smoothing takes away was in the pictures
-        write_live_link(part / 'performance.csv', performance)
-        ok, png = cv2.imencode('.png', overlay(face, neutral, found, footage.views)[..., ::-1])
-        (part / 'overlay.png').write_bytes(png.tobytes())
-        write_text(part / 'cameras.json', json.dumps(make_cameras(footage, found), indent=1))
-        report['seconds']['write'] = round(time.monotonic() - began - sum(seconds.values()), 2)
-        write_text(part / 'report.json', json.dumps(report, indent=1))
-    for name in STANDARD_FILES if quality == 'draft' else ('motion.npz',) if len(footage.views) == 1 else ():
-        (folder / name).unlink(missing_ok=True)  # an earlier result's, perhaps of another person
-    return report | {'out': str(folder)}
+    write_rig(folder / 'rig.npz', Rig(neutral, face.expressions, face.names, face.faces))
+    write_performance(folder / 'performance.npz', performance)
+    write_npz(folder / 'parts.npz', labels=model_parts(face), names=np.array(PARTS))
+    if refined is not None and len(footage.views) > 1:
+        every = Performance(refined.time, refined.weights.astype(np.float32), face.names, refined.rotation, refined.translation, fps)
+        write_performance(folder / 'motion.npz', every)  # as it was found: what smoothing takes away was in the pictures
+    write_live_link(folder / 'performance.csv', performance)
+    write_image(folder / 'overlay.png', overlay(face, neutral, found, footage.views))
+    write_text(folder / 'cameras.json', json.dumps(make_cameras(footage, found), indent=1))
 
 
 def replaced_in_words(view: str, frames: Sequence[int]) -> str:

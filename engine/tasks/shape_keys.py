@@ -11,7 +11,8 @@ import numpy as np
 from ..errors import FacewrightError
 from ..files import read_npz, write_npz, write_text
 from ..progress import Clock, Progress, listen
-from .shared import VERSION, Task, Value, results, writable_folder
+from ..result_folder import results
+from .shared import VERSION, Task, Value, writable_folder
 
 OPENED = .08   # part of the bar until the model and the mesh are read
 
@@ -74,7 +75,7 @@ def read_markers(path: str | None) -> dict[int, np.ndarray]:
 def scan_landmarks(mesh: str, out: str, model: str = 'builtin') -> Task:
     """Where the face is on a mesh → OUT/landmarks.json: {marker name: [x, y, z] in the mesh's own space}, as `markers` takes it."""
     clock = Clock()
-    folder = writable_folder(Path(out))
+    folder = writable_folder(Path(out), ('landmarks.json',))
     from ..mesh.user_mesh import read_mesh
     read = read_mesh(mesh)
     face, landmarks = yield from _open_model(model, clock, True)
@@ -84,7 +85,7 @@ def scan_landmarks(mesh: str, out: str, model: str = 'builtin') -> Task:
     from ..mesh.closest import Surface
     at = Surface(found.vertices, found.triangles).closest(found.fit.from_head(found.fit.vertices[face.landmarks68]))[2]
     named = {name: at[i].tolist() for name, i in MARKERS.items() if not name.startswith('landmark_')}
-    with results(folder) as part:
+    with results(folder, 'scan_landmarks') as part:
         write_text(part / 'landmarks.json', json.dumps(named, indent=1))
     yield Progress(1., 'Done', 0.)
     return {'out': str(folder), 'landmarks': named}
@@ -99,7 +100,7 @@ def wrap(mesh: str, out: str, model: str = 'builtin', markers: str | None = None
     if expression not in ('auto', 'none'):
         raise FacewrightError(f'There is no expression setting {expression!r}: choose auto or none.')
     clock, began = Clock(), time.monotonic()
-    folder = writable_folder(Path(out))
+    folder = writable_folder(Path(out), ('wrapped.obj', 'wrap.npz', 'report.json'))
     yield Progress(0., 'Reading the mesh')
     from ..mesh.user_mesh import read_mesh
     read, pinned = read_mesh(mesh), read_markers(markers)
@@ -113,7 +114,7 @@ def wrap(mesh: str, out: str, model: str = 'builtin', markers: str | None = None
     report = {'version': VERSION, 'model': model, 'mesh': str(mesh), 'vertices': len(read.vertices), 'faces': len(read.faces), 'unit': wrapped.unit,
               'to_head': wrapped.fit.matrix.tolist(), 'expression': removed(face, wrapped), 'fit': fit_numbers(face, wrapped),
               'identity': [round(float(a), 4) for a in wrapped.fit.identity], 'seconds': {'open': round(opened, 2), 'wrap': round(time.monotonic() - began - opened, 2)}}
-    with results(folder) as part:
+    with results(folder, 'wrap') as part:
         write_obj(part / 'wrapped.obj', own, face.faces)
         write_npz(part / 'wrap.npz', vertices=own, faces=face.faces, distance=(10 * wrapped.distance).astype(np.float32), to_head=wrapped.fit.matrix)
         write_text(part / 'report.json', json.dumps(report, indent=1))
@@ -132,7 +133,7 @@ def shape_keys(mesh: str, out: str, model: str = 'builtin', onto: str = 'mesh', 
     if onto not in ('model', 'mesh'):
         raise FacewrightError(f'Shape keys cannot go onto {onto!r}: choose model or mesh.')
     clock, began = Clock(), time.monotonic()
-    folder = writable_folder(Path(out))
+    folder = writable_folder(Path(out), ('rig.npz', 'report.json'))
     yield Progress(0., 'Reading the mesh')
     from ..mesh.user_mesh import read_mesh
     read, pinned = read_mesh(mesh), read_markers(markers)
@@ -143,7 +144,7 @@ def shape_keys(mesh: str, out: str, model: str = 'builtin', onto: str = 'mesh', 
     from ..rig import write_rig
     report = {'version': VERSION, 'model': model, 'mesh': str(mesh), 'onto': onto, 'vertices': len(made.rig.neutral), 'names': list(made.rig.names),
               'to_head': made.to_head.tolist(), **made.numbers, 'seconds': round(time.monotonic() - began, 2)}
-    with results(folder) as part:
+    with results(folder, 'shape_keys') as part:
         write_rig(part / 'rig.npz', made.rig)
         write_text(part / 'report.json', json.dumps(report, indent=1))
     yield Progress(1., 'Done', 0.)
@@ -167,7 +168,7 @@ def tetrahedra(model: str, out: str, head: str | None = None, mask: str | None =
     the surroundings of mouth, nose and eyes.
     """
     clock, began = Clock(), time.monotonic()
-    folder = writable_folder(Path(out))
+    folder = writable_folder(Path(out), ('flesh.npz', 'report.json'))
     face, _ = yield from _open_model(model, clock)
     from ..mesh.tetrahedra import build_flesh, carry_flesh, flesh, inverted, outer_faces
     rig = _read_head(head, face) if head else None
@@ -187,7 +188,7 @@ def tetrahedra(model: str, out: str, head: str | None = None, mask: str | None =
     share = {n: float(inverted(filled, s, p).mean()) for n, s, p in zip(('neutral', *names), shapes, inner)}
     report = {'version': VERSION, 'model': model, 'tetrahedra': len(filled.tetrahedra), 'inside_points': len(inner[0]), 'inverted_percent': {n: round(100 * v, 4) for n, v in share.items()},
               'seconds': round(time.monotonic() - began, 2)}
-    with results(folder) as part:
+    with results(folder, 'tetrahedra') as part:
         write_npz(part / 'flesh.npz', vertices=np.concatenate([neutral, inner[0]]).astype(np.float32), tetrahedra=filled.tetrahedra.astype(np.int32),
                   surface=outer_faces(filled).astype(np.int32))
         write_text(part / 'report.json', json.dumps(report, indent=1))
@@ -202,7 +203,7 @@ def fix_cavities(rig: str, out: str, model: str, edits: str, spread: bool = Fals
     cm): the shapes that were edited by hand ('neutral' for the basis). spread: the other shapes get the same edit.
     """
     clock = Clock()
-    folder = writable_folder(Path(out))
+    folder = writable_folder(Path(out), ('rig.npz', 'report.json'))
     face, _ = yield from _open_model(model, clock)
     head = _read_head(rig, face)
     data = read_npz(Path(edits), 'list of edits')
@@ -243,7 +244,7 @@ def fix_cavities(rig: str, out: str, model: str, edits: str, spread: bool = Fals
 
     neutral, expressions, told = yield from _staged(work, clock, OPENED, .97, 'Moving the cavities with the skin')
     report = {'version': VERSION, 'model': model, 'shapes': told, 'spread': bool(spread)}
-    with results(folder) as part:
+    with results(folder, 'fix_cavities') as part:
         write_rig(part / 'rig.npz', Rig(neutral.astype(np.float32), expressions.astype(np.float32), head.names, head.faces))
         write_text(part / 'report.json', json.dumps(report, indent=1))
     yield Progress(1., 'Done', 0.)
@@ -257,7 +258,7 @@ def check_intersections(rig: str, out: str, model: str, combinations: int = 0, s
     The shapes are the neutral, then every expression in full (mouthClose with the jaw open, as it is meant); then so many random combinations.
     """
     clock = Clock()
-    folder = writable_folder(Path(out))
+    folder = writable_folder(Path(out), ('crossings.npz', 'report.json'))
     if not 0 <= combinations <= 100000:
         raise FacewrightError(f'{combinations} combinations cannot be checked: choose 0 to 100000.')
     face, _ = yield from _open_model(model, clock)
@@ -285,7 +286,7 @@ def check_intersections(rig: str, out: str, model: str, combinations: int = 0, s
     names, counts, marked, weights, many = yield from _staged(work, clock, OPENED, .97, 'Looking for crossings')
     report = {'version': VERSION, 'model': model, 'kinds': list(KINDS), 'shapes': {n: int(c.sum()) for n, c in zip(names, counts)},
               'combinations': int(combinations), 'crossings_in_combinations': int(many.sum()), 'combinations_with_crossings': int((many.sum(1) > 0).sum())}
-    with results(folder) as part:
+    with results(folder, 'check_intersections') as part:
         write_npz(part / 'crossings.npz', names=np.array(names), kinds=np.array(KINDS), counts=counts.astype(np.int32), marked=marked,
                   weights=weights.astype(np.float32), combination_counts=many.astype(np.int32))
         write_text(part / 'report.json', json.dumps(report, indent=1))

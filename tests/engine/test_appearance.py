@@ -20,6 +20,7 @@ from facewright.engine.render.preview import head_to_camera
 from facewright.engine.render.rasterise import rasterise
 from facewright.engine.render.shading import sh_basis
 from facewright.engine.result import open_result
+from facewright.engine.result_folder import MANIFEST
 from facewright.engine.worker import run
 
 SIZE, FOCAL, TEXTURE = (360, 400), 900., 256
@@ -144,7 +145,7 @@ def reconstruction(tmp_path_factory):
 
 def test_the_task_finds_the_demo_head_again(reconstruction, tmp_path, model):
     report, progress = finish(tasks.bake_albedo(str(reconstruction), str(tmp_path), 256))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ['albedo.npz', 'albedo.png', 'light.json']
+    assert sorted(p.name for p in tmp_path.iterdir()) == [MANIFEST, 'albedo.npz', 'albedo.png', 'light.json']
     fractions = [p.fraction for p in progress]
     assert fractions == sorted(fractions) and fractions[-1] == 1 and report['seen_percent'] > 15
     light = json.loads((tmp_path / 'light.json').read_text())
@@ -164,7 +165,7 @@ def test_the_task_finds_the_demo_head_again(reconstruction, tmp_path, model):
 @pytest.mark.parametrize('show', ['mesh', 'parts'])
 def test_overlay(reconstruction, tmp_path, show):
     report, _ = finish(tasks.preview_overlay(str(reconstruction), str(tmp_path), show, [3, 8]))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ['0003.png', '0008.png', 'overlay.json']
+    assert sorted(p.name for p in tmp_path.iterdir()) == [MANIFEST, '0003.png', '0008.png', 'overlay.json']
     assert cv2.imdecode(np.fromfile(tmp_path / '0003.png', np.uint8), cv2.IMREAD_COLOR).shape == (240, 320, 3)
     assert set(report['iou']) == set(PARTS[1:]) and report['iou']['skin'] > .6 and report['iou']['nose'] > .4
     assert json.loads((tmp_path / 'overlay.json').read_text())['frames'][1]['frame'] == 8
@@ -216,6 +217,7 @@ def test_bad_requests_are_sentences(reconstruction, tmp_path):
                        (tasks.preview_overlay(str(reconstruction), None, 'bones'), 'no overlay of'), (tasks.preview_overlay(str(reconstruction), None, 'mesh', [99]), 'no frame 99')):
         with pytest.raises(FacewrightError, match=says):
             finish(task)
+    assert not (tmp_path / 'nowhere').exists()
 
 
 @pytest.mark.parametrize('stop', [1, 2, 5])

@@ -1,4 +1,6 @@
 """Quality 'standard' as a task: the demo's own clip, own masks, cancel, and the part-IoU benchmark on a capture made of it."""
+import json
+import sys
 
 import cv2
 import numpy as np
@@ -7,6 +9,7 @@ from facewright.engine import tasks, unfinished
 from facewright.engine.demo import DISTANCE, render_demo_capture
 from facewright.engine.errors import FacewrightError
 from facewright.engine.performance import read_performance
+from facewright.engine.progress import Progress
 from facewright.engine.rig import read_rig
 from facewright.engine.unfinished import AGAIN
 from facewright.engine.worker import run
@@ -84,6 +87,33 @@ def test_cancel_leaves_nothing_in_the_folder_and_the_next_run_goes_on(result, ca
     for name in ('rig.npz', 'performance.npz'):
         a, b = np.load(result[0] / name), np.load(tmp_path / 'out' / name)
         assert all((a[k] == b[k]).all() for k in a.files)
+
+
+def test_a_texture_that_cannot_be_made_is_a_warning_beside_a_finished_head(result, capture, tmp_path, monkeypatch):
+    """Stopped while it was made, nothing is written and nothing forgotten; then it fails."""
+    monkeypatch.setattr(unfinished, 'cache_folder', lambda: tmp_path / 'cache')
+    ask = lambda: tasks.reconstruct([str(capture / 'capture.json')], str(tmp_path / 'out'), quality='standard')
+    task = ask()
+    assert any(progress.stage == 'Looking at the face' for progress in task)
+    task.close()
+    assert list((tmp_path / 'out').iterdir()) == [] and len(list((tmp_path / 'cache' / 'unfinished').iterdir())) == 1
+
+    def fails(folder, *_):
+        yield Progress(.5, 'Looking at the face')
+        (folder / 'albedo.png').write_bytes(b'half')
+        raise MemoryError
+
+    monkeypatch.setattr(sys.modules['facewright.engine.tasks.reconstruct'], 'write_albedo', fails)
+    seen = []
+    report = run(ask(), seen.append)
+    assert 'Following the face' not in {p.stage for p in seen}
+    (said,) = report['warnings']
+    assert said.startswith('The head has no texture (The memory is full') and said.endswith('press Bake Albedo to try again.')
+    assert json.loads((tmp_path / 'out' / 'report.json').read_text())['warnings'] == [said]
+    names = {p.name for p in (tmp_path / 'out').iterdir()}
+    assert {'rig.npz', 'performance.npz', 'parts.npz', 'report.json'} <= names and not names & {'albedo.png', 'albedo.npz', 'light.json'}
+    a, b = np.load(result[0] / 'rig.npz'), np.load(tmp_path / 'out' / 'rig.npz')
+    assert all((a[k] == b[k]).all() for k in a.files) and not list((tmp_path / 'cache' / 'unfinished').iterdir())
 
 
 def test_part_iou_bench(capture, tmp_path):

@@ -14,6 +14,7 @@ from facewright.engine.demo import render_demo_footage
 from facewright.engine.errors import FacewrightError
 from facewright.engine.performance import read_performance
 from facewright.engine.progress import Progress, listen
+from facewright.engine.result_folder import MANIFEST, results
 from facewright.engine.rig import read_rig
 from facewright.engine.worker import run
 
@@ -39,7 +40,7 @@ def result(clip, tmp_path_factory):
 
 def test_every_file_is_there_and_says_the_same(result, clip):
     out, _, report = result
-    assert sorted(p.name for p in out.iterdir()) == RESULTS
+    assert sorted(p.name for p in out.iterdir()) == [MANIFEST, *RESULTS] and report['warnings'] == []
     assert report['views'][0]['steady'] is True and report['views'][0]['start'] == 0
     labels = np.load(out / 'parts.npz')
     assert {'nose', 'upper_lip'} <= {str(labels['names'][k]) for k in np.unique(labels['labels'])}
@@ -67,12 +68,14 @@ def test_progress_only_grows_and_ends_full(result):
 
 
 def test_same_input_same_result(result, clip, tmp_path):
-    (tmp_path / 'albedo.png').write_bytes(b'of an earlier result')
+    (tmp_path / 'light.json').write_bytes(b'the user\'s own')
+    with results(tmp_path, 'bake_albedo') as part:
+        (part / 'albedo.png').write_bytes(b'of an earlier result')
     finish(tasks.reconstruct([str(clip)], str(tmp_path)))
     for name in ('rig.npz', 'performance.npz'):
         a, b = np.load(result[0] / name), np.load(tmp_path / name)
         assert all((a[k] == b[k]).all() for k in a.files)
-    assert not (tmp_path / 'albedo.png').exists()
+    assert not (tmp_path / 'albedo.png').exists() and (tmp_path / 'light.json').read_bytes() == b'the user\'s own'
 
 
 @pytest.mark.parametrize('stop', [1, 2, 4, 8, 20, 30])
@@ -139,10 +142,27 @@ def test_a_disk_that_fills_up_while_writing(clip, tmp_path, monkeypatch):
     def full(*arguments, **options):
         raise OSError(errno.ENOSPC, 'No space left on device')
     monkeypatch.setattr(live_link, 'write_live_link', full)
-    (tmp_path / 'rig.npz').write_text('the result of yesterday')
+    with results(tmp_path, 'reconstruct') as part:
+        (part / 'rig.npz').write_text('the result of yesterday')
     with pytest.raises(FacewrightError, match='No space left'):
         finish(tasks.reconstruct([str(clip)], str(tmp_path)))
-    assert [p.name for p in tmp_path.iterdir()] == ['rig.npz'] and (tmp_path / 'rig.npz').read_text() == 'the result of yesterday'
+    assert sorted(p.name for p in tmp_path.iterdir()) == [MANIFEST, 'rig.npz'] and (tmp_path / 'rig.npz').read_text() == 'the result of yesterday'
+
+
+def test_a_file_of_the_users_in_the_way_is_said_before_the_work(clip, tmp_path):
+    (tmp_path / 'rig.npz').write_text('mine')
+    task = tasks.reconstruct([str(clip)], str(tmp_path))
+    with pytest.raises(FacewrightError, match='rig.npz was not written by Facewright'):
+        next(task)
+    assert [p.name for p in tmp_path.iterdir()] == ['rig.npz'] and (tmp_path / 'rig.npz').read_text() == 'mine'
+
+
+def test_an_output_folder_that_is_deleted_while_it_runs_is_made_again(clip, tmp_path):
+    task = tasks.reconstruct([str(clip)], str(tmp_path / 'out'))
+    next(task)
+    (tmp_path / 'out').rmdir()
+    finish(task)
+    assert sorted(p.name for p in (tmp_path / 'out').iterdir()) == [MANIFEST, *RESULTS]
 
 
 def test_listen_hands_on_reports_results_errors_and_stops():

@@ -7,10 +7,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from ...files import replacing
+from ...image_files import write_image
 from ...render.preview import contact_sheet, render_head
 from ..model import FaceModel
 from ..paint import albedo
@@ -58,8 +57,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     model = build()
     for name, picture in (('neutral', neutral_sheet(model)), ('expressions', expression_sheet(model)), ('identities', identity_sheet(model))):
-        with replacing(folder / f'builtin_{name}.jpg') as temporary:
-            temporary.write_bytes(cv2.imencode('.jpg', picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])[1].tobytes())
+        write_image(folder / f'builtin_{name}.jpg', picture, 82)
 
 
 if __name__ == '__main__':
