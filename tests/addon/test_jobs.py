@@ -13,6 +13,7 @@ import facewright
 from facewright.addon import jobs, paths
 from facewright.engine import owned
 from facewright.engine.errors import FacewrightError
+from facewright.engine.result_folder import STAGE
 
 pytestmark = pytest.mark.usefixtures('fake_worker')
 
@@ -72,6 +73,19 @@ def test_cancel_ends_everything_the_job_started(tmp_path):
     assert bpy.ops.facewright.cancel() == {'CANCELLED'}
     with pytest.raises(FacewrightError, match='cancelled'):
         jobs.result(job)
+
+
+def test_a_cancelled_job_leaves_the_folder_for_its_results_as_it_was(tmp_path):
+    """A worker that is killed while it writes: its hidden folder goes, and an output folder made for it."""
+    (tmp_path / 'mine').mkdir()
+    (tmp_path / 'mine' / 'notes.txt').write_text('x')
+    for out in (tmp_path / 'new', tmp_path / 'mine'):
+        job = jobs.start('hang', {'pids': str(tmp_path / 'pids'), 'out': str(out)}, 'Test')
+        owned.make(out / f'{STAGE}0').release()
+        (out / f'{STAGE}0' / 'new').mkdir()
+        (out / f'{STAGE}0' / 'new' / 'rig.npz').write_text('half')
+        job.cancel()
+    assert not (tmp_path / 'new').exists() and [p.name for p in (tmp_path / 'mine').iterdir()] == ['notes.txt']
 
 
 def test_an_error_is_one_sentence_with_its_log():

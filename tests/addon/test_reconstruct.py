@@ -154,6 +154,18 @@ def test_the_operator_does_what_python_does(result, fake_worker, monkeypatch, mo
     assert bpy.ops.facewright.apply_result(directory=str(folder)) == {'FINISHED'}
 
 
+@pytest.mark.parametrize('how', ['reconstruct', 'apply_result'])
+def test_what_a_result_warns_of_is_reported(result, fake_worker, monkeypatch, tmp_path, capfd, how):
+    folder, content = result
+    said = 'The head has no texture (The memory is full): press Bake Albedo to try again.'
+    (folder / 'report.json').write_text(json.dumps(content['report'] | {'warnings': [said, 3]}))
+    monkeypatch.setenv('FAKE_RESULT', str(folder))
+    (tmp_path / 'clip.mp4').write_bytes(b'')
+    bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'clip.mp4'))
+    assert (bpy.ops.facewright.reconstruct() if how == 'reconstruct' else bpy.ops.facewright.apply_result(directory=str(folder))) == {'FINISHED'}
+    assert f'Warning: {said}' in capfd.readouterr().out and bpy.context.scene.facewright.result
+
+
 def test_files_are_kept_where_asked(result, fake_worker, monkeypatch, tmp_path, model_path):
     monkeypatch.setenv('FAKE_RESULT', str(result[0]))
     (tmp_path / 'clip.mp4').write_bytes(b'x')
