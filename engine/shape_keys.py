@@ -10,7 +10,7 @@ from .errors import FacewrightError
 from .face_model.gaze import sphere_centre
 from .face_model.landmarks import ModelLandmarks
 from .face_model.model import FaceModel, triangulate
-from .fit.wrap import Wrapped, at_rest, fit_numbers, unit_of, wrap_mesh
+from .fit.wrap import Wrapped, at_rest, fit_numbers, judged, unit_of, wrap_mesh
 from .mesh.carry import carry
 from .mesh.closest import Surface
 from .mesh.contact import settle_contacts, settle_neutral
@@ -77,17 +77,19 @@ def generate(model: FaceModel, landmarks: ModelLandmarks | Callable[[], ModelLan
         return Generated(Rig(neutral.astype(np.float32), offsets.astype(np.float32), model.names, model.faces), to_head, numbers)
     landmarks = landmarks() if callable(landmarks) else landmarks
     wrapped = wrap_mesh(model, landmarks, mesh, markers, expression, lambda f, stage: report(.4 * f, stage))
+    fit = fit_numbers(model, wrapped)
+    warnings = judged(fit, mesh.source or 'the mesh', bool(markers))
     standing, stood, _ = stand(model, at_rest(model, wrapped))  # as where the result is given again
     neutral, offsets, told = shapes_of(model, standing, settle, lambda f, stage: report(.4 + .4 * f, stage))
     back = np.linalg.inv(stood)
     neutral, offsets = neutral @ back[:3, :3].T + back[:3, 3], offsets @ back[:3, :3].T
-    numbers = {'topology': 'own', 'unit': wrapped.unit, 'expression': removed(model, wrapped), 'turned': wrapped.turned, 'fit': fit_numbers(model, wrapped)} | told
+    numbers = {'topology': 'own', 'unit': wrapped.unit, 'expression': removed(model, wrapped), 'turned': wrapped.turned, 'fit': fit, 'warnings': warnings} | told
     if onto == 'model':
         report(.95, 'Finishing')
         return Generated(Rig(neutral.astype(np.float32), offsets.astype(np.float32), model.names, model.faces), wrapped.fit.matrix, numbers)
     report(.8, 'Carrying the shapes onto the mesh')
     rig = onto_mesh(model, wrapped, neutral, offsets, mesh)
-    return Generated(rig, wrapped.fit.matrix, numbers | {'warnings': sealed(model, wrapped, rig)})
+    return Generated(rig, wrapped.fit.matrix, numbers | {'warnings': warnings + sealed(model, wrapped, rig)})
 
 
 def shapes_of(model: FaceModel, neutral: np.ndarray, settle: bool, report: Report) -> tuple[np.ndarray, np.ndarray, dict]:

@@ -76,11 +76,11 @@ def head_job(context: bpy.types.Context, **arguments) -> HeadJob:
     """The selected meshes and their markers, and a task's arguments for them. Raises FacewrightError naming the mesh that cannot be used."""
     chosen = chosen_meshes(context)
     if not chosen:
-        other = next(iter(context.selected_objects), None)
+        others, active = list(context.selected_objects), context.view_layer.objects.active
+        other = active if active in others else next(iter(others), None)
         if other is None:
             raise FacewrightError('Nothing is selected: select your head, with its eyes, teeth and lashes where they are objects of their own.')
-        kind = other.type.replace('_', ' ').lower()
-        raise FacewrightError(f'{other.name} is no mesh but {"an" if kind[0] in "aeiou" else "a"} {kind}: select the head\'s mesh, or convert it to one (Object › Convert › Mesh).')
+        raise FacewrightError(f'{other.name} {mesh_sets.what_to_select(other)}')
     for thing in chosen:
         if any(m.type == 'MIRROR' and m.show_viewport for m in thing.modifiers):
             raise FacewrightError(f'{thing.name} has a Mirror modifier, and shape keys under it move both sides alike: apply it first (in Object mode, from its menu).')

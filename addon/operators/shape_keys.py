@@ -10,6 +10,7 @@ from ..scene.markers import PLACES
 from .base import JobOperator, Operator, object_mode
 
 PANEL = 'Not given: as in the panel'
+WARNING = 'Warning: '  # before a line of the panel's report
 
 
 class HeadOperator(JobOperator):
@@ -23,8 +24,10 @@ class HeadOperator(JobOperator):
 
     def finish(self, context, result):
         lines = self.bring(context, self.job.arguments['out'], result)
+        warnings = set((result or {}).get('warnings', ()))
+        lines = [f'{WARNING}{line}' if line in warnings else line for line in lines]
         context.scene.facewright.shapes.report = '\n'.join(lines)
-        self.report({'INFO'}, ' '.join(lines))
+        self.report({'WARNING' if warnings else 'INFO'}, ' '.join(lines))
 
 
 class FACEWRIGHT_OT_generate_shape_keys(HeadOperator):

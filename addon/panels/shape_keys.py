@@ -4,6 +4,7 @@ from __future__ import annotations
 import bpy
 
 from .. import api, jobs
+from ..operators.shape_keys import WARNING
 from ..scene import crossings
 from .banner import draw_pinned
 from .drawing import Panel, draw_job, idle_column, text
@@ -64,7 +65,8 @@ class FACEWRIGHT_PT_shape_keys(Panel, bpy.types.Panel):
         if settings.report and not in_cavities and jobs.running() is None:
             box = layout.box()
             for i, line in enumerate(settings.report.splitlines()):
-                text(context, box, line, 'INFO' if i == 0 else 'DOT')
+                warning = line.startswith(WARNING)
+                text(context, box, line, 'ERROR' if warning else 'INFO' if i == 0 else 'DOT')
         if chosen and chosen[0].data.shape_keys:
             if pinned := api.pinned(context):  # the sliders are here; the top of the tab may be out of sight
                 draw_pinned(context, layout, pinned)

@@ -1,6 +1,7 @@
 """One or several mesh objects as one mesh, and shapes of that mesh back in each object's own axes.
 
-The base meshes are taken (the Basis where there are shape keys, no modifiers), where the objects stand in the world.
+The base meshes are taken (the Basis where there are shape keys, no modifiers), where the objects stand in the world. What Mask
+modifiers hide is taken too, and marked.
 """
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ import numpy as np
 from ...engine.errors import FacewrightError
 from ...engine.mesh.polygons import polygons_to_faces
 from ...engine.mesh.user_mesh import UserMesh
+from .masks import hidden_by_masks
 
 MADE_HERE = ('Fit', 'Crossing Colours')  # colour attributes that are not how a face looks
 
@@ -80,7 +82,10 @@ def take(things: list[bpy.types.Object]) -> MeshSet:
     faces = polygons_to_faces(np.concatenate(corners), np.concatenate(sizes)).astype(np.int32)
     part = np.repeat(np.arange(len(parts), dtype=np.int32), [p.count for p in parts])
     paint = None if any(c is None for c in colours) else np.concatenate(colours)
-    return MeshSet(tuple(parts), UserMesh(np.concatenate(vertices), faces, part, tuple(p.name for p in parts), paint, parts[0].name))
+    hidden = np.concatenate([hidden_by_masks(thing) for thing in things])
+    mesh = UserMesh(np.concatenate(vertices), faces, part, tuple(p.name for p in parts), paint, parts[0].name,
+                    hidden if hidden.any() else None)
+    return MeshSet(tuple(parts), mesh)
 
 
 def check(thing: bpy.types.Object) -> None:
@@ -93,6 +98,33 @@ def check(thing: bpy.types.Object) -> None:
         raise FacewrightError(f'{thing.name} has absolute shape keys: switch Relative on in its Shape Keys panel first.')
     if thing.mode != 'EDIT' and thing.data.shape_keys and len(thing.data.shape_keys.reference_key.points) != len(thing.data.vertices):
         raise FacewrightError(f'The shape keys of {thing.name} do not fit its vertices any more: delete them, or go back to before the mesh was changed.')
+
+
+def what_to_select(thing: bpy.types.Object) -> str:
+    """What to do about a selected object that is no mesh, as the rest of a sentence that begins with its name."""
+    kind = thing.type.replace('_', ' ').lower()
+    kind = f'{"an" if kind[0] in "aeiou" else "a"} {kind}'
+    if thing.type == 'EMPTY' and thing.instance_type == 'COLLECTION' and thing.instance_collection:
+        linked = thing.instance_collection.library
+        then = ', then make them local (Object › Relations › Make Local › All)' if linked else ''
+        return (f'shows the collection {thing.instance_collection.name} as an instance: make its objects real '
+                f'(Object › Apply › Make Instances Real){then}, and select the head\'s mesh among them.')
+    if thing.type in ('CURVE', 'SURFACE', 'META', 'FONT'):
+        return f'is {kind}, no mesh: convert it to one (Object › Convert › Mesh), or select the head\'s mesh.'
+    meshes = [o.name for o in moved_by(thing)]
+    if meshes:
+        others = f' or {", ".join(meshes[1:3])}' if len(meshes) > 1 else ''
+        return f'is {kind}, no mesh: select the head\'s mesh under it, {meshes[0]}{others}.'
+    return f'is {kind}, no mesh: select the head\'s mesh.'
+
+
+def moved_by(thing: bpy.types.Object) -> list[bpy.types.Object]:
+    """The meshes under an object or moved by it as an armature, the largest first."""
+    meshes = {o for o in thing.children_recursive if o.type == 'MESH'}
+    for other in bpy.data.objects if thing.type == 'ARMATURE' else ():
+        if other.type == 'MESH' and any(m.type == 'ARMATURE' and m.object == thing for m in other.modifiers):
+            meshes.add(other)
+    return sorted(meshes, key=lambda o: (-len(o.data.vertices), o.name))
 
 
 def base_points(thing: bpy.types.Object) -> np.ndarray:

@@ -13,6 +13,7 @@ from .gltf import refuse_unreadable
 from .obj import read_obj
 from .ply import read_ply
 from .polygons import polygons_to_faces
+from .winding import wound_alike
 
 SUFFIXES = ('.obj', '.ply', '.stl', '.off', '.glb', '.gltf', '.npz')
 MOST_VERTICES = 5_000_000   # more is a mistake or needs decimating first
@@ -28,13 +29,15 @@ SCENES = {  # whole scenes of other programs, and how the head in them is had
 @dataclass(frozen=True)
 class UserMesh:
     """vertices N×3 float64 in the file's own units and axes; faces F×4 int32, triangles padded with −1 (polygons of more corners are cut
-    into quads and a triangle); part N int32: which of part_names (objects of the file) a vertex belongs to; colours N×3 sRGB in 0..1 or None."""
+    into quads and a triangle); part N int32: which of part_names (objects of the file) a vertex belongs to; colours N×3 sRGB in 0..1 or None;
+    hidden N bool or None: vertices that cannot be seen where the mesh is shown; a face is not looked for on them, shapes are made for them."""
     vertices: np.ndarray
     faces: np.ndarray
     part: np.ndarray
     part_names: tuple[str, ...]
     colours: np.ndarray | None = None
     source: str = ''
+    hidden: np.ndarray | None = None
 
     @property
     def triangles(self) -> np.ndarray:
@@ -88,14 +91,31 @@ def checked(mesh: UserMesh) -> UserMesh:
 
 def write_mesh(path: Path, mesh: UserMesh) -> None:
     """Write the .npz form of a mesh."""
-    colours = {} if mesh.colours is None else {'colours': mesh.colours.astype(np.float32)}
+    extra = {} if mesh.colours is None else {'colours': mesh.colours.astype(np.float32)}
+    if mesh.hidden is not None:
+        extra['hidden'] = mesh.hidden.astype(np.uint8)
     write_npz(path, vertices=mesh.vertices.astype(np.float64), faces=mesh.faces.astype(np.int32), part=mesh.part.astype(np.int32),
-              part_names=np.array(mesh.part_names), name=np.array(mesh.source), **colours)
+              part_names=np.array(mesh.part_names), name=np.array(mesh.source), **extra)
+
+
+def seen_triangles(mesh: UserMesh, triangles: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """Of a welded mesh's triangles (of N: the welded vertex of each), those without a hidden corner.
+
+    Raises FacewrightError where none is left.
+    """
+    if mesh.hidden is None or not mesh.hidden.any():
+        return triangles
+    shown = np.zeros(of.max() + 1, bool)
+    shown[of[~mesh.hidden]] = True
+    triangles = triangles[shown[triangles].all(1)]
+    if not len(triangles):
+        raise FacewrightError(f'{mesh.source or "The mesh"} is hidden whole by its Mask modifier: switch that off, or change its vertex group.')
+    return triangles
 
 
 def welded(mesh: UserMesh) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(M×3 vertices, T×3 triangles, N→M): vertices that lie in one place (to 1e-7 of the extent) and belong to one part made one,
-    triangles of no area left out."""
+    triangles of no area left out, those wound against their neighbours turned over (`wound_alike`)."""
     step = np.ptp(mesh.vertices, axis=0).max() * 1e-7
     key = np.c_[np.round((mesh.vertices - mesh.vertices.min(0)) / step).astype(np.int64), mesh.part]
     _, first, of = np.unique(key, axis=0, return_index=True, return_inverse=True)
@@ -107,7 +127,8 @@ def welded(mesh: UserMesh) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     t = of[mesh.triangles]
     t = t[(t[:, 0] != t[:, 1]) & (t[:, 1] != t[:, 2]) & (t[:, 2] != t[:, 0])]
     area = np.linalg.norm(np.cross(vertices[t[:, 1]] - vertices[t[:, 0]], vertices[t[:, 2]] - vertices[t[:, 0]]), axis=1)
-    return vertices, np.ascontiguousarray(t[area > step * step], np.int32), of
+    t = wound_alike(vertices, t[area > step * step])
+    return vertices, np.ascontiguousarray(t, np.int32), of
 
 
 def _read_obj(path: Path) -> UserMesh:
@@ -192,12 +213,16 @@ def _read_npz(path: Path) -> UserMesh:
     part = data.get('part', np.zeros(len(vertices), np.int32))
     names = data.get('part_names', np.array(['mesh']))
     colours = data.get('colours')
+    hidden = data.get('hidden')
+    if hidden is not None and (hidden.shape != (len(vertices),) or hidden.dtype.kind not in 'bu'):
+        raise FacewrightError(f'{path} does not say of each vertex whether it is hidden: write the mesh again.')
     if part.shape != (len(vertices),) or part.dtype.kind not in 'iu' or names.ndim != 1 or names.dtype.kind != 'U':
         raise FacewrightError(f'{path} does not say which object each vertex belongs to: write the mesh again.')
     if colours is not None and (colours.shape != vertices.shape or colours.dtype.kind != 'f' or not np.isfinite(colours).all()):
         raise FacewrightError(f'{path} has colours that do not fit its vertices: write the mesh again.')
     return UserMesh(vertices.astype(np.float64), faces.astype(np.int32), part.astype(np.int32), tuple(names.tolist()),
-                    None if colours is None else np.clip(colours, 0, 1), _name_in(data) or str(path))
+                    None if colours is None else np.clip(colours, 0, 1), _name_in(data) or str(path),
+                    None if hidden is None else hidden.astype(bool))
 
 
 def _name_in(data: dict[str, np.ndarray]) -> str:

@@ -106,13 +106,14 @@ def wrap(mesh: str, out: str, model: str = 'builtin', markers: str | None = None
     read, pinned = read_mesh(mesh), read_markers(markers)
     face, landmarks = yield from _open_model(model, clock, True)
     opened = time.monotonic() - began
-    from ..fit.wrap import fit_numbers, wrap_mesh
+    from ..fit.wrap import fit_numbers, judged, wrap_mesh
     from ..mesh.obj import write_obj
     from ..shape_keys import removed
     wrapped = yield from _staged(lambda report: wrap_mesh(face, landmarks, read, pinned, expression == 'auto', report), clock, OPENED, .95, 'Finding the face')
-    own = wrapped.fit.from_head(wrapped.vertices)
+    own, fit = wrapped.fit.from_head(wrapped.vertices), fit_numbers(face, wrapped)
+    warnings = judged(fit, read.source or str(mesh), bool(pinned))
     report = {'version': VERSION, 'model': model, 'mesh': str(mesh), 'vertices': len(read.vertices), 'faces': len(read.faces), 'unit': wrapped.unit,
-              'to_head': wrapped.fit.matrix.tolist(), 'expression': removed(face, wrapped), 'fit': fit_numbers(face, wrapped),
+              'to_head': wrapped.fit.matrix.tolist(), 'expression': removed(face, wrapped), 'fit': fit, 'warnings': warnings,
               'identity': [round(float(a), 4) for a in wrapped.fit.identity], 'seconds': {'open': round(opened, 2), 'wrap': round(time.monotonic() - began - opened, 2)}}
     with results(folder, 'wrap') as part:
         write_obj(part / 'wrapped.obj', own, face.faces)

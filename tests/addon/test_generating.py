@@ -309,7 +309,7 @@ def spoil_kind(head):
 @pytest.mark.parametrize('spoil, sentence', [
     (spoil_nan, 'Head has 1 vertices whose coordinates are not numbers'), (spoil_flat, 'Head is flat'), (spoil_absolute, 'absolute shape keys'),
     (spoil_mirror, 'Mirror modifier'), (spoil_faces, 'no faces'), (spoil_empty, 'no vertices'), (spoil_selection, 'Nothing is selected'),
-    (spoil_kind, 'is no mesh but a curve')])
+    (spoil_kind, 'is a curve, no mesh: convert it')])
 def test_what_cannot_be_used_is_a_sentence(spoil, sentence):
     head = add_mesh()
     select(head)
