@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 
 from .errors import FacewrightError
 from .face_model.model import FaceModel, triangulate
-from .face_model.paint import SKIN as PAINTED_SKIN, albedo as painted_albedo, visible_faces
+from .face_model.paint import IRIS, SKIN as PAINTED_SKIN, iris_vertices, natural_albedo, visible_faces
 from .face_model.parts import LEFT_BROW, LEFT_EYE, LOWER_LIP, NOSE, RIGHT_BROW, RIGHT_EYE, SKIN, UPPER_LIP
 from .mesh.laplacian import cotangent_laplacian, edges_of, mass, uniform_laplacian
 from .mesh.normals import vertex_normals
@@ -49,6 +49,8 @@ RIDGE = np.array([0., *(3e-3,) * 3, *(2e-2,) * 5])   # what holds the light's ba
 DARKER = np.array([1.24, 1.65, 1.97])
 SKIN_SPREAD, SKIN_NOISE = .6, .06
 LIGHT_LEVEL, LIGHT_SPREAD, LIGHT_TINT = .85, .35, .08
+IRIS_POINTS = 6             # seen of the irises in a picture, at least, to tell their colour
+IRIS_RANGE = .008, .4       # linear: no iris is darker or brighter
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,16 @@ class Layout:
 
 @dataclass(frozen=True)
 class Look:
-    """What one picture shows: of view `view` texels n int32, their colour n×3 float16 (linear), trust n float32, and the head's normals V×3 float32 (world)."""
+    """What one picture shows: of view `view` texels n int32, their colour n×3 float16 (linear), trust n float32, and the head's normals V×3 float32 (world).
+
+    iris k×6 float32: of the points seen of both irises the colour (linear) and the normal (world).
+    """
     view: int
     texel: np.ndarray
     colour: np.ndarray
     trust: np.ndarray
     normals: np.ndarray
+    iris: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -135,7 +141,12 @@ def look(model: FaceModel, layout: Layout, parts: np.ndarray, view: int, vertice
     trust = AGREEMENT[mine, labels[y, x]] * (allowed[y, x] & (point[:, 2] < depth[y, x] + BEHIND))
     trust *= np.clip((on(facing[:, None])[:, 0] - FACING[0]) / (FACING[1] - FACING[0]), 0, 1) ** 2
     kept = trust > 1e-3
-    return Look(view, texel[kept].astype(np.int32), _sampled(picture, place[kept]), trust[kept].astype(np.float32), normals.astype(np.float32))
+    iris = np.concatenate([iris_vertices(model, side) for side in 'LR'])
+    iris = iris[usable[iris]]
+    x, y = at[iris].astype(int).T
+    iris = iris[np.isin(labels[y, x], (LEFT_EYE, RIGHT_EYE)) & (vertices[iris, 2] < depth[y, x] + BEHIND)]
+    return Look(view, texel[kept].astype(np.int32), _sampled(picture, place[kept]), trust[kept].astype(np.float32), normals.astype(np.float32),
+                np.concatenate([_sampled(picture, at[iris]), normals[iris]], 1).astype(np.float32))
 
 
 def _agreement() -> np.ndarray:
@@ -324,17 +335,37 @@ def fit_light(looks: list[Look], layout: Layout, albedo: np.ndarray, before: np.
     return light
 
 
-def fill(model: FaceModel, layout: Layout, parts: np.ndarray, albedo: np.ndarray, worth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def iris_colour(looks: list[Look], light: np.ndarray) -> tuple[float, ...]:
+    """The irises' sRGB colour: the median over all points seen of them; the painted one where too few are.
+
+    light: views×9×3. Of a look, points brighter than the half of them are left out: eyes have highlights.
+    """
+    found = []
+    for taken in looks:
+        colour, normals = taken.iris[:, :3], taken.iris[:, 3:]
+        if len(colour) < IRIS_POINTS:
+            continue
+        lit = sh_basis(torch.from_numpy(normals)).numpy() @ light[taken.view]
+        own = colour / np.maximum(lit, DARKEST * max(float(lit.mean()), 1e-3))
+        bright = own.mean(1)
+        found.append(np.median(own[bright <= np.median(bright)], axis=0))
+    if not found:
+        return IRIS
+    return tuple(np.clip(np.median(found, axis=0), *IRIS_RANGE) ** (1 / GAMMA))
+
+
+def fill(model: FaceModel, layout: Layout, parts: np.ndarray, albedo: np.ndarray, worth: np.ndarray,
+         iris: tuple[float, ...] = IRIS) -> tuple[np.ndarray, np.ndarray]:
     """(texture size×size×3 linear, colours V×3 linear) without holes.
 
     What was seen goes smoothly over into the vertices' colours: those are harmonic over the surface between what was seen, leaning on the other
-    half of the face where that was. Eyes, teeth, gums and sockets are painted. Outside of the UV islands: the nearest texel.
+    half of the face where that was. Eyes (irises in the sRGB colour given), teeth, gums and sockets are painted. Outside of the UV islands: the nearest texel.
     """
     count, v = len(layout.place), model.vertex_count
     known = np.clip(worth / ENOUGH, 0, 1)
     seen, weight = _at_vertices(layout, albedo, known, v)
     mirrored = mirror_vertices(model)
-    painted = painted_albedo(model).astype(np.float64) ** GAMMA
+    painted = natural_albedo(model, iris).astype(np.float64) ** GAMMA
     inner = np.ones(v, bool)
     for name in ('face', 'head_neck'):
         inner[model.regions[name]] = False
@@ -371,6 +402,6 @@ def bake(model: FaceModel, layout: Layout, parts: np.ndarray, looks: list[Look],
          progress: Callable[[float], None] = lambda fraction: None) -> Appearance:
     """All looks → the texture, the vertices' colours and each view's light."""
     albedo, worth, light, residual = solve(model, looks, layout, parts, views, rounds, progress)
-    texture, colours = fill(model, layout, parts, albedo, worth)
+    texture, colours = fill(model, layout, parts, albedo, worth, iris_colour(looks, light))
     display = lambda linear: np.clip(linear, 0, 1) ** (1 / GAMMA)
     return Appearance((display(texture) * 255 + .5).astype(np.uint8), display(colours).astype(np.float32), light, float((worth > 0).mean()), residual)

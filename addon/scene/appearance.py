@@ -30,9 +30,30 @@ def apply_albedo(head: bpy.types.Object, folder: Path) -> bpy.types.Image:
     bpy.data.batch_remove([o for o in old if not o.users])
     image.name = f'{head.name} Albedo'
     if len(data['colours']) == len(head.data.vertices):  # not so where the user has added or removed some
-        heads.paint(head.data, data['colours'])
+        heads.paint(head.data, texture_at_vertices(head.data, image, covered, data['colours']))
         head.data.update()
     return image
+
+
+def texture_at_vertices(mesh: bpy.types.Mesh, image: bpy.types.Image, covered: list[bpy.types.Material],
+                        colours: np.ndarray) -> np.ndarray:
+    """V×3 sRGB: `colours`, but where one of the materials shows the image, the image's colour there."""
+    counts = np.empty(len(mesh.polygons), np.int32)
+    slots, corners = counts.copy(), np.empty(len(mesh.loops), np.int32)
+    uv = np.empty(2 * len(mesh.loops), np.float32)
+    mesh.polygons.foreach_get('loop_total', counts)
+    mesh.polygons.foreach_get('material_index', slots)
+    mesh.loops.foreach_get('vertex_index', corners)
+    mesh.uv_layers[0].uv.foreach_get('vector', uv)
+    pixels = np.empty(image.size[0] * image.size[1] * image.channels, np.float32)
+    image.pixels.foreach_get(pixels)  # an 8-bit image's are as they are shown, row 0 at the bottom
+    pixels = pixels.reshape(image.size[1], image.size[0], image.channels)[..., :3]
+    shown = np.isin(np.repeat(slots, counts), [k for k, m in enumerate(mesh.materials) if m in covered])
+    at = (uv.reshape(-1, 2)[shown] * image.size[:]).astype(int).clip(0, np.array(image.size[:]) - 1)
+    found = pixels[at[:, 1], at[:, 0]]
+    share = np.bincount(corners[shown], minlength=len(colours))
+    total = np.stack([np.bincount(corners[shown], found[:, k], len(colours)) for k in range(3)], 1)
+    return np.where(share[:, None] > 0, total / np.maximum(share, 1)[:, None], colours).astype(np.float32)
 
 
 def load_packed(path: Path, name: str) -> bpy.types.Image:

@@ -1,21 +1,44 @@
 """A face model or a fitted rig as a mesh object: UVs, materials, a vertex group a region, shape keys."""
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import bpy
 import numpy as np
 
 from ...engine.face_model.model import FaceModel
-from ...engine.face_model.paint import albedo
+from ...engine.face_model.paint import natural_albedo, opacity, surfaces
 from . import shape_keys, units
 
-# Name → (base colour, roughness, subsurface weight, alpha). Others fall back to skin.
-SURFACES: dict[str, tuple[tuple[float, float, float], float, float, float]] = {
-    'skin': ((.58, .38, .30), .48, .12, 1.), 'sclera': ((.85, .83, .80), .25, .05, 1.), 'iris': ((.16, .24, .28), .2, 0., 1.),
-    'pupil': ((.01, .01, .01), .15, 0., 1.), 'teeth': ((.82, .78, .68), .3, .1, 1.), 'gum': ((.55, .22, .2), .35, .15, 1.),
-    'tongue': ((.55, .23, .22), .4, .15, 1.), 'mouth': ((.38, .13, .12), .45, .1, 1.), 'socket': ((.45, .24, .2), .5, .1, 1.),
-    'hair': ((.05, .04, .035), .6, 0., 1.),
-    'lash': ((.03, .025, .02), .6, 0., .12), 'lacrimal': ((.9, .9, .9), .1, 0., .05), 'blend': ((.8, .6, .55), .3, 0., .1),
-    'occlusion': ((.1, .06, .05), .5, 0., .1)}
+@dataclass(frozen=True)
+class Surface:
+    """How one of a face model's surfaces looks. alpha: 1 takes its colour from the mesh's 'Albedo'."""
+    colour: tuple[float, float, float]   # linear RGB, where nothing is painted
+    roughness: float
+    subsurface: float = 0.
+    alpha: float = 1.
+    metallic: float = 0.                 # of a clear film: 1 makes it reflect by its alpha alone
+    viewport_alpha: float | None = None  # in the solid view; None: as alpha
+
+
+# Name → how it looks, by the first that a material's name holds. Others fall back to skin.
+SURFACES: dict[str, Surface] = {
+    'skin': Surface((.58, .38, .30), .48, .12),
+    'cornea': Surface((1., 1., 1.), .03, alpha=.05, metallic=1., viewport_alpha=0.),
+    'sclera': Surface((.66, .61, .57), .3, .05),
+    'iris': Surface((.07, .04, .02), .4),
+    'pupil': Surface((.01, .01, .01), .5),
+    'teeth': Surface((.82, .78, .68), .3, .1),
+    'gum': Surface((.55, .22, .2), .35, .15),
+    'tongue': Surface((.55, .23, .22), .4, .15),
+    'mouth': Surface((.38, .13, .12), .45, .1),
+    'socket': Surface((.45, .24, .2), .5, .1),
+    'hair': Surface((.05, .04, .035), .6),
+    'lash': Surface((.009, .006, .005), .6, alpha=.6, viewport_alpha=.1),
+    'lacrimal': Surface((1., 1., 1.), .05, alpha=.06, metallic=1., viewport_alpha=0.),
+    'blend': Surface((.8, .6, .55), .3, alpha=.1, viewport_alpha=0.),
+    'occlusion': Surface((.1, .06, .05), .5, alpha=.1, viewport_alpha=0.)}
+HAIRS = (220., 3., 1.)        # how finely a lash card's UVs are cut into hairs, along and away from the lid
 COLOURS = 'Albedo'             # the colour attribute that materials without a texture show
 SURFACE = 'facewright_surface'  # custom property of a material: its name in the face model
 
@@ -51,10 +74,11 @@ def create_head(name: str, model: FaceModel, neutral: np.ndarray | None = None, 
 
     naming 'ICT' or 'ARKIT'; collection the one to link it into (default: the active one). With no expressions there are no shape keys.
     """
-    mesh = create_mesh(name, model.neutral if neutral is None else neutral, model.faces, model.face_uvs, model.uvs, model.face_materials)
-    for material in model.materials:
+    materials, face_materials = surfaces(model)
+    mesh = create_mesh(name, model.neutral if neutral is None else neutral, model.faces, model.face_uvs, model.uvs, face_materials)
+    for material in materials:
         mesh.materials.append(surface_material(material))
-    paint(mesh, albedo(model))
+    paint(mesh, natural_albedo(model), opacity(model))
     head = bpy.data.objects.new(name, mesh)
     (collection or bpy.context.collection).objects.link(head)
     for region, vertices in model.regions.items():
@@ -66,30 +90,103 @@ def create_head(name: str, model: FaceModel, neutral: np.ndarray | None = None, 
     return head
 
 
-def paint(mesh: bpy.types.Mesh, colours: np.ndarray) -> None:
-    """V×3 sRGB in 0..1 → the mesh's colour attribute 'Albedo', which the materials use and the solid view can show."""
-    layer = mesh.color_attributes.get(COLOURS) or mesh.color_attributes.new(COLOURS, 'BYTE_COLOR', 'POINT')
-    layer.data.foreach_set('color_srgb', np.concatenate([colours, np.ones((len(colours), 1))], 1).astype(np.float32).ravel())
+def paint(mesh: bpy.types.Mesh, colours: np.ndarray, alpha: np.ndarray | None = None) -> None:
+    """Set the colour attribute 'Albedo', which materials and the solid view show, and the materials' own viewport colours to match.
+
+    colours: V×3 sRGB in 0..1. alpha: V, by default as it was (1 in a new attribute).
+    """
+    layer = mesh.color_attributes.get(COLOURS)
+    if layer is None:
+        layer = mesh.color_attributes.new(COLOURS, 'BYTE_COLOR', 'POINT')
+        alpha = np.ones(len(colours)) if alpha is None else alpha
+    if alpha is None:
+        alpha = point_colours(mesh)[:, 3]
+    painted = np.concatenate([colours, alpha[:, None]], 1).astype(np.float32)
+    layer.data.foreach_set('color_srgb', painted.ravel())
+    match_viewport(mesh, colours)
+
+
+def point_colours(mesh: bpy.types.Mesh) -> np.ndarray:
+    """Read the colour attribute 'Albedo': V×4 float32, sRGB and alpha."""
+    out = np.empty(4 * len(mesh.vertices), np.float32)
+    mesh.color_attributes[COLOURS].data.foreach_get('color_srgb', out)
+    return out.reshape(-1, 4)
+
+
+def match_viewport(mesh: bpy.types.Mesh, colours: np.ndarray) -> None:
+    """Give each opaque material of ours, for the solid view, the median of its vertices' colours (V×3 sRGB)."""
+    counts = np.empty(len(mesh.polygons), np.int32)
+    slots, corners = counts.copy(), np.empty(len(mesh.loops), np.int32)
+    mesh.polygons.foreach_get('loop_total', counts)
+    mesh.polygons.foreach_get('material_index', slots)
+    mesh.loops.foreach_get('vertex_index', corners)
+    slots = np.repeat(slots, counts)
+    for k, material in enumerate(mesh.materials):
+        own = corners[slots == k]
+        if material is None or SURFACE not in material or surface_of(material[SURFACE]).alpha < 1 or not len(own):
+            continue
+        middle = np.median(colours[own], axis=0)
+        linear = np.where(middle > .04045, ((middle + .055) / 1.055) ** 2.4, middle / 12.92)
+        material.diffuse_color = (*linear.tolist(), 1.)
+
+
+def surface_of(name: str) -> Surface:
+    """How a face model's material of this name looks."""
+    return SURFACES[next((k for k in SURFACES if k in name.lower()), 'skin')]
 
 
 def surface_material(name: str) -> bpy.types.Material:
-    """A new Principled material for one of a face model's surfaces; opaque ones take their colour from the mesh's 'Albedo'."""
-    colour, roughness, subsurface, alpha = SURFACES[next((k for k in SURFACES if k in name.lower()), 'skin')]
+    """Make a new Principled material for one of a face model's surfaces; opaque ones take their colour from the mesh's 'Albedo'."""
+    surface = surface_of(name)
     material = bpy.data.materials.new(name)
     material[SURFACE] = name
     if material.node_tree is None:  # 4.2; later ones always have one
         material.use_nodes = True
-    material.diffuse_color = (*colour, alpha)
+    seen = surface.alpha if surface.viewport_alpha is None else surface.viewport_alpha
+    material.diffuse_color = (*surface.colour, seen)
+    material.roughness = surface.roughness
     nodes, links = material.node_tree.nodes, material.node_tree.links
     shader = next(n for n in nodes if n.type == 'BSDF_PRINCIPLED')
-    shader.inputs['Base Color'].default_value = (*colour, 1.)
-    shader.inputs['Roughness'].default_value = roughness
-    shader.inputs['Alpha'].default_value = alpha
-    if subsurface:
-        shader.inputs['Subsurface Weight'].default_value = subsurface
+    shader.inputs['Base Color'].default_value = (*surface.colour, 1.)
+    shader.inputs['Roughness'].default_value = surface.roughness
+    shader.inputs['Metallic'].default_value = surface.metallic
+    shader.inputs['Alpha'].default_value = surface.alpha
+    if surface.subsurface:
+        shader.inputs['Subsurface Weight'].default_value = surface.subsurface
         shader.inputs['Subsurface Scale'].default_value = 0.01
-    if alpha == 1:
-        paint = nodes.new('ShaderNodeVertexColor')
-        paint.layer_name, paint.location = COLOURS, (-220, 250)
-        links.new(paint.outputs['Color'], shader.inputs['Base Color'])
+    if surface.alpha == 1:
+        painted = nodes.new('ShaderNodeVertexColor')
+        painted.layer_name, painted.location = COLOURS, (-220, 250)
+        links.new(painted.outputs['Color'], shader.inputs['Base Color'])
+    elif 'lash' in name.lower():
+        _thin_to_hairs(material, shader)
+    else:  # a clear film: sorted, not dithered
+        material.surface_render_method = 'BLENDED'
+        material.use_transparency_overlap = False
+        material.use_transparent_shadow = True
     return material
+
+
+def _thin_to_hairs(material: bpy.types.Material, shader: bpy.types.Node) -> None:
+    """Make a card of lashes hairs: stripes across its UVs that thin out as the alpha of 'Albedo' falls to the tips."""
+    nodes, links = material.node_tree.nodes, material.node_tree.links
+    place, stretch, noise = (nodes.new(f'ShaderNode{kind}') for kind in ('UVMap', 'Mapping', 'TexNoise'))
+    painted, threshold, hair = nodes.new('ShaderNodeVertexColor'), nodes.new('ShaderNodeMath'), nodes.new('ShaderNodeMapRange')
+    stretch.inputs['Scale'].default_value = HAIRS
+    noise.noise_dimensions = '2D'
+    noise.inputs['Scale'].default_value, noise.inputs['Detail'].default_value = 1., 0.
+    painted.layer_name = COLOURS
+    threshold.operation = 'MULTIPLY_ADD'  # the noise lies about .5: at the roots a third of it is hair, at the tips none
+    threshold.inputs[1].default_value, threshold.inputs[2].default_value = -.24, .78
+    for k, node in enumerate((place, stretch, noise, painted, threshold, hair)):
+        node.location = (-1100 + 180 * k, -200)
+    links.new(place.outputs['UV'], stretch.inputs['Vector'])
+    links.new(stretch.outputs['Vector'], noise.inputs['Vector'])
+    links.new(painted.outputs['Alpha'], threshold.inputs[0])
+    links.new(noise.outputs[0], hair.inputs['Value'])
+    links.new(threshold.outputs[0], hair.inputs['From Min'])
+    edge = nodes.new('ShaderNodeMath')
+    edge.inputs[1].default_value, edge.location = .08, (-200, -380)
+    links.new(threshold.outputs[0], edge.inputs[0])
+    links.new(edge.outputs[0], hair.inputs['From Max'])
+    links.new(hair.outputs['Result'], shader.inputs['Alpha'])

@@ -19,6 +19,14 @@ LASH = (.09, .065, .055)
 BROW_HALF_WIDTH, BROW_LIFT = .34, .15          # cm: painted half width, and how far above the landmark line
 LIP_MIRROR = [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55]  # the outer lip's Multi-PIE landmarks, mirrored
 IRIS_RADIUS, PUPIL_RADIUS = .58, .22           # cm, human means 11.7 and ~4.5 mm across
+# What people see, where the colours above are what the landmark detector is shown.
+NATURAL_LIP, NATURAL_SCLERA, LASH = (.73, .50, .45), (.84, .81, .785), (.09, .07, .06)
+CORNER = (.80, .60, .54)                       # an eye's inner corner
+FILM_EDGE = .15                                # cm: over which colours on the films before an eye go over
+NATURAL_LIP_EDGE = .12                         # cm: over which a lip's red fades
+IRIS_DEPTH = .8                                # cm: how far behind the pole an iris reaches
+CORNEA_RADIUS = 1.08 * IRIS_RADIUS             # cm: what lies within it, before an iris, is clear
+HOLE_RADIUS = .9 * PUPIL_RADIUS                # cm: an iris of its own mesh is open as far as this
 
 
 def visible_faces(model: FaceModel) -> np.ndarray:
@@ -45,11 +53,176 @@ def _inside_polygon(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
     return inside
 
 
-def albedo(model: FaceModel, skin: tuple[float, ...] = SKIN, lip: tuple[float, ...] = LIP, brow: tuple[float, ...] = BROW,
-           brow_half_width: float = BROW_HALF_WIDTH) -> np.ndarray:
-    """V×3 float32 sRGB in 0..1: skin with brows and lips, white eyeballs with iris and pupil, red mouth, teeth.
+def eye_pole(model: FaceModel, side: str) -> np.ndarray:
+    """Find the point of the eyeball of `side`, 'L' or 'R', that the iris is round (3, cm).
 
+    An eyeball is meshed in rings, so its pole is the vertex before its middle where most faces meet.
+    """
+    ball, v = model.regions[f'eyeball_{side}'], model.neutral.astype(np.float64)
+    used = model.faces[model.faces >= 0]
+    meeting = np.bincount(used, minlength=len(v))[ball].astype(np.float64)
+    meeting[v[ball, 2] < np.median(v[ball, 2])] = 0
+    return v[ball[meeting.argmax()]]
+
+
+def _iris_radii(model: FaceModel, side: str) -> np.ndarray:
+    """V: how far each vertex of an eyeball lies from the iris' axis (cm); inf for those behind and all others.
+
+    On the shell that has the pole the vertices of a ring have one radius: so colours end on rings.
+    """
+    v, ball, pole = model.neutral, model.regions[f'eyeball_{side}'], eye_pole(model, side)
+    out = np.full(model.vertex_count, np.inf)
+    out[ball] = np.linalg.norm((v[ball] - pole)[:, :2], axis=1)
+    out[ball[v[ball, 2] < pole[2] - IRIS_DEPTH]] = np.inf
+    outer, _ = eye_shells(model, side)
+    ring = np.where(model.faces[outer] < 0, model.faces[outer, :1], model.faces[outer])
+    edges = np.stack([ring, np.roll(ring, -1, 1)], -1).reshape(-1, 2)
+    edges = np.concatenate([edges, edges[:, ::-1]])
+    reached = np.zeros(model.vertex_count, bool)
+    reached[ball[np.linalg.norm(v[ball] - pole, axis=1).argmin()]] = True
+    while True:
+        following = np.zeros_like(reached)
+        following[edges[reached[edges[:, 0]], 1]] = True
+        following &= ~reached
+        if not following.any() or not np.isfinite(out[following]).all() or out[following].min() > 2 * IRIS_RADIUS:
+            return out
+        out[following] = out[following].mean()
+        reached |= following
+
+
+def iris_vertices(model: FaceModel, side: str) -> np.ndarray:
+    """Vertices that show the colour of the iris of an eyeball, away from the pupil and from the white."""
+    radii = _iris_radii(model, side)
+    return np.flatnonzero((radii > PUPIL_RADIUS) & (radii < .95 * IRIS_RADIUS))
+
+
+def _faces_within(model: FaceModel, *regions: str) -> np.ndarray:
+    """Faces all of whose corners lie in one of the regions."""
+    member = np.zeros(model.vertex_count, bool)
+    for name in regions:
+        member[model.regions.get(name, np.zeros(0, int))] = True
+    return np.flatnonzero((member[model.faces] | (model.faces < 0)).all(1))
+
+
+def eye_shells(model: FaceModel, side: str) -> tuple[np.ndarray, np.ndarray]:
+    """(faces of the outer shell, faces of the shell with the iris) of an eyeball, indices into model.faces.
+
+    The second is empty where the eyeball is one surface, with its iris painted on.
+    """
+    rows = _faces_within(model, f'eyeball_{side}')
+    ring = np.where(model.faces[rows] < 0, model.faces[rows, :1], model.faces[rows])
+    label = np.arange(model.vertex_count)
+    while True:
+        lowest = label[ring].min(1)
+        before = label.copy()
+        for k in range(4):
+            np.minimum.at(label, ring[:, k], lowest)
+        label = label[label]
+        if np.array_equal(label, before):
+            break
+    shells = [rows[label[ring[:, 0]] == k] for k in np.unique(label[ring[:, 0]])]
+    if not shells:
+        return np.empty(0, int), np.empty(0, int)
+    front = [model.neutral[model.faces[shell, :3], 2].max() for shell in shells]
+    outer = shells[int(np.argmax(front))]
+    others = [shell for shell in shells if shell is not outer]
+    return outer, np.concatenate(others or [np.empty(0, int)])
+
+
+def surfaces(model: FaceModel) -> tuple[tuple[str, ...], np.ndarray]:
+    """(names of materials, F uint8: the one of each face), the model's own and what eyes in two shells need.
+
+    Before an iris of its own mesh the outer shell is 'Cornea…', clear; what is seen through the iris' hole is 'Pupil…'.
+    Sockets whose material is the skin's too get their own.
+    """
+    names, of = list(model.materials), model.face_materials.copy()
+    skin = _faces_within(model, 'face', 'head_neck')
+    for name, regions in (('MouthSocket', ('mouth_socket',)), ('EyeSocket', ('eye_socket_L', 'eye_socket_R'))):
+        rows = _faces_within(model, *regions)
+        if np.isin(of[rows], of[skin]).any():
+            of[rows] = len(names)
+            names.append(name)
+    for side, word in (('L', 'Left'), ('R', 'Right')):
+        outer, inner = eye_shells(model, side)
+        if not len(inner):
+            continue
+        radii, v = _iris_radii(model, side), model.neutral
+        centre = v[model.regions[f'eyeball_{side}']].mean(0)
+
+        def within(rows: np.ndarray, radius: float) -> np.ndarray:
+            return radii[model.faces[rows, :3]].mean(1) < radius
+        a, b, c = np.moveaxis(v[model.faces[inner, :3]] - centre, 1, 0)
+        hole = within(inner, HOLE_RADIUS) | ((np.cross(b - a, c - a) * (a + b + c)).sum(1) < 0)
+        of[inner[~hole & ~within(inner, CORNEA_RADIUS)]] = np.bincount(of[outer]).argmax()
+        for name, rows in ((f'Cornea{word}', outer[within(outer, CORNEA_RADIUS)]), (f'Pupil{word}', inner[hole])):
+            of[rows] = len(names)
+            names.append(name)
+    return tuple(names), of
+
+
+def natural_albedo(model: FaceModel, iris: tuple[float, ...] = IRIS) -> np.ndarray:
+    """Paint the model as people see it: V×3 float32 sRGB in 0..1.
+
+    As `albedo`, but with natural lips and whites; the films before an eye have the colours of what lies behind them.
+    iris: sRGB.
+    """
+    colour = albedo(model, lip=NATURAL_LIP, sclera=NATURAL_SCLERA, iris=iris, lip_edge=NATURAL_LIP_EDGE)
+    names, of = surfaces(model)
+    pupils = [k for k in range(len(model.materials), len(names)) if names[k].startswith('Pupil')]
+    deep = model.faces[np.isin(of, pupils)]
+    colour[np.setdiff1d(deep[deep >= 0], model.faces[~np.isin(of, pupils)])] = PUPIL
+    there = opacity(model)[:, None]
+    for side in 'LR':
+        lashes = model.regions.get(f'eyelashes_{side}', np.zeros(0, int))
+        colour[lashes] = np.array(SKIN) + there[lashes] ** 2 * (np.array(LASH) - SKIN)
+        _paint_films(model, side, iris, colour)
+    return colour
+
+
+def _paint_films(model: FaceModel, side: str, iris: tuple[float, ...], colour: np.ndarray) -> None:
+    """Write the rows of `colour` (V×3) of the films before an eyeball: as the eye behind them, pink beside the skin."""
+    v, ball = model.neutral, model.regions[f'eyeball_{side}']
+    films = np.concatenate([model.regions.get(f'{name}_{side}', np.zeros(0, int))
+                            for name in ('lacrimal_fluid', 'eye_blend', 'eye_occlusion')]).astype(int)
+    if not len(films) or not len(ball):
+        return
+    radial = np.linalg.norm((v[films] - eye_pole(model, side))[:, :2], axis=1)[:, None]
+    painted = np.broadcast_to(np.array(NATURAL_SCLERA), (len(films), 3))
+    for value, radius in ((iris, IRIS_RADIUS), (PUPIL, PUPIL_RADIUS)):
+        painted = painted + np.clip(.5 + (radius - radial) / FILM_EDGE, 0, 1) * (np.array(value) - painted)
+    face = v[model.regions['face']]
+    face = face[np.linalg.norm(face - v[ball].mean(0), axis=1) < 3.]
+    if len(face):
+        away = np.linalg.norm(v[films][:, None] - face, axis=2).min(1)[:, None]
+        painted = painted + .8 * np.clip(1 - away / FILM_EDGE, 0, 1) * (np.array(CORNER) - painted)
+    colour[films] = painted
+
+
+def opacity(model: FaceModel) -> np.ndarray:
+    """Say how much of each vertex is there: V float32, 1 but for lashes, which fade from 1 at their roots to 0 at their tips."""
+    out, v = np.ones(model.vertex_count, np.float32), model.neutral
+    face = v[model.regions['face']]
+    for side in 'LR':
+        lashes = np.asarray(model.regions.get(f'eyelashes_{side}', np.zeros(0, int)))
+        above = v[lashes, 1] > v[model.regions[f'eyeball_{side}'], 1].mean() if len(lashes) else lashes
+        for rows in (lashes[above], lashes[~above]) if len(lashes) else ():
+            if not len(rows):
+                continue
+            near = face[(face > v[rows].min(0) - 1).all(1) & (face < v[rows].max(0) + 1).all(1)]
+            if len(near):
+                away = np.linalg.norm(v[rows][:, None] - near, axis=2).min(1)
+                out[rows] = 1 - away / max(away.max(), 1e-6)
+    return out
+
+
+def albedo(model: FaceModel, skin: tuple[float, ...] = SKIN, lip: tuple[float, ...] = LIP, brow: tuple[float, ...] = BROW,
+           brow_half_width: float = BROW_HALF_WIDTH, sclera: tuple[float, ...] = SCLERA,
+           iris: tuple[float, ...] = IRIS, lip_edge: float = 0.) -> np.ndarray:
+    """Paint the model as the landmark detector is shown it: V×3 float32 sRGB in 0..1.
+
+    Skin with brows and lips, white eyeballs with iris and pupil, red mouth, teeth.
     brow_half_width: cm, of brows painted along the landmarks (where the model brings no brows of its own).
+    lip_edge: cm, over which painted lips fade into the skin (where the model brings no lips of its own).
     """
     colour = np.empty((model.vertex_count, 3), np.float32)
     colour[:] = skin
@@ -66,7 +239,13 @@ def albedo(model: FaceModel, skin: tuple[float, ...] = SKIN, lip: tuple[float, .
             colour[face] = (1 - a) * colour[face] + a * np.asarray(brow)
     outline = (mark[48:60] + mark[LIP_MIRROR] * (-1, 1, 1)) / 2
     lips = face[_inside_polygon(v[face][:, :2], outline[:, :2]) & (v[face][:, 2] > outline[:, 2].min() - 1.5)]
-    red = model.extra.get('lips', np.isin(np.arange(len(v)), lips).astype(np.float32))[:, None]
+    painted = np.isin(np.arange(len(v)), lips).astype(np.float32)
+    if lip_edge:
+        inside = np.where(painted[face] > 0, 1, -1)
+        away = _distance_to_polyline(v[face][:, :2], np.concatenate([outline, outline[:1]])[:, :2])
+        near = v[face][:, 2] > outline[:, 2].min() - 1.5
+        painted[face] = np.clip(.5 + inside * away / lip_edge, 0, 1) * near
+    red = model.extra.get('lips', painted)[:, None]
     colour = (1 - red) * colour + red * np.array(lip, np.float32)
     for name, value in (('mouth_socket', SOCKET), ('gums_tongue', GUMS), ('teeth', TEETH)):
         colour[region.get(name, np.zeros(0, int))] = value
@@ -76,12 +255,10 @@ def albedo(model: FaceModel, skin: tuple[float, ...] = SKIN, lip: tuple[float, .
         colour[inside] = (1 - deep) * np.array(CHEEK, np.float32) + deep * np.array(SOCKET, np.float32)
     for side in 'LR':
         ball = region[f'eyeball_{side}']
-        offset = v[ball] - v[ball[v[ball, 2].argmax()]]  # from the pole: in the neutral the eyes look along z
-        radial = np.linalg.norm(offset[:, :2], axis=1)
-        front = offset[:, 2] > -.8
-        colour[ball] = SCLERA
-        colour[ball[front & (radial < IRIS_RADIUS)]] = IRIS
-        colour[ball[front & (radial < PUPIL_RADIUS)]] = PUPIL
+        radii = _iris_radii(model, side)[ball]
+        colour[ball] = sclera
+        colour[ball[radii < IRIS_RADIUS]] = iris
+        colour[ball[radii < PUPIL_RADIUS]] = PUPIL
         colour[region[f'eye_socket_{side}']] = LIP
         colour[region.get(f'eyelashes_{side}', np.zeros(0, int))] = LASH
     if 'cavity' in model.extra:

@@ -44,7 +44,10 @@ def test_the_texture_is_in_the_skin_s_material(head, standard, tmp_path):
     found = textures(head)
     assert set(found) == {'Face'}  # not the teeth, not the lashes
     assert 'VERTEX_COLOR' not in [n.type for n in head.data.materials[0].node_tree.nodes] and 'VERTEX_COLOR' in [n.type for n in head.data.materials[1].node_tree.nodes]
-    assert head.data.color_attributes.keys() == ['Albedo'] and np.allclose(head.data.color_attributes['Albedo'].data[9].color_srgb[:3], .5, atol=.01)
+    assert head.data.color_attributes.keys() == ['Albedo']
+    shown, corner = head.data.color_attributes['Albedo'].data, head.data.loops[0]  # the first face's: the picture's colour at its UV
+    green = head.data.uv_layers[0].uv[0].vector[1] > .5
+    assert np.allclose(shown[corner.vertex_index].color_srgb[:3], (0, 200 / 255, 0) if green else (200 / 255, 0, 0), atol=.01)
     node = found['Face']
     assert node.image.packed_file and node.image.colorspace_settings.name == 'sRGB'
     colour = node.outputs['Color'].links[0]

@@ -35,3 +35,34 @@ def test_add_head_contents(model, model_path):
         assert np.allclose(coordinates(keys[i + 1].points), .01 * (model.neutral + model.expressions[i])[:, [0, 2, 1]] * [1, -1, 1], atol=1e-7)
     assert all(k.value == 0 and k.slider_min == 0 and k.slider_max == 1 for k in keys[1:])
     assert np.allclose(head.dimensions, .18, atol=.002)
+
+
+def test_materials_of_eyes_in_the_solid_view():
+    """The viewport's colour of an opaque material is that of its vertices; what lies before an eye is clear."""
+    from facewright.addon.scene import heads
+    from facewright.engine.face_model import load_model
+    model = load_model('builtin')
+    head = heads.create_head('Head', model)
+    colours = {m[heads.SURFACE]: np.array(m.diffuse_color) for m in head.data.materials}
+    assert np.allclose(colours['Iris'][:3], (.0732, .0331, .0137), atol=.003) and colours['Iris'][3] == 1
+    assert (colours['Pupil'][:3] < .01).all() and (colours['Sclera'][:3] > .5).all() and (colours['Sclera'][:3] < .72).all()
+    for name in ('CorneaLeft', 'LacrimalFluid', 'EyeOcclusion', 'EyeBlend'):
+        material = heads.surface_material(name)
+        shader = next(n for n in material.node_tree.nodes if n.type == 'BSDF_PRINCIPLED')
+        assert material.diffuse_color[3] == 0 and shader.inputs['Alpha'].default_value < .11
+        assert material.surface_render_method == 'BLENDED'
+    lash = heads.surface_material('EyeLashes')
+    shader = next(n for n in lash.node_tree.nodes if n.type == 'BSDF_PRINCIPLED')
+    assert shader.inputs['Alpha'].is_linked and max(shader.inputs['Base Color'].default_value[:3]) < .05
+    assert lash.diffuse_color[3] < .2
+
+
+def test_painting_again_keeps_the_alpha_and_moves_the_viewport_colours():
+    from facewright.addon.scene import heads
+    from facewright.engine.face_model import load_model
+    head = heads.create_head('Head', load_model('builtin'))
+    before = heads.point_colours(head.data)[:, 3]
+    heads.paint(head.data, np.full((len(head.data.vertices), 3), .5))
+    assert np.allclose(heads.point_colours(head.data)[:, 3], before, atol=.01)
+    iris = next(m for m in head.data.materials if m[heads.SURFACE] == 'Iris')
+    assert np.allclose(iris.diffuse_color[:3], .2140, atol=.002)

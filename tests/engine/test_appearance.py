@@ -228,3 +228,17 @@ def test_cancel_leaves_nothing(reconstruction, tmp_path, name, stop):
         next(task)
     task.close()
     assert not (tmp_path / 'out').exists() or (name == 'bake_albedo' and list((tmp_path / 'out').iterdir()) == [])
+
+
+def test_irises_get_the_person_s_colour(model, shares, layout):
+    """Blue eyes in the footage are blue in the vertices' colours; without a look at them they are as painted."""
+    from facewright.engine.face_model.paint import IRIS, iris_vertices
+    blue, rows = np.array([.12, .2, .33]), np.concatenate([iris_vertices(model, s) for s in 'LR'])
+    truth = person(model)
+    truth[rows] = blue
+    looks = [shown(model, shares, truth, SIDE, yaw, layout=layout) for yaw in (-15, 0, 15)]
+    colours = bake(model, layout, shares.argmax(1), looks, 1).colours[rows].astype(np.float64) ** 2.2
+    assert np.allclose(np.median(colours, axis=0) / np.median(colours, axis=0).mean(), blue / blue.mean(), atol=.12)
+    from dataclasses import replace
+    blind = [replace(taken, iris=taken.iris[:0]) for taken in looks]
+    assert np.allclose(bake(model, layout, shares.argmax(1), blind, 1).colours[rows], IRIS, atol=.01)
