@@ -18,7 +18,7 @@ from ..files import cache_folder, read_npz, write_npz
 from .model import FaceModel, triangulate
 from .paint import albedo, visible_faces
 
-FORMAT = 7
+FORMAT = 8
 POSES = ((0, 0), (0, 12), (0, -12), (18, 0), (-18, 0), (34, 0), (-34, 0), (18, 10), (-18, 10), (18, -10), (-18, -10))  # yaw, pitch, degrees
 IDENTITY_SEEDS = 3           # random identities beside the mean one
 IDENTITY_SPREAD = .7         # standard deviations of those

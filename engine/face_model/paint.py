@@ -20,7 +20,7 @@ BROW_HALF_WIDTH, BROW_LIFT = .34, .15          # cm: painted half width, and how
 LIP_MIRROR = [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55]  # the outer lip's Multi-PIE landmarks, mirrored
 IRIS_RADIUS, PUPIL_RADIUS = .58, .22           # cm, human means 11.7 and ~4.5 mm across
 # What people see, where the colours above are what the landmark detector is shown.
-NATURAL_LIP, NATURAL_SCLERA, LASH = (.73, .50, .45), (.84, .81, .785), (.09, .07, .06)
+NATURAL_LIP, NATURAL_SCLERA = (.73, .50, .45), (.84, .81, .785)
 CORNER = (.80, .60, .54)                       # an eye's inner corner
 FILM_EDGE = .15                                # cm: over which colours on the films before an eye go over
 NATURAL_LIP_EDGE = .12                         # cm: over which a lip's red fades
@@ -173,8 +173,8 @@ def natural_albedo(model: FaceModel, iris: tuple[float, ...] = IRIS) -> np.ndarr
     colour[np.setdiff1d(deep[deep >= 0], model.faces[~np.isin(of, pupils)])] = PUPIL
     there = opacity(model)[:, None]
     for side in 'LR':
-        lashes = model.regions.get(f'eyelashes_{side}', np.zeros(0, int))
-        colour[lashes] = np.array(SKIN) + there[lashes] ** 2 * (np.array(LASH) - SKIN)
+        cards = _lash_cards(model, side)
+        colour[cards] = np.array(SKIN) + there[cards] ** 2 * (np.array(LASH) - SKIN)
         _paint_films(model, side, iris, colour)
     return colour
 
@@ -198,14 +198,22 @@ def _paint_films(model: FaceModel, side: str, iris: tuple[float, ...], colour: n
     colour[films] = painted
 
 
+def _lash_cards(model: FaceModel, side: str) -> np.ndarray:
+    """Vertices of cards with lashes; none where lashes are modelled hair by hair (their material is called so)."""
+    rows = np.asarray(model.regions.get(f'eyelashes_{side}', np.zeros(0, int)), int)
+    hair = [k for k, name in enumerate(model.materials) if 'hair' in name.lower()]
+    return rows[~np.isin(rows, model.faces[np.isin(model.face_materials, hair)])]
+
+
 def opacity(model: FaceModel) -> np.ndarray:
-    """Say how much of each vertex is there: V float32, 1 but for lashes, which fade from 1 at their roots to 0 at their tips."""
+    """Say how much of each vertex is there: V float32, 1 but for cards of lashes, which fade from 1 at their roots to 0 at their tips."""
     out, v = np.ones(model.vertex_count, np.float32), model.neutral
     face = v[model.regions['face']]
     for side in 'LR':
-        lashes = np.asarray(model.regions.get(f'eyelashes_{side}', np.zeros(0, int)))
-        above = v[lashes, 1] > v[model.regions[f'eyeball_{side}'], 1].mean() if len(lashes) else lashes
-        for rows in (lashes[above], lashes[~above]) if len(lashes) else ():
+        lashes = _lash_cards(model, side)
+        ball = v[model.regions[f'eyeball_{side}'], 1]
+        above = v[lashes, 1] > (ball.mean() if len(ball) else 0)
+        for rows in (lashes[above], lashes[~above]):
             if not len(rows):
                 continue
             near = face[(face > v[rows].min(0) - 1).all(1) & (face < v[rows].max(0) + 1).all(1)]
