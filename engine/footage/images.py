@@ -1,7 +1,6 @@
 """Reading photos and image sequences: any depth, grey or alpha, turned upright; focal length from EXIF."""
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -15,7 +14,8 @@ from .video import orientation
 
 TILED = ('.heic', '.heif')  # phones store these in tiles that the libraries here do not join
 BY_FFMPEG = ('.dpx', '.tga', '.avif')
-os.environ.setdefault('OPENCV_IO_ENABLE_OPENEXR', '1')  # read by OpenCV at its first EXR
+# EXR, JPEG 2000: on damaged ones OpenCV hangs or crashes.
+STARTS_BY_FFMPEG = (b'v/1\x01', b'\0\0\0\x0cjP  ', b'\xff\x4f\xff\x51')
 BACKDROP = .5  # what shows behind transparent pixels
 MOST_PIXELS = 250_000_000
 
@@ -37,18 +37,27 @@ def read(path: Path) -> np.ndarray:
 
 def _decoded(path: Path, data: bytes) -> np.ndarray | None:
     """H×W×3 uint8 RGB, turned upright, or None."""
-    if path.suffix.lower() in BY_FFMPEG:
+    if path.suffix.lower() in BY_FFMPEG or data.startswith(STARTS_BY_FFMPEG):
         return _by_ffmpeg(path)
+    image = as_stored(data)
+    if image is None:
+        return None
+    # OpenCV has turned TIFF's pictures itself, no others.
+    return _upright(_eight_bit(image), 1 if data[:4] in TIFF_STARTS else exif(data).orientation)
+
+
+def as_stored(data: bytes) -> np.ndarray | None:
+    """Decode an image file with OpenCV, depth and channels (BGR) as they are, TIFF turned upright; None where it can't."""
+    size = picture_size(data)
+    if not data or size and size[0] * size[1] > MOST_PIXELS:
+        return None
     if data[:8] == PNG_START and not png_is_whole(data):
         return None     # for a chunk of 2 GB OpenCV takes 2 GB
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
         return None
-    if image is None or not image.size:
-        return None
-    # OpenCV has turned TIFF's pictures itself, no others.
-    return _upright(_eight_bit(image), 1 if data[:4] in TIFF_STARTS else exif(data).orientation)
+    return image if image is not None and image.size else None
 
 
 def _bytes(path: Path) -> bytes:
@@ -64,15 +73,26 @@ def _bytes(path: Path) -> bytes:
 
 
 def _by_ffmpeg(path: Path) -> np.ndarray | None:
-    """DPX, Targa and AVIF: H×W×3 uint8 RGB, turned upright, or None."""
+    """DPX, Targa, AVIF, EXR and JPEG 2000: H×W×3 uint8 RGB, turned upright, or None."""
     try:
         with av.open(f'file:{path.absolute()}', options={'protocol_whitelist': 'file'}) as container:
             frame = next(container.decode(video=0))
             turn, flipped = orientation(frame)
-            picture = np.rot90(_eight_bit(frame.to_ndarray(format='bgra')), -turn)
+            picture = np.rot90(_eight_bit(_as_opencv(frame)), -turn)
             return picture[:, ::-1] if flipped else picture
     except (av.error.FFmpegError, ValueError, IndexError, StopIteration):
         return None
+
+
+def _as_opencv(frame) -> np.ndarray:
+    """A decoded frame as OpenCV reads images: H×W×3 or 4, BGR, uint8 or (linear light) float32."""
+    if 'f32' not in frame.format.name and 'f16' not in frame.format.name:
+        return frame.to_ndarray(format='bgra')
+    grey, alpha = frame.format.name.startswith('gray'), frame.format.name.startswith(('gbra', 'rgba'))
+    if grey:
+        return frame.to_ndarray(format='grayf32le')[..., None]
+    colour = frame.to_ndarray(format='gbrapf32le' if alpha else 'gbrpf32le')
+    return np.ascontiguousarray(colour[..., [2, 1, 0, 3][:colour.shape[2]]])
 
 
 def _eight_bit(image: np.ndarray) -> np.ndarray:

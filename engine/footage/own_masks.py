@@ -5,12 +5,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from ..errors import FacewrightError
 from ..face_model.parts import LEFT_BROW, LEFT_EYE, LOWER_LIP, NOSE, RIGHT_BROW, RIGHT_EYE, SKIN, UPPER_LIP
 from .footage import View
+from .images import as_stored
 from .kinds import natural
 
 # Pixel values of face parsers' label pictures → the labels of face_model.parts.PARTS; what is not named is 0. l_ and r_ are told apart by
@@ -103,8 +103,8 @@ def _without_gaps(files: list[Path]) -> None:
 def _read_values(path: Path) -> np.ndarray:
     """H×W uint8 values of a grey label image."""
     try:
-        values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-    except (OSError, cv2.error):
+        values = as_stored(path.read_bytes())
+    except OSError:
         values = None
     if values is None:
         raise FacewrightError(f'{path} is not a readable image: make the mask again.')

@@ -166,14 +166,21 @@ def _trimmed(view: View, source: dict) -> View:
     start, end = source.get('start', -math.inf), source.get('end', math.inf)
     used = np.flatnonzero((view.times >= start - 1e-6) & (view.times < end - 1e-6))
     if not used.size:
-        wanted = f'between {start:g} s and {end:g} s'
-        if not math.isfinite(end):
-            wanted = f'from {start:g} s on'
-        elif not math.isfinite(start):
-            wanted = f'before {end:g} s'
-        raise FacewrightError(f'{view.path} has no frame {wanted}: it lasts from {view.times[0]:g} s to {view.times[-1]:g} s, choose other times.')
+        raise FacewrightError(_nothing_between(view, start, end))
     part = slice(used[0], used[-1] + 1)
     return replace(view, times=view.times[part] + source.get('offset', 0.), first=int(used[0]), images=view.images[part])
+
+
+def _nothing_between(view: View, start: float, end: float) -> str:
+    """Say that a view has no frame from `start` to `end` (s; infinite: not given)."""
+    first, last = (f'{t:.6g}' for t in (view.times[0], view.times[-1]))
+    if len(view.times) == 1:
+        return f'{view.path} has one frame, at {first} s, and it is left out by the chosen times: take them away.'
+    if start >= end:
+        return f'{view.path}: the end ({end:g} s) does not come after the start ({start:g} s): choose a later end.'
+    chosen = (f'at or after the start ({start:g} s)' if end == math.inf else f'before the end ({end:g} s)' if start == -math.inf
+              else f'between the start ({start:g} s) and the end ({end:g} s)')
+    return f'{view.path}: no frame lies {chosen}; its frames are from {first} to {last} s: choose other times.'
 
 
 def _named_apart(views: list[View]) -> list[View]:

@@ -1,4 +1,5 @@
 """Photos and image sequences: depth, grey, alpha, EXIF, runs."""
+import os
 import struct
 import zlib
 from fractions import Fraction
@@ -62,8 +63,36 @@ def test_grey_and_sixteen_bit_grey(tmp_path):
         np.testing.assert_array_equal(first(path)[1], grey[..., None].repeat(3, 2))
 
 
+def exr(path, image, half=False):
+    """A scene-linear EXR, H×W×3 float32 BGR."""
+    os.environ['OPENCV_IO_ENABLE_OPENEXR'] = '1'
+    path.write_bytes(cv2.imencode('.exr', image, [cv2.IMWRITE_EXR_TYPE, cv2.IMWRITE_EXR_TYPE_HALF if half else cv2.IMWRITE_EXR_TYPE_FLOAT])[1].tobytes())
+    return path
+
+
+@pytest.mark.parametrize('half', [False, True])
+def test_colours_and_alpha_of_exr(tmp_path, half):
+    image = np.zeros((6, 8, 4), np.float32)
+    image[:] = (.05, .2140, .5, 1)
+    image[3:, :, 3] = 0
+    frame = first(exr(tmp_path / 'a.exr', image, half))[1].astype(int)
+    assert np.abs(frame[0, 0] - (188, 127, 63)).max() <= 1 and np.abs(frame[5, 5] - 127).max() <= 1
+    assert np.abs(first(exr(tmp_path / 'b.exr', image[..., :3], half))[1].astype(int)[5, 5] - (188, 127, 63)).max() <= 1
+    grey = first(exr(tmp_path / 'c.exr', image[..., 1], half))[1].astype(int)
+    assert grey.shape == (6, 8, 3) and np.abs(grey - 127).max() <= 1
+
+
+@pytest.mark.parametrize('depth', [np.uint8, np.uint16])
+def test_jpeg_2000(tmp_path, depth):
+    image = cv2.resize(COLOUR, (96, 64), interpolation=cv2.INTER_NEAREST).astype(depth) * (257 if depth == np.uint16 else 1)
+    frame = first(save(tmp_path / 'a.jp2', image))[1].astype(int)
+    assert np.abs(frame[5, 5] - (200, 0, 50)).max() <= 3 and np.abs(frame[60, 90] - (0, 0, 50)).max() <= 3
+    save(tmp_path / 'b.jp2', image[..., 0])
+    assert np.abs(images.read(tmp_path / 'b.jp2').astype(int) - 50).max() <= 3
+
+
 def test_scene_linear_exr(tmp_path):
-    frame = first(save(tmp_path / 'a.exr', np.full((4, 6, 3), .214, np.float32)))[1]  # middle grey in light
+    frame = first(exr(tmp_path / 'a.exr', np.full((4, 6, 3), .214, np.float32)))[1]  # middle grey in light
     assert np.abs(frame.astype(int) - 127).max() <= 1
 
 

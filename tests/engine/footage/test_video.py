@@ -260,9 +260,21 @@ def test_in_out_and_offset(long_clip):
     assert [films.column(f) for f in read_frames(view, [0, 24])] == [25, 49]
 
 
-def test_nothing_between_in_and_out(long_clip):
-    with pytest.raises(FacewrightError, match='start'):
-        opened(long_clip, start=50.)
+@pytest.mark.parametrize('times, said', [
+    ({'start': 50.}, r'no frame lies at or after the start \(50 s\); its frames are from 0 to 5.96 s: choose'),
+    ({'end': -1.}, r'no frame lies before the end \(-1 s\); its'), ({'start': 2., 'end': 1.}, r'the end \(1 s\) does not come after the start \(2 s\)'),
+    ({'start': 50., 'end': 60.}, r'between the start \(50 s\) and the end \(60 s\)')])
+def test_nothing_between_in_and_out(long_clip, times, said):
+    with pytest.raises(FacewrightError, match=said) as caught:
+        opened(long_clip, **times)
+    assert 'inf' not in str(caught.value)
+
+
+def test_a_clip_of_one_frame(tmp_path):
+    path = films.write_video(tmp_path / 'a.mp4', clip(1))
+    assert len(opened(path).times) == 1
+    with pytest.raises(FacewrightError, match='has one frame, at 0 s, and it is left out'):
+        opened(path, start=1.)
 
 
 def test_lens(long_clip):
