@@ -7,6 +7,7 @@ import bpy
 
 from . import environment, jobs, panels, preferences, properties
 from .operators import appearance, cavities, footage, head, performance, reconstruct, shape_keys, shape_tools
+from .scene import viewports
 
 OPERATORS = {'Head': head, 'Footage': footage, 'Reconstruct': reconstruct, 'Overlay and texture': appearance, 'Performance': performance, 'Shape keys': shape_keys, 'Cavities': cavities, 'Editing shape keys': shape_tools}
 CLASSES = (*properties.CLASSES, *preferences.CLASSES, *(cls for module in OPERATORS.values() for cls in module.CLASSES), *panels.CLASSES)
@@ -15,7 +16,8 @@ CLASSES = (*properties.CLASSES, *preferences.CLASSES, *(cls for module in OPERAT
 def register() -> None:
     """Add the classes, the scene's settings and the handlers; where anything fails, nothing stays behind."""
     steps = [(lambda cls=cls: bpy.utils.register_class(cls), lambda cls=cls: bpy.utils.unregister_class(cls)) for cls in CLASSES]
-    steps += [(properties.attach, properties.detach), (jobs.attach, jobs.detach), (lambda: None, environment.detach)]
+    steps += [(properties.attach, properties.detach), (jobs.attach, jobs.detach), (lambda: None, environment.detach),
+              (viewports.attach, viewports.detach)]
     undo = []
     try:
         for do, take_back in steps:
@@ -32,6 +34,7 @@ def register() -> None:
 def unregister() -> None:
     """Stop a running job and take everything away again."""
     atexit.unregister(unregister)
+    viewports.detach()
     jobs.detach()
     environment.detach()
     properties.detach()

@@ -1,6 +1,7 @@
 """What Overlay and Bake Albedo need of the last reconstructions: a copy of their files in the add-on's cache, as a job's own folder goes with the next job."""
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -33,3 +34,26 @@ def keep(folder: Path) -> Path:
 def drop(kept: Path) -> None:
     """Delete one result's copy."""
     owned.remove(kept)
+
+
+def keep_clips(clips: dict[str, dict]) -> dict[str, dict]:
+    """Move clips made for a scene ({view: {'path', 'rate'}}) from a job's folder into the cache; returns where they are.
+
+    Scenes show them: they are never deleted by themselves. A clip that is there already is used again.
+    """
+    base, found = paths.cache_folder() / 'clips', {}
+    try:
+        for view, clip in clips.items():
+            path = Path(clip['path'])
+            with open(path, 'rb') as file:
+                digest = hashlib.file_digest(file, 'sha256').hexdigest()[:24]
+            base.mkdir(parents=True, exist_ok=True)
+            home = base / f'{digest}{path.suffix}'
+            if not home.exists():
+                shutil.copy2(path, home.with_suffix('.part'))
+                home.with_suffix('.part').replace(home)
+            found[view] = {**clip, 'path': str(home)}
+    except OSError as error:
+        raise FacewrightError(f'Cannot write to {base} ({error.strerror or error}): '
+                              'choose another cache folder in the Facewright preferences.') from error
+    return found

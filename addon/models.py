@@ -3,8 +3,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import bpy
-
 from ..engine.errors import FacewrightError
 from ..engine.face_model import cached_model_path
 from ..engine.face_model.model import FaceModel
@@ -17,7 +15,7 @@ _last: tuple[Path, float, FaceModel] | None = None
 
 def source_of(settings) -> str:
     """A scene's face model as the engine wants it: 'builtin' or a path."""
-    return BUILTIN if settings.model == 'BUILTIN' else bpy.path.abspath(settings.model_path)
+    return BUILTIN if settings.model == 'BUILTIN' else paths.absolute(settings.model_path, 'face model')
 
 
 def cached(source: str) -> FaceModel | None:

@@ -8,11 +8,19 @@ from pathlib import Path
 
 import bpy
 
+from ..engine.errors import FacewrightError
 from ..engine.files import cache_folder as engine_cache_folder
 
 PACKAGE = __package__.rpartition('.')[0]  # bl_ext.<repository>.facewright in Blender, facewright elsewhere
 ROOT = Path(__file__).resolve().parent.parent
 WORKER = ROOT / 'engine' / 'worker.py'
+
+
+def absolute(path: str, what: str) -> str:
+    """A path without Blender's '//'; raises FacewrightError where that means the folder of a .blend that was never saved."""
+    if path.startswith('//') and not bpy.data.filepath:
+        raise FacewrightError(f'The {what} {path} lies beside the .blend, which is not saved yet: save it first, or give a whole path.')
+    return bpy.path.abspath(path)
 
 
 def preferences():

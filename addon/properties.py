@@ -11,6 +11,17 @@ QUALITY_ITEMS = (('DRAFT', 'Draft', 'From the face\'s landmarks alone: the faste
 SHOW_ITEMS = (('MESH', 'Mesh', 'The head, shaded'), ('PARTS', 'Face Regions', 'The outlines of nose, lips, eyes and brows, with how well each fits'))
 MODEL_ITEMS = (('BUILTIN', 'Built-in', 'The head that comes with Facewright: light, clean, needs no download'),
                ('FILE', 'ICT-FaceKit', 'The USC ICT face model (26,719 vertices) from its folder, its archive, or a download'))
+SCENE_ITEMS = (
+    ('AUTO', 'Automatic',
+     'A scene that holds animation keeps its frame rate, range, size and camera, and the take is retimed to it; '
+     'one without takes the footage\'s'),
+    ('KEEP', 'Keep', 'The scene keeps its frame rate, range, size and camera; the take is retimed to it'),
+    ('FOOTAGE', 'As Footage',
+     'The scene takes the footage\'s frame rate, range, size and camera; what is animated in it already then plays at that rate'))
+OLD_TAKE_ITEMS = (
+    ('REPLACE', 'Replace',
+     'The earlier head of the same footage goes, with its camera, clip and sound; one you have worked on is kept, hidden'),
+    ('HIDE', 'Keep Hidden', 'The earlier head of the same footage stays beside the new one, hidden, its sound muted'))
 KIND_ITEMS = (('VIDEO', 'Video', 'A video file', 'FILE_MOVIE', 0), ('SEQUENCE', 'Image Sequence', 'Numbered images in one folder', 'RENDERLAYERS', 1),
               ('PHOTO', 'Photo', 'A single picture', 'IMAGE_DATA', 2), ('CAPTURE', 'Capture', 'A capture.json file: several calibrated cameras at once', 'OUTLINER_DATA_CAMERA', 3))
 ONTO_ITEMS = (('MESH', 'Your Mesh', 'The selected meshes themselves get the expressions, whatever their vertices and edges'),
@@ -95,6 +106,8 @@ class Settings(bpy.types.PropertyGroup):
         default=1)
     smooth: FloatProperty(name='Smoothing', description='How much to calm the performance: 0 leaves every frame as seen. Blinks are kept', default=0.5, min=0, max=1, subtype='FACTOR')
     sound: BoolProperty(name='Sound', description='Put the clip\'s sound into the sequencer, in step with the performance', default=True)
+    scene_settings: EnumProperty(name='Scene', description='What becomes of the scene\'s own frame rate, range, size and camera', items=SCENE_ITEMS)
+    old_take: EnumProperty(name='Earlier Take', description='What becomes of a head made of the same footage before', items=OLD_TAKE_ITEMS)
     output: StringProperty(
         name='Save Result To…',
         description='Folder that also gets the head, its performance (Live Link Face CSV too), '

@@ -7,13 +7,13 @@ import bpy
 import numpy as np
 
 from ...engine.errors import FacewrightError
-from ..scene import appearance, cameras, results
+from ..scene import appearance, cameras, results, takes
 
 
 def reconstructed(context: bpy.types.Context) -> bpy.types.Object | None:
-    """The active object where it is a reconstructed head, else the scene's last one, if there is any."""
-    found = (o for o in (context.object, context.scene.facewright.result) if o is not None and results.FOLDER in o and o.name in context.scene.objects)
-    return next(found, None)
+    """The reconstructed head that the active object is or belongs to (its camera, a part of it), else the scene's last one."""
+    found = (takes.head_of(context.object), context.scene.facewright.result)
+    return next((o for o in found if o is not None and results.FOLDER in o and o.name in context.scene.objects), None)
 
 
 def _chosen(context: bpy.types.Context) -> bpy.types.Object:

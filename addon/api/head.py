@@ -6,8 +6,8 @@ import bpy
 from ...engine.errors import FacewrightError
 from ...engine.face_model.model import FaceModel
 from .. import models
-from ..scene import heads
-from .shared import select
+from ..scene import heads, obstacles, takes, viewports
+from .shared import hidden_in_words, select
 
 
 def model_is_ready(source: str) -> bool:
@@ -32,9 +32,17 @@ def find_model(source: str) -> FaceModel:
     return model
 
 
-def add_head(context: bpy.types.Context, source: str = models.BUILTIN, naming: str = 'ICT') -> bpy.types.Object:
-    """Add a face model's head at the 3D cursor in the active collection, selected. The model must be in the cache."""
+def add_head(context: bpy.types.Context, source: str = models.BUILTIN, naming: str = 'ICT',
+             shown: list[str] | None = None) -> bpy.types.Object:
+    """Add a face model's head at the 3D cursor in the active collection, selected and in the middle of the 3D view; what
+    hides it there is hidden (`shown`: a list that gets a sentence about it). The model must be in the cache."""
     head = heads.create_head('Head', find_model(source), naming=naming, collection=context.collection)
     head.location = context.scene.cursor.location
+    head[takes.TAKE] = takes.new_mark()
     select(context, head)
+    if head.name in context.view_layer.objects:
+        hidden = obstacles.clear_round(context, head, viewports.eye(context, head.location, obstacles.DISTANCE))
+        viewports.frame(context, head)
+        if shown is not None:
+            shown += hidden_in_words(hidden)
     return head

@@ -12,7 +12,7 @@ from ...engine.live_link import read_live_link, write_live_link
 from ...engine.performance import Performance, read_performance, write_performance
 from ..scene import actions, importing, names, renaming, units
 from ..scene import motion as motion_of
-from .shared import checked_path
+from .shared import absolute, checked_path
 from .sides import left_of_middle
 
 
@@ -116,11 +116,11 @@ def export_performance(context: bpy.types.Context, path: str, first: int, last: 
     """Write the active head's animation from scene frame `first` to `last` as a Live Link Face .csv or a performance.npz."""
     if not path:
         raise FacewrightError('No file was given: choose where to write the performance.')
-    suffix = _suffix(path)
+    suffix, path = _suffix(path), absolute(path, 'file')
     if last < first:
         raise FacewrightError(f'Frame {last} does not come after {first}: choose a later end frame.')
     performance = sample_performance(context, np.arange(first, last + 1, dtype=np.float64))
-    (write_live_link if suffix == '.csv' else write_performance)(Path(bpy.path.abspath(path)), performance)
+    (write_live_link if suffix == '.csv' else write_performance)(Path(path), performance)
     return performance
 
 

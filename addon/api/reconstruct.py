@@ -10,43 +10,44 @@ import numpy as np
 from ...engine.errors import FacewrightError
 from ...engine.result_folder import settle
 from .. import kept, models
-from ..scene import cameras, results
-from .head import find_model
-from .shared import checked_path, select
+from ..scene import actions, appearance, cameras, obstacles, results, settings, takes, viewports
+from .appearance import reconstructed
+from .head import find_model, model_is_ready
+from .shared import absolute, checked_path, hidden_in_words, select
 
-FIRST_FRAME = 1  # the scene frame at which a take begins
-
-
-def reconstruction(scene: bpy.types.Scene, quality: str = 'DRAFT', neutral_frame: int = -1, smooth: float = 0.5, output: str = '') -> dict:
-    """The task 'reconstruct''s arguments for a scene's face model and footage. quality 'DRAFT' or 'STANDARD'; output '': into the job's folder.
-
-    neutral_frame: counted from 0 at the first view's in-point, −1: unknown (`neutral_index` makes it of a scene frame).
-    """
-    settings = scene.facewright
-    if not settings.views:
+def reconstruction(scene: bpy.types.Scene, quality: str = 'DRAFT', neutral_frame: int = -1, smooth: float = 0.5, output: str = '',
+                   scene_settings: str = 'AUTO', old_take: str = 'REPLACE') -> dict:
+    """The task 'reconstruct''s arguments for a scene's face model and footage. quality 'DRAFT' or 'STANDARD'; output '': into
+    the job's folder. neutral_frame: counted from 0 at the first view's in-point, −1: unknown (`neutral_index` makes it of a
+    scene frame). scene_settings, old_take: as apply_result's, for the clips behind the cameras."""
+    chosen = scene.facewright
+    if not chosen.views:
         raise FacewrightError('There is no footage yet: add a video, an image sequence or a photo in the Footage panel.')
-    source = models.source_of(settings)
+    source = models.source_of(chosen)
     if source != models.BUILTIN:
         source = checked_path(source, 'face model')
-    masks = sum((_masks(view) for view in settings.views), [])
-    return {'sources': [_source(view) for view in settings.views], 'views': _chosen(settings.views),
-            'out': bpy.path.abspath(output) if output else '{job}/out', 'model': source, 'quality': quality.lower(), 'neutral_frame': None if neutral_frame < 0 else neutral_frame, 'smooth': smooth} \
-        | ({'masks': masks} if any(masks) else {})
+    out = absolute(output, 'folder') if output else '{job}/out'
+    masks = sum((_masks(view) for view in chosen.views), [])
+    given = [_source(view) for view in chosen.views]
+    arguments = {'sources': given, 'views': _chosen(chosen.views), 'out': out, 'model': source, 'quality': quality.lower(),
+                 'neutral_frame': None if neutral_frame < 0 else neutral_frame, 'smooth': smooth, 'clips': '{job}/clips',
+                 'rate': clip_rate(scene, scene_settings, old_take, takes.whole_files([s['path'] for s in given]))}
+    return arguments | ({'masks': masks} if any(masks) else {})
 
 
 def neutral_index(scene: bpy.types.Scene) -> int:
     """Turn the panel's neutral frame, a scene frame, into the engine's: from 0 at the first view's in-point, −1: unknown.
 
-    Where the scene's last result is there, the frame is its nearest sample; else the footage begins at FIRST_FRAME.
+    Where the scene's last result is there, the frame is its nearest sample; else the footage begins where a take would (`first_frame`).
     Raises FacewrightError where the frame lies outside the footage.
     """
-    settings, head = scene.facewright, scene.facewright.result
-    if not settings.neutral_known:
+    chosen, head = scene.facewright, scene.facewright.result
+    if not chosen.neutral_known:
         return -1
-    frame = settings.neutral_at
+    frame = chosen.neutral_at
     samples = np.array(head.get(results.FRAMES, ())) if head and head.name in scene.objects else np.empty(0)
     if not len(samples):
-        first, last = FIRST_FRAME, None
+        first, last = first_frame(scene, settings.keeps_settings(scene, chosen.scene_settings)), None
     else:
         first, last = round(samples[0]), round(samples[-1])
     if frame < first or (last is not None and frame > last):
@@ -76,7 +77,7 @@ def _masks(view) -> list[str | None]:
 def _camera_count(view) -> int:
     """How many cameras of a capture are used; 1 where its file cannot be read, which the engine will say."""
     names = [n for n in view.cameras.split(',') if n.strip()]
-    path = Path(bpy.path.abspath(view.filepath))
+    path = Path(absolute(view.filepath, 'footage'))
     try:
         return len(names) or len(json.loads((path / 'capture.json' if path.is_dir() else path).read_text(encoding='utf-8'))['cameras'])
     except (OSError, ValueError, KeyError, TypeError):
@@ -100,51 +101,143 @@ def model_of_result(scene: bpy.types.Scene, folder: str | Path) -> str:
     return source if source == models.BUILTIN or Path(source).exists() else models.source_of(scene.facewright)
 
 
+def first_frame(scene: bpy.types.Scene, keep: bool) -> int:
+    """The scene frame at which a take begins: the scene's first where it keeps its range, else 1."""
+    return scene.frame_start if keep else 1
+
+
 def warnings_of(folder: str | Path) -> list[str]:
     """What a reconstruction in a result folder warns of, in sentences."""
     told = results.read_report(Path(folder)).get('warnings', [])
     return [sentence for sentence in told if isinstance(sentence, str)] if isinstance(told, list) else []
 
 
-def apply_result(context: bpy.types.Context, folder: str | Path, naming: str = 'ICT', sound: bool = True, start: int = FIRST_FRAME) -> bpy.types.Object:
-    """Bring a reconstruction's folder into the scene as a new collection; returns the head, which is selected.
+def clip_rate(scene: bpy.types.Scene, scene_settings: str, old_take: str, source: str) -> float | None:
+    """Frames a second that a scene will have once a result is in it; None: the footage's. source: as results.source_of."""
+    replaced = takes.earlier(scene, source) if old_take == 'REPLACE' else []
+    keep = settings.keeps_settings(scene, scene_settings, [h for h in replaced if not takes.own_work(h)])
+    return actions.scene_fps(scene) if keep else None
 
+
+def result_job(scene: bpy.types.Scene, folder: str | Path, scene_settings: str = 'AUTO', old_take: str = 'REPLACE') -> dict | None:
+    """The task 'scene_clips''s arguments where a result folder needs its face model read or its clips made; else None."""
+    model = model_of_result(scene, folder)
+    ready = model_is_ready(model)
+    source = results.source_of(Path(folder))
+    rate = clip_rate(scene, scene_settings, old_take, source)
+    views = cameras.read_views(Path(folder))
+    shown = all(cameras.is_right(v, rate or views[0].fps) for v in views if v.path.exists())
+    there = all(v.path.exists() for v in views)
+    if ready and (shown or not there):
+        return None
+    return {'result': str(folder), 'out': '{job}/clips', 'rate': rate, 'model': '' if ready else model}
+
+
+def apply_result(context: bpy.types.Context, folder: str | Path, naming: str = 'ICT', sound: bool = True, start: int | None = None,
+                 scene_settings: str = 'AUTO', old_take: str = 'REPLACE', clips: dict | None = None) -> bpy.types.Object:
+    """Bring a reconstruction's folder into the scene as a new collection; returns the head, which is selected and seen
+    through its camera; what stands in the way is hidden. What the user should know is in `notes(head)`.
+
+    start: scene frame of the first sample; None: 1, or the scene's first frame where the scene keeps its own. scene_settings:
+    'AUTO' (a scene that holds animation keeps its rate, range, size and camera), 'KEEP', 'FOOTAGE'. old_take: what
+    happens to an earlier take of the same footage, 'REPLACE' or 'HIDE'. clips: what the task scene_clips made.
     What later steps need of the folder is kept in the add-on's cache.
     """
-    model = find_model(model_of_result(context.scene, folder))
-    home = kept.keep(Path(folder))
+    scene, folder = context.scene, Path(folder)
+    model = find_model(model_of_result(scene, folder))
+    old = takes.earlier(scene, results.source_of(folder))
+    leaving = [h for h in old if old_take == 'REPLACE' and not takes.own_work(h)]
+    keep = settings.keeps_settings(scene, scene_settings, leaving)
+    home, made = kept.keep(folder), kept.keep_clips(clips or {})
     try:
-        head = results.apply_result(context.scene, Path(folder), model, naming, sound, start)
+        begin = first_frame(scene, keep) if start is None else start
+        head, notes = results.apply_result(scene, folder, model, results.Choices(naming, sound, begin, keep, made))
     except Exception:
         kept.drop(home)
         raise
     head[results.FOLDER] = str(home)
-    context.scene.facewright.result = head
+    notes = [*_settings_in_words(scene, head, keep, scene_settings), *_retire(scene, old, leaving), *notes]
+    takes.plain_names(head[takes.TAKE])
+    scene.facewright.result = head
     select(context, head)
+    head[results.NOTES] = notes + _show(context, head, keep)
     return head
 
 
-def show_worst_frame(scene: bpy.types.Scene) -> int:
-    """Go to the last result's frame with the largest error; returns it."""
-    head = scene.facewright.result
+def _settings_in_words(scene: bpy.types.Scene, head: bpy.types.Object, keep: bool, choice: str) -> list[str]:
+    """What became of the scene's settings, where that was a choice."""
+    if not keep:
+        return []
+    frames = head[results.FRAMES]
+    first, last = round(frames[0]), round(frames[-1])
+    why = 'holds animation and keeps' if choice == 'AUTO' else 'keeps'
+    past = f' The scene ends before, at {scene.frame_end}.' if last > scene.frame_end else ''
+    return [f'The scene {why} its frame rate, range, size and camera: the take runs from {first} to {last} at '
+            f'{actions.scene_fps(scene):.4g} frames a second.{past}']
+
+
+def _retire(scene: bpy.types.Scene, old: list[bpy.types.Object], leaving: list[bpy.types.Object]) -> list[str]:
+    """Remove the earlier takes in `leaving`, hide the others; what happened, in words."""
+    notes = []
+    for head in old:
+        if head in leaving:
+            continue
+        if not takes.is_put_away(head):
+            work = takes.own_work(head)
+            notes.append(f'The earlier {head.name}{" " + work + ": it" if work else ""} is kept, hidden, with its camera and sound.')
+        takes.put_away(scene, head)
+    if leaving:
+        notes.append('The earlier take of this footage was replaced.')
+        for head in leaving:
+            takes.remove(scene, head)
+    return notes
+
+
+def _show(context: bpy.types.Context, head: bpy.types.Object, keep: bool) -> list[str]:
+    """Look at a new head through its camera, hide what stands in the way; what was hidden, in words."""
+    camera = next(iter(head_cameras(head)), None)
+    if camera is None or head.name not in context.view_layer.objects:
+        return []
+    hidden = obstacles.clear_camera(context, camera, head, whole=not keep)
+    viewports.look_through(context, camera, textured=appearance.has_texture(head))
+    return hidden_in_words(hidden)
+
+
+def notes(head: bpy.types.Object) -> list[str]:
+    """What the user should know of how a head was brought into the scene, a sentence each."""
+    return list(head.get(results.NOTES, ()))
+
+
+def head_cameras(head: bpy.types.Object) -> list[bpy.types.Object]:
+    """A reconstructed head's cameras, the first view's first."""
+    first = head.get(results.FIRST)
+    return sorted(takes.cameras_of(head), key=lambda o: (o != first, o.name))
+
+
+def show_worst_frame(context: bpy.types.Context) -> int:
+    """Go to the frame with the largest error of the selected head, or the scene's last; returns it."""
+    head = reconstructed(context)
     worst = results.worst_frame(head) if head else None
     if worst is None:
         raise FacewrightError('There is no result with errors to look at: reconstruct first.')
-    scene.frame_set(worst[0])
+    context.scene.frame_set(worst[0])
     return worst[0]
 
 
 def look_through(context: bpy.types.Context) -> bpy.types.Object:
-    """Make the selected Facewright camera, or the next one, the scene's, with its footage's size; turn the viewports to it."""
-    scene, active = context.scene, context.object
-    found = sorted((o for o in scene.objects if o.type == 'CAMERA' and cameras.MARK in o), key=lambda o: o.name)
+    """Turn the 3D view to the selected camera of a head, or to the head's next; returns it.
+
+    The head: the selected one, or the scene's last. The scene takes the camera and its footage's size too, unless it kept its own
+    when the head was made.
+    """
+    scene, head = context.scene, reconstructed(context)
+    found = [c for c in (head_cameras(head) if head else []) if c.name in scene.objects]
     if not found:
         raise FacewrightError('There is no camera of a reconstruction in this scene: reconstruct first.')
-    after = found[(found.index(scene.camera) + 1) % len(found)] if scene.camera in found else found[0]
-    camera = active if active in found and active != scene.camera else after
-    cameras.look_through(scene, camera)
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == 'VIEW_3D' and window.scene == scene:
-                area.spaces.active.region_3d.view_perspective = 'CAMERA'
+    now = viewports.camera_looked_through(context)
+    after = found[(found.index(now) + 1) % len(found)] if now in found else found[0]
+    camera = context.object if context.object in found and context.object != now else after
+    if not head.get(results.KEPT):
+        cameras.look_through(scene, camera)
+    viewports.look_through(context, camera)
     return camera

@@ -6,16 +6,26 @@ from pathlib import Path
 import bpy
 
 from ...engine.errors import FacewrightError
+from ..paths import absolute
 
 
 def checked_path(path: str, what: str) -> str:
     """An existing file's or folder's absolute path ('//' is the .blend's folder)."""
     if not path:
         raise FacewrightError(f'No {what} was given: choose one.')
-    found = Path(bpy.path.abspath(path))
+    found = Path(absolute(path, what))
     if not found.exists():
         raise FacewrightError(f'There is no {what} at {found}: check the path.')
     return str(found.resolve())
+
+
+def hidden_in_words(names: list[str]) -> list[str]:
+    """What was hidden for a head to be seen: a sentence, or none."""
+    if not names:
+        return []
+    listed = ', '.join(names[:4]) + (f' and {len(names) - 4} more' if len(names) > 4 else '')
+    verb = 'stands' if len(names) == 1 else 'stand'
+    return [f'{listed} {verb} in the way and {"is" if len(names) == 1 else "are"} hidden in the view (Alt-H shows all again).']
 
 
 def select(context: bpy.types.Context, thing: bpy.types.Object) -> None:

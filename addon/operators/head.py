@@ -24,7 +24,9 @@ class FACEWRIGHT_OT_add_head(JobOperator):
     def finish(self, context, result):
         settings = context.scene.facewright
         naming = settings.naming if self.naming == 'SCENE' else self.naming
-        api.add_head(context, self.model or models.source_of(settings), naming)
+        said = []
+        head = api.add_head(context, self.model or models.source_of(settings), naming, said)
+        self.report({'INFO'}, ' '.join([f'{head.name} is in the scene.', *said]))
 
 
 class FACEWRIGHT_OT_import_face_model(FileOperator, JobOperator):

@@ -4,8 +4,11 @@ from __future__ import annotations
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from .. import api, jobs
-from ..properties import NAMING_ITEMS, QUALITY_ITEMS
+from ..properties import NAMING_ITEMS, OLD_TAKE_ITEMS, QUALITY_ITEMS, SCENE_ITEMS
 from .base import JobOperator, Operator, redraw
+
+SCENE = 'What becomes of the scene\'s own frame rate, range, size and camera'
+EARLIER = 'What becomes of a head made of the same footage before'
 
 
 class FACEWRIGHT_OT_reconstruct(JobOperator):
@@ -23,18 +26,21 @@ class FACEWRIGHT_OT_reconstruct(JobOperator):
     smooth: FloatProperty(name='Smoothing', description='0: none, 1: strong. Not given: as in the panel', default=0.5, min=0, max=1, options={'SKIP_SAVE'})
     naming: EnumProperty(name='Shape Key Names', description='Whose names the shape keys get. Not given: as in the panel', items=NAMING_ITEMS, options={'SKIP_SAVE'})
     output: StringProperty(name='Save Result To…', description='Folder that also gets the result\'s files. Not given: as in the panel', subtype='DIR_PATH', options={'SKIP_SAVE'})
+    scene_settings: EnumProperty(name='Scene', description=f'{SCENE}. Not given: as in the panel', items=SCENE_ITEMS, options={'SKIP_SAVE'})
+    old_take: EnumProperty(name='Earlier Take', description=f'{EARLIER}. Not given: as in the panel', items=OLD_TAKE_ITEMS, options={'SKIP_SAVE'})
 
     def begin(self, context):
-        chosen = {n: self.option(context.scene.facewright, n) for n in ('quality', 'smooth', 'output')}
+        settings = context.scene.facewright
+        chosen = {n: self.option(settings, n) for n in ('quality', 'smooth', 'output', 'scene_settings', 'old_take')}
         given = self.properties.is_property_set('neutral_frame')
         chosen['neutral_frame'] = self.neutral_frame if given else api.neutral_index(context.scene)
         arguments = api.reconstruction(context.scene, **chosen)
-        self.naming_chosen, self.sound = self.option(context.scene.facewright, 'naming'), context.scene.facewright.sound
+        self.choices = {n: self.option(settings, n) for n in ('naming', 'scene_settings', 'old_take')} | {'sound': settings.sound}
         return jobs.start('reconstruct', arguments, 'Reconstruction')
 
     def finish(self, context, result):
-        head = api.apply_result(context, self.job.arguments['out'], self.naming_chosen, self.sound)
-        self.report({'INFO'}, f'{head.name} is in the scene, with a mean error of {result["error"]["mean_percent"] or 0:.2f} % of the distance between the eyes.')
+        head = api.apply_result(context, self.job.arguments['out'], clips=result.get('clips'), **self.choices)
+        self.report({'INFO'}, ' '.join([f'{head.name} is in the scene.', *api.notes(head)]))
         self.warn(api.warnings_of(self.job.arguments['out']))
 
 
@@ -71,6 +77,8 @@ class FACEWRIGHT_OT_apply_result(JobOperator):
     filter_folder: BoolProperty(name='Folders', description='Show folders in the file browser', default=True, options={'HIDDEN', 'SKIP_SAVE'})
     naming: EnumProperty(name='Shape Key Names', description='Whose names the shape keys get', items=NAMING_ITEMS)
     sound: BoolProperty(name='Sound', description='Put the clip\'s sound into the sequencer', default=True)
+    scene_settings: EnumProperty(name='Scene', description=f'{SCENE}. Not given: as in the panel', items=SCENE_ITEMS, options={'SKIP_SAVE'})
+    old_take: EnumProperty(name='Earlier Take', description=f'{EARLIER}. Not given: as in the panel', items=OLD_TAKE_ITEMS, options={'SKIP_SAVE'})
 
     def invoke(self, context, event):
         if self.directory:
@@ -79,12 +87,15 @@ class FACEWRIGHT_OT_apply_result(JobOperator):
         return {'RUNNING_MODAL'}
 
     def begin(self, context):
-        source = api.model_of_result(context.scene, api.checked_path(self.directory, 'result folder'))
-        return None if api.model_is_ready(source) else jobs.start('import_model', {'source': source, 'landmarks': False}, 'Reading the face model')
+        folder, settings = api.checked_path(self.directory, 'result folder'), context.scene.facewright
+        self.choices = {n: self.option(settings, n) for n in ('scene_settings', 'old_take')}
+        arguments = api.result_job(context.scene, folder, **self.choices)
+        return arguments and jobs.start('scene_clips', arguments, 'Import')
 
     def finish(self, context, result):
-        folder = api.checked_path(self.directory, 'result folder')
-        api.apply_result(context, folder, self.naming, self.sound)
+        folder, clips = api.checked_path(self.directory, 'result folder'), result and result['clips']
+        head = api.apply_result(context, folder, self.naming, self.sound, clips=clips, **self.choices)
+        self.report({'INFO'}, ' '.join([f'{head.name} is in the scene.', *api.notes(head)]))
         self.warn(api.warnings_of(folder))
 
 
@@ -105,11 +116,11 @@ class FACEWRIGHT_OT_show_worst_frame(Operator):
     bl_label = 'Go to Worst Frame'
 
     def run(self, context):
-        api.show_worst_frame(context.scene)
+        api.show_worst_frame(context)
 
 
 class FACEWRIGHT_OT_look_through(Operator):
-    """Look through the selected camera, or the next of the scene's Facewright cameras, and give renders its footage's size"""
+    """Look through the camera of the selected head, or the next one where there are several. Unless the scene kept its own, renders get it too, with its footage's size"""
     bl_idname = 'facewright.look_through'
     bl_label = 'Look Through Camera'
 

@@ -56,6 +56,11 @@ def texture_at_vertices(mesh: bpy.types.Mesh, image: bpy.types.Image, covered: l
     return np.where(share[:, None] > 0, total / np.maximum(share, 1)[:, None], colours).astype(np.float32)
 
 
+def has_texture(head: bpy.types.Object) -> bool:
+    """Whether a head's materials show a texture made from its footage."""
+    return any(m is not None and m.node_tree and m.node_tree.nodes.get(NODE) for m in head.data.materials)
+
+
 def load_packed(path: Path, name: str) -> bpy.types.Image:
     """A picture file as a new image that needs the file no more."""
     image = None

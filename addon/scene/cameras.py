@@ -10,7 +10,8 @@ import bpy
 import numpy as np
 
 from ...engine.errors import FacewrightError
-from . import units
+from ...engine.pictures import keeps_rate
+from . import actions, takes, units
 
 MARK = 'facewright_footage'  # custom property of a camera: width, height, pixel aspect x and y of its footage
 
@@ -30,19 +31,37 @@ class SolvedView:
     time: np.ndarray
     rotation: int = 0         # degrees clockwise the stored picture is turned for showing
     sound: bool = False
+    start: float = 0.         # s from the file's first picture to the first one used
+    sound_start: float = 0.   # s from the file's first picture to its first sound
+    steady: bool = True       # counting pictures at the file's rate finds the right ones
+    clip: Path | None = None  # the footage written again for the scene's frames (engine/footage/proxies.py)
+    clip_rate: float = 0.     # … for a scene of so many frames a second
 
 
-def read_views(folder: Path) -> tuple[SolvedView, ...]:
-    """The views of a result folder, from its cameras.json (capture.json's format) and report.json."""
+def read_views(folder: Path, clips: dict | None = None) -> tuple[SolvedView, ...]:
+    """The views of a result folder, from its cameras.json (capture.json's format) and report.json.
+
+    clips: {view: {'path', 'rate'}}, what the task scene_clips made for them.
+    """
     try:
-        cameras = json.loads((folder / 'cameras.json').read_text(encoding='utf-8'))['cameras']
-        reports = {v['name']: v for v in json.loads((folder / 'report.json').read_text(encoding='utf-8'))['views']}
-        return tuple(SolvedView(
-            c['name'], Path(r.get('path') or c['video']), r.get('kind', 'video'), (int(c['width']), int(c['height'])), float(c['fps']), int(r.get('first', 0)),
-            np.array(c['K'], float), np.array(c['R'], float), np.array(c['t'], float).reshape(3), np.array(c['time'], float),
-            int(r.get('rotation', 0)), bool(r.get('sound'))) for c in cameras for r in [reports.get(c['name'], {})])
+        given = json.loads((folder / 'cameras.json').read_text(encoding='utf-8'))['cameras']
+        report = json.loads((folder / 'report.json').read_text(encoding='utf-8'))
+        told = {v['name']: v for v in report['views']}
+        return tuple(_view(c, told.get(c['name'], {}), (clips or {}).get(c['name'])) for c in given)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FacewrightError(f'The result in {folder} has no readable cameras ({type(error).__name__}: {error}): reconstruct again.') from error
+        raise FacewrightError(f'The result in {folder} has no readable cameras ({type(error).__name__}: {error}): '
+                              'reconstruct again.') from error
+
+
+def _view(camera: dict, told: dict, clip: dict | None) -> SolvedView:
+    first, fps = int(told.get('first', 0)), float(camera['fps'])
+    return SolvedView(
+        camera['name'], Path(told.get('path') or camera['video']), told.get('kind', 'video'),
+        (int(camera['width']), int(camera['height'])), fps, first, np.array(camera['K'], float),
+        np.array(camera['R'], float), np.array(camera['t'], float).reshape(3), np.array(camera['time'], float),
+        int(told.get('rotation', 0)), bool(told.get('sound')), float(told.get('start', first / fps)),
+        float(told.get('sound_start') or 0), bool(told.get('steady', True)),
+        Path(clip['path']) if clip else None, float(clip['rate']) if clip else 0.)
 
 
 def create_camera(view: SolvedView, axes: np.ndarray, collection: bpy.types.Collection) -> bpy.types.Object:
@@ -69,45 +88,89 @@ def intrinsics(view: SolvedView) -> dict[str, float]:
 def look_through(scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
     """Make a reconstruction's camera the scene's and give renders its footage's size."""
     width, height, aspect_x, aspect_y = camera[MARK]
-    scene.camera = camera
-    scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = int(width), int(height), 100
-    scene.render.pixel_aspect_x, scene.render.pixel_aspect_y = aspect_x, aspect_y
+    render, scene.camera = scene.render, camera
+    render.resolution_x, render.resolution_y, render.resolution_percentage = int(width), int(height), 100
+    render.pixel_aspect_x, render.pixel_aspect_y = aspect_x, aspect_y
 
 
-def put_clip_behind(camera: bpy.types.Object, view: SolvedView, frame: int) -> None:
-    """Show the footage behind a camera; its first used frame at the scene's `frame`. Footage that has gone, or that Blender cannot read, is left out."""
-    shown = None if not view.path.exists() else _picture(view) if view.kind == 'photo' else _clip(view, frame)
+def is_right(view: SolvedView, rate: float) -> bool:
+    """Whether the footage's own file shows the right picture at every frame of a scene of `rate` frames a second."""
+    if _is_program_stream(view.path):
+        return False
+    return view.kind == 'photo' or (view.steady and keeps_rate(view.time, rate))
+
+
+def _is_program_stream(path: Path) -> bool:
+    """Whether a file is an MPEG program stream: Blender 4.2 dies of opening some, and none is found its way in by counting."""
+    try:
+        with open(path, 'rb') as file:
+            return file.read(4) == b'\x00\x00\x01\xba'
+    except OSError:
+        return False
+
+
+def put_clip_behind(scene: bpy.types.Scene, camera: bpy.types.Object, view: SolvedView, start: int, shift: float = 0.) -> str:
+    """Show the footage behind a camera: at the scene's frame `start`, the take's first, the picture that belongs to it.
+
+    shift: frames from `start` to the view's first used picture. Returns what should be said of it, '' where all is right.
+    Footage that has gone, or that Blender cannot read, is left out.
+    """
+    rate = actions.scene_fps(scene)
+    if view.clip is not None and math.isclose(view.clip_rate, rate, rel_tol=1e-5):
+        shown, upright = _picture(view.clip) if view.kind == 'photo' else _clip(view.clip, view.name, start), True
+    elif not view.path.exists():
+        return f'The footage of {view.name} is not at {view.path} any more: nothing lies behind its camera.'
+    elif _is_program_stream(view.path):
+        return f'{view.path.name} is of a kind that Blender cannot show behind a camera by itself: press Reconstruct once more.'
+    elif view.kind == 'photo':
+        shown, upright = _picture(view.path), True
+    else:
+        shown, upright = _clip(view.path, view.name, round(start + shift) - view.first), False
     if shown is None:
-        return
+        return f'Blender cannot read {view.path.name}: nothing lies behind the camera {camera.name}.'
     background = camera.data.background_images.new()
-    background.alpha, background.display_depth, background.frame_method = 1.0, 'BACK', 'STRETCH'
+    background.alpha, background.display_depth = 1.0, 'BACK'
+    background.frame_method = _frame_method(scene.render, view)
     camera.data.show_background_images = True
     if view.kind == 'photo':
         background.source, background.image = 'IMAGE', shown
-        return
+        return ''
     background.source, background.clip = 'MOVIE_CLIP', shown
-    if _ignores_rotation(shown, view):
+    if not upright and _ignores_rotation(shown, view):
         background.frame_method, background.rotation = 'FIT', math.radians(view.rotation)  # clockwise, as the footage's
         background.scale = max(view.size) / min(view.size) if view.rotation % 180 else 1.
+    if view.clip is None and not is_right(view, rate):
+        return f'The clip behind {camera.name} keeps its own rate and drifts from the head: press Reconstruct once more.'
+    return ''
 
 
-def _picture(view: SolvedView) -> bpy.types.Image | None:
+def _frame_method(render: bpy.types.RenderSettings, view: SolvedView) -> str:
+    """How a picture gets the camera frame's width whatever the render's shape: the lens was found for that width."""
+    shape = render.resolution_x * render.pixel_aspect_x / (render.resolution_y * render.pixel_aspect_y)
+    pixels = view.size[0] / view.size[1] * view.K[1, 1] / view.K[0, 0]
+    if abs(shape / pixels - 1) < .005:
+        return 'STRETCH'
+    return 'FIT' if pixels > shape else 'CROP'
+
+
+def _picture(path: Path) -> bpy.types.Image | None:
     try:
-        image = bpy.data.images.load(str(view.path), check_existing=True)
+        image = bpy.data.images.load(str(path), check_existing=True)
     except RuntimeError:
         return None
     return image if image.size[0] else None
 
 
-def _clip(view: SolvedView, frame: int) -> bpy.types.MovieClip | None:
+def _clip(path: Path, name: str, frame: int) -> bpy.types.MovieClip | None:
+    """A movie clip whose first picture is at the scene's `frame`."""
     try:
-        clip = bpy.data.movieclips.load(str(view.path))
+        clip = bpy.data.movieclips.load(str(path))
     except RuntimeError:
         return None
     if clip.frame_duration == 0:
         bpy.data.movieclips.remove(clip)
         return None
-    clip.name, clip.frame_start = view.name, frame - view.first
+    clip.name, clip.frame_start = name, frame
     return clip
 
 
@@ -118,19 +181,20 @@ def _ignores_rotation(clip: bpy.types.MovieClip, view: SolvedView) -> bool:
     return view.rotation % 360 == 180 and bpy.app.version < (4, 4)
 
 
-def add_sound(scene: bpy.types.Scene, view: SolvedView, frame: int) -> None:
-    """Put the clip's sound into the sequencer, to the scene's end: what is heard at `frame` is what was heard at the first used frame."""
+def add_sound(scene: bpy.types.Scene, view: SolvedView, start: int, frames: int):
+    """Put the footage's sound into the sequencer for `frames` frames from the scene's frame `start`, where the first used
+    picture is, in step with it. Returns the strip, None where there is none to be had."""
     if not bpy.app.build_options.audaspace or not view.path.exists():
-        return
-    editor = scene.sequence_editor_create()
-    strips = editor.strips if hasattr(editor, 'strips') else editor.sequences
-    everything = editor.strips_all if hasattr(editor, 'strips_all') else editor.sequences_all
-    channel = 1 + max((s.channel for s in everything), default=0)
+        return None
+    channel = 1 + max((s.channel for s in takes.all_strips(scene)), default=0)
+    begins = start + (view.sound_start - view.start) * actions.scene_fps(scene)  # where the file's first sound is heard
+    whole = math.floor(begins)
     try:
-        strip = strips.new_sound(view.name, str(view.path), channel, frame - view.first)
+        strip = takes.strips(scene).new_sound(view.name, str(view.path), channel, whole)
     except RuntimeError:  # a format this Blender cannot read
-        return
-    if view.first > 0:
-        strip.frame_offset_start = view.first
-    strip.frame_final_duration = min(strip.frame_final_duration, scene.frame_end - frame + 1)
-    scene.sync_mode = 'AUDIO_SYNC'
+        return None
+    strip.sound_offset = (begins - whole) / actions.scene_fps(scene)
+    if whole < start:
+        strip.frame_offset_start = start - whole
+    strip.frame_final_duration = max(1, min(strip.frame_final_duration, start + frames - strip.frame_final_start))
+    return strip

@@ -39,6 +39,7 @@ SURFACES: dict[str, Surface] = {
     'blend': Surface((.8, .6, .55), .3, alpha=.1, viewport_alpha=0.),
     'occlusion': Surface((.1, .06, .05), .5, alpha=.1, viewport_alpha=0.)}
 HAIRS = (220., 3., 1.)        # how finely a lash card's UVs are cut into hairs, along and away from the lid
+MODEL = 'facewright_model'      # custom property of a head: its face model's name
 COLOURS = 'Albedo'             # the colour attribute that materials without a texture show
 SURFACE = 'facewright_surface'  # custom property of a material: its name in the face model
 
@@ -86,7 +87,7 @@ def create_head(name: str, model: FaceModel, neutral: np.ndarray | None = None, 
             head.vertex_groups.new(name=region).add(vertices.tolist(), 1.0, 'REPLACE')
     if expressions is None or len(expressions):
         shape_keys.add_shape_keys(head, model.expressions if expressions is None else expressions, names or model.names, naming)
-    head['facewright_model'] = model.name
+    head[MODEL] = model.name
     return head
 
 

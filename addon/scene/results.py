@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
@@ -12,13 +13,16 @@ from ...engine.errors import FacewrightError
 from ...engine.face_model.model import FaceModel
 from ...engine.performance import read_performance
 from ...engine.rig import read_rig
-from . import actions, appearance, cameras, heads, units
+from . import actions, appearance, cameras, heads, takes, units
 
 ERROR = 'facewright_error'  # custom properties of the head: % of the outer-eye distance a frame, −1 where the face was not seen
-MEAN, FRAMES = 'facewright_mean_error', 'facewright_frames'  # … the mean; the scene frame of each sample
+MEAN, FRAMES = 'facewright_mean_error', takes.FRAMES  # … the mean; the scene frame of each sample
 
 FALLEN = 'facewright_draft_frames'  # … scene frames that Standard left as Draft found them, being better so
 FOLDER = 'facewright_folder'  # … where the files of its reconstruction are
+KEPT = 'facewright_kept_scene'  # … whether the scene kept its own rate, range, size and camera
+FIRST = 'facewright_first_camera'  # … the camera of its first view
+NOTES = 'facewright_notes'  # … what the user should know of how it was brought in: sentences
 
 
 def read_report(folder: Path) -> dict:
@@ -31,28 +35,48 @@ def read_report(folder: Path) -> dict:
         raise FacewrightError(f'{folder} holds no readable report of a reconstruction ({type(error).__name__}): choose a result folder, or reconstruct again.') from error
 
 
-def apply_result(scene: bpy.types.Scene, folder: Path, model: FaceModel, naming: str = 'ICT', sound: bool = True, start: int = 1) -> bpy.types.Object:
-    """Bring a result folder, made with `model`, into a scene; returns the head.
+@dataclass(frozen=True)
+class Choices:
+    """How a result is brought into a scene. naming: 'ICT' or 'ARKIT'. sound: into the sequencer. start: scene frame of the
+    first sample. keep: leave the scene's rate, range, size and camera alone. clips: what scene_clips made, {view: {'path', 'rate'}}."""
+    naming: str = 'ICT'
+    sound: bool = True
+    start: int = 1
+    keep: bool = False
+    clips: dict | None = None
 
-    The scene takes the clip's frame rate, range, size and first camera. Where anything fails nothing is left behind.
+
+def source_of(folder: Path) -> str:
+    """What a result folder was made of, in words that takes can be compared by."""
+    return takes.source_of(cameras.read_views(folder))
+
+
+def apply_result(scene: bpy.types.Scene, folder: Path, model: FaceModel, choices: Choices) -> tuple[bpy.types.Object, list[str]]:
+    """Bring a result folder, made with `model`, into a scene; returns (head, sentences about what the user should know).
+
+    The scene takes the clip's frame rate, range, size and first camera unless `choices.keep`. Where anything fails nothing
+    is left behind.
     """
-    report, rig, performance, views = read_report(folder), read_rig(folder / 'rig.npz'), read_performance(folder / 'performance.npz'), cameras.read_views(folder)
+    report, rig = read_report(folder), read_rig(folder / 'rig.npz')
+    performance, views = read_performance(folder / 'performance.npz'), cameras.read_views(folder, choices.clips)
     if len(rig.neutral) != model.vertex_count or not views:
         raise FacewrightError(f'The result in {folder} was made with another face model: choose that one, or reconstruct again.')
-    with _all_or_nothing(scene):
-        head = _build(scene, report, rig, performance, views, model, naming, sound, start)
+    take = takes.new_mark()
+    with _all_or_nothing(scene, take):
+        head, notes = _build(scene, report, rig, performance, views, model, choices, take)
         if (folder / 'parts.npz').exists():
             appearance.add_parts(head, folder / 'parts.npz')
         if (folder / 'albedo.png').exists():
             appearance.apply_albedo(head, folder)
         head[FOLDER] = str(folder.resolve())
-        return head
+    takes.settle(head, takes.source_of(views))
+    return head, notes
 
 
 @contextlib.contextmanager
-def _all_or_nothing(scene: bpy.types.Scene):
-    """Where the block fails: remove the data it made and give the scene its settings back."""
-    had = {kind: set(getattr(bpy.data, kind)) for kind in ('collections', 'objects', 'meshes', 'materials', 'cameras', 'actions', 'movieclips', 'images', 'sounds')}
+def _all_or_nothing(scene: bpy.types.Scene, take: str):
+    """Mark the data the block makes as a take's; where it fails, remove it and give the scene its settings back."""
+    had = {kind: set(getattr(bpy.data, kind)) for kind in takes.MARKED}
     settings = [(owner, name, getattr(owner, name)) for owner, names in (
         (scene, ('frame_start', 'frame_end', 'frame_current', 'camera', 'sync_mode')),
         (scene.render, ('fps', 'fps_base', 'resolution_x', 'resolution_y', 'resolution_percentage', 'pixel_aspect_x', 'pixel_aspect_y'))) for name in names]
@@ -61,37 +85,57 @@ def _all_or_nothing(scene: bpy.types.Scene):
     except Exception:
         for owner, name, value in settings:
             setattr(owner, name, value)
+        for strip in takes.strips_of(scene, take):
+            takes.strips(scene).remove(strip)
         for kind, before in had.items():
             bpy.data.batch_remove([made for made in getattr(bpy.data, kind) if made not in before])
         raise
+    for kind, before in had.items():
+        takes.mark(take, [made for made in getattr(bpy.data, kind) if made not in before])
 
 
-def _build(scene, report, rig, performance, views, model, naming, sound, start) -> bpy.types.Object:
+def _build(scene, report, rig, performance, views, model, choices, take) -> tuple[bpy.types.Object, list[str]]:
+    """The head, its performance, cameras, clips and sound; what should be said of them."""
     collection = bpy.data.collections.new(f'Facewright {views[0].name}')
     scene.collection.children.link(collection)
-    actions.frame_rate(scene, performance.fps)
-    frames = actions.sample_frames(scene, performance.time, start)
-    scene.frame_start, scene.frame_end = start, max(start, int(np.ceil(frames[-1])))
-    head = heads.create_head(f'Head {views[0].name}', model, rig.neutral, rig.expressions, rig.names, naming, collection)
+    if not choices.keep:
+        actions.frame_rate(scene, performance.fps)
+    frames = actions.sample_frames(scene, performance.time, choices.start)
+    last = max(choices.start, int(np.ceil(frames[-1])))
+    head = heads.create_head(f'Head {views[0].name}', model, rig.neutral, rig.expressions, rig.names, choices.naming, collection)
     axes = units.world_axes(performance.rotation, (views[0].R, views[0].t))
     actions.write_performance(head, performance, frames, axes)
-    for view in views:
-        camera = cameras.create_camera(view, axes, collection)
-        cameras.put_clip_behind(camera, view, clip_start(scene, view, performance.time[0], start))
-        if view is views[0]:
-            cameras.look_through(scene, camera)
-    if sound and views[0].sound:
-        cameras.add_sound(scene, views[0], start)
+    made = [(view, cameras.create_camera(view, axes, collection)) for view in views]
+    if not choices.keep:
+        cameras.look_through(scene, made[0][1])
+        scene.frame_start, scene.frame_end = choices.start, last
+    elif scene.camera is None:
+        scene.camera = made[0][1]
+    notes = [cameras.put_clip_behind(scene, camera, view, choices.start, shift(scene, view, performance.time[0])) for view, camera in made]
+    if choices.sound and views[0].sound:
+        strip = cameras.add_sound(scene, views[0], choices.start, last - choices.start + 1)
+        if strip is not None:
+            strip[takes.TAKE] = take
+            if not choices.keep:
+                scene.sync_mode = 'AUDIO_SYNC'
+    _remember(head, report, frames, choices.keep)
+    head[FIRST] = made[0][1]
+    if not choices.keep or not choices.start <= scene.frame_current <= last:
+        scene.frame_set(choices.start)
+    return head, [note for note in notes if note]
+
+
+def _remember(head: bpy.types.Object, report: dict, frames: np.ndarray, kept: bool) -> None:
+    """Put what the panel tells of a reconstruction on its head."""
     per_frame = [-1. if e is None else float(e) for e in report['error']['per_frame']]
     head[ERROR], head[MEAN], head[FRAMES] = per_frame, float(report['error']['mean_percent'] or 0), frames.tolist()
     head[FALLEN] = [round(frames[i]) for i in report.get('draft_frames', ()) if 0 <= i < len(frames)]
-    scene.frame_set(start)
-    return head
+    head[KEPT] = kept
 
 
-def clip_start(scene: bpy.types.Scene, view: cameras.SolvedView, zero: float, start: int) -> int:
-    """The scene frame of a view's first used frame, where time `zero` (s) is at `start`."""
-    return round(start + (view.time[0] - zero) * actions.scene_fps(scene)) if len(view.time) else start
+def shift(scene: bpy.types.Scene, view: cameras.SolvedView, zero: float) -> float:
+    """How many scene frames after time `zero` (s, the take's first sample) a view's first used picture is."""
+    return (view.time[0] - zero) * actions.scene_fps(scene) if len(view.time) else 0.
 
 
 def frame_error(head: bpy.types.Object, frame: int) -> float | None:
@@ -100,7 +144,8 @@ def frame_error(head: bpy.types.Object, frame: int) -> float | None:
     if not len(errors) or len(errors) != len(frames):
         return None
     nearest = int(np.abs(frames - frame).argmin())
-    return float(errors[nearest]) if errors[nearest] >= 0 and abs(frames[nearest] - frame) < 1 else None
+    apart = max(1., .75 * float(np.diff(frames).max(initial=0)))  # a scene's frames may be closer than the clip's
+    return float(errors[nearest]) if errors[nearest] >= 0 and abs(frames[nearest] - frame) < apart else None
 
 
 def worst_frame(head: bpy.types.Object) -> tuple[int, float] | None:

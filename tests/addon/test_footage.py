@@ -177,8 +177,8 @@ def test_the_sound_is_in_step(tmp_path, model, model_path, clip, first):
     editor = bpy.context.scene.sequence_editor
     strip, = (editor.strips if hasattr(editor, 'strips') else editor.sequences)
     assert strip.frame_final_start == 1 and strip.frame_start == 1 - first and strip.frame_final_duration == 20
-    api.apply_result(bpy.context, tmp_path / 'r', sound=False)
-    assert len(editor.strips if hasattr(editor, 'strips') else editor.sequences) == 1
+    api.apply_result(bpy.context, tmp_path / 'r', sound=False, old_take='HIDE')
+    assert len(editor.strips if hasattr(editor, 'strips') else editor.sequences) == 1 and strip.mute
 
 
 def test_footage_that_has_gone_is_left_out(tmp_path, model, model_path):

@@ -1,0 +1,180 @@
+"""The 3D view a result is shown in, and the view as it was before, where the result is undone.
+
+Screens are not in Blender's undo: what was changed in them is remembered here and put back when a take goes with an undo,
+and changed again when it comes back with a redo. Nothing the user has changed since is touched.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+from mathutils import Vector
+
+from . import takes
+
+SETTINGS = ('shading.type', 'shading.color_type', 'overlay.show_overlays', 'use_local_camera', 'region_3d.view_perspective',
+            'region_3d.view_camera_zoom', 'region_3d.view_camera_offset')
+PLACE = ('region_3d.view_rotation', 'region_3d.view_location', 'region_3d.view_distance')  # Blender changes it in a camera's view
+MARGIN = 2.2   # how much farther than its size a framed object is looked at from
+SEEN = ('SOLID', 'MATERIAL', 'RENDERED')
+
+
+@dataclass
+class Change:
+    """What was changed in one viewport for a take: the settings before and after, and whether they are the latter now."""
+    screen: str
+    area: int
+    mark: str
+    before: dict
+    after: dict
+    done: bool = True
+
+
+_changes: list[Change] = []
+
+
+def main_view(context: bpy.types.Context) -> tuple[bpy.types.Screen, bpy.types.Area] | None:
+    """The 3D view to show something in: the one that is pressed in, else the largest that shows the scene."""
+    if context.area is not None and context.area.type == 'VIEW_3D':
+        return context.screen, context.area
+    found = [(w.screen, a) for w in context.window_manager.windows if w.scene == context.scene for a in w.screen.areas if a.type == 'VIEW_3D']
+    return max(found, key=lambda f: f[1].width * f[1].height, default=None)
+
+
+def look_through(context: bpy.types.Context, camera: bpy.types.Object, textured: bool | None = None) -> None:
+    """Turn the main 3D view to a camera; remembered with the camera's take.
+
+    textured: True: in material preview, False: in solid view with the head's colours, None: shading as it is.
+    """
+    with _remembered(context, camera.get(takes.TAKE, '')) as space:
+        if space is None:
+            return
+        if textured and space.shading.type == 'SOLID' or space.shading.type not in SEEN:
+            space.shading.type = 'MATERIAL' if textured else 'SOLID'
+        if textured is False and space.shading.type == 'SOLID':
+            space.shading.color_type = 'VERTEX'
+        space.overlay.show_overlays = True  # the clip behind is one
+        if context.scene.camera != camera or space.use_local_camera:
+            space.use_local_camera, space.camera = True, camera
+        view = space.region_3d
+        view.view_perspective = 'CAMERA'
+        view.view_camera_offset, view.view_camera_zoom = (0., 0.), 0.
+
+
+def camera_looked_through(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The camera that the main 3D view shows, or would show; the scene's where there is no view."""
+    found = main_view(context)
+    space = found[1].spaces.active if found else None
+    return space.camera if space is not None and space.use_local_camera else context.scene.camera
+
+
+def frame(context: bpy.types.Context, thing: bpy.types.Object) -> None:
+    """Bring an object into the middle of the main 3D view, from the side it is looked at from; remembered with its mark."""
+    with _remembered(context, thing.get(takes.TAKE, '')) as space:
+        if space is None:
+            return
+        view = space.region_3d
+        if view.view_perspective == 'CAMERA':
+            view.view_perspective = 'PERSP'
+        corners = [thing.matrix_world @ Vector(c) for c in thing.bound_box]
+        view.view_location = sum(corners, Vector()) / 8
+        view.view_distance = MARGIN * max((a - b).length for a in corners for b in corners) * 50 / space.lens
+
+
+def eye(context: bpy.types.Context, target: Vector, distance: float) -> Vector:
+    """A point `distance` m from `target` on the side the main 3D view looks from; in front of a head where there is no view."""
+    found = main_view(context)
+    view = found[1].spaces.active.region_3d if found else None
+    if view is None or view.view_perspective == 'CAMERA':
+        return target + Vector((0, -distance, 0))
+    return target + view.view_rotation @ Vector((0, 0, distance))
+
+
+class _remembered:
+    """A context manager that yields the main 3D view's space, None without one, and remembers what the block changes in it."""
+
+    def __init__(self, context: bpy.types.Context, mark: str):
+        self.found, self.mark = main_view(context), mark
+
+    def __enter__(self):
+        self.space = self.found[1].spaces.active if self.found else None
+        self.before = _state(self.space) if self.found else {}
+        return self.space
+
+    def __exit__(self, *error):
+        if self.found and self.mark:
+            screen, area = self.found
+            where = next(i for i, a in enumerate(screen.areas) if a == area)
+            _changes.append(Change(screen.name, where, self.mark, self.before, _state(self.space)))
+
+
+def _state(space: bpy.types.SpaceView3D) -> dict:
+    """A view's settings by name; its camera by name too, as Blender's undo gives all data new addresses."""
+    state = {name: _plain(space.path_resolve(name)) for name in (*SETTINGS, *PLACE)}
+    return state | {'camera': space.camera.name if space.use_local_camera and space.camera else ''}
+
+
+def _plain(value):
+    return value if isinstance(value, (str, bool, int, float)) else tuple(value)
+
+
+def _put(space: bpy.types.SpaceView3D, wanted: dict, expected: dict) -> None:
+    """Give a view the settings `wanted` that it still has as `expected`."""
+    now = _state(space)
+    same = {name for name in SETTINGS if now[name] == expected[name]}
+    turned = expected['region_3d.view_perspective'] != wanted['region_3d.view_perspective']
+    for name in SETTINGS:
+        if name in same and now[name] != wanted[name]:
+            _set(space, name, wanted[name])
+    if space.use_local_camera and wanted['camera'] in bpy.data.objects:
+        space.camera = bpy.data.objects[wanted['camera']]
+    moved = all(_close(now[name], expected[name]) for name in PLACE)
+    if 'region_3d.view_perspective' in same and wanted['region_3d.view_perspective'] != 'CAMERA' and (turned or moved):
+        for name in PLACE:
+            _set(space, name, wanted[name])
+
+
+def _close(a, b) -> bool:
+    return (Vector(a) - Vector(b)).length < 1e-5 if isinstance(a, tuple) else abs(a - b) < 1e-5
+
+
+def _set(space: bpy.types.SpaceView3D, path: str, value) -> None:
+    owner, _, name = path.rpartition('.')
+    setattr(space.path_resolve(owner) if owner else space, name, value)
+
+
+@bpy.app.handlers.persistent
+def _after_undo(*_) -> None:
+    """Put views back whose take is gone, and turn those again whose take is back."""
+    there = {o[takes.TAKE] for o in bpy.data.objects if takes.TAKE in o}
+    for change in reversed(_changes):
+        if change.done == (change.mark in there):
+            continue
+        screen = bpy.data.screens.get(change.screen)
+        area = screen.areas[change.area] if screen and change.area < len(screen.areas) else None
+        if area is not None and area.type == 'VIEW_3D':
+            before, after = (change.before, change.after) if change.done else (change.after, change.before)
+            _put(area.spaces.active, before, after)
+        change.done = not change.done
+
+
+@bpy.app.handlers.persistent
+def _forget(*_) -> None:
+    _changes.clear()
+
+
+HANDLERS = (('undo_post', _after_undo), ('redo_post', _after_undo), ('load_pre', _forget))
+
+
+def attach() -> None:
+    """Called by register()."""
+    for name, handler in HANDLERS:
+        getattr(bpy.app.handlers, name).append(handler)
+
+
+def detach() -> None:
+    """Called by unregister()."""
+    _forget()
+    for name, handler in HANDLERS:
+        if handler in getattr(bpy.app.handlers, name):
+            getattr(bpy.app.handlers, name).remove(handler)
