@@ -241,3 +241,23 @@ def look_through(context: bpy.types.Context) -> bpy.types.Object:
         cameras.look_through(scene, camera)
     viewports.look_through(context, camera)
     return camera
+
+
+def lay_clip_over(context: bpy.types.Context, opacity: float = .5) -> bool:
+    """Lay the footage over the selected head (or the scene's last) at an opacity, seen through its camera; or, where it lies so
+    already, back behind it. Returns whether it lies over the head now."""
+    head = reconstructed(context)
+    found = head_cameras(head) if head else []
+    if not cameras.clips_of(found):
+        raise FacewrightError('No clip lies behind the camera of a reconstructed head: reconstruct first, or put the footage back.')
+    over = not cameras.lies_over(found)
+    cameras.lay_clip(found, opacity if over else None)
+    if over and viewports.camera_looked_through(context) not in found:
+        viewports.look_through(context, found[0])
+    return over
+
+
+def clip_over(head: bpy.types.Object) -> bpy.types.CameraBackgroundImage | None:
+    """The footage that lies over a head, whose `alpha` is its opacity; None where none does."""
+    found = cameras.clips_of(head_cameras(head))
+    return next((b for b in found if b.display_depth == 'FRONT'), None)

@@ -128,5 +128,16 @@ class FACEWRIGHT_OT_look_through(Operator):
         api.look_through(context)
 
 
+class FACEWRIGHT_OT_lay_clip_over(Operator):
+    """Lay the clip over the head, half transparent, to see how the head lies on it; press again to put it back behind"""
+    bl_idname = 'facewright.lay_clip_over'
+    bl_label = 'Clip over Head'
+
+    opacity: FloatProperty(name='Opacity', description='How much of the clip is seen: 0 none of it, 1 nothing of the head', default=0.5, min=0, max=1, subtype='FACTOR')
+
+    def run(self, context):
+        api.lay_clip_over(context, self.opacity)
+
+
 CLASSES = (FACEWRIGHT_OT_reconstruct, FACEWRIGHT_OT_set_neutral_frame, FACEWRIGHT_OT_cancel, FACEWRIGHT_OT_apply_result, FACEWRIGHT_OT_clear_message, FACEWRIGHT_OT_show_worst_frame,
-           FACEWRIGHT_OT_look_through)
+           FACEWRIGHT_OT_look_through, FACEWRIGHT_OT_lay_clip_over)

@@ -20,6 +20,8 @@ class FACEWRIGHT_PT_reconstruct(Panel, bpy.types.Panel):
         column.prop(settings, 'quality')
         column.prop(settings, 'smooth')
         self.draw_neutral(column, settings)
+        column.prop(settings, 'scene_settings')
+        column.prop(settings, 'old_take')
         row = layout.row()
         row.enabled = job is None
         row.prop(settings, 'output', text='', placeholder='Save Result To…')
@@ -71,6 +73,13 @@ class FACEWRIGHT_PT_result(Panel, bpy.types.Panel):
         if worst:
             row.operator('facewright.show_worst_frame', text=f'Worst: {worst[0]} ({worst[1]:.2f} %)')
         row.operator('facewright.look_through', text='Camera', icon='CAMERA_DATA')
+        over = api.clip_over(head)
+        row = box.row(align=True)
+        row.operator('facewright.lay_clip_over', icon='OVERLAY', depress=over is not None)
+        if over is not None:
+            row.prop(over, 'alpha', text='', slider=True)
+        for note in api.notes(head):
+            text(context, box, note, 'INFO')
 
 
 CLASSES = (FACEWRIGHT_PT_reconstruct, FACEWRIGHT_PT_result)

@@ -144,6 +144,23 @@ def put_clip_behind(scene: bpy.types.Scene, camera: bpy.types.Object, view: Solv
     return ''
 
 
+def clips_of(found: list[bpy.types.Object]) -> list[bpy.types.CameraBackgroundImage]:
+    """The footage that lies behind or over cameras."""
+    return [b for camera in found for b in camera.data.background_images[:1]]
+
+
+def lay_clip(found: list[bpy.types.Object], opacity: float | None) -> None:
+    """Lay the footage over what cameras see, at an opacity (0..1), or, with None, behind it as it was."""
+    for background in clips_of(found):
+        background.display_depth = 'BACK' if opacity is None else 'FRONT'
+        background.alpha = 1. if opacity is None else opacity
+
+
+def lies_over(found: list[bpy.types.Object]) -> bool:
+    """Whether the footage lies over what cameras see."""
+    return any(b.display_depth == 'FRONT' for b in clips_of(found))
+
+
 def _frame_method(render: bpy.types.RenderSettings, view: SolvedView) -> str:
     """How a picture gets the camera frame's width whatever the render's shape: the lens was found for that width."""
     shape = render.resolution_x * render.pixel_aspect_x / (render.resolution_y * render.pixel_aspect_y)

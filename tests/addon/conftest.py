@@ -1,5 +1,6 @@
 """Real Blender, as the bpy module of whichever version is on the path; a small synthetic face model instead of a real one."""
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -137,6 +138,35 @@ def make_result(folder: Path, model: FaceModel, model_path: str, frames: int = 2
     (folder / 'cameras.json').write_text(json.dumps({'units': 'cm', 'cameras': cameras}), encoding='utf-8')
     (folder / 'report.json').write_text(json.dumps(report), encoding='utf-8')
     return {'rig': rig, 'performance': performance, 'cameras': cameras, 'report': report}
+
+
+VIDEO = '''
+import sys
+from fractions import Fraction
+import av, numpy as np
+path, frames, turn = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+out = av.open(path, 'w')
+picture = out.add_stream('mpeg4', rate=Fraction(30000, 1001)); picture.width, picture.height, picture.pix_fmt = 64, 48, 'yuv420p'
+picture.set_display_rotation(-turn)
+sound = out.add_stream('aac', rate=48000)
+for i in range(frames):
+    frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 8 * i, np.uint8), format='rgb24')
+    out.mux(picture.encode(frame))
+out.mux(picture.encode())
+samples = int(48000 * frames * 1001 / 30000)
+tone = (.3 * np.sin(np.arange(samples) * .05)).astype(np.float32)[None]
+for at in range(0, samples, 1024):
+    piece = av.AudioFrame.from_ndarray(np.ascontiguousarray(np.repeat(tone[:, at:at + 1024], 2, 0)), format='fltp', layout='stereo'); piece.sample_rate = 48000; piece.pts = at
+    out.mux(sound.encode(piece))
+out.mux(sound.encode())
+out.close()
+'''
+
+
+def make_clip(path: Path, frames: int = 30, turn: int = 0) -> Path:
+    """A film of 29.97 fps, each picture 8 grey levels lighter than the one before, with sound; written in a process of its own."""
+    subprocess.run([sys.executable, '-I', '-c', VIDEO, str(path), str(frames), str(turn)], check=True)
+    return path
 
 
 @pytest.fixture

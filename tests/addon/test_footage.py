@@ -1,4 +1,5 @@
 """The list of views, and footage behind the camera and in the sequencer."""
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,36 +10,13 @@ import pytest
 
 from facewright.addon import api
 
-from .conftest import make_result
-
-VIDEO = '''
-import sys
-from fractions import Fraction
-import av, numpy as np
-path, frames, turn = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-out = av.open(path, 'w')
-picture = out.add_stream('mpeg4', rate=Fraction(30000, 1001)); picture.width, picture.height, picture.pix_fmt = 64, 48, 'yuv420p'
-picture.set_display_rotation(-turn)
-sound = out.add_stream('aac', rate=48000)
-for i in range(frames):
-    frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 8 * i, np.uint8), format='rgb24')
-    out.mux(picture.encode(frame))
-out.mux(picture.encode())
-samples = int(48000 * frames * 1001 / 30000)
-tone = (.3 * np.sin(np.arange(samples) * .05)).astype(np.float32)[None]
-for at in range(0, samples, 1024):
-    piece = av.AudioFrame.from_ndarray(np.ascontiguousarray(np.repeat(tone[:, at:at + 1024], 2, 0)), format='fltp', layout='stereo'); piece.sample_rate = 48000; piece.pts = at
-    out.mux(sound.encode(piece))
-out.mux(sound.encode())
-out.close()
-'''
-
+from .conftest import make_clip, make_result
 
 @pytest.fixture
 def clip(tmp_path) -> Path:
     """30 frames of 29.97 fps, each 8 grey levels lighter than the one before, with sound."""
     path = tmp_path / 'clip mit ton ü.mp4'
-    subprocess.run([sys.executable, '-I', '-c', VIDEO, str(path), '30', '0'], check=True)
+    make_clip(path)
     return path
 
 
@@ -141,7 +119,7 @@ def test_the_clip_lies_behind_the_camera_in_step(tmp_path, model, model_path, cl
 def test_a_phone_s_turned_clip_stands_upright(tmp_path, model, model_path, turn, size):
     """Blender 4.2 shows such a video as it is stored; later ones turn it themselves."""
     clip = tmp_path / 'turned.mp4'
-    subprocess.run([sys.executable, '-I', '-c', VIDEO, str(clip), '20', str(turn)], check=True)
+    make_clip(clip, 20, turn)
     make_result(tmp_path / 'r', model, model_path, frames=20, size=size, clip=clip, flag=turn)
     api.apply_result(bpy.context, tmp_path / 'r')
     shown = bpy.context.scene.camera.data.background_images[0]
@@ -198,3 +176,111 @@ def test_look_through_takes_the_views_in_turn(tmp_path, model, model_path):
         bpy.ops.facewright.look_through()
         seen.append(scene.camera.name)
     assert seen == ['v0', 'v1', 'v2', 'v0'] and scene.render.resolution_x == 640
+
+
+STREAM = '''
+import sys
+import av, numpy as np
+with av.open(sys.argv[1], 'w', format='mpeg') as out:
+    picture = out.add_stream('mpeg2video', rate=25); picture.width, picture.height, picture.pix_fmt = 64, 48, 'yuv420p'
+    for i in range(30):
+        out.mux(picture.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), 8 * i, np.uint8), format='rgb24')))
+    out.mux(picture.encode())
+'''
+
+
+@pytest.fixture
+def stream(tmp_path) -> Path:
+    """An MPEG program stream of 30 frames at 25 fps: Blender 4.2 as a module dies of opening it."""
+    path = tmp_path / 'strom.mpg'
+    subprocess.run([sys.executable, '-I', '-c', STREAM, str(path)], check=True)
+    return path
+
+
+def test_a_program_stream_is_never_opened_by_blender_itself(tmp_path, model, model_path, stream):
+    make_result(tmp_path / 'r', model, model_path, frames=20, fps=25., size=(64, 48), clip=stream)
+    head = api.apply_result(bpy.context, tmp_path / 'r')
+    assert len(bpy.data.movieclips) == 0 and 'strom.mpg is of a kind that Blender cannot show' in ' '.join(api.notes(head))
+
+
+def test_a_program_stream_is_shown_through_a_clip_of_its_own(tmp_path, model, model_path, stream):
+    make_result(tmp_path / 'r', model, model_path, frames=20, fps=25., size=(64, 48), clip=stream, first=4)
+    assert bpy.ops.facewright.apply_result(directory=str(tmp_path / 'r')) == {'FINISHED'}
+    clip, = bpy.data.movieclips
+    assert Path(bpy.path.abspath(clip.filepath)).parent.name == 'clips' and (clip.frame_start, clip.fps, clip.frame_duration) == (1, 25, 20)
+    assert not [n for n in api.notes(bpy.context.object) if 'strom' in n]
+
+
+def shown_at(clip: bpy.types.MovieClip, frames) -> list[float]:
+    """Mean grey (0..255) of what Blender shows of a clip at scene frames, through its compositor."""
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y, scene.render.engine, scene.cycles.samples = 64, 48, 'CYCLES', 1
+    scene.view_settings.view_transform, scene.camera = 'Standard', scene.camera
+    if hasattr(scene, 'compositing_node_group'):
+        tree = scene.compositing_node_group = bpy.data.node_groups.new('Tree', 'CompositorNodeTree')
+        tree.interface.new_socket('Image', in_out='OUTPUT', socket_type='NodeSocketColor')
+        out = tree.nodes.new('NodeGroupOutput')
+    else:
+        scene.use_nodes, tree = True, scene.node_tree
+        tree.nodes.clear()
+        out = tree.nodes.new('CompositorNodeComposite')
+    node = tree.nodes.new('CompositorNodeMovieClip')
+    node.clip = clip
+    tree.links.new(node.outputs[0], out.inputs[0])
+    path, found = Path(bpy.app.tempdir) / 'shown.png', []
+    for frame in frames:
+        scene.frame_set(frame)
+        scene.render.filepath = str(path)
+        bpy.ops.render.render(write_still=True)
+        image = bpy.data.images.load(str(path))
+        found.append(float(np.array(image.pixels[:]).reshape(-1, 4)[:, :3].mean() * 255))
+        bpy.data.images.remove(image)
+    return found
+
+
+def test_the_clip_of_a_retimed_take_is_in_step_with_it(tmp_path, model, model_path, clip):
+    """29.97 fps in a scene of 24: at every scene frame the picture nearest in time, each 8 greys lighter than the one before."""
+    scene = bpy.context.scene
+    scene.render.fps, scene.frame_start = 24, 5
+    make_result(tmp_path / 'r', model, model_path, frames=20, size=(64, 48), clip=clip, first=6)
+    bpy.ops.facewright.apply_result(directory=str(tmp_path / 'r'), scene_settings='KEEP')
+    movie, = bpy.data.movieclips
+    assert (movie.frame_start, movie.fps, movie.frame_duration) == (5, 24, 17)
+    frames = np.array([18, 5, 11, 21])
+    assert np.abs(shown_at(movie, frames.tolist()) - 8 * (6 + np.round((frames - 5) / 24 * 30 / 1.001).clip(0, 19))).max() < 4
+
+
+@pytest.mark.skipif(not bpy.app.build_options.audaspace, reason='this bpy module was built without sound')
+@pytest.mark.parametrize('starts', [.478, -.1, 0.])
+@pytest.mark.parametrize('rate, first', [(24, 0), (30, 12)])
+def test_sound_that_starts_apart_from_the_picture_is_in_step(tmp_path, model, model_path, clip, starts, rate, first):
+    """A strip shows the file's sound from its first sample on, wherever that lies on the picture's clock."""
+    scene = bpy.context.scene
+    scene.render.fps = rate
+    make_result(tmp_path / 'r', model, model_path, frames=15, fps=30., size=(64, 48), clip=clip, first=first, sound=True)
+    report = json.loads((tmp_path / 'r' / 'report.json').read_text())
+    report['views'][0] |= {'sound_start': starts, 'start': first / 30}
+    (tmp_path / 'r' / 'report.json').write_text(json.dumps(report))
+    api.apply_result(bpy.context, tmp_path / 'r', scene_settings='KEEP')
+    strip, = scene.sequence_editor.strips if hasattr(scene.sequence_editor, 'strips') else scene.sequence_editor.sequences
+    assert strip.frame_start + strip.sound_offset * rate == pytest.approx(1 + (starts - first / 30) * rate, abs=1e-4)
+    assert strip.frame_final_start >= 1 and strip.frame_final_end <= 1 + int(np.ceil(14 / 30 * rate)) + 1
+
+
+CASES = Path(__file__).resolve().parents[3] / 'shared' / 'data' / 'cases' / 'video'
+
+
+@pytest.mark.skipif(not CASES.exists() or not bpy.app.build_options.audaspace, reason='needs ../shared/data/cases, and sound')
+@pytest.mark.parametrize('name, starts', [('audio_in_step.mp4', 0.), ('audio_starts_late.mp4', .478), ('audio_starts_late.mkv', .494)])
+def test_the_beep_is_heard_with_its_picture(tmp_path, model, model_path, name, starts):
+    """Picture 31 of the cases comes with a beep."""
+    aud = pytest.importorskip('aud')
+    make_result(tmp_path / 'r', model, model_path, frames=72, fps=30., clip=CASES / name, sound=True)
+    report = json.loads((tmp_path / 'r' / 'report.json').read_text())
+    report['views'][0] |= {'sound_start': starts, 'start': 0.}
+    (tmp_path / 'r' / 'report.json').write_text(json.dumps(report))
+    api.apply_result(bpy.context, tmp_path / 'r')
+    bpy.ops.sound.mixdown(filepath=str(tmp_path / 'mix.wav'), container='WAV', codec='PCM')
+    sound = aud.Sound(str(tmp_path / 'mix.wav'))
+    heard = 1 + 30 * np.argmax(np.abs(sound.data()[:, 0]) > .1) / sound.specs[0]
+    assert heard == pytest.approx(31, abs=.1)

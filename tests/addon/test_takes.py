@@ -10,7 +10,7 @@ from mathutils import Vector
 from facewright.addon import api
 from facewright.addon.scene import actions, results, takes, viewports
 
-from .conftest import make_result, posed
+from .conftest import make_clip, make_result, posed
 
 
 @pytest.fixture
@@ -311,3 +311,30 @@ def test_a_folder_beside_an_unsaved_blend_is_refused_at_once(tmp_path, fake_work
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / 'a.blend'))
     assert api.reconstruction(bpy.context.scene, output='//out')['out'] == str(tmp_path / 'out')
     assert json.dumps(api.reconstruction(bpy.context.scene))
+
+
+def test_the_clip_lies_over_the_head_and_back_again(start, tmp_path, model, model_path):
+    make_clip(tmp_path / 'clip.mp4')
+    make_result(tmp_path / 'r', model, model_path, frames=20, size=(64, 48), clip=tmp_path / 'clip.mp4')
+    bpy.ops.facewright.apply_result('EXEC_DEFAULT', True, directory=str(tmp_path / 'r'))
+    behind = lambda: bpy.context.scene.camera.data.background_images[0]
+    assert (behind().display_depth, behind().alpha) == ('BACK', 1)
+    space().region_3d.view_perspective = 'PERSP'
+    bpy.ops.facewright.lay_clip_over('EXEC_DEFAULT', True)
+    assert (behind().display_depth, behind().alpha) == ('FRONT', .5)
+    assert api.clip_over(bpy.context.scene.facewright.result) == behind()
+    bpy.ops.ed.undo()
+    assert (behind().display_depth, behind().alpha) == ('BACK', 1)
+    bpy.ops.facewright.lay_clip_over(opacity=.25)
+    assert behind().alpha == .25
+    bpy.ops.facewright.lay_clip_over()
+    assert (behind().display_depth, behind().alpha) == ('BACK', 1) and api.clip_over(bpy.context.scene.facewright.result) is None
+
+
+def test_no_clip_no_overlay(start, folder):
+    with pytest.raises(RuntimeError, match='reconstruct first'):
+        bpy.ops.facewright.lay_clip_over()
+    api.apply_result(bpy.context, folder)
+    assert 'The footage of front is not at' in ' '.join(api.notes(start.facewright.result))
+    with pytest.raises(RuntimeError, match='put the footage back'):
+        bpy.ops.facewright.lay_clip_over()
