@@ -31,7 +31,8 @@ def hidden_in_words(names: list[str]) -> list[str]:
 def select(context: bpy.types.Context, thing: bpy.types.Object) -> None:
     """Make an object the only selected one, and active."""
     for other in list(context.view_layer.objects.selected):
-        other.select_set(False)
+        if other is not None:  # Blender lists one that was just removed
+            other.select_set(False)
     thing.select_set(True)
     context.view_layer.objects.active = thing
 

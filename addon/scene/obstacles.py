@@ -69,7 +69,7 @@ def _points(head: bpy.types.Object) -> list[Vector]:
 def hide(context: bpy.types.Context, rays: list[tuple[Vector, Vector]], spare: list[bpy.types.Object]) -> list[str]:
     """Hide what a view layer's rays (start, end) meet, but for `spare`; returns the names of the objects hidden."""
     layer, hidden = context.view_layer, []
-    shown = [o for o in spare if o.name in layer.objects and not o.hide_get(view_layer=layer)]
+    shown = {o: o.select_get(view_layer=layer) for o in spare if o.name in layer.objects and not o.hide_get(view_layer=layer)}
     for thing in shown:  # their surfaces would stop the rays
         thing.hide_set(True, view_layer=layer)
     try:
@@ -83,8 +83,9 @@ def hide(context: bpy.types.Context, rays: list[tuple[Vector, Vector]], spare: l
                 thing.hide_set(True, view_layer=layer)
                 hidden.append(thing.name)
     finally:
-        for thing in shown:
+        for thing, selected in shown.items():
             thing.hide_set(False, view_layer=layer)
+            thing.select_set(selected, view_layer=layer)  # hiding ends that
         layer.update()
     return hidden
 

@@ -35,11 +35,11 @@ class Layout:
         assert icon in bpy.types.UILayout.bl_rna.functions['label'].parameters['icon'].enum_items, icon
         self.drawn.append(text)
 
-    def prop(self, data, name, text=None, icon='NONE', emboss=True, expand=False, placeholder=''):
+    def prop(self, data, name, text=None, icon='NONE', emboss=True, expand=False, placeholder='', slider=False):
         assert name in data.bl_rna.properties, name
         self.drawn.append(name)
 
-    def operator(self, name, text='', icon='NONE', emboss=True):
+    def operator(self, name, text='', icon='NONE', emboss=True, depress=False):
         module, operator = name.split('.')
         kind = getattr(getattr(bpy.ops, module), operator).get_rna_type()
         assert icon in bpy.types.UILayout.bl_rna.functions['label'].parameters['icon'].enum_items, icon

@@ -50,7 +50,7 @@ def test_the_first_run_shows_the_head_over_its_clip_and_one_undo_brings_all_back
     before, settings, seen = viewports._state(space()), scene_settings(start), visible()
     bpy.ops.facewright.apply_result('EXEC_DEFAULT', True, directory=str(folder))
     head = bpy.context.object
-    assert start.camera.type == 'CAMERA' and start.camera[takes.TAKE] == head[takes.TAKE]
+    assert head.select_get() and start.camera.type == 'CAMERA' and start.camera[takes.TAKE] == head[takes.TAKE]
     assert space().region_3d.view_perspective == 'CAMERA'
     assert (space().shading.type, space().shading.color_type) == ('SOLID', 'VERTEX')
     assert 'Cube' not in visible() and {'Camera', 'Light', head.name} <= set(visible())
