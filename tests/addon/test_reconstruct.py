@@ -160,7 +160,7 @@ def test_what_a_result_warns_of_is_reported(result, fake_worker, monkeypatch, tm
     said = 'The head has no texture (The memory is full): press Bake Albedo to try again.'
     (folder / 'report.json').write_text(json.dumps(content['report'] | {'warnings': [said, 3]}))
     monkeypatch.setenv('FAKE_RESULT', str(folder))
-    (tmp_path / 'clip.mp4').write_bytes(b'')
+    (tmp_path / 'clip.mp4').write_bytes(b'x')
     bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'clip.mp4'))
     assert (bpy.ops.facewright.reconstruct() if how == 'reconstruct' else bpy.ops.facewright.apply_result(directory=str(folder))) == {'FINISHED'}
     assert f'Warning: {said}' in capfd.readouterr().out and bpy.context.scene.facewright.result
