@@ -29,7 +29,12 @@ def cached(source: str) -> FaceModel | None:
         return None
     stamp = path.stat().st_mtime
     if _last is None or _last[:2] != (path, stamp):
-        _last = path, stamp, read_model(path)
+        try:
+            _last = path, stamp, read_model(path)
+        except FacewrightError:
+            if path == Path(source):
+                raise
+            return None   # damaged: the engine makes it again
     return _last[2]
 
 

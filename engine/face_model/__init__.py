@@ -5,24 +5,24 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+from ..cache import cached
 from ..errors import FacewrightError
 from ..files import cache_folder
+from ..sources import fingerprint
 from .model import FaceModel
-from .store import FORMAT, read_model, write_model
+from .store import read_model, write_model
 
 BUILTIN = 'builtin'
 
 
 def _source_key(source: str) -> str:
-    """A key that changes when the model's files do: path, size and time of the archive, or of the folder's neutral mesh."""
-    if source == BUILTIN:
-        package = Path(__file__).parent / BUILTIN
-        parts = [p.read_bytes() for p in sorted(package.rglob('*')) if p.suffix in ('.py', '.npz', '.csv')]
-    else:
+    """A key that changes when the model's files do (path, size and time of the archive, or of the folder's meshes), or what reads or builds it."""
+    parts = [fingerprint('face_model.builtin' if source == BUILTIN else 'face_model.ict', 'face_model.store')]
+    if source != BUILTIN:
         path = Path(source).resolve()
         files = [path] if path.is_file() else sorted([*path.glob('*.obj'), *path.glob('FaceXModel/*.obj'), *path.glob('*/FaceXModel/*.obj')])
-        parts = [str(path).encode()] + [f'{f.name} {f.stat().st_size} {f.stat().st_mtime_ns}'.encode() for f in files]
-    return hashlib.sha256(b'\0'.join([str(FORMAT).encode(), *parts])).hexdigest()[:16]
+        parts += [str(path), *(f'{f.name} {f.stat().st_size} {f.stat().st_mtime_ns}' for f in files)]
+    return hashlib.sha256('\0'.join(parts).encode()).hexdigest()[:16]
 
 
 def cached_model_path(source: str) -> Path:
@@ -39,14 +39,15 @@ def load_model(source: str = BUILTIN, progress: Callable[[float], None] | None =
     source = str(source)
     if source != BUILTIN and not Path(source).exists():
         raise FacewrightError(f'There is no face model at {source}: check the path, or choose the built-in head.')
-    path = cached_model_path(source)
-    if path.exists():
-        return read_model(path)
+    if source.endswith('.npz'):
+        return read_model(Path(source))
+    return cached(cached_model_path(source), read_model, lambda: _made(source, progress), write_model)
+
+
+def _made(source: str, progress: Callable[[float], None] | None) -> FaceModel:
+    """The model of `source`, built or read from its own files."""
     if source == BUILTIN:
         from .builtin import build
-        model = build()
-    else:
-        from .ict import read_ict
-        model = read_ict(Path(source), progress or (lambda fraction: None))
-    write_model(path, model)
-    return model
+        return build()
+    from .ict import read_ict
+    return read_ict(Path(source), progress or (lambda fraction: None))

@@ -6,19 +6,18 @@ habits (where it puts a brow, a cheek) go into the binding and so cancel when fo
 """
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from ..cache import cached, checked
 from ..errors import FacewrightError
-from ..files import cache_folder, read_npz, write_npz
+from ..files import read_npz, write_npz
 from .model import FaceModel, triangulate
 from .paint import albedo, visible_faces
 
-FORMAT = 8
 POSES = ((0, 0), (0, 12), (0, -12), (18, 0), (-18, 0), (34, 0), (-34, 0), (18, 10), (-18, 10), (18, -10), (-18, -10))  # yaw, pitch, degrees
 IDENTITY_SEEDS = 3           # random identities beside the mean one
 IDENTITY_SPREAD = .7         # standard deviations of those
@@ -46,25 +45,29 @@ class ModelLandmarks:
         return (offsets[..., self.triangles, :] * self.weights[..., None]).sum(-2)
 
 
-def _cache_path(model: FaceModel) -> Path:
-    key = hashlib.sha256(model.neutral.tobytes() + model.faces.tobytes() + model.expressions.tobytes() + f'{FORMAT}'.encode()).hexdigest()[:16]
-    return cache_folder() / 'models' / f'{model.name}-landmarks-{key}.npz'
-
-
 def landmarks_are_cached(model: FaceModel) -> bool:
-    """Tell whether `model_landmarks` has them at once."""
+    """Whether model_landmarks has only to read them."""
     return _cache_path(model).exists()
 
 
 def model_landmarks(model: FaceModel, progress: Callable[[float], None] = lambda fraction: None) -> ModelLandmarks:
     """The binding of `model`, from its cache if there is one, else found and cached (about 15 s on two cores)."""
-    path = _cache_path(model)
-    if path.exists():
-        data = read_npz(path, 'landmark cache')
-        return ModelLandmarks(data['triangles'], data['weights'], data['confidence'], data['response'])
-    found = find_landmarks(model, progress)
+    return cached(_cache_path(model), lambda path: _read(path, model), lambda: find_landmarks(model, progress), _write)
+
+
+def _cache_path(model: FaceModel) -> Path:
+    return model.cache_path('landmarks', 'face_model.landmarks')
+
+
+def _read(path: Path, model: FaceModel) -> ModelLandmarks:
+    """A kept binding; FacewrightError where it is damaged."""
+    shapes = {'triangles': (478, 3), 'weights': (478, 3), 'confidence': (478,), 'response': (len(model.names), 478, 3)}
+    data = checked(read_npz(path, 'landmark cache'), shapes)
+    return ModelLandmarks(*(data[name] for name in shapes))
+
+
+def _write(path: Path, found: ModelLandmarks) -> None:
     write_npz(path, triangles=found.triangles, weights=found.weights, confidence=found.confidence, response=found.response)
-    return found
 
 
 def _hits(model: FaceModel, vertices: np.ndarray, colours: np.ndarray, allowed: np.ndarray, group: np.ndarray, yaw: float, pitch: float

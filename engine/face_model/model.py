@@ -1,11 +1,16 @@
 """The FaceModel noun: one linear face model, whoever made it."""
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from ..errors import FacewrightError
+from ..files import cache_folder
+from ..sources import fingerprint
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +47,21 @@ class FaceModel:
                 raise FacewrightError(f'The face model {self.source or self.name} holds NaN or infinite numbers in {key}: use an unmodified copy.')
         if self.faces.max(initial=-1) >= v:
             raise FacewrightError(f'The face model {self.source or self.name} has faces that name missing vertices: use an unmodified copy.')
+
+    @cached_property
+    def digest(self) -> str:
+        """64 hexadecimal digits that tell this model's contents from any other's; its source is not part of them."""
+        digest = hashlib.sha256(repr((self.name, self.names, self.materials, sorted(self.regions), sorted(self.extra))).encode())
+        arrays = [self.neutral, self.faces, self.expressions, self.identities, self.uvs, self.face_uvs, self.face_materials, self.landmarks68]
+        for array in arrays + [held[name] for held in (self.regions, self.extra) for name in sorted(held)]:
+            digest.update(repr((array.dtype.str, array.shape)).encode())
+            digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
+
+    def cache_path(self, what: str, module: str) -> Path:
+        """Where what a module of the engine makes of this model is kept: another file for another model or another version of the module."""
+        key = hashlib.sha256(f'{self.digest} {fingerprint(module)}'.encode()).hexdigest()[:16]
+        return cache_folder() / 'models' / f'{self.name}-{what}-{key}.npz'
 
     @property
     def vertex_count(self) -> int:

@@ -6,7 +6,6 @@ is none, sockets, teeth, gums, lashes and films are nothing.
 """
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +15,9 @@ from scipy.interpolate import CubicSpline
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from ..cache import cached, checked
 from ..errors import FacewrightError
-from ..files import cache_folder, read_npz, write_npz
+from ..files import read_npz, write_npz
 from .model import FaceModel, triangulate
 from .paint import BROW, LIP, LIP_MIRROR, SKIN as SKIN_COLOUR, _distance_to_polyline, _inside_polygon, albedo, visible_faces
 from .pieces import face_graph, pieces
@@ -26,7 +26,6 @@ PARTS = ('other', 'skin', 'nose', 'left_brow', 'right_brow', 'left_eye', 'right_
 SKIN, NOSE, LEFT_BROW, RIGHT_BROW, LEFT_EYE, RIGHT_EYE, UPPER_LIP, LOWER_LIP = range(1, 9)
 MIRRORED = np.array([0, SKIN, NOSE, RIGHT_BROW, LEFT_BROW, RIGHT_EYE, LEFT_EYE, UPPER_LIP, LOWER_LIP])
 
-FORMAT = 5
 POSES = ((0, 0), (0, 12), (0, -12), (22, 0), (-22, 0), (40, 4), (-40, 4))   # yaw, pitch, degrees
 EXPRESSIONS = ({}, {'jawOpen': .4}, {'jawOpen': .2, 'mouthSmile_L': .6, 'mouthSmile_R': .6}, {'browInnerUp_L': .6, 'browInnerUp_R': .6, 'jawOpen': .15})
 IDENTITY_SEEDS, IDENTITY_SPREAD = 3, .7      # random identities beside the mean one, and their standard deviations
@@ -41,20 +40,12 @@ HIDDEN = .15                                 # cm a vertex may lie behind what i
 FACING = .25                                 # cosine to the camera from which a vertex is well seen
 
 
-def _cache_path(model: FaceModel) -> Path:
-    key = hashlib.sha256(model.neutral.tobytes() + model.faces.tobytes() + model.expressions.tobytes() + f'{FORMAT}'.encode()).hexdigest()[:16]
-    return cache_folder() / 'models' / f'{model.name}-parts-{key}.npz'
-
-
 def model_part_shares(model: FaceModel, progress: Callable[[float], None] = lambda fraction: None) -> np.ndarray:
     """V×9 float32, rows sum to 1: how much of each vertex is which of PARTS, from the model's cache if there is one, else found and
     cached (about half a minute on two cores). Where two parts' shares between vertices are even, there one ends."""
-    path = _cache_path(model)
-    if path.exists():
-        return read_npz(path, 'part cache')['shares']
-    shares = find_parts(model, progress)
-    write_npz(path, shares=shares)
-    return shares
+    shape = {'shares': (model.vertex_count, len(PARTS))}
+    return cached(model.cache_path('parts', 'face_model.parts'), lambda path: checked(read_npz(path, 'part cache'), shape)['shares'],
+                  lambda: find_parts(model, progress), lambda path, shares: write_npz(path, shares=shares))
 
 
 def model_parts(model: FaceModel, progress: Callable[[float], None] = lambda fraction: None) -> np.ndarray:

@@ -13,7 +13,6 @@ to surface are split, so none remains; after ARAP the inner points near inverted
 """
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +21,10 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from ..cache import cached
 from ..errors import FacewrightError
 from ..face_model.model import FaceModel, triangulate
-from ..files import cache_folder, read_npz, write_npz
+from ..files import read_npz, write_npz
 from .arap import Arap
 from .folds import self_crossings
 from .laplacian import edges_of
@@ -32,6 +32,7 @@ from .rigid import move, rigid_motion
 from .untangle import cell_sizes, relax, signed_volumes, untangle
 
 FORMAT = 2
+LEFTOVER = Path('tetgen-tmpfile_skipped.face')
 REGIONS = ('mouth', 'nose', 'eye_L', 'eye_R')
 WALLS = {'mouth': 'mouth_socket', 'eye_L': 'eye_socket_L', 'eye_R': 'eye_socket_R'}
 SKIN = ('face', 'head_neck')
@@ -133,6 +134,7 @@ def _filled(vertices: np.ndarray, triangles: np.ndarray, caps: np.ndarray, loops
 def fill_head(model: FaceModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(points: V vertices in the filling pose, caps' middles, inner points; tetrahedra of the whole closed head; surface triangles T×3)."""
     triangles, caps, loops = closed_skin(model)
+    theirs = LEFTOVER.exists()
     for opening in OPENINGS:
         vertices = _uncrossed(model, triangles, opening)
         if vertices is None:
@@ -140,7 +142,8 @@ def fill_head(model: FaceModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         try:
             return *_filled(vertices, triangles, caps, loops), triangles
         except RuntimeError:
-            Path('tetgen-tmpfile_skipped.face').unlink(missing_ok=True)  # TetGen leaves this behind when it fails
+            if not theirs:
+                LEFTOVER.unlink(missing_ok=True)  # TetGen leaves this behind when it fails
     raise FacewrightError(f'The skin of the face model {model.source or model.name} crosses itself and cannot be filled: run Check Intersections and mend what it marks.')
 
 
@@ -387,10 +390,4 @@ def read_flesh(path: Path) -> Flesh:
 
 def flesh(model: FaceModel) -> Flesh:
     """The flesh of a model's four regions, from its cache if there is one, else built and cached."""
-    key = hashlib.sha256(model.neutral.tobytes() + model.faces.tobytes() + model.expressions.tobytes() + f'{FORMAT}'.encode()).hexdigest()[:16]
-    path = cache_folder() / 'models' / f'{model.name}-flesh-{key}.npz'
-    if path.exists():
-        return read_flesh(path)
-    built = build_flesh(model)
-    write_flesh(path, built)
-    return built
+    return cached(model.cache_path('flesh', 'mesh.tetrahedra'), read_flesh, lambda: build_flesh(model), write_flesh)

@@ -1,7 +1,6 @@
 """Footage → a head and its performance."""
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 import traceback
@@ -14,6 +13,7 @@ from ..errors import FacewrightError
 from ..files import write_npz, write_text
 from ..progress import Clock, Plan, Progress, listen
 from ..result_folder import results
+from ..sources import fingerprint
 from ..unfinished import AGAIN, Unfinished, mark
 from .appearance import ALBEDO_FILES, open_reconstruction, write_albedo
 from .shared import VERSION, Task, Value, writable_folder
@@ -65,8 +65,9 @@ def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin',
     yield clock.at(1., pace.BINDING)
     landmarks = binding.value
     from ..fit.options import StandardOptions, for_quality
-    kept = Unfinished([VERSION, repr((for_quality(quality), StandardOptions())), model_mark(face), [[v.name, mark(v.images or [v.path]), v.times.tolist(), camera_mark(v.camera)] for v in footage.views], quality,
-                       neutral_frame, part_masks, [one and [one.numbering, mark(one.files)] for one in own]])
+    clips_as_they_are = [[v.name, mark(v.images or [v.path]), v.times.tolist(), camera_mark(v.camera)] for v in footage.views]
+    masks_as_they_are = [one and [one.numbering, mark(one.files)] for one in own]
+    kept = Unfinished([fingerprint('tasks.reconstruct'), face.digest, clips_as_they_are, quality, neutral_frame, part_masks, masks_as_they_are])
     seconds['open'] = time.monotonic() - began
 
     from ..footage.faces import detect_view
@@ -202,13 +203,8 @@ def replaced_in_words(view: str, frames: Sequence[int]) -> str:
     return f'{view}: {what} could not be decoded, and a picture beside was used: convert the clip to MP4, or cut it.'
 
 
-def model_mark(face) -> str:
-    """What tells one face model from another."""
-    return hashlib.sha256(face.neutral.tobytes() + face.identities.tobytes() + face.expressions.tobytes()).hexdigest()
-
-
 def camera_mark(camera) -> list:
-    """The same of a camera."""
+    """What tells one camera from another."""
     return [None if a is None else np.asarray(a, float).tolist() for a in (camera.focal, camera.centre, camera.aspect, camera.distortion, camera.rotation, camera.translation)]
 
 

@@ -1,10 +1,13 @@
 """Adding a head: what the object holds, and that operator and Python agree."""
+from pathlib import Path
+
 import bpy
 import numpy as np
 import pytest
 
-from facewright.addon import api
+from facewright.addon import api, models
 from facewright.addon.scene import units
+from facewright.engine.errors import FacewrightError
 from facewright.engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES
 
 
@@ -66,3 +69,18 @@ def test_painting_again_keeps_the_alpha_and_moves_the_viewport_colours():
     assert np.allclose(heads.point_colours(head.data)[:, 3], before, atol=.01)
     iris = next(m for m in head.data.materials if m[heads.SURFACE] == 'Iris')
     assert np.allclose(iris.diffuse_color[:3], .2140, atol=.002)
+
+
+def test_a_damaged_cache_is_not_there(model, model_path, tmp_path, monkeypatch):
+    """The engine makes it again; a model that was chosen as a file of its own is an error."""
+    source = tmp_path / 'kit.zip'
+    source.write_bytes(b'x')
+    monkeypatch.setattr(models, 'cached_model_path', lambda source: tmp_path / 'kept.npz' if source.endswith('zip') else Path(source))
+    (tmp_path / 'kept.npz').write_bytes(Path(model_path).read_bytes())
+    assert models.cached(str(source)) is not None
+    (tmp_path / 'kept.npz').write_bytes(Path(model_path).read_bytes()[:500])
+    models.forget()
+    assert models.cached(str(source)) is None
+    assert api.model_is_ready(str(source)) is False
+    with pytest.raises(FacewrightError, match='not a readable cached face model'):
+        models.cached(str(tmp_path / 'kept.npz'))
