@@ -94,7 +94,7 @@ def run_of(path: Path) -> tuple[tuple[Path, ...], tuple[int, ...]] | None:
     prefix, digits = name
     pattern = re.compile(re.escape(prefix) + '([0-9]+)' + re.escape(path.suffix))
     run = {}
-    for other in path.parent.iterdir():
+    for other in files_in(path.parent):
         hit = pattern.fullmatch(other.name)
         padded = digits[0] == '0' or bool(hit) and hit[1][0] == '0'
         if hit and (len(hit[1]) == len(digits) or not padded):
@@ -108,12 +108,8 @@ def run_of(path: Path) -> tuple[tuple[Path, ...], tuple[int, ...]] | None:
 def images_in(folder: Path) -> tuple[Path, ...]:
     """The images of a folder in natural order (frame2 before frame10), those of the most frequent
     suffix, hidden ones left out; FacewrightError where there are none."""
-    try:
-        found = [p for p in Path(folder).iterdir() if p.suffix.lower() in IMAGE_SUFFIXES
-                 and not p.name.startswith('.') and p.is_file()]
-    except OSError as error:
-        raise FacewrightError(f'{folder} cannot be read ({error.strerror or error}): check its '
-                              'permissions.') from error
+    found = [p for p in files_in(folder) if p.suffix.lower() in IMAGE_SUFFIXES
+             and not p.name.startswith('.') and p.is_file()]
     if not found:
         raise FacewrightError(f'{folder} holds no images: choose a folder of PNG, JPEG or TIFF '
                               'frames, or a video file.')
@@ -121,6 +117,15 @@ def images_in(folder: Path) -> tuple[Path, ...]:
     for path in sorted(found, key=natural):
         by_suffix.setdefault(path.suffix.lower(), []).append(path)
     return tuple(max(by_suffix.values(), key=len))
+
+
+def files_in(folder: Path) -> list[Path]:
+    """What lies in a folder; FacewrightError where it cannot be read."""
+    try:
+        return list(Path(folder).iterdir())
+    except OSError as error:
+        raise FacewrightError(f'{folder} cannot be read ({error.strerror or error}): check its '
+                              'permissions.') from error
 
 
 def natural(path: Path) -> list:

@@ -11,7 +11,7 @@ from ..errors import FacewrightError
 from ..face_model.parts import LEFT_BROW, LEFT_EYE, LOWER_LIP, NOSE, RIGHT_BROW, RIGHT_EYE, SKIN, UPPER_LIP
 from .footage import View
 from .images import as_stored
-from .kinds import natural
+from .kinds import files_in, natural
 
 # Pixel values of face parsers' label pictures → the labels of face_model.parts.PARTS; what is not named is 0. l_ and r_ are told apart by
 # where they lie (see OwnMasks), as parsers disagree whose left they mean.
@@ -79,7 +79,7 @@ def _mask_files(path: Path, view: str) -> list[Path]:
         found = [p for p in path.parent.glob(path.name) if p.suffix.lower() in MASK_SUFFIXES] if path.parent.is_dir() else []
     elif path.is_dir():
         inner = path / view
-        found = [p for p in (inner if inner.is_dir() else path).iterdir() if p.suffix.lower() in MASK_SUFFIXES and not p.name.startswith('.')]
+        found = [p for p in files_in(inner if inner.is_dir() else path) if p.suffix.lower() in MASK_SUFFIXES and not p.name.startswith('.')]
     elif path.is_file():
         found = [path]
     else:

@@ -74,7 +74,7 @@ def _write_clip(view: View, path: Path, indices: np.ndarray, rate: float) -> Ite
     if not math.isclose(exact, rate, rel_tol=1e-6):
         exact = Fraction(rate).limit_denominator(60000)
     used, repeats = np.unique(indices, return_counts=True)
-    with av.open(str(path), 'w') as out:
+    with av.open(f'file:{path.absolute()}', 'w') as out:
         stream = out.add_stream('libx264' if x264 else 'mpeg4', rate=exact, options=settings)
         stream.width, stream.height, stream.pix_fmt, stream.gop_size = width, height, 'yuv420p', 1
         at = 0

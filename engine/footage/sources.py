@@ -90,7 +90,11 @@ def _checked(source) -> dict:
 
 def _open(source: dict) -> list[View]:
     path: Path = source['path']
-    if not path.exists():
+    try:
+        there = path.is_file() or path.is_dir()
+    except OSError as error:
+        raise FacewrightError(f'{path} cannot be read ({error.strerror or error}): check the path.') from error
+    if not there:
         raise FacewrightError(f'There is no file or folder {path}: check the path.')
     kind = source.get('kind') or kinds.kind_of(path)
     if kind == 'capture':
@@ -115,7 +119,7 @@ def _uncalibrated(path: Path, kind: str, source: dict) -> View:
 
 def _beside(path: Path) -> tuple[Path, ...]:
     """All images of a file's folder that have its suffix."""
-    found = [p for p in path.parent.iterdir() if p.suffix == path.suffix and p.is_file() and not p.name.startswith('.')]
+    found = [p for p in kinds.files_in(path.parent) if p.suffix == path.suffix and p.is_file() and not p.name.startswith('.')]
     return tuple(sorted({path, *found}, key=kinds.natural))
 
 

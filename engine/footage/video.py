@@ -308,7 +308,10 @@ def _first_frame(path: Path) -> tuple[tuple[int, int], int, bool, float, str] | 
 def orientation(frame) -> tuple[int, bool]:
     """(quarter turns clockwise, mirrored left-right after them) from the display matrix; any other angle is rounded."""
     from av.sidedata.sidedata import Type
-    data = frame.side_data.get(Type.DISPLAYMATRIX)
+    try:
+        data = frame.side_data.get(Type.DISPLAYMATRIX)
+    except ValueError:      # side data of a kind PyAV has no name for, such as EXIF
+        return -round(frame.rotation / 90) % 4, False
     if data is None:
         return 0, False
     m = np.frombuffer(bytes(data), np.int32, 9).reshape(3, 3)[:2, :2] / 65536.  # row vector (x, y) · m = shown, y down

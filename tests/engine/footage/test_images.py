@@ -251,6 +251,13 @@ def test_a_truncated_image_is_said(tmp_path, suffix, part):
         open_footage(path)
 
 
+@pytest.mark.parametrize('orientation', [1, 3, 6, 8])
+def test_a_photo_as_a_video(tmp_path, orientation):
+    shown = cv2.resize(COLOUR, (120, 80), interpolation=cv2.INTER_NEAREST)
+    view, frame = first(save(tmp_path / 'a.jpg', stored(shown, orientation), tiff(orientation)), kind='video')
+    assert view.kind == 'video' and view.size == (120, 80) and np.abs(frame.astype(int) - shown[..., ::-1]).mean() < 6
+
+
 def test_the_lens_in_exif(tmp_path):
     path = save(tmp_path / 'a.jpg', np.zeros((240, 360, 3), np.uint8), tiff(focal=50))
     assert first(path)[0].camera.focal == pytest.approx(500)

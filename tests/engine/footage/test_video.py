@@ -1,4 +1,5 @@
 """Videos of every kind, and broken ones."""
+import os
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -319,6 +320,38 @@ def test_what_cannot_be_used_is_said(tmp_path, make, said):
     with pytest.raises(FacewrightError, match=said) as caught:
         opened(path)
     assert 'my clip.mp4' in str(caught.value) and ': ' in str(caught.value) and '\n' not in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, 'mkfifo'), reason='no pipes with names here')
+def test_a_pipe_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / 'a.mp4')
+    with pytest.raises(FacewrightError, match='no file or folder'):
+        opened(tmp_path / 'a.mp4')
+
+
+def test_a_name_too_long():
+    with pytest.raises(FacewrightError, match='cannot be read|no file'):
+        opened('x' * 3000 + '.mp4')
+
+
+def test_a_video_without_frames(tmp_path):
+    import av
+    with av.open(str(tmp_path / 'a.mkv'), 'w') as container:
+        stream = container.add_stream('libx264', rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
+        container.start_encoding()
+    with pytest.raises(FacewrightError, match='holds no readable frame|not a video'):
+        opened(tmp_path / 'a.mkv')
+
+
+def test_a_picture_size_that_changes(tmp_path):
+    """As a screen recorder or a video call writes it when the window changes: the first size counts."""
+    parts = [films.write_video(tmp_path / f'{k}.h264', clip(6, size), codec='libx264').read_bytes() for k, size in enumerate([(64, 48), (128, 96)])]
+    (tmp_path / 'a.h264').write_bytes(b''.join(parts))
+    view = opened(tmp_path / 'a.h264')
+    frames = list(read_frames(view))
+    assert view.size == (64, 48) and len(frames) == len(view.times) == 12 and all(f.shape == (48, 64, 3) for f in frames)
+    assert [films.column(f) for f in frames[:6]] == list(range(6)) and np.abs(frames[11][2, 2].astype(int) - RED).max() < 25
 
 
 @pytest.mark.parametrize('source, said', [
