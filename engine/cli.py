@@ -18,6 +18,7 @@ from .errors import FacewrightError
 from .files import cache_folder
 from .footage.kinds import KINDS
 from .progress import Progress
+from .verdicts import judge_all
 
 EXIT_USAGE = 2
 STOPPED = 'facewright: stopped, nothing was written.'
@@ -236,8 +237,7 @@ def summary(verb: str, options: argparse.Namespace, result: dict) -> str:
                          + (f', read as {read_as}' if read_as != 'video' else ''))
     error = result.get('error') or {}
     if error.get('mean_percent') is not None:
-        pixels = f' ({error["mean_px"]:.2f} px)' if error.get('mean_px') is not None else ''
-        lines.append(f'mean landmark error {error["mean_percent"]:.2f} % of the distance between the eyes\' outer corners{pixels}')
+        lines += [f'{v.region} {v.grade} ({v.percent:.1f} % of the distance between the eyes; worst in frame {v.worst})' for v in judge_all(error)]
     lines += [f'warning: {sentence}' for sentence in result.get('warnings', ())]
     return '\n'.join([*lines, f'written to {result.get("out", options.out)}'])
 

@@ -53,6 +53,16 @@ def judge_all(error: dict) -> list[Verdict]:
     return [v for v in verdicts if v is not None]
 
 
+def grades_in_words(grades: dict[str, str]) -> str:
+    """Say {region: grade} in a line, the worst first: 'lips poor, eyes fair', or 'all good'."""
+    if set(grades.values()) == {GRADES[0]}:
+        return 'all good' if len(grades) > 1 else GRADES[0]
+    if len(grades) == 1:
+        return next(iter(grades.values()))
+    bad = sorted((r for r in grades if grades[r] != GRADES[0]), key=lambda r: -GRADES.index(grades[r]))
+    return ', '.join(f'{r} {grades[r]}' for r in bad)
+
+
 def in_words(verdicts: Sequence[Verdict]) -> str:
     """Say verdicts in one line: 'eyes good, brows fair, lips poor, jaw good'."""
     return ', '.join(f'{v.region} {v.grade}' for v in verdicts)

@@ -10,7 +10,7 @@ import numpy as np
 from ...engine.errors import FacewrightError
 from ...engine.result_folder import settle
 from .. import kept, models
-from ..scene import actions, appearance, cameras, obstacles, results, settings, takes, viewports
+from ..scene import actions, appearance, cameras, obstacles, regions, results, settings, takes, viewports
 from .appearance import reconstructed
 from .head import find_model, model_is_ready
 from .shared import absolute, checked_path, hidden_in_words, select
@@ -214,14 +214,24 @@ def head_cameras(head: bpy.types.Object) -> list[bpy.types.Object]:
     return sorted(takes.cameras_of(head), key=lambda o: (o != first, o.name))
 
 
-def show_worst_frame(context: bpy.types.Context) -> int:
-    """Go to the frame with the largest error of the selected head, or the scene's last; returns it."""
+def show_worst_frame(context: bpy.types.Context, region: str = '') -> int:
+    """Go to the frame in which a region of the reconstructed face ('': the face as a whole) fits worst; returns it."""
     head = reconstructed(context)
+    verdicts = {v.region: v for v in regions.verdicts_of(head)} if head else {}
+    if region and verdicts and region not in verdicts:
+        raise FacewrightError(f'Nothing is known of {region}: choose {", ".join(verdicts)}, or none for the whole face.')
     worst = results.worst_frame(head) if head else None
     if worst is None:
         raise FacewrightError('There is no result with errors to look at: reconstruct first.')
-    context.scene.frame_set(worst[0])
-    return worst[0]
+    frame = regions.scene_frame(head, verdicts[region].worst) if region else worst[0]
+    context.scene.frame_set(frame)
+    return frame
+
+
+def verdict_in_words(head: bpy.types.Object) -> str:
+    """Say how good a reconstruction is: 'eyes good, brows fair, lips poor (see frame 37), jaw good'."""
+    found = regions.verdicts_of(head)
+    return ', '.join(f'{v.region} {v.grade}' + (f' (see frame {regions.scene_frame(head, v.worst)})' if v.grade == 'poor' else '') for v in found)
 
 
 def look_through(context: bpy.types.Context) -> bpy.types.Object:

@@ -40,7 +40,9 @@ class FACEWRIGHT_OT_reconstruct(JobOperator):
 
     def finish(self, context, result):
         head = api.apply_result(context, self.job.arguments['out'], clips=result.get('clips'), **self.choices)
-        self.report({'INFO'}, ' '.join([f'{head.name} is in the scene.', *api.notes(head)]))
+        words = api.verdict_in_words(head)
+        words = f'{head.name} is in the scene' + (f': {words}.' if words else '.')
+        self.report({'INFO'}, ' '.join([words, *api.notes(head)]))
         self.warn(api.warnings_of(self.job.arguments['out']))
 
 
@@ -111,12 +113,14 @@ class FACEWRIGHT_OT_clear_message(Operator):
 
 
 class FACEWRIGHT_OT_show_worst_frame(Operator):
-    """Go to the frame whose landmarks fit worst"""
+    """Go to the frame in which a region of the face, or the face as a whole, fits the footage worst"""
     bl_idname = 'facewright.show_worst_frame'
     bl_label = 'Go to Worst Frame'
 
+    region: StringProperty(name='Region', description='"eyes", "brows", "lips" or "jaw". Empty: the face as a whole', options={'SKIP_SAVE'})
+
     def run(self, context):
-        api.show_worst_frame(context)
+        api.show_worst_frame(context, self.region)
 
 
 class FACEWRIGHT_OT_look_through(Operator):

@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import bpy
 
+from ...engine.verdicts import grades_in_words
 from .. import api, jobs
-from ..scene import results
+from ..scene import regions, results
 from .drawing import Panel, draw_job, idle_column, text
 
 
@@ -60,18 +61,16 @@ class FACEWRIGHT_PT_result(Panel, bpy.types.Panel):
 
     def draw_result(self, context, box, head):
         box.label(text=head.name, icon='CHECKMARK')
-        box.label(text=f'Mean error {head.get(results.MEAN, 0):.2f} % of the eyes\' distance')
-        frame = context.scene.frame_current
-        here, worst, unseen = results.frame_error(head, frame), results.worst_frame(head), results.unseen_frames(head)
-        box.label(text=f'Frame {frame}: {here:.2f} %' if here is not None else f'Frame {frame}: no face seen')
+        draw_verdicts(box, head)
+        frame, unseen = context.scene.frame_current, results.unseen_frames(head)
+        here = regions.grades_at(head, frame)
+        text(context, box, f'Frame {frame}: {grades_in_words(here) if here else "no face seen"}')
         if unseen:
             box.label(text=f'{unseen} frame{"s" if unseen > 1 else ""} without a face', icon='ERROR')
         fallen = list(head.get(results.FALLEN, ()))
         if fallen:
             text(context, box, f'{len(fallen)} frame{"s" if len(fallen) > 1 else ""} as in Draft, which fits better there: {", ".join(map(str, fallen[:8]))}{" …" if len(fallen) > 8 else ""}', 'INFO')
         row = box.row(align=True)
-        if worst:
-            row.operator('facewright.show_worst_frame', text=f'Worst: {worst[0]} ({worst[1]:.2f} %)')
         row.operator('facewright.look_through', text='Camera', icon='CAMERA_DATA')
         over = api.clip_over(head)
         row = box.row(align=True)
@@ -80,6 +79,18 @@ class FACEWRIGHT_PT_result(Panel, bpy.types.Panel):
             row.prop(over, 'alpha', text='', slider=True)
         for note in api.notes(head):
             text(context, box, note, 'INFO')
+
+
+def draw_verdicts(box, head) -> None:
+    """A row a region: how good it is over the clip, and a button that goes to its worst frame."""
+    column = box.column(align=True)
+    for verdict in regions.verdicts_of(head):
+        row = column.split(factor=.5)
+        words = f'{verdict.region.capitalize()}: {verdict.grade}'
+        row.label(text=words, icon='ERROR' if verdict.grade == 'poor' else 'CHECKMARK' if verdict.grade == 'good' else 'DOT')
+        frame = regions.scene_frame(head, verdict.worst)
+        button = row.operator('facewright.show_worst_frame', text=f'See Frame {frame}')
+        button.region = verdict.region
 
 
 CLASSES = (FACEWRIGHT_PT_reconstruct, FACEWRIGHT_PT_result)

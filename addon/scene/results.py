@@ -13,11 +13,13 @@ from ...engine.errors import FacewrightError
 from ...engine.face_model.model import FaceModel
 from ...engine.performance import read_performance
 from ...engine.rig import read_rig
+from ...engine.verdicts import LIMITS
 from . import actions, appearance, cameras, heads, takes, units
 
 ERROR = 'facewright_error'  # custom properties of the head: % of the outer-eye distance a frame, −1 where the face was not seen
 MEAN, FRAMES = 'facewright_mean_error', takes.FRAMES  # … the mean; the scene frame of each sample
 
+REGIONS = 'facewright_regions'  # … the error of each region of the face, {region: % a sample, −1 where no face was seen}
 FALLEN = 'facewright_draft_frames'  # … scene frames that Standard left as Draft found them, being better so
 FOLDER = 'facewright_folder'  # … where the files of its reconstruction are
 KEPT = 'facewright_kept_scene'  # … whether the scene kept its own rate, range, size and camera
@@ -129,6 +131,7 @@ def _remember(head: bpy.types.Object, report: dict, frames: np.ndarray, kept: bo
     """Put what the panel tells of a reconstruction on its head."""
     per_frame = [-1. if e is None else float(e) for e in report['error']['per_frame']]
     head[ERROR], head[MEAN], head[FRAMES] = per_frame, float(report['error']['mean_percent'] or 0), frames.tolist()
+    head[REGIONS] = region_errors(report['error'], len(frames))
     head[FALLEN] = [round(frames[i]) for i in report.get('draft_frames', ()) if 0 <= i < len(frames)]
     head[KEPT] = kept
 
@@ -136,6 +139,16 @@ def _remember(head: bpy.types.Object, report: dict, frames: np.ndarray, kept: bo
 def shift(scene: bpy.types.Scene, view: cameras.SolvedView, zero: float) -> float:
     """How many scene frames after time `zero` (s, the take's first sample) a view's first used picture is."""
     return (view.time[0] - zero) * actions.scene_fps(scene) if len(view.time) else 0.
+
+
+def region_errors(error: dict, count: int) -> dict[str, list[float]]:
+    """Read report.json's errors of each region: {region: `count` numbers, −1 for none}; {} in a report that has none."""
+    found = {}
+    for region, values in (error.get('regions') or {}).items():
+        per_frame = [-1. if e is None else float(e) for e in values.get('per_frame', ())]
+        if region in LIMITS and len(per_frame) == count:
+            found[region] = per_frame
+    return found
 
 
 def frame_error(head: bpy.types.Object, frame: int) -> float | None:

@@ -1,5 +1,6 @@
 """The panels' drawing functions run in every state, and say what to do next."""
 import functools
+import json
 import time
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import pytest
 from facewright.addon import api, environment, jobs, panels, preferences
 from facewright.addon.panels import drawing
 from facewright.engine.errors import FacewrightError
+from facewright.engine.verdicts import LIMITS
 
 from .conftest import make_result
 
@@ -183,12 +185,42 @@ def test_shape_keys_in_every_state(tmp_path, fake_worker, monkeypatch, model_pat
     jobs.cancel()
 
 
-def test_the_result_with_its_error_per_frame(result):
-    api.apply_result(bpy.context, result[0])
+def with_regions(folder, **regions):
+    """Give a result's report errors of each region, a list of 24 each."""
+    path = folder / 'report.json'
+    report = json.loads(path.read_text(encoding='utf-8'))
+    report['error']['regions'] = {name: {'mean_percent': 1., 'per_frame': values} for name, values in regions.items()}
+    path.write_text(json.dumps(report), encoding='utf-8')
+
+
+def test_the_result_says_what_its_errors_mean_and_where_to_look(result):
+    good, poor = LIMITS['lips'][0] / 2, 2 * LIMITS['lips'][1]
+    still = [.1] * 24
+    lips = [good] * 20 + [poor, 1.1 * poor, poor, poor]
+    lips[3] = None
+    with_regions(result[0], eyes=still, brows=still[:9] + [.2] + still[10:], lips=lips, jaw=[LIMITS['jaw'][1]] * 24, other=still)
+    head = api.apply_result(bpy.context, result[0])
+    panel = panels.reconstruct.FACEWRIGHT_PT_result
+    words = draw(panel)
+    assert [w for w in words if ':' in w and 'Frame' not in w] == ['Eyes: good', 'Brows: good', 'Lips: poor', 'Jaw: fair']
+    assert words.count('facewright.show_worst_frame') == 4 and '%' not in ' '.join(words)
+    assert 'Frame 1: jaw fair' in words and '1 frame without a face' in words
+    bpy.context.scene.frame_set(24)
+    assert 'Frame 24: lips poor, jaw fair' in draw(panel)
+    for region, frame in (('lips', 22), ('brows', 10), ('eyes', 1)):
+        assert bpy.ops.facewright.show_worst_frame(region=region) == {'FINISHED'} and bpy.context.scene.frame_current == frame
+    with pytest.raises(RuntimeError, match='Nothing is known of chin: choose eyes, brows, lips, jaw'):
+        bpy.ops.facewright.show_worst_frame(region='chin')
+    assert api.verdict_in_words(head) == 'eyes good, brows good, lips poor (see frame 22), jaw fair'
+
+
+def test_a_result_made_before_regions_were_measured_is_judged_as_a_whole(result):
+    api.apply_result(bpy.context, result[0])  # errors from 1 to 3.3 %
     words = said(panels.reconstruct.FACEWRIGHT_PT_result)
-    assert 'Mean error 1.50 %' in words and 'Frame 1: 1.00 %' in words and 'facewright.show_worst_frame' in words and '1 frame without' in words
+    assert 'Face: poor' in words and 'Frame 1: good' in words and 'facewright.show_worst_frame' in words
     bpy.context.scene.frame_set(4)
     assert 'Frame 4: no face seen' in said(panels.reconstruct.FACEWRIGHT_PT_result)
+    assert bpy.ops.facewright.show_worst_frame() == {'FINISHED'} and bpy.context.scene.frame_current == 24
     assert 'ICT names' in said(panels.performance.FACEWRIGHT_PT_performance)
 
 
