@@ -18,7 +18,7 @@ from .errors import FacewrightError
 from .files import cache_folder
 from .footage.kinds import KINDS
 from .progress import Progress
-from .verdicts import judge_all
+from .verdicts import in_words, judge_all
 
 EXIT_USAGE = 2
 STOPPED = 'facewright: stopped, nothing was written.'
@@ -237,7 +237,7 @@ def summary(verb: str, options: argparse.Namespace, result: dict) -> str:
                          + (f', read as {read_as}' if read_as != 'video' else ''))
     error = result.get('error') or {}
     if error.get('mean_percent') is not None:
-        lines += [f'{v.region} {v.grade} ({v.percent:.1f} % of the distance between the eyes; worst in frame {v.worst})' for v in judge_all(error)]
+        lines.append(in_words(judge_all(error), figures=True))
     lines += [f'warning: {sentence}' for sentence in result.get('warnings', ())]
     return '\n'.join([*lines, f'written to {result.get("out", options.out)}'])
 

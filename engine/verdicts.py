@@ -5,17 +5,17 @@ Standard library only: the add-on and the command line say it in the same words.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-# Error of a region's landmarks, % of the distance between the eyes' outer corners: up to the first good, up to the
-# second fair. Measured: see docs/bench.md, "What good, fair and poor mean".
+# Error of a region's landmarks, % of the distance between the eyes' outer corners (about .9 mm each): up to the first
+# good, up to the second fair. Chosen against the truth: see docs/bench.md, "Good, fair and poor".
 LIMITS = {
-    'eyes': (1.5, 2.5),
-    'brows': (1.5, 2.5),
-    'lips': (1.5, 2.5),
-    'jaw': (1.5, 2.5),
-    'face': (1.5, 2.5),
+    'eyes': (2., 3.),
+    'brows': (2., 3.5),
+    'lips': (2., 3.),
+    'jaw': (2., 4.),
+    'face': (1.6, 2.8),
 }
 MOST = .9  # of a region's frames are as good as the region is called
 GRADES = ('good', 'fair', 'poor')
@@ -49,7 +49,7 @@ def judge(region: str, per_frame: Sequence[float | None]) -> Verdict | None:
 def judge_all(error: dict) -> list[Verdict]:
     """Judge report.json's `error`: region by region, or the face as a whole in a report that has none (before regions were measured)."""
     found = {region: values['per_frame'] for region, values in error.get('regions', {}).items() if region in LIMITS}
-    verdicts = [judge(region, values) for region, values in (found or {'face': error['per_frame']}).items()]
+    verdicts = [judge(region, values) for region, values in (found or {'face': error.get('per_frame', ())}).items()]
     return [v for v in verdicts if v is not None]
 
 
@@ -63,6 +63,15 @@ def grades_in_words(grades: dict[str, str]) -> str:
     return ', '.join(f'{r} {grades[r]}' for r in bad)
 
 
-def in_words(verdicts: Sequence[Verdict]) -> str:
-    """Say verdicts in one line: 'eyes good, brows fair, lips poor, jaw good'."""
-    return ', '.join(f'{v.region} {v.grade}' for v in verdicts)
+def in_words(verdicts: Sequence[Verdict], frame_of: Callable[[int], int] = int, figures: bool = False) -> str:
+    """Say verdicts in a line: 'eyes good, brows fair, lips poor (see frame 37), jaw good'.
+
+    frame_of: the number under which the user knows a frame of that index. figures: with the percentages.
+    """
+    out = []
+    for verdict in verdicts:
+        notes = [f'{verdict.percent:.1f} %'] if figures else []
+        if verdict.grade == GRADES[2]:
+            notes.append(f'see frame {frame_of(verdict.worst)}')
+        out.append(f'{verdict.region} {verdict.grade}' + (f' ({", ".join(notes)})' if notes else ''))
+    return ', '.join(out)

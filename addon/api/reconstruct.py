@@ -8,6 +8,7 @@ import bpy
 import numpy as np
 
 from ...engine.errors import FacewrightError
+from ...engine.verdicts import in_words
 from ...engine.result_folder import settle
 from .. import kept, models
 from ..scene import actions, appearance, cameras, obstacles, regions, results, settings, takes, viewports
@@ -230,8 +231,7 @@ def show_worst_frame(context: bpy.types.Context, region: str = '') -> int:
 
 def verdict_in_words(head: bpy.types.Object) -> str:
     """Say how good a reconstruction is: 'eyes good, brows fair, lips poor (see frame 37), jaw good'."""
-    found = regions.verdicts_of(head)
-    return ', '.join(f'{v.region} {v.grade}' + (f' (see frame {regions.scene_frame(head, v.worst)})' if v.grade == 'poor' else '') for v in found)
+    return in_words(regions.verdicts_of(head), lambda sample: regions.scene_frame(head, sample))
 
 
 def look_through(context: bpy.types.Context) -> bpy.types.Object:

@@ -12,7 +12,7 @@ from facewright.engine import cli, worker
 from facewright.engine.errors import FacewrightError
 from facewright.engine.progress import Progress
 
-RESULT = {'views': [{'name': 'clip', 'frames': 30, 'tracked': 29, 'focal_px': 1234.4}], 'error': {'mean_percent': 1.234, 'mean_px': 2.5}}
+RESULT = {'views': [{'name': 'clip', 'frames': 30, 'tracked': 29, 'focal_px': 1234.4}], 'error': {'mean_percent': 1.234, 'mean_px': 2.5, 'per_frame': [1., None, 1.4]}}
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_reconstruct_hands_everything_on(asked, tmp_path, capfd):
     assert asked == [{'sources': [{'path': 'a.mp4', **shared}, {'path': 'b c.mov', **shared}], 'out': str(tmp_path), 'model': 'ict.zip',
                       'quality': 'standard', 'views': ['v1', 'v2'], 'neutral_frame': 12, 'smooth': 0., 'masks': []}]
     out, err = capfd.readouterr()
-    assert 'clip: face tracked in 29 of 30 frames, focal length 1234 px' in out and '1.23 %' in out and str(tmp_path) in out
+    assert 'clip: face tracked in 29 of 30 frames, focal length 1234 px' in out and 'face good (1.4 %)' in out and str(tmp_path) in out
     assert 'Finding the face, 1:05 min left' in err
     assert 'chatter' not in out + err
 

@@ -34,7 +34,9 @@ def test_old_reports_are_judged_as_a_whole():
     error = {'mean_percent': .5, 'per_frame': [.4, None, .6]}
     assert [(v.region, v.grade, v.worst) for v in judge_all(error)] == [('face', 'good', 2)]
     regions = {name: {'mean_percent': 9., 'per_frame': [9., None, 8.]} for name in ('eyes', 'lips', 'hair')}
-    assert in_words(judge_all(error | {'regions': regions})) == 'eyes poor, lips poor'
+    found = judge_all(error | {'regions': regions})
+    assert in_words(found) == 'eyes poor (see frame 0), lips poor (see frame 0)'
+    assert in_words(found[:1], lambda index: index + 101, figures=True) == 'eyes poor (9.0 %, see frame 101)'
     assert judge_all({'per_frame': [None]}) == []
 
 
