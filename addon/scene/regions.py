@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import bpy
-import numpy as np
 
 from ...engine import verdicts
 from . import results
@@ -28,11 +27,8 @@ def scene_frame(head: bpy.types.Object, sample: int) -> int:
 
 def grades_at(head: bpy.types.Object, frame: int) -> dict[str, str] | None:
     """{region: grade} at a scene frame; None where no face was seen there, or there is no sample."""
-    frames = np.array(head.get(results.FRAMES, ()))
-    if not len(frames):
+    sample = results.sample_at(head, frame)
+    if sample is None:
         return None
-    nearest = int(np.abs(frames - frame).argmin())
-    if abs(frames[nearest] - frame) >= 1:
-        return None
-    found = {region: values[nearest] for region, values in errors_of(head).items() if values[nearest] >= 0}
+    found = {region: values[sample] for region, values in errors_of(head).items() if values[sample] >= 0}
     return {region: verdicts.grade(region, value) for region, value in found.items()} or None

@@ -151,14 +151,14 @@ def region_errors(error: dict, count: int) -> dict[str, list[float]]:
     return found
 
 
-def frame_error(head: bpy.types.Object, frame: int) -> float | None:
-    """The head's error at a scene frame in % of the outer-eye distance; None where the face was not seen."""
-    errors, frames = np.array(head.get(ERROR, ())), np.array(head.get(FRAMES, ()))
-    if not len(errors) or len(errors) != len(frames):
+def sample_at(head: bpy.types.Object, frame: int) -> int | None:
+    """The sample a scene frame shows; None beyond the take, and in its gaps."""
+    frames = np.array(head.get(FRAMES, ()))
+    if not len(frames):
         return None
     nearest = int(np.abs(frames - frame).argmin())
     apart = max(1., .75 * float(np.diff(frames).max(initial=0)))  # a scene's frames may be closer than the clip's
-    return float(errors[nearest]) if errors[nearest] >= 0 and abs(frames[nearest] - frame) < apart else None
+    return nearest if abs(frames[nearest] - frame) < apart else None
 
 
 def worst_frame(head: bpy.types.Object) -> tuple[int, float] | None:

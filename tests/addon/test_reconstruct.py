@@ -10,7 +10,7 @@ from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Vector
 
 from facewright.addon import api, jobs
-from facewright.addon.scene import actions, results, units
+from facewright.addon.scene import actions, regions, results, units
 from facewright.engine.errors import FacewrightError
 from facewright.engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES
 
@@ -78,7 +78,9 @@ def test_what_the_scene_holds(result, model):
         scene.frame_set(frame + 1)
         assert np.allclose([keys.key_blocks[n].value for n in model.names], content['performance'].weights[frame], atol=1e-6)
     assert head[results.MEAN] == 1.5
-    assert results.frame_error(head, 1) == 1 and results.frame_error(head, 4) is None and results.frame_error(head, 99) is None
+    assert (results.sample_at(head, 1), results.sample_at(head, 4), results.sample_at(head, 99)) == (0, 3, None)
+    assert head[results.ERROR][0] == 1 and head[results.ERROR][3] == -1
+    assert regions.grades_at(head, 1) == {'face': 'good'} and regions.grades_at(head, 4) is None
     assert results.worst_frame(head) == (24, pytest.approx(3.3)) and results.unseen_frames(head) == 1
     assert api.show_worst_frame(bpy.context) == 24 and scene.frame_current == 24
 
@@ -122,7 +124,7 @@ def test_an_uneven_clock_keeps_its_times(tmp_path, model, model_path):
     head = api.apply_result(bpy.context, tmp_path / 'r')
     at = actions.keyed_expressions(head)[1]
     assert np.allclose(at, 1 + times * 30, atol=1e-4)
-    assert results.worst_frame(head)[0] == round(at[-1]) and results.frame_error(head, round(at[-1])) == pytest.approx(1.7)
+    assert results.worst_frame(head)[0] == round(at[-1]) and head[results.ERROR][results.sample_at(head, round(at[-1]))] == pytest.approx(1.7)
     assert np.abs(posed(head, at[5]) - posed(head, at[4])).max() > 1e-4
     assert np.abs(seen_by(bpy.context.scene.camera, posed(head, at[5])[::9]) - projected(content, model, 5)[::9]).max() < .1
 
@@ -267,4 +269,4 @@ def test_saved_and_reloaded(result, model, tmp_path):
     assert settings.views[0].label == 'Take 3' and settings.views[0].lens == 26
     assert np.allclose(posed(head, 9), before, atol=1e-7)
     assert np.abs(seen_by(bpy.context.scene.camera, posed(head, 9)[::9]) - projected(content, model, 8)[::9]).max() < .1
-    assert results.frame_error(head, 2) == pytest.approx(1.1)
+    assert head[results.ERROR][results.sample_at(head, 2)] == pytest.approx(1.1)

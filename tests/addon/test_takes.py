@@ -161,7 +161,7 @@ def test_an_animated_scene_keeps_its_settings_and_the_take_its_speed(start, fold
     at = actions.keyed_expressions(head)[1]
     assert at[0] == 11 and np.allclose(np.diff(at), 24 * 1.001 / 30, atol=1e-4)
     assert 'keeps its frame rate' in api.notes(head)[0] and '24 frames a second' in api.notes(head)[0]
-    assert results.frame_error(head, 12) is not None
+    assert results.sample_at(head, 12) is not None
 
 
 def test_what_the_user_says_goes(start, folder):
