@@ -197,6 +197,21 @@ def test_the_small_zip_holds_the_extension_alone(small_zip, root):
     assert small_zip.stat().st_size < 20e6
 
 
+def test_the_small_zip_needs_no_environment(tmp_path, root):
+    """A bare copy, a Python with nothing installed, no other program to be found."""
+    for part in (*build.PARTS, 'build.py'):
+        if (root / part).is_dir():
+            shutil.copytree(root / part, tmp_path / 'copy' / part, ignore=shutil.ignore_patterns('__pycache__'))
+        else:
+            shutil.copy(root / part, (tmp_path / 'copy').mkdir(exist_ok=True) or tmp_path / 'copy' / part)
+    done = subprocess.run([sys._base_executable, '-I', '-S', 'build.py', 'zip', '--platform', 'small'], cwd=tmp_path / 'copy', env={'PATH': ''},
+                          capture_output=True, text=True)
+    assert done.returncode == 0 and 'MB, not checked' in done.stdout, done.stderr
+    (made,) = (tmp_path / 'copy' / 'dist').iterdir()
+    assert build.make_zip(None, folder=tmp_path).read_bytes() == made.read_bytes()
+    assert {p.name for p in (tmp_path / 'copy').iterdir()} == {*build.PARTS, 'build.py', 'dist'}
+
+
 @needs_tool
 def test_the_same_tree_gives_the_same_bytes(small_zip, tmp_path):
     again = build.make_zip(None, folder=tmp_path)

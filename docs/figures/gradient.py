@@ -15,11 +15,11 @@ worker = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(worker)
 worker.register_package(ROOT)
 
-import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from facewright.engine.face_model import load_model  # noqa: E402
 from facewright.engine.face_model.model import triangulate  # noqa: E402
+from facewright.engine.image_files import write_image  # noqa: E402
 from facewright.engine.mesh.differential import DifferentialCoordinates  # noqa: E402
 from facewright.engine.mesh.laplacian import edges_of  # noqa: E402
 from facewright.engine.mesh.tetrahedra import flesh, flesh_edges, outer_triangles  # noqa: E402
@@ -90,7 +90,7 @@ def main(folder: Path) -> None:
     cuts = [picture(points, cut, base, shown(step), **inside) for step in steps]
     folder.mkdir(parents=True, exist_ok=True)
     for name, images in (('gradient_skin.png', pictures), ('gradient_inside.png', cuts)):
-        cv2.imwrite(str(folder / name), contact_sheet(images, 3, LABELS)[..., ::-1])
+        write_image(folder / name, contact_sheet(images, 3, LABELS))
         print(folder / name)
 
     far = model.regions['mouth_socket']

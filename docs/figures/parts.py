@@ -18,6 +18,7 @@ _worker.register_package(ROOT)
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.paint import visible_faces
 from facewright.engine.face_model.parts import model_part_shares
+from facewright.engine.image_files import write_image
 from facewright.engine.part_iou import part_labels_picture
 from facewright.engine.render.preview import head_to_camera, render_head
 
@@ -35,7 +36,7 @@ def main(out: str) -> None:
         labels = part_labels_picture(model, shares, head_to_camera(head.astype(np.float64), yaw), 2 * FOCAL, SIZE, (2 * SIZE[0], 2 * SIZE[1]))
         colours = cv2.resize(np.where(labels[..., None] > 0, COLOURS[labels], np.repeat(np.repeat(picture, 2, 0), 2, 1)), SIZE, interpolation=cv2.INTER_AREA)
         tiles.append(cv2.addWeighted(colours, OPACITY, picture, 1 - OPACITY, 0))
-    cv2.imwrite(out, np.concatenate(tiles, 1)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+    write_image(Path(out), np.concatenate(tiles, 1), 88)
 
 
 if __name__ == '__main__':

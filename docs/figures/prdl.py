@@ -34,6 +34,7 @@ from facewright.engine.fit.part_points import COLUMNS, ROWS, even, opening, part
 from facewright.engine.fit.part_rivals import chamfer, density_aware_chamfer, icp_from_target, icp_to_target, iou_loss, rendered_parts, soft_silhouette  # noqa: E402
 from facewright.engine.fit.prdl import mask_side, prdl  # noqa: E402
 from facewright.engine.footage.capture import read_capture  # noqa: E402
+from facewright.engine.image_files import write_image  # noqa: E402
 from facewright.engine.mesh.normals import vertex_normals  # noqa: E402
 from facewright.engine.part_iou import WITHOUT_SKIN, part_iou, part_labels_picture  # noqa: E402
 from facewright.engine.render.preview import contact_sheet, head_to_camera  # noqa: E402
@@ -360,7 +361,7 @@ def main() -> None:
         run(pool, 'builtin', targets, a.only, a.start, pictures)
     a.out.mkdir(parents=True, exist_ok=True)
     sheet = contact_sheet([p for p, _ in pictures], len(a.only) + 2, [label for _, label in pictures])
-    cv2.imwrite(str(a.out / 'prdl_rivals.jpg'), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 68])
+    write_image(a.out / 'prdl_rivals.jpg', sheet, 68)
 
 
 if __name__ == '__main__':

@@ -12,7 +12,6 @@ import importlib.util
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +25,7 @@ from foreign_head import foreign_copy  # noqa: E402
 from facewright.engine.face_model import load_model  # noqa: E402
 from facewright.engine.face_model.landmarks import model_landmarks  # noqa: E402
 from facewright.engine.face_model.paint import albedo, visible_faces  # noqa: E402
+from facewright.engine.image_files import write_image  # noqa: E402
 from facewright.engine.mesh.user_mesh import UserMesh, read_mesh  # noqa: E402
 from facewright.engine.render.preview import contact_sheet, render_head  # noqa: E402
 from facewright.engine.shape_keys import generate  # noqa: E402
@@ -72,7 +72,7 @@ def main() -> None:
         made = generate(model, lambda: model_landmarks(model), mesh, options.onto, settle=options.settle)
         for k, picture in enumerate(sheets(made.rig, model, options.close)):
             path = options.out / f'{Path(source).stem}-{model.name}-{options.onto}{f"-{k}" if options.close else ""}.jpg'
-            cv2.imwrite(str(path), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+            write_image(path, picture, 88)
         print(path, {k: v for k, v in made.numbers.items() if k != 'contacts'}, flush=True)
 
 

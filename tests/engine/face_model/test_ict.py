@@ -2,7 +2,6 @@
 import io
 import json
 import tarfile
-import time
 import zipfile
 
 import numpy as np
@@ -138,11 +137,9 @@ def test_a_spoilt_cache_is_said(files, tmp_path):
 def test_the_real_kit(shared_data, tmp_path):
     kit = shared_data / 'ict-facekit.tar.xz'
     load_model(str(kit))
-    began = time.perf_counter()
     model = load_model(str(kit))
     assert model.vertex_count == 26719 and model.identities.shape == (100, 26719, 3) and model.expressions.shape == (53, 26719, 3)
     assert cached_model_path(str(kit)).stat().st_size < 60e6
     assert sorted(np.unique(model.face_materials)) == list(range(len(model.materials)))
     left = model.neutral[model.regions['eyeball_L']]
     assert left[:, 0].min() > 0
-    assert time.perf_counter() - began < 60  # a bound on hanging, not on speed: tests/bench measures that
