@@ -124,8 +124,14 @@ def own_work(head: bpy.types.Object) -> str:
         return 'has a parent'
     if made['digest'] != fingerprint(head):
         return 'was edited'
-    if any(k for o in things for k in _drivers(o)):
+    if any(_drivers(o) for o in things):
         return 'has drivers'
+    if any(o.animation_data or o.data.animation_data for o in things if o.type == 'CAMERA'):
+        return 'has a camera that was animated'
+    if any(s.material is not None and s.material.get(TAKE) != head[TAKE] for s in head.material_slots):
+        return 'has other materials'
+    if any(len(o.users_scene) > 1 for o in things):
+        return 'is in another scene too'
     return _attached(things)
 
 

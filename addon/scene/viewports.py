@@ -35,7 +35,8 @@ _changes: list[Change] = []
 
 def main_view(context: bpy.types.Context) -> tuple[bpy.types.Screen, bpy.types.Area] | None:
     """The 3D view to show something in: the one that is pressed in, else the largest that shows the scene."""
-    if context.area is not None and context.area.type == 'VIEW_3D':
+    here = context.area is not None and context.window is not None and context.window.scene == context.scene
+    if here and context.area.type == 'VIEW_3D':
         return context.screen, context.area
     found = [(w.screen, a) for w in context.window_manager.windows if w.scene == context.scene for a in w.screen.areas if a.type == 'VIEW_3D']
     return max(found, key=lambda f: f[1].width * f[1].height, default=None)

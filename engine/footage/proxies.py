@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 
@@ -51,8 +52,11 @@ def write_proxies(views: tuple[View, ...], folder: Path, rate: float) -> Iterato
             path = _write_photo(view, folder / f'clip_{k}.png')
         else:
             path, indices = folder / f'clip_{k}.mp4', pictures_at(view.times, zero, rate, count)
-            for part in _write_clip(view, path, indices, rate):
-                yield (done + part) / len(wanted)
+            try:
+                for part in _write_clip(view, path, indices, rate):
+                    yield (done + part) / len(wanted)
+            except (av.error.FFmpegError, OSError) as error:
+                raise FacewrightError(f'{view.path} cannot be written again as a clip for Blender ({error}): free some space on the disk.') from error
         made[view.name] = {'path': str(path), 'rate': rate}
     return made
 
@@ -65,7 +69,6 @@ def _write_photo(view: View, path: Path) -> Path:
 
 def _write_clip(view: View, path: Path, indices: np.ndarray, rate: float) -> Iterator[float]:
     """Encode the pictures with the given indices, which don't decrease."""
-    import av
     scale = min(1., LARGEST / max(view.size))
     width, height = (max(2, 2 * round(s * scale / 2)) for s in view.size)
     x264 = 'libx264' in av.codecs_available

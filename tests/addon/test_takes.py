@@ -250,7 +250,20 @@ def own_copy(head):
     bpy.context.scene.collection.objects.link(twin)
 
 
-@pytest.mark.parametrize('work', [own_modifier, own_parent, own_child, own_object, own_constraint, own_sculpting, own_keys, own_copy])
+def own_material(head):
+    head.material_slots[0].material = bpy.data.materials.new('Mine')
+
+
+def own_camera_move(head):
+    animate(api.head_cameras(head)[0])
+
+
+def own_scene(head):
+    bpy.data.scenes.new('Other').collection.children.link(head.users_collection[0])
+
+
+@pytest.mark.parametrize('work', [own_modifier, own_parent, own_child, own_object, own_constraint, own_sculpting, own_keys, own_copy, own_material,
+                                  own_camera_move, own_scene])
 def test_what_the_user_made_of_the_old_head_is_kept_hidden_and_said(start, folder, work):
     old = api.apply_result(bpy.context, folder)
     work(old)

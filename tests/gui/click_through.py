@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import bpy
-from window import SHARE, addon, buttons, click, drive, install, key, look, move, open_tab, over_viewport, picture, press, results, tool, until, viewport
+from window import SHARE, addon, buttons, choose_file, drive, install, key, look, move, open_tab, over_viewport, picture, press, results, tool, until, viewport
 
 given = json.loads((SHARE / 'given.json').read_text())
 
@@ -30,15 +30,7 @@ def steps():
     results['objects after undo of the head'] = len(bpy.data.objects)
 
     yield from press('facewright.add_footage')
-    yield from until(lambda: any(a.type == 'FILE_BROWSER' for a in bpy.context.window_manager.windows[0].screen.areas), 10, 'the file browser')
-    browser = next(a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == 'FILE_BROWSER')
-    browser.spaces.active.params.directory = str(SHARE).encode()
-    browser.spaces.active.params.filename = given['footage']
-    yield 1.
-    yield from click(browser.x + browser.width / 2, browser.y + browser.height / 3)
-    browser.spaces.active.params.filename = given['footage']
-    yield .5
-    key('Return')
+    yield from choose_file(given['footage'])
     yield from until(lambda: len(bpy.context.scene.facewright.views) == 1, 10, 'the view')
     yield from picture('footage')
 

@@ -56,6 +56,13 @@ def told(out) -> dict:
 
 
 @pytest.fixture(scope='module')
+def first(out) -> dict:
+    from facewright.engine.demo import render_demo_footage
+    render_demo_footage(out / 'take_1.mp4', frames=24, size=(480, 360))
+    return run(out, 'first_run.py', footage='take_1.mp4')
+
+
+@pytest.fixture(scope='module')
 def shaped(out) -> dict:
     return run(out, 'shape_keys_panel.py', 'somebody_elses_head')
 
@@ -144,3 +151,22 @@ def test_what_was_cancelled_or_failed_changes_nothing(looked):
 def test_overlay_and_bake_are_one_undo_step_each(looked):
     assert {name: did for name, did in looked.items() if name.endswith('undone, redone') and did != [True, True]} == {}
     assert sum(name.endswith('undone, redone') for name in looked) == 4
+
+
+def test_eight_clicks_to_a_head_that_moves_over_its_clip(first):
+    assert 'error' not in first, first['error']
+    assert first['failure of DRAFT'] is None and first['clicks'] <= 8 and first['moves']
+    seen = first['seen']
+    assert 'Cube' not in seen['objects'] and 'Head take_1' in seen['objects'] and seen['perspective'] == 'CAMERA'
+    assert seen['shading'] == ['SOLID', 'VERTEX'] and (seen['rate'], seen['size']) == (30, 480)
+
+
+def test_the_clip_lies_over_the_head_with_one_click_and_one_undo(first):
+    assert first['over'] and not first['over after undo']
+
+
+def test_reconstructing_again_leaves_one_head_and_undo_brings_the_default_scene_back(first):
+    assert first['failure of STANDARD'] is None and first['heads'] == ['Head take_1']
+    assert first['seen again']['shading'][0] == 'MATERIAL' and first['seen again']['perspective'] == 'CAMERA'
+    before, after = first['before and after undo']
+    assert after == before

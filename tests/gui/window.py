@@ -88,17 +88,21 @@ def drag(start, end):
     yield from done(tool('xdotool', 'mouseup', 1), .5)
 
 
-def install(given):
-    """Install the zip, empty the scene; a generator. given: {'zip': its name in the share, 'python': the engine's, 'threads': it may use, '' for its own choice}."""
+def install(given, empty=True):
+    """Install the zip, empty the scene unless told not to; a generator.
+
+    given: {'zip': its name in the share, 'python': the engine's, 'threads': it may use, '' for its own choice}.
+    """
     if given['threads']:
         os.environ['OMP_NUM_THREADS'] = given['threads']
     bpy.context.preferences.view.show_splash = False
     bpy.context.preferences.view.filebrowser_display_type = 'SCREEN'
     bpy.ops.extensions.package_install_files(filepath=str(SHARE / given['zip']), repo='user_default', enable_on_install=True)
     bpy.context.preferences.addons[ADDON].preferences.python = given['python']
-    for thing in list(bpy.data.objects):
-        bpy.data.objects.remove(thing)
-    bpy.ops.ed.undo_push(message='Empty')
+    if empty:
+        for thing in list(bpy.data.objects):
+            bpy.data.objects.remove(thing)
+        bpy.ops.ed.undo_push(message='Empty')
     yield 1.
 
 
@@ -185,6 +189,20 @@ def places_of(*words):
         if all(places.values()):
             return places
     raise LookupError(f'no button for {[w for w in words if not places[w]]} among {sorted(found)}')
+
+
+def choose_file(name):
+    """Choose a file of the share in the file browser that is open, then confirm: two clicks; a generator."""
+    screen_areas = bpy.context.window_manager.windows[0].screen
+    yield from until(lambda: any(a.type == 'FILE_BROWSER' for a in screen_areas.areas), 10, 'the file browser')
+    browser = next(a for a in screen_areas.areas if a.type == 'FILE_BROWSER')
+    browser.spaces.active.params.directory = str(SHARE).encode()
+    browser.spaces.active.params.filename = name
+    yield 1.
+    yield from click(browser.x + browser.width / 2, browser.y + browser.height / 3)
+    browser.spaces.active.params.filename = name
+    yield .5
+    yield from done(key('Return'), .5)
 
 
 def press_at(place):
