@@ -8,9 +8,10 @@ import numpy as np
 
 from ...engine import smoothing
 from ...engine.errors import FacewrightError
-from ...engine.live_link import read_live_link, write_live_link
+from ...engine.live_link import write_live_link
+from ...engine.live_link_reader import Recording, read_recording
 from ...engine.performance import Performance, read_performance, write_performance
-from ..scene import actions, importing, names, renaming, units
+from ..scene import actions, importing, names, renaming, settings, units
 from ..scene import motion as motion_of
 from .shared import absolute, checked_path
 from .sides import left_of_middle
@@ -47,14 +48,20 @@ def import_performance(context: bpy.types.Context, path: str, start: int = 1, mo
     path = checked_path(path, 'performance')
     csv = _suffix(path) == '.csv'
     found, scene = _heads(context), context.scene
-    performance, notes = _read_csv(Path(path), rate, actions.scene_fps(scene)) if csv else (read_performance(Path(path)), [])
+    if csv:
+        recording = _read_csv(Path(path), rate, actions.scene_fps(scene))
+    else:
+        recording = Recording(read_performance(Path(path)), (), None)
+    performance, notes = recording.performance, list(recording.notes)
     plans = importing.plan(found, performance)
-    animated = actions.holds_animation(scene)
+    animated = settings.holds_animation(scene)
     follow = frame_rate == 'FILE' or frame_rate == 'AUTO' and not animated
     if follow:
         actions.frame_rate(scene, performance.fps)
     frames = actions.sample_frames(scene, performance.time, start)
     notes += importing.write(plans, frames)
+    for head in found:
+        importing.keep_timecode(head, recording.timecode, float(frames[0]))
     if motion and np.abs(performance.rotation - np.eye(3)).max() > 1e-6:
         notes += _import_motion(found[0], performance, frames, csv)
     notes += _fit_scene(scene, frames, performance.fps, animated)
@@ -91,13 +98,15 @@ def _fit_scene(scene: bpy.types.Scene, frames: np.ndarray, fps: float, animated:
     return notes
 
 
-def _read_csv(path: Path, rate: float, fps: float) -> tuple[Performance, list[str]]:
-    """A Live Link Face CSV and what to tell of it. Timecodes count 29.97 frames a second as 30: they are taken at the scene's rate where
-    that is the difference."""
-    performance = read_live_link(path, rate or None)
-    if not rate and abs(fps * 1.001 / performance.fps - 1) < 1e-4:
-        performance = read_live_link(path, fps)
-    return performance, []
+def _read_csv(path: Path, rate: float, fps: float) -> Recording:
+    """A Live Link Face CSV. rate: frames a second, 0 as it says; bare frame numbers are the scene's (of `fps` a second).
+
+    Timecodes count 29.97 frames a second as 30: they are taken at the scene's rate where that is the difference.
+    """
+    recording = read_recording(path, rate or None, fps)
+    if not rate and abs(fps * 1.001 / recording.performance.fps - 1) < 1e-4:
+        return read_recording(path, fps)
+    return recording
 
 
 def sample_performance(context: bpy.types.Context, frames: np.ndarray) -> Performance:
@@ -113,14 +122,20 @@ def sample_performance(context: bpy.types.Context, frames: np.ndarray) -> Perfor
 
 
 def export_performance(context: bpy.types.Context, path: str, first: int, last: int) -> Performance:
-    """Write the active head's animation from scene frame `first` to `last` as a Live Link Face .csv or a performance.npz."""
+    """Write the active head's animation from scene frame `first` to `last` as a Live Link Face .csv or a performance.npz.
+
+    The .csv's timecodes are those of the recording that was imported last, where there was one.
+    """
     if not path:
         raise FacewrightError('No file was given: choose where to write the performance.')
     suffix, path = _suffix(path), absolute(path, 'file')
     if last < first:
         raise FacewrightError(f'Frame {last} does not come after {first}: choose a later end frame.')
     performance = sample_performance(context, np.arange(first, last + 1, dtype=np.float64))
-    (write_live_link if suffix == '.csv' else write_performance)(Path(path), performance)
+    if suffix == '.csv':
+        write_live_link(Path(path), performance, importing.timecode_at(_heads(context)[0], first, performance.fps))
+    else:
+        write_performance(Path(path), performance)
     return performance
 
 

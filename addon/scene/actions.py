@@ -91,27 +91,6 @@ def _straight(frames: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:
     return columns | {name: points for name in ('co', 'handle_left', 'handle_right')}
 
 
-def holds_animation(scene: bpy.types.Scene) -> bool:
-    """Whether anything in a scene moves by keyframes, strips of the NLA or of the sequencer."""
-    if scene.sequence_editor and len(scene.sequence_editor.strips_all if hasattr(scene.sequence_editor, 'strips_all')
-                                     else scene.sequence_editor.sequences_all):
-        return True
-    datablocks = {scene, scene.world, *scene.objects}
-    for thing in scene.objects:
-        data = thing.data
-        materials = {slot.material for slot in thing.material_slots}
-        datablocks |= {data, getattr(data, 'shape_keys', None), *materials}
-    trees = {getattr(d, 'node_tree', None) for d in datablocks - {None}}
-    return any(_is_animated(d) for d in (datablocks | trees) - {None})
-
-
-def _is_animated(datablock: bpy.types.ID) -> bool:
-    data = getattr(datablock, 'animation_data', None)
-    if data is None:
-        return False
-    return any(len(fcurves) for fcurves in all_curves(datablock)) or any(len(t.strips) for t in data.nla_tracks)
-
-
 def frame_rate(scene: bpy.types.Scene, fps: float) -> None:
     """Set the scene to a clip's rate; NTSC rates (23.976, 29.97, 59.94…) exactly, as 24, 30 or 60 over 1.001."""
     whole = max(1, round(fps))

@@ -8,9 +8,12 @@ import bpy
 import numpy as np
 
 from ...engine.errors import FacewrightError
+from ...engine.live_link import Timecode
 from ...engine.performance import Performance
 from . import actions, drivers, names
 
+TIMECODE = 'facewright_timecode'  # custom property of a head: where its recording's timecodes stand
+FINEST = 100       # ticks a second that have two digits
 LONGEST_CHAIN = 8  # drivers that read driven properties that read …
 Channel = tuple[bpy.types.ID, str, int]  # what is keyframed: datablock, data path, index
 
@@ -92,6 +95,22 @@ def write(plans: list[Plan], frames: np.ndarray) -> list[str]:
             notes.append(f'{listed(made.stuck)} of {head.name} did not get the take, because of drivers that compute something of their own: '
                          'mute or remove those to import onto the keys.')
     return notes
+
+
+def keep_timecode(head: bpy.types.Object, timecode: Timecode | None, frame: float) -> None:
+    """Remember with a head the timecode that is at a scene frame; None: none is."""
+    if timecode is not None:
+        head[TIMECODE] = {'ticks': timecode.ticks, 'base': timecode.base, 'drop': timecode.drop, 'frame': frame}
+    elif TIMECODE in head:
+        del head[TIMECODE]
+
+
+def timecode_at(head: bpy.types.Object, frame: float, fps: float) -> Timecode | None:
+    """The timecode at a scene frame, by what is remembered with the head; None where nothing is, or its ticks are too fine to be written."""
+    kept = head.get(TIMECODE)
+    if kept is None or not 1 <= kept['base'] <= FINEST:
+        return None
+    return Timecode(kept['ticks'], int(kept['base']), bool(kept['drop'])).later((frame - kept['frame']) / fps)
 
 
 def _called(datablock: bpy.types.ID) -> str:

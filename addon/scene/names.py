@@ -1,32 +1,15 @@
 """Which shape key of whichever mesh means which expression. No bpy."""
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 import numpy as np
 
 from ...engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES, MERGED, TO_ARKIT, TO_ICT
+from ...engine.face_model.spelling import expression, matches
 from ...engine.performance import Performance
 
-
-def _plain(name: str) -> str:
-    """'mouthSmile_L', 'MouthSmileLeft', 'Mouth Smile.L' → 'mouthsmileleft'."""
-    name = re.sub(r'[_. -]([LRlr])$', lambda m: {'l': 'left', 'r': 'right'}[m[1].lower()], name)
-    return re.sub(r'[^a-z0-9]', '', name.lower())
-
-
-_KNOWN = {_plain(n): n for n in (*ICT_NAMES, *ARKIT_NAMES)}  # names both have are the same in both; merged ones differ
-
-
-def expression(key: str) -> str | None:
-    """The ICT or ARKit name a shape key's name stands for, spelled as ARKit's where both have it; None for other keys."""
-    return _KNOWN.get(_plain(key))
-
-
-def matches(keys: Iterable[str]) -> dict[str, str]:
-    """{shape key: ICT or ARKit name} for the keys that have one."""
-    return {k: e for k in keys if (e := expression(k)) is not None}
+__all__ = ['columns', 'expression', 'matches', 'performance_names', 'spelled']
 
 
 def spelled(name: str, naming: str) -> str:

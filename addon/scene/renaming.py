@@ -31,7 +31,7 @@ def rename(head: bpy.types.Object, to: str, left_of_middle: Callable[[], np.ndar
     changed, notes = _merge_all(head) if to == 'ARKIT' else (_split_all(head, left_of_middle), [])
     for key, expression in names.matches(k.name for k in keys).items():
         name = names.spelled(expression, to)
-        if name not in keys and (to == 'ICT' or name not in MERGED):
+        if name not in keys and (name not in MERGED or expression == name):
             rename_key(keys[key], name)
             changed += 1
     return changed, notes

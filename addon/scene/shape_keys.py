@@ -95,8 +95,9 @@ def ours_alone(thing: bpy.types.Object) -> bool:
 def meanings(thing: bpy.types.Object) -> dict[str, bpy.types.ShapeKey]:
     """{what a key stands for (ICT or ARKit name, else its own name): the key}; of several, the one Facewright made."""
     keys, found = thing.data.shape_keys, {}
+    known = names.matches(k.name for k in keys.key_blocks) if keys else {}
     for key in keys.key_blocks if keys else ():
-        means = names.expression(key.name) or key.name
+        means = known.get(key.name, key.name)
         if key != keys.reference_key and (means not in found or records.read(keys, key.name) is not None):
             found[means] = key
     return found

@@ -36,8 +36,8 @@ def arkit_name(ict: str) -> str:
     return ict.replace('_L', 'Left').replace('_R', 'Right')
 
 
-TO_ARKIT: dict[str, str] = {n: arkit_name(n) for n in ICT_NAMES}
-TO_ICT: dict[str, tuple[str, ...]] = {a: tuple(n for n in ICT_NAMES if TO_ARKIT[n] == a) for a in ARKIT_NAMES}  # tongueOut → ()
+TO_ARKIT: dict[str, str] = {n: arkit_name(n) for n in dict.fromkeys((*ICT_NAMES, 'tongueOut'))}
+TO_ICT: dict[str, tuple[str, ...]] = {a: tuple(n for n in TO_ARKIT if TO_ARKIT[n] == a) for a in ARKIT_NAMES}
 
 
 def ict_to_arkit(weights: np.ndarray, names: tuple[str, ...] = ICT_NAMES) -> np.ndarray:

@@ -31,7 +31,7 @@ def measure(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main() -> None:
-    from ..live_link import read_live_link
+    from ..live_link_reader import read_live_link
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('recording', type=Path)
     parser.add_argument('--leave-out', type=int, nargs=2, default=(0, 0))

@@ -5,8 +5,9 @@ import pytest
 from mathutils import Matrix
 
 from facewright.addon import api
-from facewright.addon.scene import actions, motion, shape_keys, units
+from facewright.addon.scene import actions, motion, settings, shape_keys, units
 from facewright.engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES
+from facewright.engine.live_link import Timecode, write_live_link
 from facewright.engine.performance import read_performance
 
 from .conftest import coordinates, turn
@@ -242,9 +243,9 @@ def test_nothing_is_written_where_every_key_is_driven_by_something_else(saved):
 def test_an_empty_scene_follows_the_take_another_keeps_its_own(saved):
     scene, path = bpy.context.scene, saved(performance(frames=403, fps=60.))
     head = character(ICT_NAMES)
-    assert scene.render.fps == 24 and not actions.holds_animation(scene)
+    assert scene.render.fps == 24 and not settings.holds_animation(scene)
     notes = api.import_performance(bpy.context, path)[1]
-    assert scene.render.fps == 60 and scene.frame_end == 403 and not notes and actions.holds_animation(scene)
+    assert scene.render.fps == 60 and scene.frame_end == 403 and not notes and settings.holds_animation(scene)
     scene.render.fps, scene.frame_end = 24, 100
     again = character(ICT_NAMES)
     notes = ' '.join(api.import_performance(bpy.context, path)[1])
@@ -255,19 +256,100 @@ def test_an_empty_scene_follows_the_take_another_keeps_its_own(saved):
 
 def test_what_counts_as_animation():
     scene = bpy.context.scene
-    assert not actions.holds_animation(scene)
+    assert not settings.holds_animation(scene)
     scene['own'] = 1.
     scene.keyframe_insert('["own"]', frame=1)
-    assert actions.holds_animation(scene)
+    assert settings.holds_animation(scene)
     scene.animation_data_clear()
     material = bpy.data.materials.new('m')
     if material.node_tree is None:
         material.use_nodes = True
     head = character(['jawOpen'])
     head.data.materials.append(material)
-    assert not actions.holds_animation(scene)
+    assert not settings.holds_animation(scene)
     material.node_tree.nodes[0].inputs[0].keyframe_insert('default_value', frame=1)
-    assert actions.holds_animation(scene)
+    assert settings.holds_animation(scene)
+
+
+def recorded(path, count=90, rate=30., start=None, **change):
+    """A Live Link Face CSV of a known performance."""
+    write_live_link(path, performance(ARKIT_NAMES, count, rate), start)
+    return str(path)
+
+
+@pytest.mark.parametrize('start', [Timecode(13 * 3600 * 60 + 31.652, 60), Timecode(24 * 3661 + 5, 24), Timecode(30 * 59 + 25, 30, True)])
+def test_a_recording_s_timecode_survives(tmp_path, start):
+    scene = bpy.context.scene
+    path = recorded(tmp_path / 'a.csv', rate=30. if start.base == 60 else start.rate, start=start)
+    character(ARKIT_NAMES)
+    api.import_performance(bpy.context, path, start=101)
+    api.export_performance(bpy.context, str(tmp_path / 'b.csv'), 101, 190)
+    rows = [[line.split(',') for line in (tmp_path / n).read_text().splitlines()] for n in ('a.csv', 'b.csv')]
+    assert rows[0][0] == rows[1][0] and rows[0][0][1] == 'BlendShapeCount'
+    assert [row[0] for row in rows[0]] == [row[0] for row in rows[1]]
+    got, want = (np.array([row[2:] for row in table[1:]], float) for table in rows)
+    assert np.abs(got - want).max() < 1e-5
+    api.export_performance(bpy.context, str(tmp_path / 'c.csv'), 111, 120)
+    assert (tmp_path / 'c.csv').read_text().splitlines()[1].split(',')[0] == rows[0][11][0]
+    assert scene.frame_end == 190
+
+
+@pytest.mark.parametrize('fps', [24., 25., 30., 60.])
+def test_a_short_take_keeps_its_speed(tmp_path, fps):
+    bpy.context.scene.render.fps = int(fps)
+    character(ARKIT_NAMES)
+    bpy.ops.facewright.import_performance(filepath=recorded(tmp_path / 'a.csv', 12, fps))
+    api.export_performance(bpy.context, str(tmp_path / 'b.csv'), 1, 12)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    again = character(ARKIT_NAMES)
+    bpy.ops.facewright.import_performance(filepath=str(tmp_path / 'b.csv'))
+    assert bpy.context.scene.render.fps == fps and (actions.keyed_expressions(again)[1] == np.arange(1, 13)).all()
+
+
+def test_what_a_file_can_t_tell_is_asked_for_and_what_was_guessed_is_said(tmp_path):
+    path = tmp_path / 'a.csv'
+    path.write_text('Timecode,JawOpen\n' + ''.join(f'00:00:00:{i:02d},{i / 20}\n' for i in range(20)))
+    head = character(ARKIT_NAMES)
+    with pytest.raises(RuntimeError, match='File.s Frame Rate'):
+        bpy.ops.facewright.import_performance(filepath=str(path))
+    bpy.ops.facewright.import_performance(filepath=str(path), rate=24)
+    assert bpy.context.scene.render.fps == 24 and len(actions.keyed_expressions(head)[1]) == 20
+    path.write_text('Timecode,JawOpen\n' + ''.join(f'{i},{i / 20}\n' for i in range(20)))
+    bpy.context.scene.render.fps = 48
+    notes = api.import_performance(bpy.context, str(path), frame_rate='KEEP')[1]
+    assert '48 frames a second' in ' '.join(notes) and (actions.keyed_expressions(head)[1] == np.arange(1, 21)).all()
+
+
+def test_keys_with_prefixes_are_recognised(saved):
+    p = performance(ARKIT_NAMES)
+    for spelled in ('blendShape1.{}', 'BS_node.{}', 'head__{}', '{}.001', 'CC_{}', 'rig:face|{}'):
+        head = character([spelled.format(n) for n in ARKIT_NAMES] + ['my_own'])
+        bpy.ops.facewright.import_performance(filepath=saved(p), frame_rate='KEEP')
+        bpy.context.scene.frame_set(1)
+        keys = head.data.shape_keys.key_blocks
+        for i, name in enumerate(ARKIT_NAMES):
+            assert keys[spelled.format(name)].value == pytest.approx(p.weights[0, i], abs=1e-5), spelled
+        bpy.ops.facewright.rename_shape_keys(naming='ARKIT')
+        assert [k.name for k in keys[1:]] == [*ARKIT_NAMES, 'my_own']
+
+
+def test_a_copy_or_a_corrective_does_not_move_with_the_key_it_is_called_after(saved):
+    head = character(['jawOpen', 'jawOpen.001', 'fix.jawOpen', 'old_jawOpen'])
+    bpy.ops.facewright.import_performance(filepath=saved(performance()))
+    keys = head.data.shape_keys
+    assert [actions.is_keyed(keys, actions.value_path(k.name)) for k in keys.key_blocks[1:]] == [True, False, False, False]
+
+
+def test_all_of_a_long_recording_arrives_in_a_scene_of_another_rate(shared_data):
+    scene = bpy.context.scene
+    scene.render.fps = 25
+    other, head = bpy.data.objects.new('other', None), character(ARKIT_NAMES)
+    scene.collection.objects.link(other)
+    other.keyframe_insert('location', frame=1)
+    notes = ' '.join(api.import_performance(bpy.context, str(shared_data / 'curves' / 'alex_rom_3.csv'))[1])
+    assert len(actions.keyed_expressions(head)[1]) == 4033 and '4,033 keyframes' in notes and scene.render.fps == 25
+    jaw = curve_of(head, 'jawOpen')
+    assert len(jaw.keyframe_points) == 4033 and jaw.keyframe_points[4032].co.x == pytest.approx(1 + 4032 / 30 * 25, abs=1e-2)
 
 
 def test_turns_of_a_quarter_are_twenty_four():
