@@ -1,12 +1,9 @@
 """ICT-FaceKit (https://github.com/ICT-VGL/ICT-FaceKit, MIT) read from its folder, its GitHub zip or a tar."""
 from __future__ import annotations
 
-import contextlib
 import json
-import tarfile
-import zipfile
-from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +12,7 @@ from ..mesh.obj import decoded, parse, positions
 from ..mesh.polygons import polygons_to_faces
 from .expressions import ICT_NAMES
 from .gaze import gaze_offsets
+from .ict_files import open_members
 from .model import FaceModel
 from .regions import ict_regions
 
@@ -22,51 +20,6 @@ VERTICES = 26719
 IDENTITIES = 100
 NEUTRAL = 'generic_neutral_mesh.obj'
 INDICES = 'vertex_indices.json'
-
-
-@contextlib.contextmanager
-def open_member_reader(source: Path) -> Iterator[Callable[[], Iterator[tuple[str, bytes]]]]:
-    """Yield a function that walks (file name, bytes) of the FaceXModel files in a folder, zip or tar, without unpacking to disk.
-
-    An archive whose members lead outside it is refused whole.
-    """
-    source = Path(source)
-    wanted = {NEUTRAL, INDICES} | {f'{n}.obj' for n in ICT_NAMES} | {f'identity{i:03d}.obj' for i in range(IDENTITIES)}
-    try:
-        if source.is_dir():
-            folders = [source, source / 'FaceXModel', *sorted(source.glob('*/FaceXModel'))]
-            folder = next((f for f in folders if (f / NEUTRAL).exists()), None)
-            if folder is None:
-                raise FacewrightError(f'{source} holds no {NEUTRAL}: choose the FaceXModel folder of ICT-FaceKit.')
-            yield lambda: ((p.name, p.read_bytes()) for p in sorted(folder.iterdir()) if p.name in wanted)
-        elif zipfile.is_zipfile(source):
-            with zipfile.ZipFile(source) as archive:
-                _refuse_escapes(source, archive.namelist())
-                yield lambda: ((PurePosixPath(n).name, archive.read(n)) for n in archive.namelist()
-                               if PurePosixPath(n).name in wanted and 'FaceXModel' in PurePosixPath(n).parts)
-        elif source.exists() and tarfile.is_tarfile(source):
-            with tarfile.open(source) as archive:
-                def walk():
-                    for member in archive:
-                        _refuse_escapes(source, [member.name])
-                        if member.isfile() and PurePosixPath(member.name).name in wanted:
-                            yield PurePosixPath(member.name).name, archive.extractfile(member).read()
-                yield walk
-        elif not source.exists():
-            raise FacewrightError(f'There is no face model at {source}: check the path, or choose the built-in head.')
-        else:
-            raise FacewrightError(f'{source} is neither a folder nor a zip or tar archive: choose ICT-FaceKit as downloaded.')
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise FacewrightError(f'{source} is a damaged archive ({error}): download ICT-FaceKit again.') from error
-    except OSError as error:
-        raise FacewrightError(f'Cannot read {source} ({error.strerror or error}): check the file and its permissions.') from error
-
-
-def _refuse_escapes(source: Path, names: list[str]) -> None:
-    for name in names:
-        path = PurePosixPath(name.replace('\\', '/'))
-        if path.is_absolute() or '..' in path.parts or (path.parts and ':' in path.parts[0]):
-            raise FacewrightError(f'{source} holds the file {name!r}, which leads outside the archive: do not use it, download ICT-FaceKit again.')
 
 
 def _vertices(name: str, data: bytes, source: Path) -> np.ndarray:
@@ -103,7 +56,8 @@ def read_ict(source: Path, progress: Callable[[float], None] = lambda fraction: 
     source = Path(source)
     offsets: dict[str, np.ndarray] = {}
     indices, surface, total = None, None, 2 + IDENTITIES + len(ICT_NAMES)
-    with open_member_reader(source) as walk:
+    wanted = {NEUTRAL, INDICES, *(f'{n}.obj' for n in ICT_NAMES), *(f'identity{i:03d}.obj' for i in range(IDENTITIES))}
+    with open_members(source, wanted, NEUTRAL) as walk:
         for done, (name, data) in enumerate(walk()):
             if name == INDICES:
                 indices = data
@@ -122,7 +76,7 @@ def read_ict(source: Path, progress: Callable[[float], None] = lambda fraction: 
         landmarks = np.array(json.loads(indices)['idx_to_landmark_verts'], np.int32)
         if landmarks.shape != (68,) or landmarks.min() < 0 or landmarks.max() >= VERTICES:
             raise ValueError
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise FacewrightError(f'{INDICES} in {source} lists no 68 landmark vertices: download ICT-FaceKit again.') from error
     neutral, regions = offsets[stem], ict_regions()
     expressions = np.stack([offsets[n] - neutral for n in ICT_NAMES])

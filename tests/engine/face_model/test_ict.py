@@ -1,13 +1,15 @@
 """Reading ICT-FaceKit: folder, zip, tar; damaged ones say what is wrong. A shrunken copy of the format stands for the real one."""
 import io
 import json
+import re
+import stat
 import tarfile
 import zipfile
 
 import numpy as np
 import pytest
 from facewright.engine.errors import FacewrightError
-from facewright.engine.face_model import cached_model_path, ict, load_model
+from facewright.engine.face_model import cached_model_path, ict, ict_files, load_model
 from facewright.engine.face_model.expressions import ICT_NAMES
 from facewright.engine.face_model.store import read_model, write_model
 
@@ -96,6 +98,55 @@ def test_archives_that_lead_outside_are_refused(files, tmp_path, name, pack, suf
     with pytest.raises(FacewrightError, match='leads outside'):
         ict.read_ict(path)
     assert sorted(p.name for p in tmp_path.iterdir()) == [suffix]
+
+
+def test_archives_beyond_every_measure_are_refused(files, tmp_path, monkeypatch):
+    """A size for one file, for all, and a number of them; links; the same file twice."""
+    for pack, suffix in ((zip_of, 'kit.zip'), (tar_of, 'kit.tar.xz')):
+        for limit, value, says in (('FILE_LIMIT', 500, 'far larger'), ('TOTAL_LIMIT', 9000, 'far more'), ('MEMBER_LIMIT', 9, 'far more')):
+            with monkeypatch.context() as patch:
+                patch.setattr(ict_files, limit, value)
+                with pytest.raises(FacewrightError, match=says):
+                    ict.read_ict(pack(files, tmp_path / suffix))
+        twice = {f'{folder}/FaceXModel/{name}': data for folder in 'ab' for name, data in files.items()}
+        with pytest.raises(FacewrightError, match='twice'):
+            ict.read_ict(pack(twice, tmp_path / suffix, prefix=''))
+    with monkeypatch.context() as patch, pytest.raises(FacewrightError, match='far larger'):
+        patch.setattr(ict_files, 'FILE_LIMIT', 500)
+        ict.read_ict(folder_of(files, tmp_path / 'kit'))
+
+
+def test_a_bomb_is_refused_by_what_it_says_of_itself(tmp_path):
+    """40 MB of zeros in 40 kB."""
+    with zipfile.ZipFile(tmp_path / 'bomb.zip', 'w', zipfile.ZIP_DEFLATED) as z:
+        z.writestr('x/FaceXModel/jawOpen.obj', bytes(40 << 20))
+    with pytest.raises(FacewrightError, match='far larger'):
+        ict.read_ict(tmp_path / 'bomb.zip')
+
+
+def test_links_are_refused(files, tmp_path):
+    info = zipfile.ZipInfo('ICT-FaceKit-master/FaceXModel/jawOpen.obj')
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / 'kit.zip', 'w') as z:
+        z.writestr(info, '/etc/passwd')
+    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+        with tarfile.open(tmp_path / 'kit.tar', 'w') as t:
+            link = tarfile.TarInfo('FaceXModel/jawOpen.obj')
+            link.type, link.linkname = kind, '/etc/passwd'
+            t.addfile(link)
+        for name in ('kit.zip', 'kit.tar'):
+            with pytest.raises(FacewrightError, match='holds the link'):
+                ict.read_ict(tmp_path / name)
+
+
+def test_an_encrypted_archive_is_said(files, tmp_path):
+    path = zip_of(files, tmp_path / 'kit.zip')
+    data = bytearray(path.read_bytes())
+    for at in [m.start() for m in re.finditer(b'PK\x01\x02', bytes(data))]:
+        data[at + 8] |= 1
+    path.write_bytes(data)
+    with pytest.raises(FacewrightError, match='damaged archive .*password'):
+        ict.read_ict(path)
 
 
 def test_what_is_no_model_is_said(tmp_path):
