@@ -45,7 +45,7 @@ class FootageView(bpy.types.PropertyGroup):
     kind: EnumProperty(name='Kind', description='What the file is', items=KIND_ITEMS)
     lens: FloatProperty(name='Lens', description='Focal length as on a 35-mm camera, in millimetres (a phone\'s main camera: about 26). 0: unknown, found from the footage',
                         default=0, min=0, max=2000, soft_max=200, precision=1)
-    offset: FloatProperty(name='Time Offset', description='Seconds to add to this clip\'s own time to be on the first view\'s clock', default=0, precision=3, unit='TIME_ABSOLUTE')
+    offset: FloatProperty(name='Time Offset', description='Seconds by which this clip began later than the first view', default=0, precision=3, unit='TIME_ABSOLUTE')
     start: FloatProperty(name='In', description='First second of the clip to use', default=0, min=0, precision=2, unit='TIME_ABSOLUTE')
     end: FloatProperty(name='Out', description='Last second of the clip to use. 0: to the end', default=0, min=0, precision=2, unit='TIME_ABSOLUTE')
     fps: FloatProperty(name='Frame Rate', description='Frames a second at which the images were taken', default=24, min=0.1, max=1000, soft_min=1, soft_max=120, precision=3)
@@ -102,7 +102,7 @@ class Settings(bpy.types.PropertyGroup):
     neutral_at: IntProperty(
         name='Neutral Frame',
         description='The scene\'s frame in which the face is at rest. Before the first reconstruction '
-        'the footage begins at frame 1',
+        'the footage begins at frame 1, or at the scene\'s first where the scene keeps its settings',
         default=1)
     smooth: FloatProperty(name='Smoothing', description='How much to calm the performance: 0 leaves every frame as seen. Blinks are kept', default=0.5, min=0, max=1, subtype='FACTOR')
     sound: BoolProperty(name='Sound', description='Put the clip\'s sound into the sequencer, in step with the performance', default=True)
@@ -114,7 +114,7 @@ class Settings(bpy.types.PropertyGroup):
         'the cameras and an overlay picture as files. Empty: they stay in Blender alone',
         subtype='DIR_PATH')
     shapes: PointerProperty(name='Shape Keys', description='The Shape Keys panel\'s settings', type=ShapeSettings)
-    result: PointerProperty(name='Result', description='The last reconstructed head: its error is shown in the panel', type=bpy.types.Object)
+    result: PointerProperty(name='Result', description='The last reconstructed head: the panel shows how good it is where no other is selected', type=bpy.types.Object)
 
 
 CLASSES = (FootageView, ShapeSettings, Settings)

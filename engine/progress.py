@@ -48,6 +48,12 @@ class Clock:
         estimate = elapsed * (1 - fraction) / done if done > self.LEAST else None
         return Progress(fraction, stage, self.settled(estimate, elapsed))
 
+    def silent(self, fraction: float, stage: str) -> Progress:
+        """Progress in what says nothing of the pace to come, such as reading a model for the first time: no time is told,
+        and the pace counts from here."""
+        self.skip(fraction)
+        return Progress(fraction, stage)
+
     def settled(self, estimate: float | None, elapsed: float) -> float | None:
         """An estimate of the seconds left, on its way from what was told last; None before it means something."""
         now = self.now()

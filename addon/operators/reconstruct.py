@@ -12,7 +12,7 @@ EARLIER = 'What becomes of a head made of the same footage before'
 
 
 class FACEWRIGHT_OT_reconstruct(JobOperator):
-    """Make an animated head from the footage: in a window in the background, with a bar; from a script in `blender -b` before returning"""
+    """Make an animated head from the footage, in the background, with a bar that shows the time left"""
     bl_idname = 'facewright.reconstruct'
     bl_label = 'Reconstruct'
     bl_options = {'UNDO'}
@@ -47,7 +47,7 @@ class FACEWRIGHT_OT_reconstruct(JobOperator):
 
 
 class FACEWRIGHT_OT_set_neutral_frame(Operator):
-    """The face is at rest in the frame the scene shows now"""
+    """Take the current frame for the one in which the face is at rest"""
     bl_idname = 'facewright.set_neutral_frame'
     bl_label = 'Set from Current Frame'
 

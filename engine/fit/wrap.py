@@ -48,7 +48,7 @@ LOOSE_WORTH = .01          # the same of a landmark not on lids, lips or nose: t
 STIFFNESS = 8., .008       # cm⁴, of the registration, first and last (measured here: at .01 James's 95 % is 1.27 mm, at .007 a nostril breaks through his cheek)
 MARKER_WORTH = 10.         # detected landmarks that a placed marker counts for in the registration
 INSIDE = 1.5               # cm
-# mm, (median, 95 %) from the model to the mesh over the face. Seven real scans: up to .10 and .47; a low-poly head and a cartoon's up to .10 and .60;
+# mm, (median, 95 %) from the model to the mesh over the face. Seven real scans: up to .10 and .47; a low-poly head and a cartoon's up to .20 and 1.4 (the built-in head);
 # a face found on the back of a head: .47 and 6.5 with ICT, 1.2 and 8.8 with the built-in head.
 DOUBTFUL = .3, 2.
 REFUSED = 1., 5.

@@ -36,6 +36,12 @@ STRAIN = 1.6         # of the model's own strain: edges that the binding stretch
 DECIDED = .3         # of a vertex's side of a slit (−1 below … 1 above): less binds to either (the corners)
 FURTHEST = 3.        # cm: from the skin, beyond which a loose part stays still
 ROOT = .15           # cm: of a loose part, how much further from the skin than its nearest point still counts as its root
+PATCH = .8, .1       # a component of which so much of the area lies on the skin, so many cm off in the mean, is a patch of it
+TOUCHING = .1        # cm: loose components this near to each other are one piece
+FEW_PARTS = 60       # loose components that are compared surface by surface; more (strands of hair), vertex by vertex
+RIGID_SIZE = 4.      # cm: a loose piece wider than this is stiff (glasses, a hat, a headset, hair) …
+RIGID_NEAR = .5, .5  # … unless more of it than this share lies this near (cm) to the skin (a beard, a mask painted on)
+RIGID_HOLD = .02     # of what its contacts weigh together, how much a stiff piece is held from turning
 BESIDE = .25         # cm: a component this near (80 % of it) to the model's lashes or tear line goes with them
 BY_THE_EYE = ('lashes_L', 'lashes_R', 'eye_surface_L', 'eye_surface_R')
 CHUNK = 4096         # vertices of a loose part at a time
@@ -141,10 +147,12 @@ def _kinds(piece: dict, wrapped: np.ndarray, all_triangles: np.ndarray, vertices
     skin[_members(piece, ('skin',))] = True
     outer = Surface(wrapped, all_triangles[skin[all_triangles].all(1)])
     normals = vertex_normals(vertices, triangles)
-    bound = np.isfinite(outer.closest(vertices, .6, normals, AGREEMENT)[3])
+    off = outer.closest(vertices, .6, normals, AGREEMENT)[3]
+    bound = np.isfinite(off)
     area = mass(vertices, triangles)
     covered = np.bincount(component, area * bound, count)
     whole_area = np.bincount(component, area, count)
+    mean_off = np.bincount(component, area * np.where(bound, off, 0), count) / np.maximum(covered, 1e-12)
     inside = _inside_mouth(piece, wrapped, outer, vertices)
     balls = {side: _ball(wrapped[piece[f'eyeball_{side}']]) for side in 'LR' if f'eyeball_{side}' in piece}
     order = np.argsort(component, kind='stable')
@@ -167,6 +175,8 @@ def _kinds(piece: dict, wrapped: np.ndarray, all_triangles: np.ndarray, vertices
         if most > 0:
             keep = (covered[candidates] > .3 * whole_area[candidates]) & (covered[candidates] > .03 * most) & (whole_area[candidates] > 1.)
             keep |= covered[candidates] == most
+            patch = (covered[candidates] > PATCH[0] * whole_area[candidates]) & (mean_off[candidates] < PATCH[1])
+            keep |= patch & (whole_area[candidates] > 1.)
             if (out == 'copy').any():  # then what lies about the copy is loose unless it is a face of its own
                 keep &= covered[candidates] > 20
             out[candidates[keep]] = 'skin'
@@ -199,8 +209,8 @@ def _eye_side(points: np.ndarray, balls: dict[str, tuple[np.ndarray, float]]) ->
 
 
 def _inside_mouth(piece: dict, wrapped: np.ndarray, outer: Surface, vertices: np.ndarray) -> np.ndarray:
-    """N bool: in the mouth of the wrapped head: nearer to its teeth, gums and tongue than to its skin."""
-    content = _members(piece, ('upper_teeth', 'lower_teeth', 'upper_gums', 'lower_gums', 'tongue'))
+    """N bool: in the mouth of the wrapped head: nearer to its teeth, gums, tongue and lining than to its skin."""
+    content = _members(piece, ('upper_teeth', 'lower_teeth', 'upper_gums', 'lower_gums', 'tongue', 'mouth_socket'))
     if not len(content):
         return np.zeros(len(vertices), bool)
     low, high = wrapped[content].min(0), wrapped[content].max(0)
@@ -413,8 +423,18 @@ def _hang(vertices: np.ndarray, triangles: np.ndarray, component: np.ndarray, ki
     n0 /= np.maximum(np.linalg.norm(n0, axis=1, keepdims=True), 1e-12)
     n1 = (mix[..., None] * after).sum(1)
     n1 /= np.maximum(np.linalg.norm(n1, axis=2, keepdims=True), 1e-12)
+    alone = (np.bincount(component, minlength=component.max() + 1) == 1)[component[loose]]
+    out[loose[roots[alone[roots]]]] = moved[alone[roots]]
+    stiff = np.zeros(len(loose), bool)
+    parts = np.flatnonzero(~alone)
+    piece = _joined(vertices, triangles, loose[parts], component[loose[parts]])
+    for k in np.flatnonzero(_stiff(vertices[loose[parts]], piece, distance[parts])):
+        rows = parts[piece == k]
+        stiff[rows] = True
+        if (floor[component[loose[rows]]] <= FURTHEST).any():
+            _ride(vertices, loose[rows], distance[rows], own[triangle[rows]], barycentric[rows], out)
     of_root = component[loose[roots]]
-    for c in np.unique(of_root):
+    for c in np.unique(of_root[~stiff[roots] & ~alone[roots]]):
         whole, mine = loose[component[loose] == c], np.flatnonzero(of_root == c)
         tree = cKDTree(vertices[loose[roots[mine]]])
         for part in np.array_split(whole, -(-len(whole) // CHUNK)):
@@ -427,6 +447,58 @@ def _hang(vertices: np.ndarray, triangles: np.ndarray, component: np.ndarray, ki
                 arm = (vertices[part] - vertices[loose[roots[r]]])[:, None]
                 total += share[:, k, None, None] * (moved[r] + _rotated(n0[r][:, None], n1[r], arm) - arm)
             out[part] = total
+
+
+def _joined(vertices: np.ndarray, triangles: np.ndarray, rows: np.ndarray, component: np.ndarray) -> np.ndarray:
+    """R: the number of the piece each loose vertex (R rows, of component R) belongs to; components that touch are one piece."""
+    numbers, own = np.unique(component, return_inverse=True)
+    count = len(numbers)
+    if count > FEW_PARTS:
+        pairs = cKDTree(vertices[rows]).query_pairs(TOUCHING, output_type='ndarray')
+        pairs = own[pairs]
+    else:
+        of = np.full(len(vertices), -1)
+        of[rows] = own
+        part = of[triangles[:, 0]]
+        boxes = [(vertices[rows[own == k]].min(0), vertices[rows[own == k]].max(0)) for k in range(count)]
+        pairs = [(a, b) for a in range(count) for b in range(count) if a != b and (part == b).any()
+                 and (boxes[a][0] <= boxes[b][1] + TOUCHING).all() and (boxes[b][0] <= boxes[a][1] + TOUCHING).all()
+                 and np.isfinite(Surface(vertices, triangles[part == b]).closest(vertices[rows[own == a]], TOUCHING)[3]).any()]
+        pairs = np.array(pairs, int).reshape(-1, 2)
+    graph = sparse.coo_matrix((np.ones(len(pairs)), pairs.T), (count, count))
+    return connected_components(graph, directed=False)[1][own]
+
+
+def _stiff(points: np.ndarray, piece: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """P bool: which pieces (of each point R) move as one body: those that are wide and touch the skin (distance R, cm) in few places."""
+    count = piece.max(initial=-1) + 1
+    low, high = np.full((count, 3), np.inf), np.full((count, 3), -np.inf)
+    np.minimum.at(low, piece, points)
+    np.maximum.at(high, piece, points)
+    near = np.bincount(piece, distance < RIGID_NEAR[1], count) / np.bincount(piece, minlength=count)
+    return ((high - low).max(1) > RIGID_SIZE) & (near <= RIGID_NEAR[0])
+
+
+def _ride(vertices: np.ndarray, rows: np.ndarray, distance: np.ndarray, corners: np.ndarray, barycentric: np.ndarray, out: np.ndarray) -> None:
+    """Move a stiff piece (its vertices `rows`) in `out` (N×E×3) by the rigid motion of each shape that best follows the skin where it touches.
+
+    distance R: cm from the skin; corners R×3 and barycentric R×3: the skin's nearest points. Weights fall with the distance beyond the nearest;
+    a little of the piece itself, shifted by the mean, holds what the contacts do not tell, such as how it turns about two nose pads.
+    """
+    weight = np.exp(-((distance - distance.min()) / ROOT) ** 2)
+    touching = weight > 1e-3
+    mix = barycentric[touching][:, :, None]
+    source = (mix * vertices[corners[touching]]).sum(1)
+    moved = (mix[..., None] * out[corners[touching]]).sum(1)
+    weight = weight[touching] / weight[touching].sum()
+    shift = (weight[:, None, None] * moved).sum(0)
+    points = vertices[rows]
+    hold = points[np.linspace(0, len(points) - 1, min(len(points), 200)).astype(int)]
+    start = np.concatenate([source, hold])
+    goal = np.concatenate([source[None] + moved.transpose(1, 0, 2), hold[None] + shift[:, None]], 1)
+    weights = np.concatenate([weight, np.full(len(hold), RIGID_HOLD / len(hold))])
+    rotation, translation, _ = rigid_motion(start, goal, weights)
+    out[rows] = np.einsum('eij,nj->nei', rotation, points) + translation - points[:, None]
 
 
 def _turned_normals(vertices: np.ndarray, own: np.ndarray, corners: np.ndarray, moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,6 @@ from .gltf import refuse_unreadable
 from .obj import read_obj
 from .ply import read_ply
 from .polygons import polygons_to_faces
-from .winding import wound_alike
 
 SUFFIXES = ('.obj', '.ply', '.stl', '.off', '.glb', '.gltf', '.npz')
 MOST_VERTICES = 5_000_000   # more is a mistake or needs decimating first
@@ -116,6 +115,7 @@ def seen_triangles(mesh: UserMesh, triangles: np.ndarray, of: np.ndarray) -> np.
 def welded(mesh: UserMesh) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(M×3 vertices, T×3 triangles, N→M): vertices that lie in one place (to 1e-7 of the extent) and belong to one part made one,
     triangles of no area left out, those wound against their neighbours turned over (`wound_alike`)."""
+    from .winding import wound_alike  # needs SciPy, which Blender's own Python has not
     step = np.ptp(mesh.vertices, axis=0).max() * 1e-7
     key = np.c_[np.round((mesh.vertices - mesh.vertices.min(0)) / step).astype(np.int64), mesh.part]
     _, first, of = np.unique(key, axis=0, return_index=True, return_inverse=True)

@@ -31,11 +31,11 @@ def open_reconstruction(folder: str, clock: Clock):
     yield Progress(0., 'Opening the reconstruction')
     result = open_result(folder)
     for fraction in (reading := Value(listen(lambda report: load_model(result.model, report)))):
-        yield clock.at(OPENED * fraction, 'Reading the face model')
+        yield clock.silent(OPENED * fraction, 'Reading the face model')
     model = reading.value
     result.fits(model)
     for fraction in (parting := Value(listen(lambda report: model_part_shares(model, report)))):
-        yield clock.at(OPENED + (PARTED - OPENED) * fraction, 'Finding the parts of the model')
+        yield clock.silent(OPENED + (PARTED - OPENED) * fraction, 'Finding the parts of the model')
     return result, model, parting.value
 
 

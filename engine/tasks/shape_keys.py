@@ -21,7 +21,7 @@ def _open_model(source: str, clock: Clock, landmarks: bool = False):
     """The model, and its landmarks where asked for: a generator of Progress."""
     from ..face_model import load_model
     for fraction in (reading := Value(listen(lambda report: load_model(source, report)))):
-        yield clock.at(OPENED * .5 * fraction, 'Reading the face model')
+        yield clock.silent(OPENED * .5 * fraction, 'Reading the face model')
     return reading.value, (yield from _landmarks(reading.value, clock)) if landmarks else None
 
 
@@ -29,7 +29,7 @@ def _landmarks(model, clock: Clock):
     """A model's landmarks: a generator of Progress."""
     from ..face_model.landmarks import model_landmarks
     for fraction in (binding := Value(listen(lambda report: model_landmarks(model, report)))):
-        yield clock.at(OPENED * (.5 + .5 * fraction), 'Finding the landmarks on the model')
+        yield clock.silent(OPENED * (.5 + .5 * fraction), 'Finding the landmarks on the model')
     return binding.value
 
 

@@ -40,6 +40,17 @@ def test_nothing_is_told_before_it_means_something():
     assert [p.remaining is None for _, p in found] == [True, True, False]
 
 
+def test_reading_a_model_for_the_first_time_says_nothing_of_the_pace():
+    """Told as the rest's pace, 20 s for .06 of the bar made 5 minutes of 20 s."""
+    clock = Clock(time := Time())
+    time.seconds = 20.
+    assert clock.silent(.06, 'Finding the landmarks on the model').remaining is None
+    assert clock.silent(.08, 'Finding the landmarks on the model').remaining is None
+    found = told(clock, time, [(20. + k, .08 + .046 * k, 'Fitting') for k in range(1, 20)])
+    assert found[0][1].remaining is None
+    assert all(abs(p.remaining - (40 - seconds)) < 2 for seconds, p in found[2:])
+
+
 def test_a_plan_s_bar_is_its_share_of_the_time():
     plan = Plan({'a': 10., 'b': 30., 'c': 60.}, Time())
     assert plan.at(.5, 'a').fraction == pytest.approx(.05)

@@ -40,9 +40,9 @@ def run(out: Path, script: str, *parts: str, **more: str) -> dict:
         shutil.copy(HERE / name, out)
     results = out / 'results.json'
     results.unlink(missing_ok=True)
-    base = Path(sys._base_executable).resolve().parent.parent
+    base, environment = Path(sys._base_executable).resolve().parent.parent, Path(sys.prefix).resolve()
     with open(out / 'blender.log', 'w') as log:
-        subprocess.run([RUNNER, '--share', out, '--bind', ROOT, '--bind', base, '--', '--python', f'/t/{script}'],
+        subprocess.run([RUNNER, '--share', out, '--bind', ROOT, '--bind', base, '--bind', environment, '--', '--python', f'/t/{script}'],
                        stdout=log, stderr=log, timeout=LIMIT, env={**os.environ, 'GUI_TIMEOUT': str(LIMIT), 'GUI_SIZE': '1600x1200'})
     assert results.exists(), (out / 'blender.log').read_text()[-2000:]
     return json.loads(results.read_text())
@@ -70,6 +70,13 @@ def shaped(out) -> dict:
 @pytest.fixture(scope='module')
 def tried(out) -> dict:
     return run(out, 'shape_keys_panel.py', 'tools_in_three_modes', 'sculpted_basis')
+
+
+@pytest.fixture(scope='module')
+def worded(out) -> dict:
+    from facewright.engine.demo import render_demo_footage
+    render_demo_footage(out / 'short.mp4', frames=10, size=(320, 240))
+    return run(out, 'words_panel.py', footage='short.mp4')
 
 
 @pytest.fixture(scope='module')
@@ -170,3 +177,23 @@ def test_reconstructing_again_leaves_one_head_and_undo_brings_the_default_scene_
     assert first['seen again']['shading'][0] == 'MATERIAL' and first['seen again']['perspective'] == 'CAMERA'
     before, after = first['before and after undo']
     assert after == before
+
+
+def test_a_missing_engine_is_said_at_once_and_the_right_one_asked_by_itself(worded):
+    assert 'error' not in worded, worded['error']
+    assert worded['the engine was asked'] and worded['what it lacks'][0]
+    words = ' '.join(worded['buttons without an engine'])
+    assert 'facewright.open_preferences' in words and 'facewright.check_engine' in words
+    assert worded['asked again by itself'] and worded['then ready'] is None
+    assert not any('open_preferences' in command or 'check_engine' in command for command in worded['buttons with an engine'])
+
+
+def test_the_result_s_words_and_their_buttons(worded):
+    assert worded['failure'] is None and worded['neutral frame'] == [True, 3]
+    assert [w.split()[0] for w in worded['verdicts'].split(', ')] == ['eyes', 'brows', 'lips', 'jaw']
+    assert worded['frames shown'] == worded['frames told']
+
+
+def test_a_pinned_key_is_said_and_ended_where_its_panel_is_folded(worded):
+    assert worded['a button ends the pin'] and worded['the pin was ended']
+    assert not any('unpin' in command for command in worded['buttons after it'])

@@ -117,8 +117,8 @@ def arrange(*opened):
         bpy.utils.register_class(one)
 
 
-def open_tab():
-    """Open the sidebar's Facewright tab as a person does, and make it wide enough for words; a generator."""
+def open_tab(wider=96):
+    """Open the sidebar's Facewright tab as a person does, and make it so many pixels wider; a generator."""
     yield from over_viewport()
     yield from done(key('Escape'), .3)
     yield from done(key('n'), 1.)
@@ -128,8 +128,10 @@ def open_tab():
     yield .5
     sidebar().active_panel_category = 'Facewright'
     yield .5
-    edge, y = sidebar().x, sidebar().y + sidebar().height / 2
-    yield from drag((edge, y), (edge - 96, y))
+    if wider:
+        edge, y = sidebar().x, sidebar().y + sidebar().height / 2
+        yield from drag((edge, y), (edge - wider, y))
+    results['sidebar width'] = sidebar().width
 
 
 def addon(name):

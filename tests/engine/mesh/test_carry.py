@@ -170,6 +170,62 @@ def test_loose_parts_follow_what_they_sit_on_and_far_ones_stay(model, piece):
     assert (got[:, -len(hat.vertices):] == 0).all()
 
 
+def glasses(head: np.ndarray, piece: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Two rims and a bridge that is no part of them, resting on the nose; the rims' lower ends come near the cheeks."""
+    rims, skin = [], head[piece['skin']]
+    eyes = [head[piece[f'upper_lid_{side}']].mean(0) for side in 'LR']
+    front = skin[np.abs(skin[:, 0]) < .4]
+    nose = front[np.argmin(np.abs(front[:, 1] - eyes[0][1] + .5) - .1 * front[:, 2])]
+    for side, eye in zip((1, -1), eyes):
+        ring = trimesh.creation.torus(2.9, .15, major_sections=24, minor_sections=8)
+        rims.append((ring.vertices + (side * 3.3, eye[1] - 1, nose[2] + .3), ring.faces))
+    bridge = trimesh.creation.box((1.2, .3, .3))
+    return with_parts(*rims, (bridge.vertices + (0, eyes[0][1] - .9, nose[2] + .2), bridge.faces))
+
+
+@pytest.mark.parametrize('as_objects', [False, True])
+def test_glasses_stay_rigid(model, piece, as_objects):
+    """One rigid motion in every shape, bridge and rims together, whether they are objects or in the mesh."""
+    names = model.names
+    head = model.neutral.astype(np.float64)
+    rows = np.unique(np.concatenate([piece[k] for k in BODY]))
+    worn, faces = glasses(head, piece)
+    vertices, triangles = with_parts((head[rows], own_part(model, rows)), (worn, faces))
+    part = np.r_[np.zeros(len(rows), int), np.ones(len(worn), int)] if as_objects else None
+    got = carry(model, head, model.expressions, vertices, triangles, part)[:, len(rows):]
+    rotation, translation, _ = rigid_motion(worn, worn + got)
+    bent = np.einsum('eij,nj->eni', rotation, worn) + translation[:, None] - worn - got
+    assert np.abs(bent).max() < 1e-4
+    largest = dict(zip(names, np.linalg.norm(got, axis=2).max(1)))
+    assert max(largest.values()) < 1. and largest['jawOpen'] < .3
+
+
+def test_a_beard_is_not_stiff(model, piece):
+    """A wide shell just over the chin goes with the jaw as the skin does."""
+    names, offsets = some(model)
+    head = model.neutral.astype(np.float64)
+    rows = np.unique(np.concatenate([piece[k] for k in BODY]))
+    chin = piece['skin'][(head[piece['skin'], 1] < head[model.landmarks68[57], 1] - .5) & (head[piece['skin'], 2] > 4)]
+    cover = own_part(model, chin)
+    vertices, triangles = with_parts((head[rows], own_part(model, rows)), (head[chin] + (0, 0, .3), cover))
+    got = carry(model, head, offsets, vertices, triangles)[names.index('jawOpen'), len(rows):]
+    assert np.linalg.norm(got - offsets[names.index('jawOpen'), chin], axis=1).mean() < .2
+
+
+def test_a_lining_cut_off_from_the_lips_stays_in_proportion(model, piece):
+    """The inside of the mouth as two coarse shells by themselves: no shape moves them further than it moves the model."""
+    head = model.neutral.astype(np.float64)
+    body = np.unique(np.concatenate([piece[k] for k in ('skin', 'eye_socket_L', 'eye_socket_R')]))
+    shells = []
+    for side in (1, -1):
+        half = piece['mouth_socket'][side * head[piece['mouth_socket'], 0] > .3]
+        shells.append((head[half] * (.9, .9, .97), own_part(model, half)))
+    vertices, triangles = with_parts((head[body], own_part(model, body)), *shells)
+    got = carry(model, head, model.expressions, vertices, triangles)[:, len(body):]
+    most = np.linalg.norm(model.expressions, axis=2).max(1)
+    assert (np.linalg.norm(got, axis=2).max(1) <= 1.1 * most + .05).all()
+
+
 def test_parts_of_a_set_are_kept_apart(model, piece):
     """Two objects whose triangles share a vertex number never count as one."""
     _, offsets = some(model)
