@@ -98,7 +98,7 @@ class FACEWRIGHT_OT_apply_result(JobOperator):
         folder, clips = api.checked_path(self.directory, 'result folder'), result and result['clips']
         head = api.apply_result(context, folder, self.naming, self.sound, clips=clips, **self.choices)
         self.report({'INFO'}, ' '.join([f'{head.name} is in the scene.', *api.notes(head)]))
-        self.warn(api.warnings_of(folder))
+        self.warn([*api.warnings_of(folder), *(result or {}).get('warnings', ())])
 
 
 class FACEWRIGHT_OT_clear_message(Operator):

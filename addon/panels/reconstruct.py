@@ -33,7 +33,7 @@ class FACEWRIGHT_PT_reconstruct(Panel, bpy.types.Panel):
             row.operator('facewright.reconstruct', icon='PLAY')
             if not settings.views:
                 text(context, layout, 'First add footage in the panel above.', 'INFO')
-        draw_job(context, layout, ('reconstruct',))
+        draw_job(context, layout, ('reconstruct', 'scene_clips'))
         if api.reconstructed(context) is None:
             idle_column(layout).operator('facewright.apply_result', icon='IMPORT')
 

@@ -192,4 +192,8 @@ def test_a_scene_at_another_rate_gets_its_own_clip(result, tmp_path):
     made = finish(tasks.scene_clips(str(result[0]), str(tmp_path / 'clips'), 24.))[1]['clips']
     (name, clip), = made.items()
     assert name == result[2]['views'][0]['name'] and Path(clip['path']).exists() and clip['rate'] == 24
-    assert finish(tasks.scene_clips(str(result[0]), str(tmp_path / 'none')))[1] == {'clips': {}}
+    assert finish(tasks.scene_clips(str(result[0]), str(tmp_path / 'none')))[1] == {'clips': {}, 'warnings': []}
+    for file in result[0].iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes().replace(b'a clip', b'no clip'))
+    told = finish(tasks.scene_clips(str(tmp_path), str(tmp_path / 'none'), 24.))[1]
+    assert told['clips'] == {} and 'no clip' in told['warnings'][0]

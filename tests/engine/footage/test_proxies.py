@@ -113,10 +113,29 @@ def test_sequences_and_photos(tmp_path):
     assert not needs_proxy(photo, 24.)
 
 
+def small(picture) -> np.ndarray:
+    return cv2.resize(picture, (96, 54), interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
 @pytest.mark.skipif(not CASES.exists(), reason='needs ../shared/data/cases')
-def test_cases(tmp_path):
-    jitter = open_footage(CASES / 'video' / 'android_jitter_lowlight_90k.mp4').views[0]
-    assert needs_proxy(jitter, jitter.fps)
+@pytest.mark.parametrize('name, rate', [('cases/video/android_jitter_lowlight_90k.mp4', None), ('cases/video/h264_bframes.avi', None),
+                                        ('videos/grid_bbaf2n.mpg', None), ('videos/pyfeat_single_face_smile.mp4', 24.)])
+def test_each_scene_frame_shows_the_picture_that_was_tracked(tmp_path, name, rate):
+    footage = open_footage({'path': CASES.parent / name, 'end': 2.})
+    view = footage.views[0]
+    rate = rate or view.fps
+    clip, = written(footage, tmp_path, rate).values()
+    source = np.array([small(p) for p in read_frames(view)])
+    wanted = pictures_at(view.times, view.times[0], rate, frame_count(view.times[-1] - view.times[0], rate))
+    with av.open(clip['path']) as container:
+        shown_here = np.array([small(f.to_ndarray(format='rgb24')) for f in container.decode(video=0)])
+    assert len(shown_here) == len(wanted)
+    apart = np.array([np.abs(source - p).mean((1, 2, 3)) for p in shown_here])
+    assert (apart[np.arange(len(wanted)), wanted] <= apart.min(1) + .05).all()
+
+
+@pytest.mark.skipif(not CASES.exists(), reason='needs ../shared/data/cases')
+def test_a_photo_that_is_stored_turned(tmp_path):
     turned = open_footage({'path': CASES / 'photos' / 'exif6.jpg', 'kind': 'photo'})
     made = written(turned, tmp_path, 24.)[turned.views[0].name]['path']
     assert cv2.imread(made).shape[1::-1] == turned.views[0].size
