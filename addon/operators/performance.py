@@ -5,7 +5,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, St
 
 from .. import api
 from ..properties import NAMING_ITEMS
-from .base import FileOperator, Operator
+from .base import FileOperator, Operator, object_mode
 
 RATE_ITEMS = (
     ('AUTO', 'Automatic', 'The performance\'s where nothing in the scene is animated yet; else the scene keeps its own, with keyframes at the exact times'),
@@ -34,7 +34,7 @@ class FACEWRIGHT_OT_import_performance(FileOperator, OnHeads):
     start: IntProperty(name='Start Frame', description='Scene frame of the first sample', default=1)
     motion: BoolProperty(name='Head Motion', description='Move the active object as the head moved; off: expressions only', default=True)
     frame_rate: EnumProperty(name='Scene\'s Frame Rate', description='What becomes of the scene\'s own frame rate', items=RATE_ITEMS)
-    rate: FloatProperty(name='File\'s Frame Rate', description='Frames a second of a .csv, where its timecodes can\'t tell. 0: as they say', default=0, min=0, max=1000)
+    rate: FloatProperty(name='File\'s Frame Rate', description='Frames a second of a .csv, where its timecodes can\'t tell. 0: as they say', default=0, min=0, max=1000, options={'SKIP_SAVE'})
 
     def run(self, context):
         performance, notes = api.import_performance(context, self.filepath, self.start, self.motion, self.frame_rate, self.rate)
@@ -64,7 +64,8 @@ class FACEWRIGHT_OT_export_performance(FileOperator, OnHeads):
     def run(self, context):
         scene = context.scene
         first, last = (scene.frame_start, scene.frame_end) if self.whole else (self.start, self.end)
-        api.export_performance(context, self.filepath, first, last)
+        performance = api.export_performance(context, self.filepath, first, last)
+        self.report({'INFO'}, f'Frames {first} to {last} written, at {performance.fps:.5g} frames a second.')
 
 
 class FACEWRIGHT_OT_smooth_performance(OnHeads):
@@ -87,7 +88,8 @@ class FACEWRIGHT_OT_rename_shape_keys(OnHeads):
     naming: EnumProperty(name='Names', description='Whose names the shape keys get', items=NAMING_ITEMS, default='ARKIT')
 
     def run(self, context):
-        changed, notes = api.rename_shape_keys(context, self.naming)
+        with object_mode(context):
+            changed, notes = api.rename_shape_keys(context, self.naming)
         words = f'{changed} shape keys renamed.' if changed else 'The shape keys have these names already.'
         self.report({'WARNING'} if notes else {'INFO'}, ' '.join([words, *notes]))
 

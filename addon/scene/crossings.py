@@ -30,6 +30,15 @@ def keep(thing: bpy.types.Object, called: list[str], counts: np.ndarray, marked:
         'pose': [int(n) for n in pose] if pose is not None else []}
 
 
+def rename(keys: bpy.types.Key, old: str, new: str = '') -> None:
+    """Let what the last check found of a key go with its new name; '': forget it."""
+    for kind in ('counts', 'marked') if PROPERTY in keys else ():
+        found = keys[PROPERTY][kind].to_dict()
+        value = found.pop(old, None)
+        if value is not None:
+            keys[PROPERTY][kind] = found | ({new: value} if new else {})
+
+
 def count(keys: bpy.types.Key | None, name: str) -> list[int] | None:
     """A key's four counts at the last check; None where it was not checked."""
     if keys is None or PROPERTY not in keys or name not in keys[PROPERTY]['counts']:

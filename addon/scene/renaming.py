@@ -12,7 +12,7 @@ import numpy as np
 from ...engine import shape_tools
 from ...engine.errors import FacewrightError
 from ...engine.face_model.expressions import MERGED
-from . import actions, drivers, mesh_sets, names, records, shape_keys
+from . import actions, crossings, drivers, mesh_sets, names, records, shape_keys
 
 SETTINGS = ('slider_min', 'slider_max', 'value', 'mute', 'lock_shape', 'vertex_group', 'interpolation')
 SOFT_MIDDLE = .2  # of the head's width: the band in which the halves of a key fade into each other
@@ -42,6 +42,7 @@ def rename_key(key: bpy.types.ShapeKey, name: str) -> None:
     keys, old = key.id_data, key.name
     key.name = name
     records.rename(keys, old, key.name)
+    crossings.rename(keys, old, key.name)
     drivers.retarget(keys, old, key.name)  # Blender's own following stops short where the old name is still there
 
 
@@ -90,6 +91,7 @@ def merge_keys(head: bpy.types.Object, left: bpy.types.ShapeKey, right: bpy.type
         notes.append(f'{left.name} and {right.name} stood differently: {whole} stands at their mean.')
     _merge_settings(left, settings)
     for key in pair:
+        crossings.rename(keys, key.name)
         for kind in ('generated', 'fixed'):
             records.forget(keys, key.name, kind)
     drivers.retarget(keys, right.name, left.name)
@@ -155,6 +157,7 @@ def split_key(head: bpy.types.Object, key: bpy.types.ShapeKey, left: str, right:
     else:
         halves = _back_to_sides(head, whole, known, part)
         made_halves = None if made is None else _back_to_sides(head, made, known, part)
+    crossings.rename(keys, key.name)
     for kind in ('generated', 'fixed', records.SIDES):
         records.forget(keys, key.name, kind)
     active = head.active_shape_key_index

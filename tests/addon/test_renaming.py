@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facewright.addon import api
-from facewright.addon.scene import actions, drivers, shape_keys
+from facewright.addon.scene import actions, crossings, drivers, shape_keys
 from facewright.engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES
 
 from .conftest import coordinates
@@ -126,6 +126,44 @@ def test_generated_heads_lose_no_side(model_path):
     bpy.ops.facewright.rename_shape_keys(naming='ICT')
     for name, points in was.items():
         assert np.abs(coordinates(blocks(head)[name].points) - points).max() < 1e-8, name
+
+
+@pytest.mark.parametrize('mode', ['EDIT', 'SCULPT', 'WEIGHT_PAINT'])
+def test_in_other_modes_and_back(mode):
+    thing = patch('head', SOME)
+    was = {k.name: coordinates(k.points) for k in blocks(thing)}
+    bpy.ops.object.mode_set(mode=mode)
+    for naming in ('ARKIT', 'ICT'):
+        bpy.ops.facewright.rename_shape_keys(naming=naming)
+        assert thing.mode == mode
+    bpy.ops.object.mode_set(mode='OBJECT')
+    for name, points in was.items():
+        assert np.abs(coordinates(blocks(thing)[name].points) - points).max() < 1e-8, name
+
+
+def test_two_objects_of_one_mesh():
+    thing = patch('head', SOME)
+    twin = bpy.data.objects.new('twin', thing.data)
+    bpy.context.scene.collection.objects.link(twin)
+    select(thing, twin)
+    for naming, count in (('ARKIT', 6), ('ICT', 8)):
+        bpy.ops.facewright.rename_shape_keys(naming=naming)
+        assert len(blocks(twin)) == count and not dead_drivers_of(thing)
+
+
+def test_the_last_check_of_crossings_goes_with_the_names():
+    thing = patch('head', SOME)
+    keys, count = thing.data.shape_keys, len(thing.data.vertices)
+    marked = np.arange(count)[None] == np.arange(len(SOME))[:, None]
+    crossings.keep(thing, list(SOME), np.arange(len(SOME))[:, None] * np.ones(4, int), marked, np.zeros((0, 4), int), None)
+    bpy.ops.facewright.rename_shape_keys(naming='ARKIT')
+    assert crossings.count(keys, 'mouthSmileLeft') == [5] * 4 and crossings.count(keys, 'mouthSmile_L') is None
+    assert crossings.count(keys, 'cheekPuff') is None and crossings.worst(keys) == 'mouthSmileRight'
+    assert crossings.show(thing, 'mouthSmileRight') == 1
+
+
+def dead_drivers_of(thing) -> list[str]:
+    return dead_drivers(thing) if thing.data.shape_keys.animation_data else []
 
 
 def drive(thing, name, expression, owner, **variables):
