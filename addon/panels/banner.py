@@ -7,6 +7,9 @@ from .. import api, environment
 from .drawing import Panel, text
 
 
+MOST = 3  # missing packages that are named: the preferences list all
+
+
 class FACEWRIGHT_PT_engine(Panel, bpy.types.Panel):
     """What keeps the engine from running."""
     bl_label = 'Engine'
@@ -21,8 +24,11 @@ class FACEWRIGHT_PT_engine(Panel, bpy.types.Panel):
         found = environment.known()
         box = self.layout.box()
         if found.packages:
-            missing = ', '.join(name for name, _, version in found.packages if version is None)
-            what = f'lacks {missing}' if missing else 'has other versions of some packages than it needs'
+            missing = [name for name, _, version in found.packages if version is None]
+            more = f' and {len(missing) - MOST} more packages' if len(missing) > MOST else ''
+            what = f'lacks {", ".join(missing[:MOST])}{more}'
+            if not missing:
+                what = 'has other versions of some packages than it needs'
             text(context, box, f'Facewright cannot run yet: {found.python} {what}.', 'ERROR')
             words = 'Choose the Python of an environment that has them, or install the zip made for your system.'
             text(context, box, words)

@@ -353,5 +353,8 @@ def test_a_missing_engine_is_said_at_the_top_of_the_tab(monkeypatch):
         assert panel.poll(bpy.context)
         shown = draw(panel)
         assert words in ' '.join(shown) and 'facewright.open_preferences' in shown and 'facewright.check_engine' in shown
+    many = tuple((f'p{k}', '1', None) for k in range(5))
+    monkeypatch.setattr(environment, 'known', lambda: environment.Environment('/p', '3.11.9', 'lacks', many))
+    assert '/p lacks p0, p1, p2 and 2 more packages.' in said(panel)
     monkeypatch.setattr(environment, 'known', lambda: environment.Environment('/p', '3.11.9', None, ()))
     assert not panel.poll(bpy.context)

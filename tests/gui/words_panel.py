@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import bpy
-from window import ADDON, SHARE, addon, arrange, buttons, comes, drive, install, open_tab, over_viewport, picture, places_of, press, press_at, results, until
+from window import ADDON, SHARE, addon, arrange, buttons, comes, drive, install, open_tab, over_viewport, picture, press, press_at, results, sidebar, until
 
 given = json.loads((SHARE / 'given.json').read_text())
 
@@ -31,13 +31,13 @@ def missing_engine():
     found = environment().known()
     results['what it lacks'] = [found.wrong, len(found.packages)] if found else None
     yield from picture('engine_missing')
-    results['buttons without an engine'] = sorted((yield from buttons()))
+    results['buttons without an engine'] = sorted((yield from buttons('facewright.add_head')))
     preferences().python = given['python']
     results['asked again by itself'] = yield from comes(lambda: environment().known() is not None, 60)
     results['then ready'] = environment().known().wrong
     yield from over_viewport()
     yield 1.
-    results['buttons with an engine'] = sorted((yield from buttons()))
+    results['buttons with an engine'] = sorted((yield from buttons('facewright.add_head')))  # from the top down to it
 
 
 def footage():
@@ -51,9 +51,11 @@ def reconstruction():
     settings = bpy.context.scene.facewright
     settings.quality = 'DRAFT'
     bpy.context.scene.frame_set(3)
-    yield from press('set_neutral_frame')
+    found = yield from buttons('facewright.reconstruct(')
+    place = next(place for command, place in found.items() if 'facewright.reconstruct(' in command)
+    yield from press('set_neutral_frame', (sidebar().x + sidebar().width - 47, place[1] + 100))
     results['neutral frame'] = [settings.neutral_known, settings.neutral_at]
-    yield from press('facewright.reconstruct(')
+    yield from press_at(place)
     yield from until(lambda: jobs().running() and jobs().running().fraction > .1, 200, 'progress')
     yield from picture('running_narrow')
     yield from until(lambda: jobs().running() is None, 600, 'the end of the reconstruction')
@@ -64,10 +66,10 @@ def reconstruction():
     yield from picture('result_words')
     head = settings.result
     results['verdicts'] = addon('api').verdict_in_words(head)
-    places = yield from places_of("show_worst_frame(region='eyes')", "show_worst_frame(region='lips')")
     results['frames shown'] = []
-    for place in places.values():
-        yield from press_at(place)
+    near = place
+    for region in ('eyes', 'lips'):
+        near = yield from press(f"show_worst_frame(region='{region}')", (sidebar().x + sidebar().width * .7, near[1]))
         yield .5
         results['frames shown'].append(bpy.context.scene.frame_current)
     at = addon('scene.regions')
@@ -86,13 +88,13 @@ def pinned():
     yield from over_viewport()
     yield 1.
     yield from picture('pinned')
-    found = yield from buttons()
+    found = yield from buttons('unpin_shape_keys')
     places = [place for command, place in found.items() if 'unpin_shape_keys' in command]
     results['a button ends the pin'] = len(places)
     yield from press_at(places[0])
     results['the pin was ended'] = yield from comes(lambda: not head.show_only_shape_key)
     yield 1.
-    results['buttons after it'] = sorted((yield from buttons('unpin_shape_keys')))
+    results['buttons after it'] = sorted((yield from buttons('facewright.add_head')))
 
 
 def steps():
