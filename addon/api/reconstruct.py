@@ -39,14 +39,13 @@ def reconstruction(scene: bpy.types.Scene, quality: str = 'DRAFT', neutral_frame
 def neutral_index(scene: bpy.types.Scene) -> int:
     """Turn the panel's neutral frame, a scene frame, into the engine's: from 0 at the first view's in-point, −1: unknown.
 
-    Where the scene's last result is there, the frame is its nearest sample; else the footage begins where a take would (`first_frame`).
-    Raises FacewrightError where the frame lies outside the footage.
+    Where the scene's last result is of the same footage, the frame is its nearest sample; else the footage begins where a take
+    would (`first_frame`). Raises FacewrightError where the frame lies outside the footage.
     """
-    chosen, head = scene.facewright, scene.facewright.result
+    chosen = scene.facewright
     if not chosen.neutral_known:
         return -1
-    frame = chosen.neutral_at
-    samples = np.array(head.get(results.FRAMES, ())) if head and head.name in scene.objects else np.empty(0)
+    frame, samples = chosen.neutral_at, _frames_of_footage(scene)
     if not len(samples):
         first, last = first_frame(scene, settings.keeps_settings(scene, chosen.scene_settings)), None
     else:
@@ -56,6 +55,21 @@ def neutral_index(scene: bpy.types.Scene) -> int:
         raise FacewrightError(f'The neutral frame {frame} is outside the footage, which {where}: '
                               'choose a frame within it, or none.')
     return int(np.abs(samples - frame).argmin()) if len(samples) else frame - first
+
+
+def _frames_of_footage(scene: bpy.types.Scene) -> np.ndarray:
+    """The scene frames of the last result's samples; none where it is gone, or was made of other footage."""
+    chosen, head = scene.facewright, scene.facewright.result
+    if not head or head.name not in scene.objects or not chosen.views:
+        return np.empty(0)
+    samples, view = np.array(head.get(results.FRAMES, ())), chosen.views[0]
+    path = Path(absolute(view.filepath, 'footage')).resolve()
+    used = [Path(part[0]).resolve() for part in json.loads(head.get(takes.SOURCE, '[]'))]
+    folder = path if path.is_dir() else path.parent
+    same = path in used
+    if view.kind in ('CAPTURE', 'SEQUENCE'):  # whose files are not the one that was chosen
+        same = any(file.is_relative_to(folder) for file in used)
+    return samples if same or not used else np.empty(0)
 
 
 def _source(view) -> dict:

@@ -243,6 +243,8 @@ def test_the_neutral_frame_is_the_scene_s_and_may_be_unknown(result, tmp_path):
 def test_the_neutral_frame_follows_a_take_that_was_moved_or_retimed(result):
     scene, settings = bpy.context.scene, bpy.context.scene.facewright
     head = api.apply_result(bpy.context, result[0], start=101)
+    (result[0] / 'missing.mp4').write_bytes(b'x')  # what the result was made of
+    bpy.ops.facewright.add_footage(filepath=str(result[0] / 'missing.mp4'))
     settings.neutral_known, settings.neutral_at = True, 111
     assert api.neutral_index(scene) == 10
     head['facewright_frames'] = [101 + 2 * i for i in range(24)]  # a clip in a scene of twice its rate
@@ -250,6 +252,11 @@ def test_the_neutral_frame_follows_a_take_that_was_moved_or_retimed(result):
     settings.neutral_at = 148
     with pytest.raises(FacewrightError, match='which goes from 101 to 147: choose a frame within it'):
         api.neutral_index(scene)
+    other = result[0] / 'other.mp4'
+    other.write_bytes(b'x')
+    settings.views[0].filepath = str(other)  # of which nothing is known yet: its take will begin with the scene, which holds the first
+    assert api.neutral_index(scene) == 148 - scene.frame_start == 47
+    settings.views[0].filepath = str(result[0] / 'missing.mp4')
     bpy.data.objects.remove(head)
     assert api.neutral_index(scene) == 147
 
