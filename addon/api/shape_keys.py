@@ -123,6 +123,8 @@ def apply_shape_keys(context: bpy.types.Context, job: HeadJob, folder: str | Pat
     notes = _notes(report)
     expressions, called = shape_keys.to_arkit(rig.expressions, rig.names) if naming == 'ARKIT' else (rig.expressions, rig.names)
     to_head = np.array(report['to_head'], float)
+    sides = shape_keys.sides_of(rig.names) if naming == 'ARKIT' else {}
+    halves = {whole: job.meshes.to_local(rig.expressions[rows], to_head) for whole, rows in sides.items()}
     rest = rig.neutral - (job.meshes.mesh.vertices @ to_head[:3, :3].T + to_head[:3, 3])
     if np.abs(rest).max() > LEAST_REST:
         expressions, called = np.concatenate([expressions, rest[None].astype(np.float32)]), (*called, shape_keys.AT_REST)
@@ -144,6 +146,7 @@ def apply_shape_keys(context: bpy.types.Context, job: HeadJob, folder: str | Pat
         have = shape_keys.meanings(thing)
         wanted = {n: o for n, o, m in zip(called, local[i], moving[i]) if m or i == leader or shape_keys.names.expression(n) in have}
         written[thing.name] = what = shape_keys.write_shapes(thing, wanted, keep_edits, replace)
+        shape_keys.keep_sides(thing, {whole: parts[i] for whole, parts in halves.items()})
         if shape_keys.AT_REST in what.made:
             thing.data.shape_keys.key_blocks[shape_keys.AT_REST].value = 1.
         if follow and i != leader:

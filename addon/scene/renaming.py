@@ -89,7 +89,8 @@ def merge_keys(head: bpy.types.Object, left: bpy.types.ShapeKey, right: bpy.type
         notes.append(f'{left.name} and {right.name} moved differently: {whole} moves by their mean.')
     elif abs(left.value - right.value) > SAME and drivers.find(keys, drivers.value_path(left.name)) is None:
         notes.append(f'{left.name} and {right.name} stood differently: {whole} stands at their mean.')
-    _merge_settings(left, settings)
+    for setting, value in _merged_settings(settings).items():
+        setattr(left, setting, value)
     for key in pair:
         crossings.rename(keys, key.name)
         for kind in ('generated', 'fixed'):
@@ -115,21 +116,19 @@ def _remove_key(head: bpy.types.Object, key: bpy.types.ShapeKey, instead: bpy.ty
 
 def _as_seen(head: bpy.types.Object, sides: tuple[np.ndarray, ...], settings: tuple[dict, ...]) -> list[np.ndarray]:
     """Two shapes as they show: within their vertex groups, where those are not the same."""
-    if settings[0]['vertex_group'] == settings[1]['vertex_group']:
+    if not settings[0] or settings[0]['vertex_group'] == settings[1]['vertex_group']:
         return list(sides)
     groups = [head.vertex_groups.get(s['vertex_group']) for s in settings]
     return [o if g is None else o * mesh_sets.group_weights(head, g)[:, None] for o, g in zip(sides, groups)]
 
 
-def _merge_settings(key: bpy.types.ShapeKey, settings: tuple[dict, dict]) -> None:
+def _merged_settings(settings: tuple[dict, dict]) -> dict:
+    """What a key has that two became, by what they had."""
     left, right = settings
-    key.slider_min = min(left['slider_min'], right['slider_min'])
-    key.slider_max = max(left['slider_max'], right['slider_max'])
-    key.value = (left['value'] + right['value']) / 2
-    key.mute = left['mute'] and right['mute']
-    key.lock_shape = left['lock_shape'] or right['lock_shape']
-    if left['vertex_group'] != right['vertex_group']:
-        key.vertex_group = ''
+    groups = {left['vertex_group'], right['vertex_group']}
+    return {'slider_min': min(left['slider_min'], right['slider_min']), 'slider_max': max(left['slider_max'], right['slider_max']),
+            'value': (left['value'] + right['value']) / 2, 'mute': bool(left['mute'] and right['mute']),
+            'lock_shape': bool(left['lock_shape'] or right['lock_shape']), 'vertex_group': groups.pop() if len(groups) == 1 else ''}
 
 
 def _split_all(head: bpy.types.Object, left_of_middle: Callable[[], np.ndarray]) -> int:
@@ -193,18 +192,17 @@ def _back_to_sides(head, whole: np.ndarray, known, part: np.ndarray) -> tuple[np
 
 def _restore_settings(pair: tuple[bpy.types.ShapeKey, bpy.types.ShapeKey], settings: tuple[dict, dict]) -> None:
     """What the two keys had before they became one, as far as that was not changed since."""
-    now = {s: getattr(pair[0], s) for s in SETTINGS}
-    mean = (settings[0]['value'] + settings[1]['value']) / 2
-    same_group = now['vertex_group'] == settings[0]['vertex_group'] or not now['vertex_group']
+    if not settings[0]:
+        return
+    now, merged = {s: getattr(pair[0], s) for s in SETTINGS}, _merged_settings(settings)
     for key, had in zip(pair, settings):
-        key.slider_min, key.slider_max = had['slider_min'], had['slider_max']
-        key.lock_shape = bool(had['lock_shape'])
-        if abs(now['value'] - mean) < SAME:
-            key.value = had['value']
-        if same_group:
-            key.vertex_group = had['vertex_group']
-        if not now['mute']:
-            key.mute = bool(had['mute'])
+        for setting in ('slider_max', 'slider_min', 'slider_max', 'value', 'mute', 'lock_shape', 'vertex_group'):
+            if _same(now[setting], merged[setting]):
+                setattr(key, setting, type(now[setting])(had[setting]))
+
+
+def _same(a, b) -> bool:
+    return a == b if isinstance(a, (str, bool)) else abs(a - b) < SAME
 
 
 def add_mirrored(thing: bpy.types.Object, key: bpy.types.ShapeKey, name: str, partner: np.ndarray) -> tuple[bpy.types.ShapeKey, list[str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ...engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES, TO_ICT
+from ...engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES, MERGED, TO_ICT
 from . import actions, names, records, units
 
 AT_REST = 'atRest'  # the key that takes a mesh from how it was made (its Basis) to rest, where those differ
@@ -20,11 +20,26 @@ def to_arkit(expressions: np.ndarray, called: tuple[str, ...]) -> tuple[np.ndarr
     return np.stack([expressions[rows].sum(0) for _, rows in have]), tuple(arkit for arkit, _ in have)
 
 
+def sides_of(called: tuple[str, ...]) -> dict[str, list[int]]:
+    """{ARKit's name of a shape that merges two: the numbers of its left and right one among ICT names}."""
+    return {whole: [called.index(half) for half in pair] for whole, pair in MERGED.items() if all(half in called for half in pair)}
+
+
+def keep_sides(thing: bpy.types.Object, halves: dict[str, np.ndarray]) -> None:
+    """Remember the left and the right shape, {ARKit's name: 2×N×3 offsets in the mesh's axes}, that generated keys of both sides are made of."""
+    have = meanings(thing)
+    for whole, pair in halves.items():
+        if whole in have and records.read(thing.data.shape_keys, have[whole].name) is not None:
+            records.write_sides(thing.data.shape_keys, have[whole].name, tuple(pair), ({}, {}))
+
+
 def add_shape_keys(head: bpy.types.Object, expressions: np.ndarray, called: tuple[str, ...], naming: str = 'ICT') -> None:
     """Add one shape key an expression (E×V×3 offsets, cm in head space, called by ICT's names) to a head whose vertices are its neutral.
 
     naming 'ICT' or 'ARKIT'. Sliders run from 0 to 1.
     """
+    sides = sides_of(called) if naming == 'ARKIT' else {}
+    halves = {whole: units.points_to_blender(expressions[rows]) for whole, rows in sides.items()}
     if naming == 'ARKIT':
         expressions, called = to_arkit(expressions, called)
     mesh = head.data
@@ -38,6 +53,7 @@ def add_shape_keys(head: bpy.types.Object, expressions: np.ndarray, called: tupl
         local = units.points_to_blender(offsets)
         key.points.foreach_set('co', rest + local.ravel())
         records.write(mesh.shape_keys, name, local)
+    keep_sides(head, halves)
     records.write_basis(mesh.shape_keys)
 
 

@@ -107,6 +107,24 @@ def test_one_slider_moves_all_objects():
     assert not other.data.shape_keys.animation_data
 
 
+@pytest.mark.parametrize('first', ['ICT', 'ARKIT'])
+def test_other_names_after_generating_lose_neither_sides_nor_companions(first):
+    head, eye = add_mesh(), add_mesh('Eye', rings=6, radius=.02, location=(.03, 0, -.02))
+    select(head, eye)
+    bpy.ops.facewright.generate_shape_keys(naming=first)
+    for naming in ('ARKIT', 'ICT'):
+        bpy.ops.facewright.rename_shape_keys(naming=naming)
+        shared = next(k for k in keys(eye) if k != 'Basis')
+        head.data.shape_keys.key_blocks[shared].value = .7
+        bpy.context.view_layer.update()
+        seen = eye.evaluated_get(bpy.context.evaluated_depsgraph_get()).data.shape_keys.key_blocks[shared]
+        assert seen.value == pytest.approx(.7)
+    for thing in (head, eye):
+        want = expected(thing, coordinates(thing.data.vertices))
+        for name in keys(thing)[1:]:
+            assert np.allclose(moved(thing, name), want[name], atol=1e-6), name
+
+
 def test_a_part_that_does_not_move_gets_no_keys(tmp_path):
     head, hair = add_mesh(), add_mesh('Hair', rings=6, radius=.02)
     select(head, hair)

@@ -118,6 +118,27 @@ def test_what_was_changed_since_goes_to_its_side():
     assert np.allclose(shape_keys.offsets_of(blocks(thing)['cheekPuff_R']), 2 * right, atol=1e-7)
 
 
+def test_heads_made_with_arkit_s_names_know_their_sides(model_path):
+    heads = []
+    for naming in ('ICT', 'ARKIT'):
+        bpy.ops.facewright.add_head(model=model_path, naming=naming)
+        heads.append(bpy.context.object)
+    bpy.ops.facewright.rename_shape_keys(naming='ICT')
+    assert {k.name for k in blocks(heads[0])} == {k.name for k in blocks(heads[1])}
+    for key in blocks(heads[0]):
+        assert np.abs(coordinates(blocks(heads[1])[key.name].points) - coordinates(key.points)).max() < 1e-7, key.name
+
+
+def test_what_was_set_since_stays():
+    thing = patch('head', SOME)
+    bpy.ops.facewright.rename_shape_keys(naming='ARKIT')
+    key = blocks(thing)['cheekPuff']
+    key.slider_max, key.value, key.mute = 2., 1.5, True
+    bpy.ops.facewright.rename_shape_keys(naming='ICT')
+    for name in ('cheekPuff_L', 'cheekPuff_R'):
+        assert (blocks(thing)[name].slider_max, blocks(thing)[name].value, blocks(thing)[name].mute) == (2., 1.5, True)
+
+
 def test_generated_heads_lose_no_side(model_path):
     bpy.ops.facewright.add_head(model=model_path)
     head = bpy.context.object
