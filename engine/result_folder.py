@@ -24,6 +24,7 @@ MANIFEST = '.facewright.json'
 STAGE = '.facewright-new-'      # begins the hidden folder's name
 LOCK = '.facewright-lock'
 JOURNAL = 'journal.json'
+ROOM = 256 << 20                # bytes: more than any result has
 
 
 def claim(folder: Path, names: Iterable[str]) -> None:
@@ -52,11 +53,14 @@ def results(folder: Path, task: str, replaces: Iterable[str] = ()) -> Iterator[P
 
 @contextlib.contextmanager
 def _work_folder() -> Iterator[Path]:
-    """A new folder in the cache, or where that cannot be written to in the system's temporary folder; it goes again."""
+    """A new folder in the cache, or where that cannot be written to, or is nearly full, in the system's temporary folder; it goes again."""
     base = cache_folder() / 'work'
-    try:
-        work, held = owned.make_new(base)
-    except OSError:
+    work = None
+    with contextlib.suppress(OSError):
+        base.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(base).free > ROOM:
+            work, held = owned.make_new(base)
+    if work is None:
         with tempfile.TemporaryDirectory(prefix='facewright-') as work:
             yield Path(work)
         return

@@ -79,6 +79,17 @@ def test_a_failure_inside_changes_nothing(out):
     assert seen(out) == OLD | MINE and not list((work.parent).iterdir())
 
 
+@pytest.mark.parametrize('trouble', ['full', 'no folder'])
+def test_a_cache_that_cannot_be_used_is_no_reason_to_fail(tmp_path, monkeypatch, trouble):
+    if trouble == 'full':
+        monkeypatch.setattr(result_folder, 'ROOM', 1 << 60)
+    else:
+        (tmp_path / 'cache').write_text('')
+    write(tmp_path / 'out', NEW)
+    assert seen(tmp_path / 'out') == NEW
+    assert trouble == 'no folder' or not list((tmp_path / 'cache' / 'facewright' / 'work').iterdir())
+
+
 def moves(monkeypatch, fail, number: int) -> None:
     """The number-th file operation of a publication calls fail() instead."""
     done = [0]

@@ -1,5 +1,6 @@
 """Quality 'standard' as a task: the demo's own clip, own masks, cancel, and the part-IoU benchmark on a capture made of it."""
 import json
+import shutil
 import sys
 
 import cv2
@@ -27,9 +28,18 @@ def capture(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def result(capture, tmp_path_factory):
+def steps(tmp_path_factory):
+    """A cache that has every step of `result`'s run, as if it had been stopped at its very end."""
+    return tmp_path_factory.mktemp('cache')
+
+
+@pytest.fixture(scope='module')
+def result(capture, steps, tmp_path_factory):
     out, seen = tmp_path_factory.mktemp('out'), []
-    return out, run(tasks.reconstruct([str(capture / 'capture.json')], str(out), quality='standard'), seen.append), seen
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unfinished, 'cache_folder', lambda: steps)
+        patch.setattr(unfinished.Unfinished, 'finished', lambda run: None)
+        return out, run(tasks.reconstruct([str(capture / 'capture.json')], str(out), quality='standard'), seen.append), seen
 
 
 def test_files_report_and_progress(result):
@@ -89,8 +99,9 @@ def test_cancel_leaves_nothing_in_the_folder_and_the_next_run_goes_on(result, ca
         assert all((a[k] == b[k]).all() for k in a.files)
 
 
-def test_a_texture_that_cannot_be_made_is_a_warning_beside_a_finished_head(result, capture, tmp_path, monkeypatch):
+def test_a_texture_that_cannot_be_made_is_a_warning_beside_a_finished_head(result, steps, capture, tmp_path, monkeypatch):
     """Stopped while it was made, nothing is written and nothing forgotten; then it fails."""
+    shutil.copytree(steps, tmp_path / 'cache')
     monkeypatch.setattr(unfinished, 'cache_folder', lambda: tmp_path / 'cache')
     ask = lambda: tasks.reconstruct([str(capture / 'capture.json')], str(tmp_path / 'out'), quality='standard')
     task = ask()
