@@ -56,7 +56,11 @@ def _merge_all(head: bpy.types.Object) -> tuple[int, list[str]]:
     changed, notes = 0, []
     for whole, halves in MERGED.items():
         have = _meaning(head)
-        if whole in have or not all(h in have for h in halves):
+        if whole in have or not any(h in have for h in halves):
+            continue
+        if not all(h in have for h in halves):
+            _whole_of_one(have, whole, halves)
+            changed += 1
             continue
         left, right = (have[h] for h in halves)
         if left.relative_key == right or right.relative_key == left:
@@ -67,6 +71,15 @@ def _merge_all(head: bpy.types.Object) -> tuple[int, list[str]]:
             notes += merge_keys(head, left, right, whole)
             changed += 2
     return changed, notes
+
+
+def _whole_of_one(have: dict[str, bpy.types.ShapeKey], whole: str, halves: tuple[str, str]) -> None:
+    """Rename the only half a mesh has (its lashes of one side) to the whole, which is known to be that half."""
+    key = next(have[h] for h in halves if h in have)
+    offsets = shape_keys.offsets_of(key)
+    sides = tuple(offsets if h in have else np.zeros_like(offsets) for h in halves)
+    rename_key(key, whole)
+    records.write_sides(key.id_data, key.name, sides, ({}, {}))
 
 
 def merge_keys(head: bpy.types.Object, left: bpy.types.ShapeKey, right: bpy.types.ShapeKey, whole: str) -> list[str]:
@@ -136,11 +149,31 @@ def _split_all(head: bpy.types.Object, left_of_middle: Callable[[], np.ndarray])
     for whole, (left, right) in MERGED.items():
         have = _meaning(head)
         if whole in have and left not in have and right not in have:
+            alone = _only_side(have[whole])
+            if alone is not None:
+                records.forget(head.data.shape_keys, have[whole].name, records.SIDES)
+                rename_key(have[whole], (left, right)[alone])
+                drivers.keep_side(head.data.shape_keys, actions.value_path((left, right)[alone]), ('left', 'right')[alone])
+                changed += 1
+                continue
             side = left_of_middle()
             part = shape_tools.split(np.ones((len(side), 1)), side, SOFT_MIDDLE * np.ptp(side))[0]
             split_key(head, have[whole], left, right, part)
             changed += 1
     return changed
+
+
+def _only_side(key: bpy.types.ShapeKey) -> int | None:
+    """0 or 1 where a key of both sides is known to be the left or the right one alone, and still is; else None."""
+    known = records.read_sides(key.id_data, key.name)
+    if known is None:
+        return None
+    moving = [bool(np.abs(offsets).max(initial=0) > 0) for offsets in known[0]]
+    if sum(moving) != 1:
+        return None
+    change = shape_keys.offsets_of(key) - sum(known[0])
+    outside = np.abs(change[~(known[0][moving.index(True)] != 0).any(1)]).max(initial=0)
+    return moving.index(True) if outside < 1e-6 * max(np.abs(known[0]).max(), 1e-9) else None
 
 
 def split_key(head: bpy.types.Object, key: bpy.types.ShapeKey, left: str, right: str, part: np.ndarray) -> None:

@@ -129,6 +129,21 @@ def test_heads_made_with_arkit_s_names_know_their_sides(model_path):
         assert np.abs(coordinates(blocks(heads[1])[key.name].points) - coordinates(key.points)).max() < 1e-7, key.name
 
 
+def test_a_half_alone_is_the_whole_and_comes_back_alone():
+    leader, lashes = patch('head', SOME), patch('lashes of the left', ('browInnerUp_L', 'jawOpen', 'cheekPuff_R'))
+    shape_keys.follow(lashes, leader)
+    was = {k.name: coordinates(k.points) for k in blocks(lashes)}
+    select(lashes, leader)
+    bpy.ops.facewright.rename_shape_keys(naming='ARKIT')
+    assert [k.name for k in blocks(lashes)] == ['Basis', 'browInnerUp', 'jawOpen', 'cheekPuff'] and not dead_drivers(lashes)
+    blocks(leader)['browInnerUp'].value = .3
+    assert seen(lashes)['browInnerUp'] == pytest.approx(.3)
+    bpy.ops.facewright.rename_shape_keys(naming='ICT')
+    blocks(leader)['cheekPuff_R'].value, blocks(leader)['cheekPuff_L'].value = .6, .2
+    assert seen(lashes)['cheekPuff_R'] == pytest.approx(.6) and not dead_drivers(lashes)
+    assert {k.name: coordinates(k.points).tolist() for k in blocks(lashes)} == {n: p.tolist() for n, p in was.items()}
+
+
 def test_what_was_set_since_stays():
     thing = patch('head', SOME)
     bpy.ops.facewright.rename_shape_keys(naming='ARKIT')
