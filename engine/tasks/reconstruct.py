@@ -199,7 +199,7 @@ def _write(folder: Path, face, neutral: np.ndarray, footage, found, refined, smo
 def replaced_in_words(view: str, frames: Sequence[int]) -> str:
     """Say which frames of a view could not be decoded."""
     listed = ', '.join(map(str, frames[:8])) + (' …' if len(frames) > 8 else '')
-    what = f'frames {listed} ({len(frames)} in all)' if len(frames) > 1 else f'frame {listed}'
+    what = f'frames {listed} ({len(frames)} in all, counted from 0)' if len(frames) > 1 else f'frame {listed} (counted from 0)'
     return f'{view}: {what} could not be decoded, and a picture beside was used: convert the clip to MP4, or cut it.'
 
 
