@@ -75,6 +75,8 @@ def _view(given, told: dict) -> View:
     whole = open_footage([{'path': given.path, 'kind': kind if kind in ('video', 'sequence', 'photo') else None}]).views[0]
     times = whole.times if given.time is None else given.time
     first = int(told.get('first', 0)) - whole.first
+    if kind == 'sequence' and first + len(times) > len(whole.times):    # images of several names: a whole folder was chosen
+        whole = open_footage([{'path': given.path.parent, 'kind': kind}]).views[0]
     if whole.size != given.size or first < 0 or first + len(times) > len(whole.times):
         raise FacewrightError(f'{given.path} is not the footage of the reconstruction any more (its size or length changed): reconstruct again.')
     part = slice(first, first + len(times))

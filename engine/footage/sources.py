@@ -150,7 +150,10 @@ def _camera(size: tuple[int, int], source: dict, focal_35mm: float | None, aspec
 
 def _calibrated(given: CaptureView, source: dict) -> View:
     """A view of a capture.json."""
-    if (kind := kinds.kind_of(given.path)) == 'capture':
+    kind = kinds.kind_of(given.path)
+    if kind in ('photo', 'sequence') and given.time is not None:    # its times say which
+        kind = 'photo' if len(given.time) == 1 else 'sequence'
+    if kind == 'capture':
         raise FacewrightError(f'{given.path} is a capture.json within a capture.json: give each camera its own footage.')
     view = _uncalibrated(given.path, kind, {'fps': given.fps} if given.fps else {})
     where = f'{given.path}, camera {given.name}'

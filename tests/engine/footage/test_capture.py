@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -112,6 +113,17 @@ def test_any_change_is_taken_or_refused_in_one_sentence(folder, change):
     else:
         view = footage.views[0]
         assert np.isfinite(view.camera.focal) and np.isfinite(view.camera.translation).all() and (np.diff(view.times) > 0).all()
+
+
+@pytest.mark.parametrize('count', [1, 2])
+def test_its_times_tell_a_photo_from_a_sequence(folder, count):
+    for k in range(count + 2):
+        (folder / f's.{k:04d}.png').write_bytes(cv2.imencode('.png', films.picture(k))[1].tobytes())
+    if count == 2:
+        for k in (2, 3):
+            (folder / f's.{k:04d}.png').unlink()
+    view = opened(folder, lambda data: data['cameras'][0].update(video='s.0000.png', time=[.1 * k for k in range(count)])).views[0]
+    assert view.kind == ('photo' if count == 1 else 'sequence') and len(view.images) == count
 
 
 def test_the_dev_capture(shared_data):

@@ -83,6 +83,18 @@ def test_a_sequence_without_numbers_is_the_folder_s(tmp_path):
     assert [p.name for p in view.images] == ['blink.png', 'rest.png', 'smile.png']
 
 
+@pytest.mark.parametrize('names', [['f1.png', 'f2.png', 'f10.png'], ['blink.png', 'rest.png', 'smile.png'], ['a1.png', 'a2.png', 'b1.png', 'b2.png'],
+                                   numbered('a.{:04d}.png', range(3))])
+def test_a_folder_is_opened_again_from_a_result(tmp_path, names):
+    from facewright.engine import result
+    from facewright.engine.footage.capture import CaptureView
+    images(tmp_path, *names)
+    view = open_footage([{'path': tmp_path, 'start': 1 / 24}]).views[0]
+    given = CaptureView('v', view.path.parent / names[0], view.size, view.camera, view.times, 0., 24.)
+    again = result._view(given, {'kind': 'sequence', 'first': view.first})
+    assert again.images == view.images and again.first == view.first == 1
+
+
 @pytest.mark.parametrize('kind', ['video', 'photo'])
 def test_a_folder_is_no_file(tmp_path, kind):
     images(tmp_path, 'a.png')
