@@ -28,6 +28,7 @@ class FACEWRIGHT_OT_add_footage(FileOperator):
     fps: FloatProperty(name='Frame Rate', description='Frames a second at which the images of a sequence were taken', default=24, min=0.1, max=1000)
     cameras: StringProperty(name='Cameras', description='Which of a capture\'s cameras to use: their names, separated by commas. Empty: all', options={'SKIP_SAVE'})
     masks: StringProperty(name='Masks', description='Folder of your own masks of the face\'s regions, one image a frame. Empty: found in the picture', options={'SKIP_SAVE'})
+    filter_glob: StringProperty(name='Filter', description='What else the file browser shows', default='*.json', options={'HIDDEN', 'SKIP_SAVE'})
     filter_movie: BoolProperty(name='Movies', description='Show videos in the file browser', default=True, options={'HIDDEN', 'SKIP_SAVE'})
     filter_image: BoolProperty(name='Images', description='Show images in the file browser', default=True, options={'HIDDEN', 'SKIP_SAVE'})
     filter_folder: BoolProperty(name='Folders', description='Show folders in the file browser', default=True, options={'HIDDEN', 'SKIP_SAVE'})
