@@ -16,6 +16,8 @@ SETTINGS = ('shading.type', 'shading.color_type', 'overlay.show_overlays', 'use_
             'region_3d.view_camera_zoom', 'region_3d.view_camera_offset')
 PLACE = ('region_3d.view_rotation', 'region_3d.view_location', 'region_3d.view_distance')  # Blender changes it in a camera's view
 MARGIN = 2.2   # how much farther than its size a framed object is looked at from
+FILLED = .96   # of the free part of a view, by a camera's frame
+SMALLEST = 100  # pixels of a view that is drawn
 SEEN = ('SOLID', 'MATERIAL', 'RENDERED')
 
 
@@ -59,7 +61,30 @@ def look_through(context: bpy.types.Context, camera: bpy.types.Object, textured:
             space.use_local_camera, space.camera = True, camera
         view = space.region_3d
         view.view_perspective = 'CAMERA'
-        view.view_camera_offset, view.view_camera_zoom = (0., 0.), 0.
+        _fit(context, view)
+
+
+def _fit(context: bpy.types.Context, view: bpy.types.RegionView3D) -> None:
+    """Make a camera's frame as large as the main 3D view shows beside its sidebar and tools, for a horizontal sensor fit.
+
+    Blender's own arithmetic (BKE_camera_params_from_view3d): a frame is `part` of the region wide, and moves by 2 part offset.
+    """
+    _, area = main_view(context)
+    whole = next(r for r in area.regions if r.type == 'WINDOW')
+    if whole.width < SMALLEST:  # without a window
+        return
+    left, right, middle = whole.x, whole.x + whole.width, whole.x + whole.width / 2
+    for beside in (r for r in area.regions if r.type in ('UI', 'TOOLS') and r.width > 1):
+        if beside.x > middle:
+            right = min(right, beside.x)
+        elif beside.x + beside.width < middle:
+            left = max(left, beside.x + beside.width)
+    heads = sum(r.height for r in area.regions if r.type in ('HEADER', 'TOOL_HEADER') and whole.y <= r.y < whole.y + whole.height)
+    render = context.scene.render
+    shape = render.resolution_y * render.pixel_aspect_y / (render.resolution_x * render.pixel_aspect_x)
+    part = FILLED * min(right - left, (whole.height - 2 * heads) / shape) / whole.width
+    view.view_camera_zoom = 50 * (2 * part ** .5 - 2 ** .5)
+    view.view_camera_offset = ((middle - (left + right) / 2) / (2 * part * whole.width), 0.)
 
 
 def camera_looked_through(context: bpy.types.Context) -> bpy.types.Object | None:
