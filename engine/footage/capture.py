@@ -106,7 +106,11 @@ def _view(entry, i: int, path: Path, unit: float) -> CaptureView:
     if fps is not None and not 0 < fps < 1e5:
         raise wrong('fps', 'frames a second, above 0')
     video = path.parent / entry['video']
-    if not video.exists():
+    try:
+        there = video.exists()
+    except OSError:     # a name too long to be one
+        there = False
+    if not there:
         raise FacewrightError(f'{path}, camera {label}: there is no {video}: put the video beside capture.json or correct "video".')
     camera = Camera(float(k[0, 0]), (float(k[0, 2]), float(k[1, 2])), tuple(float(d) for d in distortion[:4]), r, t * unit, float(k[1, 1] / k[0, 0]))
     return CaptureView(entry['name'], video, (size[0], size[1]), camera, time, offset, fps)

@@ -10,6 +10,9 @@ import numpy as np
 PQ, HLG = 16, 18
 BT2020, P3_THEATRE, P3 = 9, 11, 12
 BT709_MATRIX, UNTAGGED = 1, 2
+# Matrices that FFmpeg's converter knows; the others (YCgCo, ICtCp …) are taken for the nearest one.
+KNOWN_MATRICES = frozenset(range(8)) | {9}
+NEAREST_MATRIX = {10: 9, 13: 9, 14: 9, 15: 9}      # else BT.709's
 HD = (1280, 577)            # width or height from which untagged pictures are BT.709's, as players take it
 
 SDR_GAMMA = 2.4             # of the displays BT.709 is made for (ITU-R BT.1886)
@@ -35,14 +38,11 @@ def to_rgb(frame) -> np.ndarray:
     display of gamma 2.4. HLG's system gamma is applied to each channel, as zimg does (FFmpeg's
     zscale), by which phones' and converters' files keep their saturation.
     """
-    matrix = None
-    if int(frame.colorspace) == UNTAGGED and not frame.format.is_rgb:
-        hd = frame.width >= HD[0] or frame.height >= HD[1]
-        matrix = BT709_MATRIX if hd else None
+    matrix = _matrix(frame)
     transfer, primaries = _light(frame)
     if transfer == 0 and primaries == 0:
-        return frame.to_ndarray(format='rgb24', src_colorspace=matrix)
-    wide = frame.to_ndarray(format='rgb48le', src_colorspace=matrix)
+        return frame.to_ndarray(format='rgb24', src_colorspace=matrix, dst_colorspace=matrix)
+    wide = frame.to_ndarray(format='rgb48le', src_colorspace=matrix, dst_colorspace=matrix)
     linear = np.take(_to_linear(transfer), wide)
     if primaries:
         linear = cv2.transform(linear, TO_BT709[primaries])
@@ -51,11 +51,22 @@ def to_rgb(frame) -> np.ndarray:
 
 
 def described(frame) -> str:
-    """Say what is converted: 'HDR (HLG) converted to BT.709', or '' where nothing is."""
+    """Say what is converted, 'HDR (HLG) converted to BT.709', or not understood; '' for ordinary colours."""
     transfer, primaries = _light(frame)
     wide = {BT2020: 'BT.2020', P3: 'P3'}
+    if int(frame.colorspace) not in KNOWN_MATRICES:
+        return f'colours of an unknown kind (matrix {int(frame.colorspace)}), which may be wrong'
     name = {HLG: 'HDR (HLG)', PQ: 'HDR (PQ)'}.get(transfer) or wide.get(primaries)
     return f'{name} converted to BT.709' if name else ''
+
+
+def _matrix(frame) -> int | None:
+    """The matrix to read a frame with, where that is not simply its own."""
+    own = int(frame.colorspace)
+    if own not in KNOWN_MATRICES:
+        return NEAREST_MATRIX.get(own, BT709_MATRIX)
+    hd = frame.width >= HD[0] or frame.height >= HD[1]
+    return BT709_MATRIX if own == UNTAGGED and hd and not frame.format.is_rgb else None
 
 
 def _light(frame) -> tuple[int, int]:

@@ -165,7 +165,7 @@ def read(path: Path, indices: np.ndarray, replaced: list[int] | None = None) -> 
                     waiting += 1
                     continue
             else:
-                last = _shown(frame, reader.video)
+                last = _shown(frame, reader.video, path)
             for _ in range(waiting):
                 yield last
             waiting = 0
@@ -256,8 +256,13 @@ def _jump(video: Video, position: int, index: int) -> int | None:
     return int(video.keys[at]) if at >= 0 and video.keys[at] > video.stamps[min(position, len(video.stamps) - 1)] else None
 
 
-def _shown(frame, video: Video) -> np.ndarray:
-    picture = colours.to_rgb(frame)
+def _shown(frame, video: Video, path: Path) -> np.ndarray:
+    """A decoded frame as it is shown, H×W×3 uint8 RGB."""
+    import av
+    try:
+        picture = colours.to_rgb(frame)
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        raise FacewrightError(f'{path} has pictures of a kind that cannot be read ({frame.format.name}): convert it to MP4.') from error
     if video.turn:
         picture = np.rot90(picture, -video.turn)
     if video.flipped:

@@ -83,7 +83,7 @@ def test_wrong_values_are_said_by_camera_and_field(folder, key, value):
 
 
 @pytest.mark.parametrize('change, said', [
-    (lambda d: d['cameras'][1].update(video='no.mp4'), 'no.mp4'), (lambda d: d['cameras'][1].update(name='a'), 'two cameras named a'),
+    (lambda d: d['cameras'][1].update(video='no.mp4'), 'no.mp4'), (lambda d: d['cameras'][1].update(video='x' * 400), 'there is no'), (lambda d: d['cameras'][1].update(name='a'), 'two cameras named a'),
     (lambda d: d['cameras'][1].update(width=65), 'calibrated'), (lambda d: d['cameras'][1].update(time=[0, 1, 2]), '5 frames.*3 times'),
     (lambda d: d.update(units='inch'), 'units'), (lambda d: d.update(cameras=[]), 'no cameras'), (lambda d: d.update(cameras={}), 'no cameras'),
     (lambda d: d.update(cameras=[1]), 'camera 0')])

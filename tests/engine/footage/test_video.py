@@ -244,6 +244,23 @@ def test_wide_primaries_without_hdr(tmp_path):
         assert frame[0] >= 252 and frame[1:].max() <= 24 and 'converted to BT.709' in view.colours
 
 
+@pytest.mark.parametrize('matrix', [8, 10, 12, 14, 15])
+def test_colours_of_an_unknown_kind_are_read_and_said(tmp_path, matrix):
+    view = opened(films.write_tagged(tmp_path / 'a.mkv', yuv((130, 120, 110), *BT709), matrix))
+    assert np.abs(next(read_frames(view))[4, 4].astype(int) - (130, 120, 110)).max() < 8 and 'may be wrong' in view.colours
+
+
+def test_pictures_that_cannot_be_converted_are_said(long_clip, monkeypatch):
+    from facewright.engine.footage import colours
+
+    def fails(frame):
+        raise ValueError('Conversion to numpy array with format `vaapi` is not yet supported')
+
+    monkeypatch.setattr(colours, 'to_rgb', fails)
+    with pytest.raises(FacewrightError, match=r'of a kind that cannot be read \(yuv420p\): convert it to MP4'):
+        next(read_frames(opened(long_clip)))
+
+
 def test_ordinary_colours_are_left_alone(long_clip):
     assert opened(long_clip).colours == ''
 
