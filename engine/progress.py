@@ -93,10 +93,10 @@ class Plan(Clock):
         self.seconds[step] = seconds
 
     def move_to(self, step: str) -> None:
-        """Go on to a step; what was done of the present one counts."""
+        """Go on to a step: the present one is done, whether or not it said so."""
         if step != self.step:
             self.elapsed += self.now() - self.began
-            self.done += self.seconds[self.step] * (self.fraction - self.start)
+            self.done += self.seconds[self.step] * (1 - self.start)
             self.step, self.fraction, self.start, self.began = step, 0., 0., self.now()
 
     def at(self, fraction: float, step: str, words: str = '') -> Progress:
