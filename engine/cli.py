@@ -18,6 +18,7 @@ from .errors import FacewrightError
 from .files import cache_folder
 from .footage.kinds import KINDS
 from .progress import Progress
+from .settled_words import settled_in_words
 from .verdicts import in_words, judge_all
 
 EXIT_USAGE = 2
@@ -73,6 +74,10 @@ def parser() -> argparse.ArgumentParser:
     head_arguments(add)
     add.add_argument('--combinations', type=count, default=0, metavar='N', help='so many random combinations of expressions as well (default: 0)')
     add.add_argument('--seed', type=count, default=0, metavar='N', help='of the random combinations (default: 0)')
+
+    add = verbs.add_parser('settle', help='no piece of the head crosses another any more, in any single shape → rig.npz, report.json')
+    add.add_argument('rig', metavar='RIG_NPZ', help='a head in the model\'s topology')
+    head_arguments(add)
 
     add = verbs.add_parser('fix-cavities', help='sockets, gums, teeth and eyeballs follow an edited skin → rig.npz, report.json')
     add.add_argument('rig', metavar='RIG_NPZ', help='a head in the model\'s topology, before the edits')
@@ -223,6 +228,8 @@ def summary(verb: str, options: argparse.Namespace, result: dict) -> str:
             lines.append(f'{result["combinations_with_crossings"]} of {result["combinations"]} combinations do, {result["crossings_in_combinations"]} pairs of triangles in all')
     if verb == 'fix-cavities':
         lines += [f'{s["name"]}: {s["before"]} crossing pairs before, {s["after"]} after' for s in result['shapes']]
+    if verb == 'settle':
+        lines.append(settled_in_words(result['shapes']))
     if verb == 'bake-albedo':
         lines.append(f'from {result["pictures"]} pictures; they show {result["seen_percent"]:.0f} % of the texture, and with the light it explains them to {result["residual_percent"]:.1f} %')
     if verb == 'overlay':

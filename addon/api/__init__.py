@@ -1,7 +1,8 @@
 """The add-on for Python: what every operator does, as functions, one file a panel. They raise FacewrightError and touch no interface."""
 from . import cavities, shape_tools
 from .appearance import apply_albedo, apply_overlay, bake_job, image_editors, overlaps_in_words, overlay_job, reconstructed, result_folder
-from .cavities import apply_crossings, apply_fix, apply_flesh, crossings_job, fix_in_words, fix_job, flesh_job, hide_crossings, show_crossings, told
+from .cavities import (apply_crossings, apply_fix, apply_flesh, apply_settled, crossings_job, fix_in_words, fix_job, flesh_job, hide_crossings, settle_job,
+                       show_crossings, told)
 from .footage import add_footage, checked_footage, move_footage, remove_footage
 from .head import add_head, find_model, model_is_ready, use_model
 from .performance import export_performance, heads_in, import_performance, rename_shape_keys, sample_performance, smooth_performance

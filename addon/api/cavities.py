@@ -11,6 +11,7 @@ from mathutils import Matrix
 from ...engine.errors import FacewrightError
 from ...engine.files import read_npz, write_npz
 from ...engine.rig import Rig, read_rig, write_rig
+from ...engine.settled_words import settled_in_words
 from .. import models
 from ..scene import crossings, flesh, head_space, mesh_sets, records, shape_keys
 from .head import find_model
@@ -210,6 +211,52 @@ def fix_in_words(job: RigJob, changed: tuple[str, ...], result: dict) -> list[st
     if len(shapes) > MOST_TOLD:
         shapes = [('Together', sum(s[1] for s in shapes), sum(s[2] for s in shapes))]
     return [words + '.' if changed else 'Nothing behind the edited skin had to move.', *(f'{name}: {before} crossings before, {after} after.' for name, before, after in shapes)]
+
+
+def settle_job(context: bpy.types.Context) -> RigJob:
+    """The task 'settle' for the active head."""
+    head = _head(context)
+    source = model_of(context.scene, head)
+    rig, matrix, called = head_space.rig_of(head, find_model(source))
+    return RigJob(head.name, rig, matrix, called, {}, {'rig': '{job}/rig.npz', 'out': '{job}/out', 'model': source})
+
+
+def apply_settled(context: bpy.types.Context, job: RigJob, folder: str | Path, result: dict) -> list[str]:
+    """Put a settled rig.npz onto the head; returns what to tell the user.
+
+    The Basis moves with every key on it, whether or not it is an expression; locked keys keep their own shape. What was
+    known of hand edits stays known. The last check is forgotten: it was of other shapes.
+    """
+    head, rig = job.object(), read_rig(Path(folder) / 'rig.npz')
+    if rig.expressions.shape != job.rig.expressions.shape or rig.names != job.rig.names:
+        raise FacewrightError(f'The result in {folder} is for another head: do it again.')
+    keys, back = head.data.shape_keys, np.linalg.inv(job.matrix[:3, :3]).T
+    motion = rig.neutral.astype(np.float64) - job.rig.neutral
+    moved = (np.abs(motion) > LEAST_MOTION).any(1)
+    if moved.any():
+        records.shift_basis(keys, np.where(moved[:, None], motion, 0) @ back)
+        shape_keys.move_all(head, motion @ back, moved)
+    locked = []
+    for key, was, now in zip(job.keys, job.rig.expressions, rig.expressions.astype(np.float64)):
+        change = now - was
+        moved = (np.abs(change) > LEAST_MOTION).any(1)
+        if key not in keys.key_blocks or not moved.any():
+            continue
+        if keys.key_blocks[key].lock_shape:
+            locked.append(key)
+            continue
+        offsets = shape_keys.offsets_of(keys.key_blocks[key]) + np.where(moved[:, None], change, 0) @ back
+        shape_keys.set_offsets(keys.key_blocks[key], offsets, moved)
+        records.shift(keys, key, np.where(moved[:, None], change, 0) @ back)
+    crossings.forget(head)
+    head.data.update()
+    called = {name: key for key, name in zip(job.keys, job.rig.names)}
+    shapes = [s | {'name': called.get(s['name'], s['name'])} for s in result.get('shapes', ())]
+    words = [settled_in_words(shapes)] if shapes else []
+    if locked:
+        words.append(f'{", ".join(locked[:MOST_TOLD])}{" and others" if len(locked) > MOST_TOLD else ""}: locked, so left as '
+                     f'{"they are" if len(locked) > 1 else "it is"}.')
+    return words
 
 
 def flesh_job(context: bpy.types.Context, mask: str = '') -> RigJob:

@@ -65,6 +65,19 @@ class FACEWRIGHT_OT_fix_cavities(HeadOperator):
         return api.fix_in_words(self.work, api.apply_fix(context, self.work, out), result)
 
 
+class FACEWRIGHT_OT_settle_shape_keys(HeadOperator):
+    """Take apart what crosses: lips, lids and eyeballs, gums and teeth and the insides of mouth and eyes, in the Basis and in every expression. What one sees changes as little as need be; your own edits stay"""
+    bl_idname = 'facewright.settle_shape_keys'
+    bl_label = 'Settle'
+    task, title = 'settle', 'Settling'
+
+    def take(self, context, settings):
+        return api.settle_job(context)
+
+    def bring(self, context, out, result):
+        return api.apply_settled(context, self.work, out, result)
+
+
 class FACEWRIGHT_OT_build_tetrahedra(HeadOperator):
     """Show what is filled between the skin and the insides of mouth, nose and eyes, as an object beside the head"""
     bl_idname = 'facewright.build_tetrahedra'
@@ -88,4 +101,5 @@ class FACEWRIGHT_OT_build_tetrahedra(HeadOperator):
         return lines
 
 
-CLASSES = (FACEWRIGHT_OT_check_intersections, FACEWRIGHT_OT_show_crossings, FACEWRIGHT_OT_hide_crossings, FACEWRIGHT_OT_fix_cavities, FACEWRIGHT_OT_build_tetrahedra)
+CLASSES = (FACEWRIGHT_OT_check_intersections, FACEWRIGHT_OT_show_crossings, FACEWRIGHT_OT_hide_crossings, FACEWRIGHT_OT_settle_shape_keys, FACEWRIGHT_OT_fix_cavities,
+           FACEWRIGHT_OT_build_tetrahedra)

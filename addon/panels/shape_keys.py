@@ -10,7 +10,7 @@ from .banner import draw_pinned
 from .drawing import Panel, draw_job, idle_column, text
 
 TASKS = ('shape_keys', 'wrap', 'scan_landmarks')
-CAVITY_TASKS = ('check_intersections', 'fix_cavities', 'tetrahedra')
+CAVITY_TASKS = ('check_intersections', 'settle', 'fix_cavities', 'tetrahedra')
 
 
 class FACEWRIGHT_UL_crossings(bpy.types.UIList):
@@ -121,7 +121,9 @@ class FACEWRIGHT_PT_shape_keys_cavities(SubPanel, bpy.types.Panel):
         layout, settings = self.layout, context.scene.facewright.shapes
         chosen = api.chosen_meshes(context)
         column = idle_column(layout, bool(chosen))
-        column.operator('facewright.check_intersections', icon='VIEWZOOM')
+        row = column.row(align=True)
+        row.operator('facewright.check_intersections', icon='VIEWZOOM')
+        row.operator('facewright.settle_shape_keys', icon='MOD_SMOOTH')
         column.prop(settings, 'combinations')
         keys = chosen[0].data.shape_keys if chosen else None
         if crossings.summary(keys):

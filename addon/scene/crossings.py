@@ -83,6 +83,18 @@ def show(thing: bpy.types.Object, name: str) -> int:
     return int(marked.sum())
 
 
+def forget(thing: bpy.types.Object) -> None:
+    """Drop the last check, its marks and the pin."""
+    keys = thing.data.shape_keys
+    if keys is None or PROPERTY not in keys:
+        return
+    if COLOURS in thing.data.color_attributes:
+        hide(thing)
+    if NAME in thing.vertex_groups:
+        thing.vertex_groups.remove(thing.vertex_groups[NAME])
+    del keys[PROPERTY]
+
+
 def hide(thing: bpy.types.Object) -> None:
     """Give the mesh its own colours back and all its shape keys; counts and the vertex group stay."""
     colours = thing.data.color_attributes

@@ -85,6 +85,21 @@ def edit(keys: bpy.types.Key, name: str, offsets: np.ndarray, kind: str = 'gener
     return np.where((np.abs(difference) > least).any(1)[:, None], difference, 0)
 
 
+def shift(keys: bpy.types.Key, name: str, motion: np.ndarray) -> None:
+    """Facewright changed a key by N×3: what is remembered of it changes alike, so that hand edits are told from it as before."""
+    for kind in ('generated', 'fixed'):
+        made = read(keys, name, kind)
+        if made is not None:
+            write(keys, name, made + motion, kind)
+
+
+def shift_basis(keys: bpy.types.Key, motion: np.ndarray) -> None:
+    """Facewright is about to move the Basis by N×3: what is remembered of it moves alike."""
+    made = read(keys, BASIS, 'basis')
+    if made is not None:
+        write(keys, BASIS, made + motion, 'basis')
+
+
 def write_basis(keys: bpy.types.Key) -> None:
     """Remember the Basis as it is now."""
     write(keys, BASIS, _rest(keys), 'basis')

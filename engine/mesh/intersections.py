@@ -1,4 +1,14 @@
-"""Where a head's pieces cross: skin and cavities, lips, lids and eyeballs, gums and teeth and skin; triangle against triangle."""
+"""Where a head's pieces cross: skin and cavities, lips, lids and eyeballs, gums and teeth and skin; triangle against triangle.
+
+The rule. A crossing is a pair of triangles of two pieces of which an edge of one passes through the inside of the other: of
+- a socket (with the triangles that join it to the rim) and the skin,
+- the upper lip and the lower lip (triangles with two corners or more in the lip),
+- a lid's skin and the eyeball, all of its shells,
+- gums, teeth or tongue and the skin.
+Touching is none, nor are two triangles that share a vertex. What belongs in each other does not count: teeth in gums, gums and
+tongue in the mouth's wall, lashes in lids, the films before an eye, what lies behind an eyeball in its socket; nor does a
+piece's crossing of itself, a fold.
+"""
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -71,7 +71,7 @@ elif task in ('bake_albedo', 'preview_overlay'):
         send(result={'out': str(out), 'iou': overlaps, 'frames': [{'view': name, 'frame': arguments['frames'][0], 'picture': f'{name}.png', 'iou': overlaps} for name in views]})
 elif task in ('import_model', 'download_model'):
     send(error=f'no {task} here', log=str(folder / 'log.txt'))
-elif task in ('scan_landmarks', 'wrap', 'shape_keys', 'tetrahedra', 'fix_cavities', 'check_intersections'):
+elif task in ('scan_landmarks', 'wrap', 'shape_keys', 'tetrahedra', 'fix_cavities', 'check_intersections', 'settle'):
     if os.environ.get('FAKE_FAIL'):
         send(error='No face was found on Head: place markers.', log=str(folder / 'log.txt'))
         sys.exit(1)

@@ -13,7 +13,8 @@ HEAD = '''# Scripting Blender
 Written from the operators by `tests/addon/scripting_reference.py`; a test keeps it in step.
 
 Every operator raises `RuntimeError` with one sentence where something is wrong. Operators that take long (`reconstruct`, `preview_overlay`, `bake_albedo`,
-`import_face_model`, `download_face_model`, `generate_shape_keys`, `wrap_model`, `add_markers`, `check_intersections`, `fix_cavities`, `build_tetrahedra`, and
+`import_face_model`, `download_face_model`, `generate_shape_keys`, `wrap_model`, `add_markers`, `check_intersections`, `settle_shape_keys`, `fix_cavities`,
+`build_tetrahedra`, and
 `add_head` and `apply_result` the first time) start a job in a window and return `{'RUNNING_MODAL'}`; under `blender -b`, and with the
 `bpy` module, they return when it is done. `bpy.ops.facewright.cancel()` stops it.
 

@@ -180,7 +180,8 @@ def test_heads_in_other_units_and_axes_come_to_head_space(head, model, worker):
 def test_another_topology_is_a_sentence(head):
     bpy.ops.mesh.primitive_uv_sphere_add()
     other = bpy.context.object
-    for operator in (bpy.ops.facewright.check_intersections, bpy.ops.facewright.fix_cavities, bpy.ops.facewright.build_tetrahedra):
+    for operator in (bpy.ops.facewright.check_intersections, bpy.ops.facewright.settle_shape_keys, bpy.ops.facewright.fix_cavities,
+                     bpy.ops.facewright.build_tetrahedra):
         with pytest.raises(RuntimeError, match='has not the face model.s own topology'):
             operator()
     bpy.data.objects.remove(other)
@@ -252,3 +253,59 @@ def test_head_space_of_our_own_heads_is_exact(head, model):
     assert head_space.local_to_head(head, model) is head_space.PLAIN and head_space.has_topology(head, model)
     rig, _, keys = head_space.rig_of(head, model)
     assert np.allclose(rig.neutral, model.neutral, atol=1e-5) and len(keys) == 51
+
+
+def test_settling_moves_the_basis_every_key_on_it_and_the_shapes(head, worker, model):
+    keys = head.data.shape_keys.key_blocks
+    head.shape_key_add(name='mine', from_mix=False)
+    before = {k.name: coordinates(k.points) for k in keys}
+    bpy.ops.facewright.settle_shape_keys()
+    arguments = json.loads((worker / 'arguments.json').read_text())
+    assert set(arguments) == {'rig', 'out', 'model'} and np.load(worker / 'rig.npz')['expressions'].shape[1:] == model.neutral.shape
+    for key in keys:
+        moved = coordinates(key.points) - before[key.name]
+        assert np.allclose(moved[:5], [0, 0, .001], atol=1e-6), key.name
+        assert np.allclose(moved[5:10], [0, -.002 if key.name == 'jawOpen' else 0, 0], atol=1e-6), key.name
+        assert not moved[10:].any()
+    assert np.array_equal(coordinates(head.data.vertices), coordinates(keys['Basis'].points))
+    report = bpy.context.scene.facewright.shapes.report
+    assert report == ('7 crossings in 1 of the shapes before, none now. The skin one sees moved by 2.0 mm at most, in jawOpen; '
+                      'in half of the shapes by less than 1.0 mm.')
+
+
+def test_settling_knows_what_was_edited_by_hand_and_leaves_locked_keys(head, worker):
+    keys = head.data.shape_keys
+    keys.key_blocks['jawOpen'].points[50].co.x += .004
+    keys.key_blocks['mouthFunnel'].lock_shape = True
+    bpy.ops.facewright.settle_shape_keys()
+    edit = records.edit(keys, 'jawOpen', shape_keys.offsets_of(keys.key_blocks['jawOpen']))
+    assert np.flatnonzero(edit.any(1)).tolist() == [50] and np.isclose(edit[50, 0], .004, atol=1e-5)
+    assert not records.basis_edit(keys).any()
+    before = coordinates(keys.key_blocks['jawOpen'].points)
+    keys.key_blocks['jawOpen'].lock_shape = True
+    bpy.ops.facewright.settle_shape_keys()
+    moved = coordinates(keys.key_blocks['jawOpen'].points) - before
+    assert np.allclose(moved[:5], [0, 0, .001], atol=1e-6) and not moved[5:].any()  # with the Basis alone
+    assert 'jawOpen: locked, so left as it is.' in bpy.context.scene.facewright.shapes.report
+
+
+def test_settling_forgets_the_last_check_and_is_one_undo_step(head, worker):
+    bpy.ops.facewright.check_intersections()
+    assert head.show_only_shape_key and 'Crossings' in head.vertex_groups
+    bpy.ops.ed.undo_push(message='checked')
+    before = {k.name: coordinates(k.points) for k in head.data.shape_keys.key_blocks}
+    bpy.ops.facewright.settle_shape_keys()
+    bpy.ops.ed.undo_push(message='settled')
+    assert not head.show_only_shape_key and 'Crossings' not in head.vertex_groups and api.told(head.data.shape_keys) == ''
+    bpy.ops.ed.undo()
+    head = bpy.context.view_layer.objects.active
+    assert all(np.array_equal(coordinates(k.points), before[k.name]) for k in head.data.shape_keys.key_blocks)
+    assert crossings.count(head.data.shape_keys, 'jawOpen') == [3, 1, 0, 0]
+
+
+def test_a_settling_that_fails_changes_nothing(head, worker, monkeypatch):
+    monkeypatch.setenv('FAKE_FAIL', '1')
+    before = {k.name: coordinates(k.points) for k in head.data.shape_keys.key_blocks}
+    with pytest.raises(RuntimeError, match='No face was found'):
+        bpy.ops.facewright.settle_shape_keys()
+    assert all(np.array_equal(coordinates(k.points), before[k.name]) for k in head.data.shape_keys.key_blocks)

@@ -1,0 +1,37 @@
+"""Settling a head: its pieces no longer cross, in its neutral and in any of its shapes."""
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from ..files import write_text
+from ..progress import Clock, Progress
+from ..result_folder import results
+from .shape_keys import OPENED, _open_model, _read_head, _staged
+from .shared import VERSION, Task, writable_folder
+
+
+def settle(rig: str, out: str, model: str = 'builtin') -> Task:
+    """Take a head's crossing pieces apart → OUT/rig.npz, report.json.
+
+    rig: a rig.npz in the model's topology. Its neutral and every expression are changed as little as need be; report.json
+    has of the neutral and of each the crossings before and after and how far (mm) the skin one sees moved at most.
+    Raises FacewrightError; then nothing new is left in `out`.
+    """
+    clock, began = Clock(), time.monotonic()
+    folder = writable_folder(Path(out), ('rig.npz', 'report.json'))
+    face, _ = yield from _open_model(model, clock)
+    head = _read_head(rig, face)
+    from ..mesh.settle import settle as settled
+    from ..rig import Rig, write_rig
+    found = yield from _staged(lambda report: settled(face, head.neutral, head.expressions, head.names, report=report),
+                               clock, OPENED, .97, 'Settling lips, lids and cavities')
+    shapes = [{'name': name, 'before': int(before.sum()), 'after': int(after.sum()), 'seen_mm': round(float(moved), 3)}
+              for name, before, after, moved in zip(('neutral', *head.names), found.before, found.after, found.seen)]
+    report = {'version': VERSION, 'model': model, 'shapes': shapes, 'seconds': round(time.monotonic() - began, 2)}
+    with results(folder, 'settle') as part:
+        write_rig(part / 'rig.npz', Rig(found.neutral, found.expressions, head.names, head.faces))
+        write_text(part / 'report.json', json.dumps(report, indent=1))
+    yield Progress(1., 'Done', 0.)
+    return report | {'out': str(folder)}
