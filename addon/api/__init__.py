@@ -8,7 +8,7 @@ from .head import add_head, find_model, model_is_ready, use_model
 from .performance import export_performance, heads_in, import_performance, rename_shape_keys, sample_performance, smooth_performance
 from .pins import pinned, unpin
 from .reconstruct import (apply_result, clip_over, head_cameras, lay_clip_over, look_through, model_of_result, neutral_index, notes,
-                          reconstruction, result_job, show_worst_frame, verdict_in_words, warnings_of)
+                          reconstruction, result_job, show_wire, show_worst_frame, verdict_in_words, warnings_of)
 from .shape_keys import (add_marker, apply_head, apply_markers, apply_shape_keys, chosen_meshes, companions, count_markers, fit_in_words, head_job,
                          landmarks_job, remove_markers, select_companions)
 from .shared import checked_path, select

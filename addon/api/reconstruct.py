@@ -281,6 +281,20 @@ def lay_clip_over(context: bpy.types.Context, opacity: float = .5) -> bool:
     return over
 
 
+def show_wire(context: bpy.types.Context) -> bool:
+    """Draw the selected reconstructed head (or the scene's last) as wire over its clip, or, where it is so already, with its
+    surface again. Returns whether it is wire now."""
+    head = reconstructed(context)
+    if head is None:
+        raise FacewrightError('There is no reconstructed head in this scene: reconstruct first.')
+    wire = head.display_type != 'WIRE'
+    head.display_type = 'WIRE' if wire else 'TEXTURED'
+    found = head_cameras(head)
+    if wire and found and viewports.camera_looked_through(context) not in found:
+        viewports.look_through(context, found[0])
+    return wire
+
+
 def clip_over(head: bpy.types.Object) -> bpy.types.CameraBackgroundImage | None:
     """The footage that lies over a head, whose `alpha` is its opacity; None where none does."""
     found = cameras.clips_of(head_cameras(head))

@@ -143,5 +143,14 @@ class FACEWRIGHT_OT_lay_clip_over(Operator):
         api.lay_clip_over(context, self.opacity)
 
 
+class FACEWRIGHT_OT_show_wire(Operator):
+    """Draw the head as wire, to see the clip through it; press again for its surface"""
+    bl_idname = 'facewright.show_wire'
+    bl_label = 'Wire'
+
+    def run(self, context):
+        api.show_wire(context)
+
+
 CLASSES = (FACEWRIGHT_OT_reconstruct, FACEWRIGHT_OT_set_neutral_frame, FACEWRIGHT_OT_cancel, FACEWRIGHT_OT_apply_result, FACEWRIGHT_OT_clear_message, FACEWRIGHT_OT_show_worst_frame,
-           FACEWRIGHT_OT_look_through, FACEWRIGHT_OT_lay_clip_over)
+           FACEWRIGHT_OT_look_through, FACEWRIGHT_OT_lay_clip_over, FACEWRIGHT_OT_show_wire)

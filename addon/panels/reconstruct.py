@@ -77,6 +77,7 @@ class FACEWRIGHT_PT_result(Panel, bpy.types.Panel):
         row.operator('facewright.lay_clip_over', icon='OVERLAY', depress=over is not None)
         if over is not None:
             row.prop(over, 'alpha', text='', slider=True)
+        row.operator('facewright.show_wire', icon='SHADING_WIRE', depress=head.display_type == 'WIRE')
         for note in api.notes(head):
             text(context, box, note, 'INFO')
 

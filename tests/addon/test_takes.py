@@ -351,3 +351,17 @@ def test_no_clip_no_overlay(start, folder):
     assert 'The footage of front is not at' in ' '.join(api.notes(start.facewright.result))
     with pytest.raises(RuntimeError, match='put the footage back'):
         bpy.ops.facewright.lay_clip_over()
+
+
+def test_the_head_as_wire_and_back(start, folder):
+    with pytest.raises(RuntimeError, match='reconstruct first'):
+        bpy.ops.facewright.show_wire()
+    bpy.ops.facewright.apply_result('EXEC_DEFAULT', True, directory=str(folder))
+    space().region_3d.view_perspective = 'PERSP'
+    bpy.ops.facewright.show_wire('EXEC_DEFAULT', True)
+    assert bpy.context.scene.facewright.result.display_type == 'WIRE'
+    bpy.ops.ed.undo()
+    assert bpy.context.scene.facewright.result.display_type == 'TEXTURED'
+    bpy.ops.facewright.show_wire()
+    bpy.ops.facewright.show_wire()
+    assert bpy.context.scene.facewright.result.display_type == 'TEXTURED'

@@ -72,12 +72,15 @@ def steps():
     results['clicks'] = clicks
     yield from picture('first_played')
 
-    yield from press('facewright.lay_clip_over')
+    place = yield from press('facewright.lay_clip_over')
     yield 1.
     results['over'] = addon('api').clip_over(bpy.context.scene.facewright.result) is not None
     yield from picture('first_over')
     yield from shortcut('ctrl+z')
     results['over after undo'] = addon('api').clip_over(bpy.context.scene.facewright.result) is not None
+    yield from press('facewright.show_wire', place)
+    yield from picture('first_wire')
+    yield from shortcut('ctrl+z')
 
     yield from reconstruct('STANDARD')
     results['seen again'] = seen()
