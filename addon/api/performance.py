@@ -1,4 +1,5 @@
 """Performances onto and from meshes with ICT or ARKit shape keys."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -19,31 +20,52 @@ from .sides import left_of_middle
 
 def heads_in(context: bpy.types.Context) -> list[bpy.types.Object]:
     """The selected meshes with ICT or ARKit shape keys, the active one first."""
-    chosen = ([context.object] if context.object else []) + [o for o in context.selected_objects if o != context.object]
-    return [o for o in chosen if o.type == 'MESH' and o.data.shape_keys and names.matches(k.name for k in o.data.shape_keys.key_blocks)]
+    chosen = ([context.object] if context.object else []) + [
+        o for o in context.selected_objects if o != context.object
+    ]
+    return [
+        o
+        for o in chosen
+        if o.type == 'MESH'
+        and o.data.shape_keys
+        and names.matches(k.name for k in o.data.shape_keys.key_blocks)
+    ]
 
 
 def _heads(context: bpy.types.Context) -> list[bpy.types.Object]:
     found = heads_in(context)
     if not found:
-        raise FacewrightError('No selected mesh has shape keys under ICT or ARKit names: select a head that has them.')
+        raise FacewrightError(
+            'No selected mesh has shape keys under ICT or ARKit names: select a head that has them.'
+        )
     return found
 
 
 def _suffix(path: str) -> str:
     suffix = Path(path).suffix.lower()
     if suffix not in ('.csv', '.npz'):
-        raise FacewrightError(f'{path} is neither a .csv (Live Link Face) nor a .npz (performance): give it one of these endings.')
+        raise FacewrightError(
+            f'{path} is neither a .csv (Live Link Face) nor a .npz (performance): give it one of '
+            'these endings.'
+        )
     return suffix
 
 
-def import_performance(context: bpy.types.Context, path: str, start: int = 1, motion: bool = True, frame_rate: str = 'AUTO',
-                       rate: float = 0.) -> tuple[Performance, list[str]]:
-    """Keyframe the selected meshes from a Live Link Face .csv or a performance.npz, the first sample at frame `start`.
+def import_performance(
+    context: bpy.types.Context,
+    path: str,
+    start: int = 1,
+    motion: bool = True,
+    frame_rate: str = 'AUTO',
+    rate: float = 0.0,
+) -> tuple[Performance, list[str]]:
+    """Keyframe the selected meshes from a Live Link Face .csv or a performance.npz, the first
+    sample at frame `start`.
 
-    Keyframes outside the take's own frames stay. motion: the active mesh turns as the head did (and, from a .npz, moves).
-    frame_rate: 'FILE': the scene takes the file's, 'KEEP': never, 'AUTO': where nothing in it is animated. rate: frames a second of a
-    .csv, 0 as its timecodes say. Returns the performance and what to tell the user.
+    Keyframes outside the take's own frames stay. motion: the active mesh turns as the head did
+    (and, from a .npz, moves). frame_rate: 'FILE': the scene takes the file's, 'KEEP': never,
+    'AUTO': where nothing in it is animated. rate: frames a second of a .csv, 0 as its timecodes
+    say. Returns the performance and what to tell the user.
     """
     path = checked_path(path, 'performance')
     csv = _suffix(path) == '.csv'
@@ -69,15 +91,21 @@ def import_performance(context: bpy.types.Context, path: str, start: int = 1, mo
     return performance, notes
 
 
-def _import_motion(head: bpy.types.Object, performance: Performance, frames: np.ndarray, csv: bool) -> list[str]:
-    """Let a head turn, and from a performance.npz move, on top of how it stands; returns what to tell the user."""
+def _import_motion(
+    head: bpy.types.Object, performance: Performance, frames: np.ndarray, csv: bool
+) -> list[str]:
+    """Let a head turn, and from a performance.npz move, on top of how it stands; returns what to
+    tell the user."""
     carrier = motion_of.carrier_of(head)
     if carrier is None:
-        return [f'{head.name} hangs on an armature in which no bone for the head was found: its expressions have the take, its rotation has not.']
+        return [
+            f'{head.name} hangs on an armature in which no bone for the head was found: its '
+            'expressions have the take, its rotation has not.'
+        ]
     axes = units.world_axes(performance.rotation)
     motion_of.turn_head(head, carrier, frames, axes @ performance.rotation)
     if carrier.bone:
-        return [f'The head\'s rotation is on the bone {carrier.bone} of {carrier.thing.name}.']
+        return [f"The head's rotation is on the bone {carrier.bone} of {carrier.thing.name}."]
     if not csv:
         _, place = units.poses_to_blender(performance.rotation, performance.translation, axes)
         fcurves = actions.curves(head, create=True)
@@ -87,21 +115,30 @@ def _import_motion(head: bpy.types.Object, performance: Performance, frames: np.
 
 
 def _fit_scene(scene: bpy.types.Scene, frames: np.ndarray, fps: float, animated: bool) -> list[str]:
-    """Give a scene that held no animation the take's range; returns what to tell the user of one that keeps its own."""
+    """Give a scene that held no animation the take's range; returns what to tell the user of one
+    that keeps its own."""
     last, own, notes = int(np.ceil(frames[-1] - 1e-3)), actions.scene_fps(scene), []
     if not animated:
-        scene.frame_start, scene.frame_end = min(scene.frame_start, int(frames[0])), max(last, int(frames[0]) + 1)
+        scene.frame_start, scene.frame_end = (
+            min(scene.frame_start, int(frames[0])),
+            max(last, int(frames[0]) + 1),
+        )
     elif last > scene.frame_end:
         notes.append(f'The take runs to frame {last}, the scene to {scene.frame_end}.')
     if abs(own / fps - 1) > 1e-3:
-        notes.append(f'The take has {fps:.5g} frames a second and the scene {own:.5g}: all {len(frames):,} keyframes are there, at their exact times between frames.')
+        notes.append(
+            f'The take has {fps:.5g} frames a second and the scene {own:.5g}: all {len(frames):,} '
+            'keyframes are there, at their exact times between frames.'
+        )
     return notes
 
 
 def _read_csv(path: Path, rate: float, fps: float) -> Recording:
-    """A Live Link Face CSV. rate: frames a second, 0 as it says; bare frame numbers are the scene's (of `fps` a second).
+    """A Live Link Face CSV. rate: frames a second, 0 as it says; bare frame numbers are the scene's
+    (of `fps` a second).
 
-    Timecodes count 29.97 frames a second as 30: they are taken at the scene's rate where that is the difference.
+    Timecodes count 29.97 frames a second as 30: they are taken at the scene's rate where that is
+    the difference.
     """
     recording = read_recording(path, rate or None, fps)
     if not rate and abs(fps * 1.001 / recording.performance.fps - 1) < 1e-4:
@@ -110,7 +147,8 @@ def _read_csv(path: Path, rate: float, fps: float) -> Recording:
 
 
 def sample_performance(context: bpy.types.Context, frames: np.ndarray) -> Performance:
-    """The active (or first selected) head's animation at scene frames (increasing), world y up; no rotation is how it stands at rest."""
+    """The active (or first selected) head's animation at scene frames (increasing), world y up; no
+    rotation is how it stands at rest."""
     head = _heads(context)[0]
     values, rotation, place = actions.sample(context, head, frames)
     called = names.performance_names(values)
@@ -118,11 +156,14 @@ def sample_performance(context: bpy.types.Context, frames: np.ndarray) -> Perfor
     _, translation = units.poses_from_blender(rotation, place, np.eye(3))
     turns = motion_of.read_turns(context, head, frames, rotation)
     weights = np.clip(np.stack([values[k] for k in called], -1), 0, 1).astype(np.float32)
-    return Performance((frames - frames[0]) / fps, weights, tuple(called.values()), turns, translation, fps)
+    return Performance(
+        (frames - frames[0]) / fps, weights, tuple(called.values()), turns, translation, fps
+    )
 
 
 def export_performance(context: bpy.types.Context, path: str, first: int, last: int) -> Performance:
-    """Write the active head's animation from scene frame `first` to `last` as a Live Link Face .csv or a performance.npz.
+    """Write the active head's animation from scene frame `first` to `last` as a Live Link Face .csv
+    or a performance.npz.
 
     The .csv's timecodes are those of the recording that was imported last, where there was one.
     """
@@ -130,21 +171,33 @@ def export_performance(context: bpy.types.Context, path: str, first: int, last: 
         raise FacewrightError('No file was given: choose where to write the performance.')
     suffix, path = _suffix(path), absolute(path, 'file')
     if last < first:
-        raise FacewrightError(f'Frame {last} does not come after {first}: choose a later end frame.')
+        raise FacewrightError(
+            f'Frame {last} does not come after {first}: choose a later end frame.'
+        )
     performance = sample_performance(context, np.arange(first, last + 1, dtype=np.float64))
     if suffix == '.csv':
-        write_live_link(Path(path), performance, importing.timecode_at(_heads(context)[0], first, performance.fps))
+        write_live_link(
+            Path(path),
+            performance,
+            importing.timecode_at(_heads(context)[0], first, performance.fps),
+        )
     else:
         write_performance(Path(path), performance)
     return performance
 
 
-def smooth_performance(context: bpy.types.Context, strength: float = .5, motion: bool = True) -> None:
-    """Calm the selected heads' keyframes in place, and the active one's own motion, without losing blinks."""
+def smooth_performance(
+    context: bpy.types.Context, strength: float = 0.5, motion: bool = True
+) -> None:
+    """Calm the selected heads' keyframes in place, and the active one's own motion, without losing
+    blinks."""
     found, fps = _heads(context), actions.scene_fps(context.scene)
     keyed = {head: actions.keyed_expressions(head) for head in found}
     if not any(len(frames) > 2 for _, frames in keyed.values()):
-        raise FacewrightError('The selected heads have no animation to smooth: reconstruct or import a performance first.')
+        raise FacewrightError(
+            'The selected heads have no animation to smooth: reconstruct or import a performance '
+            'first.'
+        )
     for head, (keys, frames) in keyed.items():
         if len(frames) < 3:
             continue
@@ -155,17 +208,23 @@ def smooth_performance(context: bpy.types.Context, strength: float = .5, motion:
         if turning:
             rotation = actions.turns(carrier.thing, carrier.turned, carrier.path(''), frames)
             place = actions.places(head, frames)
-        calm = smoothing.smooth(Performance(frames / fps, weights, tuple(keys), rotation, place / units.METRES, fps), strength)
+        calm = smoothing.smooth(
+            Performance(frames / fps, weights, tuple(keys), rotation, place / units.METRES, fps),
+            strength,
+        )
         actions.write_weights(head.data.shape_keys, frames, dict(zip(keys, calm.weights.T)))
         if turning:
-            actions.write_turns(carrier.thing, carrier.turned, carrier.path(''), frames, calm.rotation)
+            actions.write_turns(
+                carrier.thing, carrier.turned, carrier.path(''), frames, calm.rotation
+            )
         if turning and not carrier.bone and actions.is_keyed(head, 'location'):
             for k, column in enumerate(calm.translation.T * units.METRES):
                 actions.write_curve(actions.curves(head), 'location', k, frames, column)
 
 
 def rename_shape_keys(context: bpy.types.Context, naming: str) -> tuple[int, list[str]]:
-    """Give the selected heads' shape keys ICT's or ARKit's names; returns how many keys changed, and what to tell the user."""
+    """Give the selected heads' shape keys ICT's or ARKit's names; returns how many keys changed,
+    and what to tell the user."""
     count, notes = 0, []
     for head in _heads(context):
         changed, told = renaming.rename(head, naming, lambda: left_of_middle(context.scene, head))

@@ -124,7 +124,9 @@ def apply_shape_keys(context: bpy.types.Context, job: HeadJob, folder: str | Pat
     expressions, called = shape_keys.to_arkit(rig.expressions, rig.names) if naming == 'ARKIT' else (rig.expressions, rig.names)
     to_head = np.array(report['to_head'], float)
     sides = shape_keys.sides_of(rig.names) if naming == 'ARKIT' else {}
-    halves = {whole: job.meshes.to_local(rig.expressions[rows], to_head) for whole, rows in sides.items()}
+    halves = {
+        whole: job.meshes.to_local(rig.expressions[rows], to_head) for whole, rows in sides.items()
+    }
     rest = rig.neutral - (job.meshes.mesh.vertices @ to_head[:3, :3].T + to_head[:3, 3])
     if np.abs(rest).max() > LEAST_REST:
         expressions, called = np.concatenate([expressions, rest[None].astype(np.float32)]), (*called, shape_keys.AT_REST)

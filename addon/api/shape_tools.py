@@ -72,11 +72,13 @@ def symmetrise(context: bpy.types.Context, source: str = 'LEFT', keys: str = 'AC
     return len(done)
 
 
-def mirror(context: bpy.types.Context, to: str = 'OTHER', tolerance: float = 1e-3) -> tuple[str, list[str]]:
+def mirror(
+    context: bpy.types.Context, to: str = 'OTHER', tolerance: float = 1e-3
+) -> tuple[str, list[str]]:
     """Mirror the active key; returns the name of what got the shape, and what to tell the user.
 
-    to: 'OTHER' makes or overwrites the other side's key (mouthSmile_R from mouthSmile_L), 'ITSELF' flips the key.
-    A key that is made gets the slider, vertex group and driver of the other side.
+    to: 'OTHER' makes or overwrites the other side's key (mouthSmile_R from mouthSmile_L), 'ITSELF'
+    flips the key. A key that is made gets the slider, vertex group and driver of the other side.
     """
     thing = tool_mesh(context)
     (key,), notes = _keys(thing, 'ACTIVE'), []

@@ -1,4 +1,5 @@
 """Which side of a mesh is the person's left, and how its halves mirror."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -11,12 +12,15 @@ from ...engine.errors import FacewrightError
 from .. import models
 from ..scene import head_space, mesh_sets, shape_keys
 
-OFF_CENTRE = .2  # of the width: an uneven mesh whose middle is further from x = 0 was not made around it
+OFF_CENTRE = (
+    0.2  # of the width: an uneven mesh whose middle is further from x = 0 was not made around it
+)
 
 
 @dataclass(frozen=True)
 class Halves:
     """A mesh's symmetry, and the 3×3 that takes its own axes to those the symmetry is in."""
+
     symmetry: shape_tools.Symmetry
     axes: np.ndarray
 
@@ -28,24 +32,32 @@ class Halves:
 
 
 def halves(scene: bpy.types.Scene, thing: bpy.types.Object, tolerance: float = 1e-3) -> Halves:
-    """How a mesh mirrors: by its topology where it is a face model's, else by where its vertices are."""
+    """How a mesh mirrors: by its topology where it is a face model's, else by where its vertices
+    are."""
     for source in dict.fromkeys((models.BUILTIN, models.source_of(scene.facewright))):
         try:
             model = models.cached(source)
         except FacewrightError:
             continue
         if model is not None and head_space.has_topology(thing, model):
-            return Halves(shape_tools.find_symmetry(model.neutral, model.faces), head_space.local_to_head(thing, model)[:3, :3])
+            return Halves(
+                shape_tools.find_symmetry(model.neutral, model.faces),
+                head_space.local_to_head(thing, model)[:3, :3],
+            )
     points = mesh_sets.base_points(thing)
     found = shape_tools.find_symmetry(points, mesh_sets.faces_of(thing.data), tolerance)
     left = shape_tools.left_side(points, _sided_shapes(thing), found.axis)
     return Halves(replace(found, side=found.side * left), np.eye(3))
 
 
-def left_of_middle(scene: bpy.types.Scene, thing: bpy.types.Object, tolerance: float = 1e-3) -> np.ndarray:
-    """N: each vertex's distance from the middle, positive on the person's left, in the object's units.
+def left_of_middle(
+    scene: bpy.types.Scene, thing: bpy.types.Object, tolerance: float = 1e-3
+) -> np.ndarray:
+    """N: each vertex's distance from the middle, positive on the person's left, in the object's
+    units.
 
-    By the symmetry where there is one, else by the keys that have a side in their names, else by its x.
+    By the symmetry where there is one, else by the keys that have a side in their names, else by
+    its x.
     """
     try:
         found = halves(scene, thing, tolerance)
@@ -61,4 +73,8 @@ def left_of_middle(scene: bpy.types.Scene, thing: bpy.types.Object, tolerance: f
 
 def _sided_shapes(thing: bpy.types.Object) -> dict[str, np.ndarray]:
     """{name: N×3 offsets} of the keys that have a side in their names."""
-    return {k.name: shape_keys.offsets_of(k) for k in thing.data.shape_keys.key_blocks if shape_tools.side_of(k.name)}
+    return {
+        k.name: shape_keys.offsets_of(k)
+        for k in thing.data.shape_keys.key_blocks
+        if shape_tools.side_of(k.name)
+    }

@@ -1,4 +1,5 @@
 """Performance panel: performances onto and from any mesh with ICT or ARKit shape keys."""
+
 from __future__ import annotations
 
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
@@ -8,9 +9,19 @@ from ..properties import NAMING_ITEMS
 from .base import FileOperator, Operator, object_mode
 
 RATE_ITEMS = (
-    ('AUTO', 'Automatic', 'The performance\'s where nothing in the scene is animated yet; else the scene keeps its own, with keyframes at the exact times'),
+    (
+        'AUTO',
+        'Automatic',
+        "The performance's where nothing in the scene is animated yet; else the scene keeps its "
+        'own, with keyframes at the exact times',
+    ),
     ('KEEP', 'Keep', 'The scene keeps its own, with keyframes at the exact times'),
-    ('FILE', 'As File', 'The scene takes the performance\'s; what is animated in it already then plays at that rate'))
+    (
+        'FILE',
+        'As File',
+        "The scene takes the performance's; what is animated in it already then plays at that rate",
+    ),
+)
 
 
 class OnHeads(Operator):
@@ -25,35 +36,93 @@ class OnHeads(Operator):
 
 
 class FACEWRIGHT_OT_import_performance(FileOperator, OnHeads):
-    """Put a Live Link Face CSV or a performance.npz onto the selected meshes' ICT or ARKit shape keys"""
+    """Put a Live Link Face CSV or a performance.npz onto the selected meshes' shape keys"""
+
     bl_idname = 'facewright.import_performance'
     bl_label = 'Import Performance'
 
-    filepath: StringProperty(name='File', description='A Live Link Face .csv or a performance.npz', subtype='FILE_PATH', options={'SKIP_SAVE'})
-    filter_glob: StringProperty(name='Filter', description='What the file browser shows', default='*.csv;*.npz', options={'HIDDEN'})
+    filepath: StringProperty(
+        name='File',
+        description='A Live Link Face .csv or a performance.npz',
+        subtype='FILE_PATH',
+        options={'SKIP_SAVE'},
+    )
+    filter_glob: StringProperty(
+        name='Filter',
+        description='What the file browser shows',
+        default='*.csv;*.npz',
+        options={'HIDDEN'},
+    )
     start: IntProperty(name='Start Frame', description='Scene frame of the first sample', default=1)
-    motion: BoolProperty(name='Head Motion', description='Move the active object as the head moved; off: expressions only', default=True)
-    frame_rate: EnumProperty(name='Scene\'s Frame Rate', description='What becomes of the scene\'s own frame rate', items=RATE_ITEMS)
-    rate: FloatProperty(name='File\'s Frame Rate', description='Frames a second of a .csv, where its timecodes can\'t tell. 0: as they say', default=0, min=0, max=1000, options={'SKIP_SAVE'})
+    motion: BoolProperty(
+        name='Head Motion',
+        description='Move the active object as the head moved; off: expressions only',
+        default=True,
+    )
+    frame_rate: EnumProperty(
+        name="Scene's Frame Rate",
+        description="What becomes of the scene's own frame rate",
+        items=RATE_ITEMS,
+    )
+    rate: FloatProperty(
+        name="File's Frame Rate",
+        description="Frames a second of a .csv, where its timecodes can't tell. 0: as they say",
+        default=0,
+        min=0,
+        max=1000,
+        options={'SKIP_SAVE'},
+    )
 
     def run(self, context):
-        performance, notes = api.import_performance(context, self.filepath, self.start, self.motion, self.frame_rate, self.rate)
-        words = f'{len(performance.time):,} samples at {performance.fps:.5g} frames a second imported.'
+        performance, notes = api.import_performance(
+            context, self.filepath, self.start, self.motion, self.frame_rate, self.rate
+        )
+        words = (
+            f'{len(performance.time):,} samples at {performance.fps:.5g} frames a second imported.'
+        )
         self.report({'WARNING'} if notes else {'INFO'}, ' '.join([words, *notes]))
 
 
 class FACEWRIGHT_OT_export_performance(FileOperator, OnHeads):
     """Write the active mesh's expression animation as a Live Link Face CSV or a performance.npz"""
+
     bl_idname = 'facewright.export_performance'
     bl_label = 'Export Performance'
     bl_options = {'REGISTER'}
 
-    filepath: StringProperty(name='File', description='Where to: a .csv becomes a Live Link Face CSV, a .npz a performance.npz', subtype='FILE_PATH', options={'SKIP_SAVE'})
-    filter_glob: StringProperty(name='Filter', description='What the file browser shows', default='*.csv;*.npz', options={'HIDDEN'})
-    check_existing: BoolProperty(name='Confirm Overwrite', description='Warn before replacing a file', default=True, options={'HIDDEN'})
-    whole: BoolProperty(name='Scene Range', description='Export the scene\'s frame range; off: from Start Frame to End Frame', default=True)
-    start: IntProperty(name='Start Frame', description='First frame to write, where not the scene\'s range', default=1)
-    end: IntProperty(name='End Frame', description='Last frame to write, where not the scene\'s range', default=250)
+    filepath: StringProperty(
+        name='File',
+        description='Where to: a .csv becomes a Live Link Face CSV, a .npz a performance.npz',
+        subtype='FILE_PATH',
+        options={'SKIP_SAVE'},
+    )
+    filter_glob: StringProperty(
+        name='Filter',
+        description='What the file browser shows',
+        default='*.csv;*.npz',
+        options={'HIDDEN'},
+    )
+    check_existing: BoolProperty(
+        name='Confirm Overwrite',
+        description='Warn before replacing a file',
+        default=True,
+        options={'HIDDEN'},
+    )
+    whole: BoolProperty(
+        name='Scene Range',
+        description="Export the scene's frame range; off: from Start Frame to End Frame",
+        default=True,
+    )
+    start: IntProperty(
+        name='Start Frame',
+        description="First frame to write, where not the scene's range",
+        default=1,
+    )
+    end: IntProperty(
+        name='End Frame',
+        description="Last frame to write, where not the scene's range",
+        default=250,
+    )
 
     def invoke(self, context, event):
         if not self.filepath:
@@ -65,16 +134,28 @@ class FACEWRIGHT_OT_export_performance(FileOperator, OnHeads):
         scene = context.scene
         first, last = (scene.frame_start, scene.frame_end) if self.whole else (self.start, self.end)
         performance = api.export_performance(context, self.filepath, first, last)
-        self.report({'INFO'}, f'Frames {first} to {last} written, at {performance.fps:.5g} frames a second.')
+        self.report(
+            {'INFO'}, f'Frames {first} to {last} written, at {performance.fps:.5g} frames a second.'
+        )
 
 
 class FACEWRIGHT_OT_smooth_performance(OnHeads):
-    """Calm the selected meshes' expression curves, and the active one's motion, without losing blinks"""
+    """Calm the selected meshes' curves, and the active one's motion, without losing blinks"""
+
     bl_idname = 'facewright.smooth_performance'
     bl_label = 'Smooth Performance'
 
-    strength: FloatProperty(name='Strength', description='0: nothing changes, 1: strong', default=0.5, min=0, max=1, subtype='FACTOR')
-    motion: BoolProperty(name='Head Motion', description='Calm the object\'s own movement too', default=True)
+    strength: FloatProperty(
+        name='Strength',
+        description='0: nothing changes, 1: strong',
+        default=0.5,
+        min=0,
+        max=1,
+        subtype='FACTOR',
+    )
+    motion: BoolProperty(
+        name='Head Motion', description="Calm the object's own movement too", default=True
+    )
 
     def run(self, context):
         api.smooth_performance(context, self.strength, self.motion)
@@ -82,16 +163,31 @@ class FACEWRIGHT_OT_smooth_performance(OnHeads):
 
 class FACEWRIGHT_OT_rename_shape_keys(OnHeads):
     """Give the selected meshes' shape keys ICT's or ARKit's names; animation follows"""
+
     bl_idname = 'facewright.rename_shape_keys'
     bl_label = 'Rename Shape Keys'
 
-    naming: EnumProperty(name='Names', description='Whose names the shape keys get', items=NAMING_ITEMS, default='ARKIT')
+    naming: EnumProperty(
+        name='Names',
+        description='Whose names the shape keys get',
+        items=NAMING_ITEMS,
+        default='ARKIT',
+    )
 
     def run(self, context):
         with object_mode(context):
             changed, notes = api.rename_shape_keys(context, self.naming)
-        words = f'{changed} shape keys renamed.' if changed else 'The shape keys have these names already.'
+        words = (
+            f'{changed} shape keys renamed.'
+            if changed
+            else 'The shape keys have these names already.'
+        )
         self.report({'WARNING'} if notes else {'INFO'}, ' '.join([words, *notes]))
 
 
-CLASSES = (FACEWRIGHT_OT_import_performance, FACEWRIGHT_OT_export_performance, FACEWRIGHT_OT_smooth_performance, FACEWRIGHT_OT_rename_shape_keys)
+CLASSES = (
+    FACEWRIGHT_OT_import_performance,
+    FACEWRIGHT_OT_export_performance,
+    FACEWRIGHT_OT_smooth_performance,
+    FACEWRIGHT_OT_rename_shape_keys,
+)

@@ -1,7 +1,9 @@
 """Animation curves, written and read whole, in every supported version of Blender's actions.
 
-4.2: one Action a datablock. 4.4 and later: one Action with a slot for the object and one for its shape keys. 5.0: no `action.fcurves`.
+4.2: one Action a datablock. 4.4 and later: one Action with a slot for the object and one for its
+shape keys. 5.0: no `action.fcurves`.
 """
+
 from __future__ import annotations
 
 import bpy
@@ -12,14 +14,25 @@ from ...engine.errors import FacewrightError
 from ...engine.performance import Performance
 from . import names, units
 
-KEYFRAME = (('co', 2, np.float32), ('interpolation', 1, np.int32), ('easing', 1, np.int32), ('handle_left_type', 1, np.int32),
-            ('handle_right_type', 1, np.int32), ('handle_left', 2, np.float32), ('handle_right', 2, np.float32), ('type', 1, np.int32))  # name, numbers, kind
+KEYFRAME = (
+    ('co', 2, np.float32),
+    ('interpolation', 1, np.int32),
+    ('easing', 1, np.int32),
+    ('handle_left_type', 1, np.int32),
+    ('handle_right_type', 1, np.int32),
+    ('handle_left', 2, np.float32),
+    ('handle_right', 2, np.float32),
+    ('type', 1, np.int32),
+)  # name, numbers, kind
 TOGETHER = 1e-2  # frames: keyframes nearer than that are one
-LINEAR = 1  # keyframe interpolation enum, as foreach_set wants it: exact between samples, no overshoot round a blink
+# keyframe interpolation enum, as foreach_set wants it: exact between samples, no overshoot round a
+# blink
+LINEAR = 1
 
 
 def curves(datablock: bpy.types.ID, create: bool = False, action: bpy.types.Action | None = None):
-    """The F-curve collection that animates an object or shape-key datablock; None where there is none and `create` is False.
+    """The F-curve collection that animates an object or shape-key datablock; None where there is
+    none and `create` is False.
 
     With create an Action (or a slot in `action`) is made where missing.
     """
@@ -44,8 +57,11 @@ def curves(datablock: bpy.types.ID, create: bool = False, action: bpy.types.Acti
     return None if bag is None else bag.fcurves
 
 
-def write_curve(fcurves, path: str, index: int, frames: np.ndarray, values: np.ndarray, keep: bool = False) -> None:
-    """Write T keyframes at (possibly fractional) frames as one F-curve. keep: its keyframes outside those frames stay, and what it does there."""
+def write_curve(
+    fcurves, path: str, index: int, frames: np.ndarray, values: np.ndarray, keep: bool = False
+) -> None:
+    """Write T keyframes at (possibly fractional) frames as one F-curve. keep: its keyframes outside
+    those frames stay, and what it does there."""
     curve = fcurves.find(path, index=index)
     if curve is not None and not keep:
         fcurves.remove(curve)
@@ -69,8 +85,11 @@ def read_keyframes(curve: bpy.types.FCurve) -> dict[str, np.ndarray]:
     return found
 
 
-def _spliced(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:
-    """A curve's keyframes with those in the range of T new ones replaced; a frame before and after them it does what it did."""
+def _spliced(
+    curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray
+) -> dict[str, np.ndarray]:
+    """A curve's keyframes with those in the range of T new ones replaced; a frame before and after
+    them it does what it did."""
     had = read_keyframes(curve)
     at, first, last = had['co'][:, 0], frames[0], frames[-1]
     before, after = at < first - TOGETHER, at > last + TOGETHER
@@ -85,14 +104,23 @@ def _spliced(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray) ->
 def _straight(frames: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:
     """Keyframes with straight lines between them."""
     points = np.stack([frames, values], -1).astype(np.float32)
-    handle = bpy.types.Keyframe.bl_rna.properties['handle_left_type'].enum_items['AUTO_CLAMPED'].value
-    kinds = {'interpolation': LINEAR, 'easing': 0, 'handle_left_type': handle, 'handle_right_type': handle, 'type': 0}
+    handle = (
+        bpy.types.Keyframe.bl_rna.properties['handle_left_type'].enum_items['AUTO_CLAMPED'].value
+    )
+    kinds = {
+        'interpolation': LINEAR,
+        'easing': 0,
+        'handle_left_type': handle,
+        'handle_right_type': handle,
+        'type': 0,
+    }
     columns = {name: np.full((len(frames), 1), kind, np.int32) for name, kind in kinds.items()}
     return columns | {name: points for name in ('co', 'handle_left', 'handle_right')}
 
 
 def frame_rate(scene: bpy.types.Scene, fps: float) -> None:
-    """Set the scene to a clip's rate; NTSC rates (23.976, 29.97, 59.94…) exactly, as 24, 30 or 60 over 1.001."""
+    """Set the scene to a clip's rate; NTSC rates (23.976, 29.97, 59.94…) exactly, as 24, 30 or 60
+    over 1.001."""
     whole = max(1, round(fps))
     ntsc = round(fps * 1.001)
     if abs(fps - whole) < 1e-3:
@@ -109,23 +137,33 @@ def scene_fps(scene: bpy.types.Scene) -> float:
 
 
 def sample_frames(scene: bpy.types.Scene, time: np.ndarray, start: float) -> np.ndarray:
-    """T times (s) → T scene frames, the first at `start`; snapped to whole frames where the clip keeps a steady rate."""
+    """T times (s) → T scene frames, the first at `start`; snapped to whole frames where the clip
+    keeps a steady rate."""
     frames = start + (time - time[0]) * scene_fps(scene)
     whole = np.round(frames)
     steady = np.abs(frames - whole).max() < 0.02 and (np.diff(whole) > 0).all()
     return whole if steady else frames
 
 
-def write_weights(keys: bpy.types.Key, frames: np.ndarray, curves_by_key: dict[str, np.ndarray], action: bpy.types.Action | None = None,
-                  keep: bool = False) -> None:
-    """Keyframe shape keys: {key name: T values}. Where the keys have no Action yet, `action` is shared (4.4 and later). keep: as write_curve's."""
+def write_weights(
+    keys: bpy.types.Key,
+    frames: np.ndarray,
+    curves_by_key: dict[str, np.ndarray],
+    action: bpy.types.Action | None = None,
+    keep: bool = False,
+) -> None:
+    """Keyframe shape keys: {key name: T values}. Where the keys have no Action yet, `action` is
+    shared (4.4 and later). keep: as write_curve's."""
     fcurves = curves(keys, create=True, action=action)
     for name, values in curves_by_key.items():
         write_curve(fcurves, value_path(name), 0, frames, values, keep)
 
 
-def write_motion(thing: bpy.types.Object, frames: np.ndarray, rotation: np.ndarray, location: np.ndarray | None) -> None:
-    """Keyframe an object: T×3×3 rotations and, unless None, T×3 locations (m), both in Blender's world."""
+def write_motion(
+    thing: bpy.types.Object, frames: np.ndarray, rotation: np.ndarray, location: np.ndarray | None
+) -> None:
+    """Keyframe an object: T×3×3 rotations and, unless None, T×3 locations (m), both in Blender's
+    world."""
     thing.rotation_mode = 'QUATERNION'
     fcurves = curves(thing, create=True)
     for k, column in enumerate(units.quaternions(rotation).T):
@@ -134,19 +172,35 @@ def write_motion(thing: bpy.types.Object, frames: np.ndarray, rotation: np.ndarr
         write_curve(fcurves, 'location', k, frames, column)
 
 
-def write_performance(head: bpy.types.Object, performance: Performance, frames: np.ndarray, axes: np.ndarray | None, location: bool = True) -> int:
-    """Keyframe a mesh's ICT or ARKit shape keys, and its transform unless `axes` (units.world_axes) is None; returns how many keys it drove.
+def write_performance(
+    head: bpy.types.Object,
+    performance: Performance,
+    frames: np.ndarray,
+    axes: np.ndarray | None,
+    location: bool = True,
+) -> int:
+    """Keyframe a mesh's ICT or ARKit shape keys, and its transform unless `axes` (units.world_axes)
+    is None; returns how many keys it drove.
 
     location: translation too. One Action holds both where Blender has slots.
     """
     keys = head.data.shape_keys
     columns = names.columns(performance, [k.name for k in keys.key_blocks])
     if not columns:
-        raise FacewrightError(f'{head.name} has no shape keys under ICT or ARKit names: rename its shape keys to one of them first.')
+        raise FacewrightError(
+            f'{head.name} has no shape keys under ICT or ARKit names: rename its shape keys to one '
+            'of them first.'
+        )
     if axes is not None:
-        rotation, place = units.poses_to_blender(performance.rotation, performance.translation, axes)
+        rotation, place = units.poses_to_blender(
+            performance.rotation, performance.translation, axes
+        )
         write_motion(head, frames, rotation, place if location else None)
-    shared = head.animation_data.action if head.animation_data and hasattr(head.animation_data, 'action_slot') else None
+    shared = (
+        head.animation_data.action
+        if head.animation_data and hasattr(head.animation_data, 'action_slot')
+        else None
+    )
     write_weights(keys, frames, columns, shared)
     return len(columns)
 
@@ -158,10 +212,19 @@ def is_keyed(datablock: bpy.types.ID, path: str) -> bool:
 
 
 def keyed_expressions(head: bpy.types.Object) -> tuple[list[str], np.ndarray]:
-    """The mesh's ICT or ARKit shape keys that have curves, and all frames (float64, increasing) at which those are keyed."""
+    """The mesh's ICT or ARKit shape keys that have curves, and all frames (float64, increasing) at
+    which those are keyed."""
     found, fcurves = set(), curves(head.data.shape_keys) if head.data.shape_keys else None
     keyed = {c.data_path: c for c in fcurves or ()}
-    called = [n for n in names.matches(k.name for k in head.data.shape_keys.key_blocks) if value_path(n) in keyed] if keyed else []
+    called = (
+        [
+            n
+            for n in names.matches(k.name for k in head.data.shape_keys.key_blocks)
+            if value_path(n) in keyed
+        ]
+        if keyed
+        else []
+    )
     for name in called:
         points = keyed[value_path(name)].keyframe_points
         co = np.empty(len(points) * 2, np.float32)
@@ -170,15 +233,21 @@ def keyed_expressions(head: bpy.types.Object) -> tuple[list[str], np.ndarray]:
     return called, np.array(sorted(found), np.float64)
 
 
-def sample(context: bpy.types.Context, head: bpy.types.Object, frames: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    """What a mesh does at T frames: {shape key: T values}, rotations T×3×3 and locations T×3 (m) in Blender's world.
+def sample(
+    context: bpy.types.Context, head: bpy.types.Object, frames: np.ndarray
+) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """What a mesh does at T frames: {shape key: T values}, rotations T×3×3 and locations T×3 (m) in
+    Blender's world.
 
-    Reads the curves; where drivers, the NLA, parents or constraints have a say, steps the scene through the frames.
+    Reads the curves; where drivers, the NLA, parents or constraints have a say, steps the scene
+    through the frames.
     """
     keys = head.data.shape_keys
     wanted = [k.name for k in keys.key_blocks if k != keys.reference_key]
     if _simple(keys) and _simple(head) and head.parent is None and not head.constraints:
-        values = {n: _evaluate(keys, value_path(n), 0, keys.key_blocks[n].value, frames) for n in wanted}
+        values = {
+            n: _evaluate(keys, value_path(n), 0, keys.key_blocks[n].value, frames) for n in wanted
+        }
         return values, turns(head, head, '', frames), places(head, frames)
     values = {n: np.empty(len(frames)) for n in wanted}
     rotation, place = np.empty((len(frames), 3, 3)), np.empty((len(frames), 3))
@@ -187,7 +256,11 @@ def sample(context: bpy.types.Context, head: bpy.types.Object, frames: np.ndarra
         scene.frame_set(int(np.floor(frame)), subframe=float(frame % 1))
         seen = head.evaluated_get(context.evaluated_depsgraph_get())
         for n in wanted:
-            values[n][i] = seen.data.shape_keys.key_blocks[n].value if seen.data.shape_keys else keys.key_blocks[n].value
+            values[n][i] = (
+                seen.data.shape_keys.key_blocks[n].value
+                if seen.data.shape_keys
+                else keys.key_blocks[n].value
+            )
         place[i], turn, _ = seen.matrix_world.decompose()
         rotation[i] = turn.to_matrix()
     scene.frame_set(now[0], subframe=now[1])
@@ -196,7 +269,9 @@ def sample(context: bpy.types.Context, head: bpy.types.Object, frames: np.ndarra
 
 def places(thing: bpy.types.Object, frames: np.ndarray) -> np.ndarray:
     """T×3: what an object's location channels say at T frames (m, under its parent)."""
-    return np.stack([_evaluate(thing, 'location', k, thing.location[k], frames) for k in range(3)], -1)
+    return np.stack(
+        [_evaluate(thing, 'location', k, thing.location[k], frames) for k in range(3)], -1
+    )
 
 
 def _simple(datablock: bpy.types.ID) -> bool:
@@ -204,34 +279,68 @@ def _simple(datablock: bpy.types.ID) -> bool:
     return data is None or (not data.drivers and not data.nla_tracks)
 
 
-def _evaluate(datablock: bpy.types.ID, path: str, index: int, still: float, frames: np.ndarray) -> np.ndarray:
+def _evaluate(
+    datablock: bpy.types.ID, path: str, index: int, still: float, frames: np.ndarray
+) -> np.ndarray:
     fcurves = curves(datablock)
     curve = fcurves.find(path, index=index) if fcurves else None
-    return np.array([curve.evaluate(f) for f in frames]) if curve else np.full(len(frames), still, np.float64)
+    return (
+        np.array([curve.evaluate(f) for f in frames])
+        if curve
+        else np.full(len(frames), still, np.float64)
+    )
 
 
-def turns(datablock: bpy.types.ID, turned: bpy.types.Object | bpy.types.PoseBone, prefix: str, frames: np.ndarray) -> np.ndarray:
-    """T×3×3: what the rotation channels of an object or pose bone say at T frames. prefix: of their data paths, '' for an object's own."""
+def turns(
+    datablock: bpy.types.ID,
+    turned: bpy.types.Object | bpy.types.PoseBone,
+    prefix: str,
+    frames: np.ndarray,
+) -> np.ndarray:
+    """T×3×3: what the rotation channels of an object or pose bone say at T frames. prefix: of their
+    data paths, '' for an object's own."""
+
     def channels(name: str) -> np.ndarray:
         still = getattr(turned, name)
-        return np.stack([_evaluate(datablock, prefix + name, k, value, frames) for k, value in enumerate(still)], -1)
+        return np.stack(
+            [
+                _evaluate(datablock, prefix + name, k, value, frames)
+                for k, value in enumerate(still)
+            ],
+            -1,
+        )
 
     if turned.rotation_mode == 'QUATERNION':
-        return np.array([Quaternion(q).normalized().to_matrix() for q in channels('rotation_quaternion')])
+        return np.array(
+            [Quaternion(q).normalized().to_matrix() for q in channels('rotation_quaternion')]
+        )
     if turned.rotation_mode == 'AXIS_ANGLE':
-        return np.array([Quaternion(q[1:], q[0]).to_matrix() for q in channels('rotation_axis_angle')])
-    return np.array([Euler(e, turned.rotation_mode).to_matrix() for e in channels('rotation_euler')])
+        return np.array(
+            [Quaternion(q[1:], q[0]).to_matrix() for q in channels('rotation_axis_angle')]
+        )
+    return np.array(
+        [Euler(e, turned.rotation_mode).to_matrix() for e in channels('rotation_euler')]
+    )
 
 
-def write_turns(datablock: bpy.types.ID, turned: bpy.types.Object | bpy.types.PoseBone, prefix: str, frames: np.ndarray,
-                rotation: np.ndarray, keep: bool = False) -> None:
-    """Keyframe T×3×3 rotations of an object or pose bone, in the channels of its rotation mode. keep: as write_curve's."""
+def write_turns(
+    datablock: bpy.types.ID,
+    turned: bpy.types.Object | bpy.types.PoseBone,
+    prefix: str,
+    frames: np.ndarray,
+    rotation: np.ndarray,
+    keep: bool = False,
+) -> None:
+    """Keyframe T×3×3 rotations of an object or pose bone, in the channels of its rotation mode.
+    keep: as write_curve's."""
     four = units.quaternions(rotation)
     if turned.rotation_mode == 'QUATERNION':
         name, columns = 'rotation_quaternion', four
     elif turned.rotation_mode == 'AXIS_ANGLE':
         name = 'rotation_axis_angle'
-        columns = np.array([(angle, *axis) for axis, angle in (Quaternion(q).to_axis_angle() for q in four)])
+        columns = np.array(
+            [(angle, *axis) for axis, angle in (Quaternion(q).to_axis_angle() for q in four)]
+        )
     else:
         name, eulers = 'rotation_euler', []
         for matrix in rotation:
@@ -242,7 +351,9 @@ def write_turns(datablock: bpy.types.ID, turned: bpy.types.Object | bpy.types.Po
         write_curve(fcurves, prefix + name, k, frames, column, keep)
 
 
-def sample_bone(context: bpy.types.Context, armature: bpy.types.Object, bone: str, frames: np.ndarray) -> np.ndarray:
+def sample_bone(
+    context: bpy.types.Context, armature: bpy.types.Object, bone: str, frames: np.ndarray
+) -> np.ndarray:
     """T×3×3: a pose bone's rotation in Blender's world at T frames."""
     out, scene = np.empty((len(frames), 3, 3)), context.scene
     now = scene.frame_current, scene.frame_subframe
@@ -260,7 +371,8 @@ def value_path(key: str) -> str:
 
 
 def all_curves(datablock: bpy.types.ID) -> list:
-    """Every F-curve collection that animates a datablock: its Action's, and those of its strips in the NLA."""
+    """Every F-curve collection that animates a datablock: its Action's, and those of its strips in
+    the NLA."""
     data = datablock.animation_data
     found = [curves(datablock)]
     for strip in [s for track in data.nla_tracks for s in track.strips] if data else ():
@@ -279,7 +391,8 @@ def _curves_of(action: bpy.types.Action, slot):
 
 
 def merge_value_curves(keys: bpy.types.Key, into: str, other: str) -> bool:
-    """Give key `into` the mean of its curve and `other`'s, which is removed; returns whether the two differed."""
+    """Give key `into` the mean of its curve and `other`'s, which is removed; returns whether the
+    two differed."""
     differed = False
     for fcurves in all_curves(keys):
         a, b = (fcurves.find(value_path(n)) for n in (into, other))
@@ -287,8 +400,9 @@ def merge_value_curves(keys: bpy.types.Key, into: str, other: str) -> bool:
             continue
         at = _times_of_both(a, b)
         still = [keys.key_blocks[n].value for n in (into, other)]
-        ours, theirs = (np.array([c.evaluate(f) if c else v for f in at])
-                        for c, v in zip((a, b), still))
+        ours, theirs = (
+            np.array([c.evaluate(f) if c else v for f in at]) for c, v in zip((a, b), still)
+        )
         if np.allclose(ours, theirs, atol=1e-6):
             if a is None:
                 copy_curve(fcurves, b, value_path(into))
@@ -301,7 +415,7 @@ def merge_value_curves(keys: bpy.types.Key, into: str, other: str) -> bool:
 
 
 def _times_of_both(a, b) -> np.ndarray:
-    """The frames at which two curves (or None) are keyed; all between too where either bends there."""
+    """The frames at which two curves (or None) are keyed; all between too where either bends."""
     both = [c for c in (a, b) if c is not None]
     keyed = {p.co.x for c in both for p in c.keyframe_points}
     straight = all(p.interpolation == 'LINEAR' for c in both for p in c.keyframe_points)
@@ -319,7 +433,8 @@ def copy_value_curve(keys: bpy.types.Key, source: str, target: str) -> None:
 
 
 def copy_curve(fcurves, curve: bpy.types.FCurve, path: str) -> bpy.types.FCurve:
-    """Copy an F-curve to another property: keyframes with their handles, modifiers, what it does beyond its ends."""
+    """Copy an F-curve to another property: keyframes with their handles, modifiers, what it does
+    beyond its ends."""
     old = fcurves.find(path, index=curve.array_index)
     if old is not None:
         fcurves.remove(old)
@@ -335,7 +450,7 @@ def copy_curve(fcurves, curve: bpy.types.FCurve, path: str) -> bpy.types.FCurve:
 
 
 def copy_settings(source, target) -> None:
-    """Copy every setting that can be written from one of Blender's structures to another like it."""
+    """Copy every setting that can be written from one of Blender's structures to its like."""
     for setting in source.bl_rna.properties:
         if not setting.is_readonly and setting.identifier != 'name':
             setattr(target, setting.identifier, getattr(source, setting.identifier))

@@ -1,7 +1,10 @@
-"""Drivers on shape keys' values, and drivers elsewhere that read them: copied, merged, and kept pointing at what they meant.
+"""Drivers on shape keys' values, and drivers elsewhere that read them: copied, merged, and kept
+pointing at what they meant.
 
-A driver whose own property is gone ends Blender 4.5 and 5.0 at the next evaluation, so a key's driver goes before the key does.
+A driver whose own property is gone ends Blender 4.5 and 5.0 at the next evaluation, so a key's
+driver goes before the key does.
 """
+
 from __future__ import annotations
 
 import re
@@ -13,14 +16,30 @@ from ...engine.shape_tools import other_side, side_of
 from .actions import value_path
 
 MOST_LETTERS = 255  # what Blender keeps of a driver's expression
-TARGET_SETTINGS = ('id', 'data_path', 'bone_target', 'transform_type', 'transform_space', 'rotation_mode')
-OPERATORS = {'AVERAGE': ('({})', ' + '), 'SUM': ('({})', ' + '), 'MIN': ('min({})', ', '), 'MAX': ('max({})', ', ')}
+TARGET_SETTINGS = (
+    'id',
+    'data_path',
+    'bone_target',
+    'transform_type',
+    'transform_space',
+    'rotation_mode',
+)
+OPERATORS = {
+    'AVERAGE': ('({})', ' + '),
+    'SUM': ('({})', ' + '),
+    'MIN': ('min({})', ', '),
+    'MAX': ('max({})', ', '),
+}
 
 
 def find(datablock: bpy.types.ID, path: str, index: int = 0) -> bpy.types.FCurve | None:
     """The driver on a property; None where there is none."""
     data = getattr(datablock, 'animation_data', None)
-    return next((d for d in data.drivers if d.data_path == path and d.array_index == index), None) if data else None
+    return (
+        next((d for d in data.drivers if d.data_path == path and d.array_index == index), None)
+        if data
+        else None
+    )
 
 
 def driven(datablock: bpy.types.ID, path: str, index: int = 0) -> bpy.types.FCurve | None:
@@ -47,8 +66,11 @@ def copy(datablock: bpy.types.ID, source: str, target: str) -> bpy.types.FCurve 
     return made
 
 
-def readers(keys: bpy.types.Key, path: str) -> Iterator[tuple[bpy.types.ID, bpy.types.FCurve, bpy.types.DriverVariable]]:
-    """Every driver in the file that reads a property of shape keys: (what it drives a property of, driver, variable)."""
+def readers(
+    keys: bpy.types.Key, path: str
+) -> Iterator[tuple[bpy.types.ID, bpy.types.FCurve, bpy.types.DriverVariable]]:
+    """Every driver in the file that reads a property of shape keys: (what it drives a property of,
+    driver, variable)."""
     for owner in _owners(keys):
         for curve in owner.animation_data.drivers:
             for variable in curve.driver.variables:
@@ -70,9 +92,15 @@ def _owners(keys: bpy.types.Key) -> list[bpy.types.ID]:
 def _reads(target: bpy.types.DriverTarget, keys: bpy.types.Key, path: str) -> bool:
     if target.id is None or not target.data_path.endswith(path):
         return False
-    before, thing = target.data_path[:-len(path)], target.id
-    return (thing == keys and before == '' or thing == keys.user and before == 'shape_keys.'
-            or getattr(thing, 'data', None) == keys.user and before == 'data.shape_keys.')
+    before, thing = target.data_path[: -len(path)], target.id
+    return (
+        thing == keys
+        and before == ''
+        or thing == keys.user
+        and before == 'shape_keys.'
+        or getattr(thing, 'data', None) == keys.user
+        and before == 'data.shape_keys.'
+    )
 
 
 def retarget(keys: bpy.types.Key, old: str, new: str) -> None:
@@ -81,12 +109,13 @@ def retarget(keys: bpy.types.Key, old: str, new: str) -> None:
     for _, curve, variable in list(readers(keys, before)):
         for target in variable.targets:
             if _reads(target, keys, before):
-                target.data_path = target.data_path[:-len(before)] + after
+                target.data_path = target.data_path[: -len(before)] + after
         _drop_doubled(curve.driver)
 
 
 def read_both(keys: bpy.types.Key, whole: str, left: str, right: str) -> None:
-    """Let drivers that read the key `whole` read its halves: those of a left or right key that side's, others the mean of the two."""
+    """Let drivers that read the key `whole` read its halves: those of a left or right key that
+    side's, others the mean of the two."""
     before = value_path(whole)
     for _, curve, variable in list(readers(keys, before)):
         side = _side(curve.data_path)
@@ -94,17 +123,22 @@ def read_both(keys: bpy.types.Key, whole: str, left: str, right: str) -> None:
         if side is None:
             name = _free_name(curve.driver, variable.name + '_right')
             if _spread(curve.driver, variable.name, name):
-                _point(_add(curve.driver, variable, name), keys, value_path(left), value_path(right))
+                _point(
+                    _add(curve.driver, variable, name), keys, value_path(left), value_path(right)
+                )
 
 
-def _point(variable: bpy.types.DriverVariable, keys: bpy.types.Key, before: str, after: str) -> None:
+def _point(
+    variable: bpy.types.DriverVariable, keys: bpy.types.Key, before: str, after: str
+) -> None:
     for target in variable.targets:
         if _reads(target, keys, before):
-            target.data_path = target.data_path[:-len(before)] + after
+            target.data_path = target.data_path[: -len(before)] + after
 
 
 def _spread(driver: bpy.types.Driver, name: str, second: str) -> bool:
-    """Make a driver use the mean of two variables where it used one; False where its expression has no room for that."""
+    """Make a driver use the mean of two variables where it used one; False where its expression has
+    no room for that."""
     if driver.type == 'AVERAGE' and len(driver.variables) == 1:
         return True
     text = _renamed(_expression(driver), {name: f'(({name} + {second}) / 2)'})
@@ -115,7 +149,8 @@ def _spread(driver: bpy.types.Driver, name: str, second: str) -> bool:
 
 
 def keep_side(datablock: bpy.types.ID, path: str, side: str) -> None:
-    """Where a driver is the mean of a left and a right key, let it read the one of `side` ('left' or 'right') alone."""
+    """Where a driver is the mean of a left and a right key, let it read the one of `side` ('left'
+    or 'right') alone."""
     curve = find(datablock, path)
     if curve is None or curve.driver.type != 'AVERAGE' or len(curve.driver.variables) != 2:
         return
@@ -126,16 +161,24 @@ def keep_side(datablock: bpy.types.ID, path: str, side: str) -> None:
 
 
 def merge(keys: bpy.types.Key, left: str, right: str) -> bool:
-    """Give the key `left` the mean of its driver and `right`'s, which is removed; False, and nothing changed, where that can't be said."""
+    """Give the key `left` the mean of its driver and `right`'s, which is removed; False, and
+    nothing changed, where that can't be said."""
     one, two = (find(keys, value_path(n)) for n in (left, right))
     if one is None and two is None:
         return True
-    if one is None or two is None or not (_identity(one) and _identity(two)) or one.mute != two.mute:
+    if (
+        one is None
+        or two is None
+        or not (_identity(one) and _identity(two))
+        or one.mute != two.mute
+    ):
         return False
     a, b = one.driver, two.driver
     if _signature(a) != _signature(b):
         taken = {v.name for v in a.variables}
-        called = {v.name: _unlike(v.name, taken | {w.name for w in b.variables}) for v in b.variables}
+        called = {
+            v.name: _unlike(v.name, taken | {w.name for w in b.variables}) for v in b.variables
+        }
         if a.type != 'AVERAGE' or b.type != 'AVERAGE' or len(a.variables) != len(b.variables):
             text = f'({_expression(a)} + {_renamed(_expression(b), called)}) / 2'
             if len(text) > MOST_LETTERS:
@@ -149,7 +192,8 @@ def merge(keys: bpy.types.Key, left: str, right: str) -> bool:
 
 
 def mirror(datablock: bpy.types.ID, path: str) -> bool:
-    """Let a driver read the other side of whatever it reads that has one (bones, keys, properties); False where that is missing."""
+    """Let a driver read the other side of whatever it reads that has one (bones, keys, properties);
+    False where that is missing."""
     complete = True
     for variable in find(datablock, path).driver.variables:
         for target in variable.targets:
@@ -175,7 +219,8 @@ def _mirror_target(target: bpy.types.DriverTarget) -> bool:
 
 
 def source(curve: bpy.types.FCurve) -> tuple[bpy.types.ID, str] | None:
-    """The one property (ID, data path) whose value a driver passes on unchanged; None where it does anything else."""
+    """The one property (ID, data path) whose value a driver passes on unchanged; None where it does
+    anything else."""
     driver = curve.driver
     if len(driver.variables) != 1 or not _identity(curve):
         return None
@@ -207,14 +252,20 @@ def _renamed(expression: str, called: dict[str, str]) -> str:
 
 
 def _free_name(driver: bpy.types.Driver, wanted: str) -> str:
-    return _unlike(wanted, {v.name for v in driver.variables}) if wanted in [v.name for v in driver.variables] else wanted
+    return (
+        _unlike(wanted, {v.name for v in driver.variables})
+        if wanted in [v.name for v in driver.variables]
+        else wanted
+    )
 
 
 def _unlike(name: str, taken: set[str]) -> str:
     return next(n for n in (f'{name}_{i}' for i in range(2, 1000)) if n not in taken)
 
 
-def _add(driver: bpy.types.Driver, like: bpy.types.DriverVariable, name: str) -> bpy.types.DriverVariable:
+def _add(
+    driver: bpy.types.Driver, like: bpy.types.DriverVariable, name: str
+) -> bpy.types.DriverVariable:
     """Give a driver a copy of a variable."""
     made = driver.variables.new()
     made.name, made.type = name, like.type
@@ -229,7 +280,8 @@ def _add(driver: bpy.types.Driver, like: bpy.types.DriverVariable, name: str) ->
 
 
 def _drop_doubled(driver: bpy.types.Driver) -> None:
-    """Take away variables of a mean that read what another of them reads, where all are doubled alike."""
+    """Take away variables of a mean that read what another of them reads, where all are doubled
+    alike."""
     if driver.type != 'AVERAGE':
         return
     read = [_variable(v)[1:] for v in driver.variables]
@@ -239,18 +291,26 @@ def _drop_doubled(driver: bpy.types.Driver) -> None:
 
 
 def _signature(driver: bpy.types.Driver) -> tuple:
-    return (driver.type, driver.expression if driver.type == 'SCRIPTED' else '', tuple(_variable(v) for v in driver.variables))
+    return (
+        driver.type,
+        driver.expression if driver.type == 'SCRIPTED' else '',
+        tuple(_variable(v) for v in driver.variables),
+    )
 
 
 def _variable(variable: bpy.types.DriverVariable) -> tuple:
-    return (variable.name, variable.type, tuple(tuple(getattr(t, s) for s in TARGET_SETTINGS) for t in variable.targets))
+    return (
+        variable.name,
+        variable.type,
+        tuple(tuple(getattr(t, s) for s in TARGET_SETTINGS) for t in variable.targets),
+    )
 
 
 def _identity(curve: bpy.types.FCurve) -> bool:
     """Whether a driver's curve passes on what the driver computes."""
     if not len(curve.keyframe_points) and not len(curve.modifiers):
         return True
-    return all(abs(curve.evaluate(x) - x) < 1e-6 for x in (0., .1, .25, .5, .75, 1.))
+    return all(abs(curve.evaluate(x) - x) < 1e-6 for x in (0.0, 0.1, 0.25, 0.5, 0.75, 1.0))
 
 
 def _named(path: str) -> str | None:

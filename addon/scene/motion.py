@@ -1,8 +1,11 @@
-"""How a head turns with a performance: on top of how it stands at rest, by its object or by the bone it hangs on.
+"""How a head turns with a performance: on top of how it stands at rest, by its object or by the
+bone it hangs on.
 
-Head space: x to the head's left, y up, z front. `axes_of` says how a mesh's own axes lie in it: a sculpt made in Blender looks along −y,
-what other programs' files hold has y up; so a head may stand upright by its object's rotation alone, which is its rest.
+Head space: x to the head's left, y up, z front. `axes_of` says how a mesh's own axes lie in it: a
+sculpt made in Blender looks along −y, what other programs' files hold has y up; so a head may stand
+upright by its object's rotation alone, which is its rest.
 """
+
 from __future__ import annotations
 
 import itertools
@@ -17,9 +20,9 @@ from ...engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES
 from ...engine.shape_tools import other_side, side_of
 from . import actions, mesh_sets, names, shape_keys, units
 
-REST = 'facewright_rest'     # custom property of what turns: its rotation at rest, a quaternion
+REST = 'facewright_rest'  # custom property of what turns: its rotation at rest, a quaternion
 LEVEL = np.cos(np.radians(35))  # own axes nearer to the face's than that are the face's
-AGREE = .6                   # how far pairs of keys must agree on where left is: 1 is to the bit, 0 at random
+AGREE = 0.6  # how far pairs of keys must agree on where left is: 1 is to the bit, 0 at random
 UPPER = tuple(n for n in {*ICT_NAMES, *ARKIT_NAMES} if n.startswith(('brow', 'eye')))
 LOWER = tuple(n for n in {*ICT_NAMES, *ARKIT_NAMES} if n.startswith(('mouth', 'jaw')))
 NOT_THE_HEAD = {'end', 'top', 'nub', 'tip', 'target', 'aim', 'look'}
@@ -29,6 +32,7 @@ RIG_PREFIXES = ('DEF-', 'ORG-', 'MCH-')  # Rigify's own bones, which follow thos
 @dataclass(frozen=True)
 class Carrier:
     """What turns when a head does: an object, or a pose bone of an armature."""
+
     thing: bpy.types.Object
     bone: str = ''
 
@@ -39,11 +43,14 @@ class Carrier:
 
     def path(self, name: str) -> str:
         """The data path of one of its properties."""
-        return f'pose.bones["{bpy.utils.escape_identifier(self.bone)}"].{name}' if self.bone else name
+        return (
+            f'pose.bones["{bpy.utils.escape_identifier(self.bone)}"].{name}' if self.bone else name
+        )
 
 
 def carrier_of(head: bpy.types.Object) -> Carrier | None:
-    """What turns a mesh's head; None where it hangs on an armature in which no bone for the head is found."""
+    """What turns a mesh's head; None where it hangs on an armature in which no bone for the head is
+    found."""
     armature = _armature_of(head)
     if armature is None:
         return Carrier(head)
@@ -61,7 +68,8 @@ def _armature_of(head: bpy.types.Object) -> bpy.types.Object | None:
 
 
 def _head_bone(head: bpy.types.Object, armature: bpy.types.Object) -> str:
-    """The name of the bone that turns the head: called so, else the one that carries most of what the expressions move; '' for none."""
+    """The name of the bone that turns the head: called so, else the one that carries most of what
+    the expressions move; '' for none."""
     bones = armature.pose.bones
     if head.parent == armature and head.parent_type == 'BONE' and head.parent_bone in bones:
         bone = bones[head.parent_bone]
@@ -69,14 +77,22 @@ def _head_bone(head: bpy.types.Object, armature: bpy.types.Object) -> str:
     called = [b.name for b in bones if _is_head(b.name)]
     if called:
         return min(called, key=lambda name: (name.startswith(RIG_PREFIXES), len(name), name))
-    weight = {g.index: 0. for g in head.vertex_groups if g.name in bones and bones[g.name].bone.use_deform}
+    weight = {
+        g.index: 0.0
+        for g in head.vertex_groups
+        if g.name in bones and bones[g.name].bone.use_deform
+    }
     moved = np.flatnonzero(_moved_by(head, UPPER + LOWER))
     for vertex in moved.tolist():
         for element in head.data.vertices[vertex].groups:
             if element.group in weight:
                 weight[element.group] += element.weight
     most = max(weight, key=weight.get, default=None)
-    return head.vertex_groups[most].name if most is not None and weight[most] > .5 * len(moved) > 0 else ''
+    return (
+        head.vertex_groups[most].name
+        if most is not None and weight[most] > 0.5 * len(moved) > 0
+        else ''
+    )
 
 
 def _is_head(name: str) -> bool:
@@ -94,7 +110,8 @@ def _moved_by(head: bpy.types.Object, expressions: tuple[str, ...]) -> np.ndarra
 
 
 def axes_of(head: bpy.types.Object) -> np.ndarray:
-    """3×3: a mesh's own axes → head space, a rotation. By what its left and right, upper and lower keys move; else by what stands upright."""
+    """3×3: a mesh's own axes → head space, a rotation. By what its left and right, upper and lower
+    keys move; else by what stands upright."""
     if 'facewright_model' in head:
         return units.AXES.T
     found = _axes_from_keys(head)
@@ -113,17 +130,27 @@ def _axes_from_keys(head: bpy.types.Object) -> np.ndarray | None:
     for key in blocks:
         other = blocks.get(other_side(key.name) or '') if side_of(key.name) == 'left' else None
         if other is not None:
-            ends = [_middle(points, np.linalg.norm(shape_keys.offsets_of(k), axis=1)) for k in (key, other)]
-            apart = None if None in [type(e) if e is None else 0 for e in ends] else ends[0] - ends[1]
-            if apart is not None and np.linalg.norm(apart) > .02 * np.ptp(points, axis=0).max():
+            ends = [
+                _middle(points, np.linalg.norm(shape_keys.offsets_of(k), axis=1))
+                for k in (key, other)
+            ]
+            apart = (
+                None if None in [type(e) if e is None else 0 for e in ends] else ends[0] - ends[1]
+            )
+            if apart is not None and np.linalg.norm(apart) > 0.02 * np.ptp(points, axis=0).max():
                 across.append(apart / np.linalg.norm(apart))
     upper, lower = (_middle(points, _moved_by(head, part)) for part in (UPPER, LOWER))
-    if len(across) < 3 or upper is None or lower is None or np.linalg.norm(upper - lower) < .02 * np.ptp(points, axis=0).max():
+    if (
+        len(across) < 3
+        or upper is None
+        or lower is None
+        or np.linalg.norm(upper - lower) < 0.02 * np.ptp(points, axis=0).max()
+    ):
         return None
     left = np.mean(across, 0)
     agreed, up = np.linalg.norm(left), (upper - lower) / np.linalg.norm(upper - lower)
     left /= max(agreed, 1e-9)
-    if agreed < AGREE or abs(left @ up) > .5:
+    if agreed < AGREE or abs(left @ up) > 0.5:
         return None
     up -= (up @ left) * left
     up /= np.linalg.norm(up)
@@ -136,19 +163,28 @@ def _middle(points: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
 
 def _right_angles() -> list[np.ndarray]:
     """The 24 rotations that take axes to axes."""
-    turns = [np.eye(3)[list(order)] * np.array(signs)[:, None] for order in itertools.permutations(range(3))
-             for signs in itertools.product((1., -1.), repeat=3)]
+    turns = [
+        np.eye(3)[list(order)] * np.array(signs)[:, None]
+        for order in itertools.permutations(range(3))
+        for signs in itertools.product((1.0, -1.0), repeat=3)
+    ]
     return [turn for turn in turns if np.linalg.det(turn) > 0]
 
 
 def is_animated(carrier: Carrier) -> bool:
     """Whether the rotation of what turns has curves."""
-    paths = {carrier.path(name) for name in ('rotation_quaternion', 'rotation_euler', 'rotation_axis_angle')}
-    return any(c.data_path in paths for fcurves in actions.all_curves(carrier.thing) for c in fcurves)
+    paths = {
+        carrier.path(name)
+        for name in ('rotation_quaternion', 'rotation_euler', 'rotation_axis_angle')
+    }
+    return any(
+        c.data_path in paths for fcurves in actions.all_curves(carrier.thing) for c in fcurves
+    )
 
 
 def rest_of(carrier: Carrier, head: bpy.types.Object) -> np.ndarray | None:
-    """3×3: the rotation at rest of what turns, in its own channels; None where it is animated and that is not known."""
+    """3×3: the rotation at rest of what turns, in its own channels; None where it is animated and
+    that is not known."""
     turned = carrier.turned
     if not is_animated(carrier):
         return np.array(turned.matrix_basis.to_quaternion().to_matrix())
@@ -157,8 +193,11 @@ def rest_of(carrier: Carrier, head: bpy.types.Object) -> np.ndarray | None:
     return np.eye(3) if 'facewright_model' in head and not carrier.bone else None
 
 
-def turn_head(head: bpy.types.Object, carrier: Carrier, frames: np.ndarray, rotation: np.ndarray) -> None:
-    """Keyframe T×3×3 rotations in head space (the identity: as it stands at rest) at T frames; keyframes outside them stay."""
+def turn_head(
+    head: bpy.types.Object, carrier: Carrier, frames: np.ndarray, rotation: np.ndarray
+) -> None:
+    """Keyframe T×3×3 rotations in head space (the identity: as it stands at rest) at T frames;
+    keyframes outside them stay."""
     axes, rest = axes_of(head), rest_of(carrier, head)
     if rest is None:
         rest = actions.turns(carrier.thing, carrier.turned, carrier.path(''), frames[:1])[0]
@@ -173,7 +212,9 @@ def turn_head(head: bpy.types.Object, carrier: Carrier, frames: np.ndarray, rota
     actions.write_turns(carrier.thing, carrier.turned, carrier.path(''), frames, turns, keep=True)
 
 
-def _bone_to_head(head: bpy.types.Object, carrier: Carrier, axes: np.ndarray, rest: np.ndarray) -> np.ndarray:
+def _bone_to_head(
+    head: bpy.types.Object, carrier: Carrier, axes: np.ndarray, rest: np.ndarray
+) -> np.ndarray:
     """3×3: a bone's axes at rest → head space."""
     mesh = _turn_of(head.matrix_world)
     bone = _bone_axes(carrier)
@@ -184,15 +225,20 @@ def _bone_to_head(head: bpy.types.Object, carrier: Carrier, axes: np.ndarray, re
 
 def _bone_axes(carrier: Carrier) -> np.ndarray:
     """3×3: a bone's axes, where its armature has it at rest → Blender's world."""
-    return _turn_of(carrier.thing.matrix_world @ carrier.thing.data.bones[carrier.bone].matrix_local)
+    return _turn_of(
+        carrier.thing.matrix_world @ carrier.thing.data.bones[carrier.bone].matrix_local
+    )
 
 
 def _turn_of(matrix: Matrix) -> np.ndarray:
     return np.array(matrix.to_quaternion().to_matrix())
 
 
-def read_turns(context: bpy.types.Context, head: bpy.types.Object, frames: np.ndarray, world: np.ndarray) -> np.ndarray:
-    """T×3×3 rotations in head space of a head at T frames, the identity as it stands at rest. world: T×3×3, its object's in Blender's world."""
+def read_turns(
+    context: bpy.types.Context, head: bpy.types.Object, frames: np.ndarray, world: np.ndarray
+) -> np.ndarray:
+    """T×3×3 rotations in head space of a head at T frames, the identity as it stands at rest.
+    world: T×3×3, its object's in Blender's world."""
     axes, carrier = axes_of(head), carrier_of(head)
     if carrier is None or not carrier.bone:
         rest = rest_of(Carrier(head), head)
@@ -207,7 +253,8 @@ def read_turns(context: bpy.types.Context, head: bpy.types.Object, frames: np.nd
 
 
 def local_place(head: bpy.types.Object, place: np.ndarray) -> np.ndarray:
-    """T×3 locations (m) in Blender's world → in an object's own channels, under its parent as that stands now."""
+    """T×3 locations (m) in Blender's world → in an object's own channels, under its parent as that
+    stands now."""
     if head.parent is None:
         return place
     inverse = np.array((head.matrix_world @ head.matrix_basis.inverted_safe()).inverted_safe())

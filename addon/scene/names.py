@@ -1,4 +1,5 @@
 """Which shape key of whichever mesh means which expression. No bpy."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -13,14 +14,23 @@ __all__ = ['columns', 'expression', 'matches', 'performance_names', 'spelled']
 
 
 def spelled(name: str, naming: str) -> str:
-    """An expression under ICT's ('ICT') or ARKit's ('ARKIT') name, where that has one for it; else as it is."""
-    return TO_ARKIT.get(name, name) if naming == 'ARKIT' else TO_ICT[name][0] if len(TO_ICT.get(name, ())) == 1 else name
+    """An expression under ICT's ('ICT') or ARKit's ('ARKIT') name, where that has one for it; else
+    as it is."""
+    return (
+        TO_ARKIT.get(name, name)
+        if naming == 'ARKIT'
+        else TO_ICT[name][0]
+        if len(TO_ICT.get(name, ())) == 1
+        else name
+    )
 
 
 def columns(performance: Performance, keys: Iterable[str]) -> dict[str, np.ndarray]:
-    """{shape key: T weights} of a performance under ICT or ARKit names, for every key of a mesh that stands for an expression of it.
+    """{shape key: T weights} of a performance under ICT or ARKit names, for every key of a mesh
+    that stands for an expression of it.
 
-    Where one has the whole and the other its halves: the whole is the mean of the halves, the halves are copies of the whole.
+    Where one has the whole and the other its halves: the whole is the mean of the halves, the
+    halves are copies of the whole.
     """
     have = {expression(n): column for n, column in zip(performance.names, performance.weights.T)}
     for whole, halves in MERGED.items():
@@ -33,11 +43,14 @@ def columns(performance: Performance, keys: Iterable[str]) -> dict[str, np.ndarr
 
 
 def performance_names(keys: Iterable[str]) -> dict[str, str]:
-    """{shape key: the name a performance file has for it}, each name once: ICT's where the mesh has ICT's halves, else ARKit's."""
+    """{shape key: the name a performance file has for it}, each name once: ICT's where the mesh has
+    ICT's halves, else ARKit's."""
     found: dict[str, str] = {}
     for key, name in matches(keys).items():
         if name not in found.values():
             found[key] = name
     halves = {h for pair in MERGED.values() for h in pair}
-    ict = any(n in halves for n in found.values()) or not any(k in found for k in set(ARKIT_NAMES) - set(ICT_NAMES))
+    ict = any(n in halves for n in found.values()) or not any(
+        k in found for k in set(ARKIT_NAMES) - set(ICT_NAMES)
+    )
     return {k: spelled(n, 'ICT') if ict else n for k, n in found.items()}

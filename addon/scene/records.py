@@ -1,10 +1,14 @@
-"""What Facewright made of a mesh's shape keys, kept beside them in the .blend, so that hand edits can be told from it.
+"""What Facewright made of a mesh's shape keys, kept beside them in the .blend, so that hand edits
+can be told from it.
 
-A custom property of the mesh's shape keys holds two records: 'generated' (as made) and 'fixed' (after the cavities last followed an edit):
-per key the offsets in 16 bits a number, compressed, exact to a 32,767th of the largest. Some vertices of the Basis are kept as well:
-where the object's scale or rotation was applied since, the offsets turn with it. A third, 'basis', holds the Basis itself in the same way.
-'sides' holds the left and the right key that became one under ARKit's names, so that the way back is exact.
+A custom property of the mesh's shape keys holds two records: 'generated' (as made) and 'fixed'
+(after the cavities last followed an edit): per key the offsets in 16 bits a number, compressed,
+exact to a 32,767th of the largest. Some vertices of the Basis are kept as well: where the object's
+scale or rotation was applied since, the offsets turn with it. A third, 'basis', holds the Basis
+itself in the same way. 'sides' holds the left and the right key that became one under ARKit's
+names, so that the way back is exact.
 """
+
 from __future__ import annotations
 
 import zlib
@@ -17,20 +21,36 @@ STEPS = 32767
 BASIS = 'Basis'
 SIDES = 'sides'
 SAMPLES = 64
-STILL = 1e-3  # how far from the identity what happened to the Basis must be to count as applied transforms
+# how far from the identity what happened to the Basis must be to count as applied transforms
+STILL = 1e-3
 
 
 def write(keys: bpy.types.Key, name: str, offsets: np.ndarray, kind: str = 'generated') -> None:
     """Remember a key's N×3 offsets."""
     top = float(np.abs(offsets).max(initial=0))
-    steps = np.zeros(offsets.shape, np.int16) if top == 0 else np.round(offsets / top * STEPS).astype(np.int16)
+    steps = (
+        np.zeros(offsets.shape, np.int16)
+        if top == 0
+        else np.round(offsets / top * STEPS).astype(np.int16)
+    )
     rest = _rest(keys)[_sampled(len(offsets))].astype(np.float32)
-    _group(keys, kind)[name] = {'top': top, 'count': len(offsets), 'steps': zlib.compress(steps.tobytes(), 1), 'rest': rest.tobytes()}
+    _group(keys, kind)[name] = {
+        'top': top,
+        'count': len(offsets),
+        'steps': zlib.compress(steps.tobytes(), 1),
+        'rest': rest.tobytes(),
+    }
 
 
 def read(keys: bpy.types.Key | None, name: str, kind: str = 'generated') -> np.ndarray | None:
-    """A key's N×3 float64 offsets as remembered, in the mesh's present axes; None where nothing is known of it or the mesh has other vertices now."""
-    if keys is None or PROPERTY not in keys or kind not in keys[PROPERTY] or name not in keys[PROPERTY][kind]:
+    """A key's N×3 float64 offsets as remembered, in the mesh's present axes; None where nothing is
+    known of it or the mesh has other vertices now."""
+    if (
+        keys is None
+        or PROPERTY not in keys
+        or kind not in keys[PROPERTY]
+        or name not in keys[PROPERTY][kind]
+    ):
         return None
     record, count = keys[PROPERTY][kind][name], len(keys.reference_key.points)
     if record['count'] != count:
@@ -53,16 +73,27 @@ def rename(keys: bpy.types.Key, old: str, new: str) -> None:
             del keys[PROPERTY][kind][old]
 
 
-def write_sides(keys: bpy.types.Key, name: str, sides: tuple[np.ndarray, np.ndarray], settings: tuple[dict, dict]) -> None:
-    """Remember the left and the right key (N×3 offsets to the bit, settings) that became the key `name`."""
-    parts = {side: {'values': zlib.compress(offsets.astype(np.float32).tobytes(), 1), 'settings': kept}
-             for side, offsets, kept in zip(('left', 'right'), sides, settings)}
+def write_sides(
+    keys: bpy.types.Key,
+    name: str,
+    sides: tuple[np.ndarray, np.ndarray],
+    settings: tuple[dict, dict],
+) -> None:
+    """Remember the left and the right key (N×3 offsets to the bit, settings) that became the key
+    `name`."""
+    parts = {
+        side: {'values': zlib.compress(offsets.astype(np.float32).tobytes(), 1), 'settings': kept}
+        for side, offsets, kept in zip(('left', 'right'), sides, settings)
+    }
     rest = _rest(keys)[_sampled(len(sides[0]))].astype(np.float32)
     _group(keys, SIDES)[name] = parts | {'count': len(sides[0]), 'rest': rest.tobytes()}
 
 
-def read_sides(keys: bpy.types.Key, name: str) -> tuple[tuple[np.ndarray, np.ndarray], tuple[dict, dict]] | None:
-    """The two keys that became the key `name`: N×3 float64 offsets in the mesh's present axes, and settings; None where not known."""
+def read_sides(
+    keys: bpy.types.Key, name: str
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[dict, dict]] | None:
+    """The two keys that became the key `name`: N×3 float64 offsets in the mesh's present axes, and
+    settings; None where not known."""
     if PROPERTY not in keys or name not in keys[PROPERTY].get(SIDES, {}):
         return None
     record = keys[PROPERTY][SIDES][name]
@@ -70,12 +101,19 @@ def read_sides(keys: bpy.types.Key, name: str) -> tuple[tuple[np.ndarray, np.nda
         return None
     turn = _turn(keys, record).T
     both = [record[side] for side in ('left', 'right')]
-    offsets = [np.frombuffer(zlib.decompress(one['values']), np.float32).reshape(-1, 3) for one in both]
-    return tuple(o.astype(np.float64) @ turn for o in offsets), tuple(one['settings'].to_dict() for one in both)
+    offsets = [
+        np.frombuffer(zlib.decompress(one['values']), np.float32).reshape(-1, 3) for one in both
+    ]
+    return tuple(o.astype(np.float64) @ turn for o in offsets), tuple(
+        one['settings'].to_dict() for one in both
+    )
 
 
-def edit(keys: bpy.types.Key, name: str, offsets: np.ndarray, kind: str = 'generated') -> np.ndarray | None:
-    """N×3: what was changed by hand in a key with N×3 offsets since `kind` was recorded, 0 where nothing was; None without a record."""
+def edit(
+    keys: bpy.types.Key, name: str, offsets: np.ndarray, kind: str = 'generated'
+) -> np.ndarray | None:
+    """N×3: what was changed by hand in a key with N×3 offsets since `kind` was recorded, 0 where
+    nothing was; None without a record."""
     made = read(keys, name, kind)
     if made is None:
         return None
@@ -111,7 +149,8 @@ def has_basis(keys: bpy.types.Key) -> bool:
 
 
 def basis_edit(keys: bpy.types.Key) -> np.ndarray | None:
-    """N×3: what was changed by hand in the Basis since it was recorded, 0 where nothing was, without what moved most vertices alike; None without a record."""
+    """N×3: what was changed by hand in the Basis since it was recorded, 0 where nothing was,
+    without what moved most vertices alike; None without a record."""
     made = read(keys, BASIS, 'basis')
     if made is None:
         return None
@@ -138,11 +177,19 @@ def _rest(keys: bpy.types.Key) -> np.ndarray:
 
 
 def _turn(keys: bpy.types.Key, record) -> np.ndarray:
-    """3×3: what was applied to the mesh since (scale, rotation), the identity where its Basis was merely edited."""
+    """3×3: what was applied to the mesh since (scale, rotation), the identity where its Basis was
+    merely edited."""
     was = np.frombuffer(record['rest'], np.float32).reshape(-1, 3).astype(np.float64)
     now = _rest(keys)[_sampled(record['count'])].astype(np.float64)
-    if np.array_equal(was, now) or np.linalg.matrix_rank(was - was.mean(0), tol=1e-6 * np.ptp(was)) < 3:
+    if (
+        np.array_equal(was, now)
+        or np.linalg.matrix_rank(was - was.mean(0), tol=1e-6 * np.ptp(was)) < 3
+    ):
         return np.eye(3)
     linear = np.linalg.lstsq(was - was.mean(0), now - now.mean(0), rcond=None)[0].T
     left = now - now.mean(0) - (was - was.mean(0)) @ linear.T
-    return linear if np.abs(linear - np.eye(3)).max() > STILL and np.abs(left).max() < 1e-4 * np.ptp(now) else np.eye(3)
+    return (
+        linear
+        if np.abs(linear - np.eye(3)).max() > STILL and np.abs(left).max() < 1e-4 * np.ptp(now)
+        else np.eye(3)
+    )

@@ -1,7 +1,10 @@
-"""Shape keys under other names: ICT's to ARKit's and back, one key of both sides to two and two to one.
+"""Shape keys under other names: ICT's to ARKit's and back, one key of both sides to two and two to
+one.
 
-Everything a key has goes with it: its shape, drivers and what they drive, animation, vertex group, slider, value, mute and lock.
+Everything a key has goes with it: its shape, drivers and what they drive, animation, vertex group,
+slider, value, mute and lock.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -14,20 +17,34 @@ from ...engine.errors import FacewrightError
 from ...engine.face_model.expressions import MERGED
 from . import actions, crossings, drivers, mesh_sets, names, records, shape_keys
 
-SETTINGS = ('slider_min', 'slider_max', 'value', 'mute', 'lock_shape', 'vertex_group', 'interpolation')
-SOFT_MIDDLE = .2  # of the head's width: the band in which the halves of a key fade into each other
-SAME = 1e-6       # values nearer than that are the same
+SETTINGS = (
+    'slider_min',
+    'slider_max',
+    'value',
+    'mute',
+    'lock_shape',
+    'vertex_group',
+    'interpolation',
+)
+SOFT_MIDDLE = 0.2  # of the head's width: the band in which the halves of a key fade into each other
+SAME = 1e-6  # values nearer than that are the same
 
 
-def rename(head: bpy.types.Object, to: str, left_of_middle: Callable[[], np.ndarray]) -> tuple[int, list[str]]:
-    """Rename a mesh's shape keys to ICT's ('ICT') or ARKit's ('ARKIT') names; returns how many changed, and what to tell the user.
+def rename(
+    head: bpy.types.Object, to: str, left_of_middle: Callable[[], np.ndarray]
+) -> tuple[int, list[str]]:
+    """Rename a mesh's shape keys to ICT's ('ICT') or ARKit's ('ARKIT') names; returns how many
+    changed, and what to tell the user.
 
-    Where ARKit has one shape for two of ICT's, the pair becomes one key that holds their sum. The other way it becomes the pair it
-    was; one that never was is split softly at the middle. left_of_middle: gives N distances, positive on the person's left.
+    Where ARKit has one shape for two of ICT's, the pair becomes one key that holds their sum. The
+    other way it becomes the pair it was; one that never was is split softly at the middle.
+    left_of_middle: gives N distances, positive on the person's left.
     """
     keys = head.data.shape_keys.key_blocks if head.data.shape_keys else ()
     if not names.matches(k.name for k in keys):
-        raise FacewrightError(f'{head.name} has no shape keys under ICT or ARKit names: select a head that has them.')
+        raise FacewrightError(
+            f'{head.name} has no shape keys under ICT or ARKit names: select a head that has them.'
+        )
     changed, notes = _merge_all(head) if to == 'ARKIT' else (_split_all(head, left_of_middle), [])
     for key, expression in names.matches(k.name for k in keys).items():
         name = names.spelled(expression, to)
@@ -43,13 +60,17 @@ def rename_key(key: bpy.types.ShapeKey, name: str) -> None:
     key.name = name
     records.rename(keys, old, key.name)
     crossings.rename(keys, old, key.name)
-    drivers.retarget(keys, old, key.name)  # Blender's own following stops short where the old name is still there
+    drivers.retarget(
+        keys, old, key.name
+    )  # Blender's own following stops short where the old name is still there
 
 
 def _meaning(head: bpy.types.Object) -> dict[str, bpy.types.ShapeKey]:
     """{ICT or ARKit name: the shape key that stands for it}."""
     keys = head.data.shape_keys.key_blocks
-    return {expression: keys[key] for key, expression in names.matches(k.name for k in keys).items()}
+    return {
+        expression: keys[key] for key, expression in names.matches(k.name for k in keys).items()
+    }
 
 
 def _merge_all(head: bpy.types.Object) -> tuple[int, list[str]]:
@@ -64,9 +85,13 @@ def _merge_all(head: bpy.types.Object) -> tuple[int, list[str]]:
             continue
         left, right = (have[h] for h in halves)
         if left.relative_key == right or right.relative_key == left:
-            notes.append(f'{left.name} and {right.name} keep their names: one is relative to the other.')
+            notes.append(
+                f'{left.name} and {right.name} keep their names: one is relative to the other.'
+            )
         elif not drivers.merge(head.data.shape_keys, left.name, right.name):
-            notes.append(f'{left.name} and {right.name} keep their names: their drivers can\'t be made one.')
+            notes.append(
+                f"{left.name} and {right.name} keep their names: their drivers can't be made one."
+            )
         else:
             notes += merge_keys(head, left, right, whole)
             changed += 2
@@ -74,7 +99,8 @@ def _merge_all(head: bpy.types.Object) -> tuple[int, list[str]]:
 
 
 def _whole_of_one(have: dict[str, bpy.types.ShapeKey], whole: str, halves: tuple[str, str]) -> None:
-    """Rename the only half a mesh has (its lashes of one side) to the whole, which is known to be that half."""
+    """Rename the only half a mesh has (its lashes of one side) to the whole, which is known to be
+    that half."""
     key = next(have[h] for h in halves if h in have)
     offsets = shape_keys.offsets_of(key)
     sides = tuple(offsets if h in have else np.zeros_like(offsets) for h in halves)
@@ -82,8 +108,11 @@ def _whole_of_one(have: dict[str, bpy.types.ShapeKey], whole: str, halves: tuple
     records.write_sides(key.id_data, key.name, sides, ({}, {}))
 
 
-def merge_keys(head: bpy.types.Object, left: bpy.types.ShapeKey, right: bpy.types.ShapeKey, whole: str) -> list[str]:
-    """Make one key of two whose drivers are one already: the left one gets both shapes, the right one goes; returns what to tell the user.
+def merge_keys(
+    head: bpy.types.Object, left: bpy.types.ShapeKey, right: bpy.types.ShapeKey, whole: str
+) -> list[str]:
+    """Make one key of two whose drivers are one already: the left one gets both shapes, the right
+    one goes; returns what to tell the user.
 
     The two are remembered, so that split_key gives them back.
     """
@@ -99,9 +128,16 @@ def merge_keys(head: bpy.types.Object, left: bpy.types.ShapeKey, right: bpy.type
             shape_keys.set_offsets(key, offsets)
     shape_keys.set_offsets(left, baked[0] + baked[1])
     if actions.merge_value_curves(keys, left.name, right.name):
-        notes.append(f'{left.name} and {right.name} moved differently: {whole} moves by their mean.')
-    elif abs(left.value - right.value) > SAME and drivers.find(keys, drivers.value_path(left.name)) is None:
-        notes.append(f'{left.name} and {right.name} stood differently: {whole} stands at their mean.')
+        notes.append(
+            f'{left.name} and {right.name} moved differently: {whole} moves by their mean.'
+        )
+    elif (
+        abs(left.value - right.value) > SAME
+        and drivers.find(keys, drivers.value_path(left.name)) is None
+    ):
+        notes.append(
+            f'{left.name} and {right.name} stood differently: {whole} stands at their mean.'
+        )
     for setting, value in _merged_settings(settings).items():
         setattr(left, setting, value)
     for key in pair:
@@ -118,7 +154,9 @@ def merge_keys(head: bpy.types.Object, left: bpy.types.ShapeKey, right: bpy.type
     return notes
 
 
-def _remove_key(head: bpy.types.Object, key: bpy.types.ShapeKey, instead: bpy.types.ShapeKey) -> None:
+def _remove_key(
+    head: bpy.types.Object, key: bpy.types.ShapeKey, instead: bpy.types.ShapeKey
+) -> None:
     """Remove a key; the active one stays active, or where that is the one removed, `instead`."""
     blocks, active = head.data.shape_keys.key_blocks, head.active_shape_key_index
     at = blocks.find(key.name)
@@ -127,21 +165,31 @@ def _remove_key(head: bpy.types.Object, key: bpy.types.ShapeKey, instead: bpy.ty
     head.active_shape_key_index = kept - (kept > at)
 
 
-def _as_seen(head: bpy.types.Object, sides: tuple[np.ndarray, ...], settings: tuple[dict, ...]) -> list[np.ndarray]:
+def _as_seen(
+    head: bpy.types.Object, sides: tuple[np.ndarray, ...], settings: tuple[dict, ...]
+) -> list[np.ndarray]:
     """Two shapes as they show: within their vertex groups, where those are not the same."""
     if not settings[0] or settings[0]['vertex_group'] == settings[1]['vertex_group']:
         return list(sides)
     groups = [head.vertex_groups.get(s['vertex_group']) for s in settings]
-    return [o if g is None else o * mesh_sets.group_weights(head, g)[:, None] for o, g in zip(sides, groups)]
+    return [
+        o if g is None else o * mesh_sets.group_weights(head, g)[:, None]
+        for o, g in zip(sides, groups)
+    ]
 
 
 def _merged_settings(settings: tuple[dict, dict]) -> dict:
     """What a key has that two became, by what they had."""
     left, right = settings
     groups = {left['vertex_group'], right['vertex_group']}
-    return {'slider_min': min(left['slider_min'], right['slider_min']), 'slider_max': max(left['slider_max'], right['slider_max']),
-            'value': (left['value'] + right['value']) / 2, 'mute': bool(left['mute'] and right['mute']),
-            'lock_shape': bool(left['lock_shape'] or right['lock_shape']), 'vertex_group': groups.pop() if len(groups) == 1 else ''}
+    return {
+        'slider_min': min(left['slider_min'], right['slider_min']),
+        'slider_max': max(left['slider_max'], right['slider_max']),
+        'value': (left['value'] + right['value']) / 2,
+        'mute': bool(left['mute'] and right['mute']),
+        'lock_shape': bool(left['lock_shape'] or right['lock_shape']),
+        'vertex_group': groups.pop() if len(groups) == 1 else '',
+    }
 
 
 def _split_all(head: bpy.types.Object, left_of_middle: Callable[[], np.ndarray]) -> int:
@@ -153,7 +201,11 @@ def _split_all(head: bpy.types.Object, left_of_middle: Callable[[], np.ndarray])
             if alone is not None:
                 records.forget(head.data.shape_keys, have[whole].name, records.SIDES)
                 rename_key(have[whole], (left, right)[alone])
-                drivers.keep_side(head.data.shape_keys, actions.value_path((left, right)[alone]), ('left', 'right')[alone])
+                drivers.keep_side(
+                    head.data.shape_keys,
+                    actions.value_path((left, right)[alone]),
+                    ('left', 'right')[alone],
+                )
                 changed += 1
                 continue
             side = left_of_middle()
@@ -164,7 +216,8 @@ def _split_all(head: bpy.types.Object, left_of_middle: Callable[[], np.ndarray])
 
 
 def _only_side(key: bpy.types.ShapeKey) -> int | None:
-    """0 or 1 where a key of both sides is known to be the left or the right one alone, and still is; else None."""
+    """0 or 1 where a key of both sides is known to be the left or the right one alone, and still
+    is; else None."""
     known = records.read_sides(key.id_data, key.name)
     if known is None:
         return None
@@ -176,10 +229,14 @@ def _only_side(key: bpy.types.ShapeKey) -> int | None:
     return moving.index(True) if outside < 1e-6 * max(np.abs(known[0]).max(), 1e-9) else None
 
 
-def split_key(head: bpy.types.Object, key: bpy.types.ShapeKey, left: str, right: str, part: np.ndarray) -> None:
-    """Turn a key into its left part under that name, and a new key with the rest; drivers, animation and settings go to both.
+def split_key(
+    head: bpy.types.Object, key: bpy.types.ShapeKey, left: str, right: str, part: np.ndarray
+) -> None:
+    """Turn a key into its left part under that name, and a new key with the rest; drivers,
+    animation and settings go to both.
 
-    part: N×1 in [0, 1], how much is the left's. Where the key was made of two, they come back, with what was changed since.
+    part: N×1 in [0, 1], how much is the left's. Where the key was made of two, they come back, with
+    what was changed since.
     """
     keys, whole = head.data.shape_keys, shape_keys.offsets_of(key)
     made, known = records.read(keys, key.name), records.read_sides(keys, key.name)
@@ -211,8 +268,11 @@ def split_key(head: bpy.types.Object, key: bpy.types.ShapeKey, left: str, right:
         records.write(keys, one.name, offsets)
 
 
-def _back_to_sides(head, whole: np.ndarray, known, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A merged shape as the two it was made of; what was changed since goes to each side as far as the shape there is its own."""
+def _back_to_sides(
+    head, whole: np.ndarray, known, part: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """A merged shape as the two it was made of; what was changed since goes to each side as far as
+    the shape there is its own."""
     sides, settings = known
     left, right = _as_seen(head, sides, settings)
     size = [np.linalg.norm(o, axis=1, keepdims=True) for o in (left, right)]
@@ -223,13 +283,23 @@ def _back_to_sides(head, whole: np.ndarray, known, part: np.ndarray) -> tuple[np
     return sides[0] + share * change, sides[1] + (1 - share) * change
 
 
-def _restore_settings(pair: tuple[bpy.types.ShapeKey, bpy.types.ShapeKey], settings: tuple[dict, dict]) -> None:
+def _restore_settings(
+    pair: tuple[bpy.types.ShapeKey, bpy.types.ShapeKey], settings: tuple[dict, dict]
+) -> None:
     """What the two keys had before they became one, as far as that was not changed since."""
     if not settings[0]:
         return
     now, merged = {s: getattr(pair[0], s) for s in SETTINGS}, _merged_settings(settings)
     for key, had in zip(pair, settings):
-        for setting in ('slider_max', 'slider_min', 'slider_max', 'value', 'mute', 'lock_shape', 'vertex_group'):
+        for setting in (
+            'slider_max',
+            'slider_min',
+            'slider_max',
+            'value',
+            'mute',
+            'lock_shape',
+            'vertex_group',
+        ):
             if _same(now[setting], merged[setting]):
                 setattr(key, setting, type(now[setting])(had[setting]))
 
@@ -238,8 +308,11 @@ def _same(a, b) -> bool:
     return a == b if isinstance(a, (str, bool)) else abs(a - b) < SAME
 
 
-def add_mirrored(thing: bpy.types.Object, key: bpy.types.ShapeKey, name: str, partner: np.ndarray) -> tuple[bpy.types.ShapeKey, list[str]]:
-    """Add a key for the other side that has what `key` has, on its side: slider, mute, vertex group, driver; and what to tell the user.
+def add_mirrored(
+    thing: bpy.types.Object, key: bpy.types.ShapeKey, name: str, partner: np.ndarray
+) -> tuple[bpy.types.ShapeKey, list[str]]:
+    """Add a key for the other side that has what `key` has, on its side: slider, mute, vertex
+    group, driver; and what to tell the user.
 
     partner: N, the vertex at each one's mirror image (−1: none). Its shape is the Basis'.
     """
@@ -252,15 +325,20 @@ def add_mirrored(thing: bpy.types.Object, key: bpy.types.ShapeKey, name: str, pa
     other.relative_key = keys.key_blocks.get(base or '', key.relative_key)
     other.vertex_group = _mirrored_group(thing, key.vertex_group, partner)
     if actions.is_keyed(keys, actions.value_path(key.name)):
-        other.value = 0.
+        other.value = 0.0
     path = actions.value_path(other.name)
-    if drivers.copy(keys, actions.value_path(key.name), path) is not None and not drivers.mirror(keys, path):
-        notes.append(f'The driver of {name} still reads what {key.name}\'s does, in part: the other side of that is missing.')
+    if drivers.copy(keys, actions.value_path(key.name), path) is not None and not drivers.mirror(
+        keys, path
+    ):
+        notes.append(
+            f"The driver of {name} still reads what {key.name}'s does, in part: "
+            'the other side of that is missing.'
+        )
     return other, notes
 
 
 def _mirrored_group(thing: bpy.types.Object, name: str, partner: np.ndarray) -> str:
-    """The vertex group of the other side, made where it is missing; a group of both sides as it is."""
+    """The vertex group of the other side, made where it is missing; one of both sides as it is."""
     called = shape_tools.other_side(name)
     if called is None or name not in thing.vertex_groups:
         return name
@@ -274,8 +352,10 @@ def _mirrored_group(thing: bpy.types.Object, name: str, partner: np.ndarray) -> 
 
 
 def copy_settings(source: bpy.types.ShapeKey, target: bpy.types.ShapeKey) -> None:
-    """Give a key another one's slider, value, mute, lock, vertex group and what it is relative to."""
+    """Give a key another one's slider, value, mute, lock, vertex group and base."""
     target.relative_key = source.relative_key
-    target.slider_max = max(target.slider_max, source.slider_max)  # so that any least value fits below
+    target.slider_max = max(
+        target.slider_max, source.slider_max
+    )  # so that any least value fits below
     for setting in SETTINGS:
         setattr(target, setting, getattr(source, setting))

@@ -21,12 +21,19 @@ def to_arkit(expressions: np.ndarray, called: tuple[str, ...]) -> tuple[np.ndarr
 
 
 def sides_of(called: tuple[str, ...]) -> dict[str, list[int]]:
-    """{ARKit's name of a shape that merges two: the numbers of its left and right one among ICT names}."""
-    return {whole: [called.index(half) for half in pair] for whole, pair in MERGED.items() if all(half in called for half in pair)}
+    """{ARKit's name of a shape that merges two: where its left and right one are called}."""
+    return {
+        whole: [called.index(half) for half in pair]
+        for whole, pair in MERGED.items()
+        if all(half in called for half in pair)
+    }
 
 
 def keep_sides(thing: bpy.types.Object, halves: dict[str, np.ndarray]) -> None:
-    """Remember the left and the right shape, {ARKit's name: 2×N×3 offsets in the mesh's axes}, that generated keys of both sides are made of."""
+    """Remember the left and right shapes that generated keys of both sides are made of.
+
+    halves: {ARKit's name: 2×N×3 offsets in the mesh's axes}.
+    """
     have = meanings(thing)
     for whole, pair in halves.items():
         if whole in have and records.read(thing.data.shape_keys, have[whole].name) is not None:
@@ -125,9 +132,10 @@ def offsets_of(key: bpy.types.ShapeKey) -> np.ndarray:
 
 
 def set_offsets(key: bpy.types.ShapeKey, offsets: np.ndarray, where: np.ndarray | None = None) -> None:
-    """Move a key to N×3 offsets from the one it is relative to; `where` (N bool): these vertices alone, the others stay to the bit.
+    """Move a key to N×3 offsets from the one it is relative to.
 
-    Keys that are relative to it move along, so that their own offsets stay.
+    where: N bool, these vertices alone; the others stay to the bit. Keys that are relative to it
+    move along, so that their own offsets stay.
     """
     before = _points(key).reshape(-1, 3)
     points = (_points(key.relative_key).reshape(-1, 3) + offsets).astype(np.float32)

@@ -1,4 +1,6 @@
-"""Which expression a name stands for, however it is spelled: shape keys of other makers, columns of other programs' files."""
+"""Which expression a name stands for, however it is spelled: shape keys of other makers, columns of
+other programs' files."""
+
 from __future__ import annotations
 
 import re
@@ -6,36 +8,56 @@ from collections.abc import Iterable
 
 from .expressions import ARKIT_NAMES, ICT_NAMES
 
-STRONG = re.compile(r'[.:|]|__')  # after one of these the rest of a name is a name of its own: blendShape1.jawOpen, head__jawOpen
-WEAK = re.compile(r'[_ -]')       # after one of these only where most names of a mesh begin so: CC_jawOpen
+STRONG = re.compile(
+    r'[.:|]|__'
+)  # after one of these the rest of a name is a name of its own: blendShape1.jawOpen, head__jawOpen
+WEAK = re.compile(
+    r'[_ -]'
+)  # after one of these only where most names of a mesh begin so: CC_jawOpen
 NUMBERED = re.compile(r'\.\d{3}$')  # what Blender adds to a name that is taken
-LEAST_SHARED = 3                  # so many names must share a weak prefix
+LEAST_SHARED = 3  # so many names must share a weak prefix
 
 
 def _plain(name: str) -> str:
     """'mouthSmile_L', 'MouthSmileLeft', 'Mouth Smile.L' → 'mouthsmileleft'."""
-    name = re.sub(r'[_. -]([LRlr])$', lambda m: {'l': 'left', 'r': 'right'}[m[1].lower()], name.strip())
+    name = re.sub(
+        r'[_. -]([LRlr])$', lambda m: {'l': 'left', 'r': 'right'}[m[1].lower()], name.strip()
+    )
     return re.sub(r'[^a-z0-9]', '', name.lower())
 
 
-_KNOWN = {_plain(n): n for n in (*ICT_NAMES, *ARKIT_NAMES)}  # names both have are the same in both; merged ones differ
+_KNOWN = {
+    _plain(n): n for n in (*ICT_NAMES, *ARKIT_NAMES)
+}  # names both have are the same in both; merged ones differ
 
 
 def expression(name: str) -> str | None:
-    """The ICT or ARKit name that a name stands for, spelled as ARKit's where both have it; None for other names."""
+    """The ICT or ARKit name that a name stands for, spelled as ARKit's where both have it; None for
+    other names."""
     return _KNOWN.get(_plain(name))
 
 
 def matches(names: Iterable[str]) -> dict[str, str]:
-    """{name: ICT or ARKit name} for those of a mesh's or file's names that stand for an expression, in their order.
+    """{name: ICT or ARKit name} for those of a mesh's or file's names that stand for an expression,
+    in their order.
 
-    Names with a prefix (blendShape1.jawOpen, head__jawOpen) or Blender's number (jawOpen.001) count where no plain one has that meaning.
+    Names with a prefix (blendShape1.jawOpen, head__jawOpen) or Blender's number (jawOpen.001) count
+    where no plain one has that meaning.
     """
     listed = list(names)
     plain = {n: e for n in listed if (e := expression(n)) is not None}
     prefixed = {n: e for n in listed if n not in plain and (e := _after(n, STRONG)) is not None}
-    shared = _shared_prefix([n for n in listed if n not in plain and n not in prefixed], len(listed))
-    prefixed |= {n: e for n in listed if shared and n.startswith(shared) and (e := expression(n[len(shared):])) is not None and n not in plain}
+    shared = _shared_prefix(
+        [n for n in listed if n not in plain and n not in prefixed], len(listed)
+    )
+    prefixed |= {
+        n: e
+        for n in listed
+        if shared
+        and n.startswith(shared)
+        and (e := expression(n[len(shared) :])) is not None
+        and n not in plain
+    }
     found = plain | {n: e for n, e in prefixed.items() if e not in plain.values()}
     for name in listed:
         bare = NUMBERED.sub('', name)
@@ -48,15 +70,19 @@ def matches(names: Iterable[str]) -> dict[str, str]:
 
 def _after(name: str, separator: re.Pattern) -> str | None:
     """What the rest of a name after a prefix stands for, of several rests the longest."""
-    return next((e for m in separator.finditer(name) if (e := expression(name[m.end():])) is not None), None)
+    return next(
+        (e for m in separator.finditer(name) if (e := expression(name[m.end() :])) is not None),
+        None,
+    )
 
 
 def _shared_prefix(names: list[str], count: int) -> str:
-    """The prefix before _, - or a space that turns most of `count` names into expressions; '' for none."""
+    """The prefix before _, - or a space that turns most of `count` names into expressions; '' for
+    none."""
     votes: dict[str, int] = {}
     for name in names:
         for mark in WEAK.finditer(name):
-            if expression(name[mark.end():]) is not None:
-                votes[name[:mark.end()]] = votes.get(name[:mark.end()], 0) + 1
+            if expression(name[mark.end() :]) is not None:
+                votes[name[: mark.end()]] = votes.get(name[: mark.end()], 0) + 1
     most = max(votes, key=votes.get, default='')
     return most if votes.get(most, 0) >= max(LEAST_SHARED, count // 2) else ''
