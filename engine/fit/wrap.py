@@ -14,6 +14,7 @@ from ..face_model.pieces import pieces
 from ..footage.landmark_sets import landmark_sets
 from ..mesh.border import Border
 from ..mesh.closest import Surface
+from ..mesh.intersections import OPPOSITES
 from ..mesh.laplacian import components, mass
 from ..mesh.normals import vertex_normals
 from ..mesh.registration import RegistrationOptions, register
@@ -30,6 +31,11 @@ UNITS = {'mm': .1, 'cm': 1., 'dm': 10., 'in': 2.54, 'm': 100.}  # cm a unit
 UNIT_SLACK = .2            # natural logarithm: a head this much off the usual size still tells its unit
 CERTAIN = .55              # weight from which a fitted shape says that the face makes an expression, not that the person looks so
 WORTH = .2                 # weight from which a shape then belongs to it
+# Shapes that cannot be made at once: fitted together they say what somebody looks like. mouthClose is nothing without jawOpen.
+AGAINST = (*OPPOSITES, *((f'{a}_{s}', f'{b}_{s}') for s in 'LR' for a, b in (
+    ('mouthSmile', 'mouthFrown'), ('browInnerUp', 'browDown'), ('browOuterUp', 'browDown'))))
+UNUSUAL = 2.               # standard deviations of one of an identity's coefficients: beyond them the head is no usual one
+PLAIN = ('eyeBlink', 'jawOpen', 'mouthSmile')  # what is then believed still: nothing but an expression looks like it
 # The fit that the registration starts from: where a surface tells nothing, what decides how skin lies is who the fit thinks it is, so it believes less.
 # Chosen, as are LOOSE_WORTH, RIM_WORTH and STIFFNESS, on the very scans of tests/bench/test_wrap.py, after about a hundred trials there, by how far
 # a vertex slides between the four of Spacetime (one person) and by James's distance: what it does for others was not measured.
@@ -147,7 +153,8 @@ def locate(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, markers:
     report(.9)
     made = np.zeros(len(model.names))
     if expression:
-        made = believed(fit_model(model, landmarks, vertices, outer, start, points, confidence, markers, scale, may, known, JUDGING, fit).weights)
+        judged = fit_model(model, landmarks, vertices, outer, start, points, confidence, markers, scale, may, known, JUDGING, fit)
+        made = believed(model.names, judged.weights, judged.identity)
     rim = mouth_rim(model, fit.vertices, fit.to_head(vertices), triangles[:, ::-1] if turned else triangles)
     rim = None if rim is None else (rim[0], fit.from_head(rim[1]))
     fit = fit_model(model, landmarks, vertices, outer, start, points, confidence, markers, scale, may, known, CAUTIOUS, fit, rim)
@@ -179,9 +186,23 @@ def opening(loop: np.ndarray) -> float:
     return float(area / max(((loop[:, None] - loop[None]) ** 2).sum(2).max(), 1e-9))
 
 
-def believed(weights: np.ndarray) -> np.ndarray:
-    """E: the fitted weights that are an expression the face makes; all 0 where none is certain."""
-    return np.where(weights > WORTH, weights, 0) if (weights > CERTAIN).any() else np.zeros_like(weights)
+def believed(names: tuple[str, ...], weights: np.ndarray, identity: np.ndarray) -> np.ndarray:
+    """E: the fitted weights that are an expression the face makes; all 0 where none is certain.
+
+    Proportions are not an expression: of shapes that cannot be made at once the stronger keeps what it has over the weaker, and on a head
+    whose identity lies far from people's only what can be nothing else is believed.
+    """
+    index = {name: k for k, name in enumerate(names)}
+    out = weights.astype(np.float64).copy()
+    for pair in AGAINST:
+        first, second = (index.get(name) for name in pair)
+        if first is not None and second is not None:
+            out[[first, second]] -= min(out[first], out[second])
+    if 'mouthClose' in index:
+        out[index['mouthClose']] = min(out[index['mouthClose']], out[index['jawOpen']])
+    if np.abs(identity).max(initial=0) > UNUSUAL:
+        out[[not name.startswith(PLAIN) for name in names]] = 0
+    return np.where(out > WORTH, out, 0) if (out > CERTAIN).any() else np.zeros_like(out)
 
 
 def unit_of(scale: float) -> tuple[str, float | None]:
