@@ -34,7 +34,7 @@ WORTH = .2                 # weight from which a shape then belongs to it
 # Shapes that cannot be made at once: fitted together they say what somebody looks like. mouthClose is nothing without jawOpen.
 AGAINST = (*OPPOSITES, *((f'{a}_{s}', f'{b}_{s}') for s in 'LR' for a, b in (
     ('mouthSmile', 'mouthFrown'), ('browInnerUp', 'browDown'), ('browOuterUp', 'browDown'))))
-UNUSUAL = 2.               # standard deviations of one of an identity's coefficients: beyond them the head is no usual one
+UNUSUAL = 1.3              # RMS of an identity's coefficients, in standard deviations, beyond which a head is no usual one: people's have 1
 PLAIN = ('eyeBlink', 'jawOpen', 'mouthSmile')  # what is then believed still: nothing but an expression looks like it
 # The fit that the registration starts from: where a surface tells nothing, what decides how skin lies is who the fit thinks it is, so it believes less.
 # Chosen, as are LOOSE_WORTH, RIM_WORTH and STIFFNESS, on the very scans of tests/bench/test_wrap.py, after about a hundred trials there, by how far
@@ -200,7 +200,7 @@ def believed(names: tuple[str, ...], weights: np.ndarray, identity: np.ndarray) 
             out[[first, second]] -= min(out[first], out[second])
     if 'mouthClose' in index:
         out[index['mouthClose']] = min(out[index['mouthClose']], out[index['jawOpen']])
-    if np.abs(identity).max(initial=0) > UNUSUAL:
+    if len(identity) and np.sqrt(np.mean(identity ** 2)) > UNUSUAL:
         out[[not name.startswith(PLAIN) for name in names]] = 0
     return np.where(out > WORTH, out, 0) if (out > CERTAIN).any() else np.zeros_like(out)
 

@@ -118,3 +118,27 @@ def test_markers_decide_where_nothing_is_seen(model, landmarks, monkeypatch):
     assert off.max() < .25
     with pytest.raises(FacewrightError, match='No face'):
         wrapping.locate(model, landmarks, foreign_copy(model, rounds=0), dict(list(markers.items())[:3]), True, lambda f: None)
+
+
+def as_weights(model, **weights):
+    out = np.zeros(len(model.names))
+    for name, weight in weights.items():
+        out[model.names.index(name)] = weight
+    return out
+
+
+USUAL, STRANGE = np.full(50, .6), np.full(50, 1.6)
+
+
+@pytest.mark.parametrize('found,identity,made', [
+    # the cartoon of the cases: wide eyes and squinting at once
+    ({'eyeSquint_R': .595, 'eyeWide_R': .443, 'eyeSquint_L': .474, 'eyeWide_L': .477, 'mouthStretch_L': .41}, USUAL, {}),
+    ({'mouthShrugUpper': 1., 'mouthRight': .23}, STRANGE, {}),
+    ({'mouthClose': .9}, USUAL, {}),
+    ({'mouthSmile_L': .9, 'mouthSmile_R': .97, 'mouthFrown_L': .2, 'cheekSquint_L': .34}, USUAL,
+     {'mouthSmile_L': .7, 'mouthSmile_R': .97, 'cheekSquint_L': .34}),
+    ({'jawOpen': .8, 'mouthClose': .5}, USUAL, {'jawOpen': .8, 'mouthClose': .5}),
+    ({'jawOpen': .8, 'browDown_L': .6}, STRANGE, {'jawOpen': .8})])
+def test_proportions_are_not_an_expression(model, found, identity, made):
+    got = wrapping.believed(model.names, as_weights(model, **found), identity)
+    assert np.allclose(got, as_weights(model, **made))
