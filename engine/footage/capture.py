@@ -16,7 +16,10 @@ UNITS = {'cm': 1., 'mm': .1, 'm': 100.}  # centimetres each
 
 @dataclass(frozen=True)
 class CaptureView:
-    """One camera of a capture.json: its file, size in pixels, Camera, and clock: `time` (T s, common clock, one a frame) or else `offset` (s)."""
+    """One camera of a capture.json: its file, size in pixels, Camera, and clock: `time` (T s, common clock, one a frame) or else `offset` (s).
+
+    first: number in the file of the frame that `time` begins with; None: `time` has all the file's frames.
+    """
     name: str
     path: Path
     size: tuple[int, int]
@@ -24,6 +27,7 @@ class CaptureView:
     time: np.ndarray | None
     offset: float
     fps: float | None
+    first: int | None = None
 
 
 def read_capture(path: Path) -> list[CaptureView]:
@@ -105,6 +109,12 @@ def _view(entry, i: int, path: Path, unit: float) -> CaptureView:
     fps = float(numbers('fps', (), 'frames a second, above 0')) if entry.get('fps') is not None else None
     if fps is not None and not 0 < fps < 1e5:
         raise wrong('fps', 'frames a second, above 0')
+    first = None
+    if entry.get('first') is not None:
+        value = float(numbers('first', (), 'a whole number of frames, from 0'))
+        if value < 0 or value != int(value) or value > 1e9:
+            raise wrong('first', 'a whole number of frames, from 0')
+        first = int(value)
     video = path.parent / entry['video']
     try:
         there = video.exists()
@@ -113,7 +123,7 @@ def _view(entry, i: int, path: Path, unit: float) -> CaptureView:
     if not there:
         raise FacewrightError(f'{path}, camera {label}: there is no {video}: put the video beside capture.json or correct "video".')
     camera = Camera(float(k[0, 0]), (float(k[0, 2]), float(k[1, 2])), tuple(float(d) for d in distortion[:4]), r, t * unit, float(k[1, 1] / k[0, 0]))
-    return CaptureView(entry['name'], video, (size[0], size[1]), camera, time, offset, fps)
+    return CaptureView(entry['name'], video, (size[0], size[1]), camera, time, offset, fps, first)
 
 
 def _all_numbers(value) -> bool:

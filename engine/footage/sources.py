@@ -152,7 +152,7 @@ def _calibrated(given: CaptureView, source: dict) -> View:
     """A view of a capture.json."""
     kind = kinds.kind_of(given.path)
     if kind in ('photo', 'sequence') and given.time is not None:    # its times say which
-        kind = 'photo' if len(given.time) == 1 else 'sequence'
+        kind = 'photo' if len(given.time) == 1 and not given.first else 'sequence'
     if kind == 'capture':
         raise FacewrightError(f'{given.path} is a capture.json within a capture.json: give each camera its own footage.')
     view = _uncalibrated(given.path, kind, {'fps': given.fps} if given.fps else {})
@@ -161,11 +161,20 @@ def _calibrated(given: CaptureView, source: dict) -> View:
         raise FacewrightError(f'{where}: the pictures are {view.size[0]}×{view.size[1]} pixels, capture.json says {given.size[0]}×{given.size[1]}: use the footage the cameras were calibrated for.')
     times = view.times + given.offset
     if given.time is not None:
+        view = _from_first(view, given)
         if len(given.time) != len(view.times):
             raise FacewrightError(f'{where}: the footage has {len(view.times)} frames, capture.json lists {len(given.time)} times: copy the video again or export the capture again.')
         times = given.time
     view = replace(view, name=given.name, times=times, camera=given.camera, fps=given.fps or view.fps)
     return _trimmed(view, {key: value for key, value in source.items() if key in ('start', 'end', 'offset')})
+
+
+def _from_first(view: View, given: CaptureView) -> View:
+    """The frames of a view that a capture's times are for, where it says with which they begin."""
+    if given.first is None:
+        return view
+    part = slice(given.first, given.first + len(given.time))
+    return replace(view, times=view.times[part], first=given.first, images=view.images[part])
 
 
 def _trimmed(view: View, source: dict) -> View:
@@ -175,7 +184,7 @@ def _trimmed(view: View, source: dict) -> View:
     if not used.size:
         raise FacewrightError(_nothing_between(view, start, end))
     part = slice(used[0], used[-1] + 1)
-    return replace(view, times=view.times[part] + source.get('offset', 0.), first=int(used[0]), images=view.images[part])
+    return replace(view, times=view.times[part] + source.get('offset', 0.), first=view.first + int(used[0]), images=view.images[part])
 
 
 def _nothing_between(view: View, start: float, end: float) -> str:

@@ -221,7 +221,7 @@ def make_cameras(footage, found) -> dict:
     cameras = []
     for view, camera in zip(footage.views, found.cameras):
         f = float(camera.focal)
-        cameras.append({'name': view.name, 'video': str(Path(view.path).absolute()), 'fps': float(view.fps), 'width': int(view.size[0]), 'height': int(view.size[1]),
+        cameras.append({'name': view.name, 'video': str(Path(view.path).absolute()), 'fps': float(view.fps), 'first': int(view.first), 'width': int(view.size[0]), 'height': int(view.size[1]),
                         'K': [[f, 0., float(camera.centre[0])], [0., f * camera.aspect, float(camera.centre[1])], [0., 0., 1.]],
                         'R': np.asarray(camera.rotation).tolist(), 't': np.asarray(camera.translation).tolist(),
                         'distortion': [float(d) for d in camera.distortion], 'time': [float(t) for t in view.times]})

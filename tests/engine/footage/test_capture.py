@@ -66,6 +66,16 @@ def test_offset_units_and_distortion(folder):
     assert view.times[0] == pytest.approx(-.5) and view.camera.translation[2] == 6000 and view.camera.distortion == (.1, -.2, .001, 0)
 
 
+def test_a_part_of_the_footage(folder):
+    view = opened(folder, lambda data: data['cameras'][0].update(first=2, time=[1., 1.04])).views[0]
+    assert view.first == 2 and list(view.times) == [1., 1.04] and [films.column(f) for f in read_frames(view)] == [2, 3]
+    opened(folder, lambda data: [camera_.update(first=2, time=[1., 1.04, 1.08]) for camera_ in data['cameras']])
+    cut = open_footage([{'path': folder / 'capture.json', 'start': 1.03}]).views[1]
+    assert cut.first == 3 and [films.column(f) for f in read_frames(cut)] == [3, 4]
+    with pytest.raises(FacewrightError, match='1 frames.*3 times'):
+        opened(folder, lambda data: data['cameras'][0].update(first=4, time=[1., 1.04, 1.08]))
+
+
 @pytest.mark.parametrize('key', ['name', 'video', 'width', 'height', 'K', 'R', 't'])
 def test_missing_keys(folder, key):
     with pytest.raises(FacewrightError, match=rf'lacks {key}'):
@@ -76,7 +86,7 @@ def test_missing_keys(folder, key):
     ('name', 3), ('video', ''), ('width', 64.5), ('height', -1), ('width', 'wide'), ('K', [[100, 0, 32]]), ('K', [[100, 0, 32], [0, float('nan'), 24], [0, 0, 1]]),
     ('K', [[0, 0, 32], [0, 1, 24], [0, 0, 1]]), ('K', [[100, 0, 32], [0, 100, 24], [0, 0, 2]]), ('K', '1 2 3'), ('R', np.eye(3).tolist()[:2]), ('R', (np.eye(3) * 2).tolist()),
     ('R', np.diag([1, 1, -1]).tolist()), ('t', [1, 2]), ('t', [1, 2, float('inf')]), ('t', [1, 2, '3']), ('t', [1, 2, True]), ('distortion', [1, 2]), ('distortion', [1, 2, 3, float('nan')]),
-    ('time', [0, 0, 1, 2, 3]), ('time', []), ('time', [0, .1, None, .3, .4]), ('offset', 'late'), ('fps', 0), ('t', [[1], [2, 3]])])
+    ('time', [0, 0, 1, 2, 3]), ('time', []), ('time', [0, .1, None, .3, .4]), ('offset', 'late'), ('first', -1), ('first', .5), ('first', '2'), ('fps', 0), ('t', [[1], [2, 3]])])
 def test_wrong_values_are_said_by_camera_and_field(folder, key, value):
     with pytest.raises(FacewrightError, match=f'camera (b|1).*"{key}"'):
         opened(folder, lambda data: data['cameras'][1].update({key: value}))
