@@ -5,7 +5,7 @@ from .cavities import (apply_crossings, apply_fix, apply_flesh, apply_settled, c
                        show_crossings, told)
 from .footage import add_footage, checked_footage, move_footage, remove_footage
 from .head import add_head, find_model, model_is_ready, use_model
-from .performance import export_performance, heads_in, import_performance, rename_shape_keys, sample_performance, smooth_performance
+from .performance import export_performance, heads_in, import_performance, rename_shape_keys, sample_performance, sides_apart, smooth_performance
 from .pins import pinned, unpin
 from .reconstruct import (apply_result, clip_over, head_cameras, lay_clip_over, look_through, model_of_result, neutral_index, notes,
                           reconstruction, result_job, show_wire, show_worst_frame, verdict_in_words, warnings_of)

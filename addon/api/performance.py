@@ -9,6 +9,7 @@ import numpy as np
 
 from ...engine import smoothing
 from ...engine.errors import FacewrightError
+from ...engine.face_model.expressions import MERGED
 from ...engine.live_link import write_live_link
 from ...engine.live_link_reader import Recording, read_recording
 from ...engine.performance import Performance, read_performance, write_performance
@@ -16,6 +17,9 @@ from ..scene import actions, importing, names, renaming, settings, units
 from ..scene import motion as motion_of
 from .shared import absolute, checked_path
 from .sides import left_of_middle
+
+LEAST_WAY = 0.1  # cm: a head that moves by less stays where it is
+LEAST_APART = 0.01  # of a weight: sides nearer than that are alike
 
 
 def heads_in(context: bpy.types.Context) -> list[bpy.types.Object]:
@@ -102,10 +106,16 @@ def _import_motion(
             f'{head.name} hangs on an armature in which no bone for the head was found: its '
             'expressions have the take, its rotation has not.'
         ]
+    if motion_of.is_driven(carrier):
+        return [f'{carrier.bone or head.name} is turned by drivers, and has not got the rotation.']
     axes = units.world_axes(performance.rotation)
     motion_of.turn_head(head, carrier, frames, axes @ performance.rotation)
     if carrier.bone:
-        return [f"The head's rotation is on the bone {carrier.bone} of {carrier.thing.name}."]
+        moved = not csv and np.ptp(performance.translation, axis=0).max() > LEAST_WAY
+        return [
+            f"The head's rotation is on the bone {carrier.bone} of {carrier.thing.name}"
+            + ('; its way through space is left out.' if moved else '.')
+        ]
     if not csv:
         _, place = units.poses_to_blender(performance.rotation, performance.translation, axes)
         fcurves = actions.curves(head, create=True)
@@ -184,6 +194,18 @@ def export_performance(context: bpy.types.Context, path: str, first: int, last: 
     else:
         write_performance(Path(path), performance)
     return performance
+
+
+def sides_apart(performance: Performance) -> list[str]:
+    """The names under which a .csv has one value where the performance's left and right differ."""
+    column = dict(zip(performance.names, performance.weights.T))
+    return [
+        whole
+        for whole, (left, right) in MERGED.items()
+        if left in column
+        and right in column
+        and np.abs(column[left] - column[right]).max(initial=0) > LEAST_APART
+    ]
 
 
 def smooth_performance(

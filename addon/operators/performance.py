@@ -134,9 +134,11 @@ class FACEWRIGHT_OT_export_performance(FileOperator, OnHeads):
         scene = context.scene
         first, last = (scene.frame_start, scene.frame_end) if self.whole else (self.start, self.end)
         performance = api.export_performance(context, self.filepath, first, last)
-        self.report(
-            {'INFO'}, f'Frames {first} to {last} written, at {performance.fps:.5g} frames a second.'
-        )
+        words = f'Frames {first} to {last} written, at {performance.fps:.5g} frames a second.'
+        apart = api.sides_apart(performance) if self.filepath.lower().endswith('.csv') else []
+        if apart:
+            words += f' {" and ".join(apart)}: one value for both sides, their mean.'
+        self.report({'WARNING'} if apart else {'INFO'}, words)
 
 
 class FACEWRIGHT_OT_smooth_performance(OnHeads):

@@ -171,12 +171,22 @@ def _right_angles() -> list[np.ndarray]:
     return [turn for turn in turns if np.linalg.det(turn) > 0]
 
 
-def is_animated(carrier: Carrier) -> bool:
-    """Whether the rotation of what turns has curves."""
-    paths = {
+def _rotation_paths(carrier: Carrier) -> set[str]:
+    return {
         carrier.path(name)
         for name in ('rotation_quaternion', 'rotation_euler', 'rotation_axis_angle')
     }
+
+
+def is_driven(carrier: Carrier) -> bool:
+    """Whether drivers decide the rotation of what turns."""
+    data, paths = carrier.thing.animation_data, _rotation_paths(carrier)
+    return bool(data) and any(d.data_path in paths and not d.mute for d in data.drivers)
+
+
+def is_animated(carrier: Carrier) -> bool:
+    """Whether the rotation of what turns has curves."""
+    paths = _rotation_paths(carrier)
     return any(
         c.data_path in paths for fcurves in actions.all_curves(carrier.thing) for c in fcurves
     )

@@ -457,3 +457,16 @@ def test_turns_of_a_quarter_are_twenty_four():
     found = motion._right_angles()
     assert len(found) == 24 and len({m.tobytes() for m in np.round(np.array(found)) + 0.0}) == 24
     assert np.allclose(turn(0.0), np.eye(3))
+
+
+def test_a_head_turned_by_drivers_is_left_alone_and_that_is_said(saved):
+    head = character(ARKIT_NAMES)
+    head.driver_add('rotation_euler', 2).driver.expression = '0.25'
+    notes = ' '.join(api.import_performance(bpy.context, saved(performance(ARKIT_NAMES)))[1])
+    assert 'turned by drivers' in notes and actions.curves(head) is None
+
+
+def test_sides_that_one_value_stands_for_are_named():
+    p = performance(ICT_NAMES)
+    assert api.sides_apart(p) == ['browInnerUp', 'cheekPuff']
+    assert api.sides_apart(performance(ARKIT_NAMES)) == []
