@@ -44,6 +44,7 @@ class Clock:
         self.began, self.start = self.now(), fraction
 
     def at(self, fraction: float, stage: str) -> Progress:
+        fraction = round(fraction, 9)   # so that sums of parts never go back by a rounding
         elapsed, done = self.now() - self.began, fraction - self.start
         estimate = elapsed * (1 - fraction) / done if done > self.LEAST else None
         return Progress(fraction, stage, self.settled(estimate, elapsed))
