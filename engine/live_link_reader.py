@@ -27,6 +27,7 @@ FRAMES = re.compile(r'(\d{1,2}):(\d{1,2}):(\d{1,2})([:;])(\d{1,3}(?:\.\d+)?)')
 CLOCK = re.compile(r'(\d{1,2}):(\d{1,2}):(\d{1,2}(?:\.\d+)?)')
 TIME_COLUMNS = ('timecode', 'time', 'timestamp', 'frame', 'frames', 'framenumber')
 COUNT_COLUMNS = ('blendshapecount', 'blendshapescount')
+NONE_COUNTED = ('0', '0.0')  # BlendShapeCount of a row without a face
 MILLISECONDS = 1000.0
 FRAMES_RATE = 30.0  # frames a second of bare frame numbers where nothing else is known
 TALL = 1.02  # weights are limited to 1; from here on that is said: the app itself goes to 1.01
@@ -279,13 +280,11 @@ def _has_face(
     row: list[str], clock_column: int, count_column: int | None, places: list[int]
 ) -> bool:
     """Whether a row has values: one without a face has only its timecode, or counts 0 of them."""
-    if (
-        count_column is not None
-        and row[count_column].strip() in ('0', '0.0')
-        and count_column != clock_column
-    ):
-        return False
-    return any(row[place].strip() for place in places)
+    values = [row[place].strip() for place in places if row[place].strip()]
+    uncounted = count_column is None or count_column == clock_column
+    if uncounted or row[count_column].strip() not in NONE_COUNTED:
+        return bool(values)
+    return any(value.strip('0.-') for value in values)
 
 
 def _number(cell: str, path: Path, line: int, column: str) -> float:

@@ -233,7 +233,7 @@ def jaw(read):
     return read.performance.weights[:, ARKIT_NAMES.index('jawOpen')]
 
 
-@pytest.mark.parametrize('blind', [lambda i, c: c[:1], lambda i, c: [c[0], '0'], lambda i, c: [c[0], '0', *[''] * 55], lambda i, c: [c[0], '0', *c[2:]]])
+@pytest.mark.parametrize('blind', [lambda i, c: c[:1], lambda i, c: [c[0], '0'], lambda i, c: [c[0], '0', *[''] * 55], lambda i, c: [c[0], '0', *['0.0'] * (len(c) - 2)]])
 @pytest.mark.parametrize('where', [range(20, 30), range(0, 10), range(80, 90), [5, 7, 60]])
 def test_rows_without_a_face_are_filled_in(tmp_path, blind, where):
     path = take(tmp_path / 'a.csv', 90, sixtieths, row=lambda i, cells: blind(i, cells) if i in where else cells)
@@ -251,6 +251,11 @@ def test_commas_at_the_ends_of_lines(tmp_path, header, row):
     read = read_recording(take(tmp_path / 'a.csv', 90, sixtieths, header=header, row=row))
     np.testing.assert_allclose(jaw(read), np.linspace(0, 1, 90), atol=1e-5)
     assert not read.notes
+
+
+def test_a_count_of_0_beside_values_is_a_face(tmp_path):
+    read = read_recording(take(tmp_path / 'a.csv', 90, sixtieths, row=lambda i, c: [c[0], '0', *c[2:]]))
+    np.testing.assert_allclose(jaw(read), np.linspace(0, 1, 90)[1:], atol=1e-5)
 
 
 def test_frame_numbers_are_taken_at_a_rate_that_is_said(tmp_path):
