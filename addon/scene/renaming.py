@@ -60,9 +60,6 @@ def rename_key(key: bpy.types.ShapeKey, name: str) -> None:
     key.name = name
     records.rename(keys, old, key.name)
     crossings.rename(keys, old, key.name)
-    drivers.retarget(
-        keys, old, key.name
-    )  # Blender's own following stops short where the old name is still there
 
 
 def _meaning(head: bpy.types.Object) -> dict[str, bpy.types.ShapeKey]:
@@ -193,7 +190,7 @@ def _merged_settings(settings: tuple[dict, dict]) -> dict:
 
 
 def _split_all(head: bpy.types.Object, left_of_middle: Callable[[], np.ndarray]) -> int:
-    changed = 0
+    changed, part = 0, None
     for whole, (left, right) in MERGED.items():
         have = _meaning(head)
         if whole in have and left not in have and right not in have:
@@ -208,11 +205,15 @@ def _split_all(head: bpy.types.Object, left_of_middle: Callable[[], np.ndarray])
                 )
                 changed += 1
                 continue
-            side = left_of_middle()
-            part = shape_tools.split(np.ones((len(side), 1)), side, SOFT_MIDDLE * np.ptp(side))[0]
+            part = _left_part(left_of_middle()) if part is None else part
             split_key(head, have[whole], left, right, part)
             changed += 1
     return changed
+
+
+def _left_part(side: np.ndarray) -> np.ndarray:
+    """N distances from the middle, positive on the left → N×1: how much of a shape is the left's."""
+    return shape_tools.split(np.ones((len(side), 1)), side, SOFT_MIDDLE * np.ptp(side))[0]
 
 
 def _only_side(key: bpy.types.ShapeKey) -> int | None:
