@@ -20,14 +20,3 @@ def cached(path: Path, read: Callable[[Path], T], make: Callable[[], T], write: 
     with contextlib.suppress(FacewrightError):
         write(path, made)
     return made
-
-
-def checked(data: dict, shapes: dict[str, tuple]) -> dict:
-    """Arrays as read_npz gives them, where all are there, finite and of their shapes (None: any length); FacewrightError otherwise."""
-    for name, shape in shapes.items():
-        array = data.get(name)
-        fits = array is not None and array.dtype.kind in 'fiu' and array.ndim == len(shape) \
-            and all(want in (None, got) for want, got in zip(shape, array.shape))
-        if not fits or not (abs(array) < float('inf')).all():
-            raise FacewrightError(f'A file of the cache has no {name} that can be used: delete it.')
-    return data

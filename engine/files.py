@@ -77,3 +77,23 @@ def read_npz(path: Path, what: str) -> dict[str, np.ndarray]:
         raise FacewrightError(f'There is no {what} at {path}: check the path.') from None
     except Exception as error:
         raise FacewrightError(f'{path} is not a readable {what} ({type(error).__name__}): make it again.') from error
+
+
+def check_arrays(path: Path, data: dict[str, np.ndarray], wanted: dict[str, tuple[str, tuple]], then: str) -> None:
+    """Check arrays as read_npz gives them; FacewrightError names the first that is missing, misshapen or holds what it must not.
+
+    wanted: {name: (kinds, shape)}: letters as in dtype.kind, and lengths, None for any; floats must fit float32 and be finite.
+    then: what to do, for the error.
+    """
+    missing = sorted(set(wanted) - set(data))
+    if missing:
+        raise FacewrightError(f'{path} lacks {", ".join(missing)}: {then}.')
+    for name, (kinds, shape) in wanted.items():
+        array = data[name]
+        if array.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, array.shape)):
+            told = '×'.join('any' if n is None else str(n) for n in shape) or 'a single value'
+            raise FacewrightError(f'{path} has {name} of shape {array.shape}, expected {told}: {then}.')
+        if array.dtype.kind not in kinds:
+            raise FacewrightError(f'{path} has {name} that are not {"text" if kinds == "U" else "numbers"} as they should be: {then}.')
+        if array.dtype.kind == 'f' and not (np.abs(array.astype(np.float64)) <= np.finfo(np.float32).max).all():
+            raise FacewrightError(f'{path} holds numbers in {name} that are not finite: {then}.')

@@ -17,6 +17,7 @@ from .files import read_npz
 from .footage.capture import read_capture
 from .footage.footage import Camera
 from .performance import read_motion
+from .rig import read_rig
 from .render.rasterise import project, rasterise
 
 WITHOUT_SKIN = tuple(k for k, name in enumerate(PARTS) if name not in ('other', 'skin'))  # labels the paper averages over
@@ -94,8 +95,10 @@ def read_parts(capture: Path) -> dict[str, np.ndarray]:
         if labels is None:
             raise FacewrightError(f'{capture}/parts.npz has no masks of the view {view.name}: make it again from the same capture.')
         count = len(view.time) if view.time is not None else None
-        if labels.ndim != 3 or labels.shape[:0:-1] != view.size or (count is not None and len(labels) != count) or labels.max(initial=0) >= len(PARTS):
+        fits = labels.dtype.kind in 'iu' and labels.ndim == 3 and labels.shape[:0:-1] == view.size and count in (None, len(labels))
+        if not fits or labels.min(initial=0) < 0 or labels.max(initial=0) >= len(PARTS):
             raise FacewrightError(f'{capture}/parts.npz, {view.name}: expected labels 0 to {len(PARTS) - 1} of {count or "all"} frames, {view.size[0]}×{view.size[1]} pixels.')
+        truth[view.name] = labels.astype(np.uint8)
     return truth
 
 
@@ -121,13 +124,13 @@ class Played:
 
 def open_played(folder: Path, model: FaceModel) -> Played:
     """Read rig.npz and the motion (performance.read_motion); FacewrightError where one is missing or the head is not in `model`'s topology."""
-    rig, play = read_npz(Path(folder) / 'rig.npz', 'rig'), read_motion(folder)
-    if rig['neutral'].shape != model.neutral.shape:
-        raise FacewrightError(f'{folder}/rig.npz has {len(rig["neutral"])} vertices, the face model {model.name} {model.vertex_count}: choose the model it was made with.')
+    rig, play = read_rig(Path(folder) / 'rig.npz'), read_motion(folder)
+    if rig.neutral.shape != model.neutral.shape:
+        raise FacewrightError(f'{folder}/rig.npz has {len(rig.neutral)} vertices, the face model {model.name} {model.vertex_count}: choose the model it was made with.')
     place = {n: k for k, n in enumerate(play.names)}
-    order = [place.get(n, -1) for n in rig['names'].tolist()]
+    order = [place.get(n, -1) for n in rig.names]
     weights = np.concatenate([play.weights, np.zeros((len(play.time), 1))], 1)[:, order]
-    return Played(rig['neutral'], rig['expressions'], play.time, weights, play.rotation, play.translation)
+    return Played(rig.neutral, rig.expressions, play.time, weights, play.rotation, play.translation)
 
 
 def measure(capture: Path, results: dict[str, Path], model: FaceModel, views: tuple[str, ...] = (), every: int = 1) -> list[PartIouRow]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import FacewrightError
-from .files import read_npz, write_npz
+from .files import check_arrays, read_npz, write_npz
 
 
 @dataclass(frozen=True)
@@ -36,18 +36,11 @@ def read_motion(folder: Path) -> Performance:
 def read_performance(path: Path) -> Performance:
     """Read performance.npz; raises FacewrightError naming what is missing, misshapen or not finite."""
     data = read_npz(path, 'performance.npz')
-    missing = {'time', 'weights', 'names', 'rotation', 'translation', 'fps'} - set(data)
-    if missing:
-        raise FacewrightError(f'{path} lacks {", ".join(sorted(missing))}: make the performance again.')
-    t, e = data['time'].size, data['names'].size
-    for key, shape in {'time': (t,), 'weights': (t, e), 'rotation': (t, 3, 3), 'translation': (t, 3), 'fps': ()}.items():
-        if data[key].shape != shape:
-            raise FacewrightError(f'{path} has {key} of shape {data[key].shape}, expected {shape}: make the performance again.')
-        if data[key].dtype.kind not in 'fiu' or not np.isfinite(data[key]).all():
-            raise FacewrightError(f'{path} holds numbers in {key} that are not finite: make the performance again.')
-    if t == 0 or (np.diff(data['time']) <= 0).any() or not data['fps'] > 0:
-        raise FacewrightError(f'{path} has times that do not increase or no frame rate: make the performance again.')
-    if data['names'].ndim != 1 or data['names'].dtype.kind != 'U':
-        raise FacewrightError(f'{path} has unreadable names: make the performance again.')
+    then = 'make the performance again'
+    check_arrays(path, data, {'time': ('fiu', (None,)), 'names': ('U', (None,))}, then)
+    t, e = len(data['time']), len(data['names'])
+    check_arrays(path, data, {'weights': ('fiu', (t, e)), 'rotation': ('fiu', (t, 3, 3)), 'translation': ('fiu', (t, 3)), 'fps': ('fiu', ())}, then)
+    if t == 0 or (np.diff(data['time'].astype(np.float64)) <= 0).any() or not data['fps'] > 0:
+        raise FacewrightError(f'{path} has times that do not increase or no frame rate: {then}.')
     return Performance(data['time'].astype(np.float64), data['weights'].astype(np.float32), tuple(data['names'].tolist()),
                        data['rotation'].astype(np.float64), data['translation'].astype(np.float64), float(data['fps']))

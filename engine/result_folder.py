@@ -165,7 +165,8 @@ def _settle(folder: Path) -> None:
             with contextlib.suppress(OSError):
                 stage.rmdir()   # killed before the mark was in it: empty
         elif (stage / JOURNAL).exists():
-            _forward(folder, stage)
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):  # not ours: left
+                _forward(folder, stage)
         else:
             _drop(stage)
 
@@ -173,6 +174,7 @@ def _settle(folder: Path) -> None:
 def _forward(folder: Path, stage: Path) -> None:
     """Old files out, new ones in, the manifest last; each step may have been done before."""
     journal = json.loads((stage / JOURNAL).read_text(encoding='utf-8'))
+    files = _entries(journal['files'])
     new = [name for name in journal['new'] if _is_plain(name)]
     old = [name for name in journal['old'] if _is_plain(name)]
     for name in (*old, *new):
@@ -181,7 +183,7 @@ def _forward(folder: Path, stage: Path) -> None:
     for name in new:
         if (stage / 'new' / name).exists():
             os.replace(stage / 'new' / name, folder / name)
-    _write_json(folder / MANIFEST, {'format': 1, 'files': journal['files']}, stage)
+    _write_json(folder / MANIFEST, {'format': 1, 'files': files}, stage)
     _drop(stage)
 
 

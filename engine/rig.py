@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import FacewrightError
-from .files import read_npz, write_npz
+from .files import check_arrays, read_npz, write_npz
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,12 @@ def write_rig(path: Path, rig: Rig) -> None:
 def read_rig(path: Path) -> Rig:
     """Read rig.npz; raises FacewrightError naming what is missing, misshapen or not finite."""
     data = read_npz(path, 'rig.npz')
-    missing = {'neutral', 'expressions', 'names', 'faces'} - set(data)
-    if missing:
-        raise FacewrightError(f'{path} lacks {", ".join(sorted(missing))}: make the rig again.')
-    v, e = len(data['neutral']), len(data['names'])
-    for key, shape in {'neutral': (v, 3), 'expressions': (e, v, 3)}.items():
-        if data[key].shape != shape:
-            raise FacewrightError(f'{path} has {key} of shape {data[key].shape}, expected {shape}: make the rig again.')
-        if data[key].dtype.kind != 'f' or not np.isfinite(data[key]).all():
-            raise FacewrightError(f'{path} holds numbers in {key} that are not finite: make the rig again.')
-    faces = data['faces']
-    if faces.ndim != 2 or faces.shape[1] != 4 or faces.dtype.kind not in 'iu' or faces.max(initial=-1) >= v or faces.min(initial=0) < -1:
-        raise FacewrightError(f'{path} has faces that do not fit its {v} vertices: make the rig again.')
-    if data['names'].ndim != 1 or data['names'].dtype.kind != 'U' or len(set(data['names'].tolist())) != e:
-        raise FacewrightError(f'{path} has unreadable or doubled names: make the rig again.')
-    return Rig(data['neutral'].astype(np.float32), data['expressions'].astype(np.float32), tuple(data['names'].tolist()), faces.astype(np.int32))
+    then = 'make the rig again'
+    check_arrays(path, data, {'neutral': ('f', (None, 3)), 'names': ('U', (None,)), 'faces': ('iu', (None, 4))}, then)
+    v, names = len(data['neutral']), data['names'].tolist()
+    check_arrays(path, data, {'expressions': ('f', (len(names), v, 3))}, then)
+    if data['faces'].max(initial=-1) >= v or data['faces'].astype(np.int64).min(initial=0) < -1:
+        raise FacewrightError(f'{path} has faces that do not fit its {v} vertices: {then}.')
+    if len(set(names)) != len(names):
+        raise FacewrightError(f'{path} has unreadable or doubled names: {then}.')
+    return Rig(data['neutral'].astype(np.float32), data['expressions'].astype(np.float32), tuple(names), data['faces'].astype(np.int32))

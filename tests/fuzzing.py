@@ -19,7 +19,9 @@ import os
 import re
 import signal
 import threading
+import warnings
 
+import numpy as np
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
@@ -101,6 +103,47 @@ def _replace_number(draw, data: bytearray, at: int) -> None:
     number = _NUMBER.search(data, at)
     if number:
         data[number.start():number.end()] = draw(st.sampled_from(HOSTILE_NUMBERS)).encode()
+
+
+@st.composite
+def damaged_arrays(draw, valid: dict, most: int = 2) -> dict:
+    """The arrays of a valid .npz with 0 to `most` of them taken away or replaced by ones of other kinds, shapes and numbers."""
+    arrays = dict(valid)
+    for _ in range(draw(st.integers(0, most))):
+        if not arrays:
+            break
+        name = draw(st.sampled_from(sorted(arrays)))
+        if draw(st.integers(0, 5)) == 0:
+            del arrays[name]
+        else:
+            arrays[name] = draw(_other_array(np.asarray(arrays[name])))
+    return arrays
+
+
+@st.composite
+def _other_array(draw, array: np.ndarray) -> np.ndarray:
+    """An array of another kind, shape or with other numbers than `array`."""
+    kind = draw(st.sampled_from(('number', 'number', 'number', 'type', 'shape', 'empty', 'text')))
+    if kind == 'number' and array.size and array.dtype.kind in 'fiub':
+        out = array.copy()
+        wide = out.dtype.kind == 'f'
+        values = (np.nan, np.inf, -np.inf, 1e300, 1e-300, -1., 0.) if wide else (-1, 0, 1, 2, 3, 127, -128)
+        with np.errstate(over='ignore'):
+            out.flat[draw(st.integers(0, out.size - 1))] = np.asarray(draw(st.sampled_from(values))).astype(out.dtype)
+        return out
+    if kind == 'type':
+        to = draw(st.sampled_from(('f2', 'f4', 'f8', 'i1', 'u1', 'i8', 'u8', '?', 'c16', 'U3', 'S3', 'M8[s]')))
+        try:
+            with np.errstate(all='ignore'), warnings.catch_warnings(action='ignore'):
+                return array.astype(to)
+        except (ValueError, TypeError):
+            return np.zeros(array.shape, to)
+    if kind == 'shape':
+        shape = draw(st.sampled_from(((), (1,), (0,), array.shape[:-1], (*array.shape, 1), (1, *array.shape), array.shape[::-1], (2, 2))))
+        return np.resize(array, shape) if array.size else np.zeros(shape, array.dtype)
+    if kind == 'text':
+        return np.array(draw(st.lists(st.text(max_size=5), max_size=4)), 'U5')
+    return np.zeros((0, *array.shape[1:]), array.dtype)
 
 
 def json_values(depth: int = 3):

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..cache import cached, checked
+from ..cache import cached
 from ..errors import FacewrightError
-from ..files import read_npz, write_npz
+from ..files import check_arrays, read_npz, write_npz
 from .model import FaceModel, triangulate
 from .paint import albedo, visible_faces
 
@@ -61,9 +61,10 @@ def _cache_path(model: FaceModel) -> Path:
 
 def _read(path: Path, model: FaceModel) -> ModelLandmarks:
     """A kept binding; FacewrightError where it is damaged."""
-    shapes = {'triangles': (478, 3), 'weights': (478, 3), 'confidence': (478,), 'response': (len(model.names), 478, 3)}
-    data = checked(read_npz(path, 'landmark cache'), shapes)
-    return ModelLandmarks(*(data[name] for name in shapes))
+    data = read_npz(path, 'landmark cache')
+    wanted = {'triangles': ('i', (478, 3)), 'weights': ('f', (478, 3)), 'confidence': ('f', (478,)), 'response': ('f', (len(model.names), 478, 3))}
+    check_arrays(path, data, wanted, 'delete it')
+    return ModelLandmarks(*(data[name] for name in wanted))
 
 
 def _write(path: Path, found: ModelLandmarks) -> None:

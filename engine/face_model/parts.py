@@ -15,9 +15,9 @@ from scipy.interpolate import CubicSpline
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from ..cache import cached, checked
+from ..cache import cached
 from ..errors import FacewrightError
-from ..files import read_npz, write_npz
+from ..files import check_arrays, read_npz, write_npz
 from .model import FaceModel, triangulate
 from .paint import BROW, LIP, LIP_MIRROR, SKIN as SKIN_COLOUR, _distance_to_polyline, _inside_polygon, albedo, visible_faces
 from .pieces import face_graph, pieces
@@ -43,9 +43,12 @@ FACING = .25                                 # cosine to the camera from which a
 def model_part_shares(model: FaceModel, progress: Callable[[float], None] = lambda fraction: None) -> np.ndarray:
     """V×9 float32, rows sum to 1: how much of each vertex is which of PARTS, from the model's cache if there is one, else found and
     cached (about half a minute on two cores). Where two parts' shares between vertices are even, there one ends."""
-    shape = {'shares': (model.vertex_count, len(PARTS))}
-    return cached(model.cache_path('parts', 'face_model.parts'), lambda path: checked(read_npz(path, 'part cache'), shape)['shares'],
-                  lambda: find_parts(model, progress), lambda path, shares: write_npz(path, shares=shares))
+    def read(path: Path) -> np.ndarray:
+        data = read_npz(path, 'part cache')
+        check_arrays(path, data, {'shares': ('f', (model.vertex_count, len(PARTS)))}, 'delete it')
+        return data['shares']
+
+    return cached(model.cache_path('parts', 'face_model.parts'), read, lambda: find_parts(model, progress), lambda path, shares: write_npz(path, shares=shares))
 
 
 def model_parts(model: FaceModel, progress: Callable[[float], None] = lambda fraction: None) -> np.ndarray:

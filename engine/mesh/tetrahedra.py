@@ -24,7 +24,7 @@ from scipy.spatial import cKDTree
 from ..cache import cached
 from ..errors import FacewrightError
 from ..face_model.model import FaceModel, triangulate
-from ..files import read_npz, write_npz
+from ..files import check_arrays, read_npz, write_npz
 from .arap import Arap
 from .folds import self_crossings
 from .laplacian import edges_of
@@ -377,13 +377,15 @@ def read_flesh(path: Path) -> Flesh:
     """Read what write_flesh wrote; FacewrightError where it is another file or not finite."""
     data = read_npz(path, 'cavity tetrahedra file')
     keys = ('surface', 'points', 'tetrahedra', 'rest', 'vertex_count')
-    if int(data.get('format', -1)) != FORMAT or not set(keys) <= set(data):
+    if not {'format', *keys} <= set(data) or data['format'].shape != () or data['format'] != FORMAT:
         raise FacewrightError(f'{path} holds no cavity tetrahedra of this version: build them again.')
+    then = 'it is damaged, so build the cavity tetrahedra again'
+    check_arrays(path, data, {'surface': ('iu', (None,)), 'points': ('f', (None, 3)), 'tetrahedra': ('iu', (None, 4)), 'vertex_count': ('iu', ())}, then)
+    check_arrays(path, data, {'rest': ('f', (len(data['surface']) + len(data['points']), 3))}, then)
     flesh = Flesh(*(data[key] for key in keys[:-1]), int(data['vertex_count']))
     total = flesh.vertex_count + len(flesh.points)
-    if flesh.tetrahedra.ndim != 2 or flesh.tetrahedra.shape[1] != 4 or flesh.rest.shape != (len(flesh.surface) + len(flesh.points), 3) or \
-            flesh.points.ndim != 2 or not 0 <= flesh.tetrahedra.min(initial=0) <= flesh.tetrahedra.max(initial=0) < total or \
-            not (np.isfinite(flesh.points).all() and np.isfinite(flesh.rest).all()):
+    if not 0 <= flesh.tetrahedra.min(initial=0) <= flesh.tetrahedra.max(initial=0) < max(total, 1) or \
+            not 0 <= flesh.surface.min(initial=0) <= flesh.surface.max(initial=0) < max(flesh.vertex_count, 1):
         raise FacewrightError(f'{path} is damaged: build the cavity tetrahedra again.')
     return flesh
 

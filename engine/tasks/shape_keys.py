@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +161,30 @@ def _read_head(path: str, model) -> object:
     return rig
 
 
+def read_mask(path: Path, vertices: int) -> np.ndarray:
+    """mask.npz: V bool, which vertices of the model to fill; FacewrightError for anything else."""
+    mask = read_npz(path, 'mask').get('mask')
+    if mask is None or mask.shape != (vertices,) or mask.dtype.kind not in 'biu':
+        raise FacewrightError(f'{path} does not say for each of the model\'s {vertices:,} vertices whether to fill: choose a vertex group of the head.')
+    return mask.astype(bool)
+
+
+def read_edits(path: Path, vertices: int, shapes: Sequence[str]) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """edits.npz: (names n, shapes before and after the edit n×V×3 float64 cm); FacewrightError for anything else or a name that is not in `shapes`."""
+    data = read_npz(path, 'list of edits')
+    names = data.get('names', np.zeros(0, 'U1'))
+    fits = names.ndim == 1 and names.dtype.kind == 'U' and names.size
+    for key in ('before', 'edited'):
+        array = data.get(key)
+        fits = fits and array is not None and array.dtype.kind in 'fiu' and array.shape == (len(names), vertices, 3) and np.isfinite(array).all()
+    if not fits:
+        raise FacewrightError(f'{path} does not hold the edited shapes: edit a shape key of a head in the face model\'s topology and try again.')
+    unknown = [n for n in names.tolist() if n != 'neutral' and n not in shapes]
+    if unknown:
+        raise FacewrightError(f'The head has no shape called {unknown[0]}: choose one of its own.')
+    return names.tolist(), data['before'].astype(np.float64), data['edited'].astype(np.float64)
+
+
 def tetrahedra(model: str, out: str, head: str | None = None, mask: str | None = None) -> Task:
     """What is filled between skin and cavities → OUT/flesh.npz: vertices (all of the model's, then the filling's)×3 cm, tetrahedra M×4, surface
     triangles B×3 (the filling's outside), inverted per shape; report.json.
@@ -175,10 +199,8 @@ def tetrahedra(model: str, out: str, head: str | None = None, mask: str | None =
     rig = _read_head(head, face) if head else None
     within = None
     if mask:
-        within = read_npz(Path(mask), 'mask').get('mask')
-        if within is None or within.shape != (face.vertex_count,):
-            raise FacewrightError(f'{mask} does not say for each of the model\'s {face.vertex_count:,} vertices whether to fill: choose a vertex group of the head.')
-    filled = yield from _staged(lambda report: build_flesh(face, within=within.astype(bool)) if mask else flesh(face), clock, OPENED, .6, 'Filling with tetrahedra')
+        within = read_mask(Path(mask), face.vertex_count)
+    filled = yield from _staged(lambda report: build_flesh(face, within=within) if mask else flesh(face), clock, OPENED, .6, 'Filling with tetrahedra')
     neutral, expressions, names = (rig.neutral, rig.expressions, rig.names) if rig else (face.neutral, face.expressions, face.names)
 
     def carrying(report):
@@ -207,14 +229,7 @@ def fix_cavities(rig: str, out: str, model: str, edits: str, spread: bool = Fals
     folder = writable_folder(Path(out), ('rig.npz', 'report.json'))
     face, _ = yield from _open_model(model, clock)
     head = _read_head(rig, face)
-    data = read_npz(Path(edits), 'list of edits')
-    names = data.get('names', np.zeros(0, 'U1')).tolist()
-    shape = (len(names), face.vertex_count, 3)
-    if not names or any(data.get(k) is None or data[k].shape != shape or not np.isfinite(data[k]).all() for k in ('before', 'edited')):
-        raise FacewrightError(f'{edits} does not hold the edited shapes: edit a shape key of a head in the face model\'s topology and try again.')
-    unknown = [n for n in names if n != 'neutral' and n not in head.names]
-    if unknown:
-        raise FacewrightError(f'The head has no shape called {unknown[0]}: choose one of its own.')
+    names, befores, afters = read_edits(Path(edits), face.vertex_count, head.names)
     from ..mesh.cavities import follow_skin, spread_edit
     from ..mesh.intersections import find_crossings
     from ..mesh.tetrahedra import flesh
@@ -225,7 +240,7 @@ def fix_cavities(rig: str, out: str, model: str, edits: str, spread: bool = Fals
         neutral, expressions = head.neutral.astype(np.float64), head.expressions.astype(np.float64).copy()
         told = []
         for k, name in enumerate(names):
-            before, edited = data['before'][k].astype(np.float64), data['edited'][k].astype(np.float64)
+            before, edited = befores[k], afters[k]
             fixed = follow_skin(face, filled, before, edited)
             counts = [len(find_crossings(face, v).pairs) for v in (edited, fixed)]
             told.append({'name': name, 'before': counts[0], 'after': counts[1]})

@@ -134,7 +134,7 @@ def test_wrong_input_is_told(model, capture, tmp_path):
     with pytest.raises(FacewrightError, match='rig.npz'):
         measure(capture, {'none': capture / 'nowhere'}, model)
     rig = dict(np.load(capture / 'result' / 'rig.npz'))
-    write_npz(capture / 'result' / 'rig.npz', **{**rig, 'neutral': rig['neutral'][:100]})
+    write_npz(capture / 'result' / 'rig.npz', **{**rig, 'neutral': rig['neutral'][:100], 'expressions': rig['expressions'][:, :100], 'faces': rig['faces'][:0]})
     with pytest.raises(FacewrightError, match='100 vertices'):
         measure(capture, {'other': capture / 'result'}, model)
     truth = dict(np.load(capture / 'parts.npz'))
