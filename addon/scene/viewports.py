@@ -23,16 +23,16 @@ SEEN = ('SOLID', 'MATERIAL', 'RENDERED')
 
 @dataclass
 class Change:
-    """What was changed in one viewport for a take: the settings before and after, and whether they are the latter now."""
+    """What was changed in one viewport for a take: the settings before and after."""
     screen: str
     area: int
     mark: str
     before: dict
     after: dict
-    done: bool = True
 
 
 _changes: list[Change] = []
+_present: set[str] = set()  # the takes there were before the undo or redo that is going on
 
 
 def main_view(context: bpy.types.Context) -> tuple[bpy.types.Screen, bpy.types.Area] | None:
@@ -169,19 +169,40 @@ def _set(space: bpy.types.SpaceView3D, path: str, value) -> None:
     setattr(space.path_resolve(owner) if owner else space, name, value)
 
 
+def _marks() -> set[str]:
+    """The takes that are in the file."""
+    return {o[takes.TAKE] for o in bpy.data.objects if takes.TAKE in o}
+
+
+@bpy.app.handlers.persistent
+def _before_step(*_) -> None:
+    """Remember which takes there are before an undo or a redo."""
+    global _present
+    _present = _marks()
+
+
 @bpy.app.handlers.persistent
 def _after_undo(*_) -> None:
-    """Put views back whose take is gone, and turn those again whose take is back."""
-    there = {o[takes.TAKE] for o in bpy.data.objects if takes.TAKE in o}
-    for change in reversed(_changes):
-        if change.done == (change.mark in there):
-            continue
-        screen = bpy.data.screens.get(change.screen)
-        area = screen.areas[change.area] if screen and change.area < len(screen.areas) else None
-        if area is not None and area.type == 'VIEW_3D':
-            before, after = (change.before, change.after) if change.done else (change.after, change.before)
-            _put(area.spaces.active, before, after)
-        change.done = not change.done
+    """Put the views back that were turned to a take which an undo took away."""
+    gone = _present - _marks()
+    for change in reversed([c for c in _changes if c.mark in gone]):
+        _put_in(change, change.before, change.after)
+
+
+@bpy.app.handlers.persistent
+def _after_redo(*_) -> None:
+    """Turn the views again to a take which a redo brought back."""
+    back = _marks() - _present
+    for change in [c for c in _changes if c.mark in back]:
+        _put_in(change, change.after, change.before)
+
+
+def _put_in(change: Change, wanted: dict, expected: dict) -> None:
+    """Give a change's view the settings `wanted` that it still has as `expected`, where it is still there."""
+    screen = bpy.data.screens.get(change.screen)
+    area = screen.areas[change.area] if screen and change.area < len(screen.areas) else None
+    if area is not None and area.type == 'VIEW_3D':
+        _put(area.spaces.active, wanted, expected)
 
 
 @bpy.app.handlers.persistent
@@ -189,7 +210,8 @@ def _forget(*_) -> None:
     _changes.clear()
 
 
-HANDLERS = (('undo_post', _after_undo), ('redo_post', _after_undo), ('load_pre', _forget))
+HANDLERS = (('undo_pre', _before_step), ('redo_pre', _before_step), ('undo_post', _after_undo), ('redo_post', _after_redo),
+            ('load_pre', _forget))
 
 
 def attach() -> None:

@@ -365,3 +365,16 @@ def test_the_head_as_wire_and_back(start, folder):
     bpy.ops.facewright.show_wire()
     bpy.ops.facewright.show_wire()
     assert bpy.context.scene.facewright.result.display_type == 'TEXTURED'
+
+
+def test_an_undo_of_something_else_leaves_the_view_in_the_camera(start, folder):
+    bpy.ops.facewright.apply_result('EXEC_DEFAULT', True, directory=str(folder))
+    bpy.ops.facewright.apply_result('EXEC_DEFAULT', True, directory=str(folder))  # the first one is replaced
+    bpy.ops.mesh.primitive_cube_add('EXEC_DEFAULT', True)
+    bpy.ops.ed.undo()
+    assert space().region_3d.view_perspective == 'CAMERA'
+    bpy.ops.ed.redo()
+    bpy.ops.ed.undo()
+    bpy.ops.ed.undo()
+    bpy.ops.ed.redo()
+    assert space().region_3d.view_perspective == 'CAMERA' and bpy.context.scene.camera.name == 'front'
