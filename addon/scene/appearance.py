@@ -8,10 +8,10 @@ import numpy as np
 
 from ...engine.errors import FacewrightError
 from ...engine.files import read_npz
-from . import heads
+from . import heads, takes
 
 NODE = 'Facewright Albedo'  # the texture node's name in each material that has one
-OVERLAY = 'facewright_overlay'  # custom property of an overlay's image: the head it shows
+OVERLAY = takes.PICTURE  # custom property of an overlay's image: the head it shows
 OVERLAPS = 'facewright_parts'  # custom property of a head: scene frame and overlaps (IoU, 0..1) of the last overlay
 
 
@@ -29,6 +29,7 @@ def apply_albedo(head: bpy.types.Object, folder: Path) -> bpy.types.Image:
     old = {put_texture(m, image, head.data.uv_layers[0].name) for m in covered} - {None, image}
     bpy.data.batch_remove([o for o in old if not o.users])
     image.name = f'{head.name} Albedo'
+    takes.join(head, image)
     if len(data['colours']) == len(head.data.vertices):  # not so where the user has added or removed some
         heads.paint(head.data, texture_at_vertices(head.data, image, covered, data['colours']))
         head.data.update()
@@ -128,6 +129,7 @@ def add_overlays(head: bpy.types.Object, pictures: dict[str, Path], overlaps: di
             bpy.data.images.remove(old)
             image.name = name
         image[OVERLAY] = head.name
+        takes.join(head, image)
         made[view] = image
     bpy.data.batch_remove(list(before.values()))
     head[OVERLAPS] = {'frame': frame, 'overlaps': {k: float(v) for k, v in overlaps.items() if v is not None}}

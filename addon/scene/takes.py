@@ -18,6 +18,7 @@ TAKE = 'facewright_take'      # custom property of all a take brought: which tak
 SOURCE = 'facewright_source'  # … of its head: the footage it was made of
 MADE = 'facewright_made'      # … of its head: how many objects there were, and what the head's shapes and curves were
 FRAMES = 'facewright_frames'  # … of its head: the scene frame of each sample
+PICTURE = 'facewright_overlay'  # … of an image of a head over its footage: it goes with the head though an editor shows it
 MARKED = ('collections', 'objects', 'meshes', 'materials', 'cameras', 'actions', 'movieclips', 'images', 'sounds')
 
 
@@ -47,6 +48,12 @@ def mark(take: str, things) -> None:
     """Give the mark of a take to data made for it."""
     for thing in things:
         thing[TAKE] = take
+
+
+def join(head: bpy.types.Object, thing: bpy.types.ID) -> None:
+    """Give what was made for a head later on its take's mark."""
+    if TAKE in head:
+        thing[TAKE] = head[TAKE]
 
 
 def settle(head: bpy.types.Object, source: str) -> None:
@@ -173,7 +180,8 @@ def remove(scene: bpy.types.Scene, head: bpy.types.Object) -> None:
     things = members(take)
     bpy.data.batch_remove([*_collections(things), *things])
     for kind in MARKED:
-        bpy.data.batch_remove([d for d in getattr(bpy.data, kind) if d.get(TAKE) == take and d.users == int(d.use_fake_user)])
+        ours = [d for d in getattr(bpy.data, kind) if d.get(TAKE) == take]
+        bpy.data.batch_remove([d for d in ours if d.users == int(d.use_fake_user) or PICTURE in d])
 
 
 def strips(scene: bpy.types.Scene):

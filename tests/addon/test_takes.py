@@ -378,3 +378,17 @@ def test_an_undo_of_something_else_leaves_the_view_in_the_camera(start, folder):
     bpy.ops.ed.undo()
     bpy.ops.ed.redo()
     assert space().region_3d.view_perspective == 'CAMERA' and bpy.context.scene.camera.name == 'front'
+
+
+def test_what_was_baked_and_drawn_for_a_head_goes_with_it(start, folder, tmp_path, model):
+    from .pictures import write_png
+    had = set(bpy.data.images)
+    head = api.apply_result(bpy.context, folder)
+    write_png(tmp_path / 'albedo.png', np.full((64, 64, 3), 120, np.uint8))
+    np.savez(tmp_path / 'albedo.npz', colours=np.full((model.vertex_count, 3), .25, np.float32), materials=np.array(['Face']))
+    api.apply_albedo(head.name, tmp_path)
+    write_png(tmp_path / 'front.png', np.full((48, 64, 3), 120, np.uint8))
+    api.apply_overlay(bpy.context, head.name, tmp_path, {'iou': {}, 'frames': [{'view': 'front', 'frame': 0, 'picture': 'front.png'}]})
+    assert len(set(bpy.data.images) - had) == 2
+    api.apply_result(bpy.context, folder)
+    assert set(bpy.data.images) == had

@@ -146,7 +146,7 @@ def test_an_overlay_opens_in_the_image_editor_and_the_panel_tells_the_overlaps(l
 def test_the_texture_is_on_the_skin(looked):
     assert looked['textures of Standard'] == looked['textures baked'] and looked['textures baked']['Face'] == 'Head short Albedo'
     assert looked['images'].count('Head short Albedo') == 1
-    assert looked['textures of Draft'] == {} and looked['textures baked for Draft']['Face.001'] == 'Head short.001 Albedo'
+    assert looked['textures of Draft'] == {} and looked['textures baked for Draft']['Face'] == 'Head short Albedo'
 
 
 def test_what_was_cancelled_or_failed_changes_nothing(looked):
