@@ -77,7 +77,7 @@ def sequence_of(path: Path) -> tuple[tuple[Path, ...], tuple[int, ...]] | None:
         return None
     if exif(_start(path)).from_camera:
         return None
-    at = files.index(path)
+    at = numbers.index(int(digits))
     beside = files[max(at - 1, 0):at + 2]
     return found if len({picture_size(_start(file)) for file in beside}) == 1 else None
 
@@ -99,6 +99,8 @@ def run_of(path: Path) -> tuple[tuple[Path, ...], tuple[int, ...]] | None:
         padded = digits[0] == '0' or bool(hit) and hit[1][0] == '0'
         if hit and (len(hit[1]) == len(digits) or not padded):
             run[int(hit[1])] = other
+    if int(digits) not in run:     # a file system for which other letters are the same name
+        return None
     every = sorted(run)
     numbers = _without_large_gaps(every, int(digits))
     numbers = every if len(numbers) < 2 else numbers
@@ -163,8 +165,7 @@ def _longest_stretch(numbers: tuple[int, ...]) -> int:
 
 def _without_large_gaps(numbers: list[int], chosen: int) -> list[int]:
     """Those of increasing numbers around `chosen` between which few are missing."""
-    at = numbers.index(chosen) if chosen in numbers else 0
-    first = last = at
+    first = last = numbers.index(chosen)
     while first and numbers[first] - numbers[first - 1] <= LARGEST_GAP + 1:
         first -= 1
     while last + 1 < len(numbers) and numbers[last + 1] - numbers[last] <= LARGEST_GAP + 1:

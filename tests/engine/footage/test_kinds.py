@@ -122,6 +122,20 @@ def test_a_video_of_another_name(tmp_path):
     assert kinds.kind_of(tmp_path / 'take 3') == 'video'
 
 
+def test_a_name_in_other_letters_is_a_photo(tmp_path):
+    images(tmp_path, *numbered('a.{:04d}.png', range(5)))
+    assert kinds.run_of(tmp_path / 'A.0001.png') is None and kinds.sequence_of(tmp_path / 'A.0001.png') is None
+    assert kinds.run_of(tmp_path / 'a.0009.png') is None
+
+
+def test_a_relative_path(tmp_path, monkeypatch):
+    images(tmp_path, *numbered('a.{:04d}.png', range(5)))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'b').mkdir()
+    for path in ('a.0001.png', './a.0001.png', 'b/../a.0001.png'):
+        assert kinds.kind_of(path) == 'sequence' and len(open_footage(path).views[0].images) == 5
+
+
 def test_in_words():
     files = tuple(Path(f'a.{n:04d}.png') for n in range(1, 121))
     assert kinds.described('sequence', files) == 'sequence of 120 images, a.0001.png to a.0120.png'
