@@ -137,9 +137,9 @@ def _sound_start(path: Path, begins: float) -> float | None:
 
 @functools.lru_cache(maxsize=64)
 def counts_right(path: Path) -> bool:
-    """Whether a player that takes picture k to be at k / rate, the rate FFmpeg guesses, shows each picture in its turn."""
+    """Whether a player that takes picture k to be at k / rate, the rate FFmpeg guesses, shows each picture in its turn, and its colours as they are read here."""
     known = probe(path)
-    if known.stamps is None or known.flipped:
+    if known.stamps is None or known.flipped or known.colours:
         return False
     with _opened(path) as container:
         stream = _picture_stream(container, path)

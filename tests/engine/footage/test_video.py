@@ -229,6 +229,12 @@ def test_hdr_is_converted_and_said(tmp_path, transfer, number, primaries, full):
         path.unlink()
 
 
+def test_hdr_is_not_shown_as_it_is(tmp_path, long_clip):
+    from facewright.engine.footage.video import counts_right
+    assert counts_right(long_clip)
+    assert not counts_right(films.write_tagged(tmp_path / 'a.mkv', (400, 512, 512), 9, False, 18, 9, count=5))
+
+
 def test_what_is_brighter_than_white_is_white(tmp_path):
     path = films.write_tagged(tmp_path / 'a.mkv', (940, 512, 512), 9, False, 16, 9)
     assert (next(read_frames(opened(path))) == 255).all()
