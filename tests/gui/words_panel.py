@@ -69,7 +69,7 @@ def reconstruction():
     results['frames shown'] = []
     near = place
     for region in ('eyes', 'lips'):
-        near = yield from press(f"show_worst_frame(region='{region}')", (sidebar().x + sidebar().width * .7, near[1]))
+        near = yield from press(f'show_worst_frame(region="{region}")', (sidebar().x + sidebar().width * .7, near[1]))
         yield .5
         results['frames shown'].append(bpy.context.scene.frame_current)
     at = addon('scene.regions')
