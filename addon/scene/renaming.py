@@ -212,7 +212,7 @@ def _split_all(head: bpy.types.Object, left_of_middle: Callable[[], np.ndarray])
 
 
 def _left_part(side: np.ndarray) -> np.ndarray:
-    """N distances from the middle, positive on the left → N×1: how much of a shape is the left's."""
+    """N distances from the middle, positive left → N×1: how much of a shape is the left's."""
     return shape_tools.split(np.ones((len(side), 1)), side, SOFT_MIDDLE * np.ptp(side))[0]
 
 
