@@ -16,9 +16,10 @@ UNITS = {'cm': 1., 'mm': .1, 'm': 100.}  # centimetres each
 
 @dataclass(frozen=True)
 class CaptureView:
-    """One camera of a capture.json: its file, size in pixels, Camera, and clock: `time` (T s, common clock, one a frame) or else `offset` (s).
+    """One camera of a capture.json: its file, size in pixels, Camera and clock.
 
-    first: number in the file of the frame that `time` begins with; None: `time` has all the file's frames.
+    The clock is `time` (T s, common clock, one a frame) or else `offset` (s). first: number in the
+    file of the frame that `time` begins with; None: `time` has all the file's frames.
     """
     name: str
     path: Path

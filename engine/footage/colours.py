@@ -1,4 +1,4 @@
-"""Video frames as sRGB-like pictures: matrices, ranges, and HDR (HLG, PQ) and wide gamuts → BT.709."""
+"""Video frames as sRGB-like pictures: matrices, ranges; HDR (HLG, PQ) and wide gamuts → BT.709."""
 from __future__ import annotations
 
 import functools
@@ -13,7 +13,8 @@ BT709_MATRIX, UNTAGGED = 1, 2
 # Matrices that FFmpeg's converter knows; the others (YCgCo, ICtCp …) are taken for the nearest one.
 KNOWN_MATRICES = frozenset(range(8)) | {9}
 NEAREST_MATRIX = {10: 9, 13: 9, 14: 9, 15: 9}      # else BT.709's
-HD = (1280, 577)            # width or height from which untagged pictures are BT.709's, as players take it
+# Width or height from which untagged pictures are BT.709's, as players take it.
+HD = (1280, 577)
 
 SDR_GAMMA = 2.4             # of the displays BT.709 is made for (ITU-R BT.1886)
 SDR_WHITE = 203.            # cd/m² shown as white; what is brighter is clipped (ITU-R BT.2408)
@@ -51,7 +52,7 @@ def to_rgb(frame) -> np.ndarray:
 
 
 def described(frame) -> str:
-    """Say what is converted, 'HDR (HLG) converted to BT.709', or not understood; '' for ordinary colours."""
+    """Say what is converted ('HDR (HLG) converted to BT.709') or not understood; '' for neither."""
     transfer, primaries = _light(frame)
     wide = {BT2020: 'BT.2020', P3: 'P3'}
     if int(frame.colorspace) not in KNOWN_MATRICES:
@@ -70,7 +71,7 @@ def _matrix(frame) -> int | None:
 
 
 def _light(frame) -> tuple[int, int]:
-    """(HLG, PQ or 0 for ordinary transfers; BT2020, P3 or 0 for primaries that are BT.709's or near)."""
+    """Tell (HLG, PQ or 0: ordinary transfer; BT2020, P3 or 0: primaries of BT.709 or near)."""
     transfer, primaries = int(frame.color_trc), int(frame.color_primaries)
     transfer = transfer if transfer in (PQ, HLG) else 0
     primaries = P3 if primaries == P3_THEATRE else primaries

@@ -1,4 +1,7 @@
-"""EXIF of photos: which way up, which lens, and whether a camera wrote it (EXIF 2.32, TIFF 6.0). Standard library only."""
+"""EXIF of photos: which way up, which lens, and whether a camera wrote it (EXIF 2.32, TIFF 6.0).
+
+Standard library only.
+"""
 from __future__ import annotations
 
 import struct

@@ -57,8 +57,12 @@ def detect_view(view: View, quality: str = 'draft', progress: Callable[[int, int
     return ViewObservations(points, trust, present, tuple(replaced))
 
 
-def _follow_through(view: View, looks, report: Callable[[int], None], replaced: list[int]) -> Iterator[tuple[int, Face | None]]:
-    """Yield (frame, face) where the face is seen, in about their order; (frame, None) takes one back. replaced: see read_frames."""
+def _follow_through(view: View, looks, report: Callable[[int], None],
+                    replaced: list[int]) -> Iterator[tuple[int, Face | None]]:
+    """Yield (frame, face) where the face is seen, in about their order; (frame, None) takes one back.
+
+    replaced: see read_frames.
+    """
     second = max(1, round(view.fps))
     last: Face | None = None        # as last seen
     lost_at = 0                     # frame of the last sight, while it is lost

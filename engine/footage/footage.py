@@ -30,7 +30,7 @@ class View:
     first: int                                # index in the file of the first used frame
     rotation: int                             # degrees clockwise the stored picture must be turned (already applied by the reader)
     camera: Camera
-    sound_start: float | None = None          # s of the file's own time (0: its first frame) at which its sound starts; None: silent
+    sound_start: float | None = None          # s after the file's first frame; None: silent
     images: tuple[Path, ...] = ()             # the files of a sequence or photo
     colours: str = ''                         # what is done to the file's colours, in words; '': nothing
 
@@ -48,7 +48,7 @@ class ViewObservations:
     points: np.ndarray                        # T×478×2 float32, pixels (corner origin) of the view
     confidence: np.ndarray                    # T×478 float32 in [0, 1]
     present: np.ndarray                       # T bool: the tracked face was found in the frame
-    replaced: tuple[int, ...] = ()            # frames that cannot be decoded, in whose place another was looked at
+    replaced: tuple[int, ...] = ()            # frames not to be decoded: others were looked at
 
 
 @dataclass(frozen=True)

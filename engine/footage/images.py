@@ -28,10 +28,12 @@ def read(path: Path) -> np.ndarray:
         raise FacewrightError(f'{path} is an HEIC photo, which cannot be read: save it as JPEG or PNG.')
     size = picture_size(data)
     if size and size[0] * size[1] > MOST_PIXELS:
-        raise FacewrightError(f'{path} has {size[0]}×{size[1]} pixels, more than can be read: make it smaller.')
+        raise FacewrightError(f'{path} has {size[0]}×{size[1]} pixels, more than can be read: '
+                              'make it smaller.')
     image = _decoded(path, data)
     if image is None or not image.size:
-        raise FacewrightError(f'{path} is not an image that can be read (it may be cut off or of another kind): save it as PNG or JPEG.')
+        raise FacewrightError(f'{path} is not an image that can be read (it may be cut off or of '
+                              'another kind): save it as PNG or JPEG.')
     return np.ascontiguousarray(image)
 
 
@@ -47,7 +49,10 @@ def _decoded(path: Path, data: bytes) -> np.ndarray | None:
 
 
 def as_stored(data: bytes) -> np.ndarray | None:
-    """Decode an image file with OpenCV, depth and channels (BGR) as they are, TIFF turned upright; None where it can't."""
+    """Decode an image file with OpenCV, depth and channels (BGR) as they are, TIFF turned upright.
+
+    None where it can't.
+    """
     size = picture_size(data)
     if not data or size and size[0] * size[1] > MOST_PIXELS:
         return None
@@ -75,7 +80,8 @@ def _bytes(path: Path) -> bytes:
 def _by_ffmpeg(path: Path) -> np.ndarray | None:
     """DPX, Targa, AVIF, EXR and JPEG 2000: H×W×3 uint8 RGB, turned upright, or None."""
     try:
-        with av.open(f'file:{path.absolute()}', options={'protocol_whitelist': 'file'}) as container:
+        only_files = {'protocol_whitelist': 'file'}
+        with av.open(f'file:{path.absolute()}', options=only_files) as container:
             frame = next(container.decode(video=0))
             turn, flipped = orientation(frame)
             picture = np.rot90(_eight_bit(_as_opencv(frame)), -turn)
@@ -88,8 +94,8 @@ def _as_opencv(frame) -> np.ndarray:
     """A decoded frame as OpenCV reads images: H×W×3 or 4, BGR, uint8 or (linear light) float32."""
     if 'f32' not in frame.format.name and 'f16' not in frame.format.name:
         return frame.to_ndarray(format='bgra')
-    grey, alpha = frame.format.name.startswith('gray'), frame.format.name.startswith(('gbra', 'rgba'))
-    if grey:
+    alpha = frame.format.name.startswith(('gbra', 'rgba'))
+    if frame.format.name.startswith('gray'):
         return frame.to_ndarray(format='grayf32le')[..., None]
     colour = frame.to_ndarray(format='gbrapf32le' if alpha else 'gbrpf32le')
     return np.ascontiguousarray(colour[..., [2, 1, 0, 3][:colour.shape[2]]])

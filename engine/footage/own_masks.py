@@ -79,7 +79,8 @@ def _mask_files(path: Path, view: str) -> list[Path]:
         found = [p for p in path.parent.glob(path.name) if p.suffix.lower() in MASK_SUFFIXES] if path.parent.is_dir() else []
     elif path.is_dir():
         inner = path / view
-        found = [p for p in files_in(inner if inner.is_dir() else path) if p.suffix.lower() in MASK_SUFFIXES and not p.name.startswith('.')]
+        found = [p for p in files_in(inner if inner.is_dir() else path)
+                 if p.suffix.lower() in MASK_SUFFIXES and not p.name.startswith('.')]
     elif path.is_file():
         found = [path]
     else:

@@ -22,7 +22,8 @@ def open_footage(sources: Sequence[dict | str | Path] | str | Path, views: Seque
     """Open videos, photos, image sequences (a folder, or one file of a numbered run) or a capture.json (or its folder).
 
     A source is a path or a dict: path; name; lens_mm (35-mm equivalent) or focal_px; offset (s, added to the file's own time: common clock);
-    start and end (s of the file's own time, end excluded); fps (of a sequence); kind (of kinds.KINDS; else judged by kinds.kind_of).
+    start and end (s of the file's own time, end excluded); fps (of a sequence); kind (of kinds.KINDS;
+    else judged by kinds.kind_of).
     `views`: the names to use, in this order; all when empty. Raises FacewrightError: one sentence, naming the file and what to do.
     """
     opened: list[View] = []
@@ -43,8 +44,9 @@ def open_footage(sources: Sequence[dict | str | Path] | str | Path, views: Seque
     return Footage(tuple(opened), calibrated)
 
 
-def read_frames(view: View, indices: Sequence[int] | np.ndarray | None = None, replaced: list[int] | None = None) -> Iterator[np.ndarray]:
-    """The view's frames (all, or those with the given increasing indices) as H×W×3 uint8 RGB, one at a time.
+def read_frames(view: View, indices: Sequence[int] | np.ndarray | None = None,
+                replaced: list[int] | None = None) -> Iterator[np.ndarray]:
+    """Yield the view's frames as H×W×3 uint8 RGB: all, or those with the given increasing indices.
 
     `replaced` gets the numbers of frames that cannot be decoded, in whose place a neighbour comes.
     """
@@ -84,7 +86,8 @@ def _checked(source) -> dict:
                 raise FacewrightError(f'{out["path"]}: "{key}" is {value!r}: give {"a number above 0" if key in ("lens_mm", "focal_px", "fps") else "a number of seconds"}.')
             out[key] = float(value)
     if out.get('kind') not in (None, *kinds.KINDS):
-        raise FacewrightError(f'{out["path"]}: "kind" is {out["kind"]!r}: use {", ".join(kinds.KINDS)}.')
+        raise FacewrightError(f'{out["path"]}: "kind" is {out["kind"]!r}: use '
+                              f'{", ".join(kinds.KINDS)}.')
     return out
 
 
@@ -93,7 +96,8 @@ def _open(source: dict) -> list[View]:
     try:
         there = path.is_file() or path.is_dir()
     except OSError as error:
-        raise FacewrightError(f'{path} cannot be read ({error.strerror or error}): check the path.') from error
+        raise FacewrightError(f'{path} cannot be read ({error.strerror or error}): check the '
+                              'path.') from error
     if not there:
         raise FacewrightError(f'There is no file or folder {path}: check the path.')
     kind = source.get('kind') or kinds.kind_of(path)
@@ -119,14 +123,16 @@ def _uncalibrated(path: Path, kind: str, source: dict) -> View:
 
 def _beside(path: Path) -> tuple[Path, ...]:
     """All images of a file's folder that have its suffix."""
-    found = [p for p in kinds.files_in(path.parent) if p.suffix == path.suffix and p.is_file() and not p.name.startswith('.')]
+    found = [p for p in kinds.files_in(path.parent)
+             if p.suffix == path.suffix and p.is_file() and not p.name.startswith('.')]
     return tuple(sorted({path, *found}, key=kinds.natural))
 
 
 def _video(path: Path, source: dict) -> View:
     info = video.probe(path)
     camera = _camera(info.size, source, info.focal_35mm, 1 / info.aspect)
-    return View(source.get('name') or path.stem, path, 'video', info.size, info.fps, info.times, 0, info.turn * 90, camera, info.sound_start, colours=info.colours)
+    return View(source.get('name') or path.stem, path, 'video', info.size, info.fps, info.times, 0,
+                info.turn * 90, camera, info.sound_start, colours=info.colours)
 
 
 def _sequence(files: tuple[Path, ...], numbers: tuple[int, ...] | None, source: dict) -> View:
@@ -154,7 +160,8 @@ def _calibrated(given: CaptureView, source: dict) -> View:
     if kind in ('photo', 'sequence') and given.time is not None:    # its times say which
         kind = 'photo' if len(given.time) == 1 and not given.first else 'sequence'
     if kind == 'capture':
-        raise FacewrightError(f'{given.path} is a capture.json within a capture.json: give each camera its own footage.')
+        raise FacewrightError(f'{given.path} is a capture.json within a capture.json: give each '
+                              'camera its own footage.')
     view = _uncalibrated(given.path, kind, {'fps': given.fps} if given.fps else {})
     where = f'{given.path}, camera {given.name}'
     if view.size != given.size:
@@ -184,19 +191,26 @@ def _trimmed(view: View, source: dict) -> View:
     if not used.size:
         raise FacewrightError(_nothing_between(view, start, end))
     part = slice(used[0], used[-1] + 1)
-    return replace(view, times=view.times[part] + source.get('offset', 0.), first=view.first + int(used[0]), images=view.images[part])
+    return replace(view, times=view.times[part] + source.get('offset', 0.),
+                   first=view.first + int(used[0]), images=view.images[part])
 
 
 def _nothing_between(view: View, start: float, end: float) -> str:
     """Say that a view has no frame from `start` to `end` (s; infinite: not given)."""
     first, last = (f'{t:.6g}' for t in (view.times[0], view.times[-1]))
     if len(view.times) == 1:
-        return f'{view.path} has one frame, at {first} s, and it is left out by the chosen times: take them away.'
+        return (f'{view.path} has one frame, at {first} s, and it is left out by the chosen times: '
+                'take them away.')
     if start >= end:
-        return f'{view.path}: the end ({end:g} s) does not come after the start ({start:g} s): choose a later end.'
-    chosen = (f'at or after the start ({start:g} s)' if end == math.inf else f'before the end ({end:g} s)' if start == -math.inf
-              else f'between the start ({start:g} s) and the end ({end:g} s)')
-    return f'{view.path}: no frame lies {chosen}; its frames are from {first} to {last} s: choose other times.'
+        return (f'{view.path}: the end ({end:g} s) does not come after the start ({start:g} s): '
+                'choose a later end.')
+    chosen = f'between the start ({start:g} s) and the end ({end:g} s)'
+    if end == math.inf:
+        chosen = f'at or after the start ({start:g} s)'
+    elif start == -math.inf:
+        chosen = f'before the end ({end:g} s)'
+    return (f'{view.path}: no frame lies {chosen}; its frames are from {first} to {last} s: '
+            'choose other times.')
 
 
 def _named_apart(views: list[View]) -> list[View]:

@@ -74,7 +74,8 @@ def _probe(path: Path, modified: int, length: int) -> Video:
         base = stream.time_base
         focal = next((container.metadata[k] for k in FOCAL_KEYS if k in container.metadata), None)
         begins = float((stream.start_time or 0) * base)
-        guessed = container.format.name == 'mpeg'   # program streams: after a seek stamps are guessed, often wrongly
+        # In program streams stamps are guessed after a seek, often wrongly.
+        guessed = container.format.name == 'mpeg'
     first = _first_frame(path)
     if not packets or first is None:
         raise FacewrightError(f'{path} holds no readable frame (it may be cut off): copy it again from the camera or convert it to MP4.')
@@ -94,11 +95,12 @@ def _probe(path: Path, modified: int, length: int) -> Video:
             order = shown
             if not guessed:
                 keys = np.sort(np.array([p for p, key in packets if key], np.int64))
-    return Video(size, fps, times, turn, flipped, aspect, order, keys, _sound_start(path, begins), _positive(focal), converted)
+    sound = _sound_start(path, begins)
+    return Video(size, fps, times, turn, flipped, aspect, order, keys, sound, _positive(focal), converted)
 
 
 def _seconds(stamps: np.ndarray, base: Fraction) -> np.ndarray:
-    """Seconds from the first of T sorted stamps; those of frames with one stamp lie between their neighbours'."""
+    """Seconds from the first of T sorted stamps; where several have one stamp they are spread."""
     first = np.flatnonzero(np.diff(stamps, prepend=stamps[0] - 1))
     times = (stamps[first] - stamps[0]) * float(base)
     spacing = times[-1] / (len(times) - 1) if len(times) > 1 else float(base)
@@ -107,9 +109,9 @@ def _seconds(stamps: np.ndarray, base: Fraction) -> np.ndarray:
 
 
 def _out_of_order(path: Path, stamps: list[int], tried: int = 48) -> bool:
-    """Whether a file's time stamps are those of decoding although its pictures are shown in another order (AVI has no others).
+    """Whether a file's time stamps are those of decoding though its pictures are shown in another order.
 
-    Then the decoder's order is the right one, and its pictures bear each other's stamps.
+    AVI has no others. Then the decoder's order is right, and its pictures bear each other's stamps.
     """
     if any(b <= a for a, b in zip(stamps, stamps[1:])):
         return False    # these stamps know of the other order
@@ -119,12 +121,16 @@ def _out_of_order(path: Path, stamps: list[int], tried: int = 48) -> bool:
             return False
         if container.format.name == 'avi':
             return True
-        shown = [frame.pts for frame in itertools.islice(_decoded(container, stream, path), tried) if frame.pts is not None]
+        frames = itertools.islice(_decoded(container, stream, path), tried)
+        shown = [frame.pts for frame in frames if frame.pts is not None]
         return any(b <= a for a, b in zip(shown, shown[1:]))
 
 
 def _sound_start(path: Path, begins: float) -> float | None:
-    """When the first sound stream is first heard, what its decoder drops left out; `begins`: s at which the file shows its first picture."""
+    """When the first sound stream is first heard, s after the first picture, which is at `begins`.
+
+    What the decoder drops at the start is left out.
+    """
     with _opened(path) as container:
         if not container.streams.audio:
             return None
@@ -132,12 +138,17 @@ def _sound_start(path: Path, begins: float) -> float | None:
         first = next(_decoded(container, stream, path), None) if stream.codec_context else None
         if first is not None and first.pts is not None:
             return float(first.pts * first.time_base) - begins
-        return float(stream.start_time * stream.time_base) - begins if stream.start_time is not None else 0.
+        if stream.start_time is None:
+            return 0.
+        return float(stream.start_time * stream.time_base) - begins
 
 
 @functools.lru_cache(maxsize=64)
 def counts_right(path: Path) -> bool:
-    """Whether a player that takes picture k to be at k / rate, the rate FFmpeg guesses, shows each picture in its turn, and its colours as they are read here."""
+    """Whether a player that counts shows each picture in its turn, in the colours read here.
+
+    It takes picture k to be at k / rate, the rate FFmpeg guesses.
+    """
     known = probe(path)
     if known.stamps is None or known.flipped or known.colours:
         return False
@@ -149,9 +160,10 @@ def counts_right(path: Path) -> bool:
 
 
 def read(path: Path, indices: np.ndarray, replaced: list[int] | None = None) -> Iterator[np.ndarray]:
-    """Frames with the given increasing indices (0 = first shown), H×W×3 uint8 RGB, turned upright; memory flat.
+    """Frames with the given increasing indices (0 = first shown), H×W×3 uint8 RGB, turned upright.
 
-    A frame that cannot be decoded is replaced by the last good one before it (the first good one at the start); its index goes into `replaced`.
+    A frame that cannot be decoded is replaced by the last good one before it (the first good one at
+    the start); its index goes into `replaced`.
     """
     last, waiting = None, 0
     replaced = [] if replaced is None else replaced
@@ -217,7 +229,7 @@ class _Reader:
         self.decoder, self.held = _decoded(self.container, self.stream, self.path), None
 
     def _until(self, index: int) -> tuple[object | None, int | None]:
-        """(the frame or None, the index of the first frame that came or None). A later frame that came is kept."""
+        """(the frame or None, the index of the first frame that came or None); a later one is kept."""
         came = None
         while True:
             if self.held is None:
@@ -262,7 +274,8 @@ def _shown(frame, video: Video, path: Path) -> np.ndarray:
     try:
         picture = colours.to_rgb(frame)
     except (av.error.FFmpegError, ValueError, OSError) as error:
-        raise FacewrightError(f'{path} has pictures of a kind that cannot be read ({frame.format.name}): convert it to MP4.') from error
+        raise FacewrightError(f'{path} has pictures of a kind that cannot be read '
+                              f'({frame.format.name}): convert it to MP4.') from error
     if video.turn:
         picture = np.rot90(picture, -video.turn)
     if video.flipped:
@@ -274,7 +287,7 @@ def _shown(frame, video: Video, path: Path) -> np.ndarray:
 
 
 def _decoded(container, stream, path: Path) -> Iterator:
-    """Frames in the order shown; damaged packets are skipped, and what a decoder still holds at the end comes too."""
+    """Frames in the order shown; damaged packets are skipped, what a decoder holds at the end comes."""
     import av
     packets = container.demux(stream)
     while True:
@@ -297,7 +310,7 @@ def _decoded(container, stream, path: Path) -> Iterator:
 
 
 def _first_frame(path: Path) -> tuple[tuple[int, int], int, bool, float, str] | None:
-    """Size, turn, flip and pixel aspect as shown, and what is done to its colours, from the first frame that decodes."""
+    """Size, turn, flip and pixel aspect as shown, and what is done to the colours, from a frame."""
     with _opened(path) as container:
         stream = _picture_stream(container, path)
         for frame in _decoded(container, stream, path):
@@ -330,8 +343,10 @@ def orientation(frame) -> tuple[int, bool]:
 
 def _opened(path: Path):
     import av
-    try:    # "file:", as FFmpeg takes what is before a colon for a protocol; no playlist may open others
-        return av.open(f'file:{path.absolute()}', metadata_errors='ignore', options={'protocol_whitelist': 'file'})
+    # "file:", as FFmpeg takes what is before a colon for a protocol; no playlist may open others.
+    url, options = f'file:{path.absolute()}', {'protocol_whitelist': 'file'}
+    try:
+        return av.open(url, metadata_errors='ignore', options=options)
     except (av.error.FFmpegError, ValueError, OSError) as error:
         if isinstance(error, PermissionError):
             raise FacewrightError(f'{path} may not be read: change its permissions.') from error
@@ -340,7 +355,7 @@ def _opened(path: Path):
 
 def _picture_stream(container, path: Path):
     from av.stream import Disposition
-    """The default stream of pictures, as players take it: the first that is marked so, else the first."""
+    """The default stream of pictures, as players take it: the first marked so, else the first."""
     streams = [s for s in container.streams.video
                if not s.disposition & Disposition.attached_pic and s.codec_context is not None]
     if not streams:
