@@ -37,6 +37,8 @@ _NUMBER = re.compile(rb'-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?')
 fuzzed = settings(max_examples=COUNT, deadline=None, database=None, derandomize=True, print_blob=False,
                   phases=(Phase.explicit, Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck))
 
+fuzzed_few = settings(fuzzed, max_examples=max(COUNT // 20, 10))   # where each input takes long
+
 
 def survives(read, *given):
     """Call read(*given): its value, or None where it raised FacewrightError with one sentence. Anything else fails the test."""

@@ -123,8 +123,7 @@ def first_frame(scene: bpy.types.Scene, keep: bool) -> int:
 
 def warnings_of(folder: str | Path) -> list[str]:
     """What a reconstruction in a result folder warns of, in sentences."""
-    told = results.read_report(Path(folder)).get('warnings', [])
-    return [sentence for sentence in told if isinstance(sentence, str)] if isinstance(told, list) else []
+    return results.read_report(Path(folder))['warnings']
 
 
 def clip_rate(scene: bpy.types.Scene, scene_settings: str, old_take: str, source: str) -> float | None:

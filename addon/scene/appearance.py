@@ -7,7 +7,7 @@ import bpy
 import numpy as np
 
 from ...engine.errors import FacewrightError
-from ...engine.files import read_npz
+from ...engine.files import check_arrays, read_npz
 from . import heads, takes
 
 NODE = 'Facewright Albedo'  # the texture node's name in each material that has one
@@ -20,8 +20,7 @@ def apply_albedo(head: bpy.types.Object, folder: Path) -> bpy.types.Image:
     covers; the others, back of the head, eyes and mouth, get colours to match."""
     path = folder / 'albedo.npz'
     data = read_npz(path, 'list of colours')
-    if 'materials' not in data or 'colours' not in data or data['colours'].ndim != 2 or data['colours'].shape[1] != 3 or not np.isfinite(data['colours']).all():
-        raise FacewrightError(f'{path} is not a readable list of colours: bake the texture again.')
+    check_arrays(path, data, {'colours': ('f', (None, 3)), 'materials': ('U', (None,))}, 'bake the texture again')
     covered = [m for m in head.data.materials if m is not None and m.node_tree and m.get(heads.SURFACE, m.name.split('.')[0]) in data['materials'].tolist()]
     if not covered or not head.data.uv_layers:
         raise FacewrightError(f'{head.name} has no skin material with UVs to put the texture into: reconstruct again, or give it its materials and UVs back.')
@@ -103,8 +102,10 @@ def put_texture(material: bpy.types.Material, image: bpy.types.Image, uvs: str) 
 def add_parts(head: bpy.types.Object, path: Path) -> None:
     """parts.npz (labels V int8: numbers of names) → a vertex group per part, 'part_nose' …; the first name, what is no part, has none."""
     data = read_npz(path, 'list of parts')
-    labels, names = data.get('labels'), data.get('names')
-    if labels is None or names is None or labels.shape != (len(head.data.vertices),) or labels.dtype.kind not in 'iu' or not 0 <= labels.min() <= labels.max() < len(names):
+    then = f'it does not fit {head.name}, so reconstruct again'
+    check_arrays(path, data, {'labels': ('iu', (len(head.data.vertices),)), 'names': ('U', (None,))}, then)
+    labels, names = data['labels'], data['names']
+    if labels.min(initial=0) < 0 or labels.max(initial=0) >= len(names):
         raise FacewrightError(f'{path} does not fit {head.name}: reconstruct again.')
     for k, name in enumerate(names.tolist()):
         if k and (labels == k).any():

@@ -48,20 +48,38 @@ def read_views(folder: Path, clips: dict | None = None) -> tuple[SolvedView, ...
         report = json.loads((folder / 'report.json').read_text(encoding='utf-8'))
         told = {v['name']: v for v in report['views']}
         return tuple(_view(c, told.get(c['name'], {}), (clips or {}).get(c['name'])) for c in given)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FacewrightError(f'The result in {folder} has no readable cameras ({type(error).__name__}: {error}): '
-                              'reconstruct again.') from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        what = f'{type(error).__name__}: {error}'[:200]
+        raise FacewrightError(f'The result in {folder} has no readable cameras ({" ".join(what.split())}): reconstruct again.') from error
 
 
 def _view(camera: dict, told: dict, clip: dict | None) -> SolvedView:
     first, fps = int(told.get('first', 0)), float(camera['fps'])
-    return SolvedView(
+    view = SolvedView(
         camera['name'], Path(told.get('path') or camera['video']), told.get('kind', 'video'),
         (int(camera['width']), int(camera['height'])), fps, first, np.array(camera['K'], float),
         np.array(camera['R'], float), np.array(camera['t'], float).reshape(3), np.array(camera['time'], float),
         int(told.get('rotation', 0)), bool(told.get('sound')), float(told.get('start', first / fps)),
         float(told.get('sound_start') or 0), bool(told.get('steady', True)),
         Path(clip['path']) if clip else None, float(clip['rate']) if clip else 0.)
+    _check(view)
+    return view
+
+
+def _check(view: SolvedView) -> None:
+    """Raise ValueError, which says what, where a view holds what no camera has."""
+    if not isinstance(view.name, str) or '\0' in f'{view.name}{view.path}':
+        raise ValueError('a name that is not text')
+    if view.kind not in ('video', 'sequence', 'photo') or view.rotation not in (0, 90, 180, 270):
+        raise ValueError(f'kind {view.kind!r}, turned by {view.rotation}°')
+    numbers = [view.K, view.R, view.t, view.time, [view.fps, view.start, view.sound_start]]
+    if view.K.shape != (3, 3) or view.R.shape != (3, 3) or view.time.ndim != 1 or not all(np.isfinite(a).all() for a in numbers):
+        raise ValueError('numbers that are missing or not finite')
+    lengths = (view.fps, view.K[0, 0], view.K[1, 1], *view.size)
+    if not (0 <= view.first < 1 << 30 and all(0 < number < 1e6 for number in lengths) and (np.diff(view.time) > 0).all()):
+        raise ValueError('numbers out of range')
+    if np.abs(view.R @ view.R.T - np.eye(3)).max() > .01 or np.linalg.det(view.R) < 0:
+        raise ValueError('R is no rotation')
 
 
 def create_camera(view: SolvedView, axes: np.ndarray, collection: bpy.types.Collection) -> bpy.types.Object:

@@ -28,13 +28,32 @@ NOTES = 'facewright_notes'  # … what the user should know of how it was brough
 
 
 def read_report(folder: Path) -> dict:
-    """report.json of a result folder."""
+    """report.json of a result folder; what is used of it is of its types."""
     try:
         report = json.loads((folder / 'report.json').read_text(encoding='utf-8'))
-        report['model'], report['error']['per_frame']
-        return report
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return report | _used(report)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise FacewrightError(f'{folder} holds no readable report of a reconstruction ({type(error).__name__}): choose a result folder, or reconstruct again.') from error
+
+
+def _used(report: dict) -> dict:
+    """What is used of a report; any of several errors where it is not as the engine writes it."""
+    error = report['error']
+    regions = {str(name): {'per_frame': _numbers(values['per_frame'])} | {k: v for k, v in values.items() if k != 'per_frame'}
+               for name, values in (error.get('regions') or {}).items()}
+    if not isinstance(report['model'], str) or '\0' in report['model']:
+        raise ValueError('the face model is no path')
+    used = {'per_frame': _numbers(error['per_frame']), 'mean_percent': _numbers([error.get('mean_percent')])[0], 'regions': regions}
+    return {'error': error | used, 'draft_frames': [int(i) for i in report.get('draft_frames', ())],
+            'warnings': [str(sentence) for sentence in report.get('warnings', ())]}
+
+
+def _numbers(values: list) -> list[float | None]:
+    """Finite numbers, and None for none."""
+    found = [None if value is None else float(value) for value in values]
+    if not all(value is None or abs(value) < 1e9 for value in found):
+        raise ValueError('numbers that are not finite')
+    return found
 
 
 @dataclass(frozen=True)
