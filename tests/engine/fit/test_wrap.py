@@ -142,3 +142,25 @@ USUAL, STRANGE = np.full(50, .6), np.full(50, 1.6)
 def test_proportions_are_not_an_expression(model, found, identity, made):
     got = wrapping.believed(model.names, as_weights(model, **found), identity)
     assert np.allclose(got, as_weights(model, **made))
+
+
+def eyes(left: float, right: float) -> tuple:
+    """What look_at gives of a face whose eyes are so wide open (area over squared width)."""
+    pixels = np.zeros((478, 2))
+    for name, wide in (('left_eye', left), ('right_eye', right)):
+        loop = wrapping.landmark_sets()[name]
+        angle = 2 * np.pi * np.arange(len(loop)) / len(loop)
+        pixels[loop] = np.c_[np.cos(angle), wide * 4 / np.pi * np.sin(angle)]
+    return None, None, pixels
+
+
+@pytest.mark.parametrize('here,shut', [
+    ((.003, .043), True),    # Lee Perry-Smith, whose eyes are shut
+    ((.088, .014), False),   # a smile: one eye is open, the other missed
+    ((.131, .04), False)])
+def test_eyes_are_shut_where_neither_looks_open(model, wrapped, monkeypatch, here, shut):
+    """As the detector saw them on scans: (here, on the fitted head with open lids, with shut ones)."""
+    seen = iter((eyes(*here), eyes(.1, .09), eyes(.01, .02)))
+    monkeypatch.setattr(wrapping, 'look_at', lambda *a: next(seen))
+    head, triangles = wrapped.skin.vertices, wrapped.skin.triangles
+    assert bool(wrapping.closed_eyes(model, wrapped.fit, head, triangles, np.zeros(3))) == shut
