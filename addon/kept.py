@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..engine import owned
 from ..engine.errors import FacewrightError
+from ..engine.files import replacing
 from . import paths
 
 FILES = ('rig.npz', 'performance.npz', 'motion.npz', 'cameras.json', 'report.json')
@@ -50,8 +51,8 @@ def keep_clips(clips: dict[str, dict]) -> dict[str, dict]:
             base.mkdir(parents=True, exist_ok=True)
             home = base / f'{digest}{path.suffix}'
             if not home.exists():
-                shutil.copy2(path, home.with_suffix('.part'))
-                home.with_suffix('.part').replace(home)
+                with replacing(home) as part:
+                    shutil.copyfile(path, part)
             found[view] = {**clip, 'path': str(home)}
     except OSError as error:
         raise FacewrightError(f'Cannot write to {base} ({error.strerror or error}): '

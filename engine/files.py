@@ -3,13 +3,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 
 from .errors import FacewrightError
+
+
+_TEMPORARY = re.compile(r'\.[0-9a-f]{8}-.+')
 
 
 def cache_folder() -> Path:
@@ -54,6 +59,14 @@ def _new_file(path: Path) -> Path:
             return made
         except FileExistsError:
             continue
+
+
+def sweep(folder: Path) -> None:
+    """Delete what `replacing` left in a folder of our own where its process was killed: its temporary files, from yesterday or before."""
+    with contextlib.suppress(OSError):
+        for left in folder.iterdir():
+            if _TEMPORARY.fullmatch(left.name) and left.is_file() and time.time() - left.stat().st_mtime > 86400:
+                left.unlink(missing_ok=True)
 
 
 def write_npz(path: Path, **arrays: np.ndarray) -> None:

@@ -1,9 +1,11 @@
 """Caches of face models: another model, another version or a damaged file is never taken for what is asked."""
 import dataclasses
+import os
 
 import numpy as np
 import pytest
 
+from facewright.engine.cache import cached
 from facewright.engine.face_model import cached_model_path, load_model, model as noun
 from facewright.engine.face_model import landmarks, parts
 from facewright.engine.mesh import tetrahedra
@@ -73,3 +75,13 @@ def test_a_cache_that_cannot_be_written_to_is_no_error(builtin, monkeypatch, tmp
     (tmp_path / 'file').write_text('')
     monkeypatch.setenv('FACEWRIGHT_CACHE', str(tmp_path / 'file'))
     assert ask(builtin) == ALL and ask(builtin) == ALL and load_model('builtin').digest == builtin.digest
+
+
+def test_what_a_killed_process_left_goes_after_a_day(tmp_path):
+    old, fresh, theirs = (tmp_path / name for name in ('.0123abcd-ict.npz', '.89abcdef-ict.npz', '.profile'))
+    for path in (old, fresh, theirs):
+        path.write_text('half')
+    for path in (old, theirs):
+        os.utime(path, (1, 1))
+    assert cached(tmp_path / 'a.npz', lambda path: 1, lambda: 2, lambda path, value: None) == 2
+    assert not old.exists() and fresh.exists() and theirs.exists()

@@ -1,5 +1,7 @@
 """Runs that were stopped: what they found is kept, apart from other runs', and in bounds."""
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -80,3 +82,30 @@ def test_a_mark_tells_changed_files(tmp_path):
     assert mark([path]) == before
     path.write_bytes(b'12')
     assert mark([path]) != before and mark([tmp_path]) != mark([path])
+
+
+RUN = '''
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location('w', sys.argv[1]); w = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(w); w.register_package()
+import numpy as np
+from facewright.engine.unfinished import Unfinished
+me = int(sys.argv[2])
+for turn in range(5):
+    run = Unfinished([turn, me // 2])   # two processes at each
+    for k in range(6):
+        run.write(f'step_{k}', a=np.full(3, 10 * turn + me // 2))
+        for before in range(k + 1):
+            assert run.read(f'step_{before}')['a'][0] == 10 * turn + me // 2, (turn, k, before)
+    if turn % 2:
+        run.finished()
+print('well')
+'''
+
+
+def test_eight_processes_keep_their_steps(tmp_path, root):
+    """Fails where one evicts what another uses, or one of two at the same run forgets it under the other's hands."""
+    children = [subprocess.Popen([sys.executable, '-c', RUN, str(root / 'engine' / 'worker.py'), str(k)], stdout=subprocess.PIPE, text=True,
+                                 env=os.environ | {'FACEWRIGHT_CACHE': str(tmp_path)}) for k in range(8)]
+    assert [child.communicate()[0] for child in children] == ['well\n'] * 8
+    assert len(list((tmp_path / 'facewright' / 'unfinished').iterdir())) <= MOST + 8
