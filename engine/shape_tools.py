@@ -18,7 +18,9 @@ TURNED = .1        # radians: a middle plane this near to an axis' own is that
 STRAIGHT = .02     # of the mesh's size: nearer to 0 the middle is at 0, nearer together left and right can't be told apart
 
 _SWAP = {'L': 'R', 'R': 'L', 'l': 'r', 'r': 'l', 'Left': 'Right', 'Right': 'Left', 'left': 'right', 'right': 'left', 'LEFT': 'RIGHT', 'RIGHT': 'LEFT'}
-_SIDE = re.compile(r'(?<=[_. -])[LRlr]$|(?:Left|Right)$|(?<![A-Za-z])(?:left|right|LEFT|RIGHT)$|^(?:Left|Right)(?=[A-Z_. -])|^(?:left|right|LEFT|RIGHT)(?=[_. -])')
+_SIDE = re.compile(  # at a name's end, but for the number Blender gives to names that are taken, or at its beginning
+    r'(?:(?<=[_. -])[LRlr]|Left|Right|(?<![A-Za-z])(?:left|right|LEFT|RIGHT))(?=(?:\.\d{3})?$)'
+    r'|^(?:Left|Right)(?=[A-Z_. -])|^(?:left|right|LEFT|RIGHT)(?=[_. -])')
 
 
 def other_side(name: str) -> str | None:

@@ -24,7 +24,8 @@ shapes = st.integers(0, 2 ** 32 - 1).map(lambda seed: np.random.default_rng(seed
 @pytest.mark.parametrize('name, other, side', [
     ('mouthSmile_L', 'mouthSmile_R', 'left'), ('eyeBlinkRight', 'eyeBlinkLeft', 'right'), ('jawLeft', 'jawRight', 'left'), ('Blink.r', 'Blink.l', 'right'),
     ('LeftBlink', 'RightBlink', 'left'), ('smile-left', 'smile-right', 'left'), ('jawOpen', None, None), ('bright', None, None), ('Upright', None, None),
-    ('mouthRollLower', None, None), ('R', None, None)])
+    ('mouthRollLower', None, None), ('R', None, None),
+    ('mouthSmile_L.001', 'mouthSmile_R.001', 'left'), ('head__jawRight.012', 'head__jawLeft.012', 'right'), ('bend_L.5', None, None)])
 def test_names_have_sides(name, other, side):
     assert tools.other_side(name) == other and tools.side_of(name) == side
     assert other is None or tools.other_side(other) == name
