@@ -126,26 +126,18 @@ def _axes_from_keys(head: bpy.types.Object) -> np.ndarray | None:
     """axes_of as far as the keys tell; None where they don't, or contradict each other."""
     points = mesh_sets.base_points(head).astype(np.float64)
     blocks = head.data.shape_keys.key_blocks
-    across = []
+    least, across = 0.02 * np.ptp(points, axis=0).max(), []
     for key in blocks:
         other = blocks.get(other_side(key.name) or '') if side_of(key.name) == 'left' else None
-        if other is not None:
-            ends = [
-                _middle(points, np.linalg.norm(shape_keys.offsets_of(k), axis=1))
-                for k in (key, other)
-            ]
-            apart = (
-                None if None in [type(e) if e is None else 0 for e in ends] else ends[0] - ends[1]
-            )
-            if apart is not None and np.linalg.norm(apart) > 0.02 * np.ptp(points, axis=0).max():
-                across.append(apart / np.linalg.norm(apart))
+        if other is None:
+            continue
+        left, right = (
+            _middle(points, np.linalg.norm(shape_keys.offsets_of(k), axis=1)) for k in (key, other)
+        )
+        if left is not None and right is not None and np.linalg.norm(left - right) > least:
+            across.append((left - right) / np.linalg.norm(left - right))
     upper, lower = (_middle(points, _moved_by(head, part)) for part in (UPPER, LOWER))
-    if (
-        len(across) < 3
-        or upper is None
-        or lower is None
-        or np.linalg.norm(upper - lower) < 0.02 * np.ptp(points, axis=0).max()
-    ):
+    if len(across) < 3 or upper is None or lower is None or np.linalg.norm(upper - lower) < least:
         return None
     left = np.mean(across, 0)
     agreed, up = np.linalg.norm(left), (upper - lower) / np.linalg.norm(upper - lower)

@@ -58,6 +58,19 @@ def test_motion_is_on_top_of_how_the_head_stands(saved, tmp_path, rest, axes, mo
     assert np.allclose(read_performance(tmp_path / 'a.npz').rotation, p.rotation, atol=1e-5)
 
 
+@pytest.mark.parametrize('empty', [ARKIT_NAMES, ('eyeBlinkLeft', 'mouthSmileRight', 'jawOpen')])
+def test_keys_that_move_nothing_tell_nothing(saved, empty):
+    head = character(ARKIT_NAMES)
+    head.rotation_euler.x = np.pi / 2
+    points = coordinates(head.data.vertices)
+    for name in empty:
+        head.data.shape_keys.key_blocks[name].points.foreach_set('co', points.ravel())
+    p = performance(ARKIT_NAMES)
+    bpy.ops.facewright.import_performance(filepath=saved(p))
+    rest = axis(90, 'X')
+    assert np.allclose(rotations(head, range(1, 21)), rest @ p.rotation, atol=1e-5)
+
+
 @pytest.mark.parametrize('turned', [np.eye(3), axis(90, 'Z'), axis(35, 'Z') @ axis(-80, 'X')])
 def test_a_mesh_that_looks_elsewhere_in_its_own_axes_turns_about_its_own(saved, turned):
     """Where left and up are follows from what the keys move."""
