@@ -309,11 +309,11 @@ def training_poses(names: tuple[str, ...], options: ContactOptions) -> np.ndarra
 
 
 def settle_contacts(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, options: ContactOptions = ContactOptions(),
-                    watch: Callable[[int, np.ndarray, np.ndarray], None] = lambda round, neutral, expressions: None
-                    ) -> tuple[np.ndarray, np.ndarray, dict]:
+                    watch: Callable[[int, np.ndarray, np.ndarray], None] = lambda round, neutral, expressions: None,
+                    blinks: str = 'LR') -> tuple[np.ndarray, np.ndarray, dict]:
     """(neutral V×3, expressions E×V×3 float32, report): the rig (cm) with its contacts settled.
 
-    First eyeBlink is made to shut the lids (meet_lids). Lips and lids, the sockets behind them, lashes and eye films with the
+    First eyeBlink of the sides `blinks` is made to shut the lids (meet_lids). Lips and lids, the sockets behind them, lashes and eye films with the
     lids, and the jaws (rigidly) move; every other vertex is returned bit for bit. report (mm, over the
     training poses, of what the contacts moved): moved, skin_moved, seen_moved (vertices; all, skin, skin seen from outside in the neutral), furthest, furthest_skin,
     furthest_seen, typical_seen (95 % of the seen ones that move, move less).
@@ -322,7 +322,7 @@ def settle_contacts(model: FaceModel, neutral: np.ndarray, expressions: np.ndarr
     given = np.asarray(neutral, np.float32)
     system = _System(model, given, options)
     neutral = _settled_neutral(system, given, options)
-    before, expressions = np.asarray(expressions, np.float32), meet_lids(model, neutral.astype(np.float64), expressions)
+    before, expressions = np.asarray(expressions, np.float32), meet_lids(model, neutral.astype(np.float64), expressions, blinks)
     pushes, owner = system.pushes, system.owner
     weights = training_poses(model.names, options)
     rig = expressions[:, pushes.rows].astype(np.float64)

@@ -56,19 +56,20 @@ def eyeballs(vertices: np.ndarray, triangles: np.ndarray, centres: dict[str, np.
     return out
 
 
-def meet_lids(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray) -> np.ndarray:
+def meet_lids(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, sides: str = 'LR') -> np.ndarray:
     """E×V×3 float32: the shapes (offsets from `neutral` V×3, cm) with eyeBlink changed so that the lids' edges meet before the eyeball.
 
     They meet in one smooth line: as high as the blink takes the lower lid's edge, as far out as that lies in the neutral. What is missing, in
     cylinder coordinates about the axis through the eyeball's centre from corner to corner, is prescribed at both edges and spread over lids and
     socket by a screened Laplace equation; then what still sinks into the eyeball is pushed out, spread alike. Nothing else changes.
+    sides: the eyes whose blinks are changed.
     """
     out = np.array(expressions, np.float32)
     part, triangles = pieces(model), triangulate(model.faces)
     spreading = cotangent_laplacian(neutral, triangles) + sparse.diags(mass(neutral, triangles) / FADE ** 2)
     across, normals = through_lids(model), vertex_normals(neutral, triangles)
     spreading = (spreading + weighted_laplacian(across, np.full(len(across), TOGETHER), model.vertex_count)).tocsr()
-    for side in 'LR':
+    for side in sides:
         e = model.names.index(f'eyeBlink_{side}') if f'eyeBlink_{side}' in model.names else None
         if e is None or np.abs(out[e]).max() < LEAST:
             continue

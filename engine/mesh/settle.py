@@ -8,7 +8,7 @@ the eye's pieces away from its middle, lips away from teeth; the pushes fade ove
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
@@ -16,6 +16,8 @@ from scipy import sparse
 from ..face_model.gaze import sphere_centre
 from ..face_model.model import FaceModel, triangulate
 from ..face_model.pieces import pieces
+from ..render.preview import head_to_camera
+from ..render.rasterise import rasterise
 from .contact import ContactOptions, seen_skin, settle_contacts
 from .intersections import KINDS, Checker, pose
 from .laplacian import edges_of
@@ -28,6 +30,8 @@ TRIES = tuple((growth, by_rest) for growth in (0., .04, .12, .3) for by_rest in 
 # growth: so much pushes grow a round, where the same triangles cross again and again; by_rest: lips, too, are told apart by
 # the sides they lie on at rest, which is wrong where they slide along each other; else by the air between them
 SHARES = {'skin_socket': (.9, .1), 'lip_lip': (.5, .5), 'lid_eyeball': (1., 0.), 'gums_teeth_skin': (0., 1.)}
+CLOSE = ContactOptions(lip_margin=.002, lip_margin_moving=.006)  # contact's own margins would part shut lips visibly
+SLIVER = 8           # pixels of an eye seen between shut lids that are none (of 100 a centimetre and view)
 MOST_SEEN = .2       # cm: shapes whose seen skin moves further are settled by themselves alone, if that moves it less
 SEPARATING = .35     # of the bar
 
@@ -44,7 +48,7 @@ class Settled:
 
 
 def settle(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, names: tuple[str, ...],
-           options: ContactOptions = ContactOptions(), report: Callable[[float], None] = lambda fraction: None) -> Settled:
+           options: ContactOptions = CLOSE, report: Callable[[float], None] = lambda fraction: None) -> Settled:
     """Settle a head in the model's topology: neutral V×3 and offsets E×V×3 (cm) called `names`, of which the model may lack some.
 
     A shape is looked at in full and alone (mouthClose with the jaw open, as it is meant). What does not cross stays to the bit,
@@ -59,7 +63,10 @@ def settle(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, names
     known = [(k, model.names.index(name)) for k, name in enumerate(names) if name in model.names]
     for k, at in known:
         whole[at] = expressions[k]
-    together, found, _ = settle_contacts(model, neutral, whole, options, lambda k, *_: report(.03 + (.92 - SEPARATING) * (k + 1) / rounds))
+    ajar = ''.join(name[-1] for k, name in enumerate(names) if name in ('eyeBlink_L', 'eyeBlink_R')
+                   and separator.eye_seen(neutral + expressions[k], name[-1]) > SLIVER)
+    together, found, _ = settle_contacts(model, neutral, whole, options,
+                                         lambda k, *_: report(.03 + (.92 - SEPARATING) * (k + 1) / rounds), ajar)
     together = separator.separate(together)
     settled = expressions.copy()
     for k, at in known:
@@ -71,8 +78,15 @@ def settle(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, names
         opened, opened_before = (out[jaw], expressions[jaw]) if names[k] == 'mouthClose' and jaw is not None else (0, 0)
         was = neutral + expressions[k] + opened_before
         tried = [separator.separate(together + shape[k] + opened) for shape in (settled, expressions)]
-        cost = [(int(separator.check.count(v).sum()), _seen_move(v, was, seen)) for v in tried]
-        alone = cost[1][0] < cost[0][0] or cost[1][0] == cost[0][0] and cost[0][1] > MOST_SEEN and cost[1][1] < cost[0][1]
+        crossing = [int(separator.check.count(v).sum()) for v in tried]
+        if crossing[0] != crossing[1]:
+            alone = crossing[1] < crossing[0]
+        elif names[k].startswith('eyeBlink') and names[k][-1] in ajar:  # the one that shuts the eye
+            eye = [separator.eye_seen(v, names[k][-1]) for v in tried]
+            alone = eye[1] <= eye[0]
+        else:
+            far = [_seen_move(v, was, seen) for v in tried]
+            alone = far[0] > MOST_SEEN and far[1] < far[0]
         out[k] = tried[alone] - together - opened
         report(.95 - SEPARATING + SEPARATING * (done + 1) / len(names))
     last = list(poses(together, out, names))
@@ -118,6 +132,23 @@ class Separator:
         self.eyes = [part.get(f'eyeball_{side}', np.empty(0, int)) for side in 'LR']
         self.skin = np.zeros(n, bool)
         self.skin[part['skin']] = True
+
+    def eye_seen(self, vertices: np.ndarray, side: str) -> int:
+        """How many pixels, of 100 a cm and from three sides, show the eyeball of `side` ('L' or 'R')."""
+        part = pieces(self.model)
+        ball = part.get(f'eyeball_{side}', np.empty(0, int))
+        if not len(ball):
+            return 0
+        films = np.zeros(len(vertices), bool)
+        for name in (f'lashes_{side}', f'eye_surface_{side}'):
+            films[part.get(name, [])] = True
+        shown = self.triangles[~films[self.triangles].any(1)]
+        middle, total = np.asarray(vertices, np.float64)[ball].mean(0), 0
+        for yaw in (-30, 0, 30):
+            points = head_to_camera(np.asarray(vertices, np.float64), yaw, look_at=middle)
+            seen = rasterise(points, shown, 6000., (200., 150.), (400, 300))[0]  # from 60 cm
+            total += int(np.isin(shown[seen[seen >= 0], 0], ball).sum())
+        return total
 
     def separate(self, vertices: np.ndarray) -> np.ndarray:
         """V×3 float32: a pose (V×3 cm) with its crossing triangles apart, as far as that goes; without crossings it comes back as it is."""
