@@ -13,7 +13,7 @@ from facewright.engine.mesh.settle import Separator, poses, settle
 from facewright.engine.rig import Rig, read_rig, write_rig
 from facewright.engine.settled_words import settled_in_words
 
-QUICK = ContactOptions(poses=0, rounds=2)
+QUICK = ContactOptions(poses=0, rounds=1)
 NAMES = ('jawOpen', 'mouthClose', 'eyeBlink_L', 'eyeLookDown_L', 'mouthRollUpper', 'mouthPress_L')
 
 
