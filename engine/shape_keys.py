@@ -69,12 +69,13 @@ def generate(model: FaceModel, landmarks: ModelLandmarks | Callable[[], ModelLan
     """
     if onto not in ('model', 'mesh'):
         raise FacewrightError(f'Shape keys cannot go onto {onto!r}: choose model or mesh.')
+    model = model.tracked
     if has_topology(model, mesh):
         neutral, to_head, unit = stand(model, mesh.vertices)
         neutral, offsets, told = shapes_of(model, neutral, settle, lambda f, stage: report(.05 + .9 * f, stage))
         numbers = {'topology': 'model', 'unit': unit} | told
         report(.95, 'Finishing')
-        return Generated(Rig(neutral.astype(np.float32), offsets.astype(np.float32), model.names, model.faces), to_head, numbers)
+        return Generated(in_topology(model, neutral, offsets), to_head, numbers)
     landmarks = landmarks() if callable(landmarks) else landmarks
     wrapped = wrap_mesh(model, landmarks, mesh, markers, expression, lambda f, stage: report(.4 * f, stage))
     fit = fit_numbers(model, wrapped)
@@ -86,10 +87,16 @@ def generate(model: FaceModel, landmarks: ModelLandmarks | Callable[[], ModelLan
     numbers = {'topology': 'own', 'unit': wrapped.unit, 'expression': removed(model, wrapped), 'turned': wrapped.turned, 'fit': fit, 'warnings': warnings} | told
     if onto == 'model':
         report(.95, 'Finishing')
-        return Generated(Rig(neutral.astype(np.float32), offsets.astype(np.float32), model.names, model.faces), wrapped.fit.matrix, numbers)
+        return Generated(in_topology(model, neutral, offsets), wrapped.fit.matrix, numbers)
     report(.8, 'Carrying the shapes onto the mesh')
     rig = onto_mesh(model, wrapped, neutral, offsets, mesh)
     return Generated(rig, wrapped.fit.matrix, numbers | {'warnings': warnings + sealed(model, wrapped, rig)})
+
+
+def in_topology(model: FaceModel, neutral: np.ndarray, offsets: np.ndarray) -> Rig:
+    """A head in the model's topology (neutral V×3, offsets E×V×3, cm) as a rig, with a tongueOut of its own."""
+    neutral = neutral.astype(np.float32)
+    return Rig(neutral, with_tongue(model, neutral, offsets.astype(np.float32)), (*model.names, TONGUE_OUT), model.faces)
 
 
 def shapes_of(model: FaceModel, neutral: np.ndarray, settle: bool, report: Report) -> tuple[np.ndarray, np.ndarray, dict]:

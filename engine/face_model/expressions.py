@@ -1,4 +1,4 @@
-"""Expression names: ICT's 53, ARKit's 52, and the way between them, as data."""
+"""Expression names: ICT's 53 and tongueOut, ARKit's 52, and the way between them, as data."""
 from __future__ import annotations
 
 import numpy as np
@@ -11,6 +11,12 @@ ICT_NAMES: tuple[str, ...] = (
     'mouthFunnel', 'mouthLeft', 'mouthLowerDown_L', 'mouthLowerDown_R', 'mouthPress_L', 'mouthPress_R', 'mouthPucker', 'mouthRight',
     'mouthRollLower', 'mouthRollUpper', 'mouthShrugLower', 'mouthShrugUpper', 'mouthSmile_L', 'mouthSmile_R', 'mouthStretch_L',
     'mouthStretch_R', 'mouthUpperUp_L', 'mouthUpperUp_R', 'noseSneer_L', 'noseSneer_R')
+
+# Made by us (tongue.py), for ICT has none: ARKit's name, so that its 52 are 52.
+TONGUE_OUT = 'tongueOut'
+# What every face model's heads carry, in this order; last those that footage gives no evidence of, which are never tracked and stay 0.
+UNTRACKED: tuple[str, ...] = (TONGUE_OUT,)
+EXPRESSION_NAMES: tuple[str, ...] = ICT_NAMES + UNTRACKED
 
 # Apple's order in a Live Link Face file; with a small first letter these are ARKit's own names.
 LIVE_LINK_NAMES: tuple[str, ...] = (
@@ -36,8 +42,8 @@ def arkit_name(ict: str) -> str:
     return ict.replace('_L', 'Left').replace('_R', 'Right')
 
 
-TO_ARKIT: dict[str, str] = {n: arkit_name(n) for n in dict.fromkeys((*ICT_NAMES, 'tongueOut'))}
-TO_ICT: dict[str, tuple[str, ...]] = {a: tuple(n for n in TO_ARKIT if TO_ARKIT[n] == a) for a in ARKIT_NAMES}
+TO_ARKIT: dict[str, str] = {n: arkit_name(n) for n in EXPRESSION_NAMES}
+TO_ICT: dict[str, tuple[str, ...]] = {a: tuple(n for n in EXPRESSION_NAMES if TO_ARKIT[n] == a) for a in ARKIT_NAMES}
 
 
 def ict_to_arkit(weights: np.ndarray, names: tuple[str, ...] = ICT_NAMES) -> np.ndarray:

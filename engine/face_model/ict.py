@@ -15,6 +15,7 @@ from .gaze import gaze_offsets
 from .ict_files import open_members
 from .model import FaceModel
 from .regions import ict_regions
+from .tongue import with_tongue_out
 
 VERTICES = 26719
 IDENTITIES = 100
@@ -52,7 +53,7 @@ def _surface(data: bytes, source: Path) -> dict[str, np.ndarray]:
 
 
 def read_ict(source: Path, progress: Callable[[float], None] = lambda fraction: None) -> FaceModel:
-    """Read the neutral, all 100 identities and all 53 expressions as offsets, float32 cm; eyeLook shapes turn the eyeballs too (gaze.py)."""
+    """Read the neutral, all 100 identities and all 53 expressions as offsets, float32 cm; eyeLook shapes turn the eyeballs too (gaze.py), tongueOut is ours (tongue.py)."""
     source = Path(source)
     offsets: dict[str, np.ndarray] = {}
     indices, surface, total = None, None, 2 + IDENTITIES + len(ICT_NAMES)
@@ -86,8 +87,9 @@ def read_ict(source: Path, progress: Callable[[float], None] = lambda fraction: 
             ball = ball[ball < VERTICES]
             if len(ball):
                 expressions[e, ball] = gaze_offsets(neutral[ball], name)
-    return FaceModel(
+    model = FaceModel(
         name='ict', neutral=neutral.astype(np.float32), names=ICT_NAMES,
         expressions=expressions.astype(np.float32),
         identities=np.stack([offsets[n] - neutral for n in identity_names]).astype(np.float32),
         regions=regions, landmarks68=landmarks, source=str(source), **surface)
+    return with_tongue_out(model)

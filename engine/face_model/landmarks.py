@@ -52,6 +52,7 @@ def landmarks_are_cached(model: FaceModel) -> bool:
 
 def model_landmarks(model: FaceModel, progress: Callable[[float], None] = lambda fraction: None) -> ModelLandmarks:
     """The binding of `model`, from its cache if there is one, else found and cached (about 15 s on two cores)."""
+    model = model.tracked
     return cached(_cache_path(model), lambda path: _read(path, model), lambda: find_landmarks(model, progress), _write)
 
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import FacewrightError
 from ..files import cache_folder
 from ..sources import fingerprint
+from .expressions import UNTRACKED
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +24,7 @@ class FaceModel:
     name: str                       # 'ict' or 'builtin'
     neutral: np.ndarray             # V×3 float32
     faces: np.ndarray               # F×4 int32, triangles padded with −1, counter-clockwise seen from outside
-    names: tuple[str, ...]          # E ICT expression names (expressions.ICT_NAMES order)
+    names: tuple[str, ...]          # E expression names (expressions.EXPRESSION_NAMES order)
     expressions: np.ndarray         # E×V×3 float32 offsets from the neutral
     identities: np.ndarray          # I×V×3 float32 offsets per unit standard deviation
     uvs: np.ndarray                 # U×2 float32
@@ -66,6 +67,15 @@ class FaceModel:
     @property
     def vertex_count(self) -> int:
         return len(self.neutral)
+
+    @cached_property
+    def tracked(self) -> FaceModel:
+        """The model without the expressions that footage, photos and scans give no evidence of (expressions.UNTRACKED): what fits are made with."""
+        keep = [k for k, name in enumerate(self.names) if name not in UNTRACKED]
+        if len(keep) == len(self.names):
+            return self
+        few = self.expressions[:len(keep)] if keep == list(range(len(keep))) else self.expressions[keep]
+        return replace(self, names=tuple(self.names[k] for k in keep), expressions=few)
 
     def shape(self, identity: np.ndarray | None = None, weights: np.ndarray | None = None) -> np.ndarray:
         """V×3 float32 vertices for identity coefficients α (≤ I) and expression weights w (E)."""

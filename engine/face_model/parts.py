@@ -43,6 +43,7 @@ FACING = .25                                 # cosine to the camera from which a
 def model_part_shares(model: FaceModel, progress: Callable[[float], None] = lambda fraction: None) -> np.ndarray:
     """V×9 float32, rows sum to 1: how much of each vertex is which of PARTS, from the model's cache if there is one, else found and
     cached (about half a minute on two cores). Where two parts' shares between vertices are even, there one ends."""
+    model = model.tracked
     def read(path: Path) -> np.ndarray:
         data = read_npz(path, 'part cache')
         check_arrays(path, data, {'shares': ('f', (model.vertex_count, len(PARTS)))}, 'delete it')

@@ -9,7 +9,7 @@ from ..errors import FacewrightError
 from ..files import check_arrays, read_npz, write_npz
 from .model import FaceModel
 
-FORMAT = 2
+FORMAT = 3
 _ARRAYS = ('neutral', 'faces', 'expressions', 'identities', 'uvs', 'face_uvs', 'face_materials', 'landmarks68')
 
 

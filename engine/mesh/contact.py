@@ -16,6 +16,7 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
+from ..face_model.expressions import UNTRACKED
 from ..face_model.model import FaceModel, triangulate
 from ..face_model.pieces import face_graph, pieces, slit_sides
 from ..render.preview import head_to_camera
@@ -296,16 +297,17 @@ class Pushes:
 
 
 def training_poses(names: tuple[str, ...], options: ContactOptions) -> np.ndarray:
-    """K×E weights: the neutral, every shape alone (mouthClose with jawOpen), blinks on their way, random combinations and their mirror images."""
+    """K×E weights: the neutral, every shape alone (mouthClose with jawOpen, tongueOut never), blinks on their way, random combinations and their mirror images."""
     index = {name: k for k, name in enumerate(names)}
     single = np.eye(len(names))
     if 'mouthClose' in index and 'jawOpen' in index:
         single[index['mouthClose'], index['jawOpen']] = 1
     other = {'_L': '_R', '_R': '_L', 'Left': 'Right', 'Right': 'Left'}
     mirror = [next((index.get(name.removesuffix(a) + b, k) for a, b in other.items() if name.endswith(a)), k) for k, name in enumerate(names)]
+    alone = single[[name not in UNTRACKED for name in names]]
     blinks = single[[k for name, k in index.items() if name.startswith('eyeBlink')]]
     mixed = sample_combinations(names, options.poses, options.seed)
-    return np.concatenate([np.zeros((1, len(names))), single, .35 * blinks, .65 * blinks, mixed, mixed[:, mirror]])
+    return np.concatenate([np.zeros((1, len(names))), alone, .35 * blinks, .65 * blinks, mixed, mixed[:, mirror]])
 
 
 def settle_contacts(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, options: ContactOptions = ContactOptions(),

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import warp as wp
 
+from ..face_model.expressions import UNTRACKED
 from ..face_model.model import FaceModel, triangulate
 from ..face_model.pieces import pieces
 
@@ -173,8 +174,9 @@ def sample_combinations(names: tuple[str, ...], count: int, seed: int) -> np.nda
     rng = np.random.default_rng(seed)
     index = {name: k for k, name in enumerate(names)}
     out = np.zeros((count, len(names)))
+    drawn = np.flatnonzero([name not in UNTRACKED for name in names])
     for row in out:
-        chosen = rng.choice(len(names), min(rng.integers(1, MOST_ACTIVE + 1), len(names)), replace=False)
+        chosen = drawn[rng.choice(len(drawn), min(rng.integers(1, MOST_ACTIVE + 1), len(drawn)), replace=False)]
         row[chosen] = rng.uniform(size=len(chosen))
         for pair in OPPOSITES:
             if all(name in index for name in pair):

@@ -271,7 +271,7 @@ def check_intersections(rig: str, out: str, model: str, combinations: int = 0, s
     """Where cavities cross the skin, lips lips, lids eyeballs → OUT/crossings.npz (names n, counts n×kinds, kinds, marked n×V uint8; for random
     combinations their weights and counts), report.json.
 
-    The shapes are the neutral, then every expression in full (mouthClose with the jaw open, as it is meant); then so many random combinations.
+    The shapes are the neutral, then every expression in full (mouthClose and tongueOut with the jaw open, as they are meant); then so many random combinations.
     """
     clock = Clock()
     folder = writable_folder(Path(out), ('crossings.npz', 'report.json'))
@@ -285,7 +285,7 @@ def check_intersections(rig: str, out: str, model: str, combinations: int = 0, s
         names, marked, counts = ('neutral', *head.names), [], []
         jaw = head.expressions[head.names.index('jawOpen')] if 'jawOpen' in head.names else 0
         for k, name in enumerate(names):
-            vertices = head.neutral + (0 if k == 0 else head.expressions[k - 1]) + (jaw if name == 'mouthClose' else 0)
+            vertices = head.neutral + (0 if k == 0 else head.expressions[k - 1]) + (jaw if name in ('mouthClose', 'tongueOut') else 0)
             found = find_crossings(face, vertices)
             counts.append([int((found.kind == kind).sum()) for kind in range(len(KINDS))])
             marks = np.zeros(face.vertex_count, np.uint8)

@@ -180,8 +180,8 @@ def tongue() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for k in range(rings):
         t = 1 - (1 - k / (rings - 1)) ** 1.25               # closer together towards the tip
         z = TONGUE_ROOT + (TONGUE_TIP - .06 - TONGUE_ROOT) * t
-        blunt = np.sqrt(np.clip(1 - (t / 1.012) ** 7, 0, 1))
-        half = 1.60 * (1 - .30 * t ** 1.5) * blunt
+        blunt = np.sqrt(np.clip(1 - (t / 1.012) ** 8, 0, 1))
+        half = 1.52 * (1 - .28 * t ** 1.5) * blunt
         thick = (.80 - .46 * t) * blunt
         y = -4.15 + .32 * np.sin(np.pi * min(t * 1.05, 1)) + .33 * t ** 2
         groove = .10 * np.exp(-(np.cos(turn) / .3) ** 2) * (np.sin(turn) > 1e-9) * (1 - t ** 3)
