@@ -48,7 +48,7 @@ def render_demo_footage(path: Path, frames: int = FRAMES, size: tuple[int, int] 
     """Write the clip (H.264, 29.97 fps) to `path`, and what is shown in it to truth.npz beside (performance.npz's format)."""
     import av
     path = Path(path)
-    model = load_model()
+    model = load_model().tracked
     time = np.arange(frames) / float(RATE)
     weights, angles = demo_performance(model.names, time)
     identity = np.random.default_rng(PERSON_SEED).normal(size=len(model.identities)) * PERSON_SPREAD
@@ -84,7 +84,7 @@ def render_demo_capture(folder: Path, frames: int = FRAMES, size: tuple[int, int
     camera = {'name': 'view', 'video': clip.name, 'fps': truth.fps, 'width': size[0], 'height': size[1], 'K': [[focal, 0, size[0] / 2], [0, focal, size[1] / 2], [0, 0, 1]],
               'R': np.eye(3).tolist(), 't': [0, 0, 0], 'time': truth.time.tolist()}
     write_text(folder / 'capture.json', json.dumps({'units': 'cm', 'axes': 'OpenCV camera', 'cameras': [camera]}))
-    model = load_model()
+    model = load_model().tracked
     person = model.shape(np.random.default_rng(PERSON_SEED).normal(size=len(model.identities)) * PERSON_SPREAD)
     played = Played(person, model.expressions, truth.time, truth.weights, truth.rotation, truth.translation)
     view = read_capture(folder / 'capture.json')[0]

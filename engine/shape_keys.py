@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .errors import FacewrightError
+from .face_model.expressions import TONGUE_OUT
 from .face_model.gaze import sphere_centre
 from .face_model.landmarks import ModelLandmarks
 from .face_model.model import FaceModel, triangulate
+from .face_model.tongue import with_tongue
 from .fit.wrap import Wrapped, at_rest, fit_numbers, judged, unit_of, wrap_mesh
 from .mesh.carry import carry
 from .mesh.closest import Surface

@@ -47,7 +47,7 @@ class ModelLandmarks:
 
 def landmarks_are_cached(model: FaceModel) -> bool:
     """Whether model_landmarks has only to read them."""
-    return _cache_path(model).exists()
+    return _cache_path(model.tracked).exists()
 
 
 def model_landmarks(model: FaceModel, progress: Callable[[float], None] = lambda fraction: None) -> ModelLandmarks:

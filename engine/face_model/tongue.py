@@ -40,7 +40,7 @@ def with_tongue_out(model: FaceModel) -> FaceModel:
 def with_tongue(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray) -> np.ndarray:
     """(E+1)×V×3 float32: the expressions of a head in the model's topology (neutral V×3) and its own tongueOut."""
     offsets = np.zeros((1, *neutral.shape), np.float32)
-    part = pieces(model)
+    part = pieces(model) if model.regions['gums_tongue'].max(initial=-1) < model.vertex_count else {}
     if 'tongue' in part and 'lower_teeth' in part:
         tongue, v = part['tongue'], neutral.astype(np.float64)
         teeth, lips = v[part['lower_teeth']], v[model.landmarks68[[61, 62, 63, 65, 66, 67]]]

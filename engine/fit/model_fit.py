@@ -87,6 +87,7 @@ def fit_model(model: FaceModel, landmarks: ModelLandmarks, vertices: np.ndarray,
     known from elsewhere, {name: weight}; begin: an earlier fit to go on from (then the surface is used from the first round);
     rim: (K vertices of the model, K×3 of the mesh's space where they belong).
     """
+    model = model.tracked
     rotation, translation, scale = start if begin is None else (begin.rotation, begin.translation, begin.scale)
     if scale_fixed is not None:
         rotation, translation, scale = _rescaled(rotation, translation, scale, scale_fixed, vertices)

@@ -93,7 +93,7 @@ def landmark_basis(model: FaceModel, landmarks: ModelLandmarks) -> Basis:
     normals = landmarks.on(vertex_normals(model.neutral.astype(np.float64), triangulate(model.faces)))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     return Basis(as_tensor(landmarks.on(model.neutral)), as_tensor(normals), as_tensor(np.moveaxis(landmarks.on(model.identities), 0, -1)),
-                 as_tensor(np.moveaxis(landmarks.on(model.expressions) + landmarks.response, 0, -1)), as_tensor(landmarks.confidence))
+                 as_tensor(np.moveaxis(landmarks.on(model.tracked.expressions) + landmarks.response, 0, -1)), as_tensor(landmarks.confidence))
 
 
 def skew(v: torch.Tensor) -> torch.Tensor:

@@ -77,14 +77,14 @@ def basis_at(model: FaceModel, vertex: np.ndarray) -> Basis:
     normals = vertex_normals(model.neutral.astype(np.float64), triangulate(model.faces))[vertex]
     tensor = lambda a: torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
     return Basis(tensor(model.neutral[vertex]), tensor(normals), tensor(np.moveaxis(model.identities[:, vertex], 0, -1)),
-                 tensor(np.moveaxis(model.expressions[:, vertex], 0, -1)), torch.ones(len(vertex), dtype=DTYPE))
+                 tensor(np.moveaxis(model.tracked.expressions[:, vertex], 0, -1)), torch.ones(len(vertex), dtype=DTYPE))
 
 
 def basis_of(model: FaceModel, matrix: sparse.csr_matrix) -> Basis:
     """The model's linear bases at N mixtures of its vertices, N×V."""
     modes = lambda a: torch.as_tensor(np.stack([matrix @ one.astype(np.float64) for one in a], -1), dtype=DTYPE)
     mean = torch.as_tensor(matrix @ model.neutral.astype(np.float64), dtype=DTYPE)
-    return Basis(mean, torch.zeros_like(mean), modes(model.identities), modes(model.expressions), torch.ones(len(mean), dtype=DTYPE))
+    return Basis(mean, torch.zeros_like(mean), modes(model.identities), modes(model.tracked.expressions), torch.ones(len(mean), dtype=DTYPE))
 
 
 def joined(bases: Sequence[Basis]) -> Basis:
@@ -103,7 +103,7 @@ def refine(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observ
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return (yield from _refine(model, landmarks, footage, observations, draft, options, masks or [None] * len(footage.views), kept))
+        return (yield from _refine(model.tracked, landmarks, footage, observations, draft, options, masks or [None] * len(footage.views), kept))
     finally:
         torch.set_num_threads(threads)
 

@@ -267,7 +267,7 @@ def track(model: FaceModel, landmarks: ModelLandmarks, footage: Footage, observa
     threads = torch.get_num_threads()
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     try:
-        return (yield from _track(model, landmarks, footage, observations, options, neutral_frame))
+        return (yield from _track(model.tracked, landmarks, footage, observations, options, neutral_frame))
     finally:
         torch.set_num_threads(threads)
 

@@ -113,6 +113,7 @@ class Located:
 def locate(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, markers: dict[int, np.ndarray] | None, expression: bool,
            report: Callable[[float], None]) -> Located:
     """Find the face on a mesh and lay the linear model onto it."""
+    model = model.tracked
     vertices, triangles, of = welded(mesh)
     triangles = seen_triangles(mesh, triangles, of)
     name = mesh.source or 'The mesh'
@@ -330,7 +331,7 @@ def at_rest(model: FaceModel, wrapped: Wrapped) -> np.ndarray:
     """V×3 head space: the wrapped head with its expression taken off, by deformation transfer from the fitted model with it to the one without."""
     if not wrapped.made.any():
         return wrapped.vertices
-    rest = wrapped.fit.vertices - np.tensordot(wrapped.made, model.expressions.astype(np.float64), 1)
+    rest = wrapped.fit.vertices - np.tensordot(wrapped.made, model.tracked.expressions.astype(np.float64), 1)
     skin, _, t = body(model)
     change = rest[skin].astype(np.float64) - wrapped.fit.vertices[skin]
     still = np.linalg.norm(change, axis=1) < STILL

@@ -170,7 +170,8 @@ def pose(neutral: np.ndarray, expressions: np.ndarray, weights: np.ndarray) -> n
 
 def sample_combinations(names: tuple[str, ...], count: int, seed: int) -> np.ndarray:
     """count×E float64 weights: 1 to 8 shapes at work, each uniform in [0, 1]; of two opposites (left and right, up and down, blink and
-    wide) the weaker is dropped; mouthClose, a corrective of jawOpen, never exceeds it (where jawOpen is not drawn, it comes along)."""
+    wide) the weaker is dropped; mouthClose, a corrective of jawOpen, never exceeds it (where jawOpen is not drawn, it comes along);
+    tongueOut, which is meant to pass the lips, is never drawn."""
     rng = np.random.default_rng(seed)
     index = {name: k for k, name in enumerate(names)}
     out = np.zeros((count, len(names)))

@@ -392,4 +392,5 @@ def read_flesh(path: Path) -> Flesh:
 
 def flesh(model: FaceModel) -> Flesh:
     """The flesh of a model's four regions, from its cache if there is one, else built and cached."""
+    model = model.tracked
     return cached(model.cache_path('flesh', 'mesh.tetrahedra'), read_flesh, lambda: build_flesh(model), write_flesh)

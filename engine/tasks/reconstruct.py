@@ -57,7 +57,7 @@ def reconstruct(sources: Sequence[str | dict], out: str, model: str = 'builtin',
     yield clock.at(0., pace.READING)
     for fraction in (reading := Value(listen(lambda report: load_model(model, report)))):
         yield clock.at(fraction, pace.READING)
-    face = reading.value
+    face = reading.value.tracked
     yield clock.at(1., pace.READING)
     clock.expect(pace.FROM_CACHE if landmarks_are_cached(face) else pace.BIND_MODEL, pace.BINDING)
     for fraction in (binding := Value(listen(lambda report: model_landmarks(face, report)))):
@@ -175,7 +175,9 @@ def _clips(views, folder: str, rate: float | None, clock: Plan, warnings: list[s
 
 def _write(folder: Path, face, neutral: np.ndarray, footage, found, refined, smooth: float) -> None:
     """Everything but report.json and the texture. refined: what Standard found; None for Draft."""
+    from ..face_model.expressions import TONGUE_OUT
     from ..face_model.parts import PARTS, model_parts
+    from ..face_model.tongue import with_tongue
     from ..image_files import write_image
     from ..live_link import write_live_link
     from ..overlay import overlay
@@ -185,7 +187,8 @@ def _write(folder: Path, face, neutral: np.ndarray, footage, found, refined, smo
     fps = footage.views[0].fps
     performance = Performance(found.time, found.weights.astype(np.float32), face.names, found.rotation, found.translation, fps)
     performance = smoothed(performance, smooth)
-    write_rig(folder / 'rig.npz', Rig(neutral, face.expressions, face.names, face.faces))
+    expressions = with_tongue(face, neutral, face.expressions)
+    write_rig(folder / 'rig.npz', Rig(neutral, expressions, (*face.names, TONGUE_OUT), face.faces))
     write_performance(folder / 'performance.npz', performance)
     write_npz(folder / 'parts.npz', labels=model_parts(face), names=np.array(PARTS))
     if refined is not None and len(footage.views) > 1:

@@ -22,7 +22,9 @@ def _open_model(source: str, clock: Clock, landmarks: bool = False):
     from ..face_model import load_model
     for fraction in (reading := Value(listen(lambda report: load_model(source, report)))):
         yield clock.silent(OPENED * .5 * fraction, 'Reading the face model')
-    return reading.value, (yield from _landmarks(reading.value, clock)) if landmarks else None
+    if not landmarks:
+        return reading.value, None
+    return reading.value.tracked, (yield from _landmarks(reading.value, clock))
 
 
 def _landmarks(model, clock: Clock):

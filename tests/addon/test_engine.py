@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from facewright.addon import jobs, paths
-from facewright.engine.face_model.expressions import ICT_NAMES
+from facewright.engine.face_model.expressions import EXPRESSION_NAMES, ICT_NAMES
 
 from .conftest import coordinates, posed
 
@@ -17,7 +17,7 @@ from .conftest import coordinates, posed
 def test_the_built_in_head_is_made_the_first_time(tmp_path):
     assert bpy.ops.facewright.add_head() == {'FINISHED'}
     head = bpy.context.object
-    assert [k.name for k in head.data.shape_keys.key_blocks[1:]] == list(ICT_NAMES)
+    assert [k.name for k in head.data.shape_keys.key_blocks[1:]] == list(EXPRESSION_NAMES)
     assert 5000 <= len(head.data.vertices) <= 16000 and .2 < head.dimensions.z < .5
     assert all(len(m.node_tree.nodes) >= 2 for m in head.data.materials)
     done = jobs.current

@@ -171,9 +171,9 @@ def grow_mouth(cage: Cage) -> None:
     up[[0, 10]] = 0
     x = rim[:, 0]
     rings = [rim + np.stack([-.015 * x, .05 * up, np.full(20, -.17)], 1),
-             rim + np.stack([-.03 * x, .16 * up, np.full(20, -.34)], 1)]
+             rim + np.stack([-.03 * x, .20 * up, np.full(20, -.34)], 1)]
     # in front of the teeth, then the folds between lips and gums
-    for half_width, middle, half_height, clearance in ((2.42, -3.22, .95, .20), (2.95, -3.25, 1.85, .24)):
+    for half_width, middle, half_height, clearance in ((2.65, -3.22, .95, .24), (2.95, -3.25, 1.85, .28)):
         px = half_width * across
         z = arch_front(UPPER.arch, px, clearance) - .16 * np.abs(up) * (half_height - .95)
         rings.append(np.stack([px, middle + half_height * up, z], 1))

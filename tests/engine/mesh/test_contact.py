@@ -135,7 +135,8 @@ def test_training_poses_are_mirrored_and_possible():
     names = load_model().names
     options = ContactOptions(poses=5)
     weights = training_poses(names, options)
-    assert weights.shape == (1 + len(names) + 4 + 10, len(names)) and not weights[0].any()
+    assert weights.shape == (1 + len(names) - 1 + 4 + 10, len(names)) and not weights[0].any()
+    assert not weights[:, names.index('tongueOut')].any()
     close, opened = names.index('mouthClose'), names.index('jawOpen')
     assert (weights[:, close] <= weights[:, opened]).all()
     assert (weights[-5:, names.index('jawLeft')] == weights[-10:-5, names.index('jawRight')]).all()

@@ -236,7 +236,7 @@ class Fields:
                 n[v] = 1
         return np.flatnonzero(self.head.matrix @ n > .05)
 
-    def off_teeth(self, offsets: np.ndarray, jaw: np.ndarray | None = None, shift=(0., 0., 0.), clearance: float = .10) -> np.ndarray:
+    def off_teeth(self, offsets: np.ndarray, jaw: np.ndarray | None = None, shift=(0., 0., 0.), clearance: float = .14) -> np.ndarray:
         """Pushes the lips' inner sides out of the dental arches; jaw and shift: the lower arch's motion in this shape (it turns about HINGE and shifts)."""
         offsets = offsets.copy()
         zone = self.behind_lips

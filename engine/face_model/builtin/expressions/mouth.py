@@ -130,7 +130,7 @@ def roll_lower(f: Fields) -> np.ndarray:
     def along(side, place, ring, p):
         a = max(1 - 1.12 * place ** 2, 0)
         if side < 0:
-            d = {0: (.42, -.36), 1: (.74, -.38), 2: (.16, -.38), 3: (-.36, -.36), 4: (-.52, -.20), 5: (-.50, -.04)}[ring]   # over the top and down behind
+            d = {0: (.42, -.36), 1: (.74, -.30), 2: (.16, -.28), 3: (-.36, -.26), 4: (-.52, -.20), 5: (-.50, -.04)}[ring]   # over the top and down behind
             return np.array([-.03 * place, d[0], d[1]]) * a
         if side > 0:
             d = {0: (-.03, -.05), 1: (-.05, -.08), 2: (-.04, -.10), 3: (.0, -.10), 4: (.02, -.06), 5: (0, 0)}[ring]
@@ -145,7 +145,7 @@ def roll_upper(f: Fields) -> np.ndarray:
     def along(side, place, ring, p):
         a = max(1 - 1.12 * place ** 2, 0)
         if side > 0:
-            d = {0: (-.34, -.34), 1: (-.60, -.36), 2: (-.14, -.38), 3: (.34, -.36), 4: (.48, -.20), 5: (.46, -.04)}[ring]
+            d = {0: (-.34, -.34), 1: (-.60, -.28), 2: (-.14, -.28), 3: (.34, -.26), 4: (.48, -.20), 5: (.46, -.04)}[ring]
             return np.array([-.03 * place, d[0], d[1]]) * a
         if side < 0:
             d = {0: (.03, -.05), 1: (.05, -.08), 2: (.04, -.10), 3: (.0, -.10), 4: (-.02, -.06), 5: (0, 0)}[ring]
@@ -217,14 +217,14 @@ def sideways(f: Fields) -> np.ndarray:
 
     def along(side, place, ring, p):
         share = 1. - .42 * max(place, 0) ** 2
-        return slide(p, share) + (0, .10 * max(place, 0) ** 2, -.04 * max(place, 0) ** 2 + .5 * max(-place, 0) ** 2)     # over the teeth
+        return slide(p, share) + (0, .10 * max(place, 0) ** 2, -.04 * max(place, 0) ** 2 + .26 + .7 * max(-place, 0) ** 2)     # over the teeth
     others = {}
     for v, a, b in ((287, .50, .95), (410, .52, .80), (273, .52, .85), (436, .34, .62), (432, .34, .72), (422, .38, .64), (322, .48, .62), (426, .2, .36),
                     (391, .48, .5), (393, .52, .52), (335, .56, .66), (406, .62, .64), (313, .62, .62), (424, .36, .44), (418, .36, .38), (434, .2, .42), (427, .16, .32), (421, .28, .28), (423, .24, .28),
                     (327, .22, .24), (430, .18, .26)):
         others[v] = slide(f.cage[v], a)
         r = int(f.mirror[v])
-        others[r] = slide(f.cage[r], b) + (0, 0, .4 * max(b - .5, 0))
+        others[r] = slide(f.cage[r], b) + (0, 0, .55 * max(b - .45, 0))
     for v, a in ((164, .52), (18, .60), (200, .26), (2, .20), (152, .06), (199, .15), (1, .08)):
         others[v] = slide(f.cage[v], a)
     return lip_shape(f, along, others, (5, 195, 197, 280, 330, 6), closed=True)
