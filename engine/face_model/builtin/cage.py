@@ -306,15 +306,35 @@ def fair(cage: Cage, free: list[int], hold: float = .4) -> None:
         cage.vertices[k] = p
 
 
-EAR_CENTRE = np.array([7.25, 1.8, 1.25])
-# From the head outward over the rim and into the concha: share of the outline's size, share of the ear's stand-off from the head, relief (cm)
-# where the ear is folded (above and behind) and in the lobe.
-EAR_RINGS = ((.80, .30, .0, .0), (.93, .80, .0, .0), (1., 1.02, .02, .02), (.955, 1.0, .17, .10), (.86, 1.0, .02, .10), (.76, 1.0, -.14, .10), (.64, 1.0, .08, .06),
-             (.53, 1.0, .05, .0), (.42, .85, -.5, -.25), (.26, .5, -.64, -.5))
+EAR_CENTRE = np.array([7.25, 1.95, 1.15])
+# Rings from the head outward behind the ear, over the helix and across scapha and antihelix into the concha:
+# share of the outline's size behind and in front (where no skin turns under), share of the ear's height over the
+# head, and what the ear's relief adds to it (cm) above and behind, and in the lobe.
+EAR_RINGS = ((.74, 1.20, .28, .0, .0), (.93, 1.10, .72, .0, .0), (1., 1.01, 1., .02, .0), (.975, .93, 1., .24, .10),
+             (.90, .86, 1., .26, .15), (.85, .79, 1., -.08, .17), (.76, .73, 1., -.18, .16), (.65, .67, 1., .20, .10),
+             (.56, .57, 1., .17, .0), (.47, .47, 1., -.42, -.26), (.34, .34, 1., -.78, -.60), (.17, .18, 1., -.86, -.76))
+EAR_TILT = .16          # the ear's top lies this much further back, per cm of height
+
+
+def bump(angle: np.ndarray, at: float, width: float) -> np.ndarray:
+    """1 at an angle round the ear (degrees: 0 behind, 90 above, 180 in front, −90 below), fading over a width."""
+    away = (np.degrees(angle) - at + 180) % 360 - 180
+    return np.exp(-(away / width) ** 2)
+
+
+def ear_outline(angle: np.ndarray) -> np.ndarray:
+    """N×2 (forwards, upwards) of the ear's edge about its middle: broad above, a lobe below, straight in front."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    behind, front = (1 + cos) / 2, np.clip(-cos, 0, 1)
+    below = bump(angle, -90, 55)
+    out = np.stack([-cos * (1.42 + .34 * sin + .34 * behind - .10 * front + .36 * below), sin * (3.10 + .05 * cos - .22 * bump(angle, -90, 25))], 1)
+    out[:, 0] += .20 * below
+    return out
 
 
 def grow_ears(cage: Cage) -> None:
-    """Each ear: the root's loop carried out behind the ear, over the helix, across scapha and antihelix into the concha."""
+    """Each ear: the root's loop carried out behind the ear, over the helix, across scapha and antihelix into the concha;
+    in front the cheek runs into the tragus and the root of the helix."""
     for side, sign in (('L', 1), ('R', -1)):
         loop = cage.loops['ear_' + side]
         base = np.array([cage.vertices[k] for k in loop]) * [sign, 1, 1]
@@ -323,24 +343,33 @@ def grow_ears(cage: Cage) -> None:
         even = np.sign(angle[1] - angle[0]) * np.arange(len(angle)) * 2 * np.pi / len(angle)
         angle = .4 * angle + .6 * (even + (angle - even).mean())
         angle = (angle + np.pi) % (2 * np.pi) - np.pi
-        cos, sin = np.cos(angle), np.sin(angle)
-        behind = (1 + cos) / 2
-        lobe = smooth(np.clip((-sin - .45) / .45, 0, 1))
-        before = smooth(np.clip((-cos - .35) / .5, 0, 1))              # 1 in front
-        tragus = np.exp(-((angle - np.pi * np.sign(angle)) / .42) ** 2)
-        outline = np.stack([-cos * (1.5 + .34 * sin + .30 * behind) - .10 * sin, sin * (3.1 + .05 * cos)], 1)
-        outline[:, 0] += .30 * lobe                                    # the lobe hangs below the ear's front
-        stand = 1.65 * behind ** .85 + .10
-        rings = []
-        for share, lift, fold, in_lobe in EAR_RINGS:
-            out = stand * lift + (fold * (1 - lobe) + in_lobe * lobe) * (1 - .75 * before)
-            if .3 < share < .9:
-                out = out + .48 * tragus * np.exp(-((share - .66) / .13) ** 2)
-            shift = np.array([-.10, -.05]) * (1 - share)
-            place = outline * share + shift
-            ring = np.stack([EAR_CENTRE[0] + out, EAR_CENTRE[1] + place[:, 1], EAR_CENTRE[2] + place[:, 0] - .10 * place[:, 1]], 1)
-            rings.append(ring * [sign, 1, 1])
-        cage.tube('ear_' + side, loop, rings, (EAR_CENTRE + [-.1, -.05, -.1]) * [sign, 1, 1])
+        rings = [ear_ring(angle, base, ring) * [sign, 1, 1] for ring in EAR_RINGS]
+        cage.tube('ear_' + side, loop, rings, rings[-1].mean(0) - [.03 * sign, 0, 0])
+
+
+def ear_ring(angle: np.ndarray, base: np.ndarray, ring: tuple[float, ...]) -> np.ndarray:
+    """N×3 of one of EAR_RINGS on the left ear; base N×3: the loop on the head that the ear grows from."""
+    share_behind, share_front, lift, fold, in_lobe = ring
+    front = smooth(np.clip((-np.cos(angle) - .30 * np.sin(angle) - .25) / .55, 0, 1))
+    lobe = bump(angle, -90, 38)
+    share = share_behind + (share_front - share_behind) * front
+    place = ear_outline(angle) * share[:, None] + np.outer(1 - share, (.10, -.28)) * (share < 1)[:, None]
+    height = -.04 + .44 * np.maximum(1.45 - place[:, 0], 0) * (1 - .35 * lobe)      # the ear's own plane, further out behind
+    relief = fold * (1 - lobe) + in_lobe * lobe
+    shallow = share_behind > .5
+    if shallow:
+        relief = relief * (1 - front)
+    if .5 < share_behind < .9:
+        across = np.exp(-((share_behind - .66) / .12) ** 2)
+        tragus, antitragus = across * bump(angle, -170, 24), across * bump(angle, -128, 20)
+        relief = relief + .52 * tragus + .22 * antitragus
+        place[:, 0] -= .58 * tragus
+    if .3 < share_behind < .6:
+        relief = relief + .30 * bump(angle, 148, 22)               # the helix's root runs into the concha
+    out = height * lift + relief
+    on_head = front * smooth(np.clip((share - .68) / .50, 0, 1))   # in front the first rings lie on the cheek
+    x = (1 - on_head) * (EAR_CENTRE[0] + out) + on_head * base[:, 0]
+    return np.stack([x, EAR_CENTRE[1] + place[:, 1], EAR_CENTRE[2] + place[:, 0] - EAR_TILT * place[:, 1]], 1)
 
 
 def smooth(t: np.ndarray) -> np.ndarray:
