@@ -310,7 +310,7 @@ def install(archive, blender, python, folder, cache):
     line = next((line for line in done.stdout.splitlines() if line.startswith('INSTALLED ')), None)
     assert line, done.stdout[-2000:] + done.stderr[-2000:]
     told = json.loads(line.split(' ', 1)[1])
-    assert told['finished'] and told['keys'] == 54 and str(resources) in told['file']
+    assert told['finished'] and told['keys'] == 55 and str(resources) in told['file']
     assert done.returncode == 0, done.stderr[-2000:]
 
 

@@ -19,7 +19,7 @@ from ..face_model.pieces import pieces
 from ..render.preview import head_to_camera
 from ..render.rasterise import rasterise
 from .contact import ContactOptions, seen_skin, settle_contacts
-from .intersections import KINDS, Checker, pose
+from .intersections import KINDS, WITH_OPEN_JAW, Checker, pose
 from .laplacian import edges_of
 
 CLEAR = .002         # cm: how far crossing triangles are put apart
@@ -51,7 +51,7 @@ def settle(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, names
            options: ContactOptions = CLOSE, report: Callable[[float], None] = lambda fraction: None) -> Settled:
     """Settle a head in the model's topology: neutral V×3 and offsets E×V×3 (cm) called `names`, of which the model may lack some.
 
-    A shape is looked at in full and alone (mouthClose with the jaw open, as it is meant). What does not cross stays to the bit,
+    A shape is looked at in full and alone (mouthClose and tongueOut with the jaw open, as they are meant). What does not cross stays to the bit,
     but for what its combinations with other shapes ask for. About a minute on two cores.
     """
     neutral, expressions = np.asarray(neutral, np.float32), np.asarray(expressions, np.float32)
@@ -73,9 +73,9 @@ def settle(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, names
         settled[k] = found[at]
     out = settled.copy()
     jaw = names.index('jawOpen') if 'jawOpen' in names else None
-    order = sorted(range(len(names)), key=lambda k: k != jaw)   # mouthClose is looked at with the jaw as it will be
+    order = sorted(range(len(names)), key=lambda k: k != jaw)   # what is meant for an open jaw is looked at with the jaw as it will be
     for done, k in enumerate(order):
-        opened, opened_before = (out[jaw], expressions[jaw]) if names[k] == 'mouthClose' and jaw is not None else (0, 0)
+        opened, opened_before = (out[jaw], expressions[jaw]) if names[k] in WITH_OPEN_JAW and jaw is not None else (0, 0)
         was = neutral + expressions[k] + opened_before
         tried = [separator.separate(together + shape[k] + opened) for shape in (settled, expressions)]
         crossing = [int(separator.check.count(v).sum()) for v in tried]
@@ -96,12 +96,12 @@ def settle(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, names
 
 
 def poses(neutral: np.ndarray, expressions: np.ndarray, names: tuple[str, ...]):
-    """Yield the neutral and each shape in full, V×3 float32; mouthClose with jawOpen."""
+    """Yield the neutral and each shape in full, V×3 float32; mouthClose and tongueOut with jawOpen."""
     yield np.asarray(neutral, np.float32)
     for k, name in enumerate(names):
         weights = np.zeros(len(names))
         weights[k] = 1
-        if name == 'mouthClose' and 'jawOpen' in names:
+        if name in WITH_OPEN_JAW and 'jawOpen' in names:
             weights[names.index('jawOpen')] = 1
         yield pose(neutral, expressions, weights)
 

@@ -85,7 +85,7 @@ def test_a_clip_becomes_an_animated_head(tmp_path, root):
     scene = bpy.context.scene
     head = scene.facewright.result
     assert (scene.frame_start, scene.frame_end) == (1, 12)
-    assert len(head.data.shape_keys.key_blocks) == 54 and head['facewright_mean_error'] < 3
+    assert len(head.data.shape_keys.key_blocks) == 55 and head['facewright_mean_error'] < 3
     assert np.abs(posed(head, 12) - posed(head, 1)).max() > 1e-4
     assert scene.camera.data.background_images[0].clip.frame_duration == 12
     assert {p.name for p in (tmp_path / 'out').iterdir()} >= {'rig.npz', 'performance.npz', 'performance.csv', 'overlay.png', 'report.json', 'cameras.json'}

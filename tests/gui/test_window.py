@@ -99,7 +99,7 @@ def test_n_opens_the_sidebar_and_the_tab_has_its_buttons(told):
 
 
 def test_a_head_is_added_and_undone(told):
-    assert told['shape keys'] == 54
+    assert told['shape keys'] == 55
     assert told['objects after undo of the head'] == 0
 
 
@@ -129,7 +129,7 @@ def test_every_tool_in_every_mode_works_and_is_undone(tried):
 
 
 def test_a_sculpted_basis_is_followed_in_every_key_and_that_is_undone_alone(tried):
-    assert tried['keys a stroke on the Basis moves'] == tried['keys the cavities move in'] == 54
+    assert tried['keys a stroke on the Basis moves'] == tried['keys the cavities move in'] == 55
     assert 'The cavities of the Basis follow' in tried['said'] and tried['undone to the stroke']
 
 
