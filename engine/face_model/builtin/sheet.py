@@ -26,12 +26,12 @@ def neutral_sheet(model: FaceModel) -> np.ndarray:
 
 
 def expression_sheet(model: FaceModel, size: tuple[int, int] = (240, 190)) -> np.ndarray:
-    """Every shape at full weight from the front and half side, framed on where it acts; mouthClose with the jaw open, as it is meant."""
+    """Every shape at full weight from the front and half side, framed on where it acts; mouthClose and tongueOut with the jaw open, as they are meant."""
     colours = albedo(model)
     tiles, labels = [], []
     for k, name in enumerate(model.names):
         vertices = model.neutral + model.expressions[k]
-        if name == 'mouthClose':
+        if name in ('mouthClose', 'tongueOut'):
             vertices = vertices + model.expressions[model.names.index('jawOpen')]
         centre = (0, 4.2, 8.) if name.startswith(UPPER) else (0, -3.2, 8.)
         turn = -40 if name.endswith('_L') else 40
