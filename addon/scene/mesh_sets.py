@@ -83,8 +83,8 @@ def take(things: list[bpy.types.Object]) -> MeshSet:
     part = np.repeat(np.arange(len(parts), dtype=np.int32), [p.count for p in parts])
     paint = None if any(c is None for c in colours) else np.concatenate(colours)
     hidden = np.concatenate([hidden_by_masks(thing) for thing in things])
-    mesh = UserMesh(np.concatenate(vertices), faces, part, tuple(p.name for p in parts), paint, parts[0].name,
-                    hidden if hidden.any() else None)
+    mesh = UserMesh(np.concatenate(vertices), faces, part, tuple(p.name for p in parts), paint,
+                    parts[0].name, hidden if hidden.any() else None)
     return MeshSet(tuple(parts), mesh)
 
 
@@ -101,16 +101,18 @@ def check(thing: bpy.types.Object) -> None:
 
 
 def what_to_select(thing: bpy.types.Object) -> str:
-    """What to do about a selected object that is no mesh, as the rest of a sentence that begins with its name."""
+    """Say what to do about a selected object that is no mesh: a sentence's rest behind its name."""
     kind = thing.type.replace('_', ' ').lower()
     kind = f'{"an" if kind[0] in "aeiou" else "a"} {kind}'
     if thing.type == 'EMPTY' and thing.instance_type == 'COLLECTION' and thing.instance_collection:
         linked = thing.instance_collection.library
         then = ', then make them local (Object › Relations › Make Local › All)' if linked else ''
-        return (f'shows the collection {thing.instance_collection.name} as an instance: make its objects real '
-                f'(Object › Apply › Make Instances Real){then}, and select the head\'s mesh among them.')
+        return (f'shows the collection {thing.instance_collection.name} as an instance: '
+                f'make its objects real (Object › Apply › Make Instances Real){then}, '
+                'and select the head\'s mesh among them.')
     if thing.type in ('CURVE', 'SURFACE', 'META', 'FONT'):
-        return f'is {kind}, no mesh: convert it to one (Object › Convert › Mesh), or select the head\'s mesh.'
+        return (f'is {kind}, no mesh: convert it to one (Object › Convert › Mesh), '
+                'or select the head\'s mesh.')
     meshes = [o.name for o in moved_by(thing)]
     if meshes:
         others = f' or {", ".join(meshes[1:3])}' if len(meshes) > 1 else ''
@@ -122,7 +124,8 @@ def moved_by(thing: bpy.types.Object) -> list[bpy.types.Object]:
     """The meshes under an object or moved by it as an armature, the largest first."""
     meshes = {o for o in thing.children_recursive if o.type == 'MESH'}
     for other in bpy.data.objects if thing.type == 'ARMATURE' else ():
-        if other.type == 'MESH' and any(m.type == 'ARMATURE' and m.object == thing for m in other.modifiers):
+        moved = any(m.type == 'ARMATURE' and m.object == thing for m in other.modifiers)
+        if other.type == 'MESH' and moved:
             meshes.add(other)
     return sorted(meshes, key=lambda o: (-len(o.data.vertices), o.name))
 

@@ -31,20 +31,20 @@ UNITS = {'mm': .1, 'cm': 1., 'dm': 10., 'in': 2.54, 'm': 100.}  # cm a unit
 UNIT_SLACK = .2            # natural logarithm: a head this much off the usual size still tells its unit
 CERTAIN = .55              # weight from which a fitted shape says that the face makes an expression, not that the person looks so
 WORTH = .2                 # weight from which a shape then belongs to it
-# Shapes that cannot be made at once: fitted together they say what somebody looks like. mouthClose is nothing without jawOpen.
+# Shapes that cannot be made at once: fitted together they say what somebody looks like.
 AGAINST = (*OPPOSITES, *((f'{a}_{s}', f'{b}_{s}') for s in 'LR' for a, b in (
     ('mouthSmile', 'mouthFrown'), ('browInnerUp', 'browDown'), ('browOuterUp', 'browDown'))))
-# RMS of an identity's coefficients, in standard deviations, beyond which a head is no usual one. Real scans: up to 1.31; the cartoon of the cases: 1.52
-# with the built-in head, 1.58 with ICT.
+# RMS of an identity's coefficients, in standard deviations, beyond which a head is no usual one.
+# Real scans: up to 1.31; the cartoon of the cases: 1.52 with the built-in head, 1.58 with ICT.
 UNUSUAL = 1.45
-PLAIN = ('eyeBlink', 'jawOpen', 'mouthSmile')  # what is then believed still: nothing but an expression looks like it
+PLAIN = ('eyeBlink', 'jawOpen', 'mouthSmile')  # is then believed still: nothing else looks like it
 # The fit that the registration starts from: where a surface tells nothing, what decides how skin lies is who the fit thinks it is, so it believes less.
 # Chosen, as are LOOSE_WORTH, RIM_WORTH and STIFFNESS, on the very scans of tests/bench/test_wrap.py, after about a hundred trials there, by how far
 # a vertex slides between the four of Spacetime (one person) and by James's distance: what it does for others was not measured.
 CAUTIOUS = ModelFitOptions(identity_spread=.1, expression_sparse=1., contours=1., brows=4., statistics=2., landmarks_worth=60., surface_worth=800.)
 JUDGING = ModelFitOptions(identity_spread=1., expression_sparse=10.)  # the fit that says so: all it can explains by who it is
 SHUT = .6                  # of the way from open to shut, above which an eye is taken to be shut
-SHUT_EACH = .3             # the same of each eye by itself, so that one that is missed does not shut an open one
+SHUT_EACH = .3             # the same of each eye: one that is missed does not shut an open one
 TELLING = .01              # difference in opening between a shut and an open eye, below which the detector does not tell them apart
 HABIT_LIMIT = .35          # cm: what the detector may be off on a bare head
 TRUSTED = .02              # confidence below which a landmark does not pull
@@ -57,8 +57,9 @@ LOOSE_WORTH = .01          # the same of a landmark not on lids, lips or nose: t
 STIFFNESS = 8., .008       # cm⁴, of the registration, first and last (measured here: at .01 James's 95 % is 1.27 mm, at .007 a nostril breaks through his cheek)
 MARKER_WORTH = 10.         # detected landmarks that a placed marker counts for in the registration
 INSIDE = 1.5               # cm
-# mm, (median, 95 %) from the model to the mesh over the face. Seven real scans: up to .10 and .47; a low-poly head and a cartoon's up to .20 and 1.4 (the built-in head);
-# a face found on the back of a head: .47 and 6.5 with ICT, 1.2 and 8.8 with the built-in head.
+# mm, (median, 95 %) from the model to the mesh over the face. Seven real scans: up to .10 and .47;
+# a low-poly head and a cartoon's up to .20 and 1.4 (the built-in head); a face found on the back of
+# a head: .47 and 6.5 with ICT, 1.2 and 8.8 with the built-in head.
 DOUBTFUL = .3, 2.
 REFUSED = 1., 5.
 
@@ -157,8 +158,9 @@ def locate(model: FaceModel, landmarks: ModelLandmarks, mesh: UserMesh, markers:
     report(.9)
     made = np.zeros(len(model.names))
     if expression:
-        judged = fit_model(model, landmarks, vertices, outer, start, points, confidence, markers, scale, may, known, JUDGING, fit)
-        made = believed(model.names, judged.weights, judged.identity)
+        judging = fit_model(model, landmarks, vertices, outer, start, points, confidence, markers,
+                            scale, may, known, JUDGING, fit)
+        made = believed(model.names, judging.weights, judging.identity)
     rim = mouth_rim(model, fit.vertices, fit.to_head(vertices), triangles[:, ::-1] if turned else triangles)
     rim = None if rim is None else (rim[0], fit.from_head(rim[1]))
     fit = fit_model(model, landmarks, vertices, outer, start, points, confidence, markers, scale, may, known, CAUTIOUS, fit, rim)
@@ -180,7 +182,8 @@ def closed_eyes(model: FaceModel, fit: ModelFit, head: np.ndarray, triangles: np
     here, wide, none = (np.array([opening(s[2][landmark_sets()[name]]) for name in ('left_eye', 'right_eye')]) for s in seen)
     if (wide - none).min() < TELLING:
         return {}
-    closed = (wide - here).sum() / (wide - none).sum() > SHUT and ((wide - here) / (wide - none)).min() > SHUT_EACH
+    each = (wide - here) / (wide - none)
+    closed = (wide - here).sum() / (wide - none).sum() > SHUT and each.min() > SHUT_EACH
     return {'eyeBlink_L': 1., 'eyeBlink_R': 1.} if closed else {}
 
 
@@ -192,10 +195,11 @@ def opening(loop: np.ndarray) -> float:
 
 
 def believed(names: tuple[str, ...], weights: np.ndarray, identity: np.ndarray) -> np.ndarray:
-    """E: the fitted weights that are an expression the face makes; all 0 where none is certain.
+    """Return E: the fitted weights that are an expression; all 0 where none is certain.
 
-    Proportions are not an expression: of shapes that cannot be made at once the stronger keeps what it has over the weaker, and on a head
-    whose identity lies far from people's only what can be nothing else is believed.
+    Proportions are not an expression: of shapes that cannot be made at once the stronger keeps what
+    it has over the weaker, mouthClose is nothing beyond jawOpen, and on a head whose identity lies
+    far from people's only what can be nothing else is believed.
     """
     index = {name: k for k, name in enumerate(names)}
     out = weights.astype(np.float64).copy()
@@ -368,19 +372,24 @@ def fit_numbers(model: FaceModel, wrapped: Wrapped) -> dict[str, float]:
 
 
 def judged(numbers: dict[str, float], name: str, placed: bool) -> list[str]:
-    """A sentence where the model hardly lies on the mesh, by `fit_numbers`; none where it does.
+    """Return a sentence where the model hardly lies on the mesh, by `fit_numbers`; else none.
 
-    name: the mesh's; placed: the user placed markers. Raises FacewrightError where it lies nowhere near and no markers say that it should.
+    name: the mesh's; placed: the user placed markers. Raises FacewrightError where it lies nowhere
+    near and no markers say that it should.
     """
     median, most = (numbers.get(f'model_to_mesh_{q}_mm') for q in ('median', '95'))
     if median is None:
-        return [f'How well the face model lies on {name} could not be measured: look at the result closely.']
+        return [f'How well the face model lies on {name} could not be measured: '
+                'look at the result closely.']
     if median <= DOUBTFUL[0] and most <= DOUBTFUL[1]:
         return []
-    off = f'half of the face is within {median:.1f} mm of it, a twentieth further off than {most:.1f} mm'
+    off = (f'half of the face is within {median:.1f} mm of it, '
+           f'a twentieth further off than {most:.1f} mm')
     if not placed and (median > REFUSED[0] or most > REFUSED[1]):
-        raise FacewrightError(f'The face model does not fit {name}: {off}. Place at least four markers on the face and try again.')
-    return [f'The face model hardly fits {name}: {off}. Look at the result closely; markers on the face help.']
+        raise FacewrightError(f'The face model does not fit {name}: {off}. '
+                              'Place at least four markers on the face and try again.')
+    return [f'The face model hardly fits {name}: {off}. '
+            'Look at the result closely; markers on the face help.']
 
 
 def quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float | None:

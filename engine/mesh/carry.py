@@ -36,12 +36,12 @@ STRAIN = 1.6         # of the model's own strain: edges that the binding stretch
 DECIDED = .3         # of a vertex's side of a slit (−1 below … 1 above): less binds to either (the corners)
 FURTHEST = 3.        # cm: from the skin, beyond which a loose part stays still
 ROOT = .15           # cm: of a loose part, how much further from the skin than its nearest point still counts as its root
-PATCH = .8, .1       # a component of which so much of the area lies on the skin, so many cm off in the mean, is a patch of it
+PATCH = .8, .1       # so much of a component's area on the skin, so many cm off: a patch of it
 TOUCHING = .1        # cm: loose components this near to each other are one piece
-FEW_PARTS = 60       # loose components that are compared surface by surface; more (strands of hair), vertex by vertex
-RIGID_SIZE = 4.      # cm: a loose piece wider than this is stiff (glasses, a hat, a headset, hair) …
-RIGID_NEAR = .5, .5  # … unless more of it than this share lies this near (cm) to the skin (a beard, a mask painted on)
-RIGID_HOLD = .02     # of what its contacts weigh together, how much a stiff piece is held from turning
+FEW_PARTS = 60       # loose components compared surface by surface; more: vertex by vertex
+RIGID_SIZE = 4.      # cm: a loose piece wider than this is stiff (glasses, a hat, hair) …
+RIGID_NEAR = .5, .5  # … unless more of it than this share lies this near (cm) to the skin (a beard)
+RIGID_HOLD = .02     # of its contacts' weight, how much a stiff piece is held from turning
 BESIDE = .25         # cm: a component this near (80 % of it) to the model's lashes or tear line goes with them
 BY_THE_EYE = ('lashes_L', 'lashes_R', 'eye_surface_L', 'eye_surface_R')
 CHUNK = 4096         # vertices of a loose part at a time
@@ -152,7 +152,8 @@ def _kinds(piece: dict, wrapped: np.ndarray, all_triangles: np.ndarray, vertices
     area = mass(vertices, triangles)
     covered = np.bincount(component, area * bound, count)
     whole_area = np.bincount(component, area, count)
-    mean_off = np.bincount(component, area * np.where(bound, off, 0), count) / np.maximum(covered, 1e-12)
+    mean_off = np.bincount(component, area * np.where(bound, off, 0), count)
+    mean_off /= np.maximum(covered, 1e-12)
     inside = _inside_mouth(piece, wrapped, outer, vertices)
     balls = {side: _ball(wrapped[piece[f'eyeball_{side}']]) for side in 'LR' if f'eyeball_{side}' in piece}
     order = np.argsort(component, kind='stable')
@@ -175,7 +176,8 @@ def _kinds(piece: dict, wrapped: np.ndarray, all_triangles: np.ndarray, vertices
         if most > 0:
             keep = (covered[candidates] > .3 * whole_area[candidates]) & (covered[candidates] > .03 * most) & (whole_area[candidates] > 1.)
             keep |= covered[candidates] == most
-            patch = (covered[candidates] > PATCH[0] * whole_area[candidates]) & (mean_off[candidates] < PATCH[1])
+            patch = covered[candidates] > PATCH[0] * whole_area[candidates]
+            patch &= mean_off[candidates] < PATCH[1]
             keep |= patch & (whole_area[candidates] > 1.)
             if (out == 'copy').any():  # then what lies about the copy is loose unless it is a face of its own
                 keep &= covered[candidates] > 20
@@ -209,8 +211,9 @@ def _eye_side(points: np.ndarray, balls: dict[str, tuple[np.ndarray, float]]) ->
 
 
 def _inside_mouth(piece: dict, wrapped: np.ndarray, outer: Surface, vertices: np.ndarray) -> np.ndarray:
-    """N bool: in the mouth of the wrapped head: nearer to its teeth, gums, tongue and lining than to its skin."""
-    content = _members(piece, ('upper_teeth', 'lower_teeth', 'upper_gums', 'lower_gums', 'tongue', 'mouth_socket'))
+    """N bool: in the mouth of the wrapped head, nearer to what is in it than to the skin."""
+    content = _members(piece, ('upper_teeth', 'lower_teeth', 'upper_gums', 'lower_gums', 'tongue',
+                               'mouth_socket'))
     if not len(content):
         return np.zeros(len(vertices), bool)
     low, high = wrapped[content].min(0), wrapped[content].max(0)
@@ -432,7 +435,8 @@ def _hang(vertices: np.ndarray, triangles: np.ndarray, component: np.ndarray, ki
         rows = parts[piece == k]
         stiff[rows] = True
         if (floor[component[loose[rows]]] <= FURTHEST).any():
-            _ride(vertices, loose[rows], distance[rows], own[triangle[rows]], barycentric[rows], out)
+            _ride(vertices, loose[rows], distance[rows], own[triangle[rows]], barycentric[rows],
+                  out)
     of_root = component[loose[roots]]
     for c in np.unique(of_root[~stiff[roots] & ~alone[roots]]):
         whole, mine = loose[component[loose] == c], np.flatnonzero(of_root == c)
@@ -449,8 +453,12 @@ def _hang(vertices: np.ndarray, triangles: np.ndarray, component: np.ndarray, ki
             out[part] = total
 
 
-def _joined(vertices: np.ndarray, triangles: np.ndarray, rows: np.ndarray, component: np.ndarray) -> np.ndarray:
-    """R: the number of the piece each loose vertex (R rows, of component R) belongs to; components that touch are one piece."""
+def _joined(vertices: np.ndarray, triangles: np.ndarray, rows: np.ndarray,
+            component: np.ndarray) -> np.ndarray:
+    """Return R: the piece that each loose vertex (R rows, of component R) belongs to.
+
+    Components that touch are one piece.
+    """
     numbers, own = np.unique(component, return_inverse=True)
     count = len(numbers)
     if count > FEW_PARTS:
@@ -460,17 +468,27 @@ def _joined(vertices: np.ndarray, triangles: np.ndarray, rows: np.ndarray, compo
         of = np.full(len(vertices), -1)
         of[rows] = own
         part = of[triangles[:, 0]]
-        boxes = [(vertices[rows[own == k]].min(0), vertices[rows[own == k]].max(0)) for k in range(count)]
-        pairs = [(a, b) for a in range(count) for b in range(count) if a != b and (part == b).any()
-                 and (boxes[a][0] <= boxes[b][1] + TOUCHING).all() and (boxes[b][0] <= boxes[a][1] + TOUCHING).all()
-                 and np.isfinite(Surface(vertices, triangles[part == b]).closest(vertices[rows[own == a]], TOUCHING)[3]).any()]
+        points = [vertices[rows[own == k]] for k in range(count)]
+        low, high = [p.min(0) for p in points], [p.max(0) for p in points]
+        pairs = []
+        for b in range(count):
+            if not (part == b).any():
+                continue
+            surface = Surface(vertices, triangles[part == b])
+            for a in range(count):
+                apart = (low[a] > high[b] + TOUCHING).any() or (low[b] > high[a] + TOUCHING).any()
+                if a != b and not apart and np.isfinite(surface.closest(points[a], TOUCHING)[3]).any():
+                    pairs.append((a, b))
         pairs = np.array(pairs, int).reshape(-1, 2)
     graph = sparse.coo_matrix((np.ones(len(pairs)), pairs.T), (count, count))
     return connected_components(graph, directed=False)[1][own]
 
 
 def _stiff(points: np.ndarray, piece: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    """P bool: which pieces (of each point R) move as one body: those that are wide and touch the skin (distance R, cm) in few places."""
+    """Return P bool: which pieces (of each point R) move as one body.
+
+    Those that are wide and touch the skin (distance R, cm) in few places.
+    """
     count = piece.max(initial=-1) + 1
     low, high = np.full((count, 3), np.inf), np.full((count, 3), -np.inf)
     np.minimum.at(low, piece, points)
@@ -479,11 +497,13 @@ def _stiff(points: np.ndarray, piece: np.ndarray, distance: np.ndarray) -> np.nd
     return ((high - low).max(1) > RIGID_SIZE) & (near <= RIGID_NEAR[0])
 
 
-def _ride(vertices: np.ndarray, rows: np.ndarray, distance: np.ndarray, corners: np.ndarray, barycentric: np.ndarray, out: np.ndarray) -> None:
-    """Move a stiff piece (its vertices `rows`) in `out` (N×E×3) by the rigid motion of each shape that best follows the skin where it touches.
+def _ride(vertices: np.ndarray, rows: np.ndarray, distance: np.ndarray, corners: np.ndarray,
+          barycentric: np.ndarray, out: np.ndarray) -> None:
+    """Move a stiff piece in `out` (N×E×3) by one rigid motion a shape, as the skin it touches.
 
-    distance R: cm from the skin; corners R×3 and barycentric R×3: the skin's nearest points. Weights fall with the distance beyond the nearest;
-    a little of the piece itself, shifted by the mean, holds what the contacts do not tell, such as how it turns about two nose pads.
+    rows: R, its vertices; distance: R, cm from the skin; corners, barycentric: R×3, the skin's
+    nearest points. Weights fall with the distance beyond the nearest; a little of the piece itself,
+    shifted by the mean, holds what the contacts do not tell: how it turns about two nose pads.
     """
     weight = np.exp(-((distance - distance.min()) / ROOT) ** 2)
     touching = weight > 1e-3

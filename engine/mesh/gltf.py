@@ -8,19 +8,18 @@ from urllib.parse import unquote
 
 from ..errors import FacewrightError
 
+MESHOPT = (
+    '{path} is compressed with meshopt, which I cannot read: export it again without '
+    'compression (gltfpack: without -c), or as .obj or .ply.')
 COMPRESSED = {
     'KHR_draco_mesh_compression':
-        '{path} is compressed with Draco, which I cannot read: export it again without compression '
-        '(in Blender\'s glTF export: Data › Compression off), or as .obj or .ply.',
-    'EXT_meshopt_compression':
-        '{path} is compressed with meshopt, which I cannot read: export it again without compression '
-        '(gltfpack: without -c), or as .obj or .ply.',
-    'KHR_meshopt_compression':
-        '{path} is compressed with meshopt, which I cannot read: export it again without compression '
-        '(gltfpack: without -c), or as .obj or .ply.',
+        '{path} is compressed with Draco, which I cannot read: export it again without '
+        'compression (in Blender\'s glTF export: Data › Compression off), or as .obj or .ply.',
+    'EXT_meshopt_compression': MESHOPT,
+    'KHR_meshopt_compression': MESHOPT,
     'KHR_mesh_quantization':
-        '{path} has quantised vertices, which I cannot read: export it again without quantisation '
-        '(gltfpack: with -noq), or as .obj or .ply.'}
+        '{path} has quantised vertices, which I cannot read: export it again without '
+        'quantisation (gltfpack: with -noq), or as .obj or .ply.'}
 GLB_HEADER, JSON_CHUNK = b'glTF', 0x4E4F534A
 
 

@@ -1,7 +1,8 @@
 """Wavefront OBJ text: the one reader and the one writer.
 
-Bourke, "Object Files (.obj)", 1990s: keywords and numbers apart by any white space, a backslash at a
-line's end goes on in the next, `#` opens a comment, indices count from 1 or, negative, from the end.
+Bourke, "Object Files (.obj)", 1990s: keywords and numbers apart by any white space, a backslash at
+a line's end goes on in the next, `#` opens a comment, indices count from 1 or, negative, from
+the end.
 """
 from __future__ import annotations
 
@@ -42,7 +43,7 @@ class ObjFile:
 
 
 def decoded(data: bytes) -> str:
-    """Return an OBJ's text: without a byte-order mark, its continued lines joined, lines apart by \\n.
+    """Return an OBJ's text without a byte-order mark, continued lines joined, lines apart by \\n.
 
     UTF-16 is told by its mark; bytes that are no UTF-8 (an old program's names) become `�`.
     """
@@ -55,7 +56,7 @@ def decoded(data: bytes) -> str:
 
 
 def positions(text: str) -> np.ndarray:
-    """Read the N×3 float64 positions of an OBJ's text alone; ValueError where one is not numbers."""
+    """Read the N×3 float64 positions of an OBJ's text; ValueError where one is not numbers."""
     found = re.findall(r'^[ \t]*v[ \t]+([^#\n]*)', text, re.MULTILINE)
     if not found:
         return np.zeros((0, 3))
@@ -69,7 +70,7 @@ def positions(text: str) -> np.ndarray:
 def parse(text: str) -> ObjFile:
     """Read an OBJ's text (`decoded`).
 
-    Raises ValueError for what is not a number, IndexError for a face of vertices that are not there.
+    Raises ValueError for what is not a number, IndexError for a face of missing vertices.
     """
     points, uvs, corners, uv_corners, sizes = [], [], [], [], []
     objects, object_of_face, materials, material_of_face = {}, [], {}, []
@@ -122,19 +123,20 @@ def write_obj(path: Path, vertices: np.ndarray, faces: np.ndarray) -> None:
 def read_obj(path: Path) -> ObjFile:
     """Read an OBJ file that holds faces.
 
-    Raises FacewrightError: no faces, faces of vertices that are not there; ValueError where it is damaged.
+    Raises FacewrightError: no faces, faces of missing vertices; ValueError where it is damaged.
     """
     try:
         found = parse(decoded(Path(path).read_bytes()))
     except IndexError as error:
-        raise FacewrightError(f'{path} has faces that name missing vertices: export it again.') from error
+        sentence = f'{path} has faces that name missing vertices: export it again.'
+        raise FacewrightError(sentence) from error
     if not len(found.points) or not len(found.sizes):
         raise FacewrightError(f'{path} has no faces: choose a mesh of a head.')
     return found
 
 
 def _from_zero(word: str, count: int) -> int:
-    """The index that a face gives, counted from 0; −1 where it is the file's invalid 0 or before the first."""
+    """Count a face's index from 0; −1 where it is the invalid 0 or lies before the first."""
     index = int(word)
     return index - 1 if index > 0 else max(count + index, -1) if index < 0 else -1
 

@@ -1,4 +1,4 @@
-"""PLY files, text and binary, with polygons of any size (trimesh reads only faces that are all alike).
+"""PLY files, text and binary, with polygons of any size (trimesh wants all faces alike).
 
 Turk, "The PLY polygon file format", 1994.
 """
@@ -40,8 +40,8 @@ class _Element:
 def read_ply(path: Path) -> PlyFile:
     """Read vertices, colours and polygons of a PLY.
 
-    Raises FacewrightError where it is cut off or holds no faces; ValueError, IndexError, KeyError or
-    OverflowError where it is damaged.
+    Raises FacewrightError where it is cut off or holds no faces; ValueError, IndexError, KeyError
+    or OverflowError where it is damaged.
     """
     data = Path(path).read_bytes()
     order, elements, start = _header(data)
@@ -58,10 +58,12 @@ def read_ply(path: Path) -> PlyFile:
     vertex, face = columns.get('vertex', {}), columns.get('face', {})
     if not {'x', 'y', 'z'} <= vertex.keys():
         raise FacewrightError(f'{path} has no faces: choose a mesh of a head.')
-    corners, sizes = next((face[name] for name in CORNERS if name in face), (np.zeros(0), np.zeros(0)))
+    none = np.zeros(0), np.zeros(0)
+    corners, sizes = next((face[name] for name in CORNERS if name in face), none)
     if not len(sizes):
-        raise FacewrightError(f'{path} holds points alone, no faces: make a surface of them first '
-                              '(MeshLab: Filters › Remeshing › Screened Poisson), or choose a mesh.')
+        raise FacewrightError(
+            f'{path} holds points alone, no faces: make a surface of them first '
+            '(MeshLab: Filters › Remeshing › Screened Poisson), or choose a mesh.')
     points = np.stack([vertex[axis] for axis in 'xyz'], 1).astype(np.float64)
     return PlyFile(points, _colours(vertex), corners.astype(np.int64), sizes.astype(np.int64))
 
@@ -93,13 +95,26 @@ def _header(data: bytes) -> tuple[str, list[_Element], int]:
 
 
 def _colours(vertex: dict) -> np.ndarray | None:
-    """N×3 in 0..1 of red, green and blue, whole numbers being parts of the largest; None without them."""
+    """Return N×3 in 0..1, whole numbers being parts of the largest; None without colours."""
     if not {'red', 'green', 'blue'} <= vertex.keys():
         return None
     found = np.stack([vertex[name] for name in ('red', 'green', 'blue')], 1)
-    most = np.iinfo(found.dtype).max if found.dtype.kind in 'iu' else 255. if found.max(initial=0) > 1 else 1.
+    if found.dtype.kind in 'iu':
+        most = np.iinfo(found.dtype).max
+    else:
+        most = 255. if found.max(initial=0) > 1 else 1.
     found = found / most
     return np.clip(found, 0, 1) if np.isfinite(found).all() else None
+
+
+def _columns(element: _Element, rows: list[tuple[list, list]]) -> dict:
+    """{property: its column, or for a list (all its numbers, how many each row has)}."""
+    out = {}
+    for (name, _, length), (values, sizes) in zip(element.properties, rows):
+        if values:
+            column = np.concatenate(values)
+            out[name] = (column, np.array(sizes)) if length else column
+    return out
 
 
 class _Bytes:
@@ -122,7 +137,8 @@ class _Bytes:
         if dtype is None:
             return self._one_by_one(element)
         table = np.frombuffer(self.data, dtype, element.count, self.at)
-        sizes = [(k, table[f'n{k}']) for k, (_, _, length) in enumerate(element.properties) if length]
+        lists = [k for k, (_, _, length) in enumerate(element.properties) if length]
+        sizes = [(k, table[f'n{k}']) for k in lists]
         if any((size != size[:1]).any() for _, size in sizes):
             return self._one_by_one(element)
         self.at += element.count * dtype.itemsize
@@ -161,8 +177,7 @@ class _Bytes:
                     sizes.append(count)
                 values.append(np.frombuffer(self.data, self.order + kind, count, self.at))
                 self.at += count * np.dtype(kind).itemsize
-        return {name: (np.concatenate(values), np.array(sizes)) if length else np.concatenate(values)
-                for (name, _, length), (values, sizes) in zip(element.properties, out)}
+        return _columns(element, out)
 
 
 class _Numbers:
@@ -192,8 +207,7 @@ class _Numbers:
                 count = int(self._take(1)[0]) if length else 1
                 sizes.append(count)
                 values.append(self._take(count))
-        return {name: (np.concatenate(values), np.array(sizes)) if length else np.concatenate(values)
-                for (name, _, length), (values, sizes) in zip(element.properties, out) if values}
+        return _columns(element, out)
 
     def _take(self, count: int) -> np.ndarray:
         if not 0 <= count <= self.left():

@@ -7,8 +7,8 @@ import numpy as np
 def polygons_to_faces(corners: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Cut polygons (corners one after another, sizes: how many each has) into F×4 faces.
 
-    Triangles are padded with −1, larger ones fanned into quads (their first quads in the polygons' order,
-    the others behind); what has fewer than three corners is left out.
+    Triangles are padded with −1, larger ones fanned into quads (their first quads in the polygons'
+    order, the others behind); what has fewer than three corners is left out.
     """
     starts = np.cumsum(sizes) - sizes
     out = np.full((len(sizes), 4), -1, np.int64)

@@ -55,7 +55,8 @@ def read_mesh(path: str | Path) -> UserMesh:
         raise FacewrightError(f'There is no mesh at {path}: check the path.')
     suffix = path.suffix.lower()
     if suffix in SCENES:
-        raise FacewrightError(f'{path} is a scene, not a mesh: {SCENES[suffix]}, or save the head alone as .obj or .glb.')
+        raise FacewrightError(f'{path} is a scene, not a mesh: {SCENES[suffix]}, '
+                              'or save the head alone as .obj or .glb.')
     if suffix not in SUFFIXES:
         raise FacewrightError(f'{path} is not a mesh I can read: save it as one of {", ".join(SUFFIXES[:-1])}.')
     try:
@@ -98,7 +99,7 @@ def write_mesh(path: Path, mesh: UserMesh) -> None:
 
 
 def seen_triangles(mesh: UserMesh, triangles: np.ndarray, of: np.ndarray) -> np.ndarray:
-    """Of a welded mesh's triangles (of N: the welded vertex of each), those without a hidden corner.
+    """Return a welded mesh's triangles without a hidden corner (of N: the welded vertex of each).
 
     Raises FacewrightError where none is left.
     """
@@ -108,7 +109,8 @@ def seen_triangles(mesh: UserMesh, triangles: np.ndarray, of: np.ndarray) -> np.
     shown[of[~mesh.hidden]] = True
     triangles = triangles[shown[triangles].all(1)]
     if not len(triangles):
-        raise FacewrightError(f'{mesh.source or "The mesh"} is hidden whole by its Mask modifier: switch that off, or change its vertex group.')
+        raise FacewrightError(f'{mesh.source or "The mesh"} is hidden whole by its Mask modifier: '
+                              'switch that off, or change its vertex group.')
     return triangles
 
 
@@ -215,7 +217,8 @@ def _read_npz(path: Path) -> UserMesh:
     colours = data.get('colours')
     hidden = data.get('hidden')
     if hidden is not None and (hidden.shape != (len(vertices),) or hidden.dtype.kind not in 'bu'):
-        raise FacewrightError(f'{path} does not say of each vertex whether it is hidden: write the mesh again.')
+        raise FacewrightError(f'{path} does not say of each vertex whether it is hidden: '
+                              'write the mesh again.')
     if part.shape != (len(vertices),) or part.dtype.kind not in 'iu' or names.ndim != 1 or names.dtype.kind != 'U':
         raise FacewrightError(f'{path} does not say which object each vertex belongs to: write the mesh again.')
     if colours is not None and (colours.shape != vertices.shape or colours.dtype.kind != 'f' or not np.isfinite(colours).all()):
@@ -231,4 +234,5 @@ def _name_in(data: dict[str, np.ndarray]) -> str:
     return str(name) if name is not None and name.shape == () and name.dtype.kind == 'U' else ''
 
 
-READERS = {'.obj': _read_obj, '.ply': _read_ply, '.glb': _read_gltf, '.gltf': _read_gltf, '.npz': _read_npz}
+READERS = {'.obj': _read_obj, '.ply': _read_ply, '.glb': _read_gltf, '.gltf': _read_gltf,
+           '.npz': _read_npz}

@@ -1,4 +1,4 @@
-"""The way a mesh's triangles are wound made one: neighbours alike, closed pieces as the largest one is."""
+"""Triangles wound alike: neighbours as neighbours, closed pieces as the largest piece is."""
 from __future__ import annotations
 
 import numpy as np
@@ -9,10 +9,10 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 def wound_alike(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """Return the triangles T×3 with those turned over that are wound against their neighbours.
 
-    Two triangles that share an edge, and no third does, run along it in opposite directions. A piece of
-    the mesh in which some do not is made to, then turned so that its volume about its middle is positive;
-    a closed piece is wound outwards where the largest piece is. Of meshes without either fault the same
-    triangles come back.
+    Two triangles that share an edge, and no third does, run along it in opposite directions. A
+    piece of the mesh in which some do not is made to, then turned so that its volume about its
+    middle is positive; a closed piece is wound outwards where the largest piece is. Of meshes
+    without either fault the same triangles come back.
     """
     count = len(triangles)
     if not count:
@@ -36,12 +36,12 @@ def wound_alike(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 
 def _neighbours(triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(E, E, E bool): pairs of triangles that alone share an edge, and whether they run along it alike."""
+    """Return (E, E, E bool): triangles that alone share an edge, whether they run along it alike."""
     start, end = triangles[:, [0, 1, 2]].ravel().astype(np.int64), triangles[:, [1, 2, 0]].ravel()
     low, high = np.minimum(start, end), np.maximum(start, end)
     order = np.lexsort((high, low))
     low, high = low[order], high[order]
-    new = np.r_[True, (low[1:] != low[:-1]) | (high[1:] != high[:-1])] if len(low) else np.zeros(0, bool)
+    new = np.r_[True, (low[1:] != low[:-1]) | (high[1:] != high[:-1])]
     begin = np.flatnonzero(new)
     pair = begin[np.diff(np.r_[begin, len(low)]) == 2]
     forward = (start < end)[order]
@@ -60,12 +60,14 @@ def _turns(graph: sparse.csr_matrix, first: np.ndarray, second: np.ndarray, agai
     for root in roots[mended]:
         order, before = breadth_first_order(graph, root, directed=False)
         parity = np.asarray(odd[order[1:], before[order[1:]]]).ravel() % 2
-        for triangle, parent, differs in zip(order[1:].tolist(), before[order[1:]].tolist(), parity.tolist()):
+        parents = before[order[1:]].tolist()
+        for triangle, parent, differs in zip(order[1:].tolist(), parents, parity.tolist()):
             turn[triangle] = turn[parent] != bool(differs)
     return turn
 
 
-def _sizes(vertices: np.ndarray, triangles: np.ndarray, piece: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
+def _sizes(vertices: np.ndarray, triangles: np.ndarray, piece: np.ndarray,
+           number: int) -> tuple[np.ndarray, np.ndarray]:
     """Of each piece, its area and its signed volume about the middle of its surface."""
     corners = vertices[triangles]
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
