@@ -1,4 +1,7 @@
-"""What Overlay and Bake Albedo need of the last reconstructions: a copy of their files in the add-on's cache, as a job's own folder goes with the next job."""
+"""What Overlay and Bake Albedo need of the last reconstructions: a copy of their files in the
+add-on's cache, as a job's own folder goes with the next job.
+"""
+
 from __future__ import annotations
 
 import hashlib
@@ -27,7 +30,10 @@ def keep(folder: Path) -> Path:
         if kept is not None:
             held = None
             drop(kept)
-        raise FacewrightError(f'Cannot write to {base} ({error.strerror or error}): choose another cache folder in the Facewright preferences.') from error
+        raise FacewrightError(
+            f'Cannot write to {base} ({error.strerror or error}): choose another cache '
+            'folder in the Facewright preferences.'
+        ) from error
     owned.clear_out(base, keep=COUNT - 1)  # held: one more stays
     return kept
 
@@ -38,9 +44,11 @@ def drop(kept: Path) -> None:
 
 
 def keep_clips(clips: dict[str, dict]) -> dict[str, dict]:
-    """Move clips made for a scene ({view: {'path', 'rate'}}) from a job's folder into the cache; returns where they are.
+    """Move clips made for a scene ({view: {'path', 'rate'}}) from a job's folder into the cache;
+    returns where they are.
 
-    Scenes show them: they are never deleted by themselves. A clip that is there already is used again.
+    Scenes show them: they are never deleted by themselves. A clip that is there already is used
+    again.
     """
     base, found = paths.cache_folder() / 'clips', {}
     try:
@@ -55,6 +63,8 @@ def keep_clips(clips: dict[str, dict]) -> dict[str, dict]:
                     shutil.copyfile(path, part)
             found[view] = {**clip, 'path': str(home)}
     except OSError as error:
-        raise FacewrightError(f'Cannot write to {base} ({error.strerror or error}): '
-                              'choose another cache folder in the Facewright preferences.') from error
+        raise FacewrightError(
+            f'Cannot write to {base} ({error.strerror or error}): '
+            'choose another cache folder in the Facewright preferences.'
+        ) from error
     return found

@@ -1,4 +1,5 @@
 """Face models and heads."""
+
 from __future__ import annotations
 
 import bpy
@@ -11,7 +12,9 @@ from .shared import hidden_in_words, select
 
 
 def model_is_ready(source: str) -> bool:
-    """Whether a face model can be used at once; else the task 'import_model' makes it so. Raises where there is nothing at `source`."""
+    """Whether a face model can be used at once; else the task 'import_model' makes it so. Raises
+    where there is nothing at `source`.
+    """
     return models.cached(source) is not None
 
 
@@ -28,20 +31,33 @@ def find_model(source: str) -> FaceModel:
     """The FaceModel of `source`, which must be in the cache."""
     model = models.cached(source)
     if model is None:
-        raise FacewrightError(f'The face model {source} is not in the cache: add a head once, which reads it, then try again.')
+        raise FacewrightError(
+            f'The face model {source} is not in the cache: add a head once, which reads '
+            'it, then try again.'
+        )
     return model
 
 
-def add_head(context: bpy.types.Context, source: str = models.BUILTIN, naming: str = 'ICT',
-             shown: list[str] | None = None) -> bpy.types.Object:
-    """Add a face model's head at the 3D cursor in the active collection, selected and in the middle of the 3D view; what
-    hides it there is hidden (`shown`: a list that gets a sentence about it). The model must be in the cache."""
-    head = heads.create_head('Head', find_model(source), naming=naming, collection=context.collection)
+def add_head(
+    context: bpy.types.Context,
+    source: str = models.BUILTIN,
+    naming: str = 'ICT',
+    shown: list[str] | None = None,
+) -> bpy.types.Object:
+    """Add a face model's head at the 3D cursor in the active collection, selected and in the
+    middle of the 3D view; what hides it there is hidden (`shown`: a list that gets a sentence
+    about it). The model must be in the cache.
+    """
+    head = heads.create_head(
+        'Head', find_model(source), naming=naming, collection=context.collection
+    )
     head.location = context.scene.cursor.location
     head[takes.TAKE] = takes.new_mark()
     select(context, head)
     if head.name in context.view_layer.objects:
-        hidden = obstacles.clear_round(context, head, viewports.eye(context, head.location, obstacles.DISTANCE))
+        hidden = obstacles.clear_round(
+            context, head, viewports.eye(context, head.location, obstacles.DISTANCE)
+        )
         viewports.frame(context, head)
         if shown is not None:
             shown += hidden_in_words(hidden)

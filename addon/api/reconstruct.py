@@ -1,4 +1,5 @@
 """From footage to a head in the scene."""
+
 from __future__ import annotations
 
 import json
@@ -11,54 +12,96 @@ from ...engine.errors import FacewrightError
 from ...engine.verdicts import in_words
 from ...engine.result_folder import settle
 from .. import kept, models
-from ..scene import actions, appearance, cameras, obstacles, regions, results, settings, takes, viewports
+from ..scene import (
+    actions,
+    appearance,
+    cameras,
+    obstacles,
+    regions,
+    results,
+    settings,
+    takes,
+    viewports,
+)
 from .appearance import reconstructed
 from .head import find_model, model_is_ready
 from .shared import absolute, checked_path, hidden_in_words, select
 
-def reconstruction(scene: bpy.types.Scene, quality: str = 'DRAFT', neutral_frame: int = -1, smooth: float = 0.5, output: str = '',
-                   scene_settings: str = 'AUTO', old_take: str = 'REPLACE') -> dict:
-    """The task 'reconstruct''s arguments for a scene's face model and footage. quality 'DRAFT' or 'STANDARD'; output '': into
-    the job's folder. neutral_frame: counted from 0 at the first view's in-point, −1: unknown (`neutral_index` makes it of a
-    scene frame). scene_settings, old_take: as apply_result's, for the clips behind the cameras."""
+
+def reconstruction(
+    scene: bpy.types.Scene,
+    quality: str = 'DRAFT',
+    neutral_frame: int = -1,
+    smooth: float = 0.5,
+    output: str = '',
+    scene_settings: str = 'AUTO',
+    old_take: str = 'REPLACE',
+) -> dict:
+    """The task 'reconstruct''s arguments for a scene's face model and footage. quality 'DRAFT'
+    or 'STANDARD'; output '': into the job's folder. neutral_frame: counted from 0 at the first
+    view's in-point, −1: unknown (`neutral_index` makes it of a scene frame). scene_settings,
+    old_take: as apply_result's, for the clips behind the cameras.
+    """
     chosen = scene.facewright
     if not chosen.views:
-        raise FacewrightError('There is no footage yet: add a video, an image sequence or a photo in the Footage panel.')
+        raise FacewrightError(
+            'There is no footage yet: add a video, an image sequence or a photo in the '
+            'Footage panel.'
+        )
     source = models.source_of(chosen)
     if source != models.BUILTIN:
         source = checked_path(source, 'face model')
     out = absolute(output, 'folder') if output else '{job}/out'
     masks = sum((_masks(view) for view in chosen.views), [])
     given = [_source(view) for view in chosen.views]
-    arguments = {'sources': given, 'views': _chosen(chosen.views), 'out': out, 'model': source, 'quality': quality.lower(),
-                 'neutral_frame': None if neutral_frame < 0 else neutral_frame, 'smooth': smooth, 'clips': '{job}/clips',
-                 'rate': clip_rate(scene, scene_settings, old_take, takes.whole_files([s['path'] for s in given]))}
+    arguments = {
+        'sources': given,
+        'views': _chosen(chosen.views),
+        'out': out,
+        'model': source,
+        'quality': quality.lower(),
+        'neutral_frame': None if neutral_frame < 0 else neutral_frame,
+        'smooth': smooth,
+        'clips': '{job}/clips',
+        'rate': clip_rate(
+            scene, scene_settings, old_take, takes.whole_files([s['path'] for s in given])
+        ),
+    }
     return arguments | ({'masks': masks} if any(masks) else {})
 
 
 def neutral_index(scene: bpy.types.Scene) -> int:
-    """Turn the panel's neutral frame, a scene frame, into the engine's: from 0 at the first view's in-point, −1: unknown.
+    """Turn the panel's neutral frame, a scene frame, into the engine's: from 0 at the first view's
+    in-point, −1: unknown.
 
-    Where the scene's last result is of the same footage, the frame is its nearest sample; else the footage begins where a take
-    would (`first_frame`). Raises FacewrightError where the frame lies outside the footage.
+    Where the scene's last result is of the same footage, the frame is its nearest sample; else the
+    footage begins where a take would (`first_frame`). Raises FacewrightError where the frame lies
+    outside the footage.
     """
     chosen = scene.facewright
     if not chosen.neutral_known:
         return -1
     frame, samples = chosen.neutral_at, _frames_of_footage(scene)
     if not len(samples):
-        first, last = first_frame(scene, settings.keeps_settings(scene, chosen.scene_settings)), None
+        first, last = (
+            first_frame(scene, settings.keeps_settings(scene, chosen.scene_settings)),
+            None,
+        )
     else:
         first, last = round(samples[0]), round(samples[-1])
     if frame < first or (last is not None and frame > last):
         where = f'goes from {first} to {last}' if last is not None else f'begins at {first}'
-        raise FacewrightError(f'The neutral frame {frame} is outside the footage, which {where}: '
-                              'choose a frame within it, or none.')
+        raise FacewrightError(
+            f'The neutral frame {frame} is outside the footage, which {where}: '
+            'choose a frame within it, or none.'
+        )
     return int(np.abs(samples - frame).argmin()) if len(samples) else frame - first
 
 
 def _frames_of_footage(scene: bpy.types.Scene) -> np.ndarray:
-    """The scene frames of the last result's samples; none where it is gone, or was made of other footage."""
+    """The scene frames of the last result's samples; none where it is gone, or was made of other
+    footage.
+    """
     chosen, head = scene.facewright, scene.facewright.result
     if not head or head.name not in scene.objects or not chosen.views:
         return np.empty(0)
@@ -73,8 +116,12 @@ def _frames_of_footage(scene: bpy.types.Scene) -> np.ndarray:
 
 
 def _source(view) -> dict:
-    known = {'path': checked_path(view.filepath, f'footage for the view {view.label}'), 'offset': view.offset or None,
-             'start': view.start or None, 'end': view.end or None}
+    known = {
+        'path': checked_path(view.filepath, f'footage for the view {view.label}'),
+        'offset': view.offset or None,
+        'start': view.start or None,
+        'end': view.end or None,
+    }
     if view.kind != 'CAPTURE':
         known |= {'name': view.label, 'kind': view.kind.lower(), 'lens_mm': view.lens or None}
     if view.kind == 'SEQUENCE':
@@ -83,18 +130,32 @@ def _source(view) -> dict:
 
 
 def _masks(view) -> list[str | None]:
-    """A view's own masks, a folder, a pattern with * or a file; of a capture the same for each of its cameras (the engine looks for its folder there)."""
+    """A view's own masks, a folder, a pattern with * or a file; of a capture the same for each
+    of its cameras (the engine looks for its folder there).
+    """
     path, what = Path(view.masks), f'folder of masks for the view {view.label}'
-    found = None if not view.masks else checked_path(view.masks, what) if '*' not in path.name else str(Path(checked_path(str(path.parent), what)) / path.name)
+    found = (
+        None
+        if not view.masks
+        else checked_path(view.masks, what)
+        if '*' not in path.name
+        else str(Path(checked_path(str(path.parent), what)) / path.name)
+    )
     return [found] * (_camera_count(view) if view.kind == 'CAPTURE' else 1)
 
 
 def _camera_count(view) -> int:
-    """How many cameras of a capture are used; 1 where its file cannot be read, which the engine will say."""
+    """How many cameras of a capture are used; 1 where its file cannot be read, which the engine
+    will say.
+    """
     names = [n for n in view.cameras.split(',') if n.strip()]
     path = Path(absolute(view.filepath, 'footage'))
     try:
-        return len(names) or len(json.loads((path / 'capture.json' if path.is_dir() else path).read_text(encoding='utf-8'))['cameras'])
+        return len(names) or len(
+            json.loads(
+                (path / 'capture.json' if path.is_dir() else path).read_text(encoding='utf-8')
+            )['cameras']
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return 1
 
@@ -103,21 +164,35 @@ def _chosen(views) -> list[str]:
     """Names of the views to use where a capture's cameras were chosen; [] for all."""
     if not any(v.kind == 'CAPTURE' and v.cameras for v in views):
         return []
-    names = [[n.strip() for n in v.cameras.split(',') if n.strip()] if v.kind == 'CAPTURE' else [v.label] for v in views]
+    names = [
+        [n.strip() for n in v.cameras.split(',') if n.strip()] if v.kind == 'CAPTURE' else [v.label]
+        for v in views
+    ]
     if not all(names):
-        raise FacewrightError('Cameras of one capture were chosen but not of another: name them for each, or for none.')
+        raise FacewrightError(
+            'Cameras of one capture were chosen but not of another: name them for each, '
+            'or for none.'
+        )
     return sum(names, [])
 
 
 def model_of_result(scene: bpy.types.Scene, folder: str | Path) -> str:
-    """The face model a result folder was made with; the scene's own where that is not on this computer."""
+    """The face model a result folder was made with; the scene's own where that is not on this
+    computer.
+    """
     settle(Path(folder))
     source = results.read_report(Path(folder))['model']
-    return source if source == models.BUILTIN or Path(source).exists() else models.source_of(scene.facewright)
+    return (
+        source
+        if source == models.BUILTIN or Path(source).exists()
+        else models.source_of(scene.facewright)
+    )
 
 
 def first_frame(scene: bpy.types.Scene, keep: bool) -> int:
-    """The scene frame at which a take begins: the scene's first where it keeps its range, else 1."""
+    """The scene frame at which a take begins: the scene's first where it keeps its range, else
+    1.
+    """
     return scene.frame_start if keep else 1
 
 
@@ -126,15 +201,28 @@ def warnings_of(folder: str | Path) -> list[str]:
     return results.read_report(Path(folder))['warnings']
 
 
-def clip_rate(scene: bpy.types.Scene, scene_settings: str, old_take: str, source: str) -> float | None:
-    """Frames a second that a scene will have once a result is in it; None: the footage's. source: as results.source_of."""
+def clip_rate(
+    scene: bpy.types.Scene, scene_settings: str, old_take: str, source: str
+) -> float | None:
+    """Frames a second that a scene will have once a result is in it; None: the footage's.
+    source: as results.source_of.
+    """
     replaced = takes.earlier(scene, source) if old_take == 'REPLACE' else []
-    keep = settings.keeps_settings(scene, scene_settings, [h for h in replaced if not takes.own_work(h)])
+    keep = settings.keeps_settings(
+        scene, scene_settings, [h for h in replaced if not takes.own_work(h)]
+    )
     return actions.scene_fps(scene) if keep else None
 
 
-def result_job(scene: bpy.types.Scene, folder: str | Path, scene_settings: str = 'AUTO', old_take: str = 'REPLACE') -> dict | None:
-    """The task 'scene_clips''s arguments where a result folder needs its face model read or its clips made; else None."""
+def result_job(
+    scene: bpy.types.Scene,
+    folder: str | Path,
+    scene_settings: str = 'AUTO',
+    old_take: str = 'REPLACE',
+) -> dict | None:
+    """The task 'scene_clips''s arguments where a result folder needs its face model read or its
+    clips made; else None.
+    """
     model = model_of_result(scene, folder)
     ready = model_is_ready(model)
     source = results.source_of(Path(folder))
@@ -144,18 +232,33 @@ def result_job(scene: bpy.types.Scene, folder: str | Path, scene_settings: str =
     there = all(v.path.exists() for v in views)
     if ready and (shown or not there):
         return None
-    return {'result': str(folder), 'out': '{job}/clips', 'rate': rate, 'model': '' if ready else model}
+    return {
+        'result': str(folder),
+        'out': '{job}/clips',
+        'rate': rate,
+        'model': '' if ready else model,
+    }
 
 
-def apply_result(context: bpy.types.Context, folder: str | Path, naming: str = 'ICT', sound: bool = True, start: int | None = None,
-                 scene_settings: str = 'AUTO', old_take: str = 'REPLACE', clips: dict | None = None) -> bpy.types.Object:
-    """Bring a reconstruction's folder into the scene as a new collection; returns the head, which is selected and seen
-    through its camera; what stands in the way is hidden. What the user should know is in `notes(head)`.
+def apply_result(
+    context: bpy.types.Context,
+    folder: str | Path,
+    naming: str = 'ICT',
+    sound: bool = True,
+    start: int | None = None,
+    scene_settings: str = 'AUTO',
+    old_take: str = 'REPLACE',
+    clips: dict | None = None,
+) -> bpy.types.Object:
+    """Bring a reconstruction's folder into the scene as a new collection; returns the head, which
+    is selected and seen through its camera; what stands in the way is hidden. What the user should
+    know is in `notes(head)`.
 
-    start: scene frame of the first sample; None: 1, or the scene's first frame where the scene keeps its own. scene_settings:
-    'AUTO' (a scene that holds animation keeps its rate, range, size and camera), 'KEEP', 'FOOTAGE'. old_take: what
-    happens to an earlier take of the same footage, 'REPLACE' or 'HIDE'. clips: what the task scene_clips made.
-    What later steps need of the folder is kept in the add-on's cache.
+    start: scene frame of the first sample; None: 1, or the scene's first frame where the scene
+    keeps its own. scene_settings: 'AUTO' (a scene that holds animation keeps its rate, range, size
+    and camera), 'KEEP', 'FOOTAGE'. old_take: what happens to an earlier take of the same footage,
+    'REPLACE' or 'HIDE'. clips: what the task scene_clips made. What later steps need of the folder
+    is kept in the add-on's cache.
     """
     scene, folder = context.scene, Path(folder)
     model = find_model(model_of_result(scene, folder))
@@ -165,12 +268,18 @@ def apply_result(context: bpy.types.Context, folder: str | Path, naming: str = '
     home, made = kept.keep(folder), kept.keep_clips(clips or {})
     try:
         begin = first_frame(scene, keep) if start is None else start
-        head, notes = results.apply_result(scene, folder, model, results.Choices(naming, sound, begin, keep, made))
+        head, notes = results.apply_result(
+            scene, folder, model, results.Choices(naming, sound, begin, keep, made)
+        )
     except Exception:
         kept.drop(home)
         raise
     head[results.FOLDER] = str(home)
-    notes = [*_settings_in_words(scene, head, keep, scene_settings), *_retire(scene, old, leaving), *notes]
+    notes = [
+        *_settings_in_words(scene, head, keep, scene_settings),
+        *_retire(scene, old, leaving),
+        *notes,
+    ]
     takes.plain_names(head[takes.TAKE])
     scene.facewright.result = head
     select(context, head)
@@ -178,7 +287,9 @@ def apply_result(context: bpy.types.Context, folder: str | Path, naming: str = '
     return head
 
 
-def _settings_in_words(scene: bpy.types.Scene, head: bpy.types.Object, keep: bool, choice: str) -> list[str]:
+def _settings_in_words(
+    scene: bpy.types.Scene, head: bpy.types.Object, keep: bool, choice: str
+) -> list[str]:
     """What became of the scene's settings, where that was a choice."""
     if not keep:
         return []
@@ -186,11 +297,16 @@ def _settings_in_words(scene: bpy.types.Scene, head: bpy.types.Object, keep: boo
     first, last = round(frames[0]), round(frames[-1])
     why = 'holds animation and keeps' if choice == 'AUTO' else 'keeps'
     past = f' The scene ends before, at {scene.frame_end}.' if last > scene.frame_end else ''
-    return [f'The scene {why} its frame rate, range, size and camera: the take runs from {first} to {last} at '
-            f'{actions.scene_fps(scene):.4g} frames a second.{past}']
+    return [
+        f'The scene {why} its frame rate, range, size and camera: the take runs from '
+        f'{first} to {last} at '
+        f'{actions.scene_fps(scene):.4g} frames a second.{past}'
+    ]
 
 
-def _retire(scene: bpy.types.Scene, old: list[bpy.types.Object], leaving: list[bpy.types.Object]) -> list[str]:
+def _retire(
+    scene: bpy.types.Scene, old: list[bpy.types.Object], leaving: list[bpy.types.Object]
+) -> list[str]:
     """Remove the earlier takes in `leaving`, hide the others; what happened, in words."""
     notes = []
     for head in old:
@@ -198,7 +314,10 @@ def _retire(scene: bpy.types.Scene, old: list[bpy.types.Object], leaving: list[b
             continue
         if not takes.is_put_away(head):
             work = takes.own_work(head)
-            notes.append(f'The earlier {head.name}{" " + work + ": it" if work else ""} is kept, hidden, with its camera and sound.')
+            notes.append(
+                f'The earlier {head.name}{" " + work + ": it" if work else ""} is kept, '
+                'hidden, with its camera and sound.'
+            )
         takes.put_away(scene, head)
     if leaving:
         notes.append('The earlier take of this footage was replaced.')
@@ -208,7 +327,9 @@ def _retire(scene: bpy.types.Scene, old: list[bpy.types.Object], leaving: list[b
 
 
 def _show(context: bpy.types.Context, head: bpy.types.Object, keep: bool) -> list[str]:
-    """Look at a new head through its camera, hide what stands in the way; what was hidden, in words."""
+    """Look at a new head through its camera, hide what stands in the way; what was hidden, in
+    words.
+    """
     camera = next(iter(head_cameras(head)), None)
     if camera is None or head.name not in context.view_layer.objects:
         return []
@@ -229,11 +350,16 @@ def head_cameras(head: bpy.types.Object) -> list[bpy.types.Object]:
 
 
 def show_worst_frame(context: bpy.types.Context, region: str = '') -> int:
-    """Go to the frame in which a region of the reconstructed face ('': the face as a whole) fits worst; returns it."""
+    """Go to the frame in which a region of the reconstructed face ('': the face as a whole) fits
+    worst; returns it.
+    """
     head = reconstructed(context)
     verdicts = {v.region: v for v in regions.verdicts_of(head)} if head else {}
     if region and verdicts and region not in verdicts:
-        raise FacewrightError(f'Nothing is known of {region}: choose {", ".join(verdicts)}, or none for the whole face.')
+        raise FacewrightError(
+            f'Nothing is known of {region}: choose {", ".join(verdicts)}, or none for the '
+            'whole face.'
+        )
     worst = results.worst_frame(head) if head else None
     if worst is None:
         raise FacewrightError('There is no result with errors to look at: reconstruct first.')
@@ -243,20 +369,24 @@ def show_worst_frame(context: bpy.types.Context, region: str = '') -> int:
 
 
 def verdict_in_words(head: bpy.types.Object) -> str:
-    """Say how good a reconstruction is: 'eyes good, brows fair, lips poor (see frame 37), jaw good'."""
+    """Say how good a reconstruction is: 'eyes good, brows fair, lips poor (see frame 37), jaw
+    good'.
+    """
     return in_words(regions.verdicts_of(head), lambda sample: regions.scene_frame(head, sample))
 
 
 def look_through(context: bpy.types.Context) -> bpy.types.Object:
     """Turn the 3D view to the selected camera of a head, or to the head's next; returns it.
 
-    The head: the selected one, or the scene's last. The scene takes the camera and its footage's size too, unless it kept its own
-    when the head was made.
+    The head: the selected one, or the scene's last. The scene takes the camera and its footage's
+    size too, unless it kept its own when the head was made.
     """
     scene, head = context.scene, reconstructed(context)
     found = [c for c in (head_cameras(head) if head else []) if c.name in scene.objects]
     if not found:
-        raise FacewrightError('There is no camera of a reconstruction in this scene: reconstruct first.')
+        raise FacewrightError(
+            'There is no camera of a reconstruction in this scene: reconstruct first.'
+        )
     now = viewports.camera_looked_through(context)
     after = found[(found.index(now) + 1) % len(found)] if now in found else found[0]
     camera = context.object if context.object in found and context.object != now else after
@@ -266,13 +396,18 @@ def look_through(context: bpy.types.Context) -> bpy.types.Object:
     return camera
 
 
-def lay_clip_over(context: bpy.types.Context, opacity: float = .5) -> bool:
-    """Lay the footage over the selected head (or the scene's last) at an opacity, seen through its camera; or, where it lies so
-    already, back behind it. Returns whether it lies over the head now."""
+def lay_clip_over(context: bpy.types.Context, opacity: float = 0.5) -> bool:
+    """Lay the footage over the selected head (or the scene's last) at an opacity, seen through
+    its camera; or, where it lies so already, back behind it. Returns whether it lies over the
+    head now.
+    """
     head = reconstructed(context)
     found = head_cameras(head) if head else []
     if not cameras.clips_of(found):
-        raise FacewrightError('No clip lies behind the camera of a reconstructed head: reconstruct first, or put the footage back.')
+        raise FacewrightError(
+            'No clip lies behind the camera of a reconstructed head: reconstruct first, '
+            'or put the footage back.'
+        )
     over = not cameras.lies_over(found)
     cameras.lay_clip(found, opacity if over else None)
     if over and viewports.camera_looked_through(context) not in found:
@@ -281,8 +416,9 @@ def lay_clip_over(context: bpy.types.Context, opacity: float = .5) -> bool:
 
 
 def show_wire(context: bpy.types.Context) -> bool:
-    """Draw the selected reconstructed head (or the scene's last) as wire over its clip, or, where it is so already, with its
-    surface again. Returns whether it is wire now."""
+    """Draw the selected reconstructed head (or the scene's last) as wire over its clip, or,
+    where it is so already, with its surface again. Returns whether it is wire now.
+    """
     head = reconstructed(context)
     if head is None:
         raise FacewrightError('There is no reconstructed head in this scene: reconstruct first.')

@@ -1,4 +1,5 @@
 """What the other files here share."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -25,7 +26,10 @@ def hidden_in_words(names: list[str]) -> list[str]:
         return []
     listed = ', '.join(names[:4]) + (f' and {len(names) - 4} more' if len(names) > 4 else '')
     verb = 'stands' if len(names) == 1 else 'stand'
-    return [f'{listed} {verb} in the way and {"is" if len(names) == 1 else "are"} hidden in the view (Alt-H shows all again).']
+    return [
+        f'{listed} {verb} in the way and {"is" if len(names) == 1 else "are"} hidden in '
+        'the view (Alt-H shows all again).'
+    ]
 
 
 def select(context: bpy.types.Context, thing: bpy.types.Object) -> None:

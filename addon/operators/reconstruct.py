@@ -1,4 +1,5 @@
 """Reconstruct panel: run, cancel, bring in a result made elsewhere."""
+
 from __future__ import annotations
 
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
@@ -7,39 +8,82 @@ from .. import api, jobs
 from ..properties import NAMING_ITEMS, OLD_TAKE_ITEMS, QUALITY_ITEMS, SCENE_ITEMS
 from .base import JobOperator, Operator, redraw
 
-SCENE = 'What becomes of the scene\'s own frame rate, range, size and camera'
+SCENE = "What becomes of the scene's own frame rate, range, size and camera"
 EARLIER = 'What becomes of a head made of the same footage before'
 
 
 class FACEWRIGHT_OT_reconstruct(JobOperator):
     """Make an animated head from the footage, in the background, with a bar that shows the time left"""
+
     bl_idname = 'facewright.reconstruct'
     bl_label = 'Reconstruct'
     bl_options = {'UNDO'}
 
-    quality: EnumProperty(name='Quality', description='How much time to spend. Not given: as in the panel', items=QUALITY_ITEMS, options={'SKIP_SAVE'})
+    quality: EnumProperty(
+        name='Quality',
+        description='How much time to spend. Not given: as in the panel',
+        items=QUALITY_ITEMS,
+        options={'SKIP_SAVE'},
+    )
     neutral_frame: IntProperty(
         name='Neutral Frame',
-        description='Which of the first view\'s frames shows the face at rest, counted from 0 at its in-point '
-        '(not the scene\'s frame); −1: unknown. Not given: as in the panel, where it is a scene frame',
-        default=-1, min=-1, options={'SKIP_SAVE'})
-    smooth: FloatProperty(name='Smoothing', description='0: none, 1: strong. Not given: as in the panel', default=0.5, min=0, max=1, options={'SKIP_SAVE'})
-    naming: EnumProperty(name='Shape Key Names', description='Whose names the shape keys get. Not given: as in the panel', items=NAMING_ITEMS, options={'SKIP_SAVE'})
-    output: StringProperty(name='Save Result To…', description='Folder that also gets the result\'s files. Not given: as in the panel', subtype='DIR_PATH', options={'SKIP_SAVE'})
-    scene_settings: EnumProperty(name='Scene', description=f'{SCENE}. Not given: as in the panel', items=SCENE_ITEMS, options={'SKIP_SAVE'})
-    old_take: EnumProperty(name='Earlier Take', description=f'{EARLIER}. Not given: as in the panel', items=OLD_TAKE_ITEMS, options={'SKIP_SAVE'})
+        description="Which of the first view's frames shows the face at rest, counted from 0 at its in-point "
+        "(not the scene's frame); −1: unknown. Not given: as in the panel, where it is a scene frame",
+        default=-1,
+        min=-1,
+        options={'SKIP_SAVE'},
+    )
+    smooth: FloatProperty(
+        name='Smoothing',
+        description='0: none, 1: strong. Not given: as in the panel',
+        default=0.5,
+        min=0,
+        max=1,
+        options={'SKIP_SAVE'},
+    )
+    naming: EnumProperty(
+        name='Shape Key Names',
+        description='Whose names the shape keys get. Not given: as in the panel',
+        items=NAMING_ITEMS,
+        options={'SKIP_SAVE'},
+    )
+    output: StringProperty(
+        name='Save Result To…',
+        description="Folder that also gets the result's files. Not given: as in the panel",
+        subtype='DIR_PATH',
+        options={'SKIP_SAVE'},
+    )
+    scene_settings: EnumProperty(
+        name='Scene',
+        description=f'{SCENE}. Not given: as in the panel',
+        items=SCENE_ITEMS,
+        options={'SKIP_SAVE'},
+    )
+    old_take: EnumProperty(
+        name='Earlier Take',
+        description=f'{EARLIER}. Not given: as in the panel',
+        items=OLD_TAKE_ITEMS,
+        options={'SKIP_SAVE'},
+    )
 
     def begin(self, context):
         settings = context.scene.facewright
-        chosen = {n: self.option(settings, n) for n in ('quality', 'smooth', 'output', 'scene_settings', 'old_take')}
+        chosen = {
+            n: self.option(settings, n)
+            for n in ('quality', 'smooth', 'output', 'scene_settings', 'old_take')
+        }
         given = self.properties.is_property_set('neutral_frame')
         chosen['neutral_frame'] = self.neutral_frame if given else api.neutral_index(context.scene)
         arguments = api.reconstruction(context.scene, **chosen)
-        self.choices = {n: self.option(settings, n) for n in ('naming', 'scene_settings', 'old_take')} | {'sound': settings.sound}
+        self.choices = {
+            n: self.option(settings, n) for n in ('naming', 'scene_settings', 'old_take')
+        } | {'sound': settings.sound}
         return jobs.start('reconstruct', arguments, 'Reconstruction')
 
     def finish(self, context, result):
-        head = api.apply_result(context, self.job.arguments['out'], clips=result.get('clips'), **self.choices)
+        head = api.apply_result(
+            context, self.job.arguments['out'], clips=result.get('clips'), **self.choices
+        )
         words = api.verdict_in_words(head)
         words = f'{head.name} is in the scene' + (f': {words}.' if words else '.')
         self.report({'INFO'}, ' '.join([words, *api.notes(head)]))
@@ -48,6 +92,7 @@ class FACEWRIGHT_OT_reconstruct(JobOperator):
 
 class FACEWRIGHT_OT_set_neutral_frame(Operator):
     """Take the current frame for the one in which the face is at rest"""
+
     bl_idname = 'facewright.set_neutral_frame'
     bl_label = 'Set from Current Frame'
 
@@ -58,6 +103,7 @@ class FACEWRIGHT_OT_set_neutral_frame(Operator):
 
 class FACEWRIGHT_OT_cancel(Operator):
     """Stop the running job at once: the scene stays as it is. The same reconstruction, started again, goes on from there"""
+
     bl_idname = 'facewright.cancel'
     bl_label = 'Cancel'
     bl_options = {'INTERNAL'}
@@ -72,15 +118,40 @@ class FACEWRIGHT_OT_cancel(Operator):
 
 class FACEWRIGHT_OT_apply_result(JobOperator):
     """Bring a reconstruction made elsewhere, for instance on the command line, into this scene"""
+
     bl_idname = 'facewright.apply_result'
     bl_label = 'Import Result'
 
-    directory: StringProperty(name='Folder', description='The folder with rig.npz, performance.npz, cameras.json and report.json', subtype='DIR_PATH', options={'SKIP_SAVE'})
-    filter_folder: BoolProperty(name='Folders', description='Show folders in the file browser', default=True, options={'HIDDEN', 'SKIP_SAVE'})
-    naming: EnumProperty(name='Shape Key Names', description='Whose names the shape keys get', items=NAMING_ITEMS)
-    sound: BoolProperty(name='Sound', description='Put the clip\'s sound into the sequencer', default=True)
-    scene_settings: EnumProperty(name='Scene', description=f'{SCENE}. Not given: as in the panel', items=SCENE_ITEMS, options={'SKIP_SAVE'})
-    old_take: EnumProperty(name='Earlier Take', description=f'{EARLIER}. Not given: as in the panel', items=OLD_TAKE_ITEMS, options={'SKIP_SAVE'})
+    directory: StringProperty(
+        name='Folder',
+        description='The folder with rig.npz, performance.npz, cameras.json and report.json',
+        subtype='DIR_PATH',
+        options={'SKIP_SAVE'},
+    )
+    filter_folder: BoolProperty(
+        name='Folders',
+        description='Show folders in the file browser',
+        default=True,
+        options={'HIDDEN', 'SKIP_SAVE'},
+    )
+    naming: EnumProperty(
+        name='Shape Key Names', description='Whose names the shape keys get', items=NAMING_ITEMS
+    )
+    sound: BoolProperty(
+        name='Sound', description="Put the clip's sound into the sequencer", default=True
+    )
+    scene_settings: EnumProperty(
+        name='Scene',
+        description=f'{SCENE}. Not given: as in the panel',
+        items=SCENE_ITEMS,
+        options={'SKIP_SAVE'},
+    )
+    old_take: EnumProperty(
+        name='Earlier Take',
+        description=f'{EARLIER}. Not given: as in the panel',
+        items=OLD_TAKE_ITEMS,
+        options={'SKIP_SAVE'},
+    )
 
     def invoke(self, context, event):
         if self.directory:
@@ -89,20 +160,29 @@ class FACEWRIGHT_OT_apply_result(JobOperator):
         return {'RUNNING_MODAL'}
 
     def begin(self, context):
-        folder, settings = api.checked_path(self.directory, 'result folder'), context.scene.facewright
+        folder, settings = (
+            api.checked_path(self.directory, 'result folder'),
+            context.scene.facewright,
+        )
         self.choices = {n: self.option(settings, n) for n in ('scene_settings', 'old_take')}
         arguments = api.result_job(context.scene, folder, **self.choices)
         return arguments and jobs.start('scene_clips', arguments, 'Import')
 
     def finish(self, context, result):
-        folder, clips = api.checked_path(self.directory, 'result folder'), result and result['clips']
-        head = api.apply_result(context, folder, self.naming, self.sound, clips=clips, **self.choices)
+        folder, clips = (
+            api.checked_path(self.directory, 'result folder'),
+            result and result['clips'],
+        )
+        head = api.apply_result(
+            context, folder, self.naming, self.sound, clips=clips, **self.choices
+        )
         self.report({'INFO'}, ' '.join([f'{head.name} is in the scene.', *api.notes(head)]))
         self.warn([*api.warnings_of(folder), *(result or {}).get('warnings', ())])
 
 
 class FACEWRIGHT_OT_clear_message(Operator):
     """Put the message of the last job away"""
+
     bl_idname = 'facewright.clear_message'
     bl_label = 'Dismiss'
     bl_options = {'INTERNAL'}
@@ -114,10 +194,15 @@ class FACEWRIGHT_OT_clear_message(Operator):
 
 class FACEWRIGHT_OT_show_worst_frame(Operator):
     """Go to the frame in which a region of the face, or the face as a whole, fits the footage worst"""
+
     bl_idname = 'facewright.show_worst_frame'
     bl_label = 'Go to Worst Frame'
 
-    region: StringProperty(name='Region', description='"eyes", "brows", "lips" or "jaw". Empty: the face as a whole', options={'SKIP_SAVE'})
+    region: StringProperty(
+        name='Region',
+        description='"eyes", "brows", "lips" or "jaw". Empty: the face as a whole',
+        options={'SKIP_SAVE'},
+    )
 
     def run(self, context):
         api.show_worst_frame(context, self.region)
@@ -125,6 +210,7 @@ class FACEWRIGHT_OT_show_worst_frame(Operator):
 
 class FACEWRIGHT_OT_look_through(Operator):
     """Look through the camera of the selected head, or the next one where there are several. Unless the scene kept its own, renders get it too, with its footage's size"""
+
     bl_idname = 'facewright.look_through'
     bl_label = 'Look Through Camera'
 
@@ -134,10 +220,18 @@ class FACEWRIGHT_OT_look_through(Operator):
 
 class FACEWRIGHT_OT_lay_clip_over(Operator):
     """Lay the clip over the head, half transparent, to see how the head lies on it; press again to put it back behind"""
+
     bl_idname = 'facewright.lay_clip_over'
     bl_label = 'Clip over Head'
 
-    opacity: FloatProperty(name='Opacity', description='How much of the clip is seen: 0 none of it, 1 nothing of the head', default=0.5, min=0, max=1, subtype='FACTOR')
+    opacity: FloatProperty(
+        name='Opacity',
+        description='How much of the clip is seen: 0 none of it, 1 nothing of the head',
+        default=0.5,
+        min=0,
+        max=1,
+        subtype='FACTOR',
+    )
 
     def run(self, context):
         api.lay_clip_over(context, self.opacity)
@@ -145,6 +239,7 @@ class FACEWRIGHT_OT_lay_clip_over(Operator):
 
 class FACEWRIGHT_OT_show_wire(Operator):
     """Draw the head as wire, to see the clip through it; press again for its surface"""
+
     bl_idname = 'facewright.show_wire'
     bl_label = 'Wire'
 
@@ -152,5 +247,14 @@ class FACEWRIGHT_OT_show_wire(Operator):
         api.show_wire(context)
 
 
-CLASSES = (FACEWRIGHT_OT_reconstruct, FACEWRIGHT_OT_set_neutral_frame, FACEWRIGHT_OT_cancel, FACEWRIGHT_OT_apply_result, FACEWRIGHT_OT_clear_message, FACEWRIGHT_OT_show_worst_frame,
-           FACEWRIGHT_OT_look_through, FACEWRIGHT_OT_lay_clip_over, FACEWRIGHT_OT_show_wire)
+CLASSES = (
+    FACEWRIGHT_OT_reconstruct,
+    FACEWRIGHT_OT_set_neutral_frame,
+    FACEWRIGHT_OT_cancel,
+    FACEWRIGHT_OT_apply_result,
+    FACEWRIGHT_OT_clear_message,
+    FACEWRIGHT_OT_show_worst_frame,
+    FACEWRIGHT_OT_look_through,
+    FACEWRIGHT_OT_lay_clip_over,
+    FACEWRIGHT_OT_show_wire,
+)

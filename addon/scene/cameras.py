@@ -1,4 +1,5 @@
 """Cameras that match footage: pose, lens, shift and the clip behind; the clip's sound beside."""
+
 from __future__ import annotations
 
 import json
@@ -13,29 +14,35 @@ from ...engine.errors import FacewrightError
 from ...engine.pictures import keeps_rate
 from . import actions, takes, units
 
-MARK = 'facewright_footage'  # custom property of a camera: width, height, pixel aspect x and y of its footage
+# custom property of a camera: width, height, pixel aspect x and y of its footage
+MARK = 'facewright_footage'
 
 
 @dataclass(frozen=True)
 class SolvedView:
-    """One view as a reconstruction found it. K 3×3 pixels; R 3×3, t 3 cm world → camera (OpenCV); time T s on the first view's clock."""
+    """One view as a reconstruction found it. K 3×3 pixels; R 3×3, t 3 cm world → camera
+    (OpenCV); time T s on the first view's clock.
+    """
+
     name: str
     path: Path
-    kind: str                 # 'video' | 'sequence' | 'photo'
+    kind: str  # 'video' | 'sequence' | 'photo'
     size: tuple[int, int]
     fps: float
-    first: int                # index in the file of the first used frame
+    first: int  # index in the file of the first used frame
     K: np.ndarray
     R: np.ndarray
     t: np.ndarray
     time: np.ndarray
-    rotation: int = 0         # degrees clockwise the stored picture is turned for showing
+    rotation: int = 0  # degrees clockwise the stored picture is turned for showing
     sound: bool = False
-    start: float = 0.         # s from the file's first picture to the first one used
-    sound_start: float = 0.   # s from the file's first picture to its first sound
-    steady: bool = True       # counting pictures at the file's rate finds the right ones
-    clip: Path | None = None  # the footage written again for the scene's frames (engine/footage/proxies.py)
-    clip_rate: float = 0.     # … for a scene of so many frames a second
+    start: float = 0.0  # s from the file's first picture to the first one used
+    sound_start: float = 0.0  # s from the file's first picture to its first sound
+    steady: bool = True  # counting pictures at the file's rate finds the right ones
+    clip: Path | None = (
+        None  # the footage written again for the scene's frames (engine/footage/proxies.py)
+    )
+    clip_rate: float = 0.0  # … for a scene of so many frames a second
 
 
 def read_views(folder: Path, clips: dict | None = None) -> tuple[SolvedView, ...]:
@@ -48,20 +55,43 @@ def read_views(folder: Path, clips: dict | None = None) -> tuple[SolvedView, ...
         report = json.loads((folder / 'report.json').read_text(encoding='utf-8'))
         told = {v['name']: v for v in report['views']}
         return tuple(_view(c, told.get(c['name'], {}), (clips or {}).get(c['name'])) for c in given)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         what = f'{type(error).__name__}: {error}'[:200]
-        raise FacewrightError(f'The result in {folder} has no readable cameras ({" ".join(what.split())}): reconstruct again.') from error
+        raise FacewrightError(
+            f'The result in {folder} has no readable cameras ({" ".join(what.split())}): '
+            'reconstruct again.'
+        ) from error
 
 
 def _view(camera: dict, told: dict, clip: dict | None) -> SolvedView:
     first, fps = int(told.get('first', 0)), float(camera['fps'])
     view = SolvedView(
-        camera['name'], Path(told.get('path') or camera['video']), told.get('kind', 'video'),
-        (int(camera['width']), int(camera['height'])), fps, first, np.array(camera['K'], float),
-        np.array(camera['R'], float), np.array(camera['t'], float).reshape(3), np.array(camera['time'], float),
-        int(told.get('rotation', 0)), bool(told.get('sound')), float(told.get('start', first / fps)),
-        float(told.get('sound_start') or 0), bool(told.get('steady', True)),
-        Path(clip['path']) if clip else None, float(clip['rate']) if clip else 0.)
+        camera['name'],
+        Path(told.get('path') or camera['video']),
+        told.get('kind', 'video'),
+        (int(camera['width']), int(camera['height'])),
+        fps,
+        first,
+        np.array(camera['K'], float),
+        np.array(camera['R'], float),
+        np.array(camera['t'], float).reshape(3),
+        np.array(camera['time'], float),
+        int(told.get('rotation', 0)),
+        bool(told.get('sound')),
+        float(told.get('start', first / fps)),
+        float(told.get('sound_start') or 0),
+        bool(told.get('steady', True)),
+        Path(clip['path']) if clip else None,
+        float(clip['rate']) if clip else 0.0,
+    )
     _check(view)
     return view
 
@@ -73,17 +103,30 @@ def _check(view: SolvedView) -> None:
     if view.kind not in ('video', 'sequence', 'photo') or view.rotation not in (0, 90, 180, 270):
         raise ValueError(f'kind {view.kind!r}, turned by {view.rotation}°')
     numbers = [view.K, view.R, view.t, view.time, [view.fps, view.start, view.sound_start]]
-    if view.K.shape != (3, 3) or view.R.shape != (3, 3) or view.time.ndim != 1 or not all(np.isfinite(a).all() for a in numbers):
+    if (
+        view.K.shape != (3, 3)
+        or view.R.shape != (3, 3)
+        or view.time.ndim != 1
+        or not all(np.isfinite(a).all() for a in numbers)
+    ):
         raise ValueError('numbers that are missing or not finite')
     lengths = (view.fps, view.K[0, 0], view.K[1, 1], *view.size)
-    if not (0 <= view.first < 1 << 30 and all(0 < number < 1e6 for number in lengths) and (np.diff(view.time) > 0).all()):
+    if not (
+        0 <= view.first < 1 << 30
+        and all(0 < number < 1e6 for number in lengths)
+        and (np.diff(view.time) > 0).all()
+    ):
         raise ValueError('numbers out of range')
-    if np.abs(view.R @ view.R.T - np.eye(3)).max() > .01 or np.linalg.det(view.R) < 0:
+    if np.abs(view.R @ view.R.T - np.eye(3)).max() > 0.01 or np.linalg.det(view.R) < 0:
         raise ValueError('R is no rotation')
 
 
-def create_camera(view: SolvedView, axes: np.ndarray, collection: bpy.types.Collection) -> bpy.types.Object:
-    """A camera object that sees what the view saw. axes: units.world_axes of the performance. Settings of the scene are left alone."""
+def create_camera(
+    view: SolvedView, axes: np.ndarray, collection: bpy.types.Collection
+) -> bpy.types.Object:
+    """A camera object that sees what the view saw. axes: units.world_axes of the performance.
+    Settings of the scene are left alone.
+    """
     data = bpy.data.cameras.new(view.name)
     data.sensor_fit = 'HORIZONTAL'
     for name, value in intrinsics(view).items():
@@ -93,33 +136,46 @@ def create_camera(view: SolvedView, axes: np.ndarray, collection: bpy.types.Coll
     data.display_size = 0.1
     camera = bpy.data.objects.new(view.name, data)
     camera.matrix_world = units.camera_to_blender(view.R, view.t, axes).T
-    camera[MARK] = [*view.size, *(v for k, v in intrinsics(view).items() if k.startswith('pixel_aspect'))]
+    camera[MARK] = [
+        *view.size,
+        *(v for k, v in intrinsics(view).items() if k.startswith('pixel_aspect')),
+    ]
     collection.objects.link(camera)
     return camera
 
 
 def intrinsics(view: SolvedView) -> dict[str, float]:
     """A view's lens as Blender's camera and render settings."""
-    return units.lens(view.K[0, 0], (view.K[0, 2], view.K[1, 2]), view.size, view.K[1, 1] / view.K[0, 0])
+    return units.lens(
+        view.K[0, 0], (view.K[0, 2], view.K[1, 2]), view.size, view.K[1, 1] / view.K[0, 0]
+    )
 
 
 def look_through(scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
     """Make a reconstruction's camera the scene's and give renders its footage's size."""
     width, height, aspect_x, aspect_y = camera[MARK]
     render, scene.camera = scene.render, camera
-    render.resolution_x, render.resolution_y, render.resolution_percentage = int(width), int(height), 100
+    render.resolution_x, render.resolution_y, render.resolution_percentage = (
+        int(width),
+        int(height),
+        100,
+    )
     render.pixel_aspect_x, render.pixel_aspect_y = aspect_x, aspect_y
 
 
 def is_right(view: SolvedView, rate: float) -> bool:
-    """Whether the footage's own file shows the right picture at every frame of a scene of `rate` frames a second."""
+    """Whether the footage's own file shows the right picture at every frame of a scene of `rate`
+    frames a second.
+    """
     if _is_program_stream(view.path):
         return False
     return view.kind == 'photo' or (view.steady and keeps_rate(view.time, rate))
 
 
 def _is_program_stream(path: Path) -> bool:
-    """Whether a file is an MPEG program stream: Blender 4.2 dies of opening some, and none is found its way in by counting."""
+    """Whether a file is an MPEG program stream: Blender 4.2 dies of opening some, and none is
+    found its way in by counting.
+    """
     try:
         with open(path, 'rb') as file:
             return file.read(4) == b'\x00\x00\x01\xba'
@@ -127,25 +183,43 @@ def _is_program_stream(path: Path) -> bool:
         return False
 
 
-def put_clip_behind(scene: bpy.types.Scene, camera: bpy.types.Object, view: SolvedView, start: int, shift: float = 0.) -> str:
-    """Show the footage behind a camera: at the scene's frame `start`, the take's first, the picture that belongs to it.
+def put_clip_behind(
+    scene: bpy.types.Scene,
+    camera: bpy.types.Object,
+    view: SolvedView,
+    start: int,
+    shift: float = 0.0,
+) -> str:
+    """Show the footage behind a camera: at the scene's frame `start`, the take's first, the picture
+    that belongs to it.
 
-    shift: frames from `start` to the view's first used picture. Returns what should be said of it, '' where all is right.
-    Footage that has gone, or that Blender cannot read, is left out.
+    shift: frames from `start` to the view's first used picture. Returns what should be said of it,
+    '' where all is right. Footage that has gone, or that Blender cannot read, is left out.
     """
     rate = actions.scene_fps(scene)
     if view.clip is not None and math.isclose(view.clip_rate, rate, rel_tol=1e-5):
-        shown, upright = _picture(view.clip) if view.kind == 'photo' else _clip(view.clip, view.name, start), True
+        shown, upright = (
+            _picture(view.clip) if view.kind == 'photo' else _clip(view.clip, view.name, start),
+            True,
+        )
     elif not view.path.exists():
-        return f'The footage of {view.name} is not at {view.path} any more: nothing lies behind its camera.'
+        return (
+            f'The footage of {view.name} is not at {view.path} any more: nothing lies behind '
+            'its camera.'
+        )
     elif _is_program_stream(view.path):
-        return f'{view.path.name} is of a kind that Blender cannot show behind a camera by itself: press Reconstruct once more.'
+        return (
+            f'{view.path.name} is of a kind that Blender cannot show behind a camera by '
+            'itself: press Reconstruct once more.'
+        )
     elif view.kind == 'photo':
         shown, upright = _picture(view.path), True
     else:
         shown, upright = _clip(view.path, view.name, round(start + shift) - view.first), False
     if shown is None:
-        return f'Blender cannot read {view.path.name}: nothing lies behind the camera {camera.name}.'
+        return (
+            f'Blender cannot read {view.path.name}: nothing lies behind the camera {camera.name}.'
+        )
     background = camera.data.background_images.new()
     background.alpha, background.display_depth = 1.0, 'BACK'
     background.frame_method = _frame_method(scene.render, view)
@@ -155,10 +229,16 @@ def put_clip_behind(scene: bpy.types.Scene, camera: bpy.types.Object, view: Solv
         return ''
     background.source, background.clip = 'MOVIE_CLIP', shown
     if not upright and _ignores_rotation(shown, view):
-        background.frame_method, background.rotation = 'FIT', math.radians(view.rotation)  # clockwise, as the footage's
-        background.scale = max(view.size) / min(view.size) if view.rotation % 180 else 1.
+        background.frame_method, background.rotation = (
+            'FIT',
+            math.radians(view.rotation),
+        )  # clockwise, as the footage's
+        background.scale = max(view.size) / min(view.size) if view.rotation % 180 else 1.0
     if view.clip is None and not is_right(view, rate):
-        return f'The clip behind {camera.name} keeps its own rate and drifts from the head: press Reconstruct once more.'
+        return (
+            f'The clip behind {camera.name} keeps its own rate and drifts from the head: '
+            'press Reconstruct once more.'
+        )
     return ''
 
 
@@ -168,10 +248,12 @@ def clips_of(found: list[bpy.types.Object]) -> list[bpy.types.CameraBackgroundIm
 
 
 def lay_clip(found: list[bpy.types.Object], opacity: float | None) -> None:
-    """Lay the footage over what cameras see, at an opacity (0..1), or, with None, behind it as it was."""
+    """Lay the footage over what cameras see, at an opacity (0..1), or, with None, behind it as
+    it was.
+    """
     for background in clips_of(found):
         background.display_depth = 'BACK' if opacity is None else 'FRONT'
-        background.alpha = 1. if opacity is None else opacity
+        background.alpha = 1.0 if opacity is None else opacity
 
 
 def lies_over(found: list[bpy.types.Object]) -> bool:
@@ -180,10 +262,14 @@ def lies_over(found: list[bpy.types.Object]) -> bool:
 
 
 def _frame_method(render: bpy.types.RenderSettings, view: SolvedView) -> str:
-    """How a picture gets the camera frame's width whatever the render's shape: the lens was found for that width."""
-    shape = render.resolution_x * render.pixel_aspect_x / (render.resolution_y * render.pixel_aspect_y)
+    """How a picture gets the camera frame's width whatever the render's shape: the lens was
+    found for that width.
+    """
+    shape = (
+        render.resolution_x * render.pixel_aspect_x / (render.resolution_y * render.pixel_aspect_y)
+    )
     pixels = view.size[0] / view.size[1] * view.K[1, 1] / view.K[0, 0]
-    if abs(shape / pixels - 1) < .005:
+    if abs(shape / pixels - 1) < 0.005:
         return 'STRETCH'
     return 'FIT' if pixels > shape else 'CROP'
 
@@ -210,19 +296,25 @@ def _clip(path: Path, name: str, frame: int) -> bpy.types.MovieClip | None:
 
 
 def _ignores_rotation(clip: bpy.types.MovieClip, view: SolvedView) -> bool:
-    """Whether this Blender (4.3 and before) shows a video as it is stored, not as its rotation flag says."""
+    """Whether this Blender (4.3 and before) shows a video as it is stored, not as its rotation
+    flag says.
+    """
     if view.rotation % 180:
         return tuple(clip.size) != tuple(view.size)
     return view.rotation % 360 == 180 and bpy.app.version < (4, 4)
 
 
 def add_sound(scene: bpy.types.Scene, view: SolvedView, start: int, frames: int):
-    """Put the footage's sound into the sequencer for `frames` frames from the scene's frame `start`, where the first used
-    picture is, in step with it. Returns the strip, None where there is none to be had."""
+    """Put the footage's sound into the sequencer for `frames` frames from the scene's frame
+    `start`, where the first used picture is, in step with it. Returns the strip, None where
+    there is none to be had.
+    """
     if not bpy.app.build_options.audaspace or not view.path.exists():
         return None
     channel = 1 + max((s.channel for s in takes.all_strips(scene)), default=0)
-    begins = start + (view.sound_start - view.start) * actions.scene_fps(scene)  # where the file's first sound is heard
+    begins = start + (view.sound_start - view.start) * actions.scene_fps(
+        scene
+    )  # where the file's first sound is heard
     whole = math.floor(begins)
     try:
         strip = takes.strips(scene).new_sound(view.name, str(view.path), channel, whole)
@@ -231,5 +323,7 @@ def add_sound(scene: bpy.types.Scene, view: SolvedView, start: int, frames: int)
     strip.sound_offset = (begins - whole) / actions.scene_fps(scene)
     if whole < start:
         strip.frame_offset_start = start - whole
-    strip.frame_final_duration = max(1, min(strip.frame_final_duration, start + frames - strip.frame_final_start))
+    strip.frame_final_duration = max(
+        1, min(strip.frame_final_duration, start + frames - strip.frame_final_start)
+    )
     return strip

@@ -1,4 +1,7 @@
-"""What stands in the way of a head: found by rays, hidden in the viewport alone, where Blender's undo brings it back."""
+"""What stands in the way of a head: found by rays, hidden in the viewport alone, where Blender's
+undo brings it back.
+"""
+
 from __future__ import annotations
 
 import bpy
@@ -7,16 +10,19 @@ from mathutils import Vector
 
 from . import heads, takes
 
-LAYERS = 16        # objects behind each other that are looked through
-SAMPLES = 48       # points of a head, or of a camera's frame, that rays go to
-POSES = 5          # frames of a take at which it is looked at
-FAR = 1000.        # m
-NEAR = .002        # m: how far behind a surface the next ray starts
-DISTANCE = 2.      # m from which a head that was added is looked at
+LAYERS = 16  # objects behind each other that are looked through
+SAMPLES = 48  # points of a head, or of a camera's frame, that rays go to
+POSES = 5  # frames of a take at which it is looked at
+FAR = 1000.0  # m
+NEAR = 0.002  # m: how far behind a surface the next ray starts
+DISTANCE = 2.0  # m from which a head that was added is looked at
 
 
-def clear_camera(context: bpy.types.Context, camera: bpy.types.Object, head: bpy.types.Object, whole: bool) -> list[str]:
-    """Hide what stands between a camera and a head anywhere in its take; with `whole`, all that covers the clip behind too.
+def clear_camera(
+    context: bpy.types.Context, camera: bpy.types.Object, head: bpy.types.Object, whole: bool
+) -> list[str]:
+    """Hide what stands between a camera and a head anywhere in its take; with `whole`, all that
+    covers the clip behind too.
 
     Returns the names of the objects hidden.
     """
@@ -32,7 +38,8 @@ def clear_camera(context: bpy.types.Context, camera: bpy.types.Object, head: bpy
 
 
 def clear_round(context: bpy.types.Context, head: bpy.types.Object, eye: Vector) -> list[str]:
-    """Hide what stands between a head and who looks at it from `eye` or from the front, other heads left alone.
+    """Hide what stands between a head and who looks at it from `eye` or from the front, other heads
+    left alone.
 
     Returns the names of the objects hidden.
     """
@@ -48,13 +55,15 @@ def head_rays(camera: bpy.types.Object, head: bpy.types.Object) -> list[tuple[Ve
 
 
 def frame_rays(scene: bpy.types.Scene, camera: bpy.types.Object) -> list[tuple[Vector, Vector]]:
-    """Lines from a camera through its frame, as far as it goes: what they meet covers the clip behind."""
+    """Lines from a camera through its frame, as far as it goes: what they meet covers the clip
+    behind.
+    """
     right, _, left, up = (Vector(c) for c in camera.data.view_frame(scene=scene))
-    count = int(SAMPLES ** .5)
+    count = int(SAMPLES**0.5)
     start, turn = camera.matrix_world.translation, camera.matrix_world.to_3x3()
     rays = []
-    for across in np.linspace(.02, .98, count):
-        for down in np.linspace(.02, .98, count):
+    for across in np.linspace(0.02, 0.98, count):
+        for down in np.linspace(0.02, 0.98, count):
             at = up + (right - up) * across + (left - up) * down
             rays.append((start.copy(), start + (turn @ at).normalized() * FAR))
     return rays
@@ -66,10 +75,18 @@ def _points(head: bpy.types.Object) -> list[Vector]:
     return [head.matrix_world @ vertices[int(i)].co for i in chosen]
 
 
-def hide(context: bpy.types.Context, rays: list[tuple[Vector, Vector]], spare: list[bpy.types.Object]) -> list[str]:
-    """Hide what a view layer's rays (start, end) meet, but for `spare`; returns the names of the objects hidden."""
+def hide(
+    context: bpy.types.Context, rays: list[tuple[Vector, Vector]], spare: list[bpy.types.Object]
+) -> list[str]:
+    """Hide what a view layer's rays (start, end) meet, but for `spare`; returns the names of the
+    objects hidden.
+    """
     layer, hidden = context.view_layer, []
-    shown = {o: o.select_get(view_layer=layer) for o in spare if o.name in layer.objects and not o.hide_get(view_layer=layer)}
+    shown = {
+        o: o.select_get(view_layer=layer)
+        for o in spare
+        if o.name in layer.objects and not o.hide_get(view_layer=layer)
+    }
     for thing in shown:  # their surfaces would stop the rays
         thing.hide_set(True, view_layer=layer)
     try:
@@ -109,8 +126,16 @@ def _met(scene, layer, graph, start: Vector, end: Vector) -> list[bpy.types.Obje
 
 
 def _shown_by(layer: bpy.types.ViewLayer, thing: bpy.types.Object) -> bpy.types.Object | None:
-    """What to hide so that an object is not seen: itself, or the empty that shows it as an instance."""
+    """What to hide so that an object is not seen: itself, or the empty that shows it as an
+    instance.
+    """
     if thing.name in layer.objects and thing.visible_get(view_layer=layer):
         return thing
-    instancers = (o for o in layer.objects if o.instance_type == 'COLLECTION' and o.instance_collection and o.visible_get(view_layer=layer))
+    instancers = (
+        o
+        for o in layer.objects
+        if o.instance_type == 'COLLECTION'
+        and o.instance_collection
+        and o.visible_get(view_layer=layer)
+    )
     return next((o for o in instancers if thing.name in o.instance_collection.all_objects), None)

@@ -1,4 +1,7 @@
-"""A reconstruction's result folder → head, performance, cameras, clip and sound, all in one new collection."""
+"""A reconstruction's result folder → head, performance, cameras, clip and sound, all in one new
+collection.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -16,11 +19,14 @@ from ...engine.rig import read_rig
 from ...engine.verdicts import LIMITS
 from . import actions, appearance, cameras, heads, takes, units
 
-ERROR = 'facewright_error'  # custom properties of the head: % of the outer-eye distance a frame, −1 where the face was not seen
+# custom properties of the head: % of the outer-eye distance a frame, −1 where the face was not seen
+ERROR = 'facewright_error'
 MEAN, FRAMES = 'facewright_mean_error', takes.FRAMES  # … the mean; the scene frame of each sample
 
-REGIONS = 'facewright_regions'  # … the error of each region of the face, {region: % a sample, −1 where no face was seen}
-FALLEN = 'facewright_draft_frames'  # … scene frames that Standard left as Draft found them, being better so
+# … the error of each region of the face, {region: % a sample, −1 where no face was seen}
+REGIONS = 'facewright_regions'
+# … scene frames that Standard left as Draft found them, being better so
+FALLEN = 'facewright_draft_frames'
 FOLDER = 'facewright_folder'  # … where the files of its reconstruction are
 KEPT = 'facewright_kept_scene'  # … whether the scene kept its own rate, range, size and camera
 FIRST = 'facewright_first_camera'  # … the camera of its first view
@@ -32,20 +38,41 @@ def read_report(folder: Path) -> dict:
     try:
         report = json.loads((folder / 'report.json').read_text(encoding='utf-8'))
         return report | _used(report)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-        raise FacewrightError(f'{folder} holds no readable report of a reconstruction ({type(error).__name__}): choose a result folder, or reconstruct again.') from error
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
+        raise FacewrightError(
+            f'{folder} holds no readable report of a reconstruction '
+            f'({type(error).__name__}): choose a result folder, or reconstruct again.'
+        ) from error
 
 
 def _used(report: dict) -> dict:
     """What is used of a report; any of several errors where it is not as the engine writes it."""
     error = report['error']
-    regions = {str(name): {'per_frame': _numbers(values['per_frame'])} | {k: v for k, v in values.items() if k != 'per_frame'}
-               for name, values in (error.get('regions') or {}).items()}
+    regions = {
+        str(name): {'per_frame': _numbers(values['per_frame'])}
+        | {k: v for k, v in values.items() if k != 'per_frame'}
+        for name, values in (error.get('regions') or {}).items()
+    }
     if not isinstance(report['model'], str) or '\0' in report['model']:
         raise ValueError('the face model is no path')
-    used = {'per_frame': _numbers(error['per_frame']), 'mean_percent': _numbers([error.get('mean_percent')])[0], 'regions': regions}
-    return {'error': error | used, 'draft_frames': [int(i) for i in report.get('draft_frames', ())],
-            'warnings': [str(sentence) for sentence in report.get('warnings', ())]}
+    used = {
+        'per_frame': _numbers(error['per_frame']),
+        'mean_percent': _numbers([error.get('mean_percent')])[0],
+        'regions': regions,
+    }
+    return {
+        'error': error | used,
+        'draft_frames': [int(i) for i in report.get('draft_frames', ())],
+        'warnings': [str(sentence) for sentence in report.get('warnings', ())],
+    }
 
 
 def _numbers(values: list) -> list[float | None]:
@@ -58,8 +85,11 @@ def _numbers(values: list) -> list[float | None]:
 
 @dataclass(frozen=True)
 class Choices:
-    """How a result is brought into a scene. naming: 'ICT' or 'ARKIT'. sound: into the sequencer. start: scene frame of the
-    first sample. keep: leave the scene's rate, range, size and camera alone. clips: what scene_clips made, {view: {'path', 'rate'}}."""
+    """How a result is brought into a scene. naming: 'ICT' or 'ARKIT'. sound: into the sequencer.
+    start: scene frame of the first sample. keep: leave the scene's rate, range, size and camera
+    alone. clips: what scene_clips made, {view: {'path', 'rate'}}.
+    """
+
     naming: str = 'ICT'
     sound: bool = True
     start: int = 1
@@ -72,16 +102,25 @@ def source_of(folder: Path) -> str:
     return takes.source_of(cameras.read_views(folder))
 
 
-def apply_result(scene: bpy.types.Scene, folder: Path, model: FaceModel, choices: Choices) -> tuple[bpy.types.Object, list[str]]:
-    """Bring a result folder, made with `model`, into a scene; returns (head, sentences about what the user should know).
+def apply_result(
+    scene: bpy.types.Scene, folder: Path, model: FaceModel, choices: Choices
+) -> tuple[bpy.types.Object, list[str]]:
+    """Bring a result folder, made with `model`, into a scene; returns (head, sentences about what
+    the user should know).
 
-    The scene takes the clip's frame rate, range, size and first camera unless `choices.keep`. Where anything fails nothing
-    is left behind.
+    The scene takes the clip's frame rate, range, size and first camera unless `choices.keep`. Where
+    anything fails nothing is left behind.
     """
     report, rig = read_report(folder), read_rig(folder / 'rig.npz')
-    performance, views = read_performance(folder / 'performance.npz'), cameras.read_views(folder, choices.clips)
+    performance, views = (
+        read_performance(folder / 'performance.npz'),
+        cameras.read_views(folder, choices.clips),
+    )
     if len(rig.neutral) != model.vertex_count or not views:
-        raise FacewrightError(f'The result in {folder} was made with another face model: choose that one, or reconstruct again.')
+        raise FacewrightError(
+            f'The result in {folder} was made with another face model: choose that one, '
+            'or reconstruct again.'
+        )
     take = takes.new_mark()
     with _all_or_nothing(scene, take):
         head, notes = _build(scene, report, rig, performance, views, model, choices, take)
@@ -96,11 +135,29 @@ def apply_result(scene: bpy.types.Scene, folder: Path, model: FaceModel, choices
 
 @contextlib.contextmanager
 def _all_or_nothing(scene: bpy.types.Scene, take: str):
-    """Mark the data the block makes as a take's; where it fails, remove it and give the scene its settings back."""
+    """Mark the data the block makes as a take's; where it fails, remove it and give the scene
+    its settings back.
+    """
     had = {kind: set(getattr(bpy.data, kind)) for kind in takes.MARKED}
-    settings = [(owner, name, getattr(owner, name)) for owner, names in (
-        (scene, ('frame_start', 'frame_end', 'frame_current', 'camera', 'sync_mode')),
-        (scene.render, ('fps', 'fps_base', 'resolution_x', 'resolution_y', 'resolution_percentage', 'pixel_aspect_x', 'pixel_aspect_y'))) for name in names]
+    settings = [
+        (owner, name, getattr(owner, name))
+        for owner, names in (
+            (scene, ('frame_start', 'frame_end', 'frame_current', 'camera', 'sync_mode')),
+            (
+                scene.render,
+                (
+                    'fps',
+                    'fps_base',
+                    'resolution_x',
+                    'resolution_y',
+                    'resolution_percentage',
+                    'pixel_aspect_x',
+                    'pixel_aspect_y',
+                ),
+            ),
+        )
+        for name in names
+    ]
     try:
         yield
     except Exception:
@@ -115,7 +172,9 @@ def _all_or_nothing(scene: bpy.types.Scene, take: str):
         takes.mark(take, [made for made in getattr(bpy.data, kind) if made not in before])
 
 
-def _build(scene, report, rig, performance, views, model, choices, take) -> tuple[bpy.types.Object, list[str]]:
+def _build(
+    scene, report, rig, performance, views, model, choices, take
+) -> tuple[bpy.types.Object, list[str]]:
     """The head, its performance, cameras, clips and sound; what should be said of them."""
     collection = bpy.data.collections.new(f'Facewright {views[0].name}')
     scene.collection.children.link(collection)
@@ -123,7 +182,15 @@ def _build(scene, report, rig, performance, views, model, choices, take) -> tupl
         actions.frame_rate(scene, performance.fps)
     frames = actions.sample_frames(scene, performance.time, choices.start)
     last = max(choices.start, int(np.ceil(frames[-1])))
-    head = heads.create_head(f'Head {views[0].name}', model, rig.neutral, rig.expressions, rig.names, choices.naming, collection)
+    head = heads.create_head(
+        f'Head {views[0].name}',
+        model,
+        rig.neutral,
+        rig.expressions,
+        rig.names,
+        choices.naming,
+        collection,
+    )
     axes = units.world_axes(performance.rotation, (views[0].R, views[0].t))
     actions.write_performance(head, performance, frames, axes)
     made = [(view, cameras.create_camera(view, axes, collection)) for view in views]
@@ -132,7 +199,12 @@ def _build(scene, report, rig, performance, views, model, choices, take) -> tupl
         scene.frame_start, scene.frame_end = choices.start, last
     elif scene.camera is None:
         scene.camera = made[0][1]
-    notes = [cameras.put_clip_behind(scene, camera, view, choices.start, shift(scene, view, performance.time[0])) for view, camera in made]
+    notes = [
+        cameras.put_clip_behind(
+            scene, camera, view, choices.start, shift(scene, view, performance.time[0])
+        )
+        for view, camera in made
+    ]
     if choices.sound and views[0].sound:
         strip = cameras.add_sound(scene, views[0], choices.start, last - choices.start + 1)
         if strip is not None:
@@ -148,23 +220,33 @@ def _build(scene, report, rig, performance, views, model, choices, take) -> tupl
 
 def _remember(head: bpy.types.Object, report: dict, frames: np.ndarray, kept: bool) -> None:
     """Put what the panel tells of a reconstruction on its head."""
-    per_frame = [-1. if e is None else float(e) for e in report['error']['per_frame']]
-    head[ERROR], head[MEAN], head[FRAMES] = per_frame, float(report['error']['mean_percent'] or 0), frames.tolist()
+    per_frame = [-1.0 if e is None else float(e) for e in report['error']['per_frame']]
+    head[ERROR], head[MEAN], head[FRAMES] = (
+        per_frame,
+        float(report['error']['mean_percent'] or 0),
+        frames.tolist(),
+    )
     head[REGIONS] = region_errors(report['error'], len(frames))
-    head[FALLEN] = [round(frames[i]) for i in report.get('draft_frames', ()) if 0 <= i < len(frames)]
+    head[FALLEN] = [
+        round(frames[i]) for i in report.get('draft_frames', ()) if 0 <= i < len(frames)
+    ]
     head[KEPT] = kept
 
 
 def shift(scene: bpy.types.Scene, view: cameras.SolvedView, zero: float) -> float:
-    """How many scene frames after time `zero` (s, the take's first sample) a view's first used picture is."""
-    return (view.time[0] - zero) * actions.scene_fps(scene) if len(view.time) else 0.
+    """How many scene frames after time `zero` (s, the take's first sample) a view's first used
+    picture is.
+    """
+    return (view.time[0] - zero) * actions.scene_fps(scene) if len(view.time) else 0.0
 
 
 def region_errors(error: dict, count: int) -> dict[str, list[float]]:
-    """Read report.json's errors of each region: {region: `count` numbers, −1 for none}; {} in a report that has none."""
+    """Read report.json's errors of each region: {region: `count` numbers, −1 for none}; {} in a
+    report that has none.
+    """
     found = {}
     for region, values in (error.get('regions') or {}).items():
-        per_frame = [-1. if e is None else float(e) for e in values.get('per_frame', ())]
+        per_frame = [-1.0 if e is None else float(e) for e in values.get('per_frame', ())]
         if region in LIMITS and len(per_frame) == count:
             found[region] = per_frame
     return found
@@ -176,7 +258,9 @@ def sample_at(head: bpy.types.Object, frame: int) -> int | None:
     if not len(frames):
         return None
     nearest = int(np.abs(frames - frame).argmin())
-    apart = max(1., .75 * float(np.diff(frames).max(initial=0)))  # a scene's frames may be closer than the clip's
+    apart = max(
+        1.0, 0.75 * float(np.diff(frames).max(initial=0))
+    )  # a scene's frames may be closer than the clip's
     return nearest if abs(frames[nearest] - frame) < apart else None
 
 

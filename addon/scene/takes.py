@@ -1,7 +1,10 @@
-"""What a reconstruction brought into the file, known by custom properties: its head, its cameras, clip and sound.
+"""What a reconstruction brought into the file, known by custom properties: its head, its cameras,
+clip and sound.
 
-All that was made for one take bears its mark (`TAKE`), so that it can be replaced or hidden as one, whatever its names are.
+All that was made for one take bears its mark (`TAKE`), so that it can be replaced or hidden as one,
+whatever its names are.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -14,12 +17,24 @@ import numpy as np
 
 from . import actions
 
-TAKE = 'facewright_take'      # custom property of all a take brought: which take
+TAKE = 'facewright_take'  # custom property of all a take brought: which take
 SOURCE = 'facewright_source'  # … of its head: the footage it was made of
-MADE = 'facewright_made'      # … of its head: how many objects there were, and what the head's shapes and curves were
+# … of its head: how many objects there were, and what the head's shapes and curves were
+MADE = 'facewright_made'
 FRAMES = 'facewright_frames'  # … of its head: the scene frame of each sample
-PICTURE = 'facewright_overlay'  # … of an image of a head over its footage: it goes with the head though an editor shows it
-MARKED = ('collections', 'objects', 'meshes', 'materials', 'cameras', 'actions', 'movieclips', 'images', 'sounds')
+# … of an image of a head over its footage: it goes with the head though an editor shows it
+PICTURE = 'facewright_overlay'
+MARKED = (
+    'collections',
+    'objects',
+    'meshes',
+    'materials',
+    'cameras',
+    'actions',
+    'movieclips',
+    'images',
+    'sounds',
+)
 
 
 def new_mark() -> str:
@@ -28,20 +43,24 @@ def new_mark() -> str:
 
 
 def source_of(views) -> str:
-    """Name the footage of a take's SolvedViews: files and the part used, in words that can be compared (`same_footage`)."""
+    """Name the footage of a take's SolvedViews: files and the part used, in words that can be
+    compared (`same_footage`).
+    """
     parts = [[str(v.path), v.first, v.first + max(len(v.time), 1) - 1] for v in views]
     return json.dumps(sorted(parts), ensure_ascii=False)
 
 
 def whole_files(paths: list[str]) -> str:
     """The same of files whose used part is not known yet."""
-    return json.dumps(sorted([path, 0, 10 ** 9] for path in paths), ensure_ascii=False)
+    return json.dumps(sorted([path, 0, 10**9] for path in paths), ensure_ascii=False)
 
 
 def same_footage(one: str, other: str) -> bool:
     """Whether two takes' sources are the same files, with parts that overlap."""
     a, b = json.loads(one), json.loads(other)
-    return [p[0] for p in a] == [p[0] for p in b] and all(x[1] <= y[2] and y[1] <= x[2] for x, y in zip(a, b))
+    return [p[0] for p in a] == [p[0] for p in b] and all(
+        x[1] <= y[2] and y[1] <= x[2] for x, y in zip(a, b)
+    )
 
 
 def mark(take: str, things) -> None:
@@ -57,7 +76,9 @@ def join(head: bpy.types.Object, thing: bpy.types.ID) -> None:
 
 
 def settle(head: bpy.types.Object, source: str) -> None:
-    """Remember on a new head what it was made of and how it was made, so that later work on it can be told."""
+    """Remember on a new head what it was made of and how it was made, so that later work on it
+    can be told.
+    """
     head[SOURCE] = source
     head[MADE] = {'objects': len(members(head[TAKE])), 'digest': fingerprint(head)}
 
@@ -73,7 +94,9 @@ def is_head(thing: bpy.types.Object | None) -> bool:
 
 
 def head_of(thing: bpy.types.Object | None) -> bpy.types.Object | None:
-    """The reconstructed head an object belongs to: itself, its take's, or the one it is parented to; None where there is none."""
+    """The reconstructed head an object belongs to: itself, its take's, or the one it is parented
+    to; None where there is none.
+    """
     while thing is not None:
         if is_head(thing):
             return thing
@@ -92,7 +115,11 @@ def cameras_of(head: bpy.types.Object) -> list[bpy.types.Object]:
 
 def earlier(scene: bpy.types.Scene, source: str) -> list[bpy.types.Object]:
     """The visible or hidden heads of a scene that were made of the same footage."""
-    return [o for o in scene.objects if is_head(o) and {TAKE, SOURCE, MADE} <= set(o.keys()) and same_footage(o[SOURCE], source)]
+    return [
+        o
+        for o in scene.objects
+        if is_head(o) and {TAKE, SOURCE, MADE} <= set(o.keys()) and same_footage(o[SOURCE], source)
+    ]
 
 
 def is_put_away(head: bpy.types.Object) -> bool:
@@ -118,7 +145,9 @@ def fingerprint(head: bpy.types.Object) -> str:
 
 
 def own_work(head: bpy.types.Object) -> str:
-    """What a user has done with a take since it was made, in a word or two; '' where nothing would be lost with it."""
+    """What a user has done with a take since it was made, in a word or two; '' where nothing
+    would be lost with it.
+    """
     things = members(head[TAKE])
     made = head[MADE].to_dict()
     if len(things) > made['objects']:
@@ -135,7 +164,9 @@ def own_work(head: bpy.types.Object) -> str:
         return 'has drivers'
     if any(o.animation_data or o.data.animation_data for o in things if o.type == 'CAMERA'):
         return 'has a camera that was animated'
-    if any(s.material is not None and s.material.get(TAKE) != head[TAKE] for s in head.material_slots):
+    if any(
+        s.material is not None and s.material.get(TAKE) != head[TAKE] for s in head.material_slots
+    ):
         return 'has other materials'
     if any(len(o.users_scene) > 1 for o in things):
         return 'is in another scene too'
@@ -144,13 +175,20 @@ def own_work(head: bpy.types.Object) -> str:
 
 def _drivers(thing: bpy.types.Object) -> list:
     owners = [thing, thing.data, getattr(thing.data, 'shape_keys', None)]
-    return [d for o in owners if o is not None and o.animation_data for d in o.animation_data.drivers]
+    return [
+        d for o in owners if o is not None and o.animation_data for d in o.animation_data.drivers
+    ]
 
 
 def _attached(things: list[bpy.types.Object]) -> str:
     """Whether others' objects or collections lean on a take's."""
     users = bpy.data.user_map(subset=things)
-    others = {u for thing in things for u in users.get(thing, ()) if TAKE not in u and u.id_type not in ('SCENE', 'SCREEN', 'WINDOWMANAGER', 'WORKSPACE')}
+    others = {
+        u
+        for thing in things
+        for u in users.get(thing, ())
+        if TAKE not in u and u.id_type not in ('SCENE', 'SCREEN', 'WINDOWMANAGER', 'WORKSPACE')
+    }
     if any(u.id_type == 'OBJECT' for u in others):
         return 'is used by other objects'
     if any(c for c in _collections(things) for o in [*c.all_objects, *c.children] if TAKE not in o):
@@ -173,7 +211,9 @@ def put_away(scene: bpy.types.Scene, head: bpy.types.Object) -> None:
 
 
 def remove(scene: bpy.types.Scene, head: bpy.types.Object) -> None:
-    """Delete a take: its objects, its strips, and what else was made for it and has no other user."""
+    """Delete a take: its objects, its strips, and what else was made for it and has no other
+    user.
+    """
     take = head[TAKE]
     for strip in strips_of(scene, take):
         strips(scene).remove(strip)
@@ -193,7 +233,11 @@ def strips(scene: bpy.types.Scene):
 def all_strips(scene: bpy.types.Scene) -> list:
     """Every strip of a scene, those in meta strips too; nothing is made."""
     editor = scene.sequence_editor
-    return [] if editor is None else list(editor.strips_all if hasattr(editor, 'strips_all') else editor.sequences_all)
+    return (
+        []
+        if editor is None
+        else list(editor.strips_all if hasattr(editor, 'strips_all') else editor.sequences_all)
+    )
 
 
 def strips_of(scene: bpy.types.Scene, take: str) -> list:

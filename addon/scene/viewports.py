@@ -1,8 +1,10 @@
 """The 3D view a result is shown in, and the view as it was before, where the result is undone.
 
-Screens are not in Blender's undo: what was changed in them is remembered here and put back when a take goes with an undo,
-and changed again when it comes back with a redo. Nothing the user has changed since is touched.
+Screens are not in Blender's undo: what was changed in them is remembered here and put back when a
+take goes with an undo, and changed again when it comes back with a redo. Nothing the user has
+changed since is touched.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -12,11 +14,22 @@ from mathutils import Vector
 
 from . import takes
 
-SETTINGS = ('shading.type', 'shading.color_type', 'overlay.show_overlays', 'use_local_camera', 'region_3d.view_perspective',
-            'region_3d.view_camera_zoom', 'region_3d.view_camera_offset')
-PLACE = ('region_3d.view_rotation', 'region_3d.view_location', 'region_3d.view_distance')  # Blender changes it in a camera's view
-MARGIN = 2.2   # how much farther than its size a framed object is looked at from
-FILLED = .96   # of the free part of a view, by a camera's frame
+SETTINGS = (
+    'shading.type',
+    'shading.color_type',
+    'overlay.show_overlays',
+    'use_local_camera',
+    'region_3d.view_perspective',
+    'region_3d.view_camera_zoom',
+    'region_3d.view_camera_offset',
+)
+PLACE = (
+    'region_3d.view_rotation',
+    'region_3d.view_location',
+    'region_3d.view_distance',
+)  # Blender changes it in a camera's view
+MARGIN = 2.2  # how much farther than its size a framed object is looked at from
+FILLED = 0.96  # of the free part of a view, by a camera's frame
 SMALLEST = 100  # pixels of a view that is drawn
 SEEN = ('SOLID', 'MATERIAL', 'RENDERED')
 
@@ -24,6 +37,7 @@ SEEN = ('SOLID', 'MATERIAL', 'RENDERED')
 @dataclass
 class Change:
     """What was changed in one viewport for a take: the settings before and after."""
+
     screen: str
     area: int
     mark: str
@@ -36,18 +50,33 @@ _present: set[str] = set()  # the takes there were before the undo or redo that 
 
 
 def main_view(context: bpy.types.Context) -> tuple[bpy.types.Screen, bpy.types.Area] | None:
-    """The 3D view to show something in: the one that is pressed in, else the largest that shows the scene."""
-    here = context.area is not None and context.window is not None and context.window.scene == context.scene
+    """The 3D view to show something in: the one that is pressed in, else the largest that shows
+    the scene.
+    """
+    here = (
+        context.area is not None
+        and context.window is not None
+        and context.window.scene == context.scene
+    )
     if here and context.area.type == 'VIEW_3D':
         return context.screen, context.area
-    found = [(w.screen, a) for w in context.window_manager.windows if w.scene == context.scene for a in w.screen.areas if a.type == 'VIEW_3D']
+    found = [
+        (w.screen, a)
+        for w in context.window_manager.windows
+        if w.scene == context.scene
+        for a in w.screen.areas
+        if a.type == 'VIEW_3D'
+    ]
     return max(found, key=lambda f: f[1].width * f[1].height, default=None)
 
 
-def look_through(context: bpy.types.Context, camera: bpy.types.Object, textured: bool | None = None) -> None:
+def look_through(
+    context: bpy.types.Context, camera: bpy.types.Object, textured: bool | None = None
+) -> None:
     """Turn the main 3D view to a camera; remembered with the camera's take.
 
-    textured: True: in material preview, False: in solid view with the head's colours, None: shading as it is.
+    textured: True: in material preview, False: in solid view with the head's colours, None: shading
+    as it is.
     """
     with _remembered(context, camera.get(takes.TAKE, '')) as space:
         if space is None:
@@ -65,9 +94,11 @@ def look_through(context: bpy.types.Context, camera: bpy.types.Object, textured:
 
 
 def _fit(context: bpy.types.Context, view: bpy.types.RegionView3D) -> None:
-    """Make a camera's frame as large as the main 3D view shows beside its sidebar and tools, for a horizontal sensor fit.
+    """Make a camera's frame as large as the main 3D view shows beside its sidebar and tools, for a
+    horizontal sensor fit.
 
-    Blender's own arithmetic (BKE_camera_params_from_view3d): a frame is `part` of the region wide, and moves by 2 part offset.
+    Blender's own arithmetic (BKE_camera_params_from_view3d): a frame is `part` of the region wide,
+    and moves by 2 part offset.
     """
     _, area = main_view(context)
     whole = next(r for r in area.regions if r.type == 'WINDOW')
@@ -79,12 +110,18 @@ def _fit(context: bpy.types.Context, view: bpy.types.RegionView3D) -> None:
             right = min(right, beside.x)
         elif beside.x + beside.width < middle:
             left = max(left, beside.x + beside.width)
-    heads = sum(r.height for r in area.regions if r.type in ('HEADER', 'TOOL_HEADER') and whole.y <= r.y < whole.y + whole.height)
+    heads = sum(
+        r.height
+        for r in area.regions
+        if r.type in ('HEADER', 'TOOL_HEADER') and whole.y <= r.y < whole.y + whole.height
+    )
     render = context.scene.render
-    shape = render.resolution_y * render.pixel_aspect_y / (render.resolution_x * render.pixel_aspect_x)
+    shape = (
+        render.resolution_y * render.pixel_aspect_y / (render.resolution_x * render.pixel_aspect_x)
+    )
     part = FILLED * min(right - left, (whole.height - 2 * heads) / shape) / whole.width
-    view.view_camera_zoom = 50 * (2 * part ** .5 - 2 ** .5)
-    view.view_camera_offset = ((middle - (left + right) / 2) / (2 * part * whole.width), 0.)
+    view.view_camera_zoom = 50 * (2 * part**0.5 - 2**0.5)
+    view.view_camera_offset = ((middle - (left + right) / 2) / (2 * part * whole.width), 0.0)
 
 
 def camera_looked_through(context: bpy.types.Context) -> bpy.types.Object | None:
@@ -95,7 +132,9 @@ def camera_looked_through(context: bpy.types.Context) -> bpy.types.Object | None
 
 
 def frame(context: bpy.types.Context, thing: bpy.types.Object) -> None:
-    """Bring an object into the middle of the main 3D view, from the side it is looked at from; remembered with its mark."""
+    """Bring an object into the middle of the main 3D view, from the side it is looked at from;
+    remembered with its mark.
+    """
     with _remembered(context, thing.get(takes.TAKE, '')) as space:
         if space is None:
             return
@@ -104,11 +143,15 @@ def frame(context: bpy.types.Context, thing: bpy.types.Object) -> None:
             view.view_perspective = 'PERSP'
         corners = [thing.matrix_world @ Vector(c) for c in thing.bound_box]
         view.view_location = sum(corners, Vector()) / 8
-        view.view_distance = MARGIN * max((a - b).length for a in corners for b in corners) * 50 / space.lens
+        view.view_distance = (
+            MARGIN * max((a - b).length for a in corners for b in corners) * 50 / space.lens
+        )
 
 
 def eye(context: bpy.types.Context, target: Vector, distance: float) -> Vector:
-    """A point `distance` m from `target` on the side the main 3D view looks from; in front of a head where there is no view."""
+    """A point `distance` m from `target` on the side the main 3D view looks from; in front of a
+    head where there is no view.
+    """
     found = main_view(context)
     view = found[1].spaces.active.region_3d if found else None
     if view is None or view.view_perspective == 'CAMERA':
@@ -117,7 +160,9 @@ def eye(context: bpy.types.Context, target: Vector, distance: float) -> Vector:
 
 
 class _remembered:
-    """A context manager that yields the main 3D view's space, None without one, and remembers what the block changes in it."""
+    """A context manager that yields the main 3D view's space, None without one, and remembers
+    what the block changes in it.
+    """
 
     def __init__(self, context: bpy.types.Context, mark: str):
         self.found, self.mark = main_view(context), mark
@@ -135,7 +180,9 @@ class _remembered:
 
 
 def _state(space: bpy.types.SpaceView3D) -> dict:
-    """A view's settings by name; its camera by name too, as Blender's undo gives all data new addresses."""
+    """A view's settings by name; its camera by name too, as Blender's undo gives all data new
+    addresses.
+    """
     state = {name: _plain(space.path_resolve(name)) for name in (*SETTINGS, *PLACE)}
     return state | {'camera': space.camera.name if space.use_local_camera and space.camera else ''}
 
@@ -155,7 +202,11 @@ def _put(space: bpy.types.SpaceView3D, wanted: dict, expected: dict) -> None:
     if space.use_local_camera and wanted['camera'] in bpy.data.objects:
         space.camera = bpy.data.objects[wanted['camera']]
     moved = all(_close(now[name], expected[name]) for name in PLACE)
-    if 'region_3d.view_perspective' in same and wanted['region_3d.view_perspective'] != 'CAMERA' and (turned or moved):
+    if (
+        'region_3d.view_perspective' in same
+        and wanted['region_3d.view_perspective'] != 'CAMERA'
+        and (turned or moved)
+    ):
         for name in PLACE:
             _set(space, name, wanted[name])
 
@@ -198,7 +249,9 @@ def _after_redo(*_) -> None:
 
 
 def _put_in(change: Change, wanted: dict, expected: dict) -> None:
-    """Give a change's view the settings `wanted` that it still has as `expected`, where it is still there."""
+    """Give a change's view the settings `wanted` that it still has as `expected`, where it is
+    still there.
+    """
     screen = bpy.data.screens.get(change.screen)
     area = screen.areas[change.area] if screen and change.area < len(screen.areas) else None
     if area is not None and area.type == 'VIEW_3D':
@@ -210,8 +263,13 @@ def _forget(*_) -> None:
     _changes.clear()
 
 
-HANDLERS = (('undo_pre', _before_step), ('redo_pre', _before_step), ('undo_post', _after_undo), ('redo_post', _after_redo),
-            ('load_pre', _forget))
+HANDLERS = (
+    ('undo_pre', _before_step),
+    ('redo_pre', _before_step),
+    ('undo_post', _after_undo),
+    ('redo_post', _after_redo),
+    ('load_pre', _forget),
+)
 
 
 def attach() -> None:

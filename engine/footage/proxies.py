@@ -1,8 +1,10 @@
 """Clips for Blender's cameras: footage written again so that picture k is the one of scene frame k.
 
-Blender's clips know one rate and count pictures, or stamps at that rate. A clip of variable frame rate, of another rate
-than the scene's, or of a kind it seeks wrongly in is written again: one picture a scene frame, each decodable alone.
+Blender's clips know one rate and count pictures, or stamps at that rate. A clip of variable frame
+rate, of another rate than the scene's, or of a kind it seeks wrongly in is written again: one
+picture a scene frame, each decodable alone.
 """
+
 from __future__ import annotations
 
 import math
@@ -11,7 +13,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 
 from ..errors import FacewrightError
@@ -25,7 +26,9 @@ LARGEST = 1920  # pixels of the longer side: more than a viewport shows
 
 
 def counts_right(view: View) -> bool:
-    """Whether a player that counts pictures at the file's own rate shows a view's footage as it is read here."""
+    """Whether a player that counts pictures at the file's own rate shows a view's footage as it
+    is read here.
+    """
     if view.kind == 'photo':
         return images.is_upright(view.path)
     if view.kind == 'sequence':
@@ -39,7 +42,8 @@ def needs_proxy(view: View, rate: float) -> bool:
 
 
 def write_proxies(views: tuple[View, ...], folder: Path, rate: float) -> Iterator[float]:
-    """Write a proxy for each view that needs one at `rate` (1/s), covering the first view's time; a generator of the part done.
+    """Write a proxy for each view that needs one at `rate` (1/s), covering the first view's time; a
+    generator of the part done.
 
     Returns {view's name: {'path', 'rate'}}; picture 0 is at the first view's first used frame.
     """
@@ -56,7 +60,10 @@ def write_proxies(views: tuple[View, ...], folder: Path, rate: float) -> Iterato
                 for part in _write_clip(view, path, indices, rate):
                     yield (done + part) / len(wanted)
             except (av.error.FFmpegError, OSError) as error:
-                raise FacewrightError(f'{view.path} cannot be written again as a clip for Blender ({error}): free some space on the disk.') from error
+                raise FacewrightError(
+                    f'{view.path} cannot be written again as a clip for Blender '
+                    f'({error}): free some space on the disk.'
+                ) from error
         made[view.name] = {'path': str(path), 'rate': rate}
     return made
 
@@ -69,10 +76,14 @@ def _write_photo(view: View, path: Path) -> Path:
 
 def _write_clip(view: View, path: Path, indices: np.ndarray, rate: float) -> Iterator[float]:
     """Encode the pictures with the given indices, which don't decrease."""
-    scale = min(1., LARGEST / max(view.size))
+    scale = min(1.0, LARGEST / max(view.size))
     width, height = (max(2, 2 * round(s * scale / 2)) for s in view.size)
     x264 = 'libx264' in av.codecs_available
-    settings = {'crf': '17', 'preset': 'superfast', 'bf': '0'} if x264 else {'qscale': '2', 'flags': '+qscale'}
+    settings = (
+        {'crf': '17', 'preset': 'superfast', 'bf': '0'}
+        if x264
+        else {'qscale': '2', 'flags': '+qscale'}
+    )
     exact = Fraction(rate).limit_denominator(1001)
     if not math.isclose(exact, rate, rel_tol=1e-6):
         exact = Fraction(rate).limit_denominator(60000)
@@ -83,7 +94,9 @@ def _write_clip(view: View, path: Path, indices: np.ndarray, rate: float) -> Ite
         at = 0
         for picture, times in zip(read_frames(view, used), repeats):
             for _ in range(times):
-                frame = av.VideoFrame.from_ndarray(picture, format='rgb24').reformat(width, height, 'yuv420p')
+                frame = av.VideoFrame.from_ndarray(picture, format='rgb24').reformat(
+                    width, height, 'yuv420p'
+                )
                 frame.pts, frame.time_base = at, 1 / exact
                 out.mux(stream.encode(frame))
                 at += 1

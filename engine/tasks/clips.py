@@ -1,4 +1,5 @@
 """What Blender shows behind a reconstruction's cameras, where the footage's own files won't do."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -8,19 +9,22 @@ from ..progress import Clock, Progress
 from .models import import_model
 from .shared import Task, Value
 
-READ = .4  # part of the bar for the face model, where it has to be read
+READ = 0.4  # part of the bar for the face model, where it has to be read
 
 
 def scene_clips(result: str, out: str, rate: float | None = None, model: str = '') -> Task:
-    """The folder of a reconstruction → clips in `out` for a scene of `rate` frames a second (None: the first view's).
+    """The folder of a reconstruction → clips in `out` for a scene of `rate` frames a second (None:
+    the first view's).
 
-    model: a face model to bring into the cache first, '' for none. Returns {'clips': {view: {'path', 'rate'}}, 'warnings'},
-    clips only for views whose own file would show wrong pictures (footage/proxies.py); none, and a sentence among the
-    warnings, where the footage is not what it was. Raises FacewrightError for a face model that cannot be read.
+    model: a face model to bring into the cache first, '' for none. Returns {'clips': {view:
+    {'path', 'rate'}}, 'warnings'}, clips only for views whose own file would show wrong pictures
+    (footage/proxies.py); none, and a sentence among the warnings, where the footage is not what it
+    was. Raises FacewrightError for a face model that cannot be read.
     """
     from ..footage.proxies import write_proxies
     from ..result import open_result
-    clock, begun = Clock(), 0.
+
+    clock, begun = Clock(), 0.0
     if model:
         begun = READ
         for progress in import_model(model, landmarks=False):
@@ -35,5 +39,5 @@ def scene_clips(result: str, out: str, rate: float | None = None, model: str = '
         made = making.value
     except FacewrightError as error:
         warnings.append(f'The clip behind the camera could not be made: {error}')
-    yield Progress(1., 'Done', 0.)
+    yield Progress(1.0, 'Done', 0.0)
     return {'clips': made, 'warnings': warnings}

@@ -1,4 +1,5 @@
 """The list of views, and footage behind the camera and in the sequencer."""
+
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from facewright.addon import api
 
 from .conftest import make_clip, make_result
 
+
 @pytest.fixture
 def clip(tmp_path) -> Path:
     """30 frames of 29.97 fps, each 8 grey levels lighter than the one before, with sound."""
@@ -24,9 +26,18 @@ def names():
     return [v.label for v in bpy.context.scene.facewright.views]
 
 
-@pytest.mark.parametrize('name, beside, kind', [
-    ('a.mp4', (), 'VIDEO'), ('a.MOV', (), 'VIDEO'), ('a.jpg', (), 'PHOTO'), ('a.tga', (), 'PHOTO'), ('IMG_0012.png', ('IMG_0013.png',), 'PHOTO'),
-    ('f.0009.png', ('f.0010.png', 'f.0011.png'), 'SEQUENCE'), ('capture.json', (), 'CAPTURE')])
+@pytest.mark.parametrize(
+    'name, beside, kind',
+    [
+        ('a.mp4', (), 'VIDEO'),
+        ('a.MOV', (), 'VIDEO'),
+        ('a.jpg', (), 'PHOTO'),
+        ('a.tga', (), 'PHOTO'),
+        ('IMG_0012.png', ('IMG_0013.png',), 'PHOTO'),
+        ('f.0009.png', ('f.0010.png', 'f.0011.png'), 'SEQUENCE'),
+        ('capture.json', (), 'CAPTURE'),
+    ],
+)
 def test_what_a_file_is(tmp_path, name, beside, kind):
     for n in (name, *beside):
         (tmp_path / n).write_bytes(b'x')
@@ -37,11 +48,23 @@ def test_what_a_file_is(tmp_path, name, beside, kind):
 def test_add_several_move_and_remove(tmp_path):
     for n in 'abc':
         (tmp_path / f'{n}.mp4').write_bytes(b'x')
-    bpy.ops.facewright.add_footage(directory=str(tmp_path), files=[{'name': 'a.mp4'}, {'name': 'b.mp4'}], filepath=str(tmp_path / 'a.mp4'))
-    bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'c.mp4'), name='Left', lens=28, offset=-.1, start=1, end=2, kind='VIDEO')
+    bpy.ops.facewright.add_footage(
+        directory=str(tmp_path),
+        files=[{'name': 'a.mp4'}, {'name': 'b.mp4'}],
+        filepath=str(tmp_path / 'a.mp4'),
+    )
+    bpy.ops.facewright.add_footage(
+        filepath=str(tmp_path / 'c.mp4'),
+        name='Left',
+        lens=28,
+        offset=-0.1,
+        start=1,
+        end=2,
+        kind='VIDEO',
+    )
     assert names() == ['a', 'b', 'Left'] and bpy.context.scene.facewright.active_view == 2
     view = bpy.context.scene.facewright.views[2]
-    assert (view.lens, view.offset, view.start, view.end) == (28, pytest.approx(-.1), 1, 2)
+    assert (view.lens, view.offset, view.start, view.end) == (28, pytest.approx(-0.1), 1, 2)
     bpy.ops.facewright.move_footage(step=-1)
     assert names() == ['a', 'Left', 'b'] and bpy.context.scene.facewright.active_view == 1
     bpy.ops.facewright.remove_footage()
@@ -58,9 +81,16 @@ def test_add_several_move_and_remove(tmp_path):
     assert names() == ['b']
 
 
-@pytest.mark.parametrize('name, content, words', [
-    ('notes.txt', b'Take three, the good one.', 'is no footage'), ('scene.blend', b'BLENDER-v403', 'is no footage'), ('empty.mp4', b'', 'is empty'),
-    ('other.json', b'{"a": 1}', 'lists no cameras'), ('folder', None, 'holds no images')])
+@pytest.mark.parametrize(
+    'name, content, words',
+    [
+        ('notes.txt', b'Take three, the good one.', 'is no footage'),
+        ('scene.blend', b'BLENDER-v403', 'is no footage'),
+        ('empty.mp4', b'', 'is empty'),
+        ('other.json', b'{"a": 1}', 'lists no cameras'),
+        ('folder', None, 'holds no images'),
+    ],
+)
 @pytest.mark.parametrize('kind', ['AUTO', 'VIDEO'])
 def test_what_is_no_footage_is_refused(tmp_path, name, content, words, kind):
     path = tmp_path / name
@@ -76,7 +106,9 @@ def test_of_several_files_all_are_added_or_none(tmp_path):
     for n, content in (('a.mp4', b'x'), ('b.txt', b'x')):
         (tmp_path / n).write_bytes(content)
     with pytest.raises(RuntimeError, match='b.txt is no footage'):
-        bpy.ops.facewright.add_footage(directory=str(tmp_path), files=[{'name': 'a.mp4'}, {'name': 'b.txt'}])
+        bpy.ops.facewright.add_footage(
+            directory=str(tmp_path), files=[{'name': 'a.mp4'}, {'name': 'b.txt'}]
+        )
     assert names() == []
 
 
@@ -85,17 +117,32 @@ def test_only_what_was_given_reaches_the_engine(tmp_path):
         (tmp_path / n).write_bytes(b'x')
         bpy.ops.facewright.add_footage(filepath=str(tmp_path / n))
     given = api.reconstruction(bpy.context.scene)
-    assert given['sources'] == [{'path': str(tmp_path / 'a.mp4'), 'name': 'a', 'kind': 'video'}, {'path': str(tmp_path / 'capture.json')}]
-    assert given['neutral_frame'] is None and given['views'] == [] and given['model'] == 'builtin' and given['out'] == '{job}/out'
+    assert given['sources'] == [
+        {'path': str(tmp_path / 'a.mp4'), 'name': 'a', 'kind': 'video'},
+        {'path': str(tmp_path / 'capture.json')},
+    ]
+    assert (
+        given['neutral_frame'] is None
+        and given['views'] == []
+        and given['model'] == 'builtin'
+        and given['out'] == '{job}/out'
+    )
 
 
 def test_a_sequence_has_a_rate_and_a_capture_cameras(tmp_path):
     for n in ('f01.png', 'capture.json', 'a.mp4'):
         (tmp_path / n).write_bytes(b'x')
     bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'f01.png'), kind='SEQUENCE', fps=25)
-    assert api.reconstruction(bpy.context.scene)['sources'][0] == {'path': str(tmp_path / 'f01.png'), 'name': 'f01', 'kind': 'sequence', 'fps': 25}
+    assert api.reconstruction(bpy.context.scene)['sources'][0] == {
+        'path': str(tmp_path / 'f01.png'),
+        'name': 'f01',
+        'kind': 'sequence',
+        'fps': 25,
+    }
     bpy.ops.facewright.remove_footage()
-    bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'capture.json'), cameras='view_1, view 3')
+    bpy.ops.facewright.add_footage(
+        filepath=str(tmp_path / 'capture.json'), cameras='view_1, view 3'
+    )
     bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'a.mp4'))
     assert api.reconstruction(bpy.context.scene)['views'] == ['view_1', 'view 3', 'a']
     bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'capture.json'))
@@ -115,7 +162,9 @@ def test_the_clip_lies_behind_the_camera_in_step(tmp_path, model, model_path, cl
     assert tuple(movie.size) == (64, 48) and movie.frame_start == 1 - first
 
 
-@pytest.mark.parametrize('turn, size', [(90, (48, 64)), (270, (48, 64)), (180, (64, 48)), (0, (64, 48))])
+@pytest.mark.parametrize(
+    'turn, size', [(90, (48, 64)), (270, (48, 64)), (180, (64, 48)), (0, (64, 48))]
+)
 def test_a_phone_s_turned_clip_stands_upright(tmp_path, model, model_path, turn, size):
     """Blender 4.2 shows such a video as it is stored; later ones turn it themselves."""
     clip = tmp_path / 'turned.mp4'
@@ -133,7 +182,9 @@ def test_a_phone_s_turned_clip_stands_upright(tmp_path, model, model_path, turn,
 def test_a_clip_that_blender_cannot_read_is_left_out(tmp_path, model, model_path):
     (tmp_path / 'odd.mp4').write_bytes(b'no video')
     for kind in ('video', 'photo'):
-        make_result(tmp_path / kind, model, model_path, clip=tmp_path / 'odd.mp4', sound=True, kind=kind)
+        make_result(
+            tmp_path / kind, model, model_path, clip=tmp_path / 'odd.mp4', sound=True, kind=kind
+        )
         api.apply_result(bpy.context, tmp_path / kind)
         assert len(bpy.context.scene.camera.data.background_images) == 0
 
@@ -142,19 +193,42 @@ def test_a_photo_lies_behind_the_camera(tmp_path, model, model_path):
     picture = bpy.data.images.new('p', 64, 48)
     picture.filepath_raw, picture.file_format = str(tmp_path / 'foto.png'), 'PNG'
     picture.save()
-    make_result(tmp_path / 'r', model, model_path, frames=4, size=(64, 48), clip=tmp_path / 'foto.png', kind='photo')
+    make_result(
+        tmp_path / 'r',
+        model,
+        model_path,
+        frames=4,
+        size=(64, 48),
+        clip=tmp_path / 'foto.png',
+        kind='photo',
+    )
     api.apply_result(bpy.context, tmp_path / 'r')
     assert bpy.context.scene.camera.data.background_images[0].image.size[:] == (64, 48)
 
 
-@pytest.mark.skipif(not bpy.app.build_options.audaspace, reason='this bpy module was built without sound')
+@pytest.mark.skipif(
+    not bpy.app.build_options.audaspace, reason='this bpy module was built without sound'
+)
 @pytest.mark.parametrize('first', [0, 7])
 def test_the_sound_is_in_step(tmp_path, model, model_path, clip, first):
-    make_result(tmp_path / 'r', model, model_path, frames=20, size=(64, 48), clip=clip, first=first, sound=True)
+    make_result(
+        tmp_path / 'r',
+        model,
+        model_path,
+        frames=20,
+        size=(64, 48),
+        clip=clip,
+        first=first,
+        sound=True,
+    )
     api.apply_result(bpy.context, tmp_path / 'r')
     editor = bpy.context.scene.sequence_editor
-    strip, = (editor.strips if hasattr(editor, 'strips') else editor.sequences)
-    assert strip.frame_final_start == 1 and strip.frame_start == 1 - first and strip.frame_final_duration == 20
+    (strip,) = editor.strips if hasattr(editor, 'strips') else editor.sequences
+    assert (
+        strip.frame_final_start == 1
+        and strip.frame_start == 1 - first
+        and strip.frame_final_duration == 20
+    )
     api.apply_result(bpy.context, tmp_path / 'r', sound=False, old_take='HIDE')
     assert len(editor.strips if hasattr(editor, 'strips') else editor.sequences) == 1 and strip.mute
 
@@ -166,7 +240,7 @@ def test_footage_that_has_gone_is_left_out(tmp_path, model, model_path):
 
 
 def test_look_through_takes_the_views_in_turn(tmp_path, model, model_path):
-    views = [(f'v{i}', np.diag([1., -1., -1.]), np.array([i, 0., 70.])) for i in range(3)]
+    views = [(f'v{i}', np.diag([1.0, -1.0, -1.0]), np.array([i, 0.0, 70.0])) for i in range(3)]
     make_result(tmp_path / 'r', model, model_path, views=views)
     api.apply_result(bpy.context, tmp_path / 'r')
     scene = bpy.context.scene
@@ -178,7 +252,7 @@ def test_look_through_takes_the_views_in_turn(tmp_path, model, model_path):
     assert seen == ['v0', 'v1', 'v2', 'v0'] and scene.render.resolution_x == 640
 
 
-STREAM = '''
+STREAM = """
 import sys
 import av, numpy as np
 with av.open(sys.argv[1], 'w', format='mpeg') as out:
@@ -186,7 +260,7 @@ with av.open(sys.argv[1], 'w', format='mpeg') as out:
     for i in range(30):
         out.mux(picture.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), 8 * i, np.uint8), format='rgb24')))
     out.mux(picture.encode())
-'''
+"""
 
 
 @pytest.fixture
@@ -198,23 +272,38 @@ def stream(tmp_path) -> Path:
 
 
 def test_a_program_stream_is_never_opened_by_blender_itself(tmp_path, model, model_path, stream):
-    make_result(tmp_path / 'r', model, model_path, frames=20, fps=25., size=(64, 48), clip=stream)
+    make_result(tmp_path / 'r', model, model_path, frames=20, fps=25.0, size=(64, 48), clip=stream)
     head = api.apply_result(bpy.context, tmp_path / 'r')
-    assert len(bpy.data.movieclips) == 0 and 'strom.mpg is of a kind that Blender cannot show' in ' '.join(api.notes(head))
+    assert len(
+        bpy.data.movieclips
+    ) == 0 and 'strom.mpg is of a kind that Blender cannot show' in ' '.join(api.notes(head))
 
 
 def test_a_program_stream_is_shown_through_a_clip_of_its_own(tmp_path, model, model_path, stream):
-    make_result(tmp_path / 'r', model, model_path, frames=20, fps=25., size=(64, 48), clip=stream, first=4)
+    make_result(
+        tmp_path / 'r', model, model_path, frames=20, fps=25.0, size=(64, 48), clip=stream, first=4
+    )
     assert bpy.ops.facewright.apply_result(directory=str(tmp_path / 'r')) == {'FINISHED'}
-    clip, = bpy.data.movieclips
-    assert Path(bpy.path.abspath(clip.filepath)).parent.name == 'clips' and (clip.frame_start, clip.fps, clip.frame_duration) == (1, 25, 20)
+    (clip,) = bpy.data.movieclips
+    assert Path(bpy.path.abspath(clip.filepath)).parent.name == 'clips' and (
+        clip.frame_start,
+        clip.fps,
+        clip.frame_duration,
+    ) == (1, 25, 20)
     assert not [n for n in api.notes(bpy.context.object) if 'strom' in n]
 
 
 def shown_at(clip: bpy.types.MovieClip, frames) -> list[float]:
-    """Mean grey (0..255) of what Blender shows of a clip at scene frames, through its compositor."""
+    """Mean grey (0..255) of what Blender shows of a clip at scene frames, through its
+    compositor.
+    """
     scene = bpy.context.scene
-    scene.render.resolution_x, scene.render.resolution_y, scene.render.engine, scene.cycles.samples = 64, 48, 'CYCLES', 1
+    (
+        scene.render.resolution_x,
+        scene.render.resolution_y,
+        scene.render.engine,
+        scene.cycles.samples,
+    ) = 64, 48, 'CYCLES', 1
     scene.view_settings.view_transform = 'Standard'
     if hasattr(scene, 'compositing_node_group'):
         tree = scene.compositing_node_group = bpy.data.node_groups.new('Tree', 'CompositorNodeTree')
@@ -240,48 +329,93 @@ def shown_at(clip: bpy.types.MovieClip, frames) -> list[float]:
 
 
 def test_the_clip_of_a_retimed_take_is_in_step_with_it(tmp_path, model, model_path, clip):
-    """29.97 fps in a scene of 24: at every scene frame the picture nearest in time, each 8 greys lighter than the one before."""
+    """29.97 fps in a scene of 24: at every scene frame the picture nearest in time, each 8 greys
+    lighter than the one before.
+    """
     scene = bpy.context.scene
     scene.render.fps, scene.frame_start = 24, 5
     make_result(tmp_path / 'r', model, model_path, frames=20, size=(64, 48), clip=clip, first=6)
     bpy.ops.facewright.apply_result(directory=str(tmp_path / 'r'), scene_settings='KEEP')
-    movie, = bpy.data.movieclips
+    (movie,) = bpy.data.movieclips
     assert (movie.frame_start, movie.fps, movie.frame_duration) == (5, 24, 17)
     frames = np.array([18, 5, 11, 21])
-    assert np.abs(shown_at(movie, frames.tolist()) - 8 * (6 + np.round((frames - 5) / 24 * 30 / 1.001).clip(0, 19))).max() < 5
+    assert (
+        np.abs(
+            shown_at(movie, frames.tolist())
+            - 8 * (6 + np.round((frames - 5) / 24 * 30 / 1.001).clip(0, 19))
+        ).max()
+        < 5
+    )
 
 
-@pytest.mark.skipif(not bpy.app.build_options.audaspace, reason='this bpy module was built without sound')
-@pytest.mark.parametrize('starts', [.478, -.1, 0.])
+@pytest.mark.skipif(
+    not bpy.app.build_options.audaspace, reason='this bpy module was built without sound'
+)
+@pytest.mark.parametrize('starts', [0.478, -0.1, 0.0])
 @pytest.mark.parametrize('rate, first', [(24, 0), (30, 12)])
-def test_sound_that_starts_apart_from_the_picture_is_in_step(tmp_path, model, model_path, clip, starts, rate, first):
-    """A strip shows the file's sound from its first sample on, wherever that lies on the picture's clock."""
+def test_sound_that_starts_apart_from_the_picture_is_in_step(
+    tmp_path, model, model_path, clip, starts, rate, first
+):
+    """A strip shows the file's sound from its first sample on, wherever that lies on the
+    picture's clock.
+    """
     scene = bpy.context.scene
     scene.render.fps = rate
-    make_result(tmp_path / 'r', model, model_path, frames=15, fps=30., size=(64, 48), clip=clip, first=first, sound=True)
+    make_result(
+        tmp_path / 'r',
+        model,
+        model_path,
+        frames=15,
+        fps=30.0,
+        size=(64, 48),
+        clip=clip,
+        first=first,
+        sound=True,
+    )
     report = json.loads((tmp_path / 'r' / 'report.json').read_text())
     report['views'][0] |= {'sound_start': starts, 'start': first / 30}
     (tmp_path / 'r' / 'report.json').write_text(json.dumps(report))
     api.apply_result(bpy.context, tmp_path / 'r', scene_settings='KEEP')
-    strip, = scene.sequence_editor.strips if hasattr(scene.sequence_editor, 'strips') else scene.sequence_editor.sequences
-    assert strip.frame_start + strip.sound_offset * rate == pytest.approx(1 + (starts - first / 30) * rate, abs=1e-4)
-    assert strip.frame_final_start >= 1 and strip.frame_final_end <= 1 + int(np.ceil(14 / 30 * rate)) + 1
+    (strip,) = (
+        scene.sequence_editor.strips
+        if hasattr(scene.sequence_editor, 'strips')
+        else scene.sequence_editor.sequences
+    )
+    assert strip.frame_start + strip.sound_offset * rate == pytest.approx(
+        1 + (starts - first / 30) * rate, abs=1e-4
+    )
+    assert (
+        strip.frame_final_start >= 1
+        and strip.frame_final_end <= 1 + int(np.ceil(14 / 30 * rate)) + 1
+    )
 
 
 CASES = Path(__file__).resolve().parents[3] / 'shared' / 'data' / 'cases' / 'video'
 
 
-@pytest.mark.skipif(not CASES.exists() or not bpy.app.build_options.audaspace, reason='needs ../shared/data/cases, and sound')
-@pytest.mark.parametrize('name, starts', [('audio_in_step.mp4', 0.), ('audio_starts_late.mp4', .478), ('audio_starts_late.mkv', .494)])
+@pytest.mark.skipif(
+    not CASES.exists() or not bpy.app.build_options.audaspace,
+    reason='needs ../shared/data/cases, and sound',
+)
+@pytest.mark.parametrize(
+    'name, starts',
+    [
+        ('audio_in_step.mp4', 0.0),
+        ('audio_starts_late.mp4', 0.478),
+        ('audio_starts_late.mkv', 0.494),
+    ],
+)
 def test_the_beep_is_heard_with_its_picture(tmp_path, model, model_path, name, starts):
     """Picture 31 of the cases comes with a beep."""
     aud = pytest.importorskip('aud')
-    make_result(tmp_path / 'r', model, model_path, frames=72, fps=30., clip=CASES / name, sound=True)
+    make_result(
+        tmp_path / 'r', model, model_path, frames=72, fps=30.0, clip=CASES / name, sound=True
+    )
     report = json.loads((tmp_path / 'r' / 'report.json').read_text())
-    report['views'][0] |= {'sound_start': starts, 'start': 0.}
+    report['views'][0] |= {'sound_start': starts, 'start': 0.0}
     (tmp_path / 'r' / 'report.json').write_text(json.dumps(report))
     api.apply_result(bpy.context, tmp_path / 'r')
     bpy.ops.sound.mixdown(filepath=str(tmp_path / 'mix.wav'), container='WAV', codec='PCM')
     sound = aud.Sound(str(tmp_path / 'mix.wav'))
-    heard = 1 + 30 * np.argmax(np.abs(sound.data()[:, 0]) > .1) / sound.specs[0]
-    assert heard == pytest.approx(31, abs=.1)
+    heard = 1 + 30 * np.argmax(np.abs(sound.data()[:, 0]) > 0.1) / sound.specs[0]
+    assert heard == pytest.approx(31, abs=0.1)

@@ -1,4 +1,5 @@
 """What a take does to a scene that somebody works in: its view, its settings, its earlier takes."""
+
 import json
 from pathlib import Path
 
@@ -33,7 +34,15 @@ def space():
 
 def scene_settings(scene):
     render = scene.render
-    return (render.fps, round(render.fps_base, 6), scene.frame_start, scene.frame_end, render.resolution_x, render.resolution_y, scene.camera.name)
+    return (
+        render.fps,
+        round(render.fps_base, 6),
+        scene.frame_start,
+        scene.frame_end,
+        render.resolution_x,
+        render.resolution_y,
+        scene.camera.name,
+    )
 
 
 def visible():
@@ -50,11 +59,17 @@ def test_the_first_run_shows_the_head_over_its_clip_and_one_undo_brings_all_back
     before, settings, seen = viewports._state(space()), scene_settings(start), visible()
     bpy.ops.facewright.apply_result('EXEC_DEFAULT', True, directory=str(folder))
     head = bpy.context.object
-    assert head.select_get() and start.camera.type == 'CAMERA' and start.camera[takes.TAKE] == head[takes.TAKE]
+    assert (
+        head.select_get()
+        and start.camera.type == 'CAMERA'
+        and start.camera[takes.TAKE] == head[takes.TAKE]
+    )
     assert space().region_3d.view_perspective == 'CAMERA'
     assert (space().shading.type, space().shading.color_type) == ('SOLID', 'VERTEX')
     assert 'Cube' not in visible() and {'Camera', 'Light', head.name} <= set(visible())
-    assert 'Cube stands in the way and is hidden in the view (Alt-H shows all again).' in api.notes(head)
+    assert 'Cube stands in the way and is hidden in the view (Alt-H shows all again).' in api.notes(
+        head
+    )
     assert not bpy.data.objects['Cube'].hide_render
     after = viewports._state(space())
     bpy.ops.ed.undo()
@@ -62,7 +77,11 @@ def test_the_first_run_shows_the_head_over_its_clip_and_one_undo_brings_all_back
     assert viewports._state(space()) == before
     bpy.ops.ed.redo()
     now = viewports._state(space())
-    assert now['region_3d.view_perspective'] == 'CAMERA' and now['shading.color_type'] == after['shading.color_type'] and 'Cube' not in visible()
+    assert (
+        now['region_3d.view_perspective'] == 'CAMERA'
+        and now['shading.color_type'] == after['shading.color_type']
+        and 'Cube' not in visible()
+    )
 
 
 def test_a_view_that_was_changed_since_is_left_alone_by_undo(start, folder):
@@ -77,29 +96,48 @@ def test_a_view_that_was_changed_since_is_left_alone_by_undo(start, folder):
 
 def test_the_texture_is_shown_in_material_preview(start, folder, model):
     from .pictures import write_png
+
     write_png(folder / 'albedo.png', np.full((64, 64, 3), 120, np.uint8))
-    np.savez(folder / 'albedo.npz', colours=np.full((model.vertex_count, 3), .25, np.float32), materials=np.array(['Face']))
+    np.savez(
+        folder / 'albedo.npz',
+        colours=np.full((model.vertex_count, 3), 0.25, np.float32),
+        materials=np.array(['Face']),
+    )
     api.apply_result(bpy.context, folder)
     assert space().shading.type == 'MATERIAL'
 
 
-@pytest.mark.parametrize('where, empty, animated', [((0, .25, 0), True, True), ((0, 3, 0), True, False), ((0, -1, 0), False, False), ((3, .5, 0), False, False)])
+@pytest.mark.parametrize(
+    'where, empty, animated',
+    [
+        ((0, 0.25, 0), True, True),
+        ((0, 3, 0), True, False),
+        ((0, -1, 0), False, False),
+        ((3, 0.5, 0), False, False),
+    ],
+)
 @pytest.mark.parametrize('keep', [False, True])
 def test_what_stands_in_the_way(folder, where, empty, animated, keep):
-    """The head is half a metre before the camera, which looks along +y from the origin. A set behind the head stays where it is the user's."""
-    bpy.ops.mesh.primitive_cube_add(size=.1, location=where)
+    """The head is half a metre before the camera, which looks along +y from the origin. A set
+    behind the head stays where it is the user's.
+    """
+    bpy.ops.mesh.primitive_cube_add(size=0.1, location=where)
     thing = bpy.context.object
     thing.scale *= 5 if where[1] > 1 else 1
-    bpy.ops.mesh.primitive_cube_add(size=.1, location=where)
+    bpy.ops.mesh.primitive_cube_add(size=0.1, location=where)
     frame = bpy.context.object
     frame.display_type = 'WIRE'
     head = api.apply_result(bpy.context, folder, scene_settings='KEEP' if keep else 'AUTO')
-    assert thing.hide_get() == (animated if keep else empty) and not frame.hide_get() and head.visible_get()
+    assert (
+        thing.hide_get() == (animated if keep else empty)
+        and not frame.hide_get()
+        and head.visible_get()
+    )
     assert ('in the way' in ' '.join(api.notes(head))) == thing.hide_get()
 
 
 def test_an_instance_in_the_way_is_hidden(folder):
-    bpy.ops.mesh.primitive_cube_add(size=.1, location=(0, .25, 0))
+    bpy.ops.mesh.primitive_cube_add(size=0.1, location=(0, 0.25, 0))
     hidden = bpy.data.collections.new('Props')
     hidden.objects.link(bpy.context.object)
     bpy.context.scene.collection.objects.unlink(bpy.context.object)
@@ -113,9 +151,16 @@ def test_an_instance_in_the_way_is_hidden(folder):
 def test_a_scene_that_keeps_its_camera_is_looked_at_through_the_new_one(start, folder):
     animate(bpy.data.objects['Cube'])
     head = api.apply_result(bpy.context, folder)
-    assert start.camera.name == 'Camera' and space().use_local_camera and space().camera == api.head_cameras(head)[0]
+    assert (
+        start.camera.name == 'Camera'
+        and space().use_local_camera
+        and space().camera == api.head_cameras(head)[0]
+    )
     api.look_through(bpy.context)
-    assert start.camera.name == 'Camera' and (start.render.resolution_x, start.render.resolution_y) == (1920, 1080)
+    assert start.camera.name == 'Camera' and (
+        start.render.resolution_x,
+        start.render.resolution_y,
+    ) == (1920, 1080)
 
 
 def test_added_heads_are_seen(start, model_path):
@@ -123,7 +168,11 @@ def test_added_heads_are_seen(start, model_path):
     head = bpy.context.object
     assert bpy.data.objects['Cube'].hide_get() and head.visible_get()
     view = space().region_3d
-    assert (view.view_location - head.location).length < .2 and view.view_distance < 1.5 and view.view_perspective == 'PERSP'
+    assert (
+        (view.view_location - head.location).length < 0.2
+        and view.view_distance < 1.5
+        and view.view_perspective == 'PERSP'
+    )
     before = Vector(view.view_location)
     bpy.ops.ed.undo()
     assert not bpy.data.objects['Cube'].hide_get()
@@ -146,7 +195,13 @@ def test_an_animated_scene_keeps_its_settings_and_the_take_its_speed(start, fold
         cube.animation_data.action = None
         cube.animation_data.nla_tracks.new().strips.new('a', 1, action)
     elif what == 'strip':
-        takes.strips(start).new_effect(name='c', type='COLOR', channel=1, frame_start=1, **({'length': 9} if bpy.app.version >= (5, 0) else {'frame_end': 9}))
+        takes.strips(start).new_effect(
+            name='c',
+            type='COLOR',
+            channel=1,
+            frame_start=1,
+            **({'length': 9} if bpy.app.version >= (5, 0) else {'frame_end': 9}),
+        )
     elif what == 'keys':
         cube.shape_key_add(name='Basis')
         cube.shape_key_add(name='a').keyframe_insert('value', frame=3)
@@ -160,7 +215,9 @@ def test_an_animated_scene_keeps_its_settings_and_the_take_its_speed(start, fold
     assert scene_settings(start) == had
     at = actions.keyed_expressions(head)[1]
     assert at[0] == 11 and np.allclose(np.diff(at), 24 * 1.001 / 30, atol=1e-4)
-    assert 'keeps its frame rate' in api.notes(head)[0] and '24 frames a second' in api.notes(head)[0]
+    assert (
+        'keeps its frame rate' in api.notes(head)[0] and '24 frames a second' in api.notes(head)[0]
+    )
     assert results.sample_at(head, 12) is not None
 
 
@@ -175,13 +232,19 @@ def test_what_the_user_says_goes(start, folder):
 
 
 def test_a_second_take_at_another_rate_leaves_the_first_alone(start, tmp_path, model, model_path):
-    make_result(tmp_path / 'a', model, model_path, fps=30., clip=tmp_path / 'a.mp4')
-    make_result(tmp_path / 'b', model, model_path, fps=25., frames=50, clip=tmp_path / 'b.mp4')
+    make_result(tmp_path / 'a', model, model_path, fps=30.0, clip=tmp_path / 'a.mp4')
+    make_result(tmp_path / 'b', model, model_path, fps=25.0, frames=50, clip=tmp_path / 'b.mp4')
     first = api.apply_result(bpy.context, tmp_path / 'a')
-    had, keyed, pose = scene_settings(start), actions.keyed_expressions(first)[1].tolist(), posed(first, 9)
+    had, keyed, pose = (
+        scene_settings(start),
+        actions.keyed_expressions(first)[1].tolist(),
+        posed(first, 9),
+    )
     second = api.apply_result(bpy.context, tmp_path / 'b')
     assert scene_settings(start) == had and first.name in bpy.data.objects
-    assert actions.keyed_expressions(first)[1].tolist() == keyed and np.array_equal(posed(first, 9), pose)
+    assert actions.keyed_expressions(first)[1].tolist() == keyed and np.array_equal(
+        posed(first, 9), pose
+    )
     assert np.allclose(np.diff(actions.keyed_expressions(second)[1]), 1.2, atol=1e-4)
     assert 'ends before' in ' '.join(api.notes(second))
 
@@ -203,18 +266,29 @@ def test_reconstructing_again_in_one_undo_step(start, folder):
     bpy.ops.facewright.apply_result('EXEC_DEFAULT', True, directory=str(folder))
     assert bpy.context.object[takes.TAKE] != first
     bpy.ops.ed.undo()
-    assert bpy.context.scene.facewright.result[takes.TAKE] == first and space().region_3d.view_perspective == 'CAMERA'
+    assert (
+        bpy.context.scene.facewright.result[takes.TAKE] == first
+        and space().region_3d.view_perspective == 'CAMERA'
+    )
     bpy.ops.ed.undo()
-    assert 'Camera' == bpy.context.scene.camera.name and space().region_3d.view_perspective == 'PERSP'
+    assert (
+        'Camera' == bpy.context.scene.camera.name and space().region_3d.view_perspective == 'PERSP'
+    )
 
 
 def test_the_old_take_can_be_kept_hidden(start, folder):
     old = api.apply_result(bpy.context, folder)
     new = api.apply_result(bpy.context, folder, old_take='HIDE')
     assert not old.visible_get() and new.visible_get() and old.hide_render
-    assert [o for o in bpy.context.view_layer.objects if o.visible_get() and takes.is_head(o)] == [new]
+    assert [o for o in bpy.context.view_layer.objects if o.visible_get() and takes.is_head(o)] == [
+        new
+    ]
     third = api.apply_result(bpy.context, folder, old_take='HIDE')
-    assert len([o for o in bpy.data.objects if takes.is_head(o)]) == 3 and third.visible_get() and not new.visible_get()
+    assert (
+        len([o for o in bpy.data.objects if takes.is_head(o)]) == 3
+        and third.visible_get()
+        and not new.visible_get()
+    )
 
 
 def own_modifier(head):
@@ -238,7 +312,7 @@ def own_constraint(head):
 
 
 def own_sculpting(head):
-    head.data.shape_keys.key_blocks[3].data[7].co.x += .001
+    head.data.shape_keys.key_blocks[3].data[7].co.x += 0.001
 
 
 def own_keys(head):
@@ -262,15 +336,31 @@ def own_scene(head):
     bpy.data.scenes.new('Other').collection.children.link(head.users_collection[0])
 
 
-@pytest.mark.parametrize('work', [own_modifier, own_parent, own_child, own_object, own_constraint, own_sculpting, own_keys, own_copy, own_material,
-                                  own_camera_move, own_scene])
+@pytest.mark.parametrize(
+    'work',
+    [
+        own_modifier,
+        own_parent,
+        own_child,
+        own_object,
+        own_constraint,
+        own_sculpting,
+        own_keys,
+        own_copy,
+        own_material,
+        own_camera_move,
+        own_scene,
+    ],
+)
 def test_what_the_user_made_of_the_old_head_is_kept_hidden_and_said(start, folder, work):
     old = api.apply_result(bpy.context, folder)
     work(old)
     name = old.name
     new = api.apply_result(bpy.context, folder)
     assert old.name == name and not old.visible_get() and new.visible_get()
-    assert f'The earlier {name}' in ' '.join(api.notes(new)) and 'kept, hidden' in ' '.join(api.notes(new))
+    assert f'The earlier {name}' in ' '.join(api.notes(new)) and 'kept, hidden' in ' '.join(
+        api.notes(new)
+    )
     assert 'Cube' in bpy.data.objects
 
 
@@ -328,20 +418,24 @@ def test_a_folder_beside_an_unsaved_blend_is_refused_at_once(tmp_path, fake_work
 
 def test_the_clip_lies_over_the_head_and_back_again(start, tmp_path, model, model_path):
     make_clip(tmp_path / 'clip.mp4')
-    make_result(tmp_path / 'r', model, model_path, frames=20, size=(64, 48), clip=tmp_path / 'clip.mp4')
+    make_result(
+        tmp_path / 'r', model, model_path, frames=20, size=(64, 48), clip=tmp_path / 'clip.mp4'
+    )
     bpy.ops.facewright.apply_result('EXEC_DEFAULT', True, directory=str(tmp_path / 'r'))
     behind = lambda: bpy.context.scene.camera.data.background_images[0]
     assert (behind().display_depth, behind().alpha) == ('BACK', 1)
     space().region_3d.view_perspective = 'PERSP'
     bpy.ops.facewright.lay_clip_over('EXEC_DEFAULT', True)
-    assert (behind().display_depth, behind().alpha) == ('FRONT', .5)
+    assert (behind().display_depth, behind().alpha) == ('FRONT', 0.5)
     assert api.clip_over(bpy.context.scene.facewright.result) == behind()
     bpy.ops.ed.undo()
     assert (behind().display_depth, behind().alpha) == ('BACK', 1)
-    bpy.ops.facewright.lay_clip_over(opacity=.25)
-    assert behind().alpha == .25
+    bpy.ops.facewright.lay_clip_over(opacity=0.25)
+    assert behind().alpha == 0.25
     bpy.ops.facewright.lay_clip_over()
-    assert (behind().display_depth, behind().alpha) == ('BACK', 1) and api.clip_over(bpy.context.scene.facewright.result) is None
+    assert (behind().display_depth, behind().alpha) == ('BACK', 1) and api.clip_over(
+        bpy.context.scene.facewright.result
+    ) is None
 
 
 def test_no_clip_no_overlay(start, folder):
@@ -369,7 +463,9 @@ def test_the_head_as_wire_and_back(start, folder):
 
 def test_an_undo_of_something_else_leaves_the_view_in_the_camera(start, folder):
     bpy.ops.facewright.apply_result('EXEC_DEFAULT', True, directory=str(folder))
-    bpy.ops.facewright.apply_result('EXEC_DEFAULT', True, directory=str(folder))  # the first one is replaced
+    bpy.ops.facewright.apply_result(
+        'EXEC_DEFAULT', True, directory=str(folder)
+    )  # the first one is replaced
     bpy.ops.mesh.primitive_cube_add('EXEC_DEFAULT', True)
     bpy.ops.ed.undo()
     assert space().region_3d.view_perspective == 'CAMERA'
@@ -377,18 +473,30 @@ def test_an_undo_of_something_else_leaves_the_view_in_the_camera(start, folder):
     bpy.ops.ed.undo()
     bpy.ops.ed.undo()
     bpy.ops.ed.redo()
-    assert space().region_3d.view_perspective == 'CAMERA' and bpy.context.scene.camera.name == 'front'
+    assert (
+        space().region_3d.view_perspective == 'CAMERA' and bpy.context.scene.camera.name == 'front'
+    )
 
 
 def test_what_was_baked_and_drawn_for_a_head_goes_with_it(start, folder, tmp_path, model):
     from .pictures import write_png
+
     had = set(bpy.data.images)
     head = api.apply_result(bpy.context, folder)
     write_png(tmp_path / 'albedo.png', np.full((64, 64, 3), 120, np.uint8))
-    np.savez(tmp_path / 'albedo.npz', colours=np.full((model.vertex_count, 3), .25, np.float32), materials=np.array(['Face']))
+    np.savez(
+        tmp_path / 'albedo.npz',
+        colours=np.full((model.vertex_count, 3), 0.25, np.float32),
+        materials=np.array(['Face']),
+    )
     api.apply_albedo(head.name, tmp_path)
     write_png(tmp_path / 'front.png', np.full((48, 64, 3), 120, np.uint8))
-    api.apply_overlay(bpy.context, head.name, tmp_path, {'iou': {}, 'frames': [{'view': 'front', 'frame': 0, 'picture': 'front.png'}]})
+    api.apply_overlay(
+        bpy.context,
+        head.name,
+        tmp_path,
+        {'iou': {}, 'frames': [{'view': 'front', 'frame': 0, 'picture': 'front.png'}]},
+    )
     assert len(set(bpy.data.images) - had) == 2
     api.apply_result(bpy.context, folder)
     assert set(bpy.data.images) == had

@@ -1,12 +1,30 @@
-"""The first run in Blender's default scene, Cube and all: clicks counted, what is seen, one undo; then again, and the clip over the head."""
+"""The first run in Blender's default scene, Cube and all: clicks counted, what is seen, one
+undo; then again, and the clip over the head.
+"""
+
 import json
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import bpy
-from window import (SHARE, addon, choose_file, done, drive, install, key, open_tab, over_viewport, picture, press, results, shortcut, until,
-                    viewport)
+from window import (
+    SHARE,
+    addon,
+    choose_file,
+    done,
+    drive,
+    install,
+    key,
+    open_tab,
+    over_viewport,
+    picture,
+    press,
+    results,
+    shortcut,
+    until,
+    viewport,
+)
 
 given = json.loads((SHARE / 'given.json').read_text())
 
@@ -15,15 +33,23 @@ def seen():
     """What the 3D view shows, and how."""
     space = viewport().spaces.active
     view = space.region_3d
-    return {'objects': sorted(o.name for o in bpy.context.view_layer.objects if o.visible_get()), 'perspective': view.view_perspective,
-            'shading': [space.shading.type, space.shading.color_type], 'distance': round(view.view_distance, 3),
-            'turn': [round(v, 3) for v in view.view_rotation], 'camera': bpy.context.scene.camera.name,
-            'rate': bpy.context.scene.render.fps, 'size': bpy.context.scene.render.resolution_x}
+    return {
+        'objects': sorted(o.name for o in bpy.context.view_layer.objects if o.visible_get()),
+        'perspective': view.view_perspective,
+        'shading': [space.shading.type, space.shading.color_type],
+        'distance': round(view.view_distance, 3),
+        'turn': [round(v, 3) for v in view.view_rotation],
+        'camera': bpy.context.scene.camera.name,
+        'rate': bpy.context.scene.render.fps,
+        'size': bpy.context.scene.render.resolution_x,
+    }
 
 
 def finished(mark):
     job, head = addon('jobs').current, bpy.context.scene.facewright.result
-    return job is not None and (job.state == 'failed' or head is not None and head.get('facewright_take') != mark)
+    return job is not None and (
+        job.state == 'failed' or head is not None and head.get('facewright_take') != mark
+    )
 
 
 def reconstruct(quality):
@@ -35,7 +61,7 @@ def reconstruct(quality):
     yield from until(lambda: finished(mark), 900, f'the result of {quality}')
     job = addon('jobs').current
     results[f'failure of {quality}'] = job.error if job.state == 'failed' else None
-    yield 2.
+    yield 2.0
 
 
 def plays():
@@ -43,12 +69,12 @@ def plays():
     scene, head = bpy.context.scene, bpy.context.scene.facewright.result
     yield from over_viewport()
     frames, places = set(), set()
-    yield from done(key('space'), .2)
+    yield from done(key('space'), 0.2)
     for _ in range(20):
         frames.add(scene.frame_current)
         places.add(tuple(round(v, 5) for v in head.matrix_world.translation))
-        yield .1
-    yield from done(key('space'), .2)
+        yield 0.1
+    yield from done(key('space'), 0.2)
     return len(frames) > 3 and len(places) > 3
 
 
@@ -73,11 +99,13 @@ def steps():
     yield from picture('first_played')
 
     place = yield from press('facewright.lay_clip_over')
-    yield 1.
+    yield 1.0
     results['over'] = addon('api').clip_over(bpy.context.scene.facewright.result) is not None
     yield from picture('first_over')
     yield from shortcut('ctrl+z')
-    results['over after undo'] = addon('api').clip_over(bpy.context.scene.facewright.result) is not None
+    results['over after undo'] = (
+        addon('api').clip_over(bpy.context.scene.facewright.result) is not None
+    )
     yield from press('facewright.show_wire', place)
     yield from picture('first_wire')
     yield from shortcut('ctrl+z')
@@ -87,11 +115,11 @@ def steps():
     results['heads'] = [o.name for o in bpy.data.objects if 'facewright_frames' in o]
     yield from picture('first_again')
     yield from press('facewright.lay_clip_over')
-    yield 1.
+    yield 1.0
     yield from picture('first_over_standard')
     for _ in range(3):
         yield from shortcut('ctrl+z')
-    yield 1.
+    yield 1.0
     results['before and after undo'] = [before, seen()]
     yield from picture('first_undone')
 

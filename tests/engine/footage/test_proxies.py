@@ -1,4 +1,7 @@
-"""Clips for Blender's cameras: which footage needs one, and that picture k is the one of scene frame k."""
+"""Clips for Blender's cameras: which footage needs one, and that picture k is the one of scene
+frame k.
+"""
+
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,7 +27,9 @@ def film(path: Path, ticks, base: Fraction, rate, codec='mpeg4', size=(64, 48), 
         if base:
             stream.codec_context.time_base = base
         for k, tick in enumerate(ticks):
-            frame = av.VideoFrame.from_ndarray(np.full((size[1], size[0], 3), GREYS[k % 40], np.uint8), format='rgb24')
+            frame = av.VideoFrame.from_ndarray(
+                np.full((size[1], size[0], 3), GREYS[k % 40], np.uint8), format='rgb24'
+            )
             if base:
                 frame.pts, frame.time_base = int(tick), base
             out.mux(stream.encode(frame))
@@ -54,12 +59,16 @@ def shown(made, source) -> list[int]:
 
 
 def test_the_nearest_picture_belongs_to_each_frame():
-    times = np.array([0, .03, .08, .11, .16, .26])
-    assert pictures_at(times, 0., 30., 8).tolist() == [0, 1, 2, 3, 3, 4, 4, 5]
-    assert pictures_at(times + 5, 5., 10., 3).tolist() == [0, 3, 4]
-    assert pictures_at(np.array([2.]), 0., 24., 3).tolist() == [0, 0, 0]
-    assert frame_count(1., 24.) == 25 and frame_count(23 / 30, 30.) == 24 and frame_count(.51, 10.) == 7
-    assert keeps_rate(np.arange(9) / 30 + 7, 30.) and not keeps_rate(np.arange(99) / 30, 29.9)
+    times = np.array([0, 0.03, 0.08, 0.11, 0.16, 0.26])
+    assert pictures_at(times, 0.0, 30.0, 8).tolist() == [0, 1, 2, 3, 3, 4, 4, 5]
+    assert pictures_at(times + 5, 5.0, 10.0, 3).tolist() == [0, 3, 4]
+    assert pictures_at(np.array([2.0]), 0.0, 24.0, 3).tolist() == [0, 0, 0]
+    assert (
+        frame_count(1.0, 24.0) == 25
+        and frame_count(23 / 30, 30.0) == 24
+        and frame_count(0.51, 10.0) == 7
+    )
+    assert keeps_rate(np.arange(9) / 30 + 7, 30.0) and not keeps_rate(np.arange(99) / 30, 29.9)
 
 
 def test_a_steady_film_is_shown_as_it_is(tmp_path):
@@ -70,21 +79,27 @@ def test_a_steady_film_is_shown_as_it_is(tmp_path):
 
 
 def test_a_film_at_another_rate_than_the_scene(tmp_path):
-    footage = open_footage({'path': film(tmp_path / 'a.mp4', range(30), None, 30), 'start': .2})
-    made = written(footage, tmp_path / 'clips', 24.)
-    assert shown(made['a'], tmp_path / 'a.mp4') == [min(29, 6 + round(k * 30 / 24 - 1e-6)) for k in range(20)]
+    footage = open_footage({'path': film(tmp_path / 'a.mp4', range(30), None, 30), 'start': 0.2})
+    made = written(footage, tmp_path / 'clips', 24.0)
+    assert shown(made['a'], tmp_path / 'a.mp4') == [
+        min(29, 6 + round(k * 30 / 24 - 1e-6)) for k in range(20)
+    ]
     with av.open(made['a']['path']) as container:
         stream = container.streams.video[0]
         assert stream.average_rate == stream.guessed_rate == 24
     footage = open_footage(tmp_path / 'a.mp4')
-    assert shown(written(footage, tmp_path / 'more', 60.)['a'], tmp_path / 'a.mp4') == [k // 2 for k in range(59)]
+    assert shown(written(footage, tmp_path / 'more', 60.0)['a'], tmp_path / 'a.mp4') == [
+        k // 2 for k in range(59)
+    ]
 
 
 @pytest.mark.parametrize('spread', [1, 2, 3])
 def test_a_film_of_variable_rate(tmp_path, spread):
     rng = np.random.default_rng(spread)
     ticks = np.cumsum(rng.integers(2000, 2000 + 2500 * spread, 40))
-    footage = open_footage(film(tmp_path / 'v.mp4', ticks - ticks[0], Fraction(1, 90000), 30, 'libx264'))
+    footage = open_footage(
+        film(tmp_path / 'v.mp4', ticks - ticks[0], Fraction(1, 90000), 30, 'libx264')
+    )
     view = footage.views[0]
     assert needs_proxy(view, view.fps)
     found = np.array(shown(written(footage, tmp_path / 'clips', view.fps)['v'], tmp_path / 'v.mp4'))
@@ -96,8 +111,10 @@ def test_a_film_of_variable_rate(tmp_path, spread):
 def test_a_program_stream_and_a_second_view(tmp_path):
     film(tmp_path / 'p.mpg', range(20), None, 25, codec='mpeg2video', format='mpeg')
     film(tmp_path / 'q.mp4', range(40), None, 50)
-    footage = open_footage([{'path': tmp_path / 'q.mp4'}, {'path': tmp_path / 'p.mpg', 'offset': .2}])
-    made = written(footage, tmp_path / 'clips', 50.)
+    footage = open_footage(
+        [{'path': tmp_path / 'q.mp4'}, {'path': tmp_path / 'p.mpg', 'offset': 0.2}]
+    )
+    made = written(footage, tmp_path / 'clips', 50.0)
     assert list(made) == ['p']
     assert shown(made['p'], tmp_path / 'p.mpg') == [max(0, (k - 10) // 2) for k in range(40)]
 
@@ -105,12 +122,14 @@ def test_a_program_stream_and_a_second_view(tmp_path):
 def test_sequences_and_photos(tmp_path):
     for k in (1, 2, 3, 5):
         cv2.imwrite(str(tmp_path / f'f_{k:04d}.png'), np.full((48, 64, 3), 6 * k, np.uint8))
-    run = open_footage({'path': tmp_path / 'f_0001.png', 'fps': 24, 'end': .1}).views[0]
-    assert len(run.images) == 3 and not needs_proxy(run, 24.) and needs_proxy(run, 30.)
+    run = open_footage({'path': tmp_path / 'f_0001.png', 'fps': 24, 'end': 0.1}).views[0]
+    assert len(run.images) == 3 and not needs_proxy(run, 24.0) and needs_proxy(run, 30.0)
     gap = open_footage({'path': tmp_path / 'f_0001.png', 'fps': 24})
-    assert shown(written(gap, tmp_path / 'clips', 24.)[gap.views[0].name], tmp_path / 'f_0001.png') == [0, 1, 2, 2, 3]
+    assert shown(
+        written(gap, tmp_path / 'clips', 24.0)[gap.views[0].name], tmp_path / 'f_0001.png'
+    ) == [0, 1, 2, 2, 3]
     photo = open_footage({'path': tmp_path / 'f_0005.png', 'kind': 'photo'}).views[0]
-    assert not needs_proxy(photo, 24.)
+    assert not needs_proxy(photo, 24.0)
 
 
 def small(picture) -> np.ndarray:
@@ -118,24 +137,35 @@ def small(picture) -> np.ndarray:
 
 
 @pytest.mark.skipif(not CASES.exists(), reason='needs ../shared/data/cases')
-@pytest.mark.parametrize('name, rate', [('cases/video/android_jitter_lowlight_90k.mp4', None), ('cases/video/h264_bframes.avi', None),
-                                        ('videos/grid_bbaf2n.mpg', None), ('videos/pyfeat_single_face_smile.mp4', 24.)])
+@pytest.mark.parametrize(
+    'name, rate',
+    [
+        ('cases/video/android_jitter_lowlight_90k.mp4', None),
+        ('cases/video/h264_bframes.avi', None),
+        ('videos/grid_bbaf2n.mpg', None),
+        ('videos/pyfeat_single_face_smile.mp4', 24.0),
+    ],
+)
 def test_each_scene_frame_shows_the_picture_that_was_tracked(tmp_path, name, rate):
-    footage = open_footage({'path': CASES.parent / name, 'end': 2.})
+    footage = open_footage({'path': CASES.parent / name, 'end': 2.0})
     view = footage.views[0]
     rate = rate or view.fps
-    clip, = written(footage, tmp_path, rate).values()
+    (clip,) = written(footage, tmp_path, rate).values()
     source = np.array([small(p) for p in read_frames(view)])
-    wanted = pictures_at(view.times, view.times[0], rate, frame_count(view.times[-1] - view.times[0], rate))
+    wanted = pictures_at(
+        view.times, view.times[0], rate, frame_count(view.times[-1] - view.times[0], rate)
+    )
     with av.open(clip['path']) as container:
-        shown_here = np.array([small(f.to_ndarray(format='rgb24')) for f in container.decode(video=0)])
+        shown_here = np.array(
+            [small(f.to_ndarray(format='rgb24')) for f in container.decode(video=0)]
+        )
     assert len(shown_here) == len(wanted)
     apart = np.array([np.abs(source - p).mean((1, 2, 3)) for p in shown_here])
-    assert (apart[np.arange(len(wanted)), wanted] <= apart.min(1) + .05).all()
+    assert (apart[np.arange(len(wanted)), wanted] <= apart.min(1) + 0.05).all()
 
 
 @pytest.mark.skipif(not CASES.exists(), reason='needs ../shared/data/cases')
 def test_a_photo_that_is_stored_turned(tmp_path):
     turned = open_footage({'path': CASES / 'photos' / 'exif6.jpg', 'kind': 'photo'})
-    made = written(turned, tmp_path, 24.)[turned.views[0].name]['path']
+    made = written(turned, tmp_path, 24.0)[turned.views[0].name]['path']
     assert cv2.imread(made).shape[1::-1] == turned.views[0].size
