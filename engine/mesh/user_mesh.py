@@ -130,6 +130,8 @@ def welded(mesh: UserMesh) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     t = t[(t[:, 0] != t[:, 1]) & (t[:, 1] != t[:, 2]) & (t[:, 2] != t[:, 0])]
     area = np.linalg.norm(np.cross(vertices[t[:, 1]] - vertices[t[:, 0]], vertices[t[:, 2]] - vertices[t[:, 0]]), axis=1)
     t = wound_alike(vertices, t[area > step * step])
+    if not len(t):
+        raise FacewrightError(f'{mesh.source or "The mesh"} has no face of any area: choose a mesh of a head.')
     return vertices, np.ascontiguousarray(t, np.int32), of
 
 

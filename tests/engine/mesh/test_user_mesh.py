@@ -99,3 +99,10 @@ def test_any_obj_ends_in_a_mesh_or_one_sentence(tmp_path_factory, lines):
         read_mesh(path)
     except FacewrightError:
         pass
+
+
+def test_faces_of_no_area_alone_say_so():
+    mesh = UserMesh(np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0.]]), np.array([[0, 0, 1, -1]], np.int32),
+                    np.zeros(3, np.int32), ('head',), source='Head')
+    with pytest.raises(FacewrightError, match='Head has no face of any area'):
+        welded(checked(mesh))
