@@ -75,9 +75,10 @@ class FACEWRIGHT_PT_result(Panel, bpy.types.Panel):
         over = api.clip_over(head)
         row = box.row(align=True)
         row.operator('facewright.lay_clip_over', icon='OVERLAY', depress=over is not None)
+        wire = head.display_type == 'WIRE'
+        row.operator('facewright.show_wire', icon='SHADING_WIRE', depress=wire)
         if over is not None:
-            row.prop(over, 'alpha', text='', slider=True)
-        row.operator('facewright.show_wire', icon='SHADING_WIRE', depress=head.display_type == 'WIRE')
+            box.prop(over, 'alpha', text='Clip\'s Opacity', slider=True)
         for note in api.notes(head):
             text(context, box, note, 'INFO')
 
