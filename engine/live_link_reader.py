@@ -423,7 +423,7 @@ def _base(
         raise FacewrightError(
             f"{path} is shorter than a second, and its timecodes don't tell how many frames "
             'a second has: '
-            "give the File's Frame Rate."
+            'give the File Rate.'
         )
     base = max(base, math.floor(highest) + 1)
     nearest = min(RATES, key=lambda r: abs(r - base))
@@ -459,7 +459,7 @@ def _bare_numbers(cells, lines, fps, frames_rate, path, notes) -> _Stamps | None
     if not fps:
         notes.append(
             f'It has frame numbers in place of timecodes: taken at {rate:.5g} frames a second '
-            "(File's Frame Rate, where it is another)."
+            '(File Rate, where it is another).'
         )
     return _Stamps(_spread(numbers - numbers[0]), rate, False, None)
 

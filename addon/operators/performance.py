@@ -60,12 +60,12 @@ class FACEWRIGHT_OT_import_performance(FileOperator, OnHeads):
         default=True,
     )
     frame_rate: EnumProperty(
-        name="Scene's Frame Rate",
+        name='Scene Rate',
         description="What becomes of the scene's own frame rate",
         items=RATE_ITEMS,
     )
     rate: FloatProperty(
-        name="File's Frame Rate",
+        name='File Rate',
         description="Frames a second of a .csv, where its timecodes can't tell. 0: as they say",
         default=0,
         min=0,
