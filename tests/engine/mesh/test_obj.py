@@ -1,4 +1,4 @@
-"""Wavefront OBJ as programs really write it: vertices in the file's order, whatever the white space."""
+"""Wavefront OBJ as programs really write it: the file's order, whatever the white space."""
 import lzma
 
 import numpy as np
@@ -9,16 +9,22 @@ from facewright.engine.mesh.user_mesh import read_mesh
 
 PLAIN = 'v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 .5\nvt 0 0\nf 1/1 2/1 3/1 4/1\n'
 SAME = {
-    'a byte-order mark': '\ufeff' + PLAIN, 'tabs': PLAIN.replace(' ', '\t'), 'Windows lines': PLAIN.replace('\n', '\r\n'),
-    'old Mac lines': PLAIN.replace('\n', '\r'), 'indented lines': '\n'.join(f'  {line}' for line in PLAIN.split('\n')),
+    'a byte-order mark': '\ufeff' + PLAIN,
+    'tabs': PLAIN.replace(' ', '\t'),
+    'Windows lines': PLAIN.replace('\n', '\r\n'),
+    'old Mac lines': PLAIN.replace('\n', '\r'),
+    'indented lines': '\n'.join(f'  {line}' for line in PLAIN.split('\n')),
     'indented by tabs': '\n'.join(f'\t{line}' for line in PLAIN.split('\n')),
-    'a continued face': PLAIN.replace('2/1 ', '2/1 \\\n'), 'a continued vertex': PLAIN.replace('v 1 1', 'v 1 \\  \n  1'),
+    'a continued face': PLAIN.replace('2/1 ', '2/1 \\\n'),
+    'a continued vertex': PLAIN.replace('v 1 1', 'v 1 \\  \n  1'),
     'a face continued in Windows': PLAIN.replace('2/1 ', '2/1 \\\n').replace('\n', '\r\n'),
-    'comments behind': PLAIN.replace('\n', ' # so\n'), 'negative indices': PLAIN.replace('f 1/1 2/1 3/1 4/1', 'f -4/-1 -3/-1 -2/-1 -1/-1'),
+    'comments behind': PLAIN.replace('\n', ' # so\n'),
+    'negative indices': PLAIN.replace('f 1/1 2/1 3/1 4/1', 'f -4/-1 -3/-1 -2/-1 -1/-1'),
     'normals alone': PLAIN.replace('/1', '//1'), 'nothing but positions': PLAIN.replace('/1', ''),
     'a fourth coordinate': PLAIN.replace('v 1 0 0', 'v 1 0 0 1').replace('v 0 0 0', 'v 0 0 0 1'),
     'no last line end': PLAIN.rstrip(), 'the old word for a face': PLAIN.replace('f ', 'fo '),
-    'exponents': PLAIN.replace('v 1 0 0', 'v 1.0e+00 0e0 0'), 'free-form words': 'cstype bezier\n' + PLAIN + 'l 1 2\np 1\ns off\n'}
+    'exponents': PLAIN.replace('v 1 0 0', 'v 1.0e+00 0e0 0'),
+    'free-form words': 'cstype bezier\n' + PLAIN + 'l 1 2\np 1\ns off\n'}
 
 
 @pytest.mark.parametrize('how', SAME)
@@ -43,7 +49,8 @@ def test_colours_of_one_byte_are_colours(tmp_path):
 
 def test_polygons_stay_whatever_comes_last(tmp_path):
     """A pentagon beside a face of two corners at the file's end: both of its parts are kept."""
-    (tmp_path / 'a.obj').write_text('v 0 0 0\nv 2 0 0\nv 3 1 0\nv 1 2 0\nv -1 1 0\nf 1 2 3 4 5\nf 1 2\n')
+    text = 'v 0 0 0\nv 2 0 0\nv 3 1 0\nv 1 2 0\nv -1 1 0\nf 1 2 3 4 5\nf 1 2\n'
+    (tmp_path / 'a.obj').write_text(text)
     assert read_mesh(tmp_path / 'a.obj').faces.tolist() == [[0, 1, 2, 3], [0, 3, 4, -1]]
 
 
@@ -59,7 +66,8 @@ def test_faces_of_missing_vertices_are_refused(tmp_path, face):
 def test_the_scan_of_each_case_is_the_plain_scan(shared_data, tmp_path, case):
     path = tmp_path / f'{case}.obj'
     path.write_bytes(lzma.open(shared_data / 'cases' / 'mesh' / f'{case}.obj.xz').read())
-    mesh, plain = read_mesh(path), read_mesh(shared_data / 'meshes' / 'spacetime_faces_goast' / 'neutral.ply')
+    scans = shared_data / 'meshes' / 'spacetime_faces_goast'
+    mesh, plain = read_mesh(path), read_mesh(scans / 'neutral.ply')
     count = len(plain.vertices)  # bom_shift has one more, which no face uses
     assert np.abs(mesh.vertices[:count] - plain.vertices).max() < 1e-3
     assert (mesh.faces == plain.faces).all()

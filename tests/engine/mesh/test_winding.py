@@ -1,4 +1,4 @@
-"""Triangles wound alike: some turned over, whole pieces inside out, meshes that are right as they are."""
+"""Triangles wound alike: some turned over, pieces inside out, meshes that are right already."""
 import numpy as np
 import pytest
 import trimesh
@@ -30,7 +30,7 @@ def test_whatever_is_turned_over_the_ball_looks_outwards(seed, share):
 
 
 def test_a_mesh_without_fault_comes_back_as_it_was():
-    for triangles in (BALL.faces, BALL.faces[:, ::-1]):  # inside out as a whole is the caller's to see
+    for triangles in (BALL.faces, BALL.faces[:, ::-1]):  # inside out whole: the caller sees to it
         assert (wound_alike(np.array(BALL.vertices), np.array(triangles)) == triangles).all()
 
 
