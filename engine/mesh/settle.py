@@ -25,6 +25,7 @@ from .laplacian import edges_of
 CLEAR = .002         # cm: how far crossing triangles are put apart
 ROUNDS = 40          # at most, of pushing a shape's crossings apart
 FADING = 6           # rings of neighbours that a push fades over
+BUDGET = 160         # rounds at most for one pose, all tries together
 PATIENCE = 8         # rounds without a gain, after which the next of these is tried, from the start, then from the best found:
 TRIES = tuple((growth, by_rest) for growth in (0., .04, .12, .3) for by_rest in (True, False))
 # growth: so much pushes grow a round, where the same triangles cross again and again; by_rest: lips, too, are told apart by
@@ -154,13 +155,15 @@ class Separator:
         """V×3 float32: a pose (V×3 cm) with its crossing triangles apart, as far as that goes; without crossings it comes back as it is."""
         best = np.asarray(vertices, np.float32)
         fewest = int(self.check.count(best).sum())
+        spent = 0
         for again in (False, True):
             start = best if again else np.asarray(vertices, np.float32)
             for growth, by_rest in TRIES:
                 now, least, gained = start.astype(np.float64), np.inf, 0
                 for turn in range(ROUNDS):
-                    if not fewest or turn - gained > PATIENCE:
+                    if not fewest or turn - gained > PATIENCE or spent == BUDGET:
                         break
+                    spent += 1
                     now += self._apart(now, 1 + growth * turn, by_rest)
                     count = int(self.check.count(now.astype(np.float32)).sum())
                     if count < least:
