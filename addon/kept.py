@@ -1,4 +1,4 @@
-"""What Overlay and Bake Albedo need of the last reconstructions: a copy of their files in the
+"""What Overlay and Bake Skin Texture need of the last reconstructions: a copy of their files in the
 add-on's cache, as a job's own folder goes with the next job.
 """
 

@@ -151,7 +151,7 @@ def _texture(folder: Path, clock: Plan):
         traceback.print_exc()
         for name in ALBEDO_FILES:
             (folder / name).unlink(missing_ok=True)
-        return [f'The head has no texture ({sentence_for(error).rstrip(".")}): press Bake Albedo to try again.']
+        return [f'The head has no texture ({sentence_for(error).rstrip(".")}): press Bake Skin Texture to try again.']
     return []
 
 
@@ -249,7 +249,7 @@ def make_report(source: str, footage, seen, found, quality: str, seconds: dict) 
     listed = lambda a: [round(float(e), 3) if np.isfinite(e) else None for e in a]
     regions = region_errors(found.projected[0], seen[0])
     return {'version': VERSION, 'model': source if source == 'builtin' else str(Path(source).absolute()), 'quality': quality,
-            'views': [{'name': v.name, 'path': str(v.path), 'kind': v.kind, 'read_as': described(v.kind, v.images, v.colours), 'size': list(v.size), 'fps': float(v.fps), 'frames': len(v.times),
+            'views': [{'name': v.name, 'path': str(Path(v.path).absolute()), 'kind': v.kind, 'read_as': described(v.kind, v.images, v.colours), 'size': list(v.size), 'fps': float(v.fps), 'frames': len(v.times),
                        'tracked': int(o.present.sum()), 'replaced': list(o.replaced), 'first': int(v.first), 'rotation': int(v.rotation), 'focal_px': round(float(c.focal), 2),
                        'sound': v.sound_start is not None, 'steady': counts_right(v), 'start': _file_time(v), 'sound_start': None if v.sound_start is None else round(v.sound_start, 6),
                        'mean_percent': mean(100 * e)}

@@ -159,7 +159,7 @@ def test_the_operator_does_what_python_does(result, fake_worker, monkeypatch, mo
 @pytest.mark.parametrize('how', ['reconstruct', 'apply_result'])
 def test_what_a_result_warns_of_is_reported(result, fake_worker, monkeypatch, tmp_path, capfd, how):
     folder, content = result
-    said = 'The head has no texture (The memory is full): press Bake Albedo to try again.'
+    said = 'The head has no texture (The memory is full): press Bake Skin Texture to try again.'
     (folder / 'report.json').write_text(json.dumps(content['report'] | {'warnings': [said]}))
     monkeypatch.setenv('FAKE_RESULT', str(folder))
     (tmp_path / 'clip.mp4').write_bytes(b'x')

@@ -119,7 +119,7 @@ def test_a_texture_that_cannot_be_made_is_a_warning_beside_a_finished_head(resul
     report = run(ask(), seen.append)
     assert 'Following the face' not in {p.stage for p in seen}
     (said,) = report['warnings']
-    assert said.startswith('The head has no texture (The memory is full') and said.endswith('press Bake Albedo to try again.')
+    assert said.startswith('The head has no texture (The memory is full') and said.endswith('press Bake Skin Texture to try again.')
     assert json.loads((tmp_path / 'out' / 'report.json').read_text())['warnings'] == [said]
     names = {p.name for p in (tmp_path / 'out').iterdir()}
     assert {'rig.npz', 'performance.npz', 'parts.npz', 'report.json'} <= names and not names & {'albedo.png', 'albedo.npz', 'light.json'}
