@@ -265,12 +265,11 @@ def apply_result(
     old = takes.earlier(scene, results.source_of(folder))
     leaving = [h for h in old if old_take == 'REPLACE' and not takes.own_work(h)]
     keep = settings.keeps_settings(scene, scene_settings, leaving)
-    home, made = kept.keep(folder), kept.keep_clips(clips or {})
+    home = kept.keep(folder)
     try:
         begin = first_frame(scene, keep) if start is None else start
-        head, notes = results.apply_result(
-            scene, folder, model, results.Choices(naming, sound, begin, keep, made)
-        )
+        choices = results.Choices(naming, sound, begin, keep, kept.keep_clips(clips or {}))
+        head, notes = results.apply_result(scene, folder, model, choices)
     except Exception:
         kept.drop(home)
         raise

@@ -24,7 +24,7 @@ def apply_albedo(head: bpy.types.Object, folder: Path) -> bpy.types.Image:
     covered = [m for m in head.data.materials if m is not None and m.node_tree and m.get(heads.SURFACE, m.name.split('.')[0]) in data['materials'].tolist()]
     if not covered or not head.data.uv_layers:
         raise FacewrightError(f'{head.name} has no skin material with UVs to put the texture into: reconstruct again, or give it its materials and UVs back.')
-    image = load_packed(folder / 'albedo.png', f'{head.name} Albedo')
+    image, own = load_packed(folder / 'albedo.png', f'{head.name} Albedo'), takes.has_own_look(head)
     old = {put_texture(m, image, head.data.uv_layers[0].name) for m in covered} - {None, image}
     bpy.data.batch_remove([o for o in old if not o.users])
     image.name = f'{head.name} Albedo'
@@ -32,6 +32,8 @@ def apply_albedo(head: bpy.types.Object, folder: Path) -> bpy.types.Image:
     if len(data['colours']) == len(head.data.vertices):  # not so where the user has added or removed some
         heads.paint(head.data, texture_at_vertices(head.data, image, covered, data['colours']))
         head.data.update()
+    if not own:
+        takes.remember_look(head)
     return image
 
 

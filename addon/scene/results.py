@@ -129,7 +129,7 @@ def apply_result(
         if (folder / 'albedo.png').exists():
             appearance.apply_albedo(head, folder)
         head[FOLDER] = str(folder.resolve())
-    takes.settle(head, takes.source_of(views))
+    takes.remember(head, takes.source_of(views))
     return head, notes
 
 

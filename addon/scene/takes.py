@@ -75,12 +75,28 @@ def join(head: bpy.types.Object, thing: bpy.types.ID) -> None:
         thing[TAKE] = head[TAKE]
 
 
-def settle(head: bpy.types.Object, source: str) -> None:
+def remember(head: bpy.types.Object, source: str) -> None:
     """Remember on a new head what it was made of and how it was made, so that later work on it
     can be told.
     """
     head[SOURCE] = source
-    head[MADE] = {'objects': len(members(head[TAKE])), 'digest': fingerprint(head)}
+    head[MADE] = {
+        'objects': len(members(head[TAKE])),
+        'digest': fingerprint(head),
+        'look': look_of(head),
+    }
+
+
+def has_own_look(head: bpy.types.Object) -> bool:
+    """Whether a user has changed the materials that were made for a head."""
+    made = head[MADE].to_dict() if MADE in head else {}
+    return 'look' in made and made['look'] != look_of(head)
+
+
+def remember_look(head: bpy.types.Object) -> None:
+    """Take a head's materials as they are now for what was made."""
+    if MADE in head:
+        head[MADE] = head[MADE].to_dict() | {'look': look_of(head)}
 
 
 def members(take: str) -> list[bpy.types.Object]:
@@ -144,6 +160,31 @@ def fingerprint(head: bpy.types.Object) -> str:
     return digest.hexdigest()[:32]
 
 
+def look_of(head: bpy.types.Object) -> str:
+    """Digest a head's materials: colours, nodes, their values and links."""
+    told = []
+    for material in (slot.material for slot in head.material_slots):
+        if material is None:
+            told.append('')
+            continue
+        told.append([*material.diffuse_color, material.roughness, material.metallic])
+        tree = material.node_tree
+        for node in sorted(tree.nodes, key=lambda n: n.name) if tree else ():
+            values = [_value_of(socket) for socket in node.inputs]
+            told.append([node.name, node.bl_idname, node.mute, values])
+        for link in tree.links if tree else ():
+            ends = (link.from_node, link.from_socket), (link.to_node, link.to_socket)
+            told.append([(node.name, socket.identifier) for node, socket in ends])
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
+
+
+def _value_of(socket: bpy.types.NodeSocket):
+    value = getattr(socket, 'default_value', None)
+    if isinstance(value, bpy.types.ID):
+        return value.name
+    return value if isinstance(value, str) or not hasattr(value, '__len__') else tuple(value)
+
+
 def own_work(head: bpy.types.Object) -> str:
     """What a user has done with a take since it was made, in a word or two; '' where nothing
     would be lost with it.
@@ -168,6 +209,8 @@ def own_work(head: bpy.types.Object) -> str:
         s.material is not None and s.material.get(TAKE) != head[TAKE] for s in head.material_slots
     ):
         return 'has other materials'
+    if has_own_look(head):
+        return 'has materials that were changed'
     if any(len(o.users_scene) > 1 for o in things):
         return 'is in another scene too'
     return _attached(things)

@@ -31,6 +31,7 @@ PLACE = (
 MARGIN = 2.2  # how much farther than its size a framed object is looked at from
 FILLED = 0.96  # of the free part of a view, by a camera's frame
 SMALLEST = 100  # pixels of a view that is drawn
+LEAST_PART = 0.05  # of a view's width, of which a smaller frame would not be seen
 SEEN = ('SOLID', 'MATERIAL', 'RENDERED')
 
 
@@ -120,6 +121,8 @@ def _fit(context: bpy.types.Context, view: bpy.types.RegionView3D) -> None:
         render.resolution_y * render.pixel_aspect_y / (render.resolution_x * render.pixel_aspect_x)
     )
     part = FILLED * min(right - left, (whole.height - 2 * heads) / shape) / whole.width
+    if part < LEAST_PART:  # next to nothing of the view is free
+        return
     view.view_camera_zoom = 50 * (2 * part**0.5 - 2**0.5)
     view.view_camera_offset = ((middle - (left + right) / 2) / (2 * part * whole.width), 0.0)
 

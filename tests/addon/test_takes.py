@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import numpy as np
@@ -82,6 +83,26 @@ def test_the_first_run_shows_the_head_over_its_clip_and_one_undo_brings_all_back
         and now['shading.color_type'] == after['shading.color_type']
         and 'Cube' not in visible()
     )
+
+
+@pytest.mark.parametrize('width, height, sidebar', [(300, 40, 0), (900, 52, 200)])
+def test_a_view_of_which_next_to_nothing_is_free_keeps_its_camera_frame(
+    start, width, height, sidebar
+):
+    region = SimpleNamespace(type='WINDOW', x=0, y=0, width=width, height=height)
+    beside = SimpleNamespace(type='UI', x=width - sidebar, y=0, width=sidebar, height=height)
+    header = SimpleNamespace(type='HEADER', x=0, y=height - 26, width=width, height=26)
+    tools = SimpleNamespace(type='TOOLS', x=0, y=0, width=40, height=height)
+    area = SimpleNamespace(type='VIEW_3D', regions=[region, beside, header, tools])
+    window = SimpleNamespace(scene=start)
+    context = SimpleNamespace(area=area, window=window, scene=start, screen=None)
+    view = SimpleNamespace(view_camera_zoom=7.0, view_camera_offset=(0.1, 0.2))
+    viewports._fit(context, view)
+    assert view.view_camera_zoom == 7.0 and view.view_camera_offset == (0.1, 0.2)
+    region.width, region.height, header.y = 900, 600, 574
+    beside.x, beside.width = 900, 0
+    viewports._fit(context, view)
+    assert view.view_camera_zoom > 7.0
 
 
 def test_a_view_that_was_changed_since_is_left_alone_by_undo(start, folder):
@@ -328,6 +349,16 @@ def own_material(head):
     head.material_slots[0].material = bpy.data.materials.new('Mine')
 
 
+def own_shading(head):
+    nodes = head.material_slots[0].material.node_tree.nodes
+    shader = next(n for n in nodes if n.type == 'BSDF_PRINCIPLED')
+    shader.inputs['Roughness'].default_value = 0.9
+
+
+def own_node(head):
+    head.material_slots[0].material.node_tree.nodes.new('ShaderNodeTexNoise')
+
+
 def own_camera_move(head):
     animate(api.head_cameras(head)[0])
 
@@ -348,6 +379,8 @@ def own_scene(head):
         own_keys,
         own_copy,
         own_material,
+        own_shading,
+        own_node,
         own_camera_move,
         own_scene,
     ],
