@@ -18,7 +18,7 @@ import bpy
 
 from ..engine import owned
 from ..engine.errors import FacewrightError
-from ..engine.result_folder import settle
+from ..engine.result_folder import recover
 from . import paths
 
 
@@ -123,7 +123,7 @@ class Job:
 
     def _tidy_output(self) -> None:
         """What a child that failed or was killed left in the folder for its results."""
-        settle(self._out)
+        recover(self._out)
         if self._new_out:
             with contextlib.suppress(OSError):
                 self._out.rmdir()  # made for this job, and empty

@@ -20,6 +20,7 @@ from .face_model.expressions import ARKIT_NAMES, LIVE_LINK_NAMES, MERGED
 from .face_model.spelling import matches
 from .live_link import EYES, HEAD, TICKS, Timecode, head_rotation, timecode_base
 from .performance import Performance
+from .words import listed
 
 RATES = (10, 12, 15, 24, 25, 30, 48, 50, 60, 72, 90, 100, 120, 144, 200, 240)
 CLOCK_RATES = (*RATES, *(r / 1.001 for r in (24, 30, 48, 60, 120)))  # of samples timed in seconds
@@ -259,21 +260,15 @@ def _expression_columns(
         }
         others = [cell.strip() for i, cell in enumerate(header) if i not in known and cell.strip()]
         notes.append(
-            f'{_listed(missing)} {"is" if len(missing) == 1 else "are"} not in the file, and taken '
+            f'{listed(missing)} {"is" if len(missing) == 1 else "are"} not in the file, and taken '
             'as 0'
             + (
-                f'; {_listed(others)} {"is" if len(others) == 1 else "are"} not known.'
+                f'; {listed(name[:30] for name in others)} {"is" if len(others) == 1 else "are"} not known.'
                 if others
                 else '.'
             )
         )
     return {n: meant[n] for n in (*ARKIT_NAMES, *halves) if n in meant}
-
-
-def _listed(names: list[str], most: int = 3) -> str:
-    return ', '.join(n[:30] for n in names[:most]) + (
-        f' and {len(names) - most} more' if len(names) > most else ''
-    )
 
 
 def _has_face(

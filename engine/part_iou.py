@@ -1,7 +1,6 @@
 """How well the parts of a reconstruction cover those of the picture: Part IoU (papers/4, section 5.2, eq. 13)."""
 from __future__ import annotations
 
-import json
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,8 +16,8 @@ from .files import read_npz
 from .footage.capture import read_capture
 from .footage.footage import Camera
 from .performance import read_motion
+from .render.rasterise import rasterise
 from .rig import read_rig
-from .render.rasterise import project, rasterise
 
 WITHOUT_SKIN = tuple(k for k, name in enumerate(PARTS) if name not in ('other', 'skin'))  # labels the paper averages over
 SLACK = .051                                   # s by which a performance may miss a frame's time at its ends

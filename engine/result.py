@@ -15,7 +15,7 @@ from .footage.capture import read_capture
 from .footage.footage import View
 from .part_iou import at, to_camera
 from .performance import Performance, read_motion
-from .result_folder import settle
+from .result_folder import recover
 from .rig import Rig, read_rig
 
 
@@ -54,7 +54,7 @@ def open_result(folder: Path | str) -> Result:
     folder = Path(folder)
     if not folder.is_dir():
         raise FacewrightError(f'There is no folder {folder}: choose the folder of a reconstruction.')
-    settle(folder)
+    recover(folder)
     rig, performance = read_rig(folder / 'rig.npz'), read_motion(folder)
     try:
         report = json.loads((folder / 'report.json').read_text(encoding='utf-8'))

@@ -78,7 +78,7 @@ def publish(work: Path, folder: Path, task: str, replaces: Iterable[str] = ()) -
     names = sorted(entry.name for entry in work.iterdir() if entry.name != owned.MARK)
     folder.mkdir(parents=True, exist_ok=True)
     with owned.alone(folder / LOCK):
-        _settle(folder)
+        _recover(folder)
         claim(folder, names)
         listed = read_manifest(folder)
         earlier = [name for name, entry in listed.items() if entry['task'] in (task, *replaces) and name not in names]
@@ -101,13 +101,13 @@ def publish(work: Path, folder: Path, task: str, replaces: Iterable[str] = ()) -
             raise
 
 
-def settle(folder: Path) -> None:
+def recover(folder: Path) -> None:
     """Finish, or take back, what a killed run left halfway in a folder of results. Cheap where there is nothing; never raises."""
     folder = Path(folder)
     with contextlib.suppress(OSError, FacewrightError):
         if (folder / LOCK).exists() or any(folder.glob(STAGE + '*')):
             with owned.alone(folder / LOCK):
-                _settle(folder)
+                _recover(folder)
 
 
 def read_manifest(folder: Path) -> dict[str, dict]:
@@ -158,7 +158,7 @@ def _write_json(path: Path, value, stage: Path) -> None:
     os.replace(part, path)
 
 
-def _settle(folder: Path) -> None:
+def _recover(folder: Path) -> None:
     """Under the folder's lock: a stage with a journal is put in place, one without is dropped."""
     for stage in sorted(folder.glob(STAGE + '*')):
         if not owned.is_ours(stage):
@@ -188,7 +188,7 @@ def _forward(folder: Path, stage: Path) -> None:
 
 
 def _back(folder: Path, stage: Path) -> None:
-    """As it was before: new files out again, old ones back. What cannot be moved stays in the stage, for `settle`."""
+    """As it was before: new files out again, old ones back. What cannot be moved stays in the stage, for `recover`."""
     with contextlib.suppress(OSError, ValueError):
         if (stage / JOURNAL).exists():
             for name in json.loads((stage / JOURNAL).read_text(encoding='utf-8'))['new']:
@@ -202,7 +202,7 @@ def _back(folder: Path, stage: Path) -> None:
 
 
 def _drop(stage: Path) -> None:
-    """Delete a stage from which nothing is to follow: its journal first, its mark last. What cannot be deleted now is for `settle`."""
+    """Delete a stage from which nothing is to follow: its journal first, its mark last. What cannot be deleted now is for `recover`."""
     with contextlib.suppress(OSError):
         (stage / JOURNAL).unlink(missing_ok=True)
         for part in ('new', 'old'):

@@ -9,8 +9,8 @@ import bpy
 import numpy as np
 
 from ...engine.errors import FacewrightError
+from ...engine.result_folder import recover
 from ...engine.verdicts import in_words
-from ...engine.result_folder import settle
 from .. import kept, models
 from ..scene import (
     actions,
@@ -180,7 +180,7 @@ def model_of_result(scene: bpy.types.Scene, folder: str | Path) -> str:
     """The face model a result folder was made with; the scene's own where that is not on this
     computer.
     """
-    settle(Path(folder))
+    recover(Path(folder))
     source = results.read_report(Path(folder))['model']
     return (
         source

@@ -13,6 +13,7 @@ from ...engine.errors import FacewrightError
 from ...engine.files import read_npz, write_text
 from ...engine.mesh.user_mesh import write_mesh
 from ...engine.rig import read_rig
+from ...engine.words import listed
 from .. import models
 from ..scene import fit_colours, head_space, heads, markers, mesh_sets, renaming, shape_keys
 from .head import find_model
@@ -176,15 +177,11 @@ def _told(written: dict[str, shape_keys.Written]) -> list[str]:
     out = []
     for name, what in written.items():
         if what.kept:
-            out.append(f'{name} had {_listed(what.kept)} already, locked or made elsewhere: left as {"it is" if len(what.kept) == 1 else "they are"} '
+            out.append(f'{name} had {listed(what.kept)} already, locked or made elsewhere: left as {"it is" if len(what.kept) == 1 else "they are"} '
                        '(Replace Other Keys, in the options, takes ours for those made elsewhere).')
         if what.edited:
-            out.append(f'Your changes to {_listed(what.edited)} on {name} are kept.')
+            out.append(f'Your changes to {listed(what.edited)} on {name} are kept.')
     return out
-
-
-def _listed(called: tuple[str, ...], most: int = 3) -> str:
-    return ', '.join(called[:most]) + (f' and {len(called) - most} more' if len(called) > most else '')
 
 
 def apply_head(context: bpy.types.Context, job: HeadJob, folder: str | Path, naming: str = 'ICT', hide: bool = True) -> tuple[bpy.types.Object, list[str]]:
@@ -216,7 +213,7 @@ def apply_head(context: bpy.types.Context, job: HeadJob, folder: str | Path, nam
     for thing in originals if hide else ():
         thing.hide_set(True)
     if hide:
-        notes.append(f'{_listed(tuple(t.name for t in originals))} {"is" if len(originals) == 1 else "are"} hidden, not changed.')
+        notes.append(f'{listed(t.name for t in originals)} {"is" if len(originals) == 1 else "are"} hidden, not changed.')
     return head, notes
 
 

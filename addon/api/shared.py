@@ -7,6 +7,7 @@ from pathlib import Path
 import bpy
 
 from ...engine.errors import FacewrightError
+from ...engine.words import listed
 from ..paths import absolute
 
 
@@ -24,10 +25,9 @@ def hidden_in_words(names: list[str]) -> list[str]:
     """What was hidden for a head to be seen: a sentence, or none."""
     if not names:
         return []
-    listed = ', '.join(names[:4]) + (f' and {len(names) - 4} more' if len(names) > 4 else '')
     verb = 'stands' if len(names) == 1 else 'stand'
     return [
-        f'{listed} {verb} in the way and {"is" if len(names) == 1 else "are"} hidden in '
+        f'{listed(names, 4)} {verb} in the way and {"is" if len(names) == 1 else "are"} hidden in '
         'the view (Alt-H shows all again).'
     ]
 

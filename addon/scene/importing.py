@@ -12,6 +12,7 @@ import numpy as np
 from ...engine.errors import FacewrightError
 from ...engine.live_link import Timecode
 from ...engine.performance import Performance
+from ...engine.words import listed
 from . import actions, drivers, names
 
 TIMECODE = 'facewright_timecode'  # custom property of a head: where its recording's timecodes stand
@@ -154,11 +155,3 @@ def _called(datablock: bpy.types.ID) -> str:
     if isinstance(datablock, bpy.types.Key):
         return next((o.name for o in bpy.data.objects if o.data == datablock.user), datablock.name)
     return datablock.name
-
-
-def listed(called, most: int = 3) -> str:
-    """'a, b, c and 4 more'."""
-    called = list(called)
-    return ', '.join(called[:most]) + (
-        f' and {len(called) - most} more' if len(called) > most else ''
-    )

@@ -292,15 +292,7 @@ def _restore_settings(
         return
     now, merged = {s: getattr(pair[0], s) for s in SETTINGS}, _merged_settings(settings)
     for key, had in zip(pair, settings):
-        for setting in (
-            'slider_max',
-            'slider_min',
-            'slider_max',
-            'value',
-            'mute',
-            'lock_shape',
-            'vertex_group',
-        ):
+        for setting in ('slider_max', *merged):  # so that any least value fits below
             if _same(now[setting], merged[setting]):
                 setattr(key, setting, type(now[setting])(had[setting]))
 

@@ -11,7 +11,6 @@ head (--sweep shows that choice's neighbours).
 import argparse
 import importlib.util
 import multiprocessing
-import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache

@@ -17,6 +17,7 @@ TONGUE_OUT = 'tongueOut'
 # What every face model's heads carry, in this order; last those that footage gives no evidence of, which are never tracked and stay 0.
 UNTRACKED: tuple[str, ...] = (TONGUE_OUT,)
 EXPRESSION_NAMES: tuple[str, ...] = ICT_NAMES + UNTRACKED
+WITH_OPEN_JAW: tuple[str, ...] = ('mouthClose', TONGUE_OUT)  # are meant for an open jaw, and looked at with it
 
 # Apple's order in a Live Link Face file; with a small first letter these are ARKit's own names.
 LIVE_LINK_NAMES: tuple[str, ...] = (

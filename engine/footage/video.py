@@ -354,8 +354,8 @@ def _opened(path: Path):
 
 
 def _picture_stream(container, path: Path):
-    from av.stream import Disposition
     """The default stream of pictures, as players take it: the first marked so, else the first."""
+    from av.stream import Disposition
     streams = [s for s in container.streams.video
                if not s.disposition & Disposition.attached_pic and s.codec_context is not None]
     if not streams:

@@ -22,7 +22,6 @@ from ..face_model.pieces import pieces
 
 wp.config.log_level = wp.LOG_ERROR
 
-WITH_OPEN_JAW = ('mouthClose', 'tongueOut')    # shapes that are meant for an open jaw, and looked at with it
 KINDS = ('skin_socket', 'lip_lip', 'lid_eyeball', 'gums_teeth_skin')
 MOST_ACTIVE = 8      # shapes at work in a random combination: 1 to this many
 OPPOSITES = (('jawLeft', 'jawRight'), ('mouthLeft', 'mouthRight'), *((f'eyeLook{a}_{s}', f'eyeLook{b}_{s}') for s in 'LR' for a, b in (('In', 'Out'), ('Up', 'Down'))),

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from ..face_model.expressions import WITH_OPEN_JAW
 from ..face_model.gaze import sphere_centre
 from ..face_model.model import FaceModel, triangulate
 from ..face_model.pieces import pieces
 from ..render.preview import head_to_camera
 from ..render.rasterise import rasterise
 from .contact import ContactOptions, seen_skin, settle_contacts
-from .intersections import KINDS, WITH_OPEN_JAW, Checker, pose
+from .intersections import KINDS, Checker, pose
 from .laplacian import edges_of
 
 CLEAR = .002         # cm: how far crossing triangles are put apart

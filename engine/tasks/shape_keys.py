@@ -281,13 +281,14 @@ def check_intersections(rig: str, out: str, model: str, combinations: int = 0, s
         raise FacewrightError(f'{combinations} combinations cannot be checked: choose 0 to 100000.')
     face, _ = yield from _open_model(model, clock)
     head = _read_head(rig, face)
+    from ..face_model.expressions import WITH_OPEN_JAW
     from ..mesh.intersections import KINDS, count_crossings, find_crossings, sample_combinations
 
     def work(report):
         names, marked, counts = ('neutral', *head.names), [], []
         jaw = head.expressions[head.names.index('jawOpen')] if 'jawOpen' in head.names else 0
         for k, name in enumerate(names):
-            vertices = head.neutral + (0 if k == 0 else head.expressions[k - 1]) + (jaw if name in ('mouthClose', 'tongueOut') else 0)
+            vertices = head.neutral + (0 if k == 0 else head.expressions[k - 1]) + (jaw if name in WITH_OPEN_JAW else 0)
             found = find_crossings(face, vertices)
             counts.append([int((found.kind == kind).sum()) for kind in range(len(KINDS))])
             marks = np.zeros(face.vertex_count, np.uint8)

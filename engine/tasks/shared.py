@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import FacewrightError
 from ..progress import Progress
-from ..result_folder import claim, settle
+from ..result_folder import claim, recover
 
 VERSION = '0.1.0'
 Task = Generator[Progress, None, dict]
@@ -36,6 +36,6 @@ def writable_folder(out: Path, names: Iterable[str] = ()) -> Path:
         raise FacewrightError(f'Cannot write to {out} ({error.strerror or error}): choose a folder you can write to, with space left.') from error
     if free < 64 << 20:
         raise FacewrightError(f'The disk of {out} has only {free >> 20} MB left: free 64 MB or choose another folder.')
-    settle(out)
+    recover(out)
     claim(out, names)
     return out

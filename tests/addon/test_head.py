@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from facewright.addon import api, models
-from facewright.addon.scene import units
 from facewright.engine.errors import FacewrightError
-from facewright.engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES
+from facewright.engine.face_model.expressions import ICT_NAMES
 
 
 def coordinates(points) -> np.ndarray:

@@ -1,5 +1,4 @@
 """Jobs: progress, result, cancel, failure, death, and that nothing outlives its parent."""
-import json
 import os
 import subprocess
 import sys

@@ -12,7 +12,6 @@ from facewright.addon.panels import drawing
 from facewright.engine.errors import FacewrightError
 from facewright.engine.verdicts import LIMITS
 
-from .conftest import make_result
 
 
 class Layout:

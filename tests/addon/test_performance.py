@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facewright.addon import api
-from facewright.addon.scene import actions, names, shape_keys, units
+from facewright.addon.scene import actions, shape_keys
 from facewright.engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES
 from facewright.engine.performance import Performance, read_performance, write_performance
 

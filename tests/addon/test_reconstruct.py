@@ -1,7 +1,5 @@
 """A reconstruction's result in the scene: what it holds, that the camera sees what the footage saw, undo, save, failure."""
 import json
-import os
-from pathlib import Path
 
 import bpy
 import numpy as np
@@ -11,7 +9,6 @@ from mathutils import Vector
 
 from facewright.addon import api, jobs
 from facewright.addon.scene import actions, regions, results, units
-from facewright.engine.errors import FacewrightError
 from facewright.engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES
 
 from .conftest import FLIP, coordinates, make_result, posed, turn

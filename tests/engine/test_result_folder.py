@@ -6,7 +6,7 @@ import pytest
 
 from facewright.engine import result_folder
 from facewright.engine.errors import FacewrightError
-from facewright.engine.result_folder import MANIFEST, claim, read_manifest, results, settle
+from facewright.engine.result_folder import MANIFEST, claim, read_manifest, recover, results
 
 OLD = {'rig.npz': 'old rig', 'report.json': 'old report', 'albedo.png': 'old texture'}
 NEW = {'rig.npz': 'new rig', 'report.json': 'new report', 'motion.npz': 'new motion'}
@@ -121,7 +121,7 @@ def test_killed_at_any_point_the_folder_has_the_old_or_the_new(tmp_path, monkeyp
             finally:
                 os._exit(0)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        settle(folder)
+        recover(folder)
         theirs = {name: text + '!' for name, text in MINE.items()}
         found = seen(folder)
         assert found in (OLD | theirs, NEW | theirs), number
@@ -147,7 +147,7 @@ def test_failing_at_any_point_changes_nothing(tmp_path, monkeypatch):
             except FacewrightError as error:
                 assert 'Permission denied' in str(error)
                 failed = True
-        settle(folder)
+        recover(folder)
         assert seen(folder) == (OLD if failed else NEW), number
     assert not failed
 
@@ -155,7 +155,7 @@ def test_failing_at_any_point_changes_nothing(tmp_path, monkeypatch):
 def test_a_stage_that_is_not_ours_stays(out):
     (out / f'{result_folder.STAGE}x').mkdir()
     (out / f'{result_folder.STAGE}x' / 'journal.json').write_text(json.dumps({'files': {}, 'new': ['../notes.txt'], 'old': ['notes.txt']}))
-    settle(out)
+    recover(out)
     assert (out / 'notes.txt').exists() and (out / f'{result_folder.STAGE}x' / 'journal.json').exists()
 
 

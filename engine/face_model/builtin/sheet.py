@@ -11,6 +11,7 @@ import numpy as np
 
 from ...image_files import write_image
 from ...render.preview import contact_sheet, render_head
+from ..expressions import WITH_OPEN_JAW
 from ..model import FaceModel
 from ..paint import albedo
 from . import build
@@ -31,7 +32,7 @@ def expression_sheet(model: FaceModel, size: tuple[int, int] = (240, 190)) -> np
     tiles, labels = [], []
     for k, name in enumerate(model.names):
         vertices = model.neutral + model.expressions[k]
-        if name in ('mouthClose', 'tongueOut'):
+        if name in WITH_OPEN_JAW:
             vertices = vertices + model.expressions[model.names.index('jawOpen')]
         centre = (0, 4.2, 8.) if name.startswith(UPPER) else (0, -3.2, 8.)
         turn = -40 if name.endswith('_L') else 40

@@ -2,7 +2,6 @@
 import numpy as np
 import pytest
 from facewright.engine.face_model import load_model
-from facewright.engine.face_model.model import triangulate
 from facewright.engine.face_model.pieces import pieces
 from facewright.engine.mesh.contact import Contact, ContactOptions, Pushes, grid, outer_shell, settle_contacts, settle_neutral, training_poses
 from facewright.engine.mesh.intersections import KINDS, count_crossings, find_crossings, sample_combinations
