@@ -22,6 +22,7 @@ from window import (
     press,
     results,
     shortcut,
+    sidebar,
     until,
     viewport,
 )
@@ -106,7 +107,7 @@ def steps():
     results['over after undo'] = (
         addon('api').clip_over(bpy.context.scene.facewright.result) is not None
     )
-    yield from press('facewright.show_wire', place)
+    yield from press('facewright.show_wire', (sidebar().x + sidebar().width * .7, place[1]))
     yield from picture('first_wire')
     yield from shortcut('ctrl+z')
 
