@@ -258,19 +258,30 @@ def remove(scene: bpy.types.Scene, head: bpy.types.Object) -> None:
     user.
     """
     take = head[TAKE]
-    for strip in strips_of(scene, take):
-        strips(scene).remove(strip)
+    ours = [(held, s) for held in _strip_lists(scene) for s in held if s.get(TAKE) == take]
+    for held, strip in ours:
+        held.remove(strip)
     things = members(take)
     bpy.data.batch_remove([*_collections(things), *things])
     for kind in MARKED:
-        ours = [d for d in getattr(bpy.data, kind) if d.get(TAKE) == take]
-        bpy.data.batch_remove([d for d in ours if d.users == int(d.use_fake_user) or PICTURE in d])
+        made = [d for d in getattr(bpy.data, kind) if d.get(TAKE) == take]
+        bpy.data.batch_remove([d for d in made if d.users == int(d.use_fake_user) or PICTURE in d])
 
 
 def strips(scene: bpy.types.Scene):
     """The sequencer's strips, made where there is none yet (Blender 4.2 calls them sequences)."""
-    editor = scene.sequence_editor_create()
-    return editor.strips if hasattr(editor, 'strips') else editor.sequences
+    return _strips_in(scene.sequence_editor_create())
+
+
+def _strips_in(holder):
+    """The strips of a sequencer or of a meta strip."""
+    return holder.strips if hasattr(holder, 'strips') else holder.sequences
+
+
+def _strip_lists(scene: bpy.types.Scene) -> list:
+    """The strips of a scene's sequencer and of each meta strip in it."""
+    metas = [s for s in all_strips(scene) if s.type == 'META']
+    return [_strips_in(h) for h in (scene.sequence_editor, *metas) if h is not None]
 
 
 def all_strips(scene: bpy.types.Scene) -> list:

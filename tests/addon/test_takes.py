@@ -281,6 +281,18 @@ def test_reconstructing_again_replaces_the_take(start, folder):
     assert scene_settings(start)[:2] == (30, pytest.approx(1.001))
 
 
+def test_a_strip_of_the_take_in_a_meta_strip_goes_and_the_others_there_stay(start, folder):
+    old, strips = api.apply_result(bpy.context, folder), takes.strips(start)
+    outer = strips.new_meta(name='Mine', channel=3, frame_start=1)
+    for channel, mark in ((1, old[takes.TAKE]), (2, '')):
+        inner = strips.new_meta(name='Inner', channel=channel, frame_start=1)
+        inner[takes.TAKE] = mark
+        inner.move_to_meta(outer)
+    assert len(takes.all_strips(start)) == 3
+    api.apply_result(bpy.context, folder)
+    assert [s.get(takes.TAKE, '') for s in takes.all_strips(start)] == ['', '']
+
+
 def test_reconstructing_again_in_one_undo_step(start, folder):
     bpy.ops.facewright.apply_result('EXEC_DEFAULT', True, directory=str(folder))
     first = bpy.context.object[takes.TAKE]
