@@ -88,7 +88,7 @@ class JobOperator(Operator):
 
     def run(self, context):
         self.job = self.begin(context)
-        self.scene = context.scene.name
+        self.scene = context.scene.session_uid  # a name may be changed meanwhile
         if self.job is None or bpy.app.background:
             outcome = self.job and jobs.wait(self.job, lambda stage: print(f'{self.job.title}: {stage}', flush=True))
             with object_mode(context):
@@ -119,7 +119,8 @@ class JobOperator(Operator):
     def conclude(self, context):
         """Bring the finished job's result into the scene it was started from, in object mode."""
         outcome = jobs.result(self.job)
-        scene = bpy.data.scenes.get(self.scene, context.scene)
+        begun_in = (s for s in bpy.data.scenes if s.session_uid == self.scene)
+        scene = next(begun_in, context.scene)
         with object_mode(context):
             if scene == context.scene:
                 return self.finish(context, outcome)

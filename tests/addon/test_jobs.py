@@ -4,12 +4,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import pytest
 
 import facewright
 from facewright.addon import jobs, paths
+from facewright.addon.operators.base import JobOperator
 from facewright.engine import owned
 from facewright.engine.errors import FacewrightError
 from facewright.engine.result_folder import STAGE
@@ -191,7 +193,9 @@ import bpy
 import facewright
 facewright.register()
 from facewright.addon import jobs, paths
+from facewright.addon.operators.base import JobOperator
 from pathlib import Path
+from types import SimpleNamespace
 paths.WORKER = Path({worker!r})
 job = jobs.start('hang', {{'pids': {pids!r}}}, 'Test')
 while job.fraction == 0:
@@ -224,3 +228,18 @@ def test_no_orphan_when_blender_is_killed_crashes_or_quits(tmp_path, root, fake_
         for pid in (tmp_path / 'pids').read_text().split():
             if alive(int(pid)):
                 os.kill(int(pid), 9)
+
+
+@pytest.mark.parametrize('what', ['renamed', 'left', 'deleted'])
+def test_a_result_goes_into_the_scene_it_was_asked_for_in(what):
+    first, second = bpy.context.scene, bpy.data.scenes.new('Other')
+    done, into = SimpleNamespace(state='done', result={}), []
+    asked = SimpleNamespace(job=done, scene=first.session_uid,
+                            finish=lambda context, outcome: into.append(context.scene.name))
+    first.name = 'Anna'
+    if what != 'renamed':
+        bpy.context.window.scene = second
+    if what == 'deleted':
+        bpy.data.scenes.remove(first)
+    JobOperator.conclude(asked, bpy.context)
+    assert into == ['Other' if what == 'deleted' else 'Anna']
