@@ -22,6 +22,12 @@ RATE_ITEMS = (
         "The scene takes the performance's; what is animated in it already then plays at that rate",
     ),
 )
+FILTER = {
+    'name': 'Filter',
+    'description': 'What the file browser shows',
+    'default': '*.csv;*.npz',
+    'options': {'HIDDEN'},
+}
 
 
 class OnHeads(Operator):
@@ -47,12 +53,7 @@ class FACEWRIGHT_OT_import_performance(FileOperator, OnHeads):
         subtype='FILE_PATH',
         options={'SKIP_SAVE'},
     )
-    filter_glob: StringProperty(
-        name='Filter',
-        description='What the file browser shows',
-        default='*.csv;*.npz',
-        options={'HIDDEN'},
-    )
+    filter_glob: StringProperty(**FILTER)
     start: IntProperty(name='Start Frame', description='Scene frame of the first sample', default=1)
     motion: BoolProperty(
         name='Head Motion',
@@ -96,12 +97,7 @@ class FACEWRIGHT_OT_export_performance(FileOperator, OnHeads):
         subtype='FILE_PATH',
         options={'SKIP_SAVE'},
     )
-    filter_glob: StringProperty(
-        name='Filter',
-        description='What the file browser shows',
-        default='*.csv;*.npz',
-        options={'HIDDEN'},
-    )
+    filter_glob: StringProperty(**FILTER)
     check_existing: BoolProperty(
         name='Confirm Overwrite',
         description='Warn before replacing a file',

@@ -8,8 +8,20 @@ from .. import api, jobs
 from ..properties import NAMING_ITEMS, OLD_TAKE_ITEMS, QUALITY_ITEMS, SCENE_ITEMS
 from .base import JobOperator, Operator, redraw
 
-SCENE = "What becomes of the scene's own frame rate, range, size and camera"
-EARLIER = 'What becomes of a head made of the same footage before'
+SCENE = {
+    'name': 'Scene',
+    'description': "What becomes of the scene's own frame rate, range, size and camera. "
+    'Not given: as in the panel',
+    'items': SCENE_ITEMS,
+    'options': {'SKIP_SAVE'},
+}
+EARLIER_TAKE = {
+    'name': 'Earlier Take',
+    'description': 'What becomes of a head made of the same footage before. '
+    'Not given: as in the panel',
+    'items': OLD_TAKE_ITEMS,
+    'options': {'SKIP_SAVE'},
+}
 
 
 class FACEWRIGHT_OT_reconstruct(JobOperator):
@@ -53,18 +65,8 @@ class FACEWRIGHT_OT_reconstruct(JobOperator):
         subtype='DIR_PATH',
         options={'SKIP_SAVE'},
     )
-    scene_settings: EnumProperty(
-        name='Scene',
-        description=f'{SCENE}. Not given: as in the panel',
-        items=SCENE_ITEMS,
-        options={'SKIP_SAVE'},
-    )
-    old_take: EnumProperty(
-        name='Earlier Take',
-        description=f'{EARLIER}. Not given: as in the panel',
-        items=OLD_TAKE_ITEMS,
-        options={'SKIP_SAVE'},
-    )
+    scene_settings: EnumProperty(**SCENE)
+    old_take: EnumProperty(**EARLIER_TAKE)
 
     def begin(self, context):
         settings = context.scene.facewright
@@ -140,18 +142,8 @@ class FACEWRIGHT_OT_apply_result(JobOperator):
     sound: BoolProperty(
         name='Sound', description="Put the clip's sound into the sequencer", default=True
     )
-    scene_settings: EnumProperty(
-        name='Scene',
-        description=f'{SCENE}. Not given: as in the panel',
-        items=SCENE_ITEMS,
-        options={'SKIP_SAVE'},
-    )
-    old_take: EnumProperty(
-        name='Earlier Take',
-        description=f'{EARLIER}. Not given: as in the panel',
-        items=OLD_TAKE_ITEMS,
-        options={'SKIP_SAVE'},
-    )
+    scene_settings: EnumProperty(**SCENE)
+    old_take: EnumProperty(**EARLIER_TAKE)
 
     def invoke(self, context, event):
         if self.directory:

@@ -17,6 +17,17 @@ from . import actions, takes, units
 # custom property of a camera: width, height, pixel aspect x and y of its footage
 MARK = 'facewright_footage'
 
+# What reading a damaged JSON file of a result can raise.
+DAMAGED = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+
 
 @dataclass(frozen=True)
 class SolvedView:
@@ -55,15 +66,7 @@ def read_views(folder: Path, clips: dict | None = None) -> tuple[SolvedView, ...
         report = json.loads((folder / 'report.json').read_text(encoding='utf-8'))
         told = {v['name']: v for v in report['views']}
         return tuple(_view(c, told.get(c['name'], {}), (clips or {}).get(c['name'])) for c in given)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        ArithmeticError,
-        RecursionError,
-    ) as error:
+    except DAMAGED as error:
         what = f'{type(error).__name__}: {error}'[:200]
         raise FacewrightError(
             f'The result in {folder} has no readable cameras ({" ".join(what.split())}): '

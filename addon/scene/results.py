@@ -38,15 +38,7 @@ def read_report(folder: Path) -> dict:
     try:
         report = json.loads((folder / 'report.json').read_text(encoding='utf-8'))
         return report | _used(report)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        ArithmeticError,
-        RecursionError,
-    ) as error:
+    except cameras.DAMAGED as error:
         raise FacewrightError(
             f'{folder} holds no readable report of a reconstruction '
             f'({type(error).__name__}): choose a result folder, or reconstruct again.'
