@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..engine import owned
 from ..engine.errors import FacewrightError
-from ..engine.files import replacing
+from ..engine.files import replacing, sweep
 from . import paths
 
 FILES = ('rig.npz', 'performance.npz', 'motion.npz', 'cameras.json', 'report.json')
@@ -57,6 +57,7 @@ def keep_clips(clips: dict[str, dict]) -> dict[str, dict]:
             with open(path, 'rb') as file:
                 digest = hashlib.file_digest(file, 'sha256').hexdigest()[:24]
             base.mkdir(parents=True, exist_ok=True)
+            sweep(base)
             home = base / f'{digest}{path.suffix}'
             if not home.exists():
                 with replacing(home) as part:

@@ -1,6 +1,7 @@
 """The list of views, and footage behind the camera and in the sequencer."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import bpy
 import numpy as np
 import pytest
 
-from facewright.addon import api
+from facewright.addon import api, paths
 
 from .conftest import make_clip, make_result
 
@@ -283,8 +284,13 @@ def test_a_program_stream_is_shown_through_a_clip_of_its_own(tmp_path, model, mo
     make_result(
         tmp_path / 'r', model, model_path, frames=20, fps=25.0, size=(64, 48), clip=stream, first=4
     )
+    half = paths.cache_folder() / 'clips' / '.0123abcd-0.mp4'  # what a killed Blender left
+    half.parent.mkdir(parents=True)
+    half.touch()
+    os.utime(half, (1, 1))
     assert bpy.ops.facewright.apply_result(directory=str(tmp_path / 'r')) == {'FINISHED'}
     (clip,) = bpy.data.movieclips
+    assert not half.exists()
     assert Path(bpy.path.abspath(clip.filepath)).parent.name == 'clips' and (
         clip.frame_start,
         clip.fps,
