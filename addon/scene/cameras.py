@@ -49,7 +49,8 @@ class SolvedView:
     sound: bool = False
     start: float = 0.0  # s from the file's first picture to the first one used
     sound_start: float = 0.0  # s from the file's first picture to its first sound
-    steady: bool = True  # counting pictures at the file's rate finds the right ones
+    # Counting pictures at the file's rate finds the right ones; a photo: it is stored upright.
+    steady: bool = True
     clip: Path | None = (
         None  # the footage written again for the scene's frames (engine/footage/proxies.py)
     )
@@ -172,7 +173,7 @@ def is_right(view: SolvedView, rate: float) -> bool:
     """
     if _is_program_stream(view.path):
         return False
-    return view.kind == 'photo' or (view.steady and keeps_rate(view.time, rate))
+    return view.steady and (view.kind == 'photo' or keeps_rate(view.time, rate))
 
 
 def _is_program_stream(path: Path) -> bool:
@@ -200,7 +201,8 @@ def put_clip_behind(
     '' where all is right. Footage that has gone, or that Blender cannot read, is left out.
     """
     rate = actions.scene_fps(scene)
-    if view.clip is not None and math.isclose(view.clip_rate, rate, rel_tol=1e-5):
+    written_for_it = view.clip is not None and math.isclose(view.clip_rate, rate, rel_tol=1e-5)
+    if written_for_it:
         shown, upright = (
             _picture(view.clip) if view.kind == 'photo' else _clip(view.clip, view.name, start),
             True,
@@ -221,7 +223,7 @@ def put_clip_behind(
         shown, upright = _clip(view.path, view.name, round(start + shift) - view.first), False
     if shown is None:
         return (
-            f'Blender cannot read {view.path.name}: nothing lies behind the camera {camera.name}.'
+            f'Blender cannot read {view.path.name}: nothing lies behind the camera {view.name}.'
         )
     background = camera.data.background_images.new()
     background.alpha, background.display_depth = 1.0, 'BACK'
@@ -229,7 +231,12 @@ def put_clip_behind(
     camera.data.show_background_images = True
     if view.kind == 'photo':
         background.source, background.image = 'IMAGE', shown
-        return ''
+        if written_for_it or is_right(view, rate):
+            return ''
+        return (
+            f'The photo behind {view.name} is turned by a tag that Blender does not read: '
+            'press Reconstruct once more.'
+        )
     background.source, background.clip = 'MOVIE_CLIP', shown
     if not upright and _ignores_rotation(shown, view):
         background.frame_method, background.rotation = (
@@ -237,9 +244,9 @@ def put_clip_behind(
             math.radians(view.rotation),
         )  # clockwise, as the footage's
         background.scale = max(view.size) / min(view.size) if view.rotation % 180 else 1.0
-    if view.clip is None and not is_right(view, rate):
+    if not written_for_it and not is_right(view, rate):
         return (
-            f'The clip behind {camera.name} keeps its own rate and drifts from the head: '
+            f'The clip behind {view.name} keeps its own rate and drifts from the head: '
             'press Reconstruct once more.'
         )
     return ''

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from facewright.addon import api, paths
+from facewright.addon.scene import actions
 
 from .conftest import make_clip, make_result
+from .pictures import write_png
 
 
 @pytest.fixture
@@ -297,6 +299,38 @@ def test_a_program_stream_is_shown_through_a_clip_of_its_own(tmp_path, model, mo
         clip.frame_duration,
     ) == (1, 25, 20)
     assert not [n for n in api.notes(bpy.context.object) if 'strom' in n]
+
+
+def not_steady(folder: Path) -> Path:
+    """Say in a result's report that its footage's own file is not shown as it was read."""
+    report = json.loads((folder / 'report.json').read_text())
+    report['views'][0]['steady'] = False
+    (folder / 'report.json').write_text(json.dumps(report))
+    return folder
+
+
+def test_a_turned_photo_is_made_upright_when_its_result_is_imported(tmp_path, model, model_path):
+    photo = tmp_path / 'a.png'
+    write_png(photo, np.full((48, 64, 3), 120, np.uint8))
+    make_result(tmp_path / 'r', model, model_path, 1, size=(64, 48), clip=photo, kind='photo')
+    assert api.result_job(bpy.context.scene, tmp_path / 'r') is None
+    asked = api.result_job(bpy.context.scene, not_steady(tmp_path / 'r'))
+    assert asked['result'] == str(tmp_path / 'r')
+    told = ' '.join(api.notes(api.apply_result(bpy.context, tmp_path / 'r')))
+    assert 'The photo behind front is turned by a tag' in told
+    rate = actions.scene_fps(bpy.context.scene)
+    clips = {'front': {'path': str(photo), 'rate': rate}}
+    head = api.apply_result(bpy.context, tmp_path / 'r', scene_settings='KEEP', clips=clips)
+    assert 'photo' not in ' '.join(api.notes(head))
+    again = api.notes(api.apply_result(bpy.context, tmp_path / 'r'))
+    assert 'The photo behind front is' in ' '.join(again)  # not front.001, as it is for a moment
+
+
+def test_a_clip_made_for_another_rate_is_not_taken_for_right(tmp_path, model, model_path, clip):
+    make_result(tmp_path / 'r', model, model_path, frames=20, size=(64, 48), clip=clip)
+    clips = {'front': {'path': str(clip), 'rate': 99.0}}
+    head = api.apply_result(bpy.context, not_steady(tmp_path / 'r'), clips=clips)
+    assert 'The clip behind front keeps its own rate and drifts' in ' '.join(api.notes(head))
 
 
 def shown_at(clip: bpy.types.MovieClip, frames) -> list[float]:
