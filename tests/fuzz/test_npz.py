@@ -32,7 +32,8 @@ def npz(arrays: dict) -> bytes:
 
 
 RIG = dict(neutral=np.eye(4, 3, dtype=np.float32), expressions=np.ones((2, 4, 3), np.float32), names=NAMES,
-           faces=np.array([[0, 1, 2, 3], [0, 1, 2, -1]], np.int32))
+           faces=np.array([[0, 1, 2, 3], [0, 1, 2, -1]], np.int32), untracked_names=np.array(['tongueOut']),
+           untracked_expressions=np.ones((1, 4, 3), np.float32), untracked_places=np.array([1], np.int32))
 PERFORMANCE = dict(time=np.arange(3) / 30., weights=np.full((3, 2), .5, np.float32), names=NAMES, rotation=np.tile(np.eye(3), (3, 1, 1)),
                    translation=np.ones((3, 3)), fps=np.float64(30.))
 PARTS = dict(left=np.zeros((2, 4, 5), np.uint8))
