@@ -23,7 +23,7 @@ def made(monkeypatch, model):
     """Count how often landmarks, parts and flesh are made anew; returns a function that asks for all three."""
     count = []
     marks = landmarks.ModelLandmarks(np.zeros((478, 3), np.int32), np.zeros((478, 3), np.float32), np.ones(478, np.float32),
-                                     np.zeros((len(model.names), 478, 3), np.float32))
+                                     np.zeros((len(model.tracked.names), 478, 3), np.float32))
     flesh = tetrahedra.Flesh(np.arange(3), np.zeros((1, 3)), np.array([[0, 1, 2, model.vertex_count]]), np.zeros((4, 3)), model.vertex_count)
     monkeypatch.setattr(landmarks, 'find_landmarks', lambda *_: count.append('landmarks') or marks)
     monkeypatch.setattr(parts, 'find_parts', lambda *_: count.append('parts') or np.ones((model.vertex_count, 9), np.float32))
