@@ -63,9 +63,7 @@ def reconstruction(
         'neutral_frame': None if neutral_frame < 0 else neutral_frame,
         'smooth': smooth,
         'clips': '{job}/clips',
-        'rate': clip_rate(
-            scene, scene_settings, old_take, takes.whole_files([s['path'] for s in given])
-        ),
+        'rate': clip_rate(scene, scene_settings, old_take, _takes_of_footage(scene)),
     }
     return arguments | ({'masks': masks} if any(masks) else {})
 
@@ -105,14 +103,31 @@ def _frames_of_footage(scene: bpy.types.Scene) -> np.ndarray:
     chosen, head = scene.facewright, scene.facewright.result
     if not head or head.name not in scene.objects or not chosen.views:
         return np.empty(0)
-    samples, view = np.array(head.get(results.FRAMES, ())), chosen.views[0]
-    path = Path(absolute(view.filepath, 'footage')).resolve()
-    used = [Path(part[0]).resolve() for part in json.loads(head.get(takes.SOURCE, '[]'))]
-    folder = path if path.is_dir() else path.parent
-    same = path in used
-    if view.kind in ('CAPTURE', 'SEQUENCE'):  # whose files are not the one that was chosen
-        same = any(file.is_relative_to(folder) for file in used)
+    samples, used = np.array(head.get(results.FRAMES, ())), takes.files_of(head)
+    same = any(_has_file(chosen.views[0], file) for file in used)
     return samples if same or not used else np.empty(0)
+
+
+def _has_file(view, file: Path) -> bool:
+    """Whether a file of a take may be of a view, whose own files are known to the engine alone."""
+    path = Path(absolute(view.filepath, 'footage')).resolve()
+    if view.kind in ('CAPTURE', 'SEQUENCE'):
+        return file.is_relative_to(path if path.is_dir() else path.parent)
+    return file == path
+
+
+def _takes_of_footage(scene: bpy.types.Scene) -> list[bpy.types.Object]:
+    """The heads of a scene that were made of the footage that is chosen, as far as can be told
+    before it is opened.
+    """
+    views = scene.facewright.views
+    heads = [o for o in scene.objects if takes.is_head(o) and takes.MADE in o]
+    return [
+        head
+        for head in heads
+        if takes.files_of(head)
+        and all(any(_has_file(v, file) for v in views) for file in takes.files_of(head))
+    ]
 
 
 def _source(view) -> dict:
@@ -202,15 +217,13 @@ def warnings_of(folder: str | Path) -> list[str]:
 
 
 def clip_rate(
-    scene: bpy.types.Scene, scene_settings: str, old_take: str, source: str
+    scene: bpy.types.Scene, scene_settings: str, old_take: str, earlier: list[bpy.types.Object]
 ) -> float | None:
     """Frames a second that a scene will have once a result is in it; None: the footage's.
-    source: as results.source_of.
+    earlier: the heads of the same footage.
     """
-    replaced = takes.earlier(scene, source) if old_take == 'REPLACE' else []
-    keep = settings.keeps_settings(
-        scene, scene_settings, [h for h in replaced if not takes.own_work(h)]
-    )
+    leaving = [h for h in earlier if old_take == 'REPLACE' and not takes.own_work(h)]
+    keep = settings.keeps_settings(scene, scene_settings, leaving)
     return actions.scene_fps(scene) if keep else None
 
 
@@ -225,8 +238,8 @@ def result_job(
     """
     model = model_of_result(scene, folder)
     ready = model_is_ready(model)
-    source = results.source_of(Path(folder))
-    rate = clip_rate(scene, scene_settings, old_take, source)
+    old = takes.earlier(scene, results.source_of(Path(folder)))
+    rate = clip_rate(scene, scene_settings, old_take, old)
     views = cameras.read_views(Path(folder))
     shown = all(cameras.is_right(v, rate or views[0].fps) for v in views if v.path.exists())
     there = all(v.path.exists() for v in views)

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import uuid
+from pathlib import Path
 
 import bpy
 import numpy as np
@@ -19,7 +20,7 @@ from . import actions
 
 TAKE = 'facewright_take'  # custom property of all a take brought: which take
 SOURCE = 'facewright_source'  # … of its head: the footage it was made of
-# … of its head: how many objects there were, and what the head's shapes and curves were
+# … of its head: how many objects there were, and what its shapes, curves and materials were
 MADE = 'facewright_made'
 FRAMES = 'facewright_frames'  # … of its head: the scene frame of each sample
 # … of an image of a head over its footage: it goes with the head though an editor shows it
@@ -50,9 +51,9 @@ def source_of(views) -> str:
     return json.dumps(sorted(parts), ensure_ascii=False)
 
 
-def whole_files(paths: list[str]) -> str:
-    """The same of files whose used part is not known yet."""
-    return json.dumps(sorted([path, 0, 10**9] for path in paths), ensure_ascii=False)
+def files_of(head: bpy.types.Object) -> list[Path]:
+    """The footage a head was made of; none where that is not known."""
+    return [Path(part[0]).resolve() for part in json.loads(head.get(SOURCE, '[]'))]
 
 
 def same_footage(one: str, other: str) -> bool:

@@ -281,6 +281,33 @@ def test_reconstructing_again_replaces_the_take(start, folder):
     assert scene_settings(start)[:2] == (30, pytest.approx(1.001))
 
 
+@pytest.mark.parametrize(
+    'kind, chosen',
+    [
+        ('VIDEO', 'f_001.png'),
+        ('SEQUENCE', 'f_007.png'),
+        ('CAPTURE', 'capture.json'),
+        ('CAPTURE', '.'),
+        ('VIDEO', 'f_007.png'),
+    ],
+)
+def test_clips_are_made_for_the_rate_the_scene_will_have(
+    start, tmp_path, model, model_path, kind, chosen
+):
+    shots = tmp_path / 'shots'
+    shots.mkdir()
+    for name in ('f_001.png', 'f_007.png', 'capture.json'):
+        (shots / name).write_bytes(b'x')
+    make_result(tmp_path / 'r', model, model_path, clip=shots / 'f_001.png', kind='sequence')
+    api.apply_result(bpy.context, tmp_path / 'r')
+    view = start.facewright.views.add()
+    view.kind, view.filepath = kind, str(shots / chosen)
+    kept = api.reconstruction(start)['rate']  # None: the footage's, as the take is replaced
+    other = (kind, chosen) == ('VIDEO', 'f_007.png')
+    assert kept == (actions.scene_fps(start) if other else None)
+    assert api.reconstruction(start, old_take='HIDE')['rate'] == actions.scene_fps(start)
+
+
 def test_a_strip_of_the_take_in_a_meta_strip_goes_and_the_others_there_stay(start, folder):
     old, strips = api.apply_result(bpy.context, folder), takes.strips(start)
     outer = strips.new_meta(name='Mine', channel=3, frame_start=1)
