@@ -22,7 +22,7 @@ from ..face_model.pieces import face_graph, pieces, slit_sides
 from ..render.preview import head_to_camera
 from ..render.rasterise import rasterise
 from .intersections import sample_combinations
-from .laplacian import edges_of, weighted_laplacian
+from .laplacian import cotangent_laplacian, edges_of, weighted_laplacian
 from .lids import meet_lids, through_lids
 from .normals import vertex_normals
 
@@ -34,6 +34,7 @@ NEUTRAL_TRIES = 5   # times at most that a neutral is settled
 NEUTRAL_GAIN = .5   # of the penetrations: a settling that leaves more is not worth it
 FIRM = .0003  # cm: depths that a vertex shares in, from which its contact counts in full
 MOVED = .01  # mm: what moves less is not counted as moved
+LEVEL = 1e-9    # pull to 0, per cotangent weight, of what hangs on no rim
 FREE = .3   # cm: where a shape moves as far as this, it may be corrected freely
 
 
@@ -193,6 +194,22 @@ def outer_shell(triangles: np.ndarray, vertices: np.ndarray) -> np.ndarray:
     return triangles[label[triangles[:, 0]] == np.abs(volume).argmax()]
 
 
+def above_the_slit(model: FaceModel, high: np.ndarray, low: np.ndarray, socket: np.ndarray) -> np.ndarray:
+    """Tell which vertices of the mouth's socket (N indices) belong to its upper side, N bool.
+
+    Those where the harmonic function that is 1 on the slit's upper rim `high` and −1 on the lower one `low` is not negative.
+    (By the nearest rim, all of the cheek's wall would go to the side that has the mouth's corner, which is nearest to it.)
+    """
+    rim = np.concatenate([high, low])
+    height = np.repeat([1., -1.], [len(high), len(low)])
+    triangles = triangulate(model.faces)
+    member = np.zeros(model.vertex_count, bool)
+    member[rim] = member[socket] = True
+    lap = cotangent_laplacian(model.neutral.astype(np.float64), triangles[member[triangles].all(1)])
+    inner = lap[socket][:, socket] + LEVEL * sparse.identity(len(socket))
+    return splu(inner.tocsc()).solve(-(lap[socket][:, rim] @ height)) >= 0
+
+
 def contacts_of(model: FaceModel, neutral: np.ndarray, options: ContactOptions) -> tuple[np.ndarray, list[np.ndarray], list[Contact]]:
     """(zone: vertices that may move one by one; rigid bodies: upper teeth and gums, lower ones with the tongue; the contacts to settle)."""
     part = pieces(model)
@@ -212,7 +229,8 @@ def contacts_of(model: FaceModel, neutral: np.ndarray, options: ContactOptions) 
     upper, lower, high, low = slit_sides(model, 'mouth')
     socket = part['mouth_socket']
     near = [dijkstra(graph, directed=False, indices=rim, min_only=True)[socket] for rim in (high, low)]
-    above, below = np.union1d(upper, socket[near[0] <= near[1]]), np.union1d(lower, socket[near[1] < near[0]])
+    roof = above_the_slit(model, high, low, socket)
+    above, below = np.union1d(upper, socket[roof]), np.union1d(lower, socket[~roof])
     front = np.zeros(model.vertex_count, bool)
     front[np.concatenate([upper, lower])] = True
     deep = np.zeros(model.vertex_count, bool)
