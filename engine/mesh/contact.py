@@ -16,12 +16,12 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
-from ..face_model.expressions import UNTRACKED
+from ..face_model.expressions import UNTRACKED, WITH_OPEN_JAW
 from ..face_model.model import FaceModel, triangulate
 from ..face_model.pieces import face_graph, pieces, slit_sides
 from ..render.preview import head_to_camera
 from ..render.rasterise import rasterise
-from .intersections import sample_combinations
+from .intersections import Checker, sample_combinations
 from .laplacian import cotangent_laplacian, edges_of, weighted_laplacian
 from .lids import meet_lids, through_lids
 from .normals import vertex_normals
@@ -34,6 +34,7 @@ NEUTRAL_TRIES = 5   # times at most that a neutral is settled
 NEUTRAL_GAIN = .5   # of the penetrations: a settling that leaves more is not worth it
 FIRM = .0003  # cm: depths that a vertex shares in, from which its contact counts in full
 MOVED = .01  # mm: what moves less is not counted as moved
+TAKEN_BACK = (2, 4, 8)  # rings that a correction is taken back over where it makes a shape cross; then all
 LEVEL = 1e-9    # pull to 0, per cotangent weight, of what hangs on no rim
 FREE = .3   # cm: where a shape moves as far as this, it may be corrected freely
 
@@ -197,15 +198,16 @@ def outer_shell(triangles: np.ndarray, vertices: np.ndarray) -> np.ndarray:
 def above_the_slit(model: FaceModel, high: np.ndarray, low: np.ndarray, socket: np.ndarray) -> np.ndarray:
     """Tell which vertices of the mouth's socket (N indices) belong to its upper side, N bool.
 
-    Those where the harmonic function that is 1 on the slit's upper rim `high` and −1 on the lower one `low` is not negative.
-    (By the nearest rim, all of the cheek's wall would go to the side that has the mouth's corner, which is nearest to it.)
+    Those where the harmonic function that is 1 on the slit's upper rim `high` and −1 on the lower one `low` is not
+    negative. (By the nearest rim, all of the cheek's wall would go to the side that has the mouth's corner.)
     """
     rim = np.concatenate([high, low])
     height = np.repeat([1., -1.], [len(high), len(low)])
     triangles = triangulate(model.faces)
     member = np.zeros(model.vertex_count, bool)
     member[rim] = member[socket] = True
-    lap = cotangent_laplacian(model.neutral.astype(np.float64), triangles[member[triangles].all(1)])
+    within = triangles[member[triangles].all(1)]
+    lap = cotangent_laplacian(model.neutral.astype(np.float64), within)
     inner = lap[socket][:, socket] + LEVEL * sparse.identity(len(socket))
     return splu(inner.tocsc()).solve(-(lap[socket][:, rim] @ height)) >= 0
 
@@ -334,7 +336,8 @@ def settle_contacts(model: FaceModel, neutral: np.ndarray, expressions: np.ndarr
     """(neutral V×3, expressions E×V×3 float32, report): the rig (cm) with its contacts settled.
 
     First eyeBlink of the sides `blinks` is made to shut the lids (meet_lids). Lips and lids, the sockets behind them, lashes and eye films with the
-    lids, and the jaws (rigidly) move; every other vertex is returned bit for bit. report (mm, over the
+    lids, and the jaws (rigidly) move; every other vertex is returned bit for bit. No shape alone crosses more about the mouth than it
+    would on the settled neutral as it was. report (mm, over the
     training poses, of what the contacts moved): moved, skin_moved, seen_moved (vertices; all, skin, skin seen from outside in the neutral), furthest, furthest_skin,
     furthest_seen, typical_seen (95 % of the seen ones that move, move less).
     watch(round, neutral, expressions) is called after each round.
@@ -350,6 +353,7 @@ def settle_contacts(model: FaceModel, neutral: np.ndarray, expressions: np.ndarr
     reluctance = options.ridge * (FREE / np.clip(_freedom(model, expressions, system.zone, len(system.bodies)), 1e-4, FREE)) ** 2
     total = _settle(pushes, base, owner, len(system.bodies), weights, reluctance, system.lap, (weights > 0) @ pushes.moved_by(rig), options.rounds, options,
                     lambda k, found: watch(k, neutral, _corrected(expressions, found, owner)))
+    total = _without_harm(model, system, neutral, expressions, total)
     out = np.concatenate([neutral[None], _corrected(expressions, total, owner)])
     _ride(model, pieces(model), given, before, out)
     first = np.concatenate([(neutral - given)[system.zone], *((neutral - given)[rows].mean(0)[None] for rows in system.bodies)])
@@ -455,6 +459,56 @@ def _settle(pushes: Pushes, base: np.ndarray, owner: np.ndarray, bodies: int, we
         total = total + np.moveaxis(smooth.solve(step * data[:, None]).reshape(slots, unknowns, 3), 1, 0)
         watch(k, total)
     return total
+
+
+def _without_harm(model: FaceModel, system: _System, neutral: np.ndarray, expressions: np.ndarray,
+                  total: np.ndarray) -> np.ndarray:
+    """Take corrections back (E×slots×3 `total`) where a shape alone crosses more with than without, about the mouth.
+
+    What serves the combinations can do harm in a shape alone, at the mouth's corners, where lips part only so far.
+    Lids keep theirs: without them eyeballs come through lids in combinations, with them some of what is hidden
+    behind a lid crosses. neutral V×3, expressions E×V×3 (cm): what the corrections belong to. Shapes that are meant
+    for an open jaw are looked at with one.
+    """
+    part = pieces(model)
+    eyes = np.zeros(model.vertex_count, bool)
+    for side in 'LR':
+        for name in ('upper_lid', 'lower_lid', 'eye_socket', 'eyeball'):
+            eyes[part[f'{name}_{side}']] = True
+    check, out = Checker(model), total.copy()
+
+    def about_the_mouth(vertices):
+        crossing = check.triangles[check(vertices).pairs].reshape(-1, 6)
+        return crossing[~eyes[crossing].any(1)]
+
+    def corrected(e):
+        return _corrected(expressions[e][None], out[e][None], system.owner)[0]
+    jaw = model.names.index('jawOpen') if 'jawOpen' in model.names else None
+    for e in sorted(range(len(total)), key=lambda e: e != jaw):  # others are looked at with it
+        with_jaw = jaw is not None and model.names[e] in WITH_OPEN_JAW
+        rest = neutral + corrected(jaw) if with_jaw else neutral
+        found = about_the_mouth(rest + corrected(e))
+        allowed = len(about_the_mouth(rest + expressions[e])) if len(found) else 0
+        crossing = np.zeros(total.shape[1], bool)
+        for rings in (*TAKEN_BACK, None):
+            if len(found) <= allowed:
+                break
+            slots = system.owner[found.ravel()]
+            crossing[slots[slots >= 0]] = True
+            taken = 1. if rings is None else _fading(system.lap, crossing, rings)
+            out[e] = total[e] * (1 - np.reshape(taken, (-1, 1)))
+            found = about_the_mouth(rest + corrected(e))
+    return out
+
+
+def _fading(lap: sparse.csr_matrix, where: np.ndarray, rings: int) -> np.ndarray:
+    """Fade from 1 at the slots `where` (bool) to 0 over so many rings of neighbours in `lap`."""
+    near = abs(lap) > 0
+    reached, out = where, where / (rings + 1)
+    for _ in range(rings):
+        reached = reached | (near @ reached > 0)
+        out = out + reached / (rings + 1)
+    return out
 
 
 def _ride(model: FaceModel, part: dict, neutral: np.ndarray, expressions: np.ndarray, out: np.ndarray) -> None:
