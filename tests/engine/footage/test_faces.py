@@ -20,12 +20,12 @@ SIDE = 200
 
 @functools.cache
 def head(yaw=0., side=SIDE):
-    """The built-in head on grey, side×side×3."""
+    """The built-in head on grey, side×side×3, without its lashes: at this size each is a dot."""
     from facewright.engine.face_model import load_model
-    from facewright.engine.face_model.paint import albedo
+    from facewright.engine.face_model.paint import albedo, visible_faces
     from facewright.engine.render.preview import render_head
     model = load_model('builtin')
-    return render_head(model.neutral, model.faces, albedo(model), yaw=yaw, size=(side, side))
+    return render_head(model.neutral, model.faces[visible_faces(model)], albedo(model), yaw=yaw, size=(side, side))
 
 
 def scene(*placed, size=(640, 360), seed=0):

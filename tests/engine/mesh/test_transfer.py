@@ -171,7 +171,7 @@ def test_identities_of_the_model_get_its_own_shapes(model, seed):
 def test_transfer_alone_comes_close_to_the_model_s_shapes(shared_data, seed):
     """Without the identity fit: the bare method from the model's neutral."""
     from facewright.engine.face_model.model import triangulate
-    model = load_model(str(shared_data / 'ict-facekit.tar.xz'))
+    model = load_model(str(shared_data / 'ict-facekit.tar.xz')).tracked
     rows = np.arange(14062)
     triangles = triangulate(model.faces)
     triangles = triangles[(triangles < 14062).all(1)]

@@ -191,11 +191,11 @@ def test_a_head_s_outline_is_as_that_of_a_finer_picture():
     from facewright.engine.face_model.model import triangulate
     model = load_model('builtin')
     points = torch.tensor((model.neutral - model.neutral.mean(0)) * (1, -1, -1) + (0, 0, 60), dtype=torch.float32)[None]
-    triangles, focal = torch.tensor(triangulate(model.faces)), 250.
+    triangles, focal = torch.tensor(triangulate(model.faces)), 500.
 
     def weighed(points, fine):
         """The covered area, the right and the lower part weighing more."""
-        size, middle = 160 * fine, (80. * fine, 80. * fine)
+        size, middle = 320 * fine, (160. * fine, 160. * fine)  # the slits behind the ears take pixels
         seen = rasterise_batch(points, triangles, focal * fine, middle, (size, size))
         mask = (seen.triangle >= 0).float()[..., None]
         if fine == 1:
