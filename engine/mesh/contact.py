@@ -34,7 +34,7 @@ NEUTRAL_TRIES = 5   # times at most that a neutral is settled
 NEUTRAL_GAIN = .5   # of the penetrations: a settling that leaves more is not worth it
 FIRM = .0003  # cm: depths that a vertex shares in, from which its contact counts in full
 MOVED = .01  # mm: what moves less is not counted as moved
-TAKEN_BACK = (2, 4, 8)  # rings: a correction is taken back over, where a shape crosses by it; then all
+TAKEN_BACK = (2, 4, 8)  # rings a correction is taken back over where a shape crosses by it; then all
 LEVEL = 1e-9    # pull to 0, per cotangent weight, of what hangs on no rim
 FREE = .3   # cm: where a shape moves as far as this, it may be corrected freely
 
@@ -199,9 +199,9 @@ def above_the_slit(model: FaceModel, high: np.ndarray, low: np.ndarray,
                    socket: np.ndarray) -> np.ndarray:
     """Tell which vertices of the mouth's socket (N indices) belong to its upper side, N bool.
 
-    Those where the harmonic function that is 1 on the slit's upper rim `high` and −1 on the lower one
-    `low` is not negative. (By the nearest rim, all of the cheek's wall would go to the side that has
-    the mouth's corner.)
+    Those where the harmonic function that is 1 on the slit's upper rim `high` and −1 on the lower
+    one `low` is not negative. (By the nearest rim, all of the cheek's wall would go to the side that
+    has the mouth's corner.)
     """
     rim = np.concatenate([high, low])
     height = np.repeat([1., -1.], [len(high), len(low)])
@@ -339,7 +339,8 @@ def settle_contacts(model: FaceModel, neutral: np.ndarray, expressions: np.ndarr
 
     First eyeBlink of the sides `blinks` is made to shut the lids (meet_lids). Lips and lids, the sockets behind them, lashes and eye films with the
     lids, and the jaws (rigidly) move; every other vertex is returned bit for bit. No shape alone
-    crosses more about the mouth than it would on the settled neutral as it was. report (mm, over the
+    crosses more about the mouth than it would on the settled neutral as it was. report (mm, over
+    the
     training poses, of what the contacts moved): moved, skin_moved, seen_moved (vertices; all, skin, skin seen from outside in the neutral), furthest, furthest_skin,
     furthest_seen, typical_seen (95 % of the seen ones that move, move less).
     watch(round, neutral, expressions) is called after each round.
@@ -465,11 +466,11 @@ def _settle(pushes: Pushes, base: np.ndarray, owner: np.ndarray, bodies: int, we
 
 def _without_harm(model: FaceModel, system: _System, neutral: np.ndarray, expressions: np.ndarray,
                   total: np.ndarray) -> np.ndarray:
-    """Take corrections back (E×slots×3 `total`) where a shape alone crosses more by them about the mouth.
+    """Take corrections back (E×slots×3 `total`) where they make a shape alone cross more at the mouth.
 
-    What serves the combinations can do harm in a shape alone, at the mouth's corners, where lips part
-    only so far. Lids keep theirs: without them eyeballs come through lids in combinations, with them
-    some of what is hidden behind a lid crosses. neutral V×3, expressions E×V×3 (cm): what the
+    What serves the combinations can do harm in a shape alone, at the mouth's corners, where lips
+    part only so far. Lids keep theirs: without them eyeballs come through lids in combinations,
+    with them some of what is hidden behind a lid crosses. neutral V×3, expressions E×V×3 (cm): what the
     corrections belong to. Shapes that are meant for an open jaw are looked at with one.
     """
     part = pieces(model)
