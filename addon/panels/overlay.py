@@ -32,8 +32,10 @@ class FACEWRIGHT_PT_overlay(Panel, bpy.types.Panel):
             box = layout.box()
             more = f' and {len(shown) - 1} more' if len(shown) > 1 else ''
             text(context, box, f'In an Image Editor: {shown[0].name}{more}', 'IMAGE_DATA')
+            for heading in api.overlaps_in_words(head)[:1]:
+                text(context, box, heading)
             column = box.column(align=True)
-            for line in api.overlaps_in_words(head):
+            for line in api.overlaps_in_words(head)[1:]:
                 column.label(text=line)
 
 
