@@ -167,6 +167,7 @@ def standard():
     yield from over_viewport()
     yield from picture('texture')
 
+    at = yield from places()  # the figures of the overlay have moved what is below them
     before = everything()
     yield from pressed(at[BAKE])
     results['textures baked'] = textures()

@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 import bpy
 import numpy as np
-from window import SHARE, addon, arrange, comes, drag, drive, in_viewport, install, look, open_tab, over_viewport, picture, places_of, press_at, results, shortcut, until, viewport
+from window import SHARE, addon, arrange, comes, drag, drive, in_viewport, install, look, open_tab, over_viewport, picture, places_of, press_at, results, scroll, shortcut, until, viewport
 
 given = json.loads((SHARE / 'given.json').read_text())
 TOOLS = {  # what a button's command holds → keys that must change, where mouthSmile_L was edited and is the active one
@@ -90,15 +90,17 @@ def somebody_elses_head():
     look()
     foreign()
     yield 1.
-    places = yield from places_of('generate_shape_keys', 'split')
+    places = yield from places_of('generate_shape_keys')
     yield from press_at(places['generate_shape_keys'])
     yield from until(lambda: addon('jobs').running(), 20, 'the job')
     yield from idle(900)
     results['keys on somebody else\'s head'] = len(head().data.shape_keys.key_blocks)
     activate('mouthFunnel')
+    yield from scroll(30)
     places = yield from places_of('split')
     yield from press_at(places['split'])
     yield from comes(lambda: 'mouthFunnel_R' in shapes())
+    yield from scroll(-30)
     results['split of an uneven mesh'] = sorted(n for n in shapes() if 'Funnel' in n)
     yield from shortcut('ctrl+z')
     for name, value in (('mouthSmile_L', .9), ('mouthSmile_R', .6), ('browOuterUp_L', .8), ('jawOpen', .25)):
