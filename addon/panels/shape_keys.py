@@ -121,9 +121,8 @@ class FACEWRIGHT_PT_shape_keys_cavities(SubPanel, bpy.types.Panel):
         layout, settings = self.layout, context.scene.facewright.shapes
         chosen = api.chosen_meshes(context)
         column = idle_column(layout, bool(chosen))
-        row = column.row(align=True)
-        row.operator('facewright.check_intersections', icon='VIEWZOOM')
-        row.operator('facewright.settle_shape_keys', icon='MOD_SMOOTH')
+        column.operator('facewright.check_intersections', icon='VIEWZOOM')
+        column.operator('facewright.settle_shape_keys', icon='MOD_SMOOTH')
         column.prop(settings, 'combinations')
         keys = chosen[0].data.shape_keys if chosen else None
         if crossings.summary(keys):

@@ -73,16 +73,21 @@ def fit_image():
         bpy.ops.image.view_all(fit_view=True)
 
 
+def take():
+    """Which take the head is: a new one takes the old one's name."""
+    return head()['facewright_take'] if head() else None
+
+
 def reconstruct(quality):
     bpy.context.scene.facewright.quality = quality
     bpy.ops.ed.undo_push(message=quality)
-    before = head().name if head() else None
+    before = take()
     yield from over_viewport()
     yield from press('facewright.reconstruct(')
     yield from until(lambda: jobs().running(), 20, 'the job')
     yield from until(lambda: jobs().running() is None, 600, 'the end of the reconstruction')
     results[f'failure of {quality}'] = jobs().current.error or None
-    yield from until(lambda: head() and head().name != before, 20, 'the head')
+    yield from until(lambda: take() not in (None, before), 20, 'the head')
     yield 1.
 
 
