@@ -82,5 +82,5 @@ def test_a_damaged_manifest_or_journal_touches_nothing_outside(tmp_path_factory,
     (stage / 'new' / 'rig.npz').write_text('new')
     (stage / result_folder.JOURNAL).write_text(json.dumps(journal), errors='surrogatepass')
     beside = sorted(p.name for p in folder.parent.iterdir())
-    survives(result_folder.settle, folder)
+    survives(result_folder.recover, folder)
     assert sorted(p.name for p in folder.parent.iterdir()) == beside
