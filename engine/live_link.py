@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .repeatable import arctan2
 from .face_model.expressions import ARKIT_NAMES, LIVE_LINK_NAMES, TO_ICT
 from .face_model.gaze import EYE_DOWN, EYE_SIDEWAYS, EYE_UP
 from .files import write_text
@@ -44,9 +45,9 @@ def head_angles(rotation: np.ndarray) -> np.ndarray:
     pitch = np.arcsin(np.clip(-r[..., 1, 2], -1, 1))
     upright = np.hypot(r[..., 1, 0], r[..., 1, 1]) > 1e-7
     yaw = np.where(
-        upright, -np.arctan2(r[..., 0, 2], r[..., 2, 2]), np.arctan2(r[..., 2, 0], r[..., 0, 0])
+        upright, -arctan2(r[..., 0, 2], r[..., 2, 2]), arctan2(r[..., 2, 0], r[..., 0, 0])
     )
-    roll = np.where(upright, -np.arctan2(r[..., 1, 0], r[..., 1, 1]), 0.0)
+    roll = np.where(upright, -arctan2(r[..., 1, 0], r[..., 1, 1]), 0.0)
     return np.stack([yaw, pitch, roll], -1)
 
 

@@ -6,6 +6,7 @@ from scipy import sparse
 from scipy.sparse.linalg import spsolve
 from scipy.spatial import cKDTree
 
+from ..repeatable import arctan2
 from ..face_model.gaze import sphere_centre
 from ..face_model.model import FaceModel, triangulate
 from ..face_model.pieces import pieces, slit_contours
@@ -153,7 +154,7 @@ def _axes(vertices: np.ndarray, inner: int, outer: int) -> np.ndarray:
 def _cylinder(points: np.ndarray, axes: np.ndarray) -> np.ndarray:
     """N×3: along the first axis, the angle from the third towards the second, the distance from the first."""
     x, y, z = (points @ axes.T).T
-    return np.stack([x, np.arctan2(y, z), np.hypot(y, z)], 1)
+    return np.stack([x, arctan2(y, z), np.hypot(y, z)], 1)
 
 
 def _from_cylinder(points: np.ndarray, axes: np.ndarray) -> np.ndarray:

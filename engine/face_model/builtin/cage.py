@@ -12,6 +12,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
+from ...repeatable import arctan2
 from .mouth import UPPER, arch_front
 from .subdivide import catmull_clark, edges_of
 
@@ -150,7 +151,7 @@ def grow_sockets(cage: Cage, mirror: np.ndarray) -> None:
         sign = 1 if side == 'L' else -1
         centre = EYE_CENTRE_L * [sign, 1, 1]
         offset = np.array([cage.vertices[k] for k in loop]) - centre
-        azimuth, polar = np.arctan2(offset[:, 1], offset[:, 0]), np.arctan2(np.hypot(offset[:, 0], offset[:, 1]), offset[:, 2])
+        azimuth, polar = arctan2(offset[:, 1], offset[:, 0]), arctan2(np.hypot(offset[:, 0], offset[:, 1]), offset[:, 2])
         cage.loops['lid_' + side] = loop
         rings = []
         for fraction, clearance in ((.0, .035), (.12, .03), (.35, .06), (.62, .12)):
@@ -339,7 +340,7 @@ def grow_ears(cage: Cage) -> None:
         loop = cage.loops['ear_' + side]
         base = np.array([cage.vertices[k] for k in loop]) * [sign, 1, 1]
         flat = base[:, [2, 1]] - EAR_CENTRE[[2, 1]]
-        angle = np.unwrap(np.arctan2(flat[:, 1] / 1.45, -flat[:, 0]))    # 0 behind, 90 degrees above
+        angle = np.unwrap(arctan2(flat[:, 1] / 1.45, -flat[:, 0]))    # 0 behind, 90 degrees above
         even = np.sign(angle[1] - angle[0]) * np.arange(len(angle)) * 2 * np.pi / len(angle)
         angle = .4 * angle + .6 * (even + (angle - even).mean())
         angle = (angle + np.pi) % (2 * np.pi) - np.pi

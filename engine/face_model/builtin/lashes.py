@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from ...repeatable import arctan2
 from .cage import EYE_CENTRE_L
 
 ROWS = 3                    # pairs of vertices along a lash, root to tip
@@ -90,7 +91,7 @@ def carried(points: np.ndarray, roots: sparse.csr_matrix, lashes: np.ndarray, of
     if not turning:
         return moved - root
     before, after = root - centre, moved - centre
-    angle = np.arctan2(after[:, 1], after[:, 2]) - np.arctan2(before[:, 1], before[:, 2])
+    angle = arctan2(after[:, 1], after[:, 2]) - arctan2(before[:, 1], before[:, 2])
     c, s = np.cos(angle), np.sin(angle)
     arm = points[lashes] - root
     turned = np.stack([arm[:, 0], arm[:, 1] * c + arm[:, 2] * s, arm[:, 2] * c - arm[:, 1] * s], 1)

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...repeatable import arctan2
+
 
 def disc_uv(matrix, disc: dict[int, np.ndarray]) -> np.ndarray:
     """V×2 in the unit disc, from a tube's cage coordinates carried by the subdivision."""
@@ -16,7 +18,7 @@ def disc_uv(matrix, disc: dict[int, np.ndarray]) -> np.ndarray:
 
 def cylinder_uv(points: np.ndarray) -> np.ndarray:
     """Round the head's upright axis: u periodic in 0..1 with its seam at the back, v by height; the front gets more of the picture than neck and back."""
-    turn = np.arctan2(points[:, 0], points[:, 2] + .8) / np.pi
+    turn = arctan2(points[:, 0], points[:, 2] + .8) / np.pi
     height = points[:, 1] + .5 * np.maximum(-7.5 - points[:, 1], 0)
     return np.stack([(.5 + .5 * turn * (1.42 - .42 * turn ** 2)) % 1, (height + 12.) / 22.], 1)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ....repeatable import arctan2
 from ..cage import LID_L, LOWER_LID_L, UPPER_LID_L
 from ..skin import CREASE_LOWER, CREASE_UPPER, FOLD_LOWER, FOLD_UPPER
 from .fields import Fields, rotation, smoothstep
@@ -67,7 +68,7 @@ def fine_side(fields: Fields, name: str) -> np.ndarray:
 
 
 def elevation(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    return np.arctan2(points[:, 1] - centre[1], points[:, 2] - centre[2])
+    return arctan2(points[:, 1] - centre[1], points[:, 2] - centre[2])
 
 
 class Lids:
@@ -129,7 +130,7 @@ class Lids:
         (_, _), (x, low) = self.curves
         points = self.fields.neutral + offsets - self.centre
         line = np.interp(points[:, 0] + self.centre[0], x, low) + up * self.gap(points[:, 0] + self.centre[0])
-        now = np.arctan2(points[:, 1], points[:, 2])
+        now = arctan2(points[:, 1], points[:, 2])
         open_ = self.gap(self.fields.neutral[:, 0])
         slack = gap * smoothstep(open_, 0, .15)
         for side, own in ((1, self.upper), (-1, self.lower)):
