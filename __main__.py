@@ -1,4 +1,5 @@
 """`python -m facewright`: the command line."""
+
 from .engine.cli import main
 
 if __name__ == '__main__':

@@ -3,6 +3,7 @@
 Standard library only until its environment (.venv beside this file) exists. What goes into the environment and into the
 zips is read from pyproject.toml. Where the package index is a mirror, pip's own settings say so.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -32,18 +33,42 @@ SERIES = (3, 11)  # the Python of every supported Blender
 @dataclass(frozen=True)
 class Platform:
     """name: Blender's; tags: the wheels' platform tags pip may take, best first."""
+
     name: str
     tags: tuple[str, ...]
 
 
-PLATFORMS = {p.name: p for p in (
-    Platform('windows-x64', ('win_amd64',)),
-    Platform('macos-arm64', tuple(f'macosx_{v}_{cpu}' for v in ('14_0', '13_0', '12_0', '11_0', '10_9') for cpu in ('arm64', 'universal2'))),
-    Platform('linux-x64', tuple(f'manylinux_2_{v}_x86_64' for v in (28, 27, 26, 24, 17)) + ('manylinux2014_x86_64', 'manylinux2010_x86_64')),
-)}
+PLATFORMS = {
+    p.name: p
+    for p in (
+        Platform('windows-x64', ('win_amd64',)),
+        Platform(
+            'macos-arm64',
+            tuple(
+                f'macosx_{v}_{cpu}'
+                for v in ('14_0', '13_0', '12_0', '11_0', '10_9')
+                for cpu in ('arm64', 'universal2')
+            ),
+        ),
+        Platform(
+            'linux-x64',
+            tuple(f'manylinux_2_{v}_x86_64' for v in (28, 27, 26, 24, 17))
+            + ('manylinux2014_x86_64', 'manylinux2010_x86_64'),
+        ),
+    )
+}
 
 # What the extension consists of.
-PARTS = ('__init__.py', '__main__.py', 'blender_manifest.toml', 'pyproject.toml', 'LICENSE', 'README.md', 'addon', 'engine')
+PARTS = (
+    '__init__.py',
+    '__main__.py',
+    'blender_manifest.toml',
+    'pyproject.toml',
+    'LICENSE',
+    'README.md',
+    'addon',
+    'engine',
+)
 LEAVE_OUT = ('__pycache__', '.pyc', '.DS_Store')
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -52,7 +77,11 @@ WINDOWS_BASE = 'C:\\Users\\a-name-of-20-letters\\AppData\\Roaming\\Blender Found
 WINDOWS_LIMIT = 259
 
 # Parts of wheels that only serve to compile or test against them.
-TRIM = {'torch': re.compile(r'torch/(include|test|share)/|torch/bin/(?!torch_shm_manager)|torch/lib/[^/]+\.(lib|a)$')}
+TRIM = {
+    'torch': re.compile(
+        r'torch/(include|test|share)/|torch/bin/(?!torch_shm_manager)|torch/lib/[^/]+\.(lib|a)$'
+    )
+}
 
 
 def main() -> int:
@@ -76,20 +105,40 @@ def arguments() -> argparse.Namespace:
 
     def verb(name, job, text):
         add = verbs.add_parser(name, help=text, description=text)
-        add.add_argument('--torch-wheel', metavar='FILE_OR_INDEX', help="PyTorch's CPU build for Linux: a wheel, a folder of wheels or a package index, "
-                         'where pip does not find one by itself')
+        add.add_argument(
+            '--torch-wheel',
+            metavar='FILE_OR_INDEX',
+            help="PyTorch's CPU build for Linux: a wheel, a folder of wheels or a package index, "
+            'where pip does not find one by itself',
+        )
         add.set_defaults(job=job)
         return add
 
-    add = verb('demo', demo, 'make the environment, reconstruct a face from a video and leave a .blend, a contact sheet and figures')
-    add.add_argument('footage', nargs='*', metavar='FOOTAGE', help="your own videos or capture.json; default: the built-in head's own performance")
-    add.add_argument('--model', default='builtin', metavar='PATH', help='an ICT-FaceKit folder or archive; default: the built-in head')
+    add = verb(
+        'demo',
+        demo,
+        'make the environment, reconstruct a face from a video and leave a .blend, a contact sheet and figures',
+    )
+    add.add_argument(
+        'footage',
+        nargs='*',
+        metavar='FOOTAGE',
+        help="your own videos or capture.json; default: the built-in head's own performance",
+    )
+    add.add_argument(
+        '--model',
+        default='builtin',
+        metavar='PATH',
+        help='an ICT-FaceKit folder or archive; default: the built-in head',
+    )
     add.add_argument('--out', type=Path, default=ROOT / 'demo-out', metavar='DIR')
-    add = verb('test', test, "make the environment and run all tests; what follows goes to pytest")
+    add = verb('test', test, 'make the environment and run all tests; what follows goes to pytest')
     add.add_argument('pytest', nargs=argparse.REMAINDER, metavar='PYTEST_ARGUMENTS')
     add = verb('zip', zips, 'make installable zips in dist/')
     add.add_argument('--platform', default='all', choices=(*PLATFORMS, 'small', 'all'))
-    verb('env', env, 'make the environment alone, for use as the engine\'s Python in the preferences')
+    verb(
+        'env', env, "make the environment alone, for use as the engine's Python in the preferences"
+    )
     options, rest = parser.parse_known_args()
     if rest:
         if options.job is not test:
@@ -111,33 +160,49 @@ def run_with_right_python() -> int:
         command = [str(PYTHON)]
     if command and subprocess.run([*command, '-c', ''], capture_output=True).returncode == 0:
         return subprocess.call([*command, *sys.argv])
-    print(f'build.py: this needs Python {wanted}, as Blender has it, and this is {sys.version.split()[0]}: install Python {wanted} and run it again.',
-          file=sys.stderr)
+    print(
+        f'build.py: this needs Python {wanted}, as Blender has it, and this is {sys.version.split()[0]}: install Python {wanted} and run it again.',
+        file=sys.stderr,
+    )
     return 1
 
 
 # ---- the environment -------------------------------------------------------------------------------------------------
 
+
 def project() -> dict:
     """pyproject.toml, read with Python 3.11's own reader."""
     import tomllib
+
     return tomllib.loads((ROOT / 'pyproject.toml').read_text(encoding='utf-8'))
 
 
 def requirements(system: str) -> list[str]:
     """The engine's pinned requirements for 'linux', 'win32' or 'darwin'. On Linux the index's plain torch is a CUDA build of several GB."""
     lines = project()['project']['dependencies']
-    return [line + '+cpu' if line.startswith('torch==') and system.startswith('linux') else line for line in lines]
+    return [
+        line + '+cpu' if line.startswith('torch==') and system.startswith('linux') else line
+        for line in lines
+    ]
 
 
 def run(command: list, quiet: bool = False, **options) -> str:
     """Run a command, its output shown unless `quiet`; returns a quiet one's output. Raises Stop with its last lines where it fails."""
-    done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE if quiet else None, stderr=subprocess.STDOUT if quiet else None,
-                          text=True, encoding='utf-8', errors='replace', **options)
+    done = subprocess.run(
+        [str(part) for part in command],
+        stdout=subprocess.PIPE if quiet else None,
+        stderr=subprocess.STDOUT if quiet else None,
+        text=True,
+        encoding='utf-8',
+        errors='replace',
+        **options,
+    )
     if done.returncode:
         tail = '\n'.join((done.stdout or '').strip().splitlines()[-12:])
-        raise Stop(f'{Path(command[0]).name} {" ".join(str(part) for part in command[1:4])} … failed with exit code {done.returncode}'
-                   + (f':\n{tail}' if tail else '.'))
+        raise Stop(
+            f'{Path(command[0]).name} {" ".join(str(part) for part in command[1:4])} … failed with exit code {done.returncode}'
+            + (f':\n{tail}' if tail else '.')
+        )
     return done.stdout or ''
 
 
@@ -171,7 +236,9 @@ def torch_options(torch_wheel: str | None) -> list[str]:
     return ['--find-links', str((path if path.is_dir() else path.parent).resolve())]
 
 
-def environment(torch_wheel: str | None = None, tests: bool = False, blenders: tuple[str, ...] = ()) -> None:
+def environment(
+    torch_wheel: str | None = None, tests: bool = False, blenders: tuple[str, ...] = ()
+) -> None:
     """Make .venv, or bring it up to date; an existing one is added to, never deleted."""
     if not PYTHON.exists():
         print('environment: a new virtual environment in .venv', flush=True)
@@ -194,23 +261,39 @@ def install_engine(lines: list[str], torch_wheel: str | None) -> None:
     except Stop as stop:
         raise Stop(no_cpu_torch(torch[0], stop)) from None
     refuse_cuda()
-    pip('install', '--no-deps', '--only-binary=:all:', *(line for line in lines if line not in torch))
+    pip(
+        'install',
+        '--no-deps',
+        '--only-binary=:all:',
+        *(line for line in lines if line not in torch),
+    )
 
 
 def no_cpu_torch(line: str, stop: Stop) -> str:
     if 'No matching distribution' not in str(stop):
         return str(stop)
-    return (f'pip finds no {line}, PyTorch\'s CPU build, and the plain one would pull several GB of CUDA: give the CPU build with --torch-wheel, '
-            'as a wheel, a folder of wheels or the address of PyTorch\'s CPU package index (see pytorch.org, "Start Locally").')
+    return (
+        f"pip finds no {line}, PyTorch's CPU build, and the plain one would pull several GB of CUDA: give the CPU build with --torch-wheel, "
+        'as a wheel, a folder of wheels or the address of PyTorch\'s CPU package index (see pytorch.org, "Start Locally").'
+    )
 
 
 def refuse_cuda() -> None:
     """Raise where the installed torch is a CUDA build on a system whose index could only give that by accident."""
     if not sys.platform.startswith('linux'):
         return
-    text = run([PYTHON, '-c', 'import importlib.metadata as m; d = m.distribution("torch"); print(d.version, *(d.requires or ()))'], quiet=True)
+    text = run(
+        [
+            PYTHON,
+            '-c',
+            'import importlib.metadata as m; d = m.distribution("torch"); print(d.version, *(d.requires or ()))',
+        ],
+        quiet=True,
+    )
     if re.search(r'\+cu|nvidia|cuda', text):
-        raise Stop(f'.venv holds a CUDA build of torch ({text.split()[0]}): remove .venv and give the CPU build with --torch-wheel.')
+        raise Stop(
+            f'.venv holds a CUDA build of torch ({text.split()[0]}): remove .venv and give the CPU build with --torch-wheel.'
+        )
 
 
 def install_command() -> None:
@@ -244,14 +327,23 @@ def env(options) -> int:
 
 # ---- test ------------------------------------------------------------------------------------------------------------
 
+
 def test(options) -> int:
     """The engine's tests, then the add-on's once in each Blender; the sum at the end."""
     series = tuple(project()['tool']['facewright']['blender'])
     environment(options.torch_wheel, tests=True, blenders=series)
     given = [argument for argument in options.pytest if argument != '--']
-    chosen = [argument for argument in given if not argument.startswith('-') and Path(argument.split('::')[0]).exists()]
+    chosen = [
+        argument
+        for argument in given
+        if not argument.startswith('-') and Path(argument.split('::')[0]).exists()
+    ]
     others = [argument for argument in given if argument not in chosen]
-    in_blender = [c for c in chosen if (ROOT / 'tests' / 'addon') in (p := Path(c.split('::')[0]).resolve(), *p.parents)]
+    in_blender = [
+        c
+        for c in chosen
+        if (ROOT / 'tests' / 'addon') in (p := Path(c.split('::')[0]).resolve(), *p.parents)
+    ]
     outside = [c for c in chosen if c not in in_blender]
     began, counts, failed = time.monotonic(), [0, 0, 0], []
 
@@ -260,8 +352,20 @@ def test(options) -> int:
         with tempfile.TemporaryDirectory() as scratch:
             report = Path(scratch) / 'report.xml'
             try:
-                code = subprocess.call([str(PYTHON), '-m', 'pytest', f'--junitxml={report}', '--durations=8', *others, *paths],
-                                       cwd=ROOT, env=variables, timeout=SESSION_LIMIT)
+                code = subprocess.call(
+                    [
+                        str(PYTHON),
+                        '-m',
+                        'pytest',
+                        f'--junitxml={report}',
+                        '--durations=8',
+                        *others,
+                        *paths,
+                    ],
+                    cwd=ROOT,
+                    env=variables,
+                    timeout=SESSION_LIMIT,
+                )
             except subprocess.TimeoutExpired:
                 code = 'none: it did not end'
             seen = add_up(report, counts)
@@ -273,9 +377,16 @@ def test(options) -> int:
     if in_blender or not chosen:
         for one in series:
             with tempfile.TemporaryDirectory() as resources:
-                session(f'Blender {one}', in_blender or ['tests/addon'], blender_environment(one, resources))
+                session(
+                    f'Blender {one}',
+                    in_blender or ['tests/addon'],
+                    blender_environment(one, resources),
+                )
     passed, bad, skipped = counts
-    print(f'\nall sessions together, {time.monotonic() - began:.0f} s' + (f'; failed: {", ".join(failed)}' if failed else ''))
+    print(
+        f'\nall sessions together, {time.monotonic() - began:.0f} s'
+        + (f'; failed: {", ".join(failed)}' if failed else '')
+    )
     print(f'{passed} passed, {bad} failed, {skipped} skipped', flush=True)
     return 1 if bad or failed or not passed else 0
 
@@ -286,7 +397,11 @@ def add_up(report: Path, counts: list[int]) -> int:
         return 0
     total = 0
     for suite in xml.etree.ElementTree.parse(report).getroot().iter('testsuite'):
-        tests, bad, skipped = int(suite.get('tests')), int(suite.get('failures')) + int(suite.get('errors')), int(suite.get('skipped'))
+        tests, bad, skipped = (
+            int(suite.get('tests')),
+            int(suite.get('failures')) + int(suite.get('errors')),
+            int(suite.get('skipped')),
+        )
         for i, n in enumerate((tests - bad - skipped, bad, skipped)):
             counts[i] += n
         total += tests
@@ -294,6 +409,7 @@ def add_up(report: Path, counts: list[int]) -> int:
 
 
 # ---- demo ------------------------------------------------------------------------------------------------------------
+
 
 def demo(options) -> int:
     """Footage → reconstruction → Blender scene, in options.out."""
@@ -303,14 +419,25 @@ def demo(options) -> int:
     began = time.monotonic()
     footage = [str(Path(source).resolve()) for source in options.footage]
     with tempfile.TemporaryDirectory() as resources:
-        if subprocess.call([str(PYTHON), str(ROOT / 'demo.py'), '--model', options.model, '--out', str(out), *footage],
-                           env=blender_environment(NEWEST_BLENDER, resources)):
+        if subprocess.call(
+            [
+                str(PYTHON),
+                str(ROOT / 'demo.py'),
+                '--model',
+                options.model,
+                '--out',
+                str(out),
+                *footage,
+            ],
+            env=blender_environment(NEWEST_BLENDER, resources),
+        ):
             return 1
     print(f'{out}: demo.blend, overlay.png, figures.json, after {time.monotonic() - began:.0f} s')
     return 0
 
 
 # ---- zip -------------------------------------------------------------------------------------------------------------
+
 
 def zips(options) -> int:
     """The zips asked for, each checked by Blender's own extension tool; the small one needs no environment, and is checked where one is there."""
@@ -321,8 +448,15 @@ def zips(options) -> int:
     for name in names:
         try:
             path = make_zip(None if name == 'small' else PLATFORMS[name], options.torch_wheel)
-            checked = 'valid' if extension_tool() else 'not checked, as Blender\'s extension tool is not here'
-            print(f'{path.relative_to(ROOT)}: {path.stat().st_size / 1e6:.1f} MB, {checked}', flush=True)
+            checked = (
+                'valid'
+                if extension_tool()
+                else "not checked, as Blender's extension tool is not here"
+            )
+            print(
+                f'{path.relative_to(ROOT)}: {path.stat().st_size / 1e6:.1f} MB, {checked}',
+                flush=True,
+            )
         except Stop as stop:
             problems.append(f'{name}: {stop}')
     for problem in problems:
@@ -330,7 +464,9 @@ def zips(options) -> int:
     return 1 if problems else 0
 
 
-def make_zip(platform: Platform | None, torch_wheel: str | None = None, folder: Path = DIST) -> Path:
+def make_zip(
+    platform: Platform | None, torch_wheel: str | None = None, folder: Path = DIST
+) -> Path:
     """One installable zip, with the platform's wheels or, for None, without any; written whole or not at all."""
     version = project()['project']['version']
     folder.mkdir(parents=True, exist_ok=True)
@@ -352,17 +488,33 @@ def stage(folder: Path, platform: Platform | None, wheels: list[Path]) -> Path:
     for part in PARTS:
         source = ROOT / part
         if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=lambda _, names: [n for n in names if n.endswith(LEAVE_OUT)])
+            shutil.copytree(
+                source,
+                folder / part,
+                ignore=lambda _, names: [n for n in names if n.endswith(LEAVE_OUT)],
+            )
         else:
             shutil.copyfile(source, folder / part)
-    (folder / 'requirements.txt').write_text('\n'.join(
-        ["# The engine's requirements, complete: pip install --no-deps -r requirements.txt, with Python 3.11",
-         *project()['project']['dependencies'], '']), encoding='utf-8')
+    (folder / 'requirements.txt').write_text(
+        '\n'.join(
+            [
+                "# The engine's requirements, complete: pip install --no-deps -r requirements.txt, with Python 3.11",
+                *project()['project']['dependencies'],
+                '',
+            ]
+        ),
+        encoding='utf-8',
+    )
     for wheel in wheels:
         (folder / 'wheels').mkdir(exist_ok=True)
         shutil.copyfile(wheel, folder / 'wheels' / wheel.name)
     manifest = folder / 'blender_manifest.toml'
-    manifest.write_text(manifest_for(manifest.read_text(encoding='utf-8'), platform, [wheel.name for wheel in wheels]), encoding='utf-8')
+    manifest.write_text(
+        manifest_for(
+            manifest.read_text(encoding='utf-8'), platform, [wheel.name for wheel in wheels]
+        ),
+        encoding='utf-8',
+    )
     return folder
 
 
@@ -377,7 +529,10 @@ def manifest_for(text: str, platform: Platform | None, wheels: list[str]) -> str
 
 def fetch_wheels(platform: Platform, torch_wheel: str | None) -> list[Path]:
     """The pinned requirements' wheels for a platform, trimmed; kept in build/wheels."""
-    fetched, trimmed = ROOT / 'build' / 'wheels' / platform.name, ROOT / 'build' / 'wheels' / f'{platform.name}-trimmed'
+    fetched, trimmed = (
+        ROOT / 'build' / 'wheels' / platform.name,
+        ROOT / 'build' / 'wheels' / f'{platform.name}-trimmed',
+    )
     for folder in (fetched, trimmed):
         folder.mkdir(parents=True, exist_ok=True)
     tags = [part for tag in platform.tags for part in ('--platform', tag)]
@@ -387,11 +542,28 @@ def fetch_wheels(platform: Platform, torch_wheel: str | None) -> list[Path]:
         stem = f'{name.replace("-", "_")}-{version}-'.lower()
         if not find_wheel(fetched, stem):
             try:
-                pip('download', '--only-binary=:all:', '--no-deps', '--python-version', '.'.join(map(str, SERIES)), '--implementation', 'cp', *tags,
-                    *(torch_options(torch_wheel) if name == 'torch' else ()), '--dest', fetched, line)
+                pip(
+                    'download',
+                    '--only-binary=:all:',
+                    '--no-deps',
+                    '--python-version',
+                    '.'.join(map(str, SERIES)),
+                    '--implementation',
+                    'cp',
+                    *tags,
+                    *(torch_options(torch_wheel) if name == 'torch' else ()),
+                    '--dest',
+                    fetched,
+                    line,
+                )
             except Stop as stop:
-                missing.append(no_cpu_torch(line, stop) if name == 'torch' and '+cpu' in line
-                               else line if 'No matching distribution' in str(stop) else str(stop))
+                missing.append(
+                    no_cpu_torch(line, stop)
+                    if name == 'torch' and '+cpu' in line
+                    else line
+                    if 'No matching distribution' in str(stop)
+                    else str(stop)
+                )
                 continue
         wheels.append(trim(find_wheel(fetched, stem), trimmed, name))
     if missing:
@@ -402,7 +574,9 @@ def fetch_wheels(platform: Platform, torch_wheel: str | None) -> list[Path]:
 
 
 def find_wheel(folder: Path, stem: str) -> Path | None:
-    return next((path for path in sorted(folder.glob('*.whl')) if path.name.lower().startswith(stem)), None)
+    return next(
+        (path for path in sorted(folder.glob('*.whl')) if path.name.lower().startswith(stem)), None
+    )
 
 
 def trim(wheel: Path, folder: Path, name: str) -> Path:
@@ -415,12 +589,19 @@ def trim(wheel: Path, folder: Path, name: str) -> Path:
     if made.exists() and made.stat().st_mtime >= Path(__file__).stat().st_mtime:
         return made
     part = made.with_suffix('.part')
-    with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(part, 'w', zipfile.ZIP_DEFLATED) as target:
+    with (
+        zipfile.ZipFile(wheel) as source,
+        zipfile.ZipFile(part, 'w', zipfile.ZIP_DEFLATED) as target,
+    ):
         info = next(n.split('/')[0] for n in source.namelist() if n.endswith('.dist-info/METADATA'))
         nested = re.compile(rf'{re.escape(info)}/licenses/third_party/')
         records, licences = [], []
         for member in source.infolist():
-            if member.is_dir() or (unwanted and unwanted.match(member.filename)) or member.filename == f'{info}/RECORD':
+            if (
+                member.is_dir()
+                or (unwanted and unwanted.match(member.filename))
+                or member.filename == f'{info}/RECORD'
+            ):
                 continue
             data = source.read(member)
             if unwanted and nested.match(member.filename):
@@ -437,9 +618,16 @@ def trim(wheel: Path, folder: Path, name: str) -> Path:
     return made
 
 
-def add_member(target: zipfile.ZipFile, name: str, data: bytes, records: list[str], attributes: int = 0o644 << 16) -> None:
+def add_member(
+    target: zipfile.ZipFile,
+    name: str,
+    data: bytes,
+    records: list[str],
+    attributes: int = 0o644 << 16,
+) -> None:
     """Write one file of a wheel, and its line of RECORD."""
     import base64
+
     entry = zipfile.ZipInfo(name, EPOCH)
     entry.external_attr = attributes
     target.writestr(entry, data, zipfile.ZIP_DEFLATED)
@@ -454,8 +642,10 @@ def check_lengths(wheels: list[Path]) -> None:
         with zipfile.ZipFile(wheel) as members:
             longest = max(members.namelist(), key=len)
         if len(WINDOWS_BASE) + len(longest) > WINDOWS_LIMIT:
-            raise Stop(f'{longest} of {wheel.name} has {len(longest)} characters, and Windows allows {WINDOWS_LIMIT - len(WINDOWS_BASE)} '
-                       'below Blender\'s folder: leave that file out (TRIM in build.py).')
+            raise Stop(
+                f'{longest} of {wheel.name} has {len(longest)} characters, and Windows allows {WINDOWS_LIMIT - len(WINDOWS_BASE)} '
+                "below Blender's folder: leave that file out (TRIM in build.py)."
+            )
 
 
 def pack(folder: Path, path: Path) -> None:
@@ -464,7 +654,9 @@ def pack(folder: Path, path: Path) -> None:
         for file in sorted(p for p in folder.rglob('*') if p.is_file()):
             entry = zipfile.ZipInfo(file.relative_to(folder).as_posix(), EPOCH)
             entry.external_attr = 0o644 << 16
-            entry.compress_type = zipfile.ZIP_STORED if file.suffix == '.whl' else zipfile.ZIP_DEFLATED
+            entry.compress_type = (
+                zipfile.ZIP_STORED if file.suffix == '.whl' else zipfile.ZIP_DEFLATED
+            )
             entry.file_size = file.stat().st_size
             with open(file, 'rb') as source, target.open(entry, 'w') as sink:
                 shutil.copyfileobj(source, sink, 1 << 20)
@@ -473,14 +665,18 @@ def pack(folder: Path, path: Path) -> None:
 def extension_tool() -> Path | None:
     """Blender's own extension tool, None where the environment has no Blender."""
     folder = VENV / 'blender' / NEWEST_BLENDER
-    return next(folder.rglob('bl_pkg/cli/blender_ext.py'), None) if PYTHON.exists() and folder.is_dir() else None
+    return (
+        next(folder.rglob('bl_pkg/cli/blender_ext.py'), None)
+        if PYTHON.exists() and folder.is_dir()
+        else None
+    )
 
 
 def validate(path: Path) -> None:
     """Blender's own extension tool over a zip; raises Stop with what it says."""
     tool = extension_tool()
     if tool is None:
-        raise Stop('Blender\'s extension tool is not in the environment: run build.py env again.')
+        raise Stop("Blender's extension tool is not in the environment: run build.py env again.")
     run([PYTHON, '-B', tool, 'validate', path], quiet=True)
 
 

@@ -1,4 +1,5 @@
 """The main job from end to end, inside Blender's module: footage → reconstruction → scene. Run by `build.py demo`."""
+
 from __future__ import annotations
 
 import argparse
@@ -16,7 +17,8 @@ from facewright.engine.performance import read_performance
 def own_footage(out: Path) -> str:
     """The demo's own clip: the built-in head giving a known performance, rendered by this program; the truth lies beside it."""
     from facewright.engine.demo import render_demo_footage
-    print('rendering the demo\'s own footage', flush=True)
+
+    print("rendering the demo's own footage", flush=True)
     return str(render_demo_footage(out / 'footage.mp4'))
 
 
@@ -35,22 +37,45 @@ def reconstruct(footage: list[str], model: str, out: Path) -> bpy.types.Object:
 
 def correlation(out: Path) -> float:
     """Mean correlation of the found weights with the true ones, over the expressions that move."""
-    found, truth = (read_performance(out / f'{name}.npz').weights for name in ('performance', 'truth'))
-    moving = truth.max(0) > .1
-    return float(np.mean([np.corrcoef(a, b)[0, 1] if a.std() > 1e-6 else 0. for a, b in zip(found[:, moving].T, truth[:, moving].T)]))
+    found, truth = (
+        read_performance(out / f'{name}.npz').weights for name in ('performance', 'truth')
+    )
+    moving = truth.max(0) > 0.1
+    return float(
+        np.mean(
+            [
+                np.corrcoef(a, b)[0, 1] if a.std() > 1e-6 else 0.0
+                for a, b in zip(found[:, moving].T, truth[:, moving].T)
+            ]
+        )
+    )
 
 
 def figures(head: bpy.types.Object, out: Path, seconds: dict[str, float]) -> dict:
     """What was reached: from the report and from the scene."""
     report = json.loads((out / 'report.json').read_text(encoding='utf-8'))
     scene = bpy.context.scene
-    return {'blender': bpy.app.version_string, 'model': report['model'], 'quality': report['quality'],
-            'views': [{key: view.get(key) for key in ('name', 'size', 'fps', 'frames', 'tracked', 'focal_px')} for view in report['views']],
-            'mean error, % of the distance between the outer eye corners': report['error']['mean_percent'],
-            'mean error, px': report['error']['mean_px'],
-            'vertices': len(head.data.vertices), 'shape keys': len(head.data.shape_keys.key_blocks),
-            'frames in the scene': [scene.frame_start, scene.frame_end], 'fps': scene.render.fps / scene.render.fps_base,
-            'seconds': {**report.get('seconds', {}), **{key: round(value, 2) for key, value in seconds.items()}}}
+    return {
+        'blender': bpy.app.version_string,
+        'model': report['model'],
+        'quality': report['quality'],
+        'views': [
+            {key: view.get(key) for key in ('name', 'size', 'fps', 'frames', 'tracked', 'focal_px')}
+            for view in report['views']
+        ],
+        'mean error, % of the distance between the outer eye corners': report['error'][
+            'mean_percent'
+        ],
+        'mean error, px': report['error']['mean_px'],
+        'vertices': len(head.data.vertices),
+        'shape keys': len(head.data.shape_keys.key_blocks),
+        'frames in the scene': [scene.frame_start, scene.frame_end],
+        'fps': scene.render.fps / scene.render.fps_base,
+        'seconds': {
+            **report.get('seconds', {}),
+            **{key: round(value, 2) for key, value in seconds.items()},
+        },
+    }
 
 
 def main() -> int:
@@ -72,10 +97,18 @@ def main() -> int:
     done = time.monotonic()
     blend = options.out / 'demo.blend'
     bpy.ops.wm.save_as_mainfile(filepath=str(blend), relative_remap=True)
-    reached = figures(head, options.out, {'footage': rendered - began, 'reconstruct and build the scene': done - rendered})
+    reached = figures(
+        head,
+        options.out,
+        {'footage': rendered - began, 'reconstruct and build the scene': done - rendered},
+    )
     if not options.footage:
-        reached['mean correlation of the weights with the true ones'] = round(correlation(options.out), 3)
-    (options.out / 'figures.json').write_text(json.dumps(reached, indent=1) + '\n', encoding='utf-8')
+        reached['mean correlation of the weights with the true ones'] = round(
+            correlation(options.out), 3
+        )
+    (options.out / 'figures.json').write_text(
+        json.dumps(reached, indent=1) + '\n', encoding='utf-8'
+    )
     print(json.dumps(reached, indent=1))
     facewright.unregister()
     return 0

@@ -1,7 +1,13 @@
 """Lists the package's parts: this folder is the package `facewright` itself, which pyproject.toml cannot say."""
+
 from setuptools import find_packages, setup
 
 PARTS = find_packages('.', include=['engine', 'engine.*', 'addon', 'addon.*']) or ['engine']
 
-setup(packages=['facewright', *(f'facewright.{part}' for part in PARTS)],
-      package_data={'facewright': ['blender_manifest.toml', 'pyproject.toml'], '': ['*.npz', '*.csv', '*.json', '*.txt']})
+setup(
+    packages=['facewright', *(f'facewright.{part}' for part in PARTS)],
+    package_data={
+        'facewright': ['blender_manifest.toml', 'pyproject.toml'],
+        '': ['*.npz', '*.csv', '*.json', '*.txt'],
+    },
+)

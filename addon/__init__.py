@@ -1,4 +1,5 @@
 """All of Facewright that knows Blender. Never imports the engine's heavy parts: those run in a child process (jobs.py)."""
+
 from __future__ import annotations
 
 import atexit
@@ -6,18 +7,51 @@ import atexit
 import bpy
 
 from . import environment, jobs, panels, preferences, properties
-from .operators import appearance, cavities, footage, head, performance, reconstruct, shape_keys, shape_tools
+from .operators import (
+    appearance,
+    cavities,
+    footage,
+    head,
+    performance,
+    reconstruct,
+    shape_keys,
+    shape_tools,
+)
 from .scene import viewports
 
-OPERATORS = {'Head': head, 'Footage': footage, 'Reconstruct': reconstruct, 'Overlay and texture': appearance, 'Performance': performance, 'Shape keys': shape_keys, 'Cavities': cavities, 'Editing shape keys': shape_tools}
-CLASSES = (*properties.CLASSES, *preferences.CLASSES, *(cls for module in OPERATORS.values() for cls in module.CLASSES), *panels.CLASSES)
+OPERATORS = {
+    'Head': head,
+    'Footage': footage,
+    'Reconstruct': reconstruct,
+    'Overlay and texture': appearance,
+    'Performance': performance,
+    'Shape keys': shape_keys,
+    'Cavities': cavities,
+    'Editing shape keys': shape_tools,
+}
+CLASSES = (
+    *properties.CLASSES,
+    *preferences.CLASSES,
+    *(cls for module in OPERATORS.values() for cls in module.CLASSES),
+    *panels.CLASSES,
+)
 
 
 def register() -> None:
     """Add the classes, the scene's settings and the handlers; where anything fails, nothing stays behind."""
-    steps = [(lambda cls=cls: bpy.utils.register_class(cls), lambda cls=cls: bpy.utils.unregister_class(cls)) for cls in CLASSES]
-    steps += [(properties.attach, properties.detach), (jobs.attach, jobs.detach), (lambda: None, environment.detach),
-              (viewports.attach, viewports.detach)]
+    steps = [
+        (
+            lambda cls=cls: bpy.utils.register_class(cls),
+            lambda cls=cls: bpy.utils.unregister_class(cls),
+        )
+        for cls in CLASSES
+    ]
+    steps += [
+        (properties.attach, properties.detach),
+        (jobs.attach, jobs.detach),
+        (lambda: None, environment.detach),
+        (viewports.attach, viewports.detach),
+    ]
     undo = []
     try:
         for do, take_back in steps:

@@ -1,4 +1,5 @@
 """Whether a Python can run the engine: asked in a child process, so that nothing of it is imported here."""
+
 from __future__ import annotations
 
 import json
@@ -14,18 +15,19 @@ import bpy
 from ..engine.errors import FacewrightError
 from . import paths
 
-ASK = '''import importlib.util, json, sys
+ASK = """import importlib.util, json, sys
 spec = importlib.util.spec_from_file_location('facewright_worker', sys.argv[1])
 worker = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(worker)
 wrong = worker.prepare_imports()
 print(json.dumps({'version': sys.version.split()[0], 'wrong': wrong, 'packages': [p[:3] for p in worker.unsuitable(worker.pinned_versions())]}))
-'''
+"""
 
 
 @dataclass(frozen=True)
 class Environment:
     """What a Python said of itself. wrong: one sentence, None where all is well; packages: (name, wanted, found or None) of those that don't fit."""
+
     python: str
     version: str
     wrong: str | None
@@ -50,14 +52,14 @@ def ask(anew: bool = False) -> Environment | None:
         question.listener = threading.Thread(target=_listen, args=(key, question), daemon=True)
         question.listener.start()
         if not bpy.app.background and not bpy.app.timers.is_registered(_redraw):
-            bpy.app.timers.register(_redraw, first_interval=.2)
+            bpy.app.timers.register(_redraw, first_interval=0.2)
     return _known.get(key)
 
 
 def _redraw() -> float | None:
     """Draw the panels again once the answer is there: a timer in windows."""
     if _asked:
-        return .2
+        return 0.2
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type in ('VIEW_3D', 'PREFERENCES'):
@@ -129,8 +131,15 @@ class _Question:
         try:
             self.process = subprocess.Popen(
                 [python, '-I', '-B', '-c', ASK, str(paths.WORKER)],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                encoding='utf-8', errors='replace', env=paths.child_environment(), **hidden)
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding='utf-8',
+                errors='replace',
+                env=paths.child_environment(),
+                **hidden,
+            )
         except (OSError, ValueError) as error:
             self.error = error
 
@@ -143,24 +152,36 @@ class _Question:
         """Wait for the answer; raises FacewrightError, in a sentence, where it is none."""
         if self.process is None:
             reason = getattr(self.error, 'strerror', None) or self.error
-            raise FacewrightError(f'{self.python} cannot be started ({reason}): choose a Python 3.11 program.')
+            raise FacewrightError(
+                f'{self.python} cannot be started ({reason}): choose a Python 3.11 program.'
+            )
         try:
             out, complaint = self.process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.communicate()
-            raise FacewrightError(f'{self.python} did not answer within {timeout:g} seconds: choose another Python.') from None
+            raise FacewrightError(
+                f'{self.python} did not answer within {timeout:g} seconds: choose another Python.'
+            ) from None
         try:
             answer = json.loads(out.strip().splitlines()[-1])
             packages = tuple(tuple(p) for p in answer['packages'])
             return Environment(self.python, answer['version'], answer['wrong'], packages)
         except (IndexError, ValueError, KeyError, TypeError):
             last = (complaint.strip().splitlines() or ['it said nothing'])[-1]
-            raise FacewrightError(f'{self.python} is not a Python that can run the engine ({last}): choose a Python 3.11 program.') from None
+            raise FacewrightError(
+                f'{self.python} is not a Python that can run the engine ({last}): choose a Python 3.11 program.'
+            ) from None
 
 
-def command(python: str, packages: tuple[tuple[str, str, str | None], ...], requirements: Path = paths.ROOT / 'requirements.txt') -> str:
+def command(
+    python: str,
+    packages: tuple[tuple[str, str, str | None], ...],
+    requirements: Path = paths.ROOT / 'requirements.txt',
+) -> str:
     """What a user types to add the missing packages to an environment."""
     if requirements.exists():
         return f'"{python}" -m pip install --no-deps -r "{requirements}"'
-    return f'"{python}" -m pip install --no-deps ' + ' '.join(f'{name}=={wanted}' for name, wanted, _ in packages)
+    return f'"{python}" -m pip install --no-deps ' + ' '.join(
+        f'{name}=={wanted}' for name, wanted, _ in packages
+    )

@@ -1,4 +1,5 @@
 """Engine tasks in a child process: start, progress, cancel, result. One job at a time; none outlives Blender, the file or the add-on."""
+
 from __future__ import annotations
 
 import atexit
@@ -28,33 +29,74 @@ class Job:
     Everything changes in `poll`, on the caller's thread; a reader thread only fills a queue.
     """
 
-    def __init__(self, task: str, arguments: dict, title: str = '', python: str | None = None, worker: Path | None = None,
-                 prepare: Callable[[Path], None] | None = None):
+    def __init__(
+        self,
+        task: str,
+        arguments: dict,
+        title: str = '',
+        python: str | None = None,
+        worker: Path | None = None,
+        prepare: Callable[[Path], None] | None = None,
+    ):
         """Start `PYTHON -I -B worker.py FOLDER`. Arguments are JSON-able; '{job}' in a text argument stands for the job's folder.
 
         prepare: called with the folder first, to put the task's input there.
         """
-        self.task, self.title, self.state, self.started = task, title or task, 'running', time.monotonic()
-        self.fraction, self.stage, self.remaining, self.told_at = 0., 'Starting', None, self.started
+        self.task, self.title, self.state, self.started = (
+            task,
+            title or task,
+            'running',
+            time.monotonic(),
+        )
+        self.fraction, self.stage, self.remaining, self.told_at = (
+            0.0,
+            'Starting',
+            None,
+            self.started,
+        )
         self.result, self.error, self.log = None, '', None
         self.folder, self._hold = _new_folder()
         self._lines: collections.deque[dict] = collections.deque()
         self._process = None
-        self.arguments = {k: v.replace('{job}', str(self.folder)) if isinstance(v, str) else v for k, v in arguments.items()}
+        self.arguments = {
+            k: v.replace('{job}', str(self.folder)) if isinstance(v, str) else v
+            for k, v in arguments.items()
+        }
         self._out = Path(self.arguments['out']) if 'out' in self.arguments else None
         self._new_out = self._out is not None and not self._out.exists()
         try:
             if prepare:
                 prepare(self.folder)
-            (self.folder / 'job.json').write_text(json.dumps({'task': task, 'arguments': self.arguments}), encoding='utf-8')
-            command = [python or paths.engine_python(), '-I', '-B', str(worker or paths.WORKER), str(self.folder)]
-            apart = {'creationflags': subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW} if sys.platform == 'win32' else {'start_new_session': True}
+            (self.folder / 'job.json').write_text(
+                json.dumps({'task': task, 'arguments': self.arguments}), encoding='utf-8'
+            )
+            command = [
+                python or paths.engine_python(),
+                '-I',
+                '-B',
+                str(worker or paths.WORKER),
+                str(self.folder),
+            ]
+            apart = (
+                {'creationflags': subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+                if sys.platform == 'win32'
+                else {'start_new_session': True}
+            )
             with open(self.folder / 'log.txt', 'wb') as log:
-                self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, cwd=self.folder,
-                                                 env=paths.child_environment(), **apart)
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    cwd=self.folder,
+                    env=paths.child_environment(),
+                    **apart,
+                )
         except OSError as error:
             self.remove()
-            raise FacewrightError(f'Cannot start the engine ({error.strerror or error}): choose its Python in the Facewright preferences.') from error
+            raise FacewrightError(
+                f'Cannot start the engine ({error.strerror or error}): choose its Python in the Facewright preferences.'
+            ) from error
         except Exception:
             self.remove()
             raise
@@ -85,8 +127,17 @@ class Job:
             self._take(self._lines.popleft())
         if self.state == 'running' and ended:
             code = self._process.returncode
-            reason = 'signal 9, as when the memory is full' if code == -9 else f'signal {-code}' if code < 0 else f'exit code {code}'
-            self._fail(f'The engine stopped unexpectedly ({reason}): try again, and if it happens again look into its log.', self.folder / 'log.txt')
+            reason = (
+                'signal 9, as when the memory is full'
+                if code == -9
+                else f'signal {-code}'
+                if code < 0
+                else f'exit code {code}'
+            )
+            self._fail(
+                f'The engine stopped unexpectedly ({reason}): try again, and if it happens again look into its log.',
+                self.folder / 'log.txt',
+            )
         if self.state != 'running':
             self._end()
         return self.state
@@ -96,7 +147,12 @@ class Job:
             self.fraction, self.stage = float(message['progress']), str(message.get('stage', ''))
             self.remaining, self.told_at = message.get('remaining'), time.monotonic()
         elif 'result' in message:
-            self.result, self.state, self.fraction, self.remaining = message['result'], 'done', 1., None
+            self.result, self.state, self.fraction, self.remaining = (
+                message['result'],
+                'done',
+                1.0,
+                None,
+            )
         elif 'error' in message:
             self._fail(str(message['error']), message.get('log'))
 
@@ -116,7 +172,9 @@ class Job:
         self._process.stdin.close()
         self._process.wait()
         self._reader.join(1)
-        if not self._reader.is_alive():  # closing under a reader would wait for whoever else holds the pipe
+        if (
+            not self._reader.is_alive()
+        ):  # closing under a reader would wait for whoever else holds the pipe
             self._process.stdout.close()
         if self.state != 'done' and self._out is not None:
             self._tidy_output()
@@ -144,7 +202,9 @@ def running() -> Job | None:
     return current if current is not None and current.state == 'running' else None
 
 
-def start(task: str, arguments: dict, title: str = '', prepare: Callable[[Path], None] | None = None) -> Job:
+def start(
+    task: str, arguments: dict, title: str = '', prepare: Callable[[Path], None] | None = None
+) -> Job:
     """Start a task as the current job (arguments as Job's); FacewrightError while another one runs."""
     global current
     if running():
@@ -202,18 +262,26 @@ def _new_folder() -> tuple[Path, owned.Hold | None]:
     try:
         folder, held = owned.make_new(base)
     except OSError as error:
-        raise FacewrightError(f'Cannot write to {base} ({error.strerror or error}): choose another cache folder in the Facewright preferences.') from error
+        raise FacewrightError(
+            f'Cannot write to {base} ({error.strerror or error}): choose another cache folder in the Facewright preferences.'
+        ) from error
     owned.clear_out(base, days=owned.LOG_DAYS)
     return folder, held
 
 
 def _kill_tree(process: subprocess.Popen) -> None:
     if sys.platform == 'win32':
-        subprocess.run(['taskkill', '/F', '/T', '/PID', str(process.pid)], capture_output=True, creationflags=subprocess.CREATE_NO_WINDOW)
+        subprocess.run(
+            ['taskkill', '/F', '/T', '/PID', str(process.pid)],
+            capture_output=True,
+            creationflags=subprocess.CREATE_NO_WINDOW,
+        )
         process.kill()
         return
     try:
-        os.killpg(process.pid, signal.SIGKILL)  # its own session: the group is the child and what it started
+        os.killpg(
+            process.pid, signal.SIGKILL
+        )  # its own session: the group is the child and what it started
     except ProcessLookupError:
         pass
 

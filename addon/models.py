@@ -1,4 +1,5 @@
 """The face model a scene uses, for Blender's process: read from the engine's cache; made by a job where it is not there yet."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -15,14 +16,20 @@ _last: tuple[Path, float, FaceModel] | None = None
 
 def source_of(settings) -> str:
     """A scene's face model as the engine wants it: 'builtin' or a path."""
-    return BUILTIN if settings.model == 'BUILTIN' else paths.absolute(settings.model_path, 'face model')
+    return (
+        BUILTIN
+        if settings.model == 'BUILTIN'
+        else paths.absolute(settings.model_path, 'face model')
+    )
 
 
 def cached(source: str) -> FaceModel | None:
     """The model of `source` ('builtin', a folder, an archive or a cached .npz) if it is in the cache. The last one read is kept."""
     global _last
     if source != BUILTIN and not Path(source).exists():
-        raise FacewrightError(f'There is no face model at {source}: choose ICT-FaceKit\'s folder or archive, or the built-in head.')
+        raise FacewrightError(
+            f"There is no face model at {source}: choose ICT-FaceKit's folder or archive, or the built-in head."
+        )
     with paths.engine_cache():
         path = cached_model_path(source)
     if not path.exists():
@@ -34,7 +41,7 @@ def cached(source: str) -> FaceModel | None:
         except FacewrightError:
             if path == Path(source):
                 raise
-            return None   # damaged: the engine makes it again
+            return None  # damaged: the engine makes it again
     return _last[2]
 
 

@@ -1,4 +1,5 @@
 """Where the add-on keeps things, and which Python runs the engine."""
+
 from __future__ import annotations
 
 import contextlib
@@ -11,7 +12,9 @@ import bpy
 from ..engine.errors import FacewrightError
 from ..engine.files import cache_folder as engine_cache_folder
 
-PACKAGE = __package__.rpartition('.')[0]  # bl_ext.<repository>.facewright in Blender, facewright elsewhere
+PACKAGE = __package__.rpartition('.')[
+    0
+]  # bl_ext.<repository>.facewright in Blender, facewright elsewhere
 ROOT = Path(__file__).resolve().parent.parent
 WORKER = ROOT / 'engine' / 'worker.py'
 
@@ -19,7 +22,9 @@ WORKER = ROOT / 'engine' / 'worker.py'
 def absolute(path: str, what: str) -> str:
     """A path without Blender's '//'; raises FacewrightError where that means the folder of a .blend that was never saved."""
     if path.startswith('//') and not bpy.data.filepath:
-        raise FacewrightError(f'The {what} {path} lies beside the .blend, which is not saved yet: save it first, or give a whole path.')
+        raise FacewrightError(
+            f'The {what} {path} lies beside the .blend, which is not saved yet: save it first, or give a whole path.'
+        )
     return bpy.path.abspath(path)
 
 

@@ -1,4 +1,5 @@
 """What is made once and kept: read where it is there and whole, else made, and kept where that is possible."""
+
 from __future__ import annotations
 
 import contextlib
@@ -12,7 +13,9 @@ from .files import sweep
 T = TypeVar('T')
 
 
-def cached(path: Path, read: Callable[[Path], T], make: Callable[[], T], write: Callable[[Path, T], None]) -> T:
+def cached(
+    path: Path, read: Callable[[Path], T], make: Callable[[], T], write: Callable[[Path, T], None]
+) -> T:
     """The value in the file `path` in a folder of ours, or made and written there. A damaged file is made again; a cache that cannot be written to is no error."""
     if path.exists():
         with contextlib.suppress(FacewrightError):

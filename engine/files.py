@@ -1,4 +1,5 @@
 """Writing so that a failure leaves nothing half-made, and the folders the engine keeps things in."""
+
 from __future__ import annotations
 
 import contextlib
@@ -44,7 +45,9 @@ def replacing(path: Path):
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        raise FacewrightError(f'Cannot write {path} ({error.strerror or error}): choose a folder you can write to, with space left.') from error
+        raise FacewrightError(
+            f'Cannot write {path} ({error.strerror or error}): choose a folder you can write to, with space left.'
+        ) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -65,7 +68,11 @@ def sweep(folder: Path) -> None:
     """Delete what `replacing` left in a folder of our own where its process was killed: its temporary files, from yesterday or before."""
     with contextlib.suppress(OSError):
         for left in folder.iterdir():
-            if _TEMPORARY.fullmatch(left.name) and left.is_file() and time.time() - left.stat().st_mtime > 86400:
+            if (
+                _TEMPORARY.fullmatch(left.name)
+                and left.is_file()
+                and time.time() - left.stat().st_mtime > 86400
+            ):
                 left.unlink(missing_ok=True)
 
 
@@ -89,10 +96,14 @@ def read_npz(path: Path, what: str) -> dict[str, np.ndarray]:
     except FileNotFoundError:
         raise FacewrightError(f'There is no {what} at {path}: check the path.') from None
     except Exception as error:
-        raise FacewrightError(f'{path} is not a readable {what} ({type(error).__name__}): make it again.') from error
+        raise FacewrightError(
+            f'{path} is not a readable {what} ({type(error).__name__}): make it again.'
+        ) from error
 
 
-def check_arrays(path: Path, data: dict[str, np.ndarray], wanted: dict[str, tuple[str, tuple]], then: str) -> None:
+def check_arrays(
+    path: Path, data: dict[str, np.ndarray], wanted: dict[str, tuple[str, tuple]], then: str
+) -> None:
     """Check arrays as read_npz gives them; FacewrightError names the first that is missing, misshapen or holds what it must not.
 
     wanted: {name: (kinds, shape)}: letters as in dtype.kind, and lengths, None for any; floats must fit float32 and be finite.
@@ -103,10 +114,19 @@ def check_arrays(path: Path, data: dict[str, np.ndarray], wanted: dict[str, tupl
         raise FacewrightError(f'{path} lacks {", ".join(missing)}: {then}.')
     for name, (kinds, shape) in wanted.items():
         array = data[name]
-        if array.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, array.shape)):
+        if array.ndim != len(shape) or any(
+            want not in (None, got) for want, got in zip(shape, array.shape)
+        ):
             told = '×'.join('any' if n is None else str(n) for n in shape) or 'a single value'
-            raise FacewrightError(f'{path} has {name} of shape {array.shape}, expected {told}: {then}.')
+            raise FacewrightError(
+                f'{path} has {name} of shape {array.shape}, expected {told}: {then}.'
+            )
         if array.dtype.kind not in kinds:
-            raise FacewrightError(f'{path} has {name} that are not {"text" if kinds == "U" else "numbers"} as they should be: {then}.')
-        if array.dtype.kind == 'f' and not (np.abs(array.astype(np.float64)) <= np.finfo(np.float32).max).all():
+            raise FacewrightError(
+                f'{path} has {name} that are not {"text" if kinds == "U" else "numbers"} as they should be: {then}.'
+            )
+        if (
+            array.dtype.kind == 'f'
+            and not (np.abs(array.astype(np.float64)) <= np.finfo(np.float32).max).all()
+        ):
             raise FacewrightError(f'{path} holds numbers in {name} that are not finite: {then}.')

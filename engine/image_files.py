@@ -1,4 +1,5 @@
 """Writing image files."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -21,6 +22,8 @@ def write_image(path: Path, rgb: np.ndarray, quality: int | None = None) -> None
     except cv2.error:
         done = False
     if not done:
-        raise FacewrightError(f'A picture of {rgb.shape[1]}×{rgb.shape[0]} pixels could not be encoded for {path}: choose a smaller size.')
+        raise FacewrightError(
+            f'A picture of {rgb.shape[1]}×{rgb.shape[0]} pixels could not be encoded for {path}: choose a smaller size.'
+        )
     with replacing(path) as temporary:
         temporary.write_bytes(data.tobytes())

@@ -3,6 +3,7 @@
 What lies in a cache may be anybody's: the user chooses the folder. So nothing is ever deleted but a folder that holds our mark and
 that no living process holds. A hold is a lock on the mark, which the system lets go of when its process ends, however it ends.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -20,10 +21,10 @@ except ModuleNotFoundError:  # Windows
     import msvcrt
 
 MARK = '.facewright'
-LOG_DAYS = 7.         # so long a job's folder stays for its log
-PATIENCE = 5.         # seconds to wait for a process that is looking whether a folder may go
-_GOING = '.going-'    # a folder that is being deleted
-_SLOTS = 64           # Windows: so many processes may hold one folder at once, a byte each
+LOG_DAYS = 7.0  # so long a job's folder stays for its log
+PATIENCE = 5.0  # seconds to wait for a process that is looking whether a folder may go
+_GOING = '.going-'  # a folder that is being deleted
+_SLOTS = 64  # Windows: so many processes may hold one folder at once, a byte each
 
 
 class Hold:
@@ -46,9 +47,9 @@ def make(folder: Path) -> Hold | None:
     while strange < 5 and time.monotonic() < until:
         if not folder.exists():
             _make_marked(folder)
-        elif not is_ours(folder):   # or just being deleted
+        elif not is_ours(folder):  # or just being deleted
             strange += 1
-            time.sleep(.01)
+            time.sleep(0.01)
         held = hold(folder)
         if held is not None:
             return held
@@ -63,7 +64,7 @@ def _make_marked(folder: Path) -> None:
     try:
         (made / MARK).touch()
         made.rename(folder)
-    except OSError:   # there by now, or `made` was taken for what is left of a deletion
+    except OSError:  # there by now, or `made` was taken for what is left of a deletion
         with contextlib.suppress(OSError):
             (made / MARK).unlink(missing_ok=True)
             made.rmdir()
@@ -84,14 +85,18 @@ def hold(folder: Path, alone: bool = False) -> Hold | None:
         held = _lock(folder / MARK, alone)
         if held is not None or alone or time.monotonic() > until:
             return held
-        time.sleep(.02)
+        time.sleep(0.02)
     return None
 
 
 def is_ours(folder: Path) -> bool:
     """Whether a path is a folder, not a link to one, that bears our mark."""
     try:
-        return not folder.is_symlink() and (folder / MARK).is_file() and not (folder / MARK).is_symlink()
+        return (
+            not folder.is_symlink()
+            and (folder / MARK).is_file()
+            and not (folder / MARK).is_symlink()
+        )
     except OSError:
         return False
 
@@ -103,19 +108,19 @@ def remove(folder: Path) -> bool:
         return False
     going = folder.with_name(_GOING + secrets.token_hex(4))
     try:
-        folder.replace(going)   # at once out of everybody's way
+        folder.replace(going)  # at once out of everybody's way
     except OSError:
-        going = folder          # Windows: the mark is open
+        going = folder  # Windows: the mark is open
     with contextlib.suppress(OSError):
         for entry in going.iterdir():
             if entry.name == MARK:
-                continue        # goes last: what is left of a deletion that was killed is still ours
+                continue  # goes last: what is left of a deletion that was killed is still ours
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry, ignore_errors=True)
             else:
                 entry.unlink(missing_ok=True)
     if fcntl is None:
-        held.release()          # an open file cannot be deleted there
+        held.release()  # an open file cannot be deleted there
     with contextlib.suppress(OSError):
         if {entry.name for entry in going.iterdir()} <= {MARK}:
             (going / MARK).unlink(missing_ok=True)
@@ -124,7 +129,7 @@ def remove(folder: Path) -> bool:
     return not folder.exists()
 
 
-def clear_out(parent: Path, keep: int = 0, days: float = 0.) -> None:
+def clear_out(parent: Path, keep: int = 0, days: float = 0.0) -> None:
     """Delete the folders of ours in `parent` that nobody holds, but the `keep` that were changed last and all changed within `days`."""
     found = []
     with contextlib.suppress(OSError):
@@ -157,7 +162,7 @@ def alone(path: Path):
             break
         held = _lock(path, True)
         if held is None:
-            time.sleep(.02)
+            time.sleep(0.02)
     try:
         yield
     finally:

@@ -1,4 +1,5 @@
 """What a running task tells whoever waits for it."""
+
 from __future__ import annotations
 
 import math
@@ -15,6 +16,7 @@ T = TypeVar('T')
 @dataclass(frozen=True)
 class Progress:
     """fraction: 0..1 of the whole task; stage: a few words for the bar; remaining: seconds left, None while unknown."""
+
     fraction: float
     stage: str
     remaining: float | None = None
@@ -30,21 +32,22 @@ class Clock:
     Nothing is told before it means something: EARLIEST seconds and LEAST of the task. What is told
     moves towards a new estimate within some SETTLING of it, so that it never leaps up.
     """
-    EARLIEST = 2.     # s
-    LEAST = .05       # of the task
-    SETTLING = .04    # of the time left, and a second
+
+    EARLIEST = 2.0  # s
+    LEAST = 0.05  # of the task
+    SETTLING = 0.04  # of the time left, and a second
 
     def __init__(self, now: Callable[[], float] = time.monotonic):
         self.now = now
         self.told: tuple[float, float] | None = None  # when, seconds left
-        self.skip(0.)
+        self.skip(0.0)
 
     def skip(self, fraction: float) -> None:
         """So much is done already: the pace counts from here."""
         self.began, self.start = self.now(), fraction
 
     def at(self, fraction: float, stage: str) -> Progress:
-        fraction = round(fraction, 9)   # so that sums of parts never go back by a rounding
+        fraction = round(fraction, 9)  # so that sums of parts never go back by a rounding
         elapsed, done = self.now() - self.began, fraction - self.start
         estimate = elapsed * (1 - fraction) / done if done > self.LEAST else None
         return Progress(fraction, stage, self.settled(estimate, elapsed))
@@ -62,7 +65,7 @@ class Clock:
             return None
         if self.told is not None:
             when, before = self.told
-            before = max(before - (now - when), 0.)
+            before = max(before - (now - when), 0.0)
             settling = 1 + self.SETTLING * max(estimate, before)
             estimate = before + (estimate - before) * -math.expm1((when - now) / settling)
         self.told = now, estimate
@@ -75,13 +78,16 @@ class Plan(Clock):
 
     seconds: {step: seconds expected}, in order. A step's name is its stage for the bar, unless other words are given.
     """
-    DOUBT = 3.        # s of expected work: how much of the pace is believed to be as expected
+
+    DOUBT = 3.0  # s of expected work: how much of the pace is believed to be as expected
 
     def __init__(self, seconds: dict[str, float], now: Callable[[], float] = time.monotonic):
         self.seconds = dict(seconds)
-        self.step, self.fraction = next(iter(self.seconds)), 0.
-        self.shown = 0.                # the bar: never back, whatever else is expected meanwhile
-        self.done = self.elapsed = 0.  # expected and true seconds of what this run itself did, before the present step
+        self.step, self.fraction = next(iter(self.seconds)), 0.0
+        self.shown = 0.0  # the bar: never back, whatever else is expected meanwhile
+        self.done = self.elapsed = (
+            0.0  # expected and true seconds of what this run itself did, before the present step
+        )
         super().__init__(now)
 
     def skip(self, fraction: float, step: str = '') -> None:
@@ -98,14 +104,17 @@ class Plan(Clock):
         if step != self.step:
             self.elapsed += self.now() - self.began
             self.done += self.seconds[self.step] * (1 - self.start)
-            self.step, self.fraction, self.start, self.began = step, 0., 0., self.now()
+            self.step, self.fraction, self.start, self.began = step, 0.0, 0.0, self.now()
 
     def at(self, fraction: float, step: str, words: str = '') -> Progress:
         """fraction: of the step."""
         self.move_to(step)
         self.fraction = max(fraction, self.fraction)
         names = list(self.seconds)
-        here, after = self.seconds[step], sum(self.seconds[n] for n in names[names.index(step) + 1:])
+        here, after = (
+            self.seconds[step],
+            sum(self.seconds[n] for n in names[names.index(step) + 1 :]),
+        )
         total = sum(self.seconds.values())
         self.shown = max(self.shown, 1 - (here * (1 - self.fraction) + after) / total)
         return Progress(self.shown, words or step, self.left(here, after, total))

@@ -4,6 +4,7 @@ A manifest in the folder, MANIFEST, lists what we wrote: {file name: {task, sha2
 the user's: it is never replaced or deleted. New files are made elsewhere, brought into a hidden folder inside, and change places with
 the old ones only once a journal says which: a run that is killed in between is finished by whoever opens or writes the folder next.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -21,10 +22,10 @@ from .errors import FacewrightError
 from .files import cache_folder
 
 MANIFEST = '.facewright.json'
-STAGE = '.facewright-new-'      # begins the hidden folder's name
+STAGE = '.facewright-new-'  # begins the hidden folder's name
 LOCK = '.facewright-lock'
 JOURNAL = 'journal.json'
-ROOM = 256 << 20                # bytes: more than any result has
+ROOM = 256 << 20  # bytes: more than any result has
 
 
 def claim(folder: Path, names: Iterable[str]) -> None:
@@ -32,7 +33,9 @@ def claim(folder: Path, names: Iterable[str]) -> None:
     listed = read_manifest(folder)
     for name in names:
         if os.path.lexists(folder / name) and not _is_ours(folder / name, listed):
-            raise FacewrightError(f'{folder / name} was not written by Facewright, or was changed since: move it away, or choose another folder.')
+            raise FacewrightError(
+                f'{folder / name} was not written by Facewright, or was changed since: move it away, or choose another folder.'
+            )
 
 
 @contextlib.contextmanager
@@ -48,7 +51,9 @@ def results(folder: Path, task: str, replaces: Iterable[str] = ()) -> Iterator[P
             yield work
             publish(work, folder, task, replaces)
     except OSError as error:
-        raise FacewrightError(f'Cannot write to {folder} ({error.strerror or error}): choose a folder you can write to, with space left.') from error
+        raise FacewrightError(
+            f'Cannot write to {folder} ({error.strerror or error}): choose a folder you can write to, with space left.'
+        ) from error
 
 
 @contextlib.contextmanager
@@ -64,7 +69,7 @@ def _work_folder() -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix='facewright-') as work:
             yield Path(work)
         return
-    owned.clear_out(base)   # what runs left that were killed
+    owned.clear_out(base)  # what runs left that were killed
     try:
         yield work
     finally:
@@ -81,7 +86,11 @@ def publish(work: Path, folder: Path, task: str, replaces: Iterable[str] = ()) -
         _recover(folder)
         claim(folder, names)
         listed = read_manifest(folder)
-        earlier = [name for name, entry in listed.items() if entry['task'] in (task, *replaces) and name not in names]
+        earlier = [
+            name
+            for name, entry in listed.items()
+            if entry['task'] in (task, *replaces) and name not in names
+        ]
         going = [name for name in earlier if _is_ours(folder / name, listed)]
         kept = {name: entry for name, entry in listed.items() if name not in earlier}
         stage = folder / (STAGE + secrets.token_hex(4))
@@ -94,7 +103,9 @@ def publish(work: Path, folder: Path, task: str, replaces: Iterable[str] = ()) -
             for name in names:
                 _bring(work / name, stage / 'new' / name)
                 made[name] = {'task': task, 'sha256': _digest(stage / 'new' / name)}
-            _write_json(stage / JOURNAL, {'files': kept | made, 'new': names, 'old': sorted(going)}, stage)
+            _write_json(
+                stage / JOURNAL, {'files': kept | made, 'new': names, 'old': sorted(going)}, stage
+            )
             _forward(folder, stage)
         except BaseException:
             _back(folder, stage)
@@ -120,8 +131,11 @@ def read_manifest(folder: Path) -> dict[str, dict]:
 
 def _entries(files) -> dict[str, dict]:
     """A manifest's entries that are well-formed: plain file names, a task, a digest."""
-    return {name: {'task': str(entry['task']), 'sha256': str(entry['sha256'])} for name, entry in files.items()
-            if isinstance(entry, dict) and {'task', 'sha256'} <= set(entry) and _is_plain(name)}
+    return {
+        name: {'task': str(entry['task']), 'sha256': str(entry['sha256'])}
+        for name, entry in files.items()
+        if isinstance(entry, dict) and {'task', 'sha256'} <= set(entry) and _is_plain(name)
+    }
 
 
 def _is_plain(name: str) -> bool:
@@ -132,7 +146,12 @@ def _is_plain(name: str) -> bool:
 def _is_ours(path: Path, listed: dict[str, dict]) -> bool:
     """Whether a file is as Facewright wrote it."""
     try:
-        return path.name in listed and path.is_file() and not path.is_symlink() and _digest(path) == listed[path.name]['sha256']
+        return (
+            path.name in listed
+            and path.is_file()
+            and not path.is_symlink()
+            and _digest(path) == listed[path.name]['sha256']
+        )
     except OSError:
         return False
 
@@ -163,9 +182,11 @@ def _recover(folder: Path) -> None:
     for stage in sorted(folder.glob(STAGE + '*')):
         if not owned.is_ours(stage):
             with contextlib.suppress(OSError):
-                stage.rmdir()   # killed before the mark was in it: empty
+                stage.rmdir()  # killed before the mark was in it: empty
         elif (stage / JOURNAL).exists():
-            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):  # not ours: left
+            with contextlib.suppress(
+                ValueError, KeyError, TypeError, AttributeError, RecursionError
+            ):  # not ours: left
                 _forward(folder, stage)
         else:
             _drop(stage)
@@ -178,7 +199,11 @@ def _forward(folder: Path, stage: Path) -> None:
     new = [name for name in journal['new'] if _is_plain(name)]
     old = [name for name in journal['old'] if _is_plain(name)]
     for name in (*old, *new):
-        if os.path.lexists(folder / name) and not (stage / 'old' / name).exists() and (name in old or (stage / 'new' / name).exists()):
+        if (
+            os.path.lexists(folder / name)
+            and not (stage / 'old' / name).exists()
+            and (name in old or (stage / 'new' / name).exists())
+        ):
             os.replace(folder / name, stage / 'old' / name)
     for name in new:
         if (stage / 'new' / name).exists():

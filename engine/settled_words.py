@@ -1,9 +1,10 @@
 """What settling a head did, in words: for the panel, the command line and scripts. Standard library alone."""
+
 from __future__ import annotations
 
 import statistics
 
-NAMED = 3       # shapes that still cross are named, so many
+NAMED = 3  # shapes that still cross are named, so many
 
 
 def settled_in_words(shapes: list[dict]) -> str:
@@ -15,16 +16,20 @@ def settled_in_words(shapes: list[dict]) -> str:
         words = f'{before:,} crossing{"s" if before != 1 else ""} in {sum(s["before"] > 0 for s in shapes)} of the shapes before'
     left = sorted((s for s in shapes if s['after']), key=lambda s: -s['after'])
     if left:
-        words += f', {after:,} now, in ' + ', '.join(f'{_called(s)} ({s["after"]})' for s in left[:NAMED])
+        words += f', {after:,} now, in ' + ', '.join(
+            f'{_called(s)} ({s["after"]})' for s in left[:NAMED]
+        )
         words += f' and {len(left) - NAMED} more' if len(left) > NAMED else ''
     elif before:
         words += ', none now'
     furthest = max(shapes, key=lambda s: s['seen_mm'])
-    if furthest['seen_mm'] < .05:
+    if furthest['seen_mm'] < 0.05:
         return words + '. What one sees is as it was.'
     half = statistics.median(s['seen_mm'] for s in shapes)
-    return words + (f'. The skin one sees moved by {furthest["seen_mm"]:.1f} mm at most, in {_called(furthest)}; '
-                    f'in half of the shapes by less than {max(half, .1):.1f} mm.')
+    return words + (
+        f'. The skin one sees moved by {furthest["seen_mm"]:.1f} mm at most, in {_called(furthest)}; '
+        f'in half of the shapes by less than {max(half, 0.1):.1f} mm.'
+    )
 
 
 def _called(shape: dict) -> str:

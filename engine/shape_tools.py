@@ -2,6 +2,7 @@
 
 A shape is N×3 offsets from its neutral, in any unit. Weights are N in [0, 1].
 """
+
 from __future__ import annotations
 
 import itertools
@@ -12,15 +13,27 @@ import numpy as np
 
 from .errors import FacewrightError
 
-MATCHED = .98      # share of the vertices that must have a mirror image
-IN_ONE_CELL = 32   # candidates looked at per grid cell: bounds the time where many vertices coincide
-TURNED = .1        # radians: a middle plane this near to an axis' own is that
-STRAIGHT = .02     # of the mesh's size: nearer to 0 the middle is at 0, nearer together left and right can't be told apart
+MATCHED = 0.98  # share of the vertices that must have a mirror image
+IN_ONE_CELL = 32  # candidates looked at per grid cell: bounds the time where many vertices coincide
+TURNED = 0.1  # radians: a middle plane this near to an axis' own is that
+STRAIGHT = 0.02  # of the mesh's size: nearer to 0 the middle is at 0, nearer together left and right can't be told apart
 
-_SWAP = {'L': 'R', 'R': 'L', 'l': 'r', 'r': 'l', 'Left': 'Right', 'Right': 'Left', 'left': 'right', 'right': 'left', 'LEFT': 'RIGHT', 'RIGHT': 'LEFT'}
+_SWAP = {
+    'L': 'R',
+    'R': 'L',
+    'l': 'r',
+    'r': 'l',
+    'Left': 'Right',
+    'Right': 'Left',
+    'left': 'right',
+    'right': 'left',
+    'LEFT': 'RIGHT',
+    'RIGHT': 'LEFT',
+}
 _SIDE = re.compile(  # at a name's end, but for the number Blender gives to names that are taken, or at its beginning
     r'(?:(?<=[_. -])[LRlr]|Left|Right|(?<![A-Za-z])(?:left|right|LEFT|RIGHT))(?=(?:\.\d{3})?$)'
-    r'|^(?:Left|Right)(?=[A-Z_. -])|^(?:left|right|LEFT|RIGHT)(?=[_. -])')
+    r'|^(?:Left|Right)(?=[A-Z_. -])|^(?:left|right|LEFT|RIGHT)(?=[_. -])'
+)
 
 
 def other_side(name: str) -> str | None:
@@ -38,12 +51,15 @@ def side_of(name: str) -> str | None:
 class Symmetry:
     """How a mesh mirrors onto itself: partner N int32 (the vertex at each one's mirror image, its own number on the middle, −1: none);
     axis 0..2 across which it mirrors; side N float, the distance from the middle plane, positive on the person's left."""
+
     partner: np.ndarray
     axis: int
     side: np.ndarray
 
 
-def find_symmetry(points: np.ndarray, faces: np.ndarray, tolerance: float = 1e-3, left: float = 1.) -> Symmetry:
+def find_symmetry(
+    points: np.ndarray, faces: np.ndarray, tolerance: float = 1e-3, left: float = 1.0
+) -> Symmetry:
     """The mirror map of N×3 points with faces F×4 (−1 padded), from their positions: across x, else y or z, at 0 or at the middle.
 
     tolerance: how far from exact, as a part of the mesh's size. Where vertices coincide (closed lips), their neighbours decide.
@@ -53,9 +69,9 @@ def find_symmetry(points: np.ndarray, faces: np.ndarray, tolerance: float = 1e-3
     low, high = points.min(0), points.max(0)
     reach = tolerance * max(np.linalg.norm(high - low), 1e-12)
     around = _neighbours_mean(points, faces)
-    best, most = None, -1.
+    best, most = None, -1.0
     for axis in range(3):
-        for centre in (0., (low[axis] + high[axis]) / 2):
+        for centre in (0.0, (low[axis] + high[axis]) / 2):
             if not low[axis] < centre < high[axis]:
                 continue
             partner = _mirror_partners(points, around, axis, centre, reach)
@@ -64,22 +80,31 @@ def find_symmetry(points: np.ndarray, faces: np.ndarray, tolerance: float = 1e-3
                 best, most = Symmetry(partner, axis, left * (points[:, axis] - centre)), matched
             if matched >= MATCHED:
                 return best
-    raise FacewrightError(f'Only {100 * max(most, 0):.0f} % of the vertices have a mirror image on the other side: raise the tolerance, or make the mesh symmetrical first.')
+    raise FacewrightError(
+        f'Only {100 * max(most, 0):.0f} % of the vertices have a mirror image on the other side: raise the tolerance, or make the mesh symmetrical first.'
+    )
 
 
 def left_side(points: np.ndarray, shapes: dict[str, np.ndarray], axis: int = 0) -> float:
     """+1 or −1: on which side of an axis the shapes named after the left move. +1 where their names don't tell."""
     across = points[:, axis] - (points[:, axis].min() + points[:, axis].max()) / 2
-    sign = {'left': 1., 'right': -1., None: 0.}
-    lean = sum(sign[side_of(name)] * float(np.linalg.norm(offsets, axis=1) @ across) for name, offsets in shapes.items())
-    return -1. if lean < 0 else 1.
+    sign = {'left': 1.0, 'right': -1.0, None: 0.0}
+    lean = sum(
+        sign[side_of(name)] * float(np.linalg.norm(offsets, axis=1) @ across)
+        for name, offsets in shapes.items()
+    )
+    return -1.0 if lean < 0 else 1.0
 
 
 def distance_from_middle(points: np.ndarray, shapes: dict[str, np.ndarray]) -> np.ndarray | None:
     """N: how far N×3 points are from the plane that best parts what the left and the right of pairs of shapes (smile_L, smile_R) move, positive on
     the left; None without a pair. Where that plane is nearly one of the axes' own, it is that one. No symmetry is needed.
     """
-    pairs = [(o, shapes[other_side(n)]) for n, o in shapes.items() if side_of(n) == 'left' and other_side(n) in shapes]
+    pairs = [
+        (o, shapes[other_side(n)])
+        for n, o in shapes.items()
+        if side_of(n) == 'left' and other_side(n) in shapes
+    ]
     left, right = (sum(np.linalg.norm(pair[k], axis=1) for pair in pairs) for k in (0, 1))
     size = np.ptp(points, axis=0).max()
     if not pairs or not left.any() or not right.any():
@@ -93,7 +118,9 @@ def distance_from_middle(points: np.ndarray, shapes: dict[str, np.ndarray]) -> n
         across = np.eye(3)[axis] * np.sign(across[axis])
     along = points @ across
     order = np.argsort(along)
-    on_wrong_side = np.cumsum((left - right)[order])  # with the plane behind each vertex in turn, but for a constant
+    on_wrong_side = np.cumsum(
+        (left - right)[order]
+    )  # with the plane behind each vertex in turn, but for a constant
     best = np.flatnonzero(on_wrong_side <= on_wrong_side.min() + 1e-9 * left.sum())
     middle = (along[order[best[0]]] + along[order[min(best[-1] + 1, len(order) - 1)]]) / 2
     return along - (middle if abs(middle) > STRAIGHT * size else 0)
@@ -110,12 +137,15 @@ def _neighbours_mean(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     edges = edges_of_faces(np.asarray(faces))
     both = np.concatenate([edges, edges[:, ::-1]])
     count = np.bincount(both[:, 0], minlength=len(points))
-    total = np.stack([np.bincount(both[:, 0], points[both[:, 1], k], len(points)) for k in range(3)], -1)
+    total = np.stack(
+        [np.bincount(both[:, 0], points[both[:, 1], k], len(points)) for k in range(3)], -1
+    )
     return np.where(count[:, None] > 0, total / np.maximum(count, 1)[:, None], points)
 
 
 def _mirror_partners(points, around, axis, centre, reach) -> np.ndarray:
     """The nearest vertex to each mirrored one within `reach`, by its place and its neighbours'; −1 where not mutual."""
+
     def mirrored(p):
         q = p.copy()
         q[:, axis] = 2 * centre - q[:, axis]
@@ -162,7 +192,9 @@ def symmetrise(offsets: np.ndarray, symmetry: Symmetry, source: str = 'average')
     return np.where(symmetry.partner[:, None] >= 0, out, offsets)
 
 
-def symmetrise_pair(left: np.ndarray, right: np.ndarray, symmetry: Symmetry, source: str = 'average') -> tuple[np.ndarray, np.ndarray]:
+def symmetrise_pair(
+    left: np.ndarray, right: np.ndarray, symmetry: Symmetry, source: str = 'average'
+) -> tuple[np.ndarray, np.ndarray]:
     """A pair of shapes (mouthSmile_L, mouthSmile_R) made mirror images: of the 'left', of the 'right', or of their 'average'."""
     if source == 'average':
         left = (left + mirror(right, symmetry)) / 2
@@ -173,25 +205,27 @@ def symmetrise_pair(left: np.ndarray, right: np.ndarray, symmetry: Symmetry, sou
 
 def split(offsets: np.ndarray, side: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
     """A shape's left and right halves, which sum to it. side N: as Symmetry's; width: of the soft middle, in the same unit."""
-    ramp = np.clip(side / max(width, 1e-12) + .5, 0, 1)
+    ramp = np.clip(side / max(width, 1e-12) + 0.5, 0, 1)
     left = offsets * (ramp * ramp * (3 - 2 * ramp))[:, None]
     return left, offsets - left
 
 
-def blend(offsets: np.ndarray, target: np.ndarray | float, weights: np.ndarray | float) -> np.ndarray:
+def blend(
+    offsets: np.ndarray, target: np.ndarray | float, weights: np.ndarray | float
+) -> np.ndarray:
     """offsets where weights are 0, target where they are 1."""
     w = np.broadcast_to(weights, len(offsets))[:, None]
     return offsets * (1 - w) + np.asarray(target) * w
 
 
-def scale(offsets: np.ndarray, strength: float, weights: np.ndarray | float = 1.) -> np.ndarray:
+def scale(offsets: np.ndarray, strength: float, weights: np.ndarray | float = 1.0) -> np.ndarray:
     """offsets × strength where weights are 1."""
     return offsets * (1 + (strength - 1) * np.broadcast_to(weights, len(offsets)))[:, None]
 
 
 def falloff(points: np.ndarray, edges: np.ndarray, chosen: np.ndarray, reach: float) -> np.ndarray:
     """N weights: 1 on the chosen vertices (bool N), smoothly to 0 at `reach` along the edges (E×2)."""
-    distance = np.where(chosen, 0., np.inf)
+    distance = np.where(chosen, 0.0, np.inf)
     length = np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1)
     while reach > 0:
         before = distance.copy()

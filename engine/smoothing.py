@@ -4,6 +4,7 @@ A sample is averaged with its neighbours in time as far as they differ from it b
 jitter averages out, while a blink, a plosive or a quick turn differs by far more than noise and stays as it was. "Differ" is
 measured from the local trend, so that a steady turn of the head is calmed as well as a head at rest.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -13,12 +14,15 @@ import numpy as np
 from .errors import FacewrightError
 from .performance import Performance
 
-TREND = 7                  # frames over which the local trend is the median of the differences: longer than a short blink
-REACH = .12                # s: the temporal sigma at strength 1; a blink lasts 0.1 to 0.4 s
-TOLERANCE = 2.5            # how many times its noise two samples may differ and still be averaged
-NOISE_FLOOR, NOISE_CEILING = .004, .05   # weights: jitter below is invisible, above it is motion, not noise
-ANGLE_FLOOR, ANGLE_CEILING = np.radians(.05), np.radians(1.)
-SHIFT_FLOOR, SHIFT_CEILING = .005, .5    # cm
+TREND = 7  # frames over which the local trend is the median of the differences: longer than a short blink
+REACH = 0.12  # s: the temporal sigma at strength 1; a blink lasts 0.1 to 0.4 s
+TOLERANCE = 2.5  # how many times its noise two samples may differ and still be averaged
+NOISE_FLOOR, NOISE_CEILING = (
+    0.004,
+    0.05,
+)  # weights: jitter below is invisible, above it is motion, not noise
+ANGLE_FLOOR, ANGLE_CEILING = np.radians(0.05), np.radians(1.0)
+SHIFT_FLOOR, SHIFT_CEILING = 0.005, 0.5  # cm
 
 
 def noise(values: np.ndarray, floor: float, ceiling: float) -> np.ndarray:
@@ -26,7 +30,7 @@ def noise(values: np.ndarray, floor: float, ceiling: float) -> np.ndarray:
     if len(values) < 3:
         return np.full(values.shape[1], floor)
     second = np.abs(values[2:] - 2 * values[1:-1] + values[:-2])
-    return np.clip(np.median(second, 0) / (.6745 * np.sqrt(6.)), floor, ceiling)
+    return np.clip(np.median(second, 0) / (0.6745 * np.sqrt(6.0)), floor, ceiling)
 
 
 def trend(values: np.ndarray, time: np.ndarray) -> np.ndarray:
@@ -36,7 +40,9 @@ def trend(values: np.ndarray, time: np.ndarray) -> np.ndarray:
     return np.median(np.lib.stride_tricks.sliding_window_view(padded, TREND, 0), -1)
 
 
-def bilateral(values: np.ndarray, time: np.ndarray, reach: float, tolerance: np.ndarray, joint: bool = False) -> np.ndarray:
+def bilateral(
+    values: np.ndarray, time: np.ndarray, reach: float, tolerance: np.ndarray, joint: bool = False
+) -> np.ndarray:
     """T×C samples at T times (s, increasing) → T×C averaged over `reach` (s, sigma) and `tolerance` (C, sigma in the samples' units).
 
     joint: the channels are one vector, and differ by their distance.
@@ -50,27 +56,40 @@ def bilateral(values: np.ndarray, time: np.ndarray, reach: float, tolerance: np.
         apart = (time[near] - time[at])[:, None]
         there = values[near] - slope[at] * apart
         square = ((there - values[at]) / tolerance) ** 2
-        w = np.exp(-.5 * ((square.sum(1, keepdims=True) if joint else square) + (apart / reach) ** 2))
+        w = np.exp(
+            -0.5 * ((square.sum(1, keepdims=True) if joint else square) + (apart / reach) ** 2)
+        )
         total[at] += w * there
         weight[at] += w
     return total / weight
 
 
-def smooth(performance: Performance, strength: float = .5) -> Performance:
+def smooth(performance: Performance, strength: float = 0.5) -> Performance:
     """The same performance, calmer. strength 0 (unchanged) to 1; weights stay in [0, 1], rotations stay rotations."""
     if not 0 <= strength <= 1:
-        raise FacewrightError(f'A smoothing of {strength:g} is not between 0 and 1: choose one that is.')
+        raise FacewrightError(
+            f'A smoothing of {strength:g} is not between 0 and 1: choose one that is.'
+        )
     if strength == 0 or len(performance.time) < 3:
         return performance
     time, reach = performance.time, strength * REACH
     weights = performance.weights.astype(np.float64)
-    weights = bilateral(weights, time, reach, TOLERANCE * noise(weights, NOISE_FLOOR, NOISE_CEILING))
+    weights = bilateral(
+        weights, time, reach, TOLERANCE * noise(weights, NOISE_FLOOR, NOISE_CEILING)
+    )
     shift = performance.translation
     shift = bilateral(shift, time, reach, TOLERANCE * noise(shift, SHIFT_FLOOR, SHIFT_CEILING))
-    turn = performance.rotation.reshape(-1, 9)  # two rotations an angle a apart differ by √2·a as matrices
-    jitter = noise(turn, 0., np.inf) if len(turn) else 0
+    turn = performance.rotation.reshape(
+        -1, 9
+    )  # two rotations an angle a apart differ by √2·a as matrices
+    jitter = noise(turn, 0.0, np.inf) if len(turn) else 0
     limit = np.clip(np.linalg.norm(jitter), np.sqrt(2) * ANGLE_FLOOR, np.sqrt(2) * ANGLE_CEILING)
     turn = bilateral(turn, time, reach, np.full(9, TOLERANCE * limit), joint=True).reshape(-1, 3, 3)
     u, _, vt = np.linalg.svd(turn)  # the nearest rotation to the mean
     u[:, :, 2] *= np.linalg.det(u @ vt)[:, None]
-    return dataclasses.replace(performance, weights=np.clip(weights, 0, 1).astype(np.float32), rotation=u @ vt, translation=shift)
+    return dataclasses.replace(
+        performance,
+        weights=np.clip(weights, 0, 1).astype(np.float32),
+        rotation=u @ vt,
+        translation=shift,
+    )

@@ -2,6 +2,7 @@
 
 A cache or a checkpoint that is keyed by it is made again when the code that made it changes, and only then.
 """
+
 from __future__ import annotations
 
 import functools
@@ -11,7 +12,9 @@ from pathlib import Path
 
 ENGINE = Path(__file__).resolve().parent
 ROOT = ENGINE.parent
-_IMPORT = re.compile(rb'^[ \t]*from[ \t]+(\.+)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)', re.MULTILINE)
+_IMPORT = re.compile(
+    rb'^[ \t]*from[ \t]+(\.+)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)', re.MULTILINE
+)
 _DATA = re.compile(rb'[\'"]([\w-]+\.(?:npz|csv|json))[\'"]')
 
 
@@ -24,7 +27,9 @@ def fingerprint(*modules: str) -> str:
     """
     digest = hashlib.sha256((ROOT / 'pyproject.toml').read_bytes())
     for path in sorted(closure(*modules)):
-        digest.update(path.relative_to(ENGINE).as_posix().encode() + b'\0' + path.read_bytes() + b'\0')
+        digest.update(
+            path.relative_to(ENGINE).as_posix().encode() + b'\0' + path.read_bytes() + b'\0'
+        )
     return digest.hexdigest()[:24]
 
 
@@ -39,7 +44,11 @@ def closure(*modules: str) -> set[Path]:
         if path in found:
             continue
         found.add(path)
-        found.update(path.with_name(name.decode()) for name in _DATA.findall(path.read_bytes()) if path.with_name(name.decode()).is_file())
+        found.update(
+            path.with_name(name.decode())
+            for name in _DATA.findall(path.read_bytes())
+            if path.with_name(name.decode()).is_file()
+        )
         waiting += _imported(path)
     return found
 
@@ -52,11 +61,25 @@ def _imported(path: Path) -> list[Path]:
         for _ in dots[1:]:
             base = base.parent
         base = base.joinpath(*name.decode().split('.')) if name else base
-        names = [part.split(b' as ')[0].strip().decode() for part in re.sub(rb'#[^\n]*', b'', what).strip(b'() \t\r\n').split(b',')]
-        out += [file for file in (_file(base), *(_file(base / one) for one in names if one)) if file is not None]
+        names = [
+            part.split(b' as ')[0].strip().decode()
+            for part in re.sub(rb'#[^\n]*', b'', what).strip(b'() \t\r\n').split(b',')
+        ]
+        out += [
+            file
+            for file in (_file(base), *(_file(base / one) for one in names if one))
+            if file is not None
+        ]
     return [file for file in out if file.is_relative_to(ENGINE)]
 
 
 def _file(base: Path) -> Path | None:
     """The file of a module or package, None where there is none."""
-    return next((file for file in (base.with_name(base.name + '.py'), base / '__init__.py') if file.is_file()), None)
+    return next(
+        (
+            file
+            for file in (base.with_name(base.name + '.py'), base / '__init__.py')
+            if file.is_file()
+        ),
+        None,
+    )

@@ -1,4 +1,5 @@
 """What a run has found so far, kept in the cache until it is finished: the same run, started again after a cancel, goes on from there."""
+
 from __future__ import annotations
 
 import hashlib
@@ -13,7 +14,7 @@ from . import owned
 from .errors import FacewrightError
 from .files import cache_folder, read_npz, write_npz
 
-MOST = 4             # unfinished runs that are kept beside those at work; of more, those that wrote first go
+MOST = 4  # unfinished runs that are kept beside those at work; of more, those that wrote first go
 AGAIN = 'Going on where an earlier run stopped'
 NAME = re.compile(r'[a-z0-9_]+')
 
@@ -66,4 +67,6 @@ class Unfinished:
 
 def mark(files: Iterable[str | Path]) -> list:
     """What tells files from what they were: paths, sizes and times of change."""
-    return [[str(Path(f).absolute()), (told := Path(f).stat()).st_size, told.st_mtime_ns] for f in files]
+    return [
+        [str(Path(f).absolute()), (told := Path(f).stat()).st_size, told.st_mtime_ns] for f in files
+    ]

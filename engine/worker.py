@@ -5,6 +5,7 @@ Standard output carries JSON lines: {"progress", "stage", "remaining"} …, then
 Whatever else is printed, by Python or by a C++ library, goes to JOB_FOLDER/log.txt. The child ends as soon as its
 standard input does, so that none outlives Blender.
 """
+
 from __future__ import annotations
 
 import faulthandler
@@ -22,8 +23,16 @@ from pathlib import Path
 try:
     import tomllib
 except ModuleNotFoundError:
-    print(json.dumps({'error': f'The engine needs Python 3.11, and {sys.executable} is {sys.version.split()[0]}: choose an environment '
-                               'with Python 3.11 in the Facewright preferences.', 'log': None}), flush=True)
+    print(
+        json.dumps(
+            {
+                'error': f'The engine needs Python 3.11, and {sys.executable} is {sys.version.split()[0]}: choose an environment '
+                'with Python 3.11 in the Facewright preferences.',
+                'log': None,
+            }
+        ),
+        flush=True,
+    )
     raise SystemExit(1) from None
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,7 +48,9 @@ def register_package(root: Path = ROOT):
     if PACKAGE in sys.modules:
         return sys.modules[PACKAGE]
     init = root / '__init__.py'
-    spec = importlib.util.spec_from_file_location(PACKAGE, init, submodule_search_locations=[str(root)])
+    spec = importlib.util.spec_from_file_location(
+        PACKAGE, init, submodule_search_locations=[str(root)]
+    )
     package = importlib.util.module_from_spec(spec)
     sys.modules[PACKAGE] = package
     if init.exists():
@@ -66,7 +77,10 @@ def unsuitable(pinned: dict[str, str]) -> list[tuple[str, str, str | None, str |
             if name.startswith('opencv') and importlib.util.find_spec('cv2'):
                 continue  # opencv-python and opencv-contrib-python serve as well as the headless one
         parts = SAME_PARTS.get(name, 1)
-        if found is None or found.split('+')[0].split('.')[:parts] != wanted.split('+')[0].split('.')[:parts]:
+        if (
+            found is None
+            or found.split('+')[0].split('.')[:parts] != wanted.split('+')[0].split('.')[:parts]
+        ):
             problems.append((name, wanted, found, folder))
     return problems
 
@@ -89,7 +103,10 @@ def extensions_that_bring(distribution: str, version: str, root: Path = ROOT) ->
             data = tomllib.loads(manifest.read_text(encoding='utf-8'))
         except (OSError, ValueError):
             continue
-        if any(str(path).rsplit('/', 1)[-1].replace('-', '_').lower().startswith(wheel) for path in data.get('wheels', ())):
+        if any(
+            str(path).rsplit('/', 1)[-1].replace('-', '_').lower().startswith(wheel)
+            for path in data.get('wheels', ())
+        ):
             names.append(str(data.get('name', manifest.parent.name)))
     return names
 
@@ -98,14 +115,22 @@ def explain(problems: list[tuple[str, str, str | None, str | None]], root: Path 
     """One sentence about unsuitable packages that names who brought them, as far as can be told."""
     missing = [f'{name} {wanted}' for name, wanted, found, _ in problems if found is None]
     if missing and sys.version_info[:2] != (3, 11):
-        return (f'The engine needs Python 3.11, and {sys.executable} is {sys.version.split()[0]}: choose an environment with Python 3.11 '
-                'in the Facewright preferences.')
+        return (
+            f'The engine needs Python 3.11, and {sys.executable} is {sys.version.split()[0]}: choose an environment with Python 3.11 '
+            'in the Facewright preferences.'
+        )
     if missing:
-        return (f'The engine\'s Python ({sys.executable}) lacks {", ".join(missing)}: install the Facewright zip made for this system, '
-                'or choose an environment that has them in the Facewright preferences.')
+        return (
+            f"The engine's Python ({sys.executable}) lacks {', '.join(missing)}: install the Facewright zip made for this system, "
+            'or choose an environment that has them in the Facewright preferences.'
+        )
     name, wanted, found, folder = problems[0]
     culprits = extensions_that_bring(name, found, root)
-    who = f'the extension {" or ".join(culprits)} brings it: disable it' if culprits else f'it lies in {folder}: remove it there'
+    who = (
+        f'the extension {" or ".join(culprits)} brings it: disable it'
+        if culprits
+        else f'it lies in {folder}: remove it there'
+    )
     return f'{name} {found} shadows the {wanted} that Facewright needs; {who}, or choose another environment in the Facewright preferences.'
 
 
@@ -133,13 +158,18 @@ def redirect_output(log: Path):
             stream.flush()
         os.dup2(target, descriptor)
     os.close(target)
-    sys.stdout = os.fdopen(1, 'w', encoding='utf-8', errors='backslashreplace', buffering=1, closefd=False)
-    sys.stderr = os.fdopen(2, 'w', encoding='utf-8', errors='backslashreplace', buffering=1, closefd=False)
+    sys.stdout = os.fdopen(
+        1, 'w', encoding='utf-8', errors='backslashreplace', buffering=1, closefd=False
+    )
+    sys.stderr = os.fdopen(
+        2, 'w', encoding='utf-8', errors='backslashreplace', buffering=1, closefd=False
+    )
     return real
 
 
 def leave_with_parent() -> None:
     """End this process at once when its standard input ends: the parent closed it, or is no more."""
+
     def watch():
         try:
             while os.read(0, 4096):
@@ -147,6 +177,7 @@ def leave_with_parent() -> None:
         except OSError:
             pass
         os._exit(EXIT_INTERRUPTED)
+
     threading.Thread(target=watch, daemon=True).start()
 
 
@@ -155,7 +186,12 @@ def sentence_for(error: BaseException) -> str:
     if type(error).__name__ == 'FacewrightError':
         return str(error)
     text = ' '.join(str(error).split())[:300]
-    if isinstance(error, MemoryError) or 'not enough memory' in text or "can't allocate memory" in text or 'out of memory' in text:
+    if (
+        isinstance(error, MemoryError)
+        or 'not enough memory' in text
+        or "can't allocate memory" in text
+        or 'out of memory' in text
+    ):
         return 'The memory is full: close other programs, or take a shorter or smaller clip.'
     if isinstance(error, KeyboardInterrupt):
         return 'Stopped.'
@@ -193,7 +229,16 @@ def work(folder: Path, send) -> int:
             return EXIT_ERROR
         register_package()
         task = find_task(job['task'])(**job.get('arguments', {}))
-        result = run(task, lambda p: send({'progress': round(float(p.fraction), 4), 'stage': p.stage, 'remaining': p.remaining}))
+        result = run(
+            task,
+            lambda p: send(
+                {
+                    'progress': round(float(p.fraction), 4),
+                    'stage': p.stage,
+                    'remaining': p.remaining,
+                }
+            ),
+        )
         send({'result': result})
         return 0
     except BrokenPipeError:

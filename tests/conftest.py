@@ -1,4 +1,5 @@
 """Makes this folder importable as `facewright`, whatever it is called, and finds the data that lies beside the project."""
+
 import importlib.util
 import sys
 from pathlib import Path

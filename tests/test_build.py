@@ -1,4 +1,5 @@
 """build.py: what it refuses and how, what the zips hold, and that Blender installs them."""
+
 import importlib.metadata
 import importlib.util
 import json
@@ -19,9 +20,16 @@ build = importlib.util.module_from_spec(_spec)
 sys.modules['facewright_build'] = build
 _spec.loader.exec_module(build)
 
-BLENDERS = sorted(path for path in (ROOT / '.venv' / 'blender').glob('*') if (path / 'bpy').is_dir())
-needs_blender = pytest.mark.skipif(not BLENDERS, reason='needs the bpy modules that `build.py test` installs')
-needs_tool = pytest.mark.skipif(not (ROOT / '.venv' / 'blender' / build.NEWEST_BLENDER).is_dir(), reason='needs Blender\'s extension tool, from its bpy module')
+BLENDERS = sorted(
+    path for path in (ROOT / '.venv' / 'blender').glob('*') if (path / 'bpy').is_dir()
+)
+needs_blender = pytest.mark.skipif(
+    not BLENDERS, reason='needs the bpy modules that `build.py test` installs'
+)
+needs_tool = pytest.mark.skipif(
+    not (ROOT / '.venv' / 'blender' / build.NEWEST_BLENDER).is_dir(),
+    reason="needs Blender's extension tool, from its bpy module",
+)
 
 
 @pytest.fixture(scope='session')
@@ -41,6 +49,7 @@ def wheel(folder, name, members):
 
 # ---- requirements --------------------------------------------------------------------------------------------------
 
+
 def test_every_requirement_is_pinned_once():
     lines = build.project()['project']['dependencies']
     assert all(line.count('==') == 1 for line in lines)
@@ -53,13 +62,16 @@ def test_every_requirement_is_pinned_once():
 def test_the_list_is_complete(root, tmp_path):
     """Every module of the engine imports, and torch trains, where only the pinned distributions exist."""
     for name in build.project()['project']['dependencies']:
-        for top in {file.parts[0] for file in importlib.metadata.files(name.split('==')[0])} - {'..', '__pycache__'}:
+        for top in {file.parts[0] for file in importlib.metadata.files(name.split('==')[0])} - {
+            '..',
+            '__pycache__',
+        }:
             source = Path(importlib.metadata.distribution(name.split('==')[0]).locate_file(top))
             if top == 'cv2':  # it looks for itself by its real path
                 shutil.copytree(source, tmp_path / top)
             elif not (tmp_path / top).exists():
                 (tmp_path / top).symlink_to(source)
-    program = textwrap.dedent('''
+    program = textwrap.dedent("""
         import importlib.util, pkgutil, sys
         sys.path.insert(0, sys.argv[2])
         spec = importlib.util.spec_from_file_location('w', sys.argv[1]); w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w)
@@ -73,19 +85,42 @@ def test_the_list_is_complete(root, tmp_path):
         for module in pkgutil.walk_packages(facewright.engine.__path__, 'facewright.engine.'):
             importlib.import_module(module.name)
         print('all there')
-    ''')
-    done = subprocess.run([sys.executable, '-I', '-S', '-c', program, str(root / 'engine' / 'worker.py'), str(tmp_path)], capture_output=True, text=True)
+    """)
+    done = subprocess.run(
+        [
+            sys.executable,
+            '-I',
+            '-S',
+            '-c',
+            program,
+            str(root / 'engine' / 'worker.py'),
+            str(tmp_path),
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert done.stdout.strip().endswith('all there'), done.stderr[-2000:]
 
 
 def test_linux_takes_the_cpu_build_of_torch():
     assert 'torch==2.13.0+cpu' in build.requirements('linux')
-    assert 'torch==2.13.0' in build.requirements('win32') and 'torch==2.13.0' in build.requirements('darwin')
+    assert 'torch==2.13.0' in build.requirements('win32') and 'torch==2.13.0' in build.requirements(
+        'darwin'
+    )
 
 
-@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='CUDA builds come by accident on Linux')
-@pytest.mark.parametrize('found, refused', [('2.13.0+cpu filelock', False), ('2.13.0 filelock', False),
-                                            ('2.13.0 nvidia-cublas==13.0', True), ('2.13.0+cu130 filelock', True)])
+@pytest.mark.skipif(
+    not sys.platform.startswith('linux'), reason='CUDA builds come by accident on Linux'
+)
+@pytest.mark.parametrize(
+    'found, refused',
+    [
+        ('2.13.0+cpu filelock', False),
+        ('2.13.0 filelock', False),
+        ('2.13.0 nvidia-cublas==13.0', True),
+        ('2.13.0+cu130 filelock', True),
+    ],
+)
 def test_a_cuda_build_is_refused(monkeypatch, found, refused):
     monkeypatch.setattr(build, 'run', lambda *_, **__: found)
     if refused:
@@ -98,6 +133,7 @@ def test_a_cuda_build_is_refused(monkeypatch, found, refused):
 def test_no_cpu_build_says_how_to_give_one(monkeypatch):
     def pip(*_, **__):
         raise build.Stop('ERROR: No matching distribution found for torch==2.13.0+cpu')
+
     monkeypatch.setattr(build, 'pip', pip)
     with pytest.raises(build.Stop, match='several GB of CUDA.*--torch-wheel'):
         build.install_engine(['torch==2.13.0+cpu'], None)
@@ -106,13 +142,21 @@ def test_no_cpu_build_says_how_to_give_one(monkeypatch):
 def test_torch_wheel_may_be_a_file_a_folder_or_an_index(tmp_path):
     file = tmp_path / 'torch-2.13.0+cpu-cp311-cp311-linux_x86_64.whl'
     file.touch()
-    assert build.torch_options(str(file)) == build.torch_options(str(tmp_path)) == ['--find-links', str(tmp_path)]
-    assert build.torch_options('https://example.org/cpu') == ['--extra-index-url', 'https://example.org/cpu']
+    assert (
+        build.torch_options(str(file))
+        == build.torch_options(str(tmp_path))
+        == ['--find-links', str(tmp_path)]
+    )
+    assert build.torch_options('https://example.org/cpu') == [
+        '--extra-index-url',
+        'https://example.org/cpu',
+    ]
     with pytest.raises(build.Stop, match='check --torch-wheel'):
         build.torch_options(str(tmp_path / 'nothing.whl'))
 
 
 # ---- steps and verbs -----------------------------------------------------------------------------------------------
+
 
 def test_a_step_runs_once_and_again_after_a_change_or_a_failure(monkeypatch, tmp_path):
     monkeypatch.setattr(build, 'VENV', tmp_path)
@@ -142,31 +186,52 @@ def test_pytest_arguments_are_handed_on(monkeypatch):
 @pytest.fixture
 def fake_sessions(monkeypatch):
     """Runs `build.py test` with pytest replaced: {words in the command: (exit code, tests, failures)}; returns (exit code, commands)."""
+
     def run(outcomes, *given):
         commands = []
 
         def call(command, cwd, env, timeout):
             commands.append((command, env))
-            code, tests, failures = next(value for key, value in outcomes.items() if key in ' '.join(command) + env.get('PYTHONPATH', ''))
-            report = next(part.split('=', 1)[1] for part in command if part.startswith('--junitxml='))
-            Path(report).write_text(f'<testsuites><testsuite tests="{tests}" failures="{failures}" errors="0" skipped="0"/></testsuites>')
+            code, tests, failures = next(
+                value
+                for key, value in outcomes.items()
+                if key in ' '.join(command) + env.get('PYTHONPATH', '')
+            )
+            report = next(
+                part.split('=', 1)[1] for part in command if part.startswith('--junitxml=')
+            )
+            Path(report).write_text(
+                f'<testsuites><testsuite tests="{tests}" failures="{failures}" errors="0" skipped="0"/></testsuites>'
+            )
             return code
+
         monkeypatch.setattr(build, 'environment', lambda *_, **__: None)
         monkeypatch.setattr(build.subprocess, 'call', call)
         monkeypatch.setattr(sys, 'argv', ['build.py', 'test', *given])
         return build.main(), commands
+
     return run
 
 
 def test_test_runs_the_engine_and_every_blender(fake_sessions, capsys):
     code, commands = fake_sessions({'': (0, 3, 0)})
     assert code == 0 and len(commands) == 1 + len(build.project()['tool']['facewright']['blender'])
-    assert capsys.readouterr().out.splitlines()[-1] == f'{3 * len(commands)} passed, 0 failed, 0 skipped'
+    assert (
+        capsys.readouterr().out.splitlines()[-1]
+        == f'{3 * len(commands)} passed, 0 failed, 0 skipped'
+    )
     assert all('BLENDER_USER_RESOURCES' in env for _, env in commands[1:])
 
 
-@pytest.mark.parametrize('outcomes', [{'blender/4.5': (1, 3, 1), '': (0, 3, 0)}, {'blender/4.5': (139, 3, 0), '': (0, 3, 0)}, {'': (5, 0, 0)}],
-                         ids=['a failure', 'a crash', 'nothing ran'])
+@pytest.mark.parametrize(
+    'outcomes',
+    [
+        {'blender/4.5': (1, 3, 1), '': (0, 3, 0)},
+        {'blender/4.5': (139, 3, 0), '': (0, 3, 0)},
+        {'': (5, 0, 0)},
+    ],
+    ids=['a failure', 'a crash', 'nothing ran'],
+)
 def test_test_fails(fake_sessions, outcomes):
     assert fake_sessions(outcomes)[0] != 0
 
@@ -175,10 +240,16 @@ def test_chosen_tests_run_where_they_belong(fake_sessions, root, monkeypatch):
     monkeypatch.chdir(root)
     assert len(fake_sessions({'': (0, 1, 0)}, 'tests/test_build.py::test_x', '-q')[1]) == 1
     code, commands = fake_sessions({'': (0, 1, 0)}, 'tests/addon')
-    assert all(env['PYTHONPATH'].endswith(series) for (_, env), series in zip(commands, build.project()['tool']['facewright']['blender'], strict=True))
+    assert all(
+        env['PYTHONPATH'].endswith(series)
+        for (_, env), series in zip(
+            commands, build.project()['tool']['facewright']['blender'], strict=True
+        )
+    )
 
 
 # ---- zips ----------------------------------------------------------------------------------------------------------
+
 
 @needs_tool
 def test_the_small_zip_holds_the_extension_alone(small_zip, root):
@@ -189,10 +260,18 @@ def test_the_small_zip_holds_the_extension_alone(small_zip, root):
     tops = {name.split('/')[0] for name in names}
     assert tops == {*build.PARTS, 'requirements.txt'}
     assert not any('__pycache__' in name or name.endswith('.pyc') for name in names)
-    source = {path.relative_to(root).as_posix() for part in ('addon', 'engine') for path in (root / part).rglob('*')
-              if path.is_file() and '__pycache__' not in path.parts}
+    source = {
+        path.relative_to(root).as_posix()
+        for part in ('addon', 'engine')
+        for path in (root / part).rglob('*')
+        if path.is_file() and '__pycache__' not in path.parts
+    }
     assert source <= set(names)
-    assert 'wheels' not in manifest and manifest['id'] == 'facewright' and manifest['platforms'] == list(build.PLATFORMS)
+    assert (
+        'wheels' not in manifest
+        and manifest['id'] == 'facewright'
+        and manifest['platforms'] == list(build.PLATFORMS)
+    )
     assert all(line in listed for line in build.project()['project']['dependencies'])
     assert small_zip.stat().st_size < 20e6
 
@@ -201,11 +280,20 @@ def test_the_small_zip_needs_no_environment(tmp_path, root):
     """A bare copy, a Python with nothing installed, no other program to be found."""
     for part in (*build.PARTS, 'build.py'):
         if (root / part).is_dir():
-            shutil.copytree(root / part, tmp_path / 'copy' / part, ignore=shutil.ignore_patterns('__pycache__'))
+            shutil.copytree(
+                root / part, tmp_path / 'copy' / part, ignore=shutil.ignore_patterns('__pycache__')
+            )
         else:
-            shutil.copy(root / part, (tmp_path / 'copy').mkdir(exist_ok=True) or tmp_path / 'copy' / part)
-    done = subprocess.run([sys._base_executable, '-I', '-S', 'build.py', 'zip', '--platform', 'small'], cwd=tmp_path / 'copy', env={'PATH': ''},
-                          capture_output=True, text=True)
+            shutil.copy(
+                root / part, (tmp_path / 'copy').mkdir(exist_ok=True) or tmp_path / 'copy' / part
+            )
+    done = subprocess.run(
+        [sys._base_executable, '-I', '-S', 'build.py', 'zip', '--platform', 'small'],
+        cwd=tmp_path / 'copy',
+        env={'PATH': ''},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0 and 'MB, not checked' in done.stdout, done.stderr
     (made,) = (tmp_path / 'copy' / 'dist').iterdir()
     assert build.make_zip(None, folder=tmp_path).read_bytes() == made.read_bytes()
@@ -221,7 +309,11 @@ def test_the_same_tree_gives_the_same_bytes(small_zip, tmp_path):
 
 @needs_tool
 def test_an_invalid_zip_is_refused_and_not_left(monkeypatch, tmp_path):
-    monkeypatch.setattr(build, 'manifest_for', lambda text, *_: text.replace('id = "facewright"', 'id = "no good id"'))
+    monkeypatch.setattr(
+        build,
+        'manifest_for',
+        lambda text, *_: text.replace('id = "facewright"', 'id = "no good id"'),
+    )
     with pytest.raises(build.Stop, match='key "id" invalid'):
         build.make_zip(None, folder=tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -229,13 +321,19 @@ def test_an_invalid_zip_is_refused_and_not_left(monkeypatch, tmp_path):
 
 @needs_tool
 def test_a_platforms_manifest_lists_its_wheels(tmp_path, root):
-    wheels = [wheel(tmp_path, 'b-1.0-py3-none-any.whl', {'b.py': b''}), wheel(tmp_path, 'a-1.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl', {'a.py': b''})]
+    wheels = [
+        wheel(tmp_path, 'b-1.0-py3-none-any.whl', {'b.py': b''}),
+        wheel(tmp_path, 'a-1.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl', {'a.py': b''}),
+    ]
     platform = build.PLATFORMS['linux-x64']
     staged = build.stage(tmp_path / 'facewright', platform, wheels)
     manifest = tomllib.loads((staged / 'blender_manifest.toml').read_text())
     assert manifest['platforms'] == ['linux-x64']
     assert manifest['wheels'] == [f'./wheels/{path.name}' for path in reversed(wheels)]
-    assert manifest['permissions'] == tomllib.loads((root / 'blender_manifest.toml').read_text())['permissions']
+    assert (
+        manifest['permissions']
+        == tomllib.loads((root / 'blender_manifest.toml').read_text())['permissions']
+    )
     made = tmp_path / 'made.zip'
     build.pack(staged, made)
     build.validate(made)
@@ -250,10 +348,23 @@ def test_versions_agree(root):
 
 def test_trimming_keeps_what_runs_and_every_licence(tmp_path):
     deep = 'torch-2.0.dist-info/licenses/third_party/' + 'x/' * 80 + 'LICENSE'
-    path = wheel(tmp_path, 'torch-2.0-cp311-cp311-macosx_11_0_universal2.whl', {
-        'torch/__init__.py': b'1', 'torch/include/a.h': b'2', 'torch/lib/t.lib': b'3', 'torch/lib/t.dll': b'4', 'torch/bin/torch_shm_manager': b'5',
-        'torch/bin/protoc': b'6', 'torch/test/x': b'7', deep: b'some licence', 'torch-2.0.dist-info/METADATA': b'', 'torch-2.0.dist-info/RECORD': b'old',
-        'torch-2.0.dist-info/WHEEL': b'Tag: cp311-cp311-macosx_11_0_universal2\n'})
+    path = wheel(
+        tmp_path,
+        'torch-2.0-cp311-cp311-macosx_11_0_universal2.whl',
+        {
+            'torch/__init__.py': b'1',
+            'torch/include/a.h': b'2',
+            'torch/lib/t.lib': b'3',
+            'torch/lib/t.dll': b'4',
+            'torch/bin/torch_shm_manager': b'5',
+            'torch/bin/protoc': b'6',
+            'torch/test/x': b'7',
+            deep: b'some licence',
+            'torch-2.0.dist-info/METADATA': b'',
+            'torch-2.0.dist-info/RECORD': b'old',
+            'torch-2.0.dist-info/WHEEL': b'Tag: cp311-cp311-macosx_11_0_universal2\n',
+        },
+    )
     made = build.trim(path, tmp_path, 'torch')
     assert made.name == 'torch-2.0-cp311-cp311-macosx_11_0_arm64.whl'
     with zipfile.ZipFile(made) as members:
@@ -261,7 +372,11 @@ def test_trimming_keeps_what_runs_and_every_licence(tmp_path):
         record = members.read('torch-2.0.dist-info/RECORD').decode()
         assert b'some licence' in members.read('torch-2.0.dist-info/licenses/THIRD_PARTY.txt')
         assert b'arm64' in members.read('torch-2.0.dist-info/WHEEL')
-    assert {name for name in names if name.startswith('torch/')} == {'torch/__init__.py', 'torch/lib/t.dll', 'torch/bin/torch_shm_manager'}
+    assert {name for name in names if name.startswith('torch/')} == {
+        'torch/__init__.py',
+        'torch/lib/t.dll',
+        'torch/bin/torch_shm_manager',
+    }
     assert {line.split(',')[0] for line in record.splitlines()} == names
     other = wheel(tmp_path, 'six-1.0-py3-none-any.whl', {'six.py': b''})
     assert build.trim(other, tmp_path, 'six') == other
@@ -276,7 +391,7 @@ def test_too_long_a_path_for_windows_is_named(tmp_path):
 
 # ---- installing ----------------------------------------------------------------------------------------------------
 
-INSTALL = '''
+INSTALL = """
 import json, sys
 import bpy
 path, python = sys.argv[1:]
@@ -292,21 +407,32 @@ finished = bpy.ops.facewright.add_head() == {'FINISHED'}
 print('INSTALLED ' + json.dumps({'finished': finished, 'keys': len(head.data.shape_keys.key_blocks), 'file': sys.modules[name].__file__}))
 bpy.ops.preferences.addon_disable(module=name)
 assert not hasattr(bpy.types.Scene, 'facewright')
-'''
+"""
 
 
 @pytest.fixture(scope='session')
 def cache(tmp_path_factory):
     """A folder for face models that all Blenders share: the first builds the head for all."""
-    return tmp_path_factory.mktemp('Zoë\'s cache')
+    return tmp_path_factory.mktemp("Zoë's cache")
 
 
 def install(archive, blender, python, folder, cache):
     """Install a zip into a Blender whose user folder has a space and an accent, add a head there, disable the add-on."""
-    resources = folder / 'Zoë\'s Blender'
+    resources = folder / "Zoë's Blender"
     resources.mkdir()
-    environment = {**os.environ, 'PYTHONPATH': str(blender), 'BLENDER_USER_RESOURCES': str(resources), 'FACEWRIGHT_CACHE': str(cache)}
-    done = subprocess.run([sys.executable, '-c', INSTALL, str(archive), python], capture_output=True, text=True, env=environment, cwd=folder)
+    environment = {
+        **os.environ,
+        'PYTHONPATH': str(blender),
+        'BLENDER_USER_RESOURCES': str(resources),
+        'FACEWRIGHT_CACHE': str(cache),
+    }
+    done = subprocess.run(
+        [sys.executable, '-c', INSTALL, str(archive), python],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=folder,
+    )
     line = next((line for line in done.stdout.splitlines() if line.startswith('INSTALLED ')), None)
     assert line, done.stdout[-2000:] + done.stderr[-2000:]
     told = json.loads(line.split(' ', 1)[1])
@@ -328,7 +454,13 @@ def test_blender_installs_the_small_zip(small_zip, tmp_path, blender, cache):
 @pytest.mark.parametrize('blender', BLENDERS, ids=lambda path: path.name)
 def test_the_whole_zip_brings_all_the_engine_needs(tmp_path, blender, cache):
     """With a bare Python, as Blender's own is: every package comes from the zip's wheels."""
-    install(build.make_zip(build.PLATFORMS['linux-x64'], folder=tmp_path), blender, str(Path(sys._base_executable).resolve()), tmp_path, cache)
+    install(
+        build.make_zip(build.PLATFORMS['linux-x64'], folder=tmp_path),
+        blender,
+        str(Path(sys._base_executable).resolve()),
+        tmp_path,
+        cache,
+    )
 
 
 @pytest.mark.zips
@@ -338,5 +470,7 @@ def test_a_platforms_zip_builds_and_is_valid(platform, tmp_path):
     with zipfile.ZipFile(path) as members:
         wheels = [name for name in members.namelist() if name.endswith('.whl')]
     assert len(wheels) == len(build.project()['project']['dependencies'])
-    ending = {'windows-x64': 'win_amd64', 'macos-arm64': '_arm64', 'linux-x64': '_x86_64'}[platform.name]  # what Blender 4.2 accepts
+    ending = {'windows-x64': 'win_amd64', 'macos-arm64': '_arm64', 'linux-x64': '_x86_64'}[
+        platform.name
+    ]  # what Blender 4.2 accepts
     assert all(name.removesuffix('.whl').endswith(('-any', ending)) for name in wheels)

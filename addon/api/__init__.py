@@ -1,14 +1,70 @@
 """The add-on for Python: what every operator does, as functions, one file a panel. They raise FacewrightError and touch no interface."""
+
 from . import cavities, shape_tools
-from .appearance import apply_albedo, apply_overlay, bake_job, image_editors, overlaps_in_words, overlay_job, reconstructed, result_folder
-from .cavities import (apply_crossings, apply_fix, apply_flesh, apply_settled, crossings_job, fix_in_words, fix_job, flesh_job, hide_crossings, settle_job,
-                       show_crossings, told)
+from .appearance import (
+    apply_albedo,
+    apply_overlay,
+    bake_job,
+    image_editors,
+    overlaps_in_words,
+    overlay_job,
+    reconstructed,
+    result_folder,
+)
+from .cavities import (
+    apply_crossings,
+    apply_fix,
+    apply_flesh,
+    apply_settled,
+    crossings_job,
+    fix_in_words,
+    fix_job,
+    flesh_job,
+    hide_crossings,
+    settle_job,
+    show_crossings,
+    told,
+)
 from .footage import add_footage, checked_footage, move_footage, remove_footage
 from .head import add_head, find_model, model_is_ready, use_model
-from .performance import export_performance, heads_in, import_performance, rename_shape_keys, sample_performance, sides_apart, smooth_performance
+from .performance import (
+    export_performance,
+    heads_in,
+    import_performance,
+    rename_shape_keys,
+    sample_performance,
+    sides_apart,
+    smooth_performance,
+)
 from .pins import pinned, unpin
-from .reconstruct import (apply_result, clip_over, head_cameras, lay_clip_over, look_through, model_of_result, neutral_index, notes,
-                          reconstruction, result_job, show_wire, show_worst_frame, verdict_in_words, warnings_of)
-from .shape_keys import (add_marker, apply_head, apply_markers, apply_shape_keys, chosen_meshes, companions, count_markers, fit_in_words, head_job,
-                         landmarks_job, remove_markers, select_companions)
+from .reconstruct import (
+    apply_result,
+    clip_over,
+    head_cameras,
+    lay_clip_over,
+    look_through,
+    model_of_result,
+    neutral_index,
+    notes,
+    reconstruction,
+    result_job,
+    show_wire,
+    show_worst_frame,
+    verdict_in_words,
+    warnings_of,
+)
+from .shape_keys import (
+    add_marker,
+    apply_head,
+    apply_markers,
+    apply_shape_keys,
+    chosen_meshes,
+    companions,
+    count_markers,
+    fit_in_words,
+    head_job,
+    landmarks_job,
+    remove_markers,
+    select_companions,
+)
 from .shared import checked_path, select

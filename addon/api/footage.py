@@ -1,4 +1,5 @@
 """The list of views."""
+
 from __future__ import annotations
 
 import os
@@ -11,8 +12,19 @@ from ...engine.footage import kinds
 from .shared import checked_path
 
 
-def add_footage(scene: bpy.types.Scene, path: str, name: str = '', kind: str = 'AUTO', lens: float = 0, offset: float = 0, start: float = 0, end: float = 0,
-                fps: float = 24, cameras: str = '', masks: str = ''):
+def add_footage(
+    scene: bpy.types.Scene,
+    path: str,
+    name: str = '',
+    kind: str = 'AUTO',
+    lens: float = 0,
+    offset: float = 0,
+    start: float = 0,
+    end: float = 0,
+    fps: float = 24,
+    cameras: str = '',
+    masks: str = '',
+):
     """Add a view to a scene's footage; returns it. Parameters as FootageView's; kind 'AUTO': as footage.kinds tells.
 
     Raises FacewrightError where the file is no footage.
@@ -21,7 +33,15 @@ def add_footage(scene: bpy.types.Scene, path: str, name: str = '', kind: str = '
     view = scene.facewright.views.add()
     view.filepath, view.kind = path, kind
     view.label = name or (Path(path).parent.name if view.kind == 'CAPTURE' else Path(path).stem)
-    view.lens, view.offset, view.start, view.end, view.fps, view.cameras, view.masks = lens, offset, start, end, fps, cameras, masks
+    view.lens, view.offset, view.start, view.end, view.fps, view.cameras, view.masks = (
+        lens,
+        offset,
+        start,
+        end,
+        fps,
+        cameras,
+        masks,
+    )
     scene.facewright.active_view = len(scene.facewright.views) - 1
     return view
 
@@ -33,7 +53,9 @@ def checked_footage(path: str, kind: str = 'AUTO') -> tuple[str, str]:
     """
     path = checked_path(path, 'footage')
     if os.path.isfile(path) and not os.path.getsize(path):
-        raise FacewrightError(f'{path} is empty, perhaps not yet copied: choose a file with something in it.')
+        raise FacewrightError(
+            f'{path} is empty, perhaps not yet copied: choose a file with something in it.'
+        )
     found = kinds.kind_of(path).upper() if kind == 'AUTO' or not os.path.isdir(path) else kind
     return path, found if kind == 'AUTO' else kind
 

@@ -1,4 +1,5 @@
 """Shape keys shown alone (Blender's pin): whose, and an end to it."""
+
 from __future__ import annotations
 
 import bpy

@@ -1,4 +1,5 @@
 """Symmetrise, mirror, split, reset, strength: at once, on the active mesh's shape keys."""
+
 from __future__ import annotations
 
 import bpy
@@ -20,7 +21,9 @@ def tool_mesh(context: bpy.types.Context) -> bpy.types.Object:
     thing = chosen[0]
     mesh_sets.check(thing)
     if not thing.data.shape_keys or len(thing.data.shape_keys.key_blocks) < 2:
-        raise FacewrightError(f'{thing.name} has no shape keys yet: generate them, or select a mesh that has some.')
+        raise FacewrightError(
+            f'{thing.name} has no shape keys yet: generate them, or select a mesh that has some.'
+        )
     thing.update_from_editmode()
     return thing
 
@@ -31,7 +34,9 @@ def _keys(thing: bpy.types.Object, which: str) -> list[bpy.types.ShapeKey]:
     if which == 'ALL':
         return [k for k in blocks.key_blocks if k != blocks.reference_key and not k.lock_shape]
     if active is None or active == blocks.reference_key:
-        raise FacewrightError('The active shape key is the Basis: choose another in the Shape Keys list.')
+        raise FacewrightError(
+            'The active shape key is the Basis: choose another in the Shape Keys list.'
+        )
     _unlocked(active)
     return [active]
 
@@ -41,7 +46,9 @@ def _unlocked(key: bpy.types.ShapeKey) -> None:
         raise FacewrightError(f'{key.name} is locked: unlock it in the Shape Keys list first.')
 
 
-def symmetrise(context: bpy.types.Context, source: str = 'LEFT', keys: str = 'ACTIVE', tolerance: float = 1e-3) -> int:
+def symmetrise(
+    context: bpy.types.Context, source: str = 'LEFT', keys: str = 'ACTIVE', tolerance: float = 1e-3
+) -> int:
     """Make shapes symmetrical: source 'LEFT' or 'RIGHT' (that side's is copied over) or 'AVERAGE'; returns how many keys changed.
 
     Keys with a side in their names (mouthSmile_L, jawLeft) become mirror images of each other.
@@ -54,17 +61,33 @@ def symmetrise(context: bpy.types.Context, source: str = 'LEFT', keys: str = 'AC
         if key.name in done or other and other not in blocks and keys == 'ALL':
             continue
         if other is None:
-            shape_keys.set_offsets(key, mesh_halves.of(shape_tools.symmetrise, shape_keys.offsets_of(key), source=source.lower()))
+            shape_keys.set_offsets(
+                key,
+                mesh_halves.of(
+                    shape_tools.symmetrise, shape_keys.offsets_of(key), source=source.lower()
+                ),
+            )
             done.add(key.name)
             continue
         if other not in blocks:
-            raise FacewrightError(f'There is no shape key {other} beside {key.name}: Mirror makes it.')
-        left, right = (key, blocks[other]) if shape_tools.side_of(key.name) == 'left' else (blocks[other], key)
+            raise FacewrightError(
+                f'There is no shape key {other} beside {key.name}: Mirror makes it.'
+            )
+        left, right = (
+            (key, blocks[other])
+            if shape_tools.side_of(key.name) == 'left'
+            else (blocks[other], key)
+        )
         if keys == 'ALL' and (left.lock_shape or right.lock_shape):
             continue
         for one in (left, right):
             _unlocked(one)
-        pair = mesh_halves.of(shape_tools.symmetrise_pair, shape_keys.offsets_of(left), shape_keys.offsets_of(right), source=source.lower())
+        pair = mesh_halves.of(
+            shape_tools.symmetrise_pair,
+            shape_keys.offsets_of(left),
+            shape_keys.offsets_of(right),
+            source=source.lower(),
+        )
         for one, offsets in zip((left, right), pair):
             shape_keys.set_offsets(one, offsets)
         done |= {left.name, right.name}
@@ -87,7 +110,9 @@ def mirror(
     if to == 'OTHER':
         name = shape_tools.other_side(key.name)
         if name is None:
-            raise FacewrightError(f'{key.name} names no side: give it an ending such as _L or Right, or mirror it onto itself.')
+            raise FacewrightError(
+                f'{key.name} names no side: give it an ending such as _L or Right, or mirror it onto itself.'
+            )
         other = thing.data.shape_keys.key_blocks.get(name)
         if other is None:
             other, notes = renaming.add_mirrored(thing, key, name, mesh_halves.symmetry.partner)
@@ -98,27 +123,39 @@ def mirror(
     return key.name, notes
 
 
-def split(context: bpy.types.Context, width: float = .01, tolerance: float = 1e-3) -> tuple[str, str]:
+def split(
+    context: bpy.types.Context, width: float = 0.01, tolerance: float = 1e-3
+) -> tuple[str, str]:
     """Split the active key softly into a left and a right one that sum to it; it becomes the left, its animation is copied. The mesh need not be symmetrical.
 
     width: of the soft middle, in the object's units.
     """
     thing = tool_mesh(context)
-    key, = _keys(thing, 'ACTIVE')
+    (key,) = _keys(thing, 'ACTIVE')
     if shape_tools.side_of(key.name):
-        raise FacewrightError(f'{key.name} is one side\'s already: choose a shape key of both sides.')
+        raise FacewrightError(
+            f"{key.name} is one side's already: choose a shape key of both sides."
+        )
     ends = ('Left', 'Right') if shape_keys.naming(thing) == 'ARKIT' else ('_L', '_R')
     left, right = (key.name + end for end in ends)
     for name in (left, right):
         if name in thing.data.shape_keys.key_blocks:
-            raise FacewrightError(f'There is a shape key {name} already: rename or delete it first.')
-    part = shape_tools.split(np.ones((len(thing.data.vertices), 1)), left_of_middle(context.scene, thing, tolerance), width)[0]
+            raise FacewrightError(
+                f'There is a shape key {name} already: rename or delete it first.'
+            )
+    part = shape_tools.split(
+        np.ones((len(thing.data.vertices), 1)),
+        left_of_middle(context.scene, thing, tolerance),
+        width,
+    )[0]
     renaming.split_key(thing, key, left, right, part)
     thing.data.update()
     return left, right
 
 
-def region_weights(thing: bpy.types.Object, where: str = 'ALL', group: str = '', falloff: float = .01) -> np.ndarray:
+def region_weights(
+    thing: bpy.types.Object, where: str = 'ALL', group: str = '', falloff: float = 0.01
+) -> np.ndarray:
     """N weights in [0, 1]: everywhere ('ALL'), of a vertex group ('GROUP'), or of the selected vertices, fading out over `falloff` ('SELECTED')."""
     if where == 'GROUP':
         if not group:
@@ -128,12 +165,26 @@ def region_weights(thing: bpy.types.Object, where: str = 'ALL', group: str = '',
         selected = np.empty(len(thing.data.vertices), bool)
         thing.data.vertices.foreach_get('select', selected)
         if not selected.any():
-            raise FacewrightError(f'No vertex of {thing.name} is selected: select some in edit mode.')
-        return shape_tools.falloff(mesh_sets.base_points(thing).astype(float), shape_tools.edges_of_faces(mesh_sets.faces_of(thing.data)), selected, falloff)
+            raise FacewrightError(
+                f'No vertex of {thing.name} is selected: select some in edit mode.'
+            )
+        return shape_tools.falloff(
+            mesh_sets.base_points(thing).astype(float),
+            shape_tools.edges_of_faces(mesh_sets.faces_of(thing.data)),
+            selected,
+            falloff,
+        )
     return np.ones(len(thing.data.vertices))
 
 
-def reset(context: bpy.types.Context, to: str = 'BASIS', keys: str = 'ACTIVE', where: str = 'ALL', group: str = '', falloff: float = .01) -> int:
+def reset(
+    context: bpy.types.Context,
+    to: str = 'BASIS',
+    keys: str = 'ACTIVE',
+    where: str = 'ALL',
+    group: str = '',
+    falloff: float = 0.01,
+) -> int:
     """Bring shapes back where `where` says: to the 'BASIS', or to what was 'GENERATED'; returns how many keys changed."""
     thing = tool_mesh(context)
     chosen, weights = _keys(thing, keys), region_weights(thing, where, group, falloff)
@@ -142,19 +193,32 @@ def reset(context: bpy.types.Context, to: str = 'BASIS', keys: str = 'ACTIVE', w
         target = np.zeros(1) if to == 'BASIS' else records.read(thing.data.shape_keys, key.name)
         if target is None:
             continue
-        shape_keys.set_offsets(key, shape_tools.blend(shape_keys.offsets_of(key), target, weights), weights > 0)
+        shape_keys.set_offsets(
+            key, shape_tools.blend(shape_keys.offsets_of(key), target, weights), weights > 0
+        )
         count += 1
     if not count:
-        raise FacewrightError(f'Facewright did not make {chosen[0].name if len(chosen) == 1 else "these shape keys"}, or the mesh was changed since: reset to the Basis instead.')
+        raise FacewrightError(
+            f'Facewright did not make {chosen[0].name if len(chosen) == 1 else "these shape keys"}, or the mesh was changed since: reset to the Basis instead.'
+        )
     thing.data.update()
     return count
 
 
-def scale(context: bpy.types.Context, strength: float = 1., keys: str = 'ACTIVE', where: str = 'ALL', group: str = '', falloff: float = .01) -> int:
+def scale(
+    context: bpy.types.Context,
+    strength: float = 1.0,
+    keys: str = 'ACTIVE',
+    where: str = 'ALL',
+    group: str = '',
+    falloff: float = 0.01,
+) -> int:
     """Multiply shapes by `strength` where `where` says; returns how many keys changed."""
     thing = tool_mesh(context)
     chosen, weights = _keys(thing, keys), region_weights(thing, where, group, falloff)
     for key in chosen:
-        shape_keys.set_offsets(key, shape_tools.scale(shape_keys.offsets_of(key), strength, weights), weights > 0)
+        shape_keys.set_offsets(
+            key, shape_tools.scale(shape_keys.offsets_of(key), strength, weights), weights > 0
+        )
     thing.data.update()
     return len(chosen)

@@ -1,4 +1,5 @@
 """Overlay and Texture panels: the head over its footage, the texture from it."""
+
 from __future__ import annotations
 
 from bpy.props import EnumProperty, IntProperty
@@ -10,11 +11,14 @@ from .base import JobOperator, redraw
 
 class FACEWRIGHT_OT_preview_overlay(JobOperator):
     """Draw the reconstructed head over its footage at the current frame, as found (not as edited since), into an image; with how well each region of the face fits"""
+
     bl_idname = 'facewright.preview_overlay'
     bl_label = 'Overlay'
     bl_options = {'UNDO'}
 
-    show: EnumProperty(name='Show', description='What is drawn over the footage', items=SHOW_ITEMS, default='MESH')
+    show: EnumProperty(
+        name='Show', description='What is drawn over the footage', items=SHOW_ITEMS, default='MESH'
+    )
 
     def begin(self, context):
         self.head, arguments = api.overlay_job(context, self.show)
@@ -23,17 +27,33 @@ class FACEWRIGHT_OT_preview_overlay(JobOperator):
     def finish(self, context, result):
         first, *others = api.apply_overlay(context, self.head, self.job.arguments['out'], result)
         redraw(context)
-        where = 'is in the Image Editor' if api.image_editors(context) else 'can be chosen in an Image Editor'
-        self.report({'INFO'}, f'The image {first.name}' + (f', with {len(others)} of the other views,' if others else '') + f' {where}.')
+        where = (
+            'is in the Image Editor'
+            if api.image_editors(context)
+            else 'can be chosen in an Image Editor'
+        )
+        self.report(
+            {'INFO'},
+            f'The image {first.name}'
+            + (f', with {len(others)} of the other views,' if others else '')
+            + f' {where}.',
+        )
 
 
 class FACEWRIGHT_OT_bake_albedo(JobOperator):
     """Make a texture of the skin's own colour, without the light, from the footage and put it into the head's material"""
+
     bl_idname = 'facewright.bake_albedo'
     bl_label = 'Bake Skin Texture'
     bl_options = {'UNDO'}
 
-    size: IntProperty(name='Size', description='The texture\'s width and height in pixels', default=1024, min=64, max=4096)
+    size: IntProperty(
+        name='Size',
+        description="The texture's width and height in pixels",
+        default=1024,
+        min=64,
+        max=4096,
+    )
 
     def begin(self, context):
         self.head, arguments = api.bake_job(context, self.size)
@@ -41,7 +61,9 @@ class FACEWRIGHT_OT_bake_albedo(JobOperator):
 
     def finish(self, context, result):
         image = api.apply_albedo(self.head, self.job.arguments['out'])
-        self.report({'INFO'}, f'{image.name} ({image.size[0]}×{image.size[1]}) is in the skin\'s material.')
+        self.report(
+            {'INFO'}, f"{image.name} ({image.size[0]}×{image.size[1]}) is in the skin's material."
+        )
 
 
 CLASSES = (FACEWRIGHT_OT_preview_overlay, FACEWRIGHT_OT_bake_albedo)

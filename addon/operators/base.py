@@ -1,4 +1,5 @@
 """What every operator shares: errors become a sentence, jobs run modally in a window and to their end without one."""
+
 from __future__ import annotations
 
 import contextlib
@@ -12,6 +13,7 @@ from .. import jobs
 
 class Operator(bpy.types.Operator):
     """Base of all operators: `run` does the work and raises FacewrightError; from Python that arrives as a RuntimeError with its sentence."""
+
     bl_options = {'REGISTER', 'UNDO'}
 
     def execute(self, context):
@@ -25,7 +27,10 @@ class Operator(bpy.types.Operator):
             self.report({'ERROR'}, str(error))
         except Exception as error:
             traceback.print_exc()
-            self.report({'ERROR'}, f'Facewright met something unforeseen ({type(error).__name__}: {error}): please report it with what the system console shows.')
+            self.report(
+                {'ERROR'},
+                f'Facewright met something unforeseen ({type(error).__name__}: {error}): please report it with what the system console shows.',
+            )
         return {'CANCELLED'}
 
     def warn(self, sentences) -> None:
@@ -35,7 +40,11 @@ class Operator(bpy.types.Operator):
 
     def option(self, settings, name, setting=''):
         """A parameter of this call, or where it was not given the panel's setting of that name (or called `setting`)."""
-        return getattr(self, name) if self.properties.is_property_set(name) else getattr(settings, setting or name)
+        return (
+            getattr(self, name)
+            if self.properties.is_property_set(name)
+            else getattr(settings, setting or name)
+        )
 
 
 @contextlib.contextmanager
@@ -47,7 +56,9 @@ def object_mode(context):
         return
     name, mode = thing.name, thing.mode
     if mode not in ('OBJECT', 'EDIT') and bpy.ops.ed.undo_push.poll():
-        bpy.ops.ed.undo_push(message='Before Facewright')  # a stroke's own undo step can't be returned to from an operator's
+        bpy.ops.ed.undo_push(
+            message='Before Facewright'
+        )  # a stroke's own undo step can't be returned to from an operator's
     bpy.ops.object.mode_set(mode='OBJECT')
     try:
         yield
@@ -57,7 +68,9 @@ def object_mode(context):
                 bpy.ops.ed.undo_push(message='Facewright')
             _return(name, mode)
         else:
-            bpy.app.timers.register(lambda: _return(name, mode), first_interval=0)  # once Blender has remembered the step
+            bpy.app.timers.register(
+                lambda: _return(name, mode), first_interval=0
+            )  # once Blender has remembered the step
 
 
 def _return(name: str, mode: str) -> None:
@@ -65,7 +78,12 @@ def _return(name: str, mode: str) -> None:
     window = bpy.context.window or bpy.context.window_manager.windows[0]
     with bpy.context.temp_override(window=window):
         active = bpy.context.view_layer.objects.active
-        if active is not None and active.name == name and active.mode == 'OBJECT' and active.visible_get():
+        if (
+            active is not None
+            and active.name == name
+            and active.mode == 'OBJECT'
+            and active.visible_get()
+        ):
             bpy.ops.object.mode_set(mode=mode)
 
 
@@ -90,7 +108,9 @@ class JobOperator(Operator):
         self.job = self.begin(context)
         self.scene = context.scene.session_uid  # a name may be changed meanwhile
         if self.job is None or bpy.app.background:
-            outcome = self.job and jobs.wait(self.job, lambda stage: print(f'{self.job.title}: {stage}', flush=True))
+            outcome = self.job and jobs.wait(
+                self.job, lambda stage: print(f'{self.job.title}: {stage}', flush=True)
+            )
             with object_mode(context):
                 return self.finish(context, outcome)
         try:

@@ -1,4 +1,5 @@
 """Shape Keys panel, Cavities: what fills them, what follows an edit, what crosses."""
+
 from __future__ import annotations
 
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
@@ -11,13 +12,25 @@ from .shape_keys import PANEL, HeadOperator
 
 class FACEWRIGHT_OT_check_intersections(HeadOperator):
     """Count where the insides of mouth and eyes cross the skin, lips cross lips and lids cross eyeballs, per shape key and in combinations"""
+
     bl_idname = 'facewright.check_intersections'
     bl_label = 'Check Intersections'
     task, title = 'check_intersections', 'Checking'
 
-    combinations: IntProperty(name='Combinations', description=f'How many random combinations to check too. 0: the pose the sliders make instead. {PANEL}', default=0, min=0, max=100000,
-                              options={'SKIP_SAVE'})
-    seed: IntProperty(name='Seed', description='Which random combinations: the same number gives the same ones', default=0, min=0)
+    combinations: IntProperty(
+        name='Combinations',
+        description=f'How many random combinations to check too. 0: the pose the sliders make instead. {PANEL}',
+        default=0,
+        min=0,
+        max=100000,
+        options={'SKIP_SAVE'},
+    )
+    seed: IntProperty(
+        name='Seed',
+        description='Which random combinations: the same number gives the same ones',
+        default=0,
+        min=0,
+    )
 
     def take(self, context, settings):
         return api.crossings_job(context, self.option(settings, 'combinations'), self.seed)
@@ -28,10 +41,13 @@ class FACEWRIGHT_OT_check_intersections(HeadOperator):
 
 class FACEWRIGHT_OT_show_crossings(Operator):
     """Mark the vertices where the active shape key crosses itself, as a vertex group, as colours and as the selection, and pin the key"""
+
     bl_idname = 'facewright.show_crossings'
     bl_label = 'Show Crossings'
 
-    key: StringProperty(name='Shape Key', description='Which one. Empty: the active one', options={'SKIP_SAVE'})
+    key: StringProperty(
+        name='Shape Key', description='Which one. Empty: the active one', options={'SKIP_SAVE'}
+    )
 
     def run(self, context):
         with object_mode(context):
@@ -41,6 +57,7 @@ class FACEWRIGHT_OT_show_crossings(Operator):
 
 class FACEWRIGHT_OT_hide_crossings(Operator):
     """Show the head in its own colours again, with all its shape keys"""
+
     bl_idname = 'facewright.hide_crossings'
     bl_label = 'Hide Crossings'
 
@@ -51,15 +68,28 @@ class FACEWRIGHT_OT_hide_crossings(Operator):
 
 class FACEWRIGHT_OT_fix_cavities(HeadOperator):
     """After you edited the skin of a shape key or of the Basis: sockets, gums, teeth and eyeballs follow it; the skin stays as you made it. An edited Basis is followed in every shape key"""
+
     bl_idname = 'facewright.fix_cavities'
     bl_label = 'Fix Cavities'
     task, title = 'fix_cavities', 'Fixing the cavities'
 
-    keys: EnumProperty(name='Keys', description=f'Which shape keys\' cavities follow the skin. {PANEL}', items=FIX_ITEMS, options={'SKIP_SAVE'})
-    spread: BoolProperty(name='Spread the Edit', description=f'Give the same edit to the other shapes too. {PANEL}', default=False, options={'SKIP_SAVE'})
+    keys: EnumProperty(
+        name='Keys',
+        description=f"Which shape keys' cavities follow the skin. {PANEL}",
+        items=FIX_ITEMS,
+        options={'SKIP_SAVE'},
+    )
+    spread: BoolProperty(
+        name='Spread the Edit',
+        description=f'Give the same edit to the other shapes too. {PANEL}',
+        default=False,
+        options={'SKIP_SAVE'},
+    )
 
     def take(self, context, settings):
-        return api.fix_job(context, self.option(settings, 'keys', 'fix'), self.option(settings, 'spread'))
+        return api.fix_job(
+            context, self.option(settings, 'keys', 'fix'), self.option(settings, 'spread')
+        )
 
     def bring(self, context, out, result):
         return api.fix_in_words(self.work, api.apply_fix(context, self.work, out), result)
@@ -67,6 +97,7 @@ class FACEWRIGHT_OT_fix_cavities(HeadOperator):
 
 class FACEWRIGHT_OT_settle_shape_keys(HeadOperator):
     """Take apart what crosses: lips, lids and eyeballs, gums and teeth and the insides of mouth and eyes, in the Basis and in every expression. What one sees changes as little as need be; your own edits stay"""
+
     bl_idname = 'facewright.settle_shape_keys'
     bl_label = 'Settle'
     task, title = 'settle', 'Settling'
@@ -80,12 +111,23 @@ class FACEWRIGHT_OT_settle_shape_keys(HeadOperator):
 
 class FACEWRIGHT_OT_build_tetrahedra(HeadOperator):
     """Show what is filled between the skin and the insides of mouth, nose and eyes, as an object beside the head"""
+
     bl_idname = 'facewright.build_tetrahedra'
     bl_label = 'Fill Cavities'
     task, title = 'tetrahedra', 'Filling the cavities'
 
-    show: EnumProperty(name='Show', description=f'What of the filling is shown. {PANEL}', items=FLESH_ITEMS, default='CUT', options={'SKIP_SAVE'})
-    mask: StringProperty(name='Where', description=f'Vertex group of the head that says where to fill. {PANEL}', options={'SKIP_SAVE'})
+    show: EnumProperty(
+        name='Show',
+        description=f'What of the filling is shown. {PANEL}',
+        items=FLESH_ITEMS,
+        default='CUT',
+        options={'SKIP_SAVE'},
+    )
+    mask: StringProperty(
+        name='Where',
+        description=f'Vertex group of the head that says where to fill. {PANEL}',
+        options={'SKIP_SAVE'},
+    )
 
     def take(self, context, settings):
         self.shown = self.option(settings, 'show', 'flesh')
@@ -97,9 +139,17 @@ class FACEWRIGHT_OT_build_tetrahedra(HeadOperator):
         worst = max(turned, key=turned.get, default=None)
         lines = [f'{thing.name}: filled with {count:,} tetrahedra.']
         if worst:
-            lines.append(f'{turned[worst]:.2f} % of them turn inside out in {worst}, the most of all shapes.')
+            lines.append(
+                f'{turned[worst]:.2f} % of them turn inside out in {worst}, the most of all shapes.'
+            )
         return lines
 
 
-CLASSES = (FACEWRIGHT_OT_check_intersections, FACEWRIGHT_OT_show_crossings, FACEWRIGHT_OT_hide_crossings, FACEWRIGHT_OT_settle_shape_keys, FACEWRIGHT_OT_fix_cavities,
-           FACEWRIGHT_OT_build_tetrahedra)
+CLASSES = (
+    FACEWRIGHT_OT_check_intersections,
+    FACEWRIGHT_OT_show_crossings,
+    FACEWRIGHT_OT_hide_crossings,
+    FACEWRIGHT_OT_settle_shape_keys,
+    FACEWRIGHT_OT_fix_cavities,
+    FACEWRIGHT_OT_build_tetrahedra,
+)

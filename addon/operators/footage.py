@@ -1,10 +1,18 @@
 """Footage panel: the list of views."""
+
 from __future__ import annotations
 
 import os
 
 import bpy
-from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    StringProperty,
+)
 
 from .. import api
 from ..properties import KIND_ITEMS
@@ -13,25 +21,96 @@ from .base import FileOperator, Operator
 
 class FACEWRIGHT_OT_add_footage(FileOperator):
     """Add a video, an image sequence, a photo or a capture.json; several files are several views of one performance"""
+
     bl_idname = 'facewright.add_footage'
     bl_label = 'Add Footage'
 
-    filepath: StringProperty(name='File', description='The video, the photo, the first image of a sequence, or a capture.json', subtype='FILE_PATH', options={'SKIP_SAVE'})
-    directory: StringProperty(name='Folder', description='Folder of `files`', subtype='DIR_PATH', options={'HIDDEN', 'SKIP_SAVE'})
-    files: CollectionProperty(name='Files', description='Several files at once, in `directory`', type=bpy.types.OperatorFileListElement, options={'HIDDEN', 'SKIP_SAVE'})
-    name: StringProperty(name='Name', description='What to call the view. Empty: as the file', options={'SKIP_SAVE'})
-    kind: EnumProperty(name='Kind', description='What the file is', items=(('AUTO', 'Automatic', 'Judge by the file\'s name and its neighbours'), *(item[:3] for item in KIND_ITEMS)))
-    lens: FloatProperty(name='Lens', description='Focal length as on a 35-mm camera, in millimetres. 0: unknown, found from the footage', default=0, min=0, max=2000)
-    offset: FloatProperty(name='Time Offset', description='Seconds to add to this clip\'s own time to be on the first view\'s clock', default=0)
+    filepath: StringProperty(
+        name='File',
+        description='The video, the photo, the first image of a sequence, or a capture.json',
+        subtype='FILE_PATH',
+        options={'SKIP_SAVE'},
+    )
+    directory: StringProperty(
+        name='Folder',
+        description='Folder of `files`',
+        subtype='DIR_PATH',
+        options={'HIDDEN', 'SKIP_SAVE'},
+    )
+    files: CollectionProperty(
+        name='Files',
+        description='Several files at once, in `directory`',
+        type=bpy.types.OperatorFileListElement,
+        options={'HIDDEN', 'SKIP_SAVE'},
+    )
+    name: StringProperty(
+        name='Name', description='What to call the view. Empty: as the file', options={'SKIP_SAVE'}
+    )
+    kind: EnumProperty(
+        name='Kind',
+        description='What the file is',
+        items=(
+            ('AUTO', 'Automatic', "Judge by the file's name and its neighbours"),
+            *(item[:3] for item in KIND_ITEMS),
+        ),
+    )
+    lens: FloatProperty(
+        name='Lens',
+        description='Focal length as on a 35-mm camera, in millimetres. 0: unknown, found from the footage',
+        default=0,
+        min=0,
+        max=2000,
+    )
+    offset: FloatProperty(
+        name='Time Offset',
+        description="Seconds to add to this clip's own time to be on the first view's clock",
+        default=0,
+    )
     start: FloatProperty(name='In', description='First second of the clip to use', default=0, min=0)
-    end: FloatProperty(name='Out', description='Last second of the clip to use. 0: to the end', default=0, min=0)
-    fps: FloatProperty(name='Frame Rate', description='Frames a second at which the images of a sequence were taken', default=24, min=0.1, max=1000)
-    cameras: StringProperty(name='Cameras', description='Which of a capture\'s cameras to use: their names, separated by commas. Empty: all', options={'SKIP_SAVE'})
-    masks: StringProperty(name='Masks', description='Folder of your own masks of the face\'s regions, one image a frame. Empty: found in the picture', options={'SKIP_SAVE'})
-    filter_glob: StringProperty(name='Filter', description='What else the file browser shows', default='*.json', options={'HIDDEN', 'SKIP_SAVE'})
-    filter_movie: BoolProperty(name='Movies', description='Show videos in the file browser', default=True, options={'HIDDEN', 'SKIP_SAVE'})
-    filter_image: BoolProperty(name='Images', description='Show images in the file browser', default=True, options={'HIDDEN', 'SKIP_SAVE'})
-    filter_folder: BoolProperty(name='Folders', description='Show folders in the file browser', default=True, options={'HIDDEN', 'SKIP_SAVE'})
+    end: FloatProperty(
+        name='Out', description='Last second of the clip to use. 0: to the end', default=0, min=0
+    )
+    fps: FloatProperty(
+        name='Frame Rate',
+        description='Frames a second at which the images of a sequence were taken',
+        default=24,
+        min=0.1,
+        max=1000,
+    )
+    cameras: StringProperty(
+        name='Cameras',
+        description="Which of a capture's cameras to use: their names, separated by commas. Empty: all",
+        options={'SKIP_SAVE'},
+    )
+    masks: StringProperty(
+        name='Masks',
+        description="Folder of your own masks of the face's regions, one image a frame. Empty: found in the picture",
+        options={'SKIP_SAVE'},
+    )
+    filter_glob: StringProperty(
+        name='Filter',
+        description='What else the file browser shows',
+        default='*.json',
+        options={'HIDDEN', 'SKIP_SAVE'},
+    )
+    filter_movie: BoolProperty(
+        name='Movies',
+        description='Show videos in the file browser',
+        default=True,
+        options={'HIDDEN', 'SKIP_SAVE'},
+    )
+    filter_image: BoolProperty(
+        name='Images',
+        description='Show images in the file browser',
+        default=True,
+        options={'HIDDEN', 'SKIP_SAVE'},
+    )
+    filter_folder: BoolProperty(
+        name='Folders',
+        description='Show folders in the file browser',
+        default=True,
+        options={'HIDDEN', 'SKIP_SAVE'},
+    )
 
     def draw(self, context):
         """Beside the file browser: what nobody can tell from the file. The rest is in the panel."""
@@ -43,28 +122,52 @@ class FACEWRIGHT_OT_add_footage(FileOperator):
             layout.prop(self, 'fps')
 
     def run(self, context):
-        chosen = [os.path.join(self.directory, f.name) for f in self.files if f.name] if self.directory else []
+        chosen = (
+            [os.path.join(self.directory, f.name) for f in self.files if f.name]
+            if self.directory
+            else []
+        )
         paths = chosen or [self.filepath]
         for path in paths:  # all of them before the first is added
             api.checked_footage(path, self.kind)
         for path in paths:
-            api.add_footage(context.scene, path, name=self.name, kind=self.kind, lens=self.lens, offset=self.offset, start=self.start, end=self.end,
-                              fps=self.fps, cameras=self.cameras, masks=self.masks)
+            api.add_footage(
+                context.scene,
+                path,
+                name=self.name,
+                kind=self.kind,
+                lens=self.lens,
+                offset=self.offset,
+                start=self.start,
+                end=self.end,
+                fps=self.fps,
+                cameras=self.cameras,
+                masks=self.masks,
+            )
 
 
 class FACEWRIGHT_OT_remove_footage(Operator):
     """Take a view off the list; its file is not touched"""
+
     bl_idname = 'facewright.remove_footage'
     bl_label = 'Remove Footage'
 
-    index: IntProperty(name='Index', description='Which view, counted from 0. −1: the chosen one', default=-1, min=-1)
+    index: IntProperty(
+        name='Index',
+        description='Which view, counted from 0. −1: the chosen one',
+        default=-1,
+        min=-1,
+    )
 
     def run(self, context):
-        api.remove_footage(context.scene, context.scene.facewright.active_view if self.index < 0 else self.index)
+        api.remove_footage(
+            context.scene, context.scene.facewright.active_view if self.index < 0 else self.index
+        )
 
 
 class FACEWRIGHT_OT_move_footage(Operator):
     """Move the chosen view up or down; the first view gives the clock, the frame rate and the sound"""
+
     bl_idname = 'facewright.move_footage'
     bl_label = 'Move Footage'
 

@@ -1,4 +1,5 @@
 """Head panel: choose, import or download a face model, add its head."""
+
 from __future__ import annotations
 
 import bpy
@@ -11,15 +12,29 @@ from .base import FileOperator, JobOperator
 
 class FACEWRIGHT_OT_add_head(JobOperator):
     """Add the face model's head with all its expressions as shape keys, in real-world size"""
+
     bl_idname = 'facewright.add_head'
     bl_label = 'Add Head'
 
-    model: StringProperty(name='Face Model', description='"builtin", or the path of ICT-FaceKit\'s folder or archive. Empty: as set in the panel')
-    naming: EnumProperty(name='Shape Key Names', description='Whose names the shape keys get', items=(('SCENE', 'As in the Panel', 'The scene\'s setting'), *NAMING_ITEMS))
+    model: StringProperty(
+        name='Face Model',
+        description='"builtin", or the path of ICT-FaceKit\'s folder or archive. Empty: as set in the panel',
+    )
+    naming: EnumProperty(
+        name='Shape Key Names',
+        description='Whose names the shape keys get',
+        items=(('SCENE', 'As in the Panel', "The scene's setting"), *NAMING_ITEMS),
+    )
 
     def begin(self, context):
         source = self.model or models.source_of(context.scene.facewright)
-        return None if api.model_is_ready(source) else jobs.start('import_model', {'source': source, 'landmarks': False}, 'Reading the face model')
+        return (
+            None
+            if api.model_is_ready(source)
+            else jobs.start(
+                'import_model', {'source': source, 'landmarks': False}, 'Reading the face model'
+            )
+        )
 
     def finish(self, context, result):
         settings = context.scene.facewright
@@ -31,16 +46,31 @@ class FACEWRIGHT_OT_add_head(JobOperator):
 
 class FACEWRIGHT_OT_import_face_model(FileOperator, JobOperator):
     """Read ICT-FaceKit from its folder, its GitHub zip or a tar archive, once, and use it in this scene"""
+
     bl_idname = 'facewright.import_face_model'
     bl_label = 'Import ICT-FaceKit'
 
-    filepath: StringProperty(name='File', description='ICT-FaceKit as a folder (the one that holds FaceXModel), its GitHub zip, or a tar archive', subtype='FILE_PATH', options={'SKIP_SAVE'})
+    filepath: StringProperty(
+        name='File',
+        description='ICT-FaceKit as a folder (the one that holds FaceXModel), its GitHub zip, or a tar archive',
+        subtype='FILE_PATH',
+        options={'SKIP_SAVE'},
+    )
 
-    filter_glob: StringProperty(name='Filter', description='What the file browser shows', default='*.zip;*.tar;*.tgz;*.gz;*.xz;*.npz', options={'HIDDEN'})
+    filter_glob: StringProperty(
+        name='Filter',
+        description='What the file browser shows',
+        default='*.zip;*.tar;*.tgz;*.gz;*.xz;*.npz',
+        options={'HIDDEN'},
+    )
 
     def begin(self, context):
         source = api.checked_path(self.filepath, 'face model')
-        return None if api.model_is_ready(source) else jobs.start('import_model', {'source': source}, 'Reading the face model')
+        return (
+            None
+            if api.model_is_ready(source)
+            else jobs.start('import_model', {'source': source}, 'Reading the face model')
+        )
 
     def finish(self, context, result):
         api.use_model(context.scene, api.checked_path(self.filepath, 'face model'))
@@ -48,20 +78,31 @@ class FACEWRIGHT_OT_import_face_model(FileOperator, JobOperator):
 
 class FACEWRIGHT_OT_download_face_model(JobOperator):
     """Download the ICT-FaceKit face model (MIT licence, some hundred megabytes) from GitHub and use it in this scene"""
+
     bl_idname = 'facewright.download_face_model'
     bl_label = 'Download ICT-FaceKit'
 
     @classmethod
     def poll(cls, context):
         if not bpy.app.online_access:
-            cls.poll_message_set('Blender may not go online: allow it in Preferences > System > Network, or import a copy you downloaded yourself')
+            cls.poll_message_set(
+                'Blender may not go online: allow it in Preferences > System > Network, or import a copy you downloaded yourself'
+            )
         return bpy.app.online_access
 
     def begin(self, context):
-        return jobs.start('download_model', {'folder': str(paths.cache_folder() / 'downloads'), 'scratch': '{job}'}, 'Downloading ICT-FaceKit')
+        return jobs.start(
+            'download_model',
+            {'folder': str(paths.cache_folder() / 'downloads'), 'scratch': '{job}'},
+            'Downloading ICT-FaceKit',
+        )
 
     def finish(self, context, result):
         api.use_model(context.scene, result['source'])
 
 
-CLASSES = (FACEWRIGHT_OT_add_head, FACEWRIGHT_OT_import_face_model, FACEWRIGHT_OT_download_face_model)
+CLASSES = (
+    FACEWRIGHT_OT_add_head,
+    FACEWRIGHT_OT_import_face_model,
+    FACEWRIGHT_OT_download_face_model,
+)

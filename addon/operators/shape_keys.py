@@ -1,4 +1,5 @@
 """Shape Keys panel: generate, wrap, markers."""
+
 from __future__ import annotations
 
 from bpy.props import BoolProperty, EnumProperty
@@ -16,6 +17,7 @@ WARNING = 'Warning: '  # before a line of the panel's report
 class HeadOperator(JobOperator):
     """A job on the selected head: `take` makes its input and arguments (an api job), `bring` puts the result, a folder, into the scene and returns what to
     tell the user, lines of which the first says it all. They are reported and stay in the panel."""
+
     bl_options = {'UNDO'}
 
     def begin(self, context):
@@ -32,46 +34,121 @@ class HeadOperator(JobOperator):
 
 class FACEWRIGHT_OT_generate_shape_keys(HeadOperator):
     """Give the selected head the 53 expressions as shape keys: any mesh, with its eyes, teeth and lashes selected too where they are objects of their own"""
+
     bl_idname = 'facewright.generate_shape_keys'
     bl_label = 'Generate Shape Keys'
     task, title = 'shape_keys', 'Shape keys'
 
-    onto: EnumProperty(name='Onto', description=f'What gets the shape keys. {PANEL}', items=ONTO_ITEMS, options={'SKIP_SAVE'})
-    naming: EnumProperty(name='Shape Key Names', description=f'Whose names the shape keys get. {PANEL}', items=NAMING_ITEMS, options={'SKIP_SAVE'})
-    at_rest: BoolProperty(name='Find Its Expression', description=f'Recognise a smile or closed eyes on the mesh and take them off. {PANEL}', default=True, options={'SKIP_SAVE'})
-    settle: BoolProperty(name='Keep from Crossing', description=f'Keep lids, lips and the insides of mouth and eyes from crossing. {PANEL}', default=True, options={'SKIP_SAVE'})
-    keep_edits: BoolProperty(name='Keep Hand Edits', description=f'Add what was changed by hand in keys made before to the new ones. {PANEL}', default=True, options={'SKIP_SAVE'})
-    replace: BoolProperty(name='Replace Other Keys', description=f'Replace keys of the same names that were made elsewhere. {PANEL}', default=False, options={'SKIP_SAVE'})
-    follow: BoolProperty(name='One Slider', description=f'Drive the other objects\' keys by those of the one that moves most. {PANEL}', default=True, options={'SKIP_SAVE'})
-    hide: BoolProperty(name='Hide the Original', description=f'Hide the meshes that a new head was made of. {PANEL}', default=True, options={'SKIP_SAVE'})
+    onto: EnumProperty(
+        name='Onto',
+        description=f'What gets the shape keys. {PANEL}',
+        items=ONTO_ITEMS,
+        options={'SKIP_SAVE'},
+    )
+    naming: EnumProperty(
+        name='Shape Key Names',
+        description=f'Whose names the shape keys get. {PANEL}',
+        items=NAMING_ITEMS,
+        options={'SKIP_SAVE'},
+    )
+    at_rest: BoolProperty(
+        name='Find Its Expression',
+        description=f'Recognise a smile or closed eyes on the mesh and take them off. {PANEL}',
+        default=True,
+        options={'SKIP_SAVE'},
+    )
+    settle: BoolProperty(
+        name='Keep from Crossing',
+        description=f'Keep lids, lips and the insides of mouth and eyes from crossing. {PANEL}',
+        default=True,
+        options={'SKIP_SAVE'},
+    )
+    keep_edits: BoolProperty(
+        name='Keep Hand Edits',
+        description=f'Add what was changed by hand in keys made before to the new ones. {PANEL}',
+        default=True,
+        options={'SKIP_SAVE'},
+    )
+    replace: BoolProperty(
+        name='Replace Other Keys',
+        description=f'Replace keys of the same names that were made elsewhere. {PANEL}',
+        default=False,
+        options={'SKIP_SAVE'},
+    )
+    follow: BoolProperty(
+        name='One Slider',
+        description=f"Drive the other objects' keys by those of the one that moves most. {PANEL}",
+        default=True,
+        options={'SKIP_SAVE'},
+    )
+    hide: BoolProperty(
+        name='Hide the Original',
+        description=f'Hide the meshes that a new head was made of. {PANEL}',
+        default=True,
+        options={'SKIP_SAVE'},
+    )
 
     def take(self, context, settings):
-        self.chosen = {name: self.option(settings, name) for name in ('onto', 'at_rest', 'settle', 'keep_edits', 'replace', 'follow', 'hide')}
+        self.chosen = {
+            name: self.option(settings, name)
+            for name in ('onto', 'at_rest', 'settle', 'keep_edits', 'replace', 'follow', 'hide')
+        }
         self.chosen['naming'] = self.option(context.scene.facewright, 'naming')
-        return api.head_job(context, onto=self.chosen['onto'].lower(), settle=self.chosen['settle'], expression='auto' if self.chosen['at_rest'] else 'none')
+        return api.head_job(
+            context,
+            onto=self.chosen['onto'].lower(),
+            settle=self.chosen['settle'],
+            expression='auto' if self.chosen['at_rest'] else 'none',
+        )
 
     def bring(self, context, out, result):
         chosen = self.chosen
         if chosen['onto'] == 'MODEL':
             head, notes = api.apply_head(context, self.work, out, chosen['naming'], chosen['hide'])
-            return [f'{head.name} has {len(head.data.shape_keys.key_blocks) - 1} shape keys.', *notes]
-        written, notes = api.apply_shape_keys(context, self.work, out, chosen['naming'], chosen['keep_edits'], chosen['replace'], chosen['follow'])
-        counts = [f'{len(what.made) + len(what.updated)} on {name}' for name, what in written.items()]
+            return [
+                f'{head.name} has {len(head.data.shape_keys.key_blocks) - 1} shape keys.',
+                *notes,
+            ]
+        written, notes = api.apply_shape_keys(
+            context,
+            self.work,
+            out,
+            chosen['naming'],
+            chosen['keep_edits'],
+            chosen['replace'],
+            chosen['follow'],
+        )
+        counts = [
+            f'{len(what.made) + len(what.updated)} on {name}' for name, what in written.items()
+        ]
         return [f'Shape keys: {", ".join(counts)}.', *notes]
 
 
 class FACEWRIGHT_OT_wrap_model(HeadOperator):
     """Lay the face model's topology onto the selected scan or sculpt: a new head in its place, coloured by how far it is from it"""
+
     bl_idname = 'facewright.wrap_model'
     bl_label = 'Wrap Face Model'
     task, title = 'wrap', 'Wrapping'
 
-    at_rest: BoolProperty(name='Find Its Expression', description=f'Recognise a smile or closed eyes on the mesh while fitting. {PANEL}', default=True, options={'SKIP_SAVE'})
-    hide: BoolProperty(name='Hide the Original', description=f'Hide the meshes that the head was wrapped onto. {PANEL}', default=True, options={'SKIP_SAVE'})
+    at_rest: BoolProperty(
+        name='Find Its Expression',
+        description=f'Recognise a smile or closed eyes on the mesh while fitting. {PANEL}',
+        default=True,
+        options={'SKIP_SAVE'},
+    )
+    hide: BoolProperty(
+        name='Hide the Original',
+        description=f'Hide the meshes that the head was wrapped onto. {PANEL}',
+        default=True,
+        options={'SKIP_SAVE'},
+    )
 
     def take(self, context, settings):
         self.hide_chosen = self.option(settings, 'hide')
-        return api.head_job(context, expression='auto' if self.option(settings, 'at_rest') else 'none')
+        return api.head_job(
+            context, expression='auto' if self.option(settings, 'at_rest') else 'none'
+        )
 
     def bring(self, context, out, result):
         head, notes = api.apply_head(context, self.work, out, hide=self.hide_chosen)
@@ -80,6 +157,7 @@ class FACEWRIGHT_OT_wrap_model(HeadOperator):
 
 class FACEWRIGHT_OT_add_markers(HeadOperator):
     """Put an empty on each landmark of the selected head, where it is found automatically: drag those that are wrong, then generate or wrap"""
+
     bl_idname = 'facewright.add_markers'
     bl_label = 'Add Markers'
     task, title = 'scan_landmarks', 'Finding the landmarks'
@@ -89,16 +167,23 @@ class FACEWRIGHT_OT_add_markers(HeadOperator):
 
     def bring(self, context, out, result):
         found = api.apply_markers(context, self.work, out)
-        return [f'{len(found)} markers are on {self.work.meshes.parts[0].name}: drag those that are wrong.']
+        return [
+            f'{len(found)} markers are on {self.work.meshes.parts[0].name}: drag those that are wrong.'
+        ]
 
 
 class FACEWRIGHT_OT_add_marker(Operator):
     """Put one landmark's empty at the 3D cursor, or move it there; with four or more no face need be found on the mesh"""
+
     bl_idname = 'facewright.add_marker'
     bl_label = 'Add Marker'
 
-    name: EnumProperty(name='Landmark', description='What the marker marks. Left is the person\'s left', items=[(n, label, f'{label} of the face') for n, label in PLACES],
-                       default='nose_tip')
+    name: EnumProperty(
+        name='Landmark',
+        description="What the marker marks. Left is the person's left",
+        items=[(n, label, f'{label} of the face') for n, label in PLACES],
+        default='nose_tip',
+    )
 
     def run(self, context):
         with object_mode(context):
@@ -107,6 +192,7 @@ class FACEWRIGHT_OT_add_marker(Operator):
 
 class FACEWRIGHT_OT_remove_markers(Operator):
     """Take the selected head's markers away"""
+
     bl_idname = 'facewright.remove_markers'
     bl_label = 'Remove Markers'
 
@@ -117,6 +203,7 @@ class FACEWRIGHT_OT_remove_markers(Operator):
 
 class FACEWRIGHT_OT_select_companions(Operator):
     """Select the eyes, teeth and lashes too: meshes under the same parent, or under the head itself, that lie within it"""
+
     bl_idname = 'facewright.select_companions'
     bl_label = 'Select What Belongs to It'
 
@@ -127,6 +214,7 @@ class FACEWRIGHT_OT_select_companions(Operator):
 
 class FACEWRIGHT_OT_unpin_shape_keys(Operator):
     """Let the meshes that show one shape key alone show what their sliders make again"""
+
     bl_idname = 'facewright.unpin_shape_keys'
     bl_label = 'Show All Shape Keys'
 
@@ -137,5 +225,12 @@ class FACEWRIGHT_OT_unpin_shape_keys(Operator):
         self.report({'INFO'}, words if found else 'No shape key is shown alone.')
 
 
-CLASSES = (FACEWRIGHT_OT_generate_shape_keys, FACEWRIGHT_OT_wrap_model, FACEWRIGHT_OT_add_markers, FACEWRIGHT_OT_add_marker, FACEWRIGHT_OT_remove_markers,
-           FACEWRIGHT_OT_select_companions, FACEWRIGHT_OT_unpin_shape_keys)
+CLASSES = (
+    FACEWRIGHT_OT_generate_shape_keys,
+    FACEWRIGHT_OT_wrap_model,
+    FACEWRIGHT_OT_add_markers,
+    FACEWRIGHT_OT_add_marker,
+    FACEWRIGHT_OT_remove_markers,
+    FACEWRIGHT_OT_select_companions,
+    FACEWRIGHT_OT_unpin_shape_keys,
+)

@@ -1,4 +1,5 @@
 """Shape Keys panel, Edit: tools that work at once on the active mesh's shape keys."""
+
 from __future__ import annotations
 
 from bpy.props import EnumProperty, FloatProperty, StringProperty
@@ -10,11 +11,15 @@ from .shape_keys import PANEL
 
 
 def tolerance_property():
-    return FloatProperty(**(TOLERANCE | {'description': f'{TOLERANCE["description"]}. {PANEL}'}), options={'SKIP_SAVE'})
+    return FloatProperty(
+        **(TOLERANCE | {'description': f'{TOLERANCE["description"]}. {PANEL}'}),
+        options={'SKIP_SAVE'},
+    )
 
 
 class OnShapes(Operator):
     """Works on the active mesh's shape keys in object mode, and returns to the mode that was."""
+
     bl_options = {'REGISTER', 'UNDO'}
 
     @classmethod
@@ -25,8 +30,18 @@ class OnShapes(Operator):
         return True
 
     def invoke(self, context, event):
-        for name in ('keys', 'where', 'group', 'falloff', 'strength', 'width', 'tolerance'):  # so that Adjust Last Operation shows what was done
-            if name in self.properties.bl_rna.properties and not self.properties.is_property_set(name):
+        for name in (
+            'keys',
+            'where',
+            'group',
+            'falloff',
+            'strength',
+            'width',
+            'tolerance',
+        ):  # so that Adjust Last Operation shows what was done
+            if name in self.properties.bl_rna.properties and not self.properties.is_property_set(
+                name
+            ):
                 setattr(self, name, getattr(context.scene.facewright.shapes, name))
         return self.execute(context)
 
@@ -37,15 +52,37 @@ class OnShapes(Operator):
 
 class OnKeys(OnShapes):
     """… of one key or all."""
-    keys: EnumProperty(name='Keys', description=f'Which shape keys are changed. {PANEL}', items=KEYS_ITEMS, options={'SKIP_SAVE'})
+
+    keys: EnumProperty(
+        name='Keys',
+        description=f'Which shape keys are changed. {PANEL}',
+        items=KEYS_ITEMS,
+        options={'SKIP_SAVE'},
+    )
 
 
 class OnRegion(OnKeys):
     """… in a part of the mesh."""
-    where: EnumProperty(name='Where', description=f'Which part of the mesh. {PANEL}', items=WHERE_ITEMS, options={'SKIP_SAVE'})
-    group: StringProperty(name='Group', description=f'The vertex group, for `where` `GROUP`. {PANEL}', options={'SKIP_SAVE'})
-    falloff: FloatProperty(name='Falloff', description=f'How far the effect fades out beyond selected vertices, for `where` `SELECTED`. {PANEL}', default=.01, min=0, unit='LENGTH',
-                           options={'SKIP_SAVE'})
+
+    where: EnumProperty(
+        name='Where',
+        description=f'Which part of the mesh. {PANEL}',
+        items=WHERE_ITEMS,
+        options={'SKIP_SAVE'},
+    )
+    group: StringProperty(
+        name='Group',
+        description=f'The vertex group, for `where` `GROUP`. {PANEL}',
+        options={'SKIP_SAVE'},
+    )
+    falloff: FloatProperty(
+        name='Falloff',
+        description=f'How far the effect fades out beyond selected vertices, for `where` `SELECTED`. {PANEL}',
+        default=0.01,
+        min=0,
+        unit='LENGTH',
+        options={'SKIP_SAVE'},
+    )
 
     def region(self, settings) -> dict:
         return {name: self.option(settings, name) for name in ('keys', 'where', 'group', 'falloff')}
@@ -53,26 +90,42 @@ class OnRegion(OnKeys):
 
 class FACEWRIGHT_OT_symmetrise_shape_keys(OnKeys):
     """Make shapes symmetrical; keys with a side in their name, such as mouthSmile_L, become mirror images of each other"""
+
     bl_idname = 'facewright.symmetrise_shape_keys'
     bl_label = 'Symmetrise'
 
-    source: EnumProperty(name='From', description='Which side is right. Left is the person\'s left', items=(
-        ('LEFT', 'Left to Right', 'The person\'s left side is copied to the right'), ('RIGHT', 'Right to Left', 'The person\'s right side is copied to the left'),
-        ('AVERAGE', 'Average', 'Both sides become the mean of the two')))
+    source: EnumProperty(
+        name='From',
+        description="Which side is right. Left is the person's left",
+        items=(
+            ('LEFT', 'Left to Right', "The person's left side is copied to the right"),
+            ('RIGHT', 'Right to Left', "The person's right side is copied to the left"),
+            ('AVERAGE', 'Average', 'Both sides become the mean of the two'),
+        ),
+    )
     tolerance: tolerance_property()
 
     def change(self, context, settings):
-        count = api.shape_tools.symmetrise(context, self.source, self.option(settings, 'keys'), self.option(settings, 'tolerance'))
+        count = api.shape_tools.symmetrise(
+            context, self.source, self.option(settings, 'keys'), self.option(settings, 'tolerance')
+        )
         return f'{count} shape key{"s" if count != 1 else ""} symmetrised.'
 
 
 class FACEWRIGHT_OT_mirror_shape_key(OnShapes):
     """Mirror the active shape key: onto the other side's key, which is made where it is missing, or onto itself"""
+
     bl_idname = 'facewright.mirror_shape_key'
     bl_label = 'Mirror'
 
-    to: EnumProperty(name='To', description='What gets the mirrored shape', items=(
-        ('OTHER', 'Other Side\'s Key', 'mouthSmile_L makes mouthSmile_R'), ('ITSELF', 'Itself', 'The key itself is flipped')))
+    to: EnumProperty(
+        name='To',
+        description='What gets the mirrored shape',
+        items=(
+            ('OTHER', "Other Side's Key", 'mouthSmile_L makes mouthSmile_R'),
+            ('ITSELF', 'Itself', 'The key itself is flipped'),
+        ),
+    )
     tolerance: tolerance_property()
 
     def change(self, context, settings):
@@ -82,23 +135,42 @@ class FACEWRIGHT_OT_mirror_shape_key(OnShapes):
 
 class FACEWRIGHT_OT_split_shape_key(OnShapes):
     """Split the active shape key into a left and a right one with a soft middle: both together are what it was, its animation is copied"""
+
     bl_idname = 'facewright.split_shape_key'
     bl_label = 'Split Left/Right'
 
-    width: FloatProperty(name='Soft Middle', description=f'Width of the band in which the halves fade into each other. {PANEL}', default=.01, min=0, unit='LENGTH', options={'SKIP_SAVE'})
+    width: FloatProperty(
+        name='Soft Middle',
+        description=f'Width of the band in which the halves fade into each other. {PANEL}',
+        default=0.01,
+        min=0,
+        unit='LENGTH',
+        options={'SKIP_SAVE'},
+    )
     tolerance: tolerance_property()
 
     def change(self, context, settings):
-        return 'Split into {} and {}.'.format(*api.shape_tools.split(context, self.option(settings, 'width'), self.option(settings, 'tolerance')))
+        return 'Split into {} and {}.'.format(
+            *api.shape_tools.split(
+                context, self.option(settings, 'width'), self.option(settings, 'tolerance')
+            )
+        )
 
 
 class FACEWRIGHT_OT_reset_shape_key_region(OnRegion):
     """Bring a part of the shapes back to the Basis, or to what Facewright generated"""
+
     bl_idname = 'facewright.reset_shape_key_region'
     bl_label = 'Reset'
 
-    to: EnumProperty(name='To', description='What it goes back to', items=(
-        ('BASIS', 'Basis', 'No movement at all'), ('GENERATED', 'Generated', 'What Facewright made before it was changed by hand')))
+    to: EnumProperty(
+        name='To',
+        description='What it goes back to',
+        items=(
+            ('BASIS', 'Basis', 'No movement at all'),
+            ('GENERATED', 'Generated', 'What Facewright made before it was changed by hand'),
+        ),
+    )
 
     def change(self, context, settings):
         count = api.shape_tools.reset(context, self.to, **self.region(settings))
@@ -107,14 +179,32 @@ class FACEWRIGHT_OT_reset_shape_key_region(OnRegion):
 
 class FACEWRIGHT_OT_scale_shape_key(OnRegion):
     """Make shapes stronger or weaker, everywhere or in a part of the face"""
+
     bl_idname = 'facewright.scale_shape_key'
     bl_label = 'Strength'
 
-    strength: FloatProperty(name='Strength', description=f'Factor: 0 takes the movement away, 1 leaves it. {PANEL}', default=1.2, min=-10, max=10, soft_min=0, soft_max=2, options={'SKIP_SAVE'})
+    strength: FloatProperty(
+        name='Strength',
+        description=f'Factor: 0 takes the movement away, 1 leaves it. {PANEL}',
+        default=1.2,
+        min=-10,
+        max=10,
+        soft_min=0,
+        soft_max=2,
+        options={'SKIP_SAVE'},
+    )
 
     def change(self, context, settings):
-        count = api.shape_tools.scale(context, self.option(settings, 'strength'), **self.region(settings))
+        count = api.shape_tools.scale(
+            context, self.option(settings, 'strength'), **self.region(settings)
+        )
         return f'{count} shape key{"s" if count != 1 else ""} scaled.'
 
 
-CLASSES = (FACEWRIGHT_OT_symmetrise_shape_keys, FACEWRIGHT_OT_mirror_shape_key, FACEWRIGHT_OT_split_shape_key, FACEWRIGHT_OT_reset_shape_key_region, FACEWRIGHT_OT_scale_shape_key)
+CLASSES = (
+    FACEWRIGHT_OT_symmetrise_shape_keys,
+    FACEWRIGHT_OT_mirror_shape_key,
+    FACEWRIGHT_OT_split_shape_key,
+    FACEWRIGHT_OT_reset_shape_key_region,
+    FACEWRIGHT_OT_scale_shape_key,
+)

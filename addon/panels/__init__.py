@@ -1,4 +1,5 @@
 """The Facewright tab in the 3D viewport's sidebar, one file a panel."""
+
 from . import banner, footage, head, overlay, performance, reconstruct, shape_keys, texture
 
 CLASSES = (

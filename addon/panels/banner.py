@@ -1,4 +1,5 @@
 """What must be seen wherever the panels are folded: it stands above them all."""
+
 from __future__ import annotations
 
 import bpy
@@ -12,6 +13,7 @@ MOST = 3  # missing packages that are named: the preferences list all
 
 class FACEWRIGHT_PT_engine(Panel, bpy.types.Panel):
     """What keeps the engine from running."""
+
     bl_label = 'Engine'
     bl_options = {'HIDE_HEADER'}
 
@@ -42,6 +44,7 @@ class FACEWRIGHT_PT_engine(Panel, bpy.types.Panel):
 
 class FACEWRIGHT_PT_pinned(Panel, bpy.types.Panel):
     """Shape keys that are shown alone: their sliders do nothing."""
+
     bl_label = 'Pinned Shape Keys'
     bl_options = {'HIDE_HEADER'}
 

@@ -1,4 +1,5 @@
 """What all panels share."""
+
 from __future__ import annotations
 
 import textwrap

@@ -1,4 +1,5 @@
 """The list of views."""
+
 from __future__ import annotations
 
 import bpy
@@ -9,8 +10,16 @@ from .drawing import Panel, text
 class FACEWRIGHT_UL_views(bpy.types.UIList):
     """The footage, a row a view."""
 
-    def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flt_flag=0):
-        layout.prop(item, 'label', text='', emboss=False, icon=item.bl_rna.properties['kind'].enum_items[item.kind].icon)
+    def draw_item(
+        self, context, layout, data, item, icon, active_data, active_property, index=0, flt_flag=0
+    ):
+        layout.prop(
+            item,
+            'label',
+            text='',
+            emboss=False,
+            icon=item.bl_rna.properties['kind'].enum_items[item.kind].icon,
+        )
 
 
 class FACEWRIGHT_PT_footage(Panel, bpy.types.Panel):
@@ -19,11 +28,18 @@ class FACEWRIGHT_PT_footage(Panel, bpy.types.Panel):
     def draw(self, context):
         layout, settings = self.layout, context.scene.facewright
         if not settings.views:
-            text(context, layout, 'Add a video, an image sequence or a photo of a face. Several cameras of one performance: add them all.', 'INFO')
+            text(
+                context,
+                layout,
+                'Add a video, an image sequence or a photo of a face. Several cameras of one performance: add them all.',
+                'INFO',
+            )
             layout.operator('facewright.add_footage', icon='ADD')
             return
         row = layout.row()
-        row.template_list('FACEWRIGHT_UL_views', '', settings, 'views', settings, 'active_view', rows=3)
+        row.template_list(
+            'FACEWRIGHT_UL_views', '', settings, 'views', settings, 'active_view', rows=3
+        )
         buttons = row.column(align=True)
         buttons.operator('facewright.add_footage', text='', icon='ADD')
         buttons.operator('facewright.remove_footage', text='', icon='REMOVE')
@@ -52,6 +68,7 @@ class FACEWRIGHT_PT_footage(Panel, bpy.types.Panel):
 
 class FACEWRIGHT_PT_footage_advanced(Panel, bpy.types.Panel):
     """What few need of the chosen view."""
+
     bl_label = 'Advanced'
     bl_parent_id = 'FACEWRIGHT_PT_footage'
     bl_options = {'DEFAULT_CLOSED'}

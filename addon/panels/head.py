@@ -1,4 +1,5 @@
 """Choose a face model, add its head."""
+
 from __future__ import annotations
 
 import bpy
@@ -21,7 +22,12 @@ class FACEWRIGHT_PT_head(Panel, bpy.types.Panel):
             row.operator('facewright.import_face_model', text='Import…', icon='FILE_FOLDER')
             row.operator('facewright.download_face_model', text='Download', icon='URL')
             if not settings.model_path:
-                text(context, layout, 'Import ICT-FaceKit from where you saved it, or download it (MIT licence).', 'INFO')
+                text(
+                    context,
+                    layout,
+                    'Import ICT-FaceKit from where you saved it, or download it (MIT licence).',
+                    'INFO',
+                )
         layout.prop(settings, 'naming', text='Names')
         layout.operator('facewright.add_head', icon='USER')
         draw_job(context, layout, TASKS)

@@ -1,4 +1,5 @@
 """Pictures of the head over its footage, with how well each region of the face covers it."""
+
 from __future__ import annotations
 
 import bpy

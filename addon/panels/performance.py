@@ -1,4 +1,5 @@
 """Performances onto and from any mesh with shape keys."""
+
 from __future__ import annotations
 
 import bpy
@@ -15,10 +16,21 @@ class FACEWRIGHT_PT_performance(Panel, bpy.types.Panel):
     def draw(self, context):
         layout, found = self.layout, api.heads_in(context)
         if not found:
-            text(context, layout, 'Select a mesh with ICT or ARKit shape keys: a head added here, or your own character.', 'INFO')
+            text(
+                context,
+                layout,
+                'Select a mesh with ICT or ARKit shape keys: a head added here, or your own character.',
+                'INFO',
+            )
         else:
-            names = {'ICT': 'ICT names', 'ARKIT': 'ARKit names', None: 'other names'}[shape_keys.naming(found[0])]
-            layout.label(text=f'{found[0].name}: {names}' + (f' and {len(found) - 1} more' if len(found) > 1 else ''), icon='SHAPEKEY_DATA')
+            names = {'ICT': 'ICT names', 'ARKIT': 'ARKit names', None: 'other names'}[
+                shape_keys.naming(found[0])
+            ]
+            layout.label(
+                text=f'{found[0].name}: {names}'
+                + (f' and {len(found) - 1} more' if len(found) > 1 else ''),
+                icon='SHAPEKEY_DATA',
+            )
         row = layout.row(align=True)
         row.operator('facewright.import_performance', text='Import', icon='IMPORT')
         row.operator('facewright.export_performance', text='Export', icon='EXPORT')

@@ -1,4 +1,5 @@
 """Run a reconstruction, and how good it is."""
+
 from __future__ import annotations
 
 import bpy
@@ -37,7 +38,6 @@ class FACEWRIGHT_PT_reconstruct(Panel, bpy.types.Panel):
         if api.reconstructed(context) is None:
             idle_column(layout).operator('facewright.apply_result', icon='IMPORT')
 
-
     def draw_neutral(self, column, settings):
         row = column.row(align=True, heading='Neutral Frame')
         row.prop(settings, 'neutral_known', text='')
@@ -66,10 +66,17 @@ class FACEWRIGHT_PT_result(Panel, bpy.types.Panel):
         here = regions.grades_at(head, frame)
         text(context, box, f'Frame {frame}: {grades_in_words(here) if here else "no face seen"}')
         if unseen:
-            box.label(text=f'{unseen} frame{"s" if unseen > 1 else ""} without a face', icon='ERROR')
+            box.label(
+                text=f'{unseen} frame{"s" if unseen > 1 else ""} without a face', icon='ERROR'
+            )
         fallen = list(head.get(results.FALLEN, ()))
         if fallen:
-            text(context, box, f'{len(fallen)} frame{"s" if len(fallen) > 1 else ""} as in Draft, which fits better there: {", ".join(map(str, fallen[:8]))}{" …" if len(fallen) > 8 else ""}', 'INFO')
+            text(
+                context,
+                box,
+                f'{len(fallen)} frame{"s" if len(fallen) > 1 else ""} as in Draft, which fits better there: {", ".join(map(str, fallen[:8]))}{" …" if len(fallen) > 8 else ""}',
+                'INFO',
+            )
         row = box.row(align=True)
         row.operator('facewright.look_through', text='Camera', icon='CAMERA_DATA')
         over = api.clip_over(head)
@@ -78,7 +85,7 @@ class FACEWRIGHT_PT_result(Panel, bpy.types.Panel):
         wire = head.display_type == 'WIRE'
         row.operator('facewright.show_wire', icon='SHADING_WIRE', depress=wire)
         if over is not None:
-            box.prop(over, 'alpha', text='Clip\'s Opacity', slider=True)
+            box.prop(over, 'alpha', text="Clip's Opacity", slider=True)
         for note in api.notes(head):
             text(context, box, note, 'INFO')
 
@@ -87,9 +94,16 @@ def draw_verdicts(box, head) -> None:
     """A row a region: how good it is over the clip, and a button that goes to its worst frame."""
     column = box.column(align=True)
     for verdict in regions.verdicts_of(head):
-        row = column.split(factor=.5)
+        row = column.split(factor=0.5)
         words = f'{verdict.region.capitalize()}: {verdict.grade}'
-        row.label(text=words, icon='ERROR' if verdict.grade == 'poor' else 'CHECKMARK' if verdict.grade == 'good' else 'DOT')
+        row.label(
+            text=words,
+            icon='ERROR'
+            if verdict.grade == 'poor'
+            else 'CHECKMARK'
+            if verdict.grade == 'good'
+            else 'DOT',
+        )
         frame = regions.scene_frame(head, verdict.worst)
         button = row.operator('facewright.show_worst_frame', text=f'See Frame {frame}')
         button.region = verdict.region

@@ -1,4 +1,5 @@
 """Shape keys for any head: generate, cavities, tools."""
+
 from __future__ import annotations
 
 import bpy
@@ -16,9 +17,11 @@ CAVITY_TASKS = ('check_intersections', 'settle', 'fix_cavities', 'tetrahedra')
 class FACEWRIGHT_UL_crossings(bpy.types.UIList):
     """The head's shape keys, each with how often it crossed itself at the last check."""
 
-    def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flt_flag=0):
+    def draw_item(
+        self, context, layout, data, item, icon, active_data, active_property, index=0, flt_flag=0
+    ):
         found = crossings.count(data, item.name)
-        row = layout.split(factor=.78)
+        row = layout.split(factor=0.78)
         row.label(text=item.name, icon='SHAPEKEY_DATA')
         row.label(text='' if found is None else str(sum(found)) if any(found) else 'none')
 
@@ -26,8 +29,10 @@ class FACEWRIGHT_UL_crossings(bpy.types.UIList):
 class FACEWRIGHT_UL_shape_keys(bpy.types.UIList):
     """The head's shape keys with their sliders."""
 
-    def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flt_flag=0):
-        row = layout.split(factor=.72)
+    def draw_item(
+        self, context, layout, data, item, icon, active_data, active_property, index=0, flt_flag=0
+    ):
+        row = layout.split(factor=0.72)
         row.prop(item, 'name', text='', emboss=False)
         if item != data.reference_key:
             row.prop(item, 'value', text='', emboss=False)
@@ -38,20 +43,31 @@ class FACEWRIGHT_PT_shape_keys(Panel, bpy.types.Panel):
 
     def draw_header_preset(self, context):
         if api.pinned(context):  # in the header, which is seen when the panel is folded too
-            self.layout.operator('facewright.unpin_shape_keys', text='', icon='PINNED', emboss=False)
+            self.layout.operator(
+                'facewright.unpin_shape_keys', text='', icon='PINNED', emboss=False
+            )
 
     def draw(self, context):
         layout, settings = self.layout, context.scene.facewright.shapes
         chosen = api.chosen_meshes(context)
         if not chosen:
-            text(context, layout, 'Select your head: a sculpt, a scan or a character\'s meshes, its eyes, teeth and lashes too.', 'INFO')
+            text(
+                context,
+                layout,
+                "Select your head: a sculpt, a scan or a character's meshes, its eyes, teeth and lashes too.",
+                'INFO',
+            )
         else:
             count = sum(len(o.data.vertices) for o in chosen)
             more = f' and {len(chosen) - 1} more' if len(chosen) > 1 else ''
             layout.label(text=f'{chosen[0].name}{more}: {count:,} vertices', icon='MESH_DATA')
             others = len(api.companions(context))
             if others:
-                layout.operator('facewright.select_companions', text=f'Select {others} More That Belong{"s" if others == 1 else ""} to It', icon='RESTRICT_SELECT_OFF')
+                layout.operator(
+                    'facewright.select_companions',
+                    text=f'Select {others} More That Belong{"s" if others == 1 else ""} to It',
+                    icon='RESTRICT_SELECT_OFF',
+                )
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
         column.prop(settings, 'onto')
@@ -68,7 +84,9 @@ class FACEWRIGHT_PT_shape_keys(Panel, bpy.types.Panel):
                 warning = line.startswith(WARNING)
                 text(context, box, line, 'ERROR' if warning else 'INFO' if i == 0 else 'DOT')
         if chosen and chosen[0].data.shape_keys:
-            if pinned := api.pinned(context):  # the sliders are here; the top of the tab may be out of sight
+            if pinned := api.pinned(
+                context
+            ):  # the sliders are here; the top of the tab may be out of sight
                 draw_pinned(context, layout, pinned)
             draw_keys(layout, chosen[0])
 
@@ -76,9 +94,22 @@ class FACEWRIGHT_PT_shape_keys(Panel, bpy.types.Panel):
 def draw_keys(layout, thing) -> None:
     """A mesh's shape keys to choose from and to move, and the pin that shows the chosen one alone, in full: as it is sculpted."""
     row = layout.row()
-    row.template_list('FACEWRIGHT_UL_shape_keys', '', thing.data.shape_keys, 'key_blocks', thing, 'active_shape_key_index', rows=5)
+    row.template_list(
+        'FACEWRIGHT_UL_shape_keys',
+        '',
+        thing.data.shape_keys,
+        'key_blocks',
+        thing,
+        'active_shape_key_index',
+        rows=5,
+    )
     column = row.column(align=True)
-    column.prop(thing, 'show_only_shape_key', text='', icon='PINNED' if thing.show_only_shape_key else 'UNPINNED')
+    column.prop(
+        thing,
+        'show_only_shape_key',
+        text='',
+        icon='PINNED' if thing.show_only_shape_key else 'UNPINNED',
+    )
     column.prop(thing, 'use_shape_key_edit_mode', text='', icon='EDITMODE_HLT')
 
 
@@ -107,10 +138,17 @@ class FACEWRIGHT_PT_shape_keys_markers(SubPanel, bpy.types.Panel):
         if count:
             layout.label(text=f'{count} markers are used', icon='EMPTY_DATA')
         else:
-            text(context, layout, 'The face is found automatically. Where that goes wrong, add markers and drag them into place.', 'INFO')
+            text(
+                context,
+                layout,
+                'The face is found automatically. Where that goes wrong, add markers and drag them into place.',
+                'INFO',
+            )
         row = idle_column(layout).row(align=True)
         row.operator('facewright.add_markers', text='Find All', icon='VIEWZOOM')
-        row.operator_menu_enum('facewright.add_marker', 'name', text='Add at Cursor', icon='PIVOT_CURSOR')
+        row.operator_menu_enum(
+            'facewright.add_marker', 'name', text='Add at Cursor', icon='PIVOT_CURSOR'
+        )
         row.operator('facewright.remove_markers', text='', icon='X')
 
 
@@ -127,10 +165,26 @@ class FACEWRIGHT_PT_shape_keys_cavities(SubPanel, bpy.types.Panel):
         keys = chosen[0].data.shape_keys if chosen else None
         if crossings.summary(keys):
             text(context, layout, api.told(keys), 'CHECKMARK')
-            layout.template_list('FACEWRIGHT_UL_crossings', '', keys, 'key_blocks', chosen[0], 'active_shape_key_index', rows=4)
-            found = crossings.count(keys, chosen[0].active_shape_key.name) if chosen[0].active_shape_key else None
+            layout.template_list(
+                'FACEWRIGHT_UL_crossings',
+                '',
+                keys,
+                'key_blocks',
+                chosen[0],
+                'active_shape_key_index',
+                rows=4,
+            )
+            found = (
+                crossings.count(keys, chosen[0].active_shape_key.name)
+                if chosen[0].active_shape_key
+                else None
+            )
             if found and any(found):
-                text(context, layout, ', '.join(f'{kind}: {n}' for kind, n in zip(crossings.KINDS, found) if n))
+                text(
+                    context,
+                    layout,
+                    ', '.join(f'{kind}: {n}' for kind, n in zip(crossings.KINDS, found) if n),
+                )
             row = layout.row(align=True)
             row.operator('facewright.show_crossings', icon='HIDE_OFF')
             row.operator('facewright.hide_crossings', text='', icon='X')
@@ -157,7 +211,12 @@ class FACEWRIGHT_PT_shape_keys_edit(SubPanel, bpy.types.Panel):
             text(context, layout, 'Select a mesh with shape keys.', 'INFO')
             return
         is_basis = key == chosen[0].data.shape_keys.reference_key
-        layout.label(text=f'{key.name}: choose another key above' if is_basis and settings.keys == 'ACTIVE' else key.name, icon='SHAPEKEY_DATA')
+        layout.label(
+            text=f'{key.name}: choose another key above'
+            if is_basis and settings.keys == 'ACTIVE'
+            else key.name,
+            icon='SHAPEKEY_DATA',
+        )
         layout.row().prop(settings, 'keys', expand=True)
         of_keys, of_one = layout.column(), layout.column()
         of_keys.enabled, of_one.enabled = not is_basis or settings.keys == 'ALL', not is_basis
@@ -188,5 +247,12 @@ class FACEWRIGHT_PT_shape_keys_edit(SubPanel, bpy.types.Panel):
         row.prop(settings, 'width', text='')
 
 
-CLASSES = (FACEWRIGHT_UL_crossings, FACEWRIGHT_UL_shape_keys, FACEWRIGHT_PT_shape_keys, FACEWRIGHT_PT_shape_keys_options, FACEWRIGHT_PT_shape_keys_markers, FACEWRIGHT_PT_shape_keys_cavities,
-           FACEWRIGHT_PT_shape_keys_edit)
+CLASSES = (
+    FACEWRIGHT_UL_crossings,
+    FACEWRIGHT_UL_shape_keys,
+    FACEWRIGHT_PT_shape_keys,
+    FACEWRIGHT_PT_shape_keys_options,
+    FACEWRIGHT_PT_shape_keys_markers,
+    FACEWRIGHT_PT_shape_keys_cavities,
+    FACEWRIGHT_PT_shape_keys_edit,
+)

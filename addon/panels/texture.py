@@ -1,4 +1,5 @@
 """The skin's texture from the footage."""
+
 from __future__ import annotations
 
 import bpy

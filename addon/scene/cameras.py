@@ -222,9 +222,7 @@ def put_clip_behind(
     else:
         shown, upright = _clip(view.path, view.name, round(start + shift) - view.first), False
     if shown is None:
-        return (
-            f'Blender cannot read {view.path.name}: nothing lies behind the camera {view.name}.'
-        )
+        return f'Blender cannot read {view.path.name}: nothing lies behind the camera {view.name}.'
     background = camera.data.background_images.new()
     background.alpha, background.display_depth = 1.0, 'BACK'
     background.frame_method = _frame_method(scene.render, view)

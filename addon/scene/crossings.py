@@ -1,4 +1,5 @@
 """Where a head's shapes cross themselves: counts kept with its shape keys, the vertices shown as a group and as colours."""
+
 from __future__ import annotations
 
 import zlib
@@ -9,12 +10,22 @@ import numpy as np
 from .fit_colours import paint_points
 
 PROPERTY = 'facewright_crossings'
-NAME, COLOURS = 'Crossings', 'Crossing Colours'  # the vertex group, the colour attribute: they share one name space
-MARKED, CLEAR = (.85, .08, .05), (.55, .55, .55)
+NAME, COLOURS = (
+    'Crossings',
+    'Crossing Colours',
+)  # the vertex group, the colour attribute: they share one name space
+MARKED, CLEAR = (0.85, 0.08, 0.05), (0.55, 0.55, 0.55)
 KINDS = ('skin and socket', 'lip and lip', 'lid and eyeball', 'gums or teeth and skin')
 
 
-def keep(thing: bpy.types.Object, called: list[str], counts: np.ndarray, marked: np.ndarray, combinations: np.ndarray, pose: list[int] | None) -> None:
+def keep(
+    thing: bpy.types.Object,
+    called: list[str],
+    counts: np.ndarray,
+    marked: np.ndarray,
+    combinations: np.ndarray,
+    pose: list[int] | None,
+) -> None:
     """Remember a check: counts n×4 and marked vertices n×V bool of the keys called so, combinations C×4, the pose's own 4 counts.
 
     The sum of the check before it stays as 'before'.
@@ -23,11 +34,21 @@ def keep(thing: bpy.types.Object, called: list[str], counts: np.ndarray, marked:
     last = keys[PROPERTY].to_dict() if PROPERTY in keys else {}
     keys[PROPERTY] = {
         'counts': {name: [int(n) for n in row] for name, row in zip(called, counts)},
-        'marked': {name: zlib.compress(np.packbits(row).tobytes(), 1) for name, row in zip(called, marked) if row.any()},
-        'total': int(counts.sum()), 'before': int(last.get('total', -1)),
-        'combinations': len(combinations), 'combinations_total': int(combinations.sum()), 'combinations_clean': int((combinations.sum(1) == 0).sum()),
-        'combinations_before': int(last['combinations_total']) if last.get('combinations') == len(combinations) and len(combinations) else -1,
-        'pose': [int(n) for n in pose] if pose is not None else []}
+        'marked': {
+            name: zlib.compress(np.packbits(row).tobytes(), 1)
+            for name, row in zip(called, marked)
+            if row.any()
+        },
+        'total': int(counts.sum()),
+        'before': int(last.get('total', -1)),
+        'combinations': len(combinations),
+        'combinations_total': int(combinations.sum()),
+        'combinations_clean': int((combinations.sum(1) == 0).sum()),
+        'combinations_before': int(last['combinations_total'])
+        if last.get('combinations') == len(combinations) and len(combinations)
+        else -1,
+        'pose': [int(n) for n in pose] if pose is not None else [],
+    }
 
 
 def rename(keys: bpy.types.Key, old: str, new: str = '') -> None:
@@ -48,12 +69,20 @@ def count(keys: bpy.types.Key | None, name: str) -> list[int] | None:
 
 def summary(keys: bpy.types.Key | None) -> dict:
     """The last check's sums (total, before, combinations, …); {} where there was none."""
-    return {k: v for k, v in keys[PROPERTY].to_dict().items() if k not in ('counts', 'marked')} if keys is not None and PROPERTY in keys else {}
+    return (
+        {k: v for k, v in keys[PROPERTY].to_dict().items() if k not in ('counts', 'marked')}
+        if keys is not None and PROPERTY in keys
+        else {}
+    )
 
 
 def worst(keys: bpy.types.Key) -> str | None:
     """The key with most crossings; None where there are none."""
-    counts = {k: sum(v) for k, v in keys[PROPERTY]['counts'].to_dict().items()} if PROPERTY in keys else {}
+    counts = (
+        {k: sum(v) for k, v in keys[PROPERTY]['counts'].to_dict().items()}
+        if PROPERTY in keys
+        else {}
+    )
     name = max(counts, key=counts.get, default=None)
     return name if name is not None and counts[name] else None
 
@@ -62,7 +91,13 @@ def show(thing: bpy.types.Object, name: str) -> int:
     """Put a key's crossing vertices into the vertex group 'Crossings' and into colours, select them, and pin the key; returns how many."""
     mesh, keys = thing.data, thing.data.shape_keys
     packed = keys[PROPERTY]['marked'].to_dict().get(name) if PROPERTY in keys else None
-    marked = np.unpackbits(np.frombuffer(zlib.decompress(packed), np.uint8))[:len(mesh.vertices)].astype(bool) if packed else np.zeros(len(mesh.vertices), bool)
+    marked = (
+        np.unpackbits(np.frombuffer(zlib.decompress(packed), np.uint8))[
+            : len(mesh.vertices)
+        ].astype(bool)
+        if packed
+        else np.zeros(len(mesh.vertices), bool)
+    )
     if len(marked) != len(mesh.vertices):
         marked = np.zeros(len(mesh.vertices), bool)
     group = thing.vertex_groups.get(NAME)
@@ -70,7 +105,7 @@ def show(thing: bpy.types.Object, name: str) -> int:
         group.remove(list(range(len(mesh.vertices))))
     else:
         group = thing.vertex_groups.new(name=NAME)
-    group.add(np.flatnonzero(marked).tolist(), 1., 'REPLACE')
+    group.add(np.flatnonzero(marked).tolist(), 1.0, 'REPLACE')
     thing.vertex_groups.active_index = group.index
     paint_points(mesh, COLOURS, np.where(marked[:, None], MARKED, CLEAR))
     mesh.polygons.foreach_set('select', np.zeros(len(mesh.polygons), bool))

@@ -1,20 +1,31 @@
 """How far a wrapped head is from its scan, as colours on it."""
+
 from __future__ import annotations
 
 import bpy
 import numpy as np
 
-NAME, MILLIMETRES = 'Fit', 'Fit (mm)'  # the colour attribute, and the numbers themselves for the spreadsheet and for nodes
-TOP = 2.                               # mm: red from here on
-STOPS = ((0., (.16, .32, .75)), (.25, (.15, .65, .60)), (.5, (.93, .85, .25)), (1., (.80, .10, .10)))  # part of TOP → sRGB
-UNKNOWN = (.45, .45, .45)
+NAME, MILLIMETRES = (
+    'Fit',
+    'Fit (mm)',
+)  # the colour attribute, and the numbers themselves for the spreadsheet and for nodes
+TOP = 2.0  # mm: red from here on
+STOPS = (
+    (0.0, (0.16, 0.32, 0.75)),
+    (0.25, (0.15, 0.65, 0.60)),
+    (0.5, (0.93, 0.85, 0.25)),
+    (1.0, (0.80, 0.10, 0.10)),
+)  # part of TOP → sRGB
+UNKNOWN = (0.45, 0.45, 0.45)
 LEGEND = f'Fit: blue 0 mm, green {TOP / 4:.1f}, yellow {TOP / 2:.0f}, red {TOP:.0f} mm and more; grey: no scan there'
 
 
 def colours(distance: np.ndarray) -> np.ndarray:
     """V distances in mm (NaN: unknown) → V×3 sRGB."""
     at = np.clip(np.nan_to_num(np.asarray(distance, float)) / TOP, 0, 1)
-    out = np.stack([np.interp(at, [s for s, _ in STOPS], [c[k] for _, c in STOPS]) for k in range(3)], -1)
+    out = np.stack(
+        [np.interp(at, [s for s, _ in STOPS], [c[k] for _, c in STOPS]) for k in range(3)], -1
+    )
     return np.where(np.isfinite(distance)[:, None], out, UNKNOWN)
 
 
@@ -22,13 +33,19 @@ def paint(thing: bpy.types.Object, distance: np.ndarray) -> None:
     """V distances in mm → the mesh's colour attribute 'Fit', made active, and the attribute 'Fit (mm)' (−1: unknown)."""
     mesh = thing.data
     numbers = mesh.attributes.get(MILLIMETRES) or mesh.attributes.new(MILLIMETRES, 'FLOAT', 'POINT')
-    numbers.data.foreach_set('value', np.where(np.isfinite(distance), distance, -1).astype(np.float32))
+    numbers.data.foreach_set(
+        'value', np.where(np.isfinite(distance), distance, -1).astype(np.float32)
+    )
     paint_points(mesh, NAME, colours(distance))
 
 
 def paint_points(mesh: bpy.types.Mesh, name: str, rgb: np.ndarray) -> None:
     """V×3 sRGB → a colour attribute of that name, made the active one."""
-    layer = mesh.color_attributes.get(name) or mesh.color_attributes.new(name, 'BYTE_COLOR', 'POINT')
-    layer.data.foreach_set('color_srgb', np.concatenate([rgb, np.ones((len(rgb), 1))], 1).astype(np.float32).ravel())
+    layer = mesh.color_attributes.get(name) or mesh.color_attributes.new(
+        name, 'BYTE_COLOR', 'POINT'
+    )
+    layer.data.foreach_set(
+        'color_srgb', np.concatenate([rgb, np.ones((len(rgb), 1))], 1).astype(np.float32).ravel()
+    )
     mesh.color_attributes.active_color = mesh.color_attributes[name]
     mesh.update()

@@ -1,4 +1,5 @@
 """A head in a face model's topology, whatever its units and axes, to head space and back."""
+
 from __future__ import annotations
 
 import bpy
@@ -30,8 +31,10 @@ def local_to_head(thing: bpy.types.Object, model: FaceModel) -> np.ndarray:
     a, b = points - points.mean(0), target - target.mean(0)
     u, s, vt = np.linalg.svd(b.T @ a)
     flip = np.diag([1, 1, np.sign(np.linalg.det(u @ vt))])
-    scale, turn = (s * np.diag(flip)).sum() / (a ** 2).sum(), u @ flip @ vt
-    if abs(np.log(scale * units.METRES)) < .35 and np.trace(turn @ units.AXES) > 1 + 2 * np.cos(.3):
+    scale, turn = (s * np.diag(flip)).sum() / (a**2).sum(), u @ flip @ vt
+    if abs(np.log(scale * units.METRES)) < 0.35 and np.trace(turn @ units.AXES) > 1 + 2 * np.cos(
+        0.3
+    ):
         return PLAIN
     out = np.eye(4)
     out[:3, :3] = scale * turn
@@ -55,17 +58,23 @@ def expressions_of(thing: bpy.types.Object) -> dict[str, str]:
     return found
 
 
-def rig_of(thing: bpy.types.Object, model: FaceModel, pose: str = '') -> tuple[Rig, np.ndarray, tuple[str, ...]]:
+def rig_of(
+    thing: bpy.types.Object, model: FaceModel, pose: str = ''
+) -> tuple[Rig, np.ndarray, tuple[str, ...]]:
     """A head's expressions as a Rig in head space (ICT's or ARKit's names), its local_to_head, and the shape keys' names in the rig's order.
 
     pose: where not '', the head as its sliders stand is added as one more expression of that name. Raises FacewrightError without expressions.
     """
     if not has_topology(thing, model):
-        raise FacewrightError(f'{thing.name} has not the face model\'s own topology ({model.vertex_count:,} vertices, in its order): generate its shape keys '
-                              'onto the face model first, or choose the model it was made from in the Head panel.')
+        raise FacewrightError(
+            f"{thing.name} has not the face model's own topology ({model.vertex_count:,} vertices, in its order): generate its shape keys "
+            'onto the face model first, or choose the model it was made from in the Head panel.'
+        )
     found = expressions_of(thing)
     if not found:
-        raise FacewrightError(f'{thing.name} has no shape keys under ICT or ARKit names: generate them first.')
+        raise FacewrightError(
+            f'{thing.name} has no shape keys under ICT or ARKit names: generate them first.'
+        )
     matrix = local_to_head(thing, model)
     blocks = thing.data.shape_keys.key_blocks
     offsets = [shape_keys.offsets_of(blocks[key]) for key in found]
@@ -75,4 +84,8 @@ def rig_of(thing: bpy.types.Object, model: FaceModel, pose: str = '') -> tuple[R
         called.append(pose)
     neutral = neutral_points(thing) @ matrix[:3, :3].T + matrix[:3, 3]
     expressions = np.stack([o @ matrix[:3, :3].T for o in offsets])
-    return Rig(neutral.astype(np.float32), expressions.astype(np.float32), tuple(called), model.faces), matrix, tuple(found)
+    return (
+        Rig(neutral.astype(np.float32), expressions.astype(np.float32), tuple(called), model.faces),
+        matrix,
+        tuple(found),
+    )

@@ -1,4 +1,5 @@
 """Empties that say where a face's landmarks are, in one collection of the scene."""
+
 from __future__ import annotations
 
 import re
@@ -8,16 +9,33 @@ import numpy as np
 from mathutils import Vector
 
 COLLECTION = 'Facewright Markers'
-NAME = 'facewright_marker'  # custom property: the landmark's name, whatever Blender calls the object
+NAME = (
+    'facewright_marker'  # custom property: the landmark's name, whatever Blender calls the object
+)
 
 # (landmark, label): what can be placed by hand, from the top of the face to its bottom. Left is the person's left.
 PLACES = (
-    ('brow_outer_L', 'Brow, outer end, left'), ('brow_inner_L', 'Brow, inner end, left'), ('brow_inner_R', 'Brow, inner end, right'),
-    ('brow_outer_R', 'Brow, outer end, right'), ('eye_outer_L', 'Eye, outer corner, left'), ('eye_inner_L', 'Eye, inner corner, left'),
-    ('eye_inner_R', 'Eye, inner corner, right'), ('eye_outer_R', 'Eye, outer corner, right'), ('nose_bridge', 'Bridge of the nose'),
-    ('nose_tip', 'Tip of the nose'), ('nostril_L', 'Nostril, left'), ('nose_base', 'Base of the nose'), ('nostril_R', 'Nostril, right'),
-    ('mouth_corner_L', 'Mouth corner, left'), ('mouth_corner_R', 'Mouth corner, right'), ('upper_lip', 'Upper lip, top of the middle'),
-    ('lower_lip', 'Lower lip, bottom of the middle'), ('jaw_L', 'Jaw, left'), ('chin', 'Tip of the chin'), ('jaw_R', 'Jaw, right'))
+    ('brow_outer_L', 'Brow, outer end, left'),
+    ('brow_inner_L', 'Brow, inner end, left'),
+    ('brow_inner_R', 'Brow, inner end, right'),
+    ('brow_outer_R', 'Brow, outer end, right'),
+    ('eye_outer_L', 'Eye, outer corner, left'),
+    ('eye_inner_L', 'Eye, inner corner, left'),
+    ('eye_inner_R', 'Eye, inner corner, right'),
+    ('eye_outer_R', 'Eye, outer corner, right'),
+    ('nose_bridge', 'Bridge of the nose'),
+    ('nose_tip', 'Tip of the nose'),
+    ('nostril_L', 'Nostril, left'),
+    ('nose_base', 'Base of the nose'),
+    ('nostril_R', 'Nostril, right'),
+    ('mouth_corner_L', 'Mouth corner, left'),
+    ('mouth_corner_R', 'Mouth corner, right'),
+    ('upper_lip', 'Upper lip, top of the middle'),
+    ('lower_lip', 'Lower lip, bottom of the middle'),
+    ('jaw_L', 'Jaw, left'),
+    ('chin', 'Tip of the chin'),
+    ('jaw_R', 'Jaw, right'),
+)
 
 
 def name_of(empty: bpy.types.Object) -> str:
@@ -25,16 +43,26 @@ def name_of(empty: bpy.types.Object) -> str:
     return empty.get(NAME) or re.sub(r'\.\d{3,}$', '', empty.name)
 
 
-def markers_of(scene: bpy.types.Scene, things: list[bpy.types.Object]) -> dict[str, bpy.types.Object]:
+def markers_of(
+    scene: bpy.types.Scene, things: list[bpy.types.Object]
+) -> dict[str, bpy.types.Object]:
     """{landmark: empty} for some meshes: their own, and those that belong to no mesh."""
     collection = bpy.data.collections.get(COLLECTION)
-    if collection is None or collection.name not in {c.name for c in scene.collection.children_recursive}:
+    if collection is None or collection.name not in {
+        c.name for c in scene.collection.children_recursive
+    }:
         return {}
-    ours = [e for e in collection.objects if e.type == 'EMPTY' and (e.parent is None or e.parent in things)]
+    ours = [
+        e
+        for e in collection.objects
+        if e.type == 'EMPTY' and (e.parent is None or e.parent in things)
+    ]
     return {name_of(e): e for e in sorted(ours, key=lambda e: e.parent is not None)}
 
 
-def place(scene: bpy.types.Scene, thing: bpy.types.Object, where: dict[str, np.ndarray], size: float) -> list[bpy.types.Object]:
+def place(
+    scene: bpy.types.Scene, thing: bpy.types.Object, where: dict[str, np.ndarray], size: float
+) -> list[bpy.types.Object]:
     """Put an empty at each {landmark: point in the world}, parented to a mesh; one it has already is moved there."""
     collection = bpy.data.collections.get(COLLECTION) or bpy.data.collections.new(COLLECTION)
     if collection.name not in {c.name for c in scene.collection.children_recursive}:

@@ -1,4 +1,5 @@
 """Which vertices of a mesh its Mask modifiers leave to be seen."""
+
 from __future__ import annotations
 
 import bpy
@@ -26,14 +27,19 @@ def _shown(thing: bpy.types.Object, modifier: bpy.types.MaskModifier) -> np.ndar
         if armature is None or armature.type != 'ARMATURE':
             return None
         bones = {bone.name for bone in _selected_bones(armature)}
-        groups, threshold = {g.index for g in thing.vertex_groups if g.name in bones}, 0.
+        groups, threshold = {g.index for g in thing.vertex_groups if g.name in bones}, 0.0
     else:
         group = thing.vertex_groups.get(modifier.vertex_group)
         if group is None:
             return None
         groups, threshold = {group.index}, modifier.threshold
-    inside = np.array([any(g.group in groups and g.weight > threshold for g in vertex.groups)
-                       for vertex in thing.data.vertices], bool)
+    inside = np.array(
+        [
+            any(g.group in groups and g.weight > threshold for g in vertex.groups)
+            for vertex in thing.data.vertices
+        ],
+        bool,
+    )
     return ~inside if modifier.invert_vertex_group else inside
 
 

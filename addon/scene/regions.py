@@ -1,10 +1,12 @@
 """How well each region of a reconstructed face fits its footage: good, fair or poor, from the figures kept with the head."""
+
 from __future__ import annotations
 
 import bpy
 
 from ...engine import verdicts
 from . import results
+
 
 def errors_of(head: bpy.types.Object) -> dict[str, list[float]]:
     """The error of each sample, region by region; of the whole face where regions were not measured; {} where nothing was."""
@@ -30,5 +32,7 @@ def grades_at(head: bpy.types.Object, frame: int) -> dict[str, str] | None:
     sample = results.sample_at(head, frame)
     if sample is None:
         return None
-    found = {region: values[sample] for region, values in errors_of(head).items() if values[sample] >= 0}
+    found = {
+        region: values[sample] for region, values in errors_of(head).items() if values[sample] >= 0
+    }
     return {region: verdicts.grade(region, value) for region, value in found.items()} or None

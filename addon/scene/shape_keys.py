@@ -1,4 +1,5 @@
 """Expressions as shape keys, under ICT's or ARKit's names."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -12,12 +13,16 @@ from . import actions, names, records, units
 AT_REST = 'atRest'  # the key that takes a mesh from how it was made (its Basis) to rest, where those differ
 
 
-def to_arkit(expressions: np.ndarray, called: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
+def to_arkit(
+    expressions: np.ndarray, called: tuple[str, ...]
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """E×V×3 offsets under ICT names → the same under ARKit's, in Apple's order; a merged shape is the sum of its two."""
     index = {n: i for i, n in enumerate(called)}
     have = [(arkit, [index[n] for n in TO_ICT[arkit] if n in index]) for arkit in ARKIT_NAMES]
     have = [(arkit, rows) for arkit, rows in have if rows]
-    return np.stack([expressions[rows].sum(0) for _, rows in have]), tuple(arkit for arkit, _ in have)
+    return np.stack([expressions[rows].sum(0) for _, rows in have]), tuple(
+        arkit for arkit, _ in have
+    )
 
 
 def sides_of(called: tuple[str, ...]) -> dict[str, list[int]]:
@@ -40,7 +45,9 @@ def keep_sides(thing: bpy.types.Object, halves: dict[str, np.ndarray]) -> None:
             records.write_sides(thing.data.shape_keys, have[whole].name, tuple(pair), ({}, {}))
 
 
-def add_shape_keys(head: bpy.types.Object, expressions: np.ndarray, called: tuple[str, ...], naming: str = 'ICT') -> None:
+def add_shape_keys(
+    head: bpy.types.Object, expressions: np.ndarray, called: tuple[str, ...], naming: str = 'ICT'
+) -> None:
     """Add one shape key an expression (E×V×3 offsets, cm in head space, called by ICT's names) to a head whose vertices are its neutral.
 
     naming 'ICT' or 'ARKIT'. Sliders run from 0 to 1.
@@ -56,7 +63,7 @@ def add_shape_keys(head: bpy.types.Object, expressions: np.ndarray, called: tupl
         head.shape_key_add(name='Basis', from_mix=False)
     for name, offsets in zip(called, expressions):
         key = head.shape_key_add(name=name, from_mix=False)
-        key.slider_min, key.slider_max, key.value = 0., 1., 0.
+        key.slider_min, key.slider_max, key.value = 0.0, 1.0, 0.0
         local = units.points_to_blender(offsets)
         key.points.foreach_set('co', rest + local.ravel())
         records.write(mesh.shape_keys, name, local)
@@ -67,13 +74,19 @@ def add_shape_keys(head: bpy.types.Object, expressions: np.ndarray, called: tupl
 @dataclass(frozen=True)
 class Written:
     """Names of the keys that were made, updated, updated with hand edits carried over, and left alone (not ours, or locked)."""
+
     made: tuple[str, ...] = ()
     updated: tuple[str, ...] = ()
     edited: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
 
 
-def write_shapes(thing: bpy.types.Object, shapes: dict[str, np.ndarray], keep_edits: bool = True, replace: bool = False) -> Written:
+def write_shapes(
+    thing: bpy.types.Object,
+    shapes: dict[str, np.ndarray],
+    keep_edits: bool = True,
+    replace: bool = False,
+) -> Written:
     """Give a mesh generated shapes, {name: N×3 offsets in its own axes}.
 
     Keys made before are updated: value, slider, drivers and animation stay, and with keep_edits what was changed in them by hand. A key
@@ -89,7 +102,7 @@ def write_shapes(thing: bpy.types.Object, shapes: dict[str, np.ndarray], keep_ed
         key = have.get(names.expression(name) or name)
         if key is None:
             key = thing.shape_key_add(name=name, from_mix=False)
-            key.slider_min, key.slider_max, key.value = 0., 1., 0.
+            key.slider_min, key.slider_max, key.value = 0.0, 1.0, 0.0
             made.append(key.name)
             by_hand = None
         else:
@@ -121,7 +134,9 @@ def meanings(thing: bpy.types.Object) -> dict[str, bpy.types.ShapeKey]:
     known = names.matches(k.name for k in keys.key_blocks) if keys else {}
     for key in keys.key_blocks if keys else ():
         means = known.get(key.name, key.name)
-        if key != keys.reference_key and (means not in found or records.read(keys, key.name) is not None):
+        if key != keys.reference_key and (
+            means not in found or records.read(keys, key.name) is not None
+        ):
             found[means] = key
     return found
 
@@ -131,7 +146,9 @@ def offsets_of(key: bpy.types.ShapeKey) -> np.ndarray:
     return (_points(key).astype(np.float64) - _points(key.relative_key)).reshape(-1, 3)
 
 
-def set_offsets(key: bpy.types.ShapeKey, offsets: np.ndarray, where: np.ndarray | None = None) -> None:
+def set_offsets(
+    key: bpy.types.ShapeKey, offsets: np.ndarray, where: np.ndarray | None = None
+) -> None:
     """Move a key to N×3 offsets from the one it is relative to.
 
     where: N bool, these vertices alone; the others stay to the bit. Keys that are relative to it
@@ -176,13 +193,21 @@ def follow(thing: bpy.types.Object, leader: bpy.types.Object) -> int:
     taken = {d.data_path for d in driven.animation_data.drivers} if driven.animation_data else set()
     for key in driven.key_blocks[1:]:
         path = actions.value_path(key.name)
-        if key.name not in leader.data.shape_keys.key_blocks or path in taken or actions.is_keyed(driven, path):
+        if (
+            key.name not in leader.data.shape_keys.key_blocks
+            or path in taken
+            or actions.is_keyed(driven, path)
+        ):
             continue
         driver = key.driver_add('value').driver
         driver.type = 'AVERAGE'
         variable = driver.variables.new()
         variable.name = 'value'
-        variable.targets[0].id_type, variable.targets[0].id, variable.targets[0].data_path = 'KEY', leader.data.shape_keys, path
+        variable.targets[0].id_type, variable.targets[0].id, variable.targets[0].data_path = (
+            'KEY',
+            leader.data.shape_keys,
+            path,
+        )
         count += 1
     return count
 
@@ -190,7 +215,10 @@ def follow(thing: bpy.types.Object, leader: bpy.types.Object) -> int:
 def naming(head: bpy.types.Object) -> str | None:
     """'ICT' or 'ARKIT', whichever a mesh's shape keys are spelled by; None where by neither."""
     have = {k.name for k in head.data.shape_keys.key_blocks}
-    ict, arkit = len(have & (set(ICT_NAMES) - set(ARKIT_NAMES))), len(have & (set(ARKIT_NAMES) - set(ICT_NAMES)))
+    ict, arkit = (
+        len(have & (set(ICT_NAMES) - set(ARKIT_NAMES))),
+        len(have & (set(ARKIT_NAMES) - set(ICT_NAMES))),
+    )
     if ict == arkit == 0:
         return 'ICT' if len(have & set(ICT_NAMES)) else None
     return 'ICT' if ict >= arkit else 'ARKIT'

@@ -5,6 +5,7 @@
 Writes gradient_skin.png (the face: the plain gradient; spread over the surface's edges; over surface and tetrahedra) and
 gradient_inside.png (the same three with one half of the head away: cut flesh, nostril, socket walls), and prints how far each reaches.
 """
+
 import importlib.util
 import sys
 from pathlib import Path
@@ -25,10 +26,10 @@ from facewright.engine.mesh.laplacian import edges_of  # noqa: E402
 from facewright.engine.mesh.tetrahedra import flesh, flesh_edges, outer_triangles  # noqa: E402
 from facewright.engine.render.preview import contact_sheet, render_head  # noqa: E402
 
-NOSE_TIP = 30                       # of the 68 landmarks
+NOSE_TIP = 30  # of the 68 landmarks
 SIZE = (560, 640)
-BONE, RED = np.array([.86, .83, .79]), np.array([.80, .02, .03])
-FLESH_TINT, WALL_TINT = np.array([.93, .86, .70]), np.array([.72, .77, .86])
+BONE, RED = np.array([0.86, 0.83, 0.79]), np.array([0.80, 0.02, 0.03])
+FLESH_TINT, WALL_TINT = np.array([0.93, 0.86, 0.70]), np.array([0.72, 0.77, 0.86])
 LABELS = ['plain gradient', 'spread over the surface', 'surface and tetrahedra']
 
 
@@ -38,9 +39,11 @@ def spread(edges: np.ndarray | None, n: int, vertex: int) -> np.ndarray:
         return (np.arange(n) == vertex).astype(float)
     coordinates = DifferentialCoordinates(edges, n, dtype=torch.float64)
     u = coordinates.to_differential(torch.zeros(n, 1, dtype=torch.float64)).requires_grad_()
-    coordinates.from_differential(u)[vertex, 0].backward()          # the gradient in u …
+    coordinates.from_differential(u)[vertex, 0].backward()  # the gradient in u …
     with torch.no_grad():
-        return coordinates.from_differential(u.grad)[:, 0].numpy()  # … and what a step along it does to the vertices
+        return coordinates.from_differential(u.grad)[
+            :, 0
+        ].numpy()  # … and what a step along it does to the vertices
 
 
 def shown(values: np.ndarray) -> np.ndarray:
@@ -48,11 +51,19 @@ def shown(values: np.ndarray) -> np.ndarray:
     return np.clip(1 + np.log10(np.maximum(values / values.max(), 1e-9)) / 2, 0, 1)
 
 
-def picture(points: np.ndarray, triangles: np.ndarray, base: np.ndarray, values: np.ndarray, **camera) -> np.ndarray:
+def picture(
+    points: np.ndarray, triangles: np.ndarray, base: np.ndarray, values: np.ndarray, **camera
+) -> np.ndarray:
     """Render triangles, each its own base colour (T×3), reddened by the values at its corners; flat shading keeps cut cells apart."""
     heat = values[triangles].reshape(-1, 1)
     colours = np.repeat(base, 3, 0) * (1 - heat) + RED * heat
-    return render_head(points[triangles].reshape(-1, 3), np.arange(3 * len(triangles)).reshape(-1, 3), colours, size=SIZE, **camera)
+    return render_head(
+        points[triangles].reshape(-1, 3),
+        np.arange(3 * len(triangles)).reshape(-1, 3),
+        colours,
+        size=SIZE,
+        **camera,
+    )
 
 
 def main(folder: Path) -> None:
@@ -62,7 +73,11 @@ def main(folder: Path) -> None:
     total = n + len(filled.points)
     points = np.concatenate([model.neutral.astype(np.float64), filled.points])
     triangles = triangulate(model.faces)
-    steps = [spread(None, total, tip), spread(edges_of(triangles), total, tip), spread(flesh_edges(model, filled), total, tip)]
+    steps = [
+        spread(None, total, tip),
+        spread(edges_of(triangles), total, tip),
+        spread(flesh_edges(model, filled), total, tip),
+    ]
 
     skin = np.zeros(n, bool)
     for name in ('face', 'head_neck'):
@@ -71,22 +86,34 @@ def main(folder: Path) -> None:
     for name in ('mouth_socket', 'eye_socket_L', 'eye_socket_R'):
         wall[model.regions[name]] = True
     seen = np.zeros(n, bool)
-    for name in ('face', 'head_neck', 'mouth_socket', 'eye_socket_L', 'eye_socket_R', 'eyeball_L', 'eyeball_R'):
+    for name in (
+        'face',
+        'head_neck',
+        'mouth_socket',
+        'eye_socket_L',
+        'eye_socket_R',
+        'eyeball_L',
+        'eyeball_R',
+    ):
         seen[model.regions[name]] = True
     face = triangles[seen[triangles].all(1)]
-    front = dict(yaw=-24, focal=SIZE[1] / 16 * 60, look_at=np.array([0, .8, 9.]))
+    front = dict(yaw=-24, focal=SIZE[1] / 16 * 60, look_at=np.array([0, 0.8, 9.0]))
     pictures = []
     for step in steps:
         heat = shown(step)[:n, None]
-        pictures.append(render_head(points[:n], face, BONE * (1 - heat) + RED * heat, size=SIZE, **front))
+        pictures.append(
+            render_head(points[:n], face, BONE * (1 - heat) + RED * heat, size=SIZE, **front)
+        )
 
     # one half of the flesh: its cut faces are those the whole does not have
     half = filled.tetrahedra[points[filled.tetrahedra].mean(1)[:, 0] < 0]
     cut = outer_triangles(half)
     whole = set(map(tuple, np.sort(outer_triangles(filled.tetrahedra), 1)))
     is_cut = np.array([tuple(f) not in whole for f in np.sort(cut, 1)])
-    base = np.where(is_cut[:, None], FLESH_TINT, np.where(wall[cut].all(1)[:, None], WALL_TINT, BONE))
-    inside = dict(yaw=-68, focal=SIZE[1] / 13 * 60, look_at=np.array([0, 0., 8.5]))
+    base = np.where(
+        is_cut[:, None], FLESH_TINT, np.where(wall[cut].all(1)[:, None], WALL_TINT, BONE)
+    )
+    inside = dict(yaw=-68, focal=SIZE[1] / 13 * 60, look_at=np.array([0, 0.0, 8.5]))
     cuts = [picture(points, cut, base, shown(step), **inside) for step in steps]
     folder.mkdir(parents=True, exist_ok=True)
     for name, images in (('gradient_skin.png', pictures), ('gradient_inside.png', cuts)):
@@ -95,8 +122,10 @@ def main(folder: Path) -> None:
 
     far = model.regions['mouth_socket']
     for label, step in zip(LABELS, steps):
-        print(f'{label}: {int((step > 1e-2 * step.max()).sum())} of {total} points move by over a hundredth of the tip, '
-              f'{int((step[n:] > 1e-2 * step.max()).sum())} of them inside; the mouth\'s wall by up to {step[far].max() / step.max():.1e}')
+        print(
+            f'{label}: {int((step > 1e-2 * step.max()).sum())} of {total} points move by over a hundredth of the tip, '
+            f"{int((step[n:] > 1e-2 * step.max()).sum())} of them inside; the mouth's wall by up to {step[far].max() / step.max():.1e}"
+        )
 
 
 if __name__ == '__main__':

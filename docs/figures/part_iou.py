@@ -4,6 +4,7 @@
 
 Writes part_iou.jpg and prints the table. With real captures: facewright bench part-iou FOLDER --out DIR.
 """
+
 import argparse
 import importlib.util
 import shutil
@@ -22,14 +23,21 @@ from facewright.engine.demo import render_demo_capture  # noqa: E402
 
 
 def main() -> None:
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     ap.add_argument('out', nargs='?', type=Path, default=ROOT / 'docs' / 'pictures')
     ap.add_argument('--frames', type=int, default=60)
     a = ap.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         (capture := Path(scratch) / 'capture').mkdir()
         render_demo_capture(capture, a.frames)
-        report = worker.run(tasks.bench_part_iou(str(capture), str(Path(scratch) / 'out')), lambda p: print(f'\r{100 * p.fraction:3.0f} % {p.stage:60.60}', end='', file=sys.stderr))
+        report = worker.run(
+            tasks.bench_part_iou(str(capture), str(Path(scratch) / 'out')),
+            lambda p: print(
+                f'\r{100 * p.fraction:3.0f} % {p.stage:60.60}', end='', file=sys.stderr
+            ),
+        )
         shutil.copy(Path(scratch) / 'out' / 'part_iou.jpg', a.out / 'part_iou.jpg')
     print('\n' + report['table'])
 

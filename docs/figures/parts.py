@@ -2,6 +2,7 @@
 
 usage: .venv/bin/python docs/figures/parts.py OUT.jpg
 """
+
 import importlib.util
 import sys
 from pathlib import Path
@@ -22,19 +23,52 @@ from facewright.engine.image_files import write_image
 from facewright.engine.part_iou import part_labels_picture
 from facewright.engine.render.preview import head_to_camera, render_head
 
-SIZE, FOCAL, OPACITY = (420, 480), 1100., .55
-COLOURS = np.array([(128, 128, 128), (240, 214, 180), (240, 150, 40), (60, 170, 70), (140, 220, 140), (60, 80, 210), (130, 165, 240), (215, 60, 55), (225, 90, 200)], np.uint8)
-LOOKS = ((0, {}), (40, {}), (0, {'jawOpen': .6}), (-35, {'eyeBlink_L': 1, 'eyeBlink_R': 1, 'mouthSmile_L': .8, 'mouthSmile_R': .8}))
+SIZE, FOCAL, OPACITY = (420, 480), 1100.0, 0.55
+COLOURS = np.array(
+    [
+        (128, 128, 128),
+        (240, 214, 180),
+        (240, 150, 40),
+        (60, 170, 70),
+        (140, 220, 140),
+        (60, 80, 210),
+        (130, 165, 240),
+        (215, 60, 55),
+        (225, 90, 200),
+    ],
+    np.uint8,
+)
+LOOKS = (
+    (0, {}),
+    (40, {}),
+    (0, {'jawOpen': 0.6}),
+    (-35, {'eyeBlink_L': 1, 'eyeBlink_R': 1, 'mouthSmile_L': 0.8, 'mouthSmile_R': 0.8}),
+)
 
 
 def main(out: str) -> None:
     model = load_model('builtin')
     shares, tiles = model_part_shares(model), []
     for yaw, weights in LOOKS:
-        head = model.shape(None, [weights.get(name, 0.) for name in model.names])
-        picture = render_head(head, model.faces[visible_faces(model)], yaw=yaw, size=SIZE, focal=FOCAL)
-        labels = part_labels_picture(model, shares, head_to_camera(head.astype(np.float64), yaw), 2 * FOCAL, SIZE, (2 * SIZE[0], 2 * SIZE[1]))
-        colours = cv2.resize(np.where(labels[..., None] > 0, COLOURS[labels], np.repeat(np.repeat(picture, 2, 0), 2, 1)), SIZE, interpolation=cv2.INTER_AREA)
+        head = model.shape(None, [weights.get(name, 0.0) for name in model.names])
+        picture = render_head(
+            head, model.faces[visible_faces(model)], yaw=yaw, size=SIZE, focal=FOCAL
+        )
+        labels = part_labels_picture(
+            model,
+            shares,
+            head_to_camera(head.astype(np.float64), yaw),
+            2 * FOCAL,
+            SIZE,
+            (2 * SIZE[0], 2 * SIZE[1]),
+        )
+        colours = cv2.resize(
+            np.where(
+                labels[..., None] > 0, COLOURS[labels], np.repeat(np.repeat(picture, 2, 0), 2, 1)
+            ),
+            SIZE,
+            interpolation=cv2.INTER_AREA,
+        )
         tiles.append(cv2.addWeighted(colours, OPACITY, picture, 1 - OPACITY, 0))
     write_image(Path(out), np.concatenate(tiles, 1), 88)
 

@@ -8,6 +8,7 @@ no other evidence: every loss gets the same masks, the same start (the neutral i
 the camera), the same points, the same steps of Adam and the same prior. How much each weighs against the prior was chosen for each on the built-in
 head (--sweep shows that choice's neighbours).
 """
+
 import argparse
 import importlib.util
 import multiprocessing
@@ -30,7 +31,15 @@ from facewright.engine.face_model.model import FaceModel, triangulate  # noqa: E
 from facewright.engine.face_model.paint import visible_faces  # noqa: E402
 from facewright.engine.face_model.parts import LEFT_EYE, PARTS, RIGHT_EYE, SKIN, model_parts  # noqa: E402
 from facewright.engine.fit.part_points import COLUMNS, ROWS, even, opening, part_points, seen  # noqa: E402
-from facewright.engine.fit.part_rivals import chamfer, density_aware_chamfer, icp_from_target, icp_to_target, iou_loss, rendered_parts, soft_silhouette  # noqa: E402
+from facewright.engine.fit.part_rivals import (
+    chamfer,
+    density_aware_chamfer,
+    icp_from_target,
+    icp_to_target,
+    iou_loss,
+    rendered_parts,
+    soft_silhouette,
+)  # noqa: E402
 from facewright.engine.fit.prdl import mask_side, prdl  # noqa: E402
 from facewright.engine.footage.capture import read_capture  # noqa: E402
 from facewright.engine.image_files import write_image  # noqa: E402
@@ -40,22 +49,84 @@ from facewright.engine.render.preview import contact_sheet, head_to_camera  # no
 from facewright.engine.render.rasterise import rasterise  # noqa: E402
 
 SIZE = (224, 224)
-MOST, MOST_SKIN = 300, 2000         # points of a part
-STRIDE = 4                         # every fourth anchor each way: a sixteenth of the paper's
-STEPS, LOOK_EVERY = 140, 10        # Adam's steps; after how many the seen points are found again
-RATES = {'identity': .1, 'weights': .05, 'turn': .02, 'shift': .12}
-WEIGHT_PRIOR = 8.                  # of weights' squares beside identity's
-COLOURS = np.array([(30, 30, 34), (176, 150, 134), (112, 168, 112), (70, 90, 220), (220, 80, 70), (80, 210, 220), (230, 220, 90), (200, 90, 190), (255, 150, 70)], np.uint8)
+MOST, MOST_SKIN = 300, 2000  # points of a part
+STRIDE = 4  # every fourth anchor each way: a sixteenth of the paper's
+STEPS, LOOK_EVERY = 140, 10  # Adam's steps; after how many the seen points are found again
+RATES = {'identity': 0.1, 'weights': 0.05, 'turn': 0.02, 'shift': 0.12}
+WEIGHT_PRIOR = 8.0  # of weights' squares beside identity's
+COLOURS = np.array(
+    [
+        (30, 30, 34),
+        (176, 150, 134),
+        (112, 168, 112),
+        (70, 90, 220),
+        (220, 80, 70),
+        (80, 210, 220),
+        (230, 220, 90),
+        (200, 90, 190),
+        (255, 150, 70),
+    ],
+    np.uint8,
+)
 EXPRESSIONS = [
-    ({'jawOpen': .9, 'mouthStretch_L': .5, 'mouthStretch_R': .5, 'browInnerUp_L': .9, 'browInnerUp_R': .9, 'browOuterUp_L': .8, 'browOuterUp_R': .8, 'eyeWide_L': 1, 'eyeWide_R': 1}, (6, -4, 3)),
-    ({'mouthSmile_L': 1, 'mouthSmile_R': .8, 'jawOpen': .35, 'eyeBlink_R': .8, 'cheekSquint_L': .8, 'cheekSquint_R': .8, 'browDown_R': .7}, (-16, 3, -5)),
-    ({'mouthPucker': .9, 'mouthFunnel': .4, 'browDown_L': 1, 'browDown_R': 1, 'eyeSquint_L': .8, 'eyeSquint_R': .8, 'noseSneer_L': .8, 'noseSneer_R': .8}, (12, 5, 6)),
-    ({'mouthLeft': .9, 'jawLeft': .8, 'jawOpen': .45, 'mouthUpperUp_L': .7, 'browOuterUp_L': 1, 'browDown_R': .9, 'eyeWide_L': .7}, (-5, -3, -8))]
+    (
+        {
+            'jawOpen': 0.9,
+            'mouthStretch_L': 0.5,
+            'mouthStretch_R': 0.5,
+            'browInnerUp_L': 0.9,
+            'browInnerUp_R': 0.9,
+            'browOuterUp_L': 0.8,
+            'browOuterUp_R': 0.8,
+            'eyeWide_L': 1,
+            'eyeWide_R': 1,
+        },
+        (6, -4, 3),
+    ),
+    (
+        {
+            'mouthSmile_L': 1,
+            'mouthSmile_R': 0.8,
+            'jawOpen': 0.35,
+            'eyeBlink_R': 0.8,
+            'cheekSquint_L': 0.8,
+            'cheekSquint_R': 0.8,
+            'browDown_R': 0.7,
+        },
+        (-16, 3, -5),
+    ),
+    (
+        {
+            'mouthPucker': 0.9,
+            'mouthFunnel': 0.4,
+            'browDown_L': 1,
+            'browDown_R': 1,
+            'eyeSquint_L': 0.8,
+            'eyeSquint_R': 0.8,
+            'noseSneer_L': 0.8,
+            'noseSneer_R': 0.8,
+        },
+        (12, 5, 6),
+    ),
+    (
+        {
+            'mouthLeft': 0.9,
+            'jawLeft': 0.8,
+            'jawOpen': 0.45,
+            'mouthUpperUp_L': 0.7,
+            'browOuterUp_L': 1,
+            'browDown_R': 0.9,
+            'eyeWide_L': 0.7,
+        },
+        (-5, -3, -8),
+    ),
+]
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
     """One frame: labels H×W at SIZE, the camera there (focal, centre), a name."""
+
     name: str
     labels: np.ndarray
     focal: float
@@ -69,20 +140,41 @@ class Head:
         self.model, self.parts, self.points = model, model_parts(model), part_points(model)
         self.triangles = triangulate(model.faces[visible_faces(model)])
         eyes = [opening(model, slit, edges=True) for slit in ('eye_L', 'eye_R')]
-        ahead = np.isin(self.triangles, np.unique(self.triangles[(self.parts[self.triangles] > 0).any(1)])).all(1) | (self.parts[self.triangles] > 0).any(1)
+        ahead = np.isin(
+            self.triangles, np.unique(self.triangles[(self.parts[self.triangles] > 0).any(1)])
+        ).all(1) | (self.parts[self.triangles] > 0).any(1)
         self.used = np.unique(self.triangles[self._before(ahead)])
         place = np.full(model.vertex_count, -1)
         place[self.used] = np.arange(len(self.used))
         self.drawn = torch.as_tensor(place[self.triangles[self._before(ahead)]].astype(np.int32))
-        self.one_hot = torch.nn.functional.one_hot(torch.as_tensor(self.parts[self.used].astype(np.int64)), len(PARTS)).float()[:, 1:].contiguous()
+        self.one_hot = (
+            torch.nn.functional.one_hot(
+                torch.as_tensor(self.parts[self.used].astype(np.int64)), len(PARTS)
+            )
+            .float()[:, 1:]
+            .contiguous()
+        )
         tensor = lambda a: torch.as_tensor(np.ascontiguousarray(a, np.float32))
         offsets = np.concatenate([model.identities, model.expressions])
-        basis = lambda of: (tensor(of(model.neutral[None])[0]), tensor(of(offsets)).reshape(len(offsets), -1))
+        basis = lambda of: (
+            tensor(of(model.neutral[None])[0]),
+            tensor(of(offsets)).reshape(len(offsets), -1),
+        )
         at_points = lambda a: self.points.of(a)
-        sheet = lambda a: np.concatenate([a[:, self.used]] + [np.stack([e @ v for v in a]) for e in eyes], 1)
-        self.at_points, self.at_vertices, self.at_sheets = basis(at_points), basis(lambda a: a[:, self.used]), basis(sheet)
-        grid = np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS)[::7, ::4]  # triangles of about the others' size: SoftRas swells with many small ones
-        quads = np.stack([grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]], -1).reshape(-1, 4)
+        sheet = lambda a: np.concatenate(
+            [a[:, self.used]] + [np.stack([e @ v for v in a]) for e in eyes], 1
+        )
+        self.at_points, self.at_vertices, self.at_sheets = (
+            basis(at_points),
+            basis(lambda a: a[:, self.used]),
+            basis(sheet),
+        )
+        grid = np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS)[
+            ::7, ::4
+        ]  # triangles of about the others' size: SoftRas swells with many small ones
+        quads = np.stack([grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]], -1).reshape(
+            -1, 4
+        )
         cells = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
         drawn, own = self.drawn.numpy(), self.parts[self.used]
         votes = np.stack([(own[drawn] == k).sum(1) for k in range(len(PARTS))], 1)
@@ -93,7 +185,14 @@ class Head:
     def look(self, vertices: np.ndarray, target: Target) -> dict[int, torch.Tensor]:
         """Part → its points that are seen and lie evenly in the picture."""
         depth = rasterise(vertices, self.triangles, target.focal, target.centre, SIZE)[2]
-        visible = seen(self.points, vertices, vertex_normals(vertices, self.triangles), depth, target.focal, target.centre)
+        visible = seen(
+            self.points,
+            vertices,
+            vertex_normals(vertices, self.triangles),
+            depth,
+            target.focal,
+            target.centre,
+        )
         at = self.points.matrix @ vertices
         pixels, out = at[:, :2] / at[:, 2:] * target.focal + target.centre, {}
         for k in range(1, len(PARTS)):
@@ -107,13 +206,25 @@ class Head:
         if self.kept is None:
             index = torch.cat(list(rows.values()))
             mean, offsets = self.at_points
-            self.kept = mean[index], offsets.reshape(len(offsets), -1, 3)[:, index].reshape(len(offsets), -1).contiguous()
+            self.kept = (
+                mean[index],
+                offsets.reshape(len(offsets), -1, 3)[:, index]
+                .reshape(len(offsets), -1)
+                .contiguous(),
+            )
         return self.kept
 
     def _before(self, ahead: np.ndarray) -> np.ndarray:
         """Triangles worth drawing: the parts and what can hide them or show between them (mouth, teeth), not the back of the head."""
         inner = np.zeros(self.model.vertex_count, bool)
-        for name in ('mouth_socket', 'eye_socket_L', 'eye_socket_R', 'gums_tongue', 'teeth', 'face'):
+        for name in (
+            'mouth_socket',
+            'eye_socket_L',
+            'eye_socket_R',
+            'gums_tongue',
+            'teeth',
+            'face',
+        ):
             inner[self.model.regions[name]] = True
         return ahead | inner[self.triangles].all(1)
 
@@ -123,9 +234,16 @@ class State:
 
     def __init__(self, head: Head, base: np.ndarray, shift: np.ndarray):
         self.base, self.model = torch.as_tensor(base, dtype=torch.float32), head.model
-        self.values = {'identity': torch.zeros(len(head.model.identities)), 'weights': torch.full((len(head.model.names),), .02), 'turn': torch.zeros(3),
-                       'shift': torch.as_tensor(shift, dtype=torch.float32)}
-        self.optimiser = torch.optim.Adam([{'params': [v.requires_grad_()], 'lr': RATES[k]} for k, v in self.values.items()], betas=(.9, .99))
+        self.values = {
+            'identity': torch.zeros(len(head.model.identities)),
+            'weights': torch.full((len(head.model.names),), 0.02),
+            'turn': torch.zeros(3),
+            'shift': torch.as_tensor(shift, dtype=torch.float32),
+        }
+        self.optimiser = torch.optim.Adam(
+            [{'params': [v.requires_grad_()], 'lr': RATES[k]} for k, v in self.values.items()],
+            betas=(0.9, 0.99),
+        )
 
     def place(self, basis) -> torch.Tensor:
         """N×3 in camera axes."""
@@ -141,10 +259,18 @@ class State:
         with torch.no_grad():
             v = self.values
             head = torch.as_tensor(self.model.shape(v['identity'].numpy(), v['weights'].numpy()))
-            return self.place((head, torch.zeros(len(v['identity']) + len(v['weights']), head.numel()))).double().numpy()
+            return (
+                self.place(
+                    (head, torch.zeros(len(v['identity']) + len(v['weights']), head.numel()))
+                )
+                .double()
+                .numpy()
+            )
 
     def prior(self) -> torch.Tensor:
-        return (self.values['identity'] ** 2).sum() + WEIGHT_PRIOR * (self.values['weights'] ** 2).sum()
+        return (self.values['identity'] ** 2).sum() + WEIGHT_PRIOR * (
+            self.values['weights'] ** 2
+        ).sum()
 
 
 def start_pose(head: Head, target: Target, start: str) -> tuple[np.ndarray, np.ndarray]:
@@ -152,17 +278,33 @@ def start_pose(head: Head, target: Target, start: str) -> tuple[np.ndarray, np.n
     moved so that the middles of its parts come onto those of the masks (without skin, whose mask may be cut anywhere)."""
     at = head.points.matrix @ head.model.neutral.astype(np.float64)
     face = np.argwhere(target.labels > 0)[:, ::-1]
-    front, skin = np.diag([1., -1., -1.]), at[head.points.part == SKIN] * (1, -1, -1)
+    front, skin = np.diag([1.0, -1.0, -1.0]), at[head.points.part == SKIN] * (1, -1, -1)
     far = np.ptp(skin[:, 1]) * target.focal / np.ptp(face[:, 1])
     middle = (face.min(0) + face.max(0) + 1) / 2
-    shift = np.append((middle - target.centre) / target.focal * far, far) - (skin.min(0) + skin.max(0)) / 2
+    shift = (
+        np.append((middle - target.centre) / target.focal * far, far)
+        - (skin.min(0) + skin.max(0)) / 2
+    )
     if start == 'box':
         return front, shift
-    labels = [k for k in WITHOUT_SKIN if (target.labels == k).sum() > 5 and (head.points.part == k).any()]
+    labels = [
+        k for k in WITHOUT_SKIN if (target.labels == k).sum() > 5 and (head.points.part == k).any()
+    ]
     model = np.stack([at[head.points.part == k].mean(0) for k in labels])
-    pixels = np.stack([np.argwhere(target.labels == k)[:, ::-1].mean(0) + .5 for k in labels])
-    k = np.array([[target.focal, 0, target.centre[0]], [0, target.focal, target.centre[1]], [0, 0, 1]])
-    _, turn, shift = cv2.solvePnP(model, pixels, k, None, cv2.Rodrigues(front)[0], shift.reshape(3, 1).copy(), useExtrinsicGuess=True, flags=cv2.SOLVEPNP_ITERATIVE)
+    pixels = np.stack([np.argwhere(target.labels == k)[:, ::-1].mean(0) + 0.5 for k in labels])
+    k = np.array(
+        [[target.focal, 0, target.centre[0]], [0, target.focal, target.centre[1]], [0, 0, 1]]
+    )
+    _, turn, shift = cv2.solvePnP(
+        model,
+        pixels,
+        k,
+        None,
+        cv2.Rodrigues(front)[0],
+        shift.reshape(3, 1).copy(),
+        useExtrinsicGuess=True,
+        flags=cv2.SOLVEPNP_ITERATIVE,
+    )
     return cv2.Rodrigues(turn)[0], shift.ravel()
 
 
@@ -172,26 +314,44 @@ class Evidence:
     def __init__(self, target: Target):
         self.target = target
         self.sides = {k: mask_side(target.labels == k) for k in range(1, len(PARTS))}
-        self.masks = {k: torch.as_tensor((target.labels == k).astype(np.float32)) for k in self.sides}
+        self.masks = {
+            k: torch.as_tensor((target.labels == k).astype(np.float32)) for k in self.sides
+        }
 
 
 def of_points(loss):
     """A loss of one part's points against its mask → one of the whole frame."""
-    def whole(head: Head, state: State, evidence: Evidence, rows: dict[int, torch.Tensor]) -> torch.Tensor:
+
+    def whole(
+        head: Head, state: State, evidence: Evidence, rows: dict[int, torch.Tensor]
+    ) -> torch.Tensor:
         at = state.place(head.near(rows))
-        pixels = (at[:, :2] / at[:, 2:] * evidence.target.focal + torch.tensor(evidence.target.centre)).split([len(r) for r in rows.values()])
-        return sum(loss(p, evidence.sides[k]) for k, p in zip(rows, pixels) if len(evidence.sides[k].points))
+        pixels = (
+            at[:, :2] / at[:, 2:] * evidence.target.focal + torch.tensor(evidence.target.centre)
+        ).split([len(r) for r in rows.values()])
+        return sum(
+            loss(p, evidence.sides[k])
+            for k, p in zip(rows, pixels)
+            if len(evidence.sides[k].points)
+        )
+
     return whole
 
 
-def rendered(head: Head, state: State, evidence: Evidence, rows: dict[int, torch.Tensor]) -> torch.Tensor:
+def rendered(
+    head: Head, state: State, evidence: Evidence, rows: dict[int, torch.Tensor]
+) -> torch.Tensor:
     t = evidence.target
-    picture = rendered_parts(state.place(head.at_vertices), head.drawn, head.one_hot, t.focal, t.centre, SIZE)
+    picture = rendered_parts(
+        state.place(head.at_vertices), head.drawn, head.one_hot, t.focal, t.centre, SIZE
+    )
     return sum(iou_loss(picture[..., k - 1], mask) for k, mask in evidence.masks.items())
 
 
 def softly(kind: str):
-    def whole(head: Head, state: State, evidence: Evidence, rows: dict[int, torch.Tensor]) -> torch.Tensor:
+    def whole(
+        head: Head, state: State, evidence: Evidence, rows: dict[int, torch.Tensor]
+    ) -> torch.Tensor:
         t = evidence.target
         at = state.place(head.at_sheets)
         pixels = at[:, :2] / at[:, 2:] * t.focal + torch.tensor(t.centre)
@@ -200,28 +360,48 @@ def softly(kind: str):
             if mask.any():
                 own = head.part_triangles[k]
                 a, b, c = (pixels.detach().numpy()[own[:, j]] for j in range(3))
-                turned = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0] < 0 if k not in (LEFT_EYE, RIGHT_EYE) else np.ones(len(own), bool)
+                turned = (
+                    (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0] < 0
+                    if k not in (LEFT_EYE, RIGHT_EYE)
+                    else np.ones(len(own), bool)
+                )
                 total = total + iou_loss(soft_silhouette(pixels, own[turned], SIZE, kind), mask)
         return total
+
     return whole
 
 
 # name: (loss of a frame, its weight against the prior)
 LOSSES = {
-    'PRDL': (of_points(lambda p, side: prdl(p, side, STRIDE)), 10.),
-    'silhouette, our renderer': (rendered, 1000.),
-    'silhouette, SoftRas': (softly('softras'), 100.),
-    'silhouette, DIB-R': (softly('dibr'), 100.),
-    'chamfer': (of_points(lambda p, side: chamfer(p, side.points)), 10.),
-    'density-aware chamfer': (of_points(lambda p, side: density_aware_chamfer(p, side.points)), 100000.),
-    'ICP, target to prediction': (of_points(lambda p, side: icp_from_target(p, side.points)), 1000.),
-    'ICP, prediction to target': (of_points(lambda p, side: icp_to_target(p, side.points)), 10.)}
-SWEEP = (.1, 1., 10.)
-SHORT = {'silhouette, our renderer': 'our renderer', 'silhouette, SoftRas': 'SoftRas', 'silhouette, DIB-R': 'DIB-R', 'density-aware chamfer': 'dense chamfer',
-         'ICP, target to prediction': 'ICP to fit', 'ICP, prediction to target': 'ICP from fit'}
+    'PRDL': (of_points(lambda p, side: prdl(p, side, STRIDE)), 10.0),
+    'silhouette, our renderer': (rendered, 1000.0),
+    'silhouette, SoftRas': (softly('softras'), 100.0),
+    'silhouette, DIB-R': (softly('dibr'), 100.0),
+    'chamfer': (of_points(lambda p, side: chamfer(p, side.points)), 10.0),
+    'density-aware chamfer': (
+        of_points(lambda p, side: density_aware_chamfer(p, side.points)),
+        100000.0,
+    ),
+    'ICP, target to prediction': (
+        of_points(lambda p, side: icp_from_target(p, side.points)),
+        1000.0,
+    ),
+    'ICP, prediction to target': (of_points(lambda p, side: icp_to_target(p, side.points)), 10.0),
+}
+SWEEP = (0.1, 1.0, 10.0)
+SHORT = {
+    'silhouette, our renderer': 'our renderer',
+    'silhouette, SoftRas': 'SoftRas',
+    'silhouette, DIB-R': 'DIB-R',
+    'density-aware chamfer': 'dense chamfer',
+    'ICP, target to prediction': 'ICP to fit',
+    'ICP, prediction to target': 'ICP from fit',
+}
 
 
-def fit(head: Head, target: Target, name: str | None, start: str, factor: float = 1.) -> np.ndarray:
+def fit(
+    head: Head, target: Target, name: str | None, start: str, factor: float = 1.0
+) -> np.ndarray:
     """V×3 in camera axes: the head fitted with one loss alone (None: the start)."""
     state = State(head, *start_pose(head, target, start))
     if name is None:
@@ -233,7 +413,7 @@ def fit(head: Head, target: Target, name: str | None, start: str, factor: float 
         if step % LOOK_EVERY == 0:
             rows = head.look(state.vertices(), target)
         for group, rate in zip(state.optimiser.param_groups, rates):
-            group['lr'] = rate * (.05 + .95 * .5 * (1 + np.cos(np.pi * step / STEPS)))
+            group['lr'] = rate * (0.05 + 0.95 * 0.5 * (1 + np.cos(np.pi * step / STEPS)))
         state.optimiser.zero_grad()
         (weight * factor * loss(head, state, evidence, rows) + state.prior()).backward()
         state.optimiser.step()
@@ -249,10 +429,10 @@ def builtin_targets(model: FaceModel) -> list[Target]:
         weights = np.zeros(len(model.names), np.float32)
         for name, value in expression.items():
             weights[model.names.index(name)] = value
-        head = model.shape(rng.normal(size=len(model.identities)) * .8, weights).astype(np.float64)
-        camera = head_to_camera(head, *angles, 55.)
-        labels = part_labels_picture(model, model_parts(model), camera, 560., (112., 116.), SIZE)
-        out.append(Target(f'expression {n + 1}', labels, 560., (112., 116.)))
+        head = model.shape(rng.normal(size=len(model.identities)) * 0.8, weights).astype(np.float64)
+        camera = head_to_camera(head, *angles, 55.0)
+        labels = part_labels_picture(model, model_parts(model), camera, 560.0, (112.0, 116.0), SIZE)
+        out.append(Target(f'expression {n + 1}', labels, 560.0, (112.0, 116.0)))
     return out
 
 
@@ -264,17 +444,42 @@ def capture_targets(folder: Path, frames: int) -> list[Target]:
             labels = truth[view.name][frame]
             rows, columns = np.nonzero(labels)
             side = 1.15 * max(np.ptp(rows), np.ptp(columns))
-            corner = np.array([columns.min() + columns.max() + 1, rows.min() + rows.max() + 1]) / 2 - side / 2
+            corner = (
+                np.array([columns.min() + columns.max() + 1, rows.min() + rows.max() + 1]) / 2
+                - side / 2
+            )
             scale = SIZE[0] / side
-            ij = [np.floor((np.arange(SIZE[0]) + .5) / scale + c).astype(int) for c in corner]
-            inside = (ij[1] >= 0)[:, None] & (ij[1] < labels.shape[0])[:, None] & (ij[0] >= 0) & (ij[0] < labels.shape[1])
-            cut = np.where(inside, labels[np.clip(ij[1], 0, labels.shape[0] - 1)[:, None], np.clip(ij[0], 0, labels.shape[1] - 1)], 0)
-            out.append(Target(f'{view.name} {frame}', cut, view.camera.focal * scale, tuple((np.array(view.camera.centre) - corner) * scale)))
+            ij = [np.floor((np.arange(SIZE[0]) + 0.5) / scale + c).astype(int) for c in corner]
+            inside = (
+                (ij[1] >= 0)[:, None]
+                & (ij[1] < labels.shape[0])[:, None]
+                & (ij[0] >= 0)
+                & (ij[0] < labels.shape[1])
+            )
+            cut = np.where(
+                inside,
+                labels[
+                    np.clip(ij[1], 0, labels.shape[0] - 1)[:, None],
+                    np.clip(ij[0], 0, labels.shape[1] - 1),
+                ],
+                0,
+            )
+            out.append(
+                Target(
+                    f'{view.name} {frame}',
+                    cut,
+                    view.camera.focal * scale,
+                    tuple((np.array(view.camera.centre) - corner) * scale),
+                )
+            )
     return out
 
 
 def score(head: Head, target: Target, vertices: np.ndarray) -> np.ndarray:
-    return part_iou(part_labels_picture(head.model, head.parts, vertices, target.focal, target.centre, SIZE), target.labels)
+    return part_iou(
+        part_labels_picture(head.model, head.parts, vertices, target.focal, target.centre, SIZE),
+        target.labels,
+    )
 
 
 def seven(iou: np.ndarray) -> float:
@@ -283,21 +488,38 @@ def seven(iou: np.ndarray) -> float:
 
 def draw(head: Head, target: Target, vertices: np.ndarray | None) -> np.ndarray:
     """Parts of a fit in colour, the true ones' outlines over them in white; without a fit the true parts."""
-    labels = target.labels if vertices is None else part_labels_picture(head.model, head.parts, vertices, target.focal, target.centre, SIZE)
+    labels = (
+        target.labels
+        if vertices is None
+        else part_labels_picture(
+            head.model, head.parts, vertices, target.focal, target.centre, SIZE
+        )
+    )
     picture = np.ascontiguousarray(COLOURS[labels])
     if vertices is not None:
         for k in range(1, len(PARTS)):
-            lines, _ = cv2.findContours((target.labels == k).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+            lines, _ = cv2.findContours(
+                (target.labels == k).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE
+            )
             cv2.drawContours(picture, lines, -1, (255, 255, 255), 1)
     return picture
 
 
 def table(rows: dict[str, list[np.ndarray]]) -> str:
     heads = [name.replace('_', ' ') for name in PARTS[2:]]
-    out = ['| masks alone, with | ' + ' | '.join(heads) + ' | mean of seven | skin |', '|---' * (len(heads) + 3) + '|']
+    out = [
+        '| masks alone, with | ' + ' | '.join(heads) + ' | mean of seven | skin |',
+        '|---' * (len(heads) + 3) + '|',
+    ]
     for name, scores in rows.items():
         mean = np.nanmean(scores, 0)
-        out.append(f'| {name} | ' + ' | '.join(f'{100 * v:.1f}' for v in [*mean[1:], np.mean([seven(s) for s in scores]), mean[0]]) + ' |')
+        out.append(
+            f'| {name} | '
+            + ' | '.join(
+                f'{100 * v:.1f}' for v in [*mean[1:], np.mean([seven(s) for s in scores]), mean[0]]
+            )
+            + ' |'
+        )
     return '\n'.join(out)
 
 
@@ -312,10 +534,21 @@ def work(model: str, target: Target, name: str | None, start: str, factor: float
     return fit(head_of(model), target, name, start, factor)
 
 
-def run(pool: ProcessPoolExecutor, model: str, targets: list[Target], names: list[str], start: str, pictures: list | None = None) -> None:
+def run(
+    pool: ProcessPoolExecutor,
+    model: str,
+    targets: list[Target],
+    names: list[str],
+    start: str,
+    pictures: list | None = None,
+) -> None:
     rows: dict[str, list[np.ndarray]] = {}
     head = head_of(model)
-    jobs = {(i, name): pool.submit(work, model, target, name, start, 1.) for i, target in enumerate(targets) for name in (None, *names)}
+    jobs = {
+        (i, name): pool.submit(work, model, target, name, start, 1.0)
+        for i, target in enumerate(targets)
+        for name in (None, *names)
+    }
     for i, target in enumerate(targets):
         if pictures is not None:
             pictures.append((draw(head, target, None), 'the masks'))
@@ -325,20 +558,39 @@ def run(pool: ProcessPoolExecutor, model: str, targets: list[Target], names: lis
             rows.setdefault(shown, []).append(iou)
             print(f'{target.name}, {shown}: {100 * seven(iou):.1f}', flush=True)
             if pictures is not None:
-                pictures.append((draw(head, target, vertices), f'{SHORT.get(shown, shown)}: {100 * seven(iou):.0f} %'))
-    print(f'\n{head.model.name}, {len(targets)} pictures, start: {start}\n\n{table(rows)}\n', flush=True)
+                pictures.append(
+                    (
+                        draw(head, target, vertices),
+                        f'{SHORT.get(shown, shown)}: {100 * seven(iou):.0f} %',
+                    )
+                )
+    print(
+        f'\n{head.model.name}, {len(targets)} pictures, start: {start}\n\n{table(rows)}\n',
+        flush=True,
+    )
 
 
 def sweep(pool: ProcessPoolExecutor, targets: list[Target], names: list[str], start: str) -> None:
     """Part IoU of each loss at several weights against the prior, on the second and fourth expression."""
-    jobs = {(name, f): [pool.submit(work, 'builtin', t, name, start, f) for t in targets[1::2]] for name in names for f in SWEEP}
+    jobs = {
+        (name, f): [pool.submit(work, 'builtin', t, name, start, f) for t in targets[1::2]]
+        for name in names
+        for f in SWEEP
+    }
     for (name, factor), found in jobs.items():
-        iou = np.mean([seven(score(head_of('builtin'), t, job.result())) for t, job in zip(targets[1::2], found)])
+        iou = np.mean(
+            [
+                seven(score(head_of('builtin'), t, job.result()))
+                for t, job in zip(targets[1::2], found)
+            ]
+        )
         print(f'{name}, {LOSSES[name][1] * factor:g}: {100 * iou:.1f}', flush=True)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('out', type=Path, nargs='?', default=ROOT / 'docs' / 'pictures')
     parser.add_argument('--capture', type=Path)
     parser.add_argument('--model', default='builtin')
@@ -359,7 +611,9 @@ def main() -> None:
         pictures: list = []
         run(pool, 'builtin', targets, a.only, a.start, pictures)
     a.out.mkdir(parents=True, exist_ok=True)
-    sheet = contact_sheet([p for p, _ in pictures], len(a.only) + 2, [label for _, label in pictures])
+    sheet = contact_sheet(
+        [p for p, _ in pictures], len(a.only) + 2, [label for _, label in pictures]
+    )
     write_image(a.out / 'prdl_rivals.jpg', sheet, 68)
 
 

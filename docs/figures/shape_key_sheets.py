@@ -5,6 +5,7 @@
 --close: several larger sheets a head, of mouth and eyes near by. Heads in the model's topology are painted, so that teeth and eyes are told from skin.
 MESH may also be `builtin` (the built-in head itself) or `foreign` (a copy of it in another topology, turned, in metres).
 """
+
 from __future__ import annotations
 
 import argparse
@@ -33,23 +34,47 @@ from facewright.engine.shape_keys import generate  # noqa: E402
 UPPER = ('brow', 'eye', 'cheekSquint')
 
 
-CLOSE = 18   # shapes a sheet
+CLOSE = 18  # shapes a sheet
 
 
 def sheets(rig, model, close: bool) -> list[np.ndarray]:
     """The neutral and every shape of any rig in full from the front and half side; mouthClose with the jaw open, as it is meant."""
-    size, width, columns = ((360, 300), 10., 8) if close else ((240, 190), 14., 12)
+    size, width, columns = ((360, 300), 10.0, 8) if close else ((240, 190), 14.0, 12)
     own = len(rig.neutral) == model.vertex_count
-    faces, colours = (model.faces[visible_faces(model)], albedo(model)) if own else (rig.faces, None)
+    faces, colours = (
+        (model.faces[visible_faces(model)], albedo(model)) if own else (rig.faces, None)
+    )
     jaw = rig.expressions[rig.names.index('jawOpen')]
     pairs = []
     for name, offsets in [('neutral', 0), *zip(rig.names, rig.expressions)]:
         vertices = rig.neutral + offsets + (jaw if name == 'mouthClose' else 0)
-        centre = np.array((0, 2.6, 6.) if name.startswith(UPPER) else (0, -3.6, 6.))
-        pairs.append(([render_head(vertices, faces, colours, yaw=yaw, size=size, focal=size[0] * 60 / width, look_at=centre)
-                       for yaw in (0, -40 if name.endswith('_L') else 40)], [name, '']))
-    parts = [pairs[k:k + CLOSE] for k in range(0, len(pairs), CLOSE)] if close else [pairs]
-    return [contact_sheet([t for tiles, _ in part for t in tiles], columns, [n for _, names in part for n in names]) for part in parts]
+        centre = np.array((0, 2.6, 6.0) if name.startswith(UPPER) else (0, -3.6, 6.0))
+        pairs.append(
+            (
+                [
+                    render_head(
+                        vertices,
+                        faces,
+                        colours,
+                        yaw=yaw,
+                        size=size,
+                        focal=size[0] * 60 / width,
+                        look_at=centre,
+                    )
+                    for yaw in (0, -40 if name.endswith('_L') else 40)
+                ],
+                [name, ''],
+            )
+        )
+    parts = [pairs[k : k + CLOSE] for k in range(0, len(pairs), CLOSE)] if close else [pairs]
+    return [
+        contact_sheet(
+            [t for tiles, _ in part for t in tiles],
+            columns,
+            [n for _, names in part for n in names],
+        )
+        for part in parts
+    ]
 
 
 def main() -> None:
@@ -66,12 +91,22 @@ def main() -> None:
     for source in options.meshes:
         if source == 'builtin':
             head = load_model('builtin')
-            mesh = UserMesh(head.neutral.astype(np.float64), head.faces, np.zeros(head.vertex_count, np.int32), ('head',))
+            mesh = UserMesh(
+                head.neutral.astype(np.float64),
+                head.faces,
+                np.zeros(head.vertex_count, np.int32),
+                ('head',),
+            )
         else:
             mesh = foreign_copy(load_model('builtin')) if source == 'foreign' else read_mesh(source)
-        made = generate(model, lambda: model_landmarks(model), mesh, options.onto, settle=options.settle)
+        made = generate(
+            model, lambda: model_landmarks(model), mesh, options.onto, settle=options.settle
+        )
         for k, picture in enumerate(sheets(made.rig, model, options.close)):
-            path = options.out / f'{Path(source).stem}-{model.name}-{options.onto}{f"-{k}" if options.close else ""}.jpg'
+            path = (
+                options.out
+                / f'{Path(source).stem}-{model.name}-{options.onto}{f"-{k}" if options.close else ""}.jpg'
+            )
             write_image(path, picture, 88)
         print(path, {k: v for k, v in made.numbers.items() if k != 'contacts'}, flush=True)
 

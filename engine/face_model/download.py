@@ -1,4 +1,5 @@
 """Fetching ICT-FaceKit. The only place in the engine that touches the network; called on a user's click alone."""
+
 from __future__ import annotations
 
 import http.client
@@ -14,14 +15,16 @@ from ..errors import FacewrightError
 from ..files import replacing
 from .ict_files import check_hashes
 
-ICT_COMMIT = 'da5f95a607f5e6b37755b38d3385d7f2853732e5'   # of the files that ict_hashes.json lists
+ICT_COMMIT = 'da5f95a607f5e6b37755b38d3385d7f2853732e5'  # of the files that ict_hashes.json lists
 ICT_URL = f'https://github.com/ICT-VGL/ICT-FaceKit/archive/{ICT_COMMIT}.zip'
-EXPECTED = 120 << 20   # bytes, for the bar where the server tells no length
-FETCHED = .9           # part of the bar
-LIMIT = 1 << 30        # bytes: more than this is not the model
+EXPECTED = 120 << 20  # bytes, for the bar where the server tells no length
+FETCHED = 0.9  # part of the bar
+LIMIT = 1 << 30  # bytes: more than this is not the model
 
 
-def download_ict(folder: Path, scratch: Path, report: Callable[[float], None], url: str = ICT_URL) -> Path:
+def download_ict(
+    folder: Path, scratch: Path, report: Callable[[float], None], url: str = ICT_URL
+) -> Path:
     """Stream the archive into `scratch`, check that it is a zip of the very files of ICT_COMMIT, move it into `folder`; returns its path.
 
     Raises FacewrightError where there is no connection, no space, or anything else at the other end; then `folder` is unchanged.
@@ -36,12 +39,16 @@ def download_ict(folder: Path, scratch: Path, report: Callable[[float], None], u
             while block := answer.read(1 << 18):
                 done += len(block)
                 if done > LIMIT:
-                    raise FacewrightError('The download is larger than ICT-FaceKit can be: get it from its project page and choose the file with Import.')
+                    raise FacewrightError(
+                        'The download is larger than ICT-FaceKit can be: get it from its project page and choose the file with Import.'
+                    )
                 out.write(block)
-                report(FETCHED * min(done / total, .999))
+                report(FETCHED * min(done / total, 0.999))
         if not zipfile.is_zipfile(part):
-            raise FacewrightError('The download is not a zip archive: get ICT-FaceKit from its project page and choose the file with Import.')
-        check_hashes(part, lambda fraction: report(FETCHED + (1 - FETCHED) * .999 * fraction))
+            raise FacewrightError(
+                'The download is not a zip archive: get ICT-FaceKit from its project page and choose the file with Import.'
+            )
+        check_hashes(part, lambda fraction: report(FETCHED + (1 - FETCHED) * 0.999 * fraction))
         try:
             os.replace(part, final)
         except OSError:  # another disk
@@ -50,6 +57,8 @@ def download_ict(folder: Path, scratch: Path, report: Callable[[float], None], u
         return final
     except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
         reason = getattr(error, 'reason', None) or getattr(error, 'strerror', None) or error
-        raise FacewrightError(f'ICT-FaceKit could not be downloaded ({reason}): check the connection, or import a copy you downloaded yourself.') from error
+        raise FacewrightError(
+            f'ICT-FaceKit could not be downloaded ({reason}): check the connection, or import a copy you downloaded yourself.'
+        ) from error
     finally:
         part.unlink(missing_ok=True)

@@ -1,4 +1,5 @@
 """ICT-FaceKit (https://github.com/ICT-VGL/ICT-FaceKit, MIT) read from its folder, its GitHub zip or a tar."""
+
 from __future__ import annotations
 
 import json
@@ -28,11 +29,17 @@ def _vertices(name: str, data: bytes, source: Path) -> np.ndarray:
     try:
         out = positions(decoded(data))
     except ValueError as error:
-        raise FacewrightError(f'{name} in {source} has a line that is not three numbers: download ICT-FaceKit again.') from error
+        raise FacewrightError(
+            f'{name} in {source} has a line that is not three numbers: download ICT-FaceKit again.'
+        ) from error
     if len(out) != VERTICES:
-        raise FacewrightError(f'{name} in {source} has {len(out)} vertices instead of {VERTICES}: download ICT-FaceKit again.')
+        raise FacewrightError(
+            f'{name} in {source} has {len(out)} vertices instead of {VERTICES}: download ICT-FaceKit again.'
+        )
     if not np.isfinite(out).all():
-        raise FacewrightError(f'{name} in {source} holds NaN or infinite numbers: download ICT-FaceKit again.')
+        raise FacewrightError(
+            f'{name} in {source} holds NaN or infinite numbers: download ICT-FaceKit again.'
+        )
     return out
 
 
@@ -43,13 +50,22 @@ def _surface(data: bytes, source: Path) -> dict[str, np.ndarray]:
         if found.sizes.min(initial=3) < 3 or found.sizes.max(initial=3) > 4:
             raise ValueError('a face that is neither triangle nor quad')
     except IndexError as error:
-        raise FacewrightError(f'{NEUTRAL} in {source} has faces of missing vertices: download ICT-FaceKit again.') from error
+        raise FacewrightError(
+            f'{NEUTRAL} in {source} has faces of missing vertices: download ICT-FaceKit again.'
+        ) from error
     except ValueError as error:
-        raise FacewrightError(f'{NEUTRAL} in {source} has a face or texture line that cannot be read: download ICT-FaceKit again.') from error
+        raise FacewrightError(
+            f'{NEUTRAL} in {source} has a face or texture line that cannot be read: download ICT-FaceKit again.'
+        ) from error
     faces, face_uvs = (polygons_to_faces(c, found.sizes) for c in (found.corners, found.uv_corners))
     materials = tuple(m.removeprefix('M_') or 'Face' for m in found.materials) or ('Face',)
-    return dict(uvs=found.uvs.astype(np.float32), faces=faces.astype(np.int32), face_uvs=face_uvs.astype(np.int32),
-                materials=materials, face_materials=found.material_of_face.astype(np.uint8))
+    return dict(
+        uvs=found.uvs.astype(np.float32),
+        faces=faces.astype(np.int32),
+        face_uvs=face_uvs.astype(np.int32),
+        materials=materials,
+        face_materials=found.material_of_face.astype(np.uint8),
+    )
 
 
 def read_ict(source: Path, progress: Callable[[float], None] = lambda fraction: None) -> FaceModel:
@@ -57,7 +73,12 @@ def read_ict(source: Path, progress: Callable[[float], None] = lambda fraction: 
     source = Path(source)
     offsets: dict[str, np.ndarray] = {}
     indices, surface, total = None, None, 2 + IDENTITIES + len(ICT_NAMES)
-    wanted = {NEUTRAL, INDICES, *(f'{n}.obj' for n in ICT_NAMES), *(f'identity{i:03d}.obj' for i in range(IDENTITIES))}
+    wanted = {
+        NEUTRAL,
+        INDICES,
+        *(f'{n}.obj' for n in ICT_NAMES),
+        *(f'identity{i:03d}.obj' for i in range(IDENTITIES)),
+    }
     with open_members(source, wanted, NEUTRAL) as walk:
         for done, (name, data) in enumerate(walk()):
             if name == INDICES:
@@ -71,25 +92,37 @@ def read_ict(source: Path, progress: Callable[[float], None] = lambda fraction: 
     identity_names = [f'identity{i:03d}' for i in range(IDENTITIES)]
     missing = [n for n in (stem, *ICT_NAMES, *identity_names) if n not in offsets]
     if missing or indices is None:
-        raise FacewrightError(f'{source} lacks {missing[0] + ".obj" if missing else INDICES}'
-                              f'{f" and {len(missing) - 1} more" if len(missing) > 1 else ""}: download ICT-FaceKit again.')
+        raise FacewrightError(
+            f'{source} lacks {missing[0] + ".obj" if missing else INDICES}'
+            f'{f" and {len(missing) - 1} more" if len(missing) > 1 else ""}: download ICT-FaceKit again.'
+        )
     try:
         landmarks = np.array(json.loads(indices)['idx_to_landmark_verts'], np.int32)
         if landmarks.shape != (68,) or landmarks.min() < 0 or landmarks.max() >= VERTICES:
             raise ValueError
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise FacewrightError(f'{INDICES} in {source} lists no 68 landmark vertices: download ICT-FaceKit again.') from error
+        raise FacewrightError(
+            f'{INDICES} in {source} lists no 68 landmark vertices: download ICT-FaceKit again.'
+        ) from error
     neutral, regions = offsets[stem], ict_regions()
     expressions = np.stack([offsets[n] - neutral for n in ICT_NAMES])
-    for e, name in enumerate(ICT_NAMES):  # ICT's own eyeLook shapes move the lids and leave the eyeballs where they are
+    for e, name in enumerate(
+        ICT_NAMES
+    ):  # ICT's own eyeLook shapes move the lids and leave the eyeballs where they are
         if name.startswith('eyeLook'):
             ball = regions[f'eyeball_{name[-1]}']
             ball = ball[ball < VERTICES]
             if len(ball):
                 expressions[e, ball] = gaze_offsets(neutral[ball], name)
     model = FaceModel(
-        name='ict', neutral=neutral.astype(np.float32), names=ICT_NAMES,
+        name='ict',
+        neutral=neutral.astype(np.float32),
+        names=ICT_NAMES,
         expressions=expressions.astype(np.float32),
         identities=np.stack([offsets[n] - neutral for n in identity_names]).astype(np.float32),
-        regions=regions, landmarks68=landmarks, source=str(source), **surface)
+        regions=regions,
+        landmarks68=landmarks,
+        source=str(source),
+        **surface,
+    )
     return with_tongue_out(model)

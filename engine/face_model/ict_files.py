@@ -1,4 +1,5 @@
 """The files of ICT-FaceKit in a folder, a zip or a tar: walked without unpacking to disk, within limits, and told from any others."""
+
 from __future__ import annotations
 
 import contextlib
@@ -14,17 +15,30 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import FacewrightError
 
-HASHES = Path(__file__).with_name('ict_hashes.json')   # {file: SHA-256} of the files that are read, of download.ICT_COMMIT
-FILE_LIMIT = 32 << 20       # bytes of one file; ICT's have 2.6 MB
-TOTAL_LIMIT = 4 << 30       # bytes of all of an archive's files, unpacked; ICT's have 0.6 GB
-MEMBER_LIMIT = 20000        # files in an archive; ICT's has some 220
-DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError, UnicodeDecodeError)
+HASHES = Path(__file__).with_name(
+    'ict_hashes.json'
+)  # {file: SHA-256} of the files that are read, of download.ICT_COMMIT
+FILE_LIMIT = 32 << 20  # bytes of one file; ICT's have 2.6 MB
+TOTAL_LIMIT = 4 << 30  # bytes of all of an archive's files, unpacked; ICT's have 0.6 GB
+MEMBER_LIMIT = 20000  # files in an archive; ICT's has some 220
+DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    RuntimeError,
+    NotImplementedError,
+    UnicodeDecodeError,
+)
 
 Members = Iterator[tuple[str, bytes]]
 
 
 @contextlib.contextmanager
-def open_members(source: Path, wanted: Iterable[str], neutral: str) -> Iterator[Callable[[], Members]]:
+def open_members(
+    source: Path, wanted: Iterable[str], neutral: str
+) -> Iterator[Callable[[], Members]]:
     """Yield a function that walks (file name, bytes) of the wanted files in `source`.
 
     An archive with a file that leads outside it, a link, a file in two places or more than the limits is refused whole.
@@ -41,14 +55,22 @@ def open_members(source: Path, wanted: Iterable[str], neutral: str) -> Iterator[
             with tarfile.open(source) as archive:
                 yield lambda: _walk_tar(source, archive, wanted)
         elif not source.exists():
-            raise FacewrightError(f'There is no face model at {source}: check the path, or choose the built-in head.')
+            raise FacewrightError(
+                f'There is no face model at {source}: check the path, or choose the built-in head.'
+            )
         else:
-            raise FacewrightError(f'{source} is neither a folder nor a zip or tar archive: choose ICT-FaceKit as downloaded.')
+            raise FacewrightError(
+                f'{source} is neither a folder nor a zip or tar archive: choose ICT-FaceKit as downloaded.'
+            )
     except DAMAGED as error:
         what = ' '.join(str(error).split()) or type(error).__name__
-        raise FacewrightError(f'{source} is a damaged archive ({what[:200]}): download ICT-FaceKit again.') from error
+        raise FacewrightError(
+            f'{source} is a damaged archive ({what[:200]}): download ICT-FaceKit again.'
+        ) from error
     except OSError as error:
-        raise FacewrightError(f'Cannot read {source} ({error.strerror or error}): check the file and its permissions.') from error
+        raise FacewrightError(
+            f'Cannot read {source} ({error.strerror or error}): check the file and its permissions.'
+        ) from error
 
 
 def check_hashes(source: Path, progress: Callable[[float], None] = lambda fraction: None) -> None:
@@ -59,18 +81,24 @@ def check_hashes(source: Path, progress: Callable[[float], None] = lambda fracti
     with open_members(source, known, neutral) as walk:
         for name, data in walk():
             if hashlib.sha256(data).hexdigest() != known[name]:
-                raise FacewrightError(f'{name} in {source.name} is not ICT-FaceKit\'s: try again, or get it from its project page and import it.')
+                raise FacewrightError(
+                    f"{name} in {source.name} is not ICT-FaceKit's: try again, or get it from its project page and import it."
+                )
             seen.add(name)
             progress(len(seen) / len(known))
     if seen != set(known):
-        raise FacewrightError(f'{source.name} lacks {min(set(known) - seen)}: try again, or get ICT-FaceKit from its project page and import it.')
+        raise FacewrightError(
+            f'{source.name} lacks {min(set(known) - seen)}: try again, or get ICT-FaceKit from its project page and import it.'
+        )
 
 
 def _model_folder(source: Path, neutral: str) -> Path:
     folders = [source, source / 'FaceXModel', *sorted(source.glob('*/FaceXModel'))]
     folder = next((f for f in folders if (f / neutral).exists()), None)
     if folder is None:
-        raise FacewrightError(f'{source} holds no {neutral}: choose the FaceXModel folder of ICT-FaceKit.')
+        raise FacewrightError(
+            f'{source} holds no {neutral}: choose the FaceXModel folder of ICT-FaceKit.'
+        )
     return folder
 
 
@@ -116,24 +144,34 @@ class _Counted:
     def add(self, name: str, size: int, is_link: bool) -> None:
         path = PurePosixPath(name.replace('\\', '/'))
         if path.is_absolute() or '..' in path.parts or (path.parts and ':' in path.parts[0]):
-            raise FacewrightError(f'{self.source} holds the file {_short(name)}, which leads outside the archive: do not use it, download ICT-FaceKit again.')
+            raise FacewrightError(
+                f'{self.source} holds the file {_short(name)}, which leads outside the archive: do not use it, download ICT-FaceKit again.'
+            )
         if is_link:
-            raise FacewrightError(f'{self.source} holds the link {_short(name)}, which ICT-FaceKit has none of: do not use it, download ICT-FaceKit again.')
+            raise FacewrightError(
+                f'{self.source} holds the link {_short(name)}, which ICT-FaceKit has none of: do not use it, download ICT-FaceKit again.'
+            )
         self.members += 1
         self.bytes += size
         if self.members > MEMBER_LIMIT or self.bytes > TOTAL_LIMIT:
-            raise FacewrightError(f'{self.source} unpacks to far more than ICT-FaceKit has: do not use it, download ICT-FaceKit again.')
+            raise FacewrightError(
+                f'{self.source} unpacks to far more than ICT-FaceKit has: do not use it, download ICT-FaceKit again.'
+            )
 
     def choose(self, name: str, size: int) -> None:
         if size > FILE_LIMIT:
             raise _too_large(self.source, name)
         if name in self.chosen:
-            raise FacewrightError(f'{self.source} holds {name} twice: do not use it, download ICT-FaceKit again.')
+            raise FacewrightError(
+                f'{self.source} holds {name} twice: do not use it, download ICT-FaceKit again.'
+            )
         self.chosen.add(name)
 
 
 def _too_large(source: Path, name: str) -> FacewrightError:
-    return FacewrightError(f'{name} in {source} is far larger than ICT-FaceKit\'s: download ICT-FaceKit again.')
+    return FacewrightError(
+        f"{name} in {source} is far larger than ICT-FaceKit's: download ICT-FaceKit again."
+    )
 
 
 def _short(name: str) -> str:

@@ -1,4 +1,5 @@
 """The FaceModel noun: one linear face model, whoever made it."""
+
 from __future__ import annotations
 
 import hashlib
@@ -21,40 +22,71 @@ class FaceModel:
     vertices = neutral + identities·α + expressions·w with α ~ N(0, 1) and w in [0, 1].
     Read-only by convention: nobody writes into its arrays.
     """
-    name: str                       # 'ict' or 'builtin'
-    neutral: np.ndarray             # V×3 float32
-    faces: np.ndarray               # F×4 int32, triangles padded with −1, counter-clockwise seen from outside
-    names: tuple[str, ...]          # E expression names (expressions.EXPRESSION_NAMES order)
-    expressions: np.ndarray         # E×V×3 float32 offsets from the neutral
-    identities: np.ndarray          # I×V×3 float32 offsets per unit standard deviation
-    uvs: np.ndarray                 # U×2 float32
-    face_uvs: np.ndarray            # F×4 int32 into uvs, −1 where faces is
-    materials: tuple[str, ...]      # names of the surface materials
-    face_materials: np.ndarray      # F uint8 into materials
+
+    name: str  # 'ict' or 'builtin'
+    neutral: np.ndarray  # V×3 float32
+    faces: np.ndarray  # F×4 int32, triangles padded with −1, counter-clockwise seen from outside
+    names: tuple[str, ...]  # E expression names (expressions.EXPRESSION_NAMES order)
+    expressions: np.ndarray  # E×V×3 float32 offsets from the neutral
+    identities: np.ndarray  # I×V×3 float32 offsets per unit standard deviation
+    uvs: np.ndarray  # U×2 float32
+    face_uvs: np.ndarray  # F×4 int32 into uvs, −1 where faces is
+    materials: tuple[str, ...]  # names of the surface materials
+    face_materials: np.ndarray  # F uint8 into materials
     regions: dict[str, np.ndarray]  # region name (regions.REGION_NAMES) → int32 vertex indices
-    landmarks68: np.ndarray         # 68 int32 vertex indices, Multi-PIE order
-    source: str = ''                # where it was read from, for messages
-    extra: dict[str, np.ndarray] = field(default_factory=dict)  # model-specific arrays kept with the cache
+    landmarks68: np.ndarray  # 68 int32 vertex indices, Multi-PIE order
+    source: str = ''  # where it was read from, for messages
+    extra: dict[str, np.ndarray] = field(
+        default_factory=dict
+    )  # model-specific arrays kept with the cache
 
     def __post_init__(self):
         v, e = len(self.neutral), len(self.names)
-        shapes = {'neutral': (v, 3), 'expressions': (e, v, 3), 'identities': (len(self.identities), v, 3), 'landmarks68': (68,),
-                  'faces': (len(self.faces), 4), 'face_uvs': (len(self.faces), 4), 'face_materials': (len(self.faces),)}
+        shapes = {
+            'neutral': (v, 3),
+            'expressions': (e, v, 3),
+            'identities': (len(self.identities), v, 3),
+            'landmarks68': (68,),
+            'faces': (len(self.faces), 4),
+            'face_uvs': (len(self.faces), 4),
+            'face_materials': (len(self.faces),),
+        }
         for key, shape in shapes.items():
             got = getattr(self, key)
             if got.shape != shape:
-                raise FacewrightError(f'The face model {self.source or self.name} has {key} of shape {got.shape}, expected {shape}: use an unmodified copy.')
+                raise FacewrightError(
+                    f'The face model {self.source or self.name} has {key} of shape {got.shape}, expected {shape}: use an unmodified copy.'
+                )
             if got.dtype.kind == 'f' and not np.isfinite(got).all():
-                raise FacewrightError(f'The face model {self.source or self.name} holds NaN or infinite numbers in {key}: use an unmodified copy.')
+                raise FacewrightError(
+                    f'The face model {self.source or self.name} holds NaN or infinite numbers in {key}: use an unmodified copy.'
+                )
         if self.faces.max(initial=-1) >= v:
-            raise FacewrightError(f'The face model {self.source or self.name} has faces that name missing vertices: use an unmodified copy.')
+            raise FacewrightError(
+                f'The face model {self.source or self.name} has faces that name missing vertices: use an unmodified copy.'
+            )
 
     @cached_property
     def digest(self) -> str:
         """64 hexadecimal digits that tell this model's contents from any other's; its source is not part of them."""
-        digest = hashlib.sha256(repr((self.name, self.names, self.materials, sorted(self.regions), sorted(self.extra))).encode())
-        arrays = [self.neutral, self.faces, self.expressions, self.identities, self.uvs, self.face_uvs, self.face_materials, self.landmarks68]
-        for array in arrays + [held[name] for held in (self.regions, self.extra) for name in sorted(held)]:
+        digest = hashlib.sha256(
+            repr(
+                (self.name, self.names, self.materials, sorted(self.regions), sorted(self.extra))
+            ).encode()
+        )
+        arrays = [
+            self.neutral,
+            self.faces,
+            self.expressions,
+            self.identities,
+            self.uvs,
+            self.face_uvs,
+            self.face_materials,
+            self.landmarks68,
+        ]
+        for array in arrays + [
+            held[name] for held in (self.regions, self.extra) for name in sorted(held)
+        ]:
             digest.update(repr((array.dtype.str, array.shape)).encode())
             digest.update(np.ascontiguousarray(array))
         return digest.hexdigest()
@@ -74,14 +106,22 @@ class FaceModel:
         keep = [k for k, name in enumerate(self.names) if name not in UNTRACKED]
         if len(keep) == len(self.names):
             return self
-        few = self.expressions[:len(keep)] if keep == list(range(len(keep))) else self.expressions[keep]
+        few = (
+            self.expressions[: len(keep)]
+            if keep == list(range(len(keep)))
+            else self.expressions[keep]
+        )
         return replace(self, names=tuple(self.names[k] for k in keep), expressions=few)
 
-    def shape(self, identity: np.ndarray | None = None, weights: np.ndarray | None = None) -> np.ndarray:
+    def shape(
+        self, identity: np.ndarray | None = None, weights: np.ndarray | None = None
+    ) -> np.ndarray:
         """V×3 float32 vertices for identity coefficients α (≤ I) and expression weights w (E)."""
         out = self.neutral.copy()
         if identity is not None:
-            out += np.tensordot(np.asarray(identity, np.float32), self.identities[:len(identity)], 1)
+            out += np.tensordot(
+                np.asarray(identity, np.float32), self.identities[: len(identity)], 1
+            )
         if weights is not None:
             out += np.tensordot(np.asarray(weights, np.float32), self.expressions, 1)
         return out

@@ -2,31 +2,60 @@
 
 The landmark detector places brows and lips by their colour; a model without brows would bias it.
 """
+
 from __future__ import annotations
 
 import numpy as np
 
 from .model import FaceModel
 
-TRANSPARENT = ('lacrimal_fluid_L', 'lacrimal_fluid_R', 'eye_blend_L', 'eye_blend_R', 'eye_occlusion_L', 'eye_occlusion_R',
-               'eyelashes_L', 'eyelashes_R')
+TRANSPARENT = (
+    'lacrimal_fluid_L',
+    'lacrimal_fluid_R',
+    'eye_blend_L',
+    'eye_blend_R',
+    'eye_occlusion_L',
+    'eye_occlusion_R',
+    'eyelashes_L',
+    'eyelashes_R',
+)
 
-SKIN, LIP, BROW = (.80, .64, .55), (.68, .36, .33), (.24, .17, .13)
-SCLERA, IRIS, PUPIL = (.93, .91, .89), (.30, .20, .12), (.03, .03, .03)
-SOCKET, GUMS, TEETH = (.32, .10, .09), (.66, .30, .30), (.90, .87, .80)
-CHEEK = (.60, .27, .25)                        # inside of the lips and cheeks, where a model says how deep the mouth is
-LASH = (.09, .065, .055)
-BROW_HALF_WIDTH, BROW_LIFT = .34, .15          # cm: painted half width, and how far above the landmark line
-LIP_MIRROR = [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55]  # the outer lip's Multi-PIE landmarks, mirrored
-IRIS_RADIUS, PUPIL_RADIUS = .58, .22           # cm, human means 11.7 and ~4.5 mm across
+SKIN, LIP, BROW = (0.80, 0.64, 0.55), (0.68, 0.36, 0.33), (0.24, 0.17, 0.13)
+SCLERA, IRIS, PUPIL = (0.93, 0.91, 0.89), (0.30, 0.20, 0.12), (0.03, 0.03, 0.03)
+SOCKET, GUMS, TEETH = (0.32, 0.10, 0.09), (0.66, 0.30, 0.30), (0.90, 0.87, 0.80)
+CHEEK = (
+    0.60,
+    0.27,
+    0.25,
+)  # inside of the lips and cheeks, where a model says how deep the mouth is
+LASH = (0.09, 0.065, 0.055)
+BROW_HALF_WIDTH, BROW_LIFT = (
+    0.34,
+    0.15,
+)  # cm: painted half width, and how far above the landmark line
+LIP_MIRROR = [
+    54,
+    53,
+    52,
+    51,
+    50,
+    49,
+    48,
+    59,
+    58,
+    57,
+    56,
+    55,
+]  # the outer lip's Multi-PIE landmarks, mirrored
+IRIS_RADIUS, PUPIL_RADIUS = 0.58, 0.22  # cm, human means 11.7 and ~4.5 mm across
 # What people see, where the colours above are what the landmark detector is shown.
-NATURAL_LIP, NATURAL_SCLERA = (.73, .50, .45), (.84, .81, .785)
-CORNER = (.80, .60, .54)                       # an eye's inner corner
-FILM_EDGE = .15                                # cm: over which colours on the films before an eye go over
-NATURAL_LIP_EDGE = .12                         # cm: over which a lip's red fades
-IRIS_DEPTH = .8                                # cm: how far behind the pole an iris reaches
-CORNEA_RADIUS = 1.08 * IRIS_RADIUS             # cm: what lies within it, before an iris, is clear
-HOLE_RADIUS = .9 * PUPIL_RADIUS                # cm: an iris of its own mesh is open as far as this
+NATURAL_LIP, NATURAL_SCLERA = (0.73, 0.50, 0.45), (0.84, 0.81, 0.785)
+CORNER = (0.80, 0.60, 0.54)  # an eye's inner corner
+FILM_EDGE = 0.15  # cm: over which colours on the films before an eye go over
+NATURAL_LIP_EDGE = 0.12  # cm: over which a lip's red fades
+IRIS_DEPTH = 0.8  # cm: how far behind the pole an iris reaches
+CORNEA_RADIUS = 1.08 * IRIS_RADIUS  # cm: what lies within it, before an iris, is clear
+HOLE_RADIUS = 0.9 * PUPIL_RADIUS  # cm: an iris of its own mesh is open as far as this
 
 
 def visible_faces(model: FaceModel) -> np.ndarray:
@@ -49,7 +78,9 @@ def _inside_polygon(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
     inside = np.zeros(len(points), bool)
     for (x1, y1), (x2, y2) in zip(polygon, np.roll(polygon, -1, 0)):
         crosses = (y1 > points[:, 1]) != (y2 > points[:, 1])
-        inside ^= crosses & (points[:, 0] < (x2 - x1) * (points[:, 1] - y1) / np.where(y2 == y1, 1e-9, y2 - y1) + x1)
+        inside ^= crosses & (
+            points[:, 0] < (x2 - x1) * (points[:, 1] - y1) / np.where(y2 == y1, 1e-9, y2 - y1) + x1
+        )
     return inside
 
 
@@ -84,7 +115,11 @@ def _iris_radii(model: FaceModel, side: str) -> np.ndarray:
         following = np.zeros_like(reached)
         following[edges[reached[edges[:, 0]], 1]] = True
         following &= ~reached
-        if not following.any() or not np.isfinite(out[following]).all() or out[following].min() > 2 * IRIS_RADIUS:
+        if (
+            not following.any()
+            or not np.isfinite(out[following]).all()
+            or out[following].min() > 2 * IRIS_RADIUS
+        ):
             return out
         out[following] = out[following].mean()
         reached |= following
@@ -93,7 +128,7 @@ def _iris_radii(model: FaceModel, side: str) -> np.ndarray:
 def iris_vertices(model: FaceModel, side: str) -> np.ndarray:
     """Vertices that show the colour of the iris of an eyeball, away from the pupil and from the white."""
     radii = _iris_radii(model, side)
-    return np.flatnonzero((radii > PUPIL_RADIUS) & (radii < .95 * IRIS_RADIUS))
+    return np.flatnonzero((radii > PUPIL_RADIUS) & (radii < 0.95 * IRIS_RADIUS))
 
 
 def _faces_within(model: FaceModel, *regions: str) -> np.ndarray:
@@ -137,7 +172,10 @@ def surfaces(model: FaceModel) -> tuple[tuple[str, ...], np.ndarray]:
     """
     names, of = list(model.materials), model.face_materials.copy()
     skin = _faces_within(model, 'face', 'head_neck')
-    for name, regions in (('MouthSocket', ('mouth_socket',)), ('EyeSocket', ('eye_socket_L', 'eye_socket_R'))):
+    for name, regions in (
+        ('MouthSocket', ('mouth_socket',)),
+        ('EyeSocket', ('eye_socket_L', 'eye_socket_R')),
+    ):
         rows = _faces_within(model, *regions)
         if np.isin(of[rows], of[skin]).any():
             of[rows] = len(names)
@@ -151,10 +189,14 @@ def surfaces(model: FaceModel) -> tuple[tuple[str, ...], np.ndarray]:
 
         def within(rows: np.ndarray, radius: float) -> np.ndarray:
             return radii[model.faces[rows, :3]].mean(1) < radius
+
         a, b, c = np.moveaxis(v[model.faces[inner, :3]] - centre, 1, 0)
         hole = within(inner, HOLE_RADIUS) | ((np.cross(b - a, c - a) * (a + b + c)).sum(1) < 0)
         of[inner[~hole & ~within(inner, CORNEA_RADIUS)]] = np.bincount(of[outer]).argmax()
-        for name, rows in ((f'Cornea{word}', outer[within(outer, CORNEA_RADIUS)]), (f'Pupil{word}', inner[hole])):
+        for name, rows in (
+            (f'Cornea{word}', outer[within(outer, CORNEA_RADIUS)]),
+            (f'Pupil{word}', inner[hole]),
+        ):
             of[rows] = len(names)
             names.append(name)
     return tuple(names), of
@@ -166,7 +208,9 @@ def natural_albedo(model: FaceModel, iris: tuple[float, ...] = IRIS) -> np.ndarr
     As `albedo`, but with natural lips and whites; the films before an eye have the colours of what lies behind them.
     iris: sRGB.
     """
-    colour = albedo(model, lip=NATURAL_LIP, sclera=NATURAL_SCLERA, iris=iris, lip_edge=NATURAL_LIP_EDGE)
+    colour = albedo(
+        model, lip=NATURAL_LIP, sclera=NATURAL_SCLERA, iris=iris, lip_edge=NATURAL_LIP_EDGE
+    )
     names, of = surfaces(model)
     pupils = [k for k in range(len(model.materials), len(names)) if names[k].startswith('Pupil')]
     deep = model.faces[np.isin(of, pupils)]
@@ -182,19 +226,25 @@ def natural_albedo(model: FaceModel, iris: tuple[float, ...] = IRIS) -> np.ndarr
 def _paint_films(model: FaceModel, side: str, iris: tuple[float, ...], colour: np.ndarray) -> None:
     """Write the rows of `colour` (V×3) of the films before an eyeball: as the eye behind them, pink beside the skin."""
     v, ball = model.neutral, model.regions[f'eyeball_{side}']
-    films = np.concatenate([model.regions.get(f'{name}_{side}', np.zeros(0, int))
-                            for name in ('lacrimal_fluid', 'eye_blend', 'eye_occlusion')]).astype(int)
+    films = np.concatenate(
+        [
+            model.regions.get(f'{name}_{side}', np.zeros(0, int))
+            for name in ('lacrimal_fluid', 'eye_blend', 'eye_occlusion')
+        ]
+    ).astype(int)
     if not len(films) or not len(ball):
         return
     radial = np.linalg.norm((v[films] - eye_pole(model, side))[:, :2], axis=1)[:, None]
     painted = np.broadcast_to(np.array(NATURAL_SCLERA), (len(films), 3))
     for value, radius in ((iris, IRIS_RADIUS), (PUPIL, PUPIL_RADIUS)):
-        painted = painted + np.clip(.5 + (radius - radial) / FILM_EDGE, 0, 1) * (np.array(value) - painted)
+        painted = painted + np.clip(0.5 + (radius - radial) / FILM_EDGE, 0, 1) * (
+            np.array(value) - painted
+        )
     face = v[model.regions['face']]
-    face = face[np.linalg.norm(face - v[ball].mean(0), axis=1) < 3.]
+    face = face[np.linalg.norm(face - v[ball].mean(0), axis=1) < 3.0]
     if len(face):
         away = np.linalg.norm(v[films][:, None] - face, axis=2).min(1)[:, None]
-        painted = painted + .8 * np.clip(1 - away / FILM_EDGE, 0, 1) * (np.array(CORNER) - painted)
+        painted = painted + 0.8 * np.clip(1 - away / FILM_EDGE, 0, 1) * (np.array(CORNER) - painted)
     colour[films] = painted
 
 
@@ -223,9 +273,16 @@ def opacity(model: FaceModel) -> np.ndarray:
     return out
 
 
-def albedo(model: FaceModel, skin: tuple[float, ...] = SKIN, lip: tuple[float, ...] = LIP, brow: tuple[float, ...] = BROW,
-           brow_half_width: float = BROW_HALF_WIDTH, sclera: tuple[float, ...] = SCLERA,
-           iris: tuple[float, ...] = IRIS, lip_edge: float = 0.) -> np.ndarray:
+def albedo(
+    model: FaceModel,
+    skin: tuple[float, ...] = SKIN,
+    lip: tuple[float, ...] = LIP,
+    brow: tuple[float, ...] = BROW,
+    brow_half_width: float = BROW_HALF_WIDTH,
+    sclera: tuple[float, ...] = SCLERA,
+    iris: tuple[float, ...] = IRIS,
+    lip_edge: float = 0.0,
+) -> np.ndarray:
     """Paint the model as the landmark detector is shown it: V×3 float32 sRGB in 0..1.
 
     Skin with brows and lips, white eyeballs with iris and pupil, red mouth, teeth.
@@ -243,16 +300,19 @@ def albedo(model: FaceModel, skin: tuple[float, ...] = SKIN, lip: tuple[float, .
     else:
         for line in (mark[17:22], mark[22:27]):
             distance = _distance_to_polyline(v[face], line + (0, BROW_LIFT, 0))
-            a = np.clip((brow_half_width - distance) / (.35 * brow_half_width), 0, 1)[:, None]
+            a = np.clip((brow_half_width - distance) / (0.35 * brow_half_width), 0, 1)[:, None]
             colour[face] = (1 - a) * colour[face] + a * np.asarray(brow)
     outline = (mark[48:60] + mark[LIP_MIRROR] * (-1, 1, 1)) / 2
-    lips = face[_inside_polygon(v[face][:, :2], outline[:, :2]) & (v[face][:, 2] > outline[:, 2].min() - 1.5)]
+    lips = face[
+        _inside_polygon(v[face][:, :2], outline[:, :2])
+        & (v[face][:, 2] > outline[:, 2].min() - 1.5)
+    ]
     painted = np.isin(np.arange(len(v)), lips).astype(np.float32)
     if lip_edge:
         inside = np.where(painted[face] > 0, 1, -1)
         away = _distance_to_polyline(v[face][:, :2], np.concatenate([outline, outline[:1]])[:, :2])
         near = v[face][:, 2] > outline[:, 2].min() - 1.5
-        painted[face] = np.clip(.5 + inside * away / lip_edge, 0, 1) * near
+        painted[face] = np.clip(0.5 + inside * away / lip_edge, 0, 1) * near
     red = model.extra.get('lips', painted)[:, None]
     colour = (1 - red) * colour + red * np.array(lip, np.float32)
     for name, value in (('mouth_socket', SOCKET), ('gums_tongue', GUMS), ('teeth', TEETH)):
@@ -260,7 +320,9 @@ def albedo(model: FaceModel, skin: tuple[float, ...] = SKIN, lip: tuple[float, .
     if 'throat' in model.extra:
         inside = region['mouth_socket']
         deep = model.extra['throat'][inside, None]
-        colour[inside] = (1 - deep) * np.array(CHEEK, np.float32) + deep * np.array(SOCKET, np.float32)
+        colour[inside] = (1 - deep) * np.array(CHEEK, np.float32) + deep * np.array(
+            SOCKET, np.float32
+        )
     for side in 'LR':
         ball = region[f'eyeball_{side}']
         radii = _iris_radii(model, side)[ball]
@@ -270,5 +332,5 @@ def albedo(model: FaceModel, skin: tuple[float, ...] = SKIN, lip: tuple[float, .
         colour[region[f'eye_socket_{side}']] = LIP
         colour[region.get(f'eyelashes_{side}', np.zeros(0, int))] = LASH
     if 'cavity' in model.extra:
-        colour *= 1 - .8 * model.extra['cavity'][:, None]
+        colour *= 1 - 0.8 * model.extra['cavity'][:, None]
     return colour

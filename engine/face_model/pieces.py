@@ -1,4 +1,5 @@
 """The anatomical pieces of a face model, found from its regions, its connectivity and how it moves with the jaw; no table by hand."""
+
 from __future__ import annotations
 
 from functools import lru_cache
@@ -11,15 +12,22 @@ from scipy.spatial import cKDTree
 from ..errors import FacewrightError
 from .model import FaceModel, triangulate
 
-LIP_REACH = .48      # of the mouth's width: how far from the slit's rim a lip reaches over the skin (ICT: 2.1 cm, just past the lip's red)
-LID_REACH = .42      # of the eye's width: how far a lid reaches (ICT: 1.0 cm)
-JAW_STILL = .1       # of the largest motion of any tooth with the jaw: what moves less belongs to the skull
-TONGUE_GAP = .06     # of the mouth's width: the median distance of tongue from the nearest tooth is more (gums hug their teeth)
-TONGUE_WIDTH = .8    # of the lower teeth's arch: the tongue is narrower
+LIP_REACH = 0.48  # of the mouth's width: how far from the slit's rim a lip reaches over the skin (ICT: 2.1 cm, just past the lip's red)
+LID_REACH = 0.42  # of the eye's width: how far a lid reaches (ICT: 1.0 cm)
+JAW_STILL = (
+    0.1  # of the largest motion of any tooth with the jaw: what moves less belongs to the skull
+)
+TONGUE_GAP = 0.06  # of the mouth's width: the median distance of tongue from the nearest tooth is more (gums hug their teeth)
+TONGUE_WIDTH = 0.8  # of the lower teeth's arch: the tongue is narrower
 SOCKETS = {'mouth': 'mouth_socket', 'eye_L': 'eye_socket_L', 'eye_R': 'eye_socket_R'}
 CONTOURS = {  # slit → (upper, lower) contours, each through landmarks of the 68 from corner to corner
-    'mouth': (([60, 61, 62, 63, 64], [48, 49, 50, 51, 52, 53, 54]), ([60, 67, 66, 65, 64], [48, 59, 58, 57, 56, 55, 54])),
-    'eye_L': (([42, 43, 44, 45],), ([42, 47, 46, 45],)), 'eye_R': (([36, 37, 38, 39],), ([36, 41, 40, 39],))}
+    'mouth': (
+        ([60, 61, 62, 63, 64], [48, 49, 50, 51, 52, 53, 54]),
+        ([60, 67, 66, 65, 64], [48, 59, 58, 57, 56, 55, 54]),
+    ),
+    'eye_L': (([42, 43, 44, 45],), ([42, 47, 46, 45],)),
+    'eye_R': (([36, 37, 38, 39],), ([36, 41, 40, 39],)),
+}
 
 
 def face_graph(vertices: np.ndarray, faces: np.ndarray) -> sparse.csr_matrix:
@@ -43,14 +51,22 @@ def slit_rim(model: FaceModel, slit: str) -> np.ndarray:
     triangles = triangulate(model.faces)
     mixed = triangles[inside[triangles].any(1) & skin[triangles].any(1)]
     if not len(mixed):
-        raise FacewrightError(f'In the face model {model.source or model.name} {SOCKETS[slit]} is not joined to the skin: use ICT-FaceKit or the built-in head.')
+        raise FacewrightError(
+            f'In the face model {model.source or model.name} {SOCKETS[slit]} is not joined to the skin: use ICT-FaceKit or the built-in head.'
+        )
     return np.unique(mixed[skin[mixed]]).astype(np.int32)
 
 
 def _contour(model: FaceModel, graph: sparse.csr_matrix, marks: list[int]) -> np.ndarray:
     """Vertices of the shortest paths over the surface from each landmark of `marks` to the next."""
     stops = model.landmarks68[marks]
-    _, before = dijkstra(graph, directed=False, indices=stops[:-1], limit=4 * np.ptp(model.neutral[stops], axis=0).max(), return_predecessors=True)
+    _, before = dijkstra(
+        graph,
+        directed=False,
+        indices=stops[:-1],
+        limit=4 * np.ptp(model.neutral[stops], axis=0).max(),
+        return_predecessors=True,
+    )
     out = [stops]
     for row, end in zip(before, stops[1:]):
         path = [end]
@@ -72,30 +88,43 @@ def inner_contours(model: FaceModel) -> tuple[np.ndarray, np.ndarray]:
 
 def _along(model: FaceModel, *sides: tuple[list[int], ...]) -> tuple[np.ndarray, np.ndarray]:
     graph = face_graph(model.neutral.astype(np.float64), model.faces)
-    upper, lower = (np.unique(np.concatenate([_contour(model, graph, marks) for marks in side])) for side in sides)
+    upper, lower = (
+        np.unique(np.concatenate([_contour(model, graph, marks) for marks in side]))
+        for side in sides
+    )
     both = np.intersect1d(upper, lower)
     return np.setdiff1d(upper, both), np.setdiff1d(lower, both)
 
 
-def slit_sides(model: FaceModel, slit: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def slit_sides(
+    model: FaceModel, slit: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """(upper, lower, upper rim, lower rim): skin round a slit ('mouth', 'eye_L', 'eye_R') and the parts of its rim, by the landmarks' contours."""
     return _sides(model, face_graph(model.neutral.astype(np.float64), model.faces), slit)
 
 
-def _sides(model: FaceModel, graph: sparse.csr_matrix, slit: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _sides(
+    model: FaceModel, graph: sparse.csr_matrix, slit: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     skin = np.union1d(model.regions['face'], model.regions['head_neck'])
     local = graph[skin][:, skin]
     onto = np.full(model.vertex_count, -1)
     onto[skin] = np.arange(len(skin))
-    contours = [np.unique(np.concatenate([_contour(model, graph, marks) for marks in CONTOURS[slit][k]])) for k in (0, 1)]
+    contours = [
+        np.unique(np.concatenate([_contour(model, graph, marks) for marks in CONTOURS[slit][k]]))
+        for k in (0, 1)
+    ]
     both = np.intersect1d(*contours)
     rim = slit_rim(model, slit)
     first, second = CONTOURS[slit][0][0][0], CONTOURS[slit][0][0][-1]
-    width = np.linalg.norm(model.neutral[model.landmarks68[first]] - model.neutral[model.landmarks68[second]])
+    width = np.linalg.norm(
+        model.neutral[model.landmarks68[first]] - model.neutral[model.landmarks68[second]]
+    )
 
     def distance(sources, limit):
         rows = onto[sources]
         return dijkstra(local, directed=False, indices=rows[rows >= 0], min_only=True, limit=limit)
+
     reach = (LIP_REACH if slit == 'mouth' else LID_REACH) * width
     close = np.isfinite(distance(rim, reach))
     high, low = (distance(np.setdiff1d(contour, both), np.inf) for contour in contours)
@@ -105,7 +134,9 @@ def _sides(model: FaceModel, graph: sparse.csr_matrix, slit: str) -> tuple[np.nd
 
 def _tongue(model: FaceModel, moving: np.ndarray, teeth: np.ndarray) -> np.ndarray:
     """Of the gums and tongue that move with the jaw: UV islands that keep away from the teeth."""
-    width = np.linalg.norm(model.neutral[model.landmarks68[48]] - model.neutral[model.landmarks68[54]])
+    width = np.linalg.norm(
+        model.neutral[model.landmarks68[48]] - model.neutral[model.landmarks68[54]]
+    )
     member = np.zeros(model.vertex_count, bool)
     member[moving] = True
     rows = member[model.faces[:, 0]]
@@ -114,15 +145,25 @@ def _tongue(model: FaceModel, moving: np.ndarray, teeth: np.ndarray) -> np.ndarr
     following[uvs[:, 3] < 0, 2] = uvs[uvs[:, 3] < 0, 0]
     used = (uvs >= 0) & (following >= 0)
     count = len(model.uvs)
-    _, island = connected_components(sparse.coo_matrix((np.ones(used.sum()), (uvs[used], following[used])), (count, count)), directed=False)
+    _, island = connected_components(
+        sparse.coo_matrix((np.ones(used.sum()), (uvs[used], following[used])), (count, count)),
+        directed=False,
+    )
     distance = np.full(model.vertex_count, np.inf)
-    distance[moving] = cKDTree(model.neutral[teeth]).query(model.neutral[moving])[0] if len(teeth) else 0
-    inside = TONGUE_WIDTH * np.abs(model.neutral[teeth, 0]).max(initial=np.inf if not len(teeth) else 0)
+    distance[moving] = (
+        cKDTree(model.neutral[teeth]).query(model.neutral[moving])[0] if len(teeth) else 0
+    )
+    inside = TONGUE_WIDTH * np.abs(model.neutral[teeth, 0]).max(
+        initial=np.inf if not len(teeth) else 0
+    )
     found = []
     for k in np.unique(island[uvs[:, 0]]):
         rows = np.unique(faces[island[uvs[:, 0]] == k])
         rows = rows[(rows >= 0) & member[np.maximum(rows, 0)]]
-        if np.median(distance[rows]) > TONGUE_GAP * width and np.abs(model.neutral[rows, 0]).max() < inside:
+        if (
+            np.median(distance[rows]) > TONGUE_GAP * width
+            and np.abs(model.neutral[rows, 0]).max() < inside
+        ):
             found.append(rows)
     return np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
 
@@ -149,7 +190,9 @@ def pieces(model: FaceModel) -> dict[str, np.ndarray]:
     motion = np.linalg.norm(model.expressions[model.names.index('jawOpen')], axis=1)
     still = JAW_STILL * motion[np.concatenate([teeth, gums])].max(initial=0)
     _, component = connected_components(graph, directed=False)
-    tooth_motion = np.bincount(component[teeth], motion[teeth], component.max() + 1) / np.maximum(np.bincount(component[teeth], minlength=component.max() + 1), 1)
+    tooth_motion = np.bincount(component[teeth], motion[teeth], component.max() + 1) / np.maximum(
+        np.bincount(component[teeth], minlength=component.max() + 1), 1
+    )
     lower = tooth_motion[component[teeth]] > still
     out['upper_teeth'], out['lower_teeth'] = teeth[~lower], teeth[lower]
     moving = gums[motion[gums] > still]
@@ -158,5 +201,10 @@ def pieces(model: FaceModel) -> dict[str, np.ndarray]:
     out['lower_gums'] = np.setdiff1d(moving, out['tongue'])
     for side in 'LR':
         out[f'lashes_{side}'] = region.get(f'eyelashes_{side}', none)
-        out[f'eye_surface_{side}'] = np.concatenate([region.get(f'{name}_{side}', none) for name in ('lacrimal_fluid', 'eye_blend', 'eye_occlusion')])
+        out[f'eye_surface_{side}'] = np.concatenate(
+            [
+                region.get(f'{name}_{side}', none)
+                for name in ('lacrimal_fluid', 'eye_blend', 'eye_occlusion')
+            ]
+        )
     return {name: np.sort(index).astype(np.int32) for name, index in out.items() if len(index)}

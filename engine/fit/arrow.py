@@ -1,11 +1,19 @@
 """Solving the normal equations of motion over time: block-tridiagonal in the frames, bordered by what all frames share."""
+
 from __future__ import annotations
 
 import torch
 
 
-def solve_arrow(diagonal: torch.Tensor, upper: torch.Tensor, border: torch.Tensor, corner: torch.Tensor,
-                rhs: torch.Tensor, rhs_shared: torch.Tensor, second: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+def solve_arrow(
+    diagonal: torch.Tensor,
+    upper: torch.Tensor,
+    border: torch.Tensor,
+    corner: torch.Tensor,
+    rhs: torch.Tensor,
+    rhs_shared: torch.Tensor,
+    second: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Solve [[A, B], [Bᵀ, C]] [x, y] = [b, c], A symmetric positive definite and block-tridiagonal, or block-pentadiagonal.
 
     diagonal K×m×m, upper (K−1)×m×m (block k, k+1), second (K−2)×m×m (block k, k+2) or None, border K×m×G, corner G×G, rhs K×m, rhs_shared G.
@@ -13,7 +21,12 @@ def solve_arrow(diagonal: torch.Tensor, upper: torch.Tensor, border: torch.Tenso
     """
     count, m = rhs.shape
     if second is not None and count > 2:
-        x, y = solve_arrow(*_in_pairs(diagonal, upper, second, border), corner, _padded(rhs).reshape(-1, 2 * m), rhs_shared)
+        x, y = solve_arrow(
+            *_in_pairs(diagonal, upper, second, border),
+            corner,
+            _padded(rhs).reshape(-1, 2 * m),
+            rhs_shared,
+        )
         return x.reshape(-1, m)[:count], y
     g = border.shape[2]
     right = torch.cat([rhs[..., None], border], 2).clone()
@@ -43,16 +56,25 @@ def solve_arrow(diagonal: torch.Tensor, upper: torch.Tensor, border: torch.Tenso
 
 def _padded(a: torch.Tensor) -> torch.Tensor:
     """An even number of rows: zeros after an odd one's last."""
-    return torch.cat([a, torch.zeros_like(a[:len(a) % 2])])
+    return torch.cat([a, torch.zeros_like(a[: len(a) % 2])])
 
 
-def _in_pairs(diagonal: torch.Tensor, upper: torch.Tensor, second: torch.Tensor, border: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _in_pairs(
+    diagonal: torch.Tensor, upper: torch.Tensor, second: torch.Tensor, border: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """A block-pentadiagonal system as a block-tridiagonal one of blocks twice as large; what pads an odd one is the identity."""
     count, m = diagonal.shape[:2]
     pairs = (count + 1) // 2
-    filled = lambda a, rows: torch.cat([a, torch.zeros(rows - len(a), *a.shape[1:], dtype=a.dtype, device=a.device)])
+    filled = lambda a, rows: torch.cat(
+        [a, torch.zeros(rows - len(a), *a.shape[1:], dtype=a.dtype, device=a.device)]
+    )
     wide, up, far = filled(diagonal, 2 * pairs), filled(upper, 2 * pairs), filled(second, 2 * pairs)
     wide[count:] = torch.eye(m, dtype=diagonal.dtype, device=diagonal.device)
-    block = torch.cat([torch.cat([wide[::2], up[::2]], 2), torch.cat([up[::2].mT, wide[1::2]], 2)], 1)
-    above = torch.cat([torch.cat([far[::2], torch.zeros_like(far[::2])], 2), torch.cat([up[1::2], far[1::2]], 2)], 1)
+    block = torch.cat(
+        [torch.cat([wide[::2], up[::2]], 2), torch.cat([up[::2].mT, wide[1::2]], 2)], 1
+    )
+    above = torch.cat(
+        [torch.cat([far[::2], torch.zeros_like(far[::2])], 2), torch.cat([up[1::2], far[1::2]], 2)],
+        1,
+    )
     return block, above[:-1], _padded(border).reshape(pairs, 2 * m, -1)

@@ -4,6 +4,7 @@ Its inner-lip landmarks are bound to a model whose mouth is open (face_model/lan
 they say little of a shut mouth. Their distance does: on captures/dev it is that of the inner rims of the true lips, slope 1.0, offset −.025 and
 standard deviation .025 of the face's RMS radius (three views of four). Lids it sees rather too open than too shut: their distance is only a limit.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -21,16 +22,21 @@ from ..footage.part_masks import MOUTH_CORNERS
 from .part_points import along_contour
 from .solver import Sight
 
-NOISE = .025         # of the face's RMS radius: standard deviation of a pair's distance
-ROBUST = 3.          # of that: Cauchy's scale
-INSIDE = .1          # of a slit's width: nearer to a corner no pair is taken
-SLITS = {'mouth': ('inner_lip', MOUTH_CORNERS), 'eye_R': ('right_eye', (33, 133)), 'eye_L': ('left_eye', (362, 263))}   # loop of landmarks, its corners from the person's right
+NOISE = 0.025  # of the face's RMS radius: standard deviation of a pair's distance
+ROBUST = 3.0  # of that: Cauchy's scale
+INSIDE = 0.1  # of a slit's width: nearer to a corner no pair is taken
+SLITS = {
+    'mouth': ('inner_lip', MOUTH_CORNERS),
+    'eye_R': ('right_eye', (33, 133)),
+    'eye_L': ('left_eye', (362, 263)),
+}  # loop of landmarks, its corners from the person's right
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
     """N pairs of landmarks (upper N, lower N) across slits whose corners are N×2 landmarks, and, 2N×V, the model's points on the rims where they lie
     (first the upper ones); rest N: cm they stand apart on the neutral mean, for lips; limit N bool: no further apart than seen, that is all."""
+
     upper: np.ndarray
     lower: np.ndarray
     corners: np.ndarray
@@ -61,25 +67,48 @@ def find_pairs(model: FaceModel, landmarks: ModelLandmarks) -> Pairs:
         kept = (along > INSIDE) & (along < 1 - INSIDE)
         rims = [along_contour(model, contour, corners, along[kept]) for contour in contours]
         rest = np.linalg.norm(rims[1] @ v - rims[0] @ v, axis=1) * (slit == 'mouth')
-        found.append((upper[kept], lower[kept], np.tile(ends, (kept.sum(), 1)), *rims, rest, np.full(kept.sum(), slit != 'mouth')))
+        found.append(
+            (
+                upper[kept],
+                lower[kept],
+                np.tile(ends, (kept.sum(), 1)),
+                *rims,
+                rest,
+                np.full(kept.sum(), slit != 'mouth'),
+            )
+        )
     upper, lower, ends, high, low, rest, limit = zip(*found)
     join = np.concatenate
-    return Pairs(join(upper), join(lower), join(ends), sparse.vstack([*high, *low]).tocsr(), join(rest), join(limit))
+    return Pairs(
+        join(upper),
+        join(lower),
+        join(ends),
+        sparse.vstack([*high, *low]).tocsr(),
+        join(rest),
+        join(limit),
+    )
 
 
-def gap_rows(pairs: Pairs, sight: Sight, at: torch.Tensor, depth: torch.Tensor, focal: float, weight: float) -> list[tuple[np.ndarray, np.ndarray]]:
+def gap_rows(
+    pairs: Pairs, sight: Sight, at: torch.Tensor, depth: torch.Tensor, focal: float, weight: float
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """For each row of a sight (rows N×2N×2 by the pixels of the model's points, residual N), as Evidence's `means`; at n×2N×2, depth n×2N cm.
 
     A distance is taken square to the line between the slit's corners. A mouth seen shut asks for no less than the neutral's own gap.
     """
     seen, place, n = sight.pixels.numpy(), at.numpy(), len(pairs.upper)
     across = seen[:, pairs.corners[:, 1]] - seen[:, pairs.corners[:, 0]]
-    down = np.stack([-across[..., 1], across[..., 0]], -1) / np.maximum(np.linalg.norm(across, axis=-1), 1e-9)[..., None]
+    down = (
+        np.stack([-across[..., 1], across[..., 0]], -1)
+        / np.maximum(np.linalg.norm(across, axis=-1), 1e-9)[..., None]
+    )
     target = (down * (seen[:, pairs.lower] - seen[:, pairs.upper])).sum(2)
     target = np.maximum(target, pairs.rest * focal / depth.numpy().mean(1, keepdims=True))
     noise = NOISE * sight.size.numpy()[:, None]
     residual = ((down * (place[:, n:] - place[:, :n])).sum(2) - target) / noise
-    trust = np.minimum(sight.trust.numpy()[:, pairs.upper], sight.trust.numpy()[:, pairs.lower]) * ~(pairs.limit & (residual < 0))
+    trust = np.minimum(
+        sight.trust.numpy()[:, pairs.upper], sight.trust.numpy()[:, pairs.lower]
+    ) * ~(pairs.limit & (residual < 0))
     root = np.sqrt(weight * trust / (1 + (residual / ROBUST) ** 2))
     rows = np.zeros((len(seen), n, 2 * n, 2))
     each = np.arange(n)

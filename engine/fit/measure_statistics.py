@@ -4,6 +4,7 @@ usage: python -m facewright.engine.fit.measure_statistics RECORDING.csv [--leave
 The committed figures come from an iPhone range-of-motion recording of 4,030 frames (MIT). Frames 1800–2684 were left out: the
 motion of the development capture, on which the tracker is scored, was taken from 1950–2534. Both mirror images are counted.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -21,7 +22,12 @@ def mirrored(name: str) -> str:
     """The name of the mirror image of an ICT expression."""
     if name.endswith(('_L', '_R')):
         return name[:-1] + {'L': 'R', 'R': 'L'}[name[-1]]
-    return {'jawLeft': 'jawRight', 'jawRight': 'jawLeft', 'mouthLeft': 'mouthRight', 'mouthRight': 'mouthLeft'}.get(name, name)
+    return {
+        'jawLeft': 'jawRight',
+        'jawRight': 'jawLeft',
+        'mouthLeft': 'mouthRight',
+        'mouthRight': 'mouthLeft',
+    }.get(name, name)
 
 
 def measure(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -32,6 +38,7 @@ def measure(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def main() -> None:
     from ..live_link_reader import read_live_link
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('recording', type=Path)
     parser.add_argument('--leave-out', type=int, nargs=2, default=(0, 0))
@@ -41,7 +48,12 @@ def main() -> None:
     keep = np.ones(len(weights), bool)
     keep[slice(*arguments.leave_out)] = False
     mean, covariance = measure(weights[keep].astype(np.float64))
-    write_npz(STATISTICS, names=np.array(ICT_NAMES), mean=mean.astype(np.float32), covariance=covariance.astype(np.float32))
+    write_npz(
+        STATISTICS,
+        names=np.array(ICT_NAMES),
+        mean=mean.astype(np.float32),
+        covariance=covariance.astype(np.float32),
+    )
 
 
 if __name__ == '__main__':

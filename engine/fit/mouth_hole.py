@@ -3,6 +3,7 @@
 No surface point says where an opening ends (matches on a border are refused, or the model would be drawn to every torn edge), so that without
 this a wrapped mouth opens less than the scan's.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -11,18 +12,20 @@ from scipy.sparse.csgraph import dijkstra
 from ..face_model.model import FaceModel
 from ..face_model.pieces import CONTOURS, face_graph, slit_sides
 
-CENTRED = .5               # of the mouth's width: how far the hole's middle may be from the model's
-WIDE = (.4, 1.7)           # of the mouth's width: how wide the hole may be
-TALL = 1.6                 # of the mouth's width: how high and how deep at most
-FEWEST = 8                 # border vertices
-SMOOTH = .03               # of half the loop's length: over which its torn edge is smoothed
-EVEN = 200                 # points the loop is cut into
+CENTRED = 0.5  # of the mouth's width: how far the hole's middle may be from the model's
+WIDE = (0.4, 1.7)  # of the mouth's width: how wide the hole may be
+TALL = 1.6  # of the mouth's width: how high and how deep at most
+FEWEST = 8  # border vertices
+SMOOTH = 0.03  # of half the loop's length: over which its torn edge is smoothed
+EVEN = 200  # points the loop is cut into
 
 
 def border_loops(triangles: np.ndarray) -> list[np.ndarray]:
     """The borders of a welded surface T×3 as closed loops of vertex indices, in order; where loops touch they are cut at that vertex."""
     edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    _, inverse, count = np.unique(np.sort(edges, 1), axis=0, return_inverse=True, return_counts=True)
+    _, inverse, count = np.unique(
+        np.sort(edges, 1), axis=0, return_inverse=True, return_counts=True
+    )
     following: dict[int, list[int]] = {}
     for a, b in edges[count[inverse.ravel()] == 1].tolist():
         following.setdefault(a, []).append(b)
@@ -34,9 +37,9 @@ def border_loops(triangles: np.ndarray) -> list[np.ndarray]:
             if nearest in place:
                 at = place[nearest]
                 loops.append(np.array(path[at:]))
-                for gone in path[at + 1:]:
+                for gone in path[at + 1 :]:
                     del place[gone]
-                del path[at + 1:]
+                del path[at + 1 :]
             else:
                 place[nearest] = len(path)
                 path.append(nearest)
@@ -45,9 +48,14 @@ def border_loops(triangles: np.ndarray) -> list[np.ndarray]:
 
 def lip_line(model: FaceModel, marks: list[int]) -> np.ndarray:
     """Vertices of the shortest way over the neutral surface through these of the 68 landmarks, in order."""
-    graph, stops = face_graph(model.neutral.astype(np.float64), model.faces), model.landmarks68[marks]
+    graph, stops = (
+        face_graph(model.neutral.astype(np.float64), model.faces),
+        model.landmarks68[marks],
+    )
     reach = 4 * float(np.ptp(model.neutral[stops], axis=0).max())
-    before = dijkstra(graph, directed=False, indices=stops[:-1], limit=reach, return_predecessors=True)[1]
+    before = dijkstra(
+        graph, directed=False, indices=stops[:-1], limit=reach, return_predecessors=True
+    )[1]
     out = [int(stops[0])]
     for row, end in zip(before, stops[1:]):
         path = [int(end)]
@@ -57,7 +65,9 @@ def lip_line(model: FaceModel, marks: list[int]) -> np.ndarray:
     return np.array(out)
 
 
-def mouth_rim(model: FaceModel, head: np.ndarray, vertices: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+def mouth_rim(
+    model: FaceModel, head: np.ndarray, vertices: np.ndarray, triangles: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | None:
     """(K vertices of the model, K×3 where they belong on the border of the mouth's hole), or None where there is none.
 
     The vertices are those of the line where the lips meet, or of the rim behind it where the mouth's socket begins: whichever lies nearer.
@@ -68,30 +78,44 @@ def mouth_rim(model: FaceModel, head: np.ndarray, vertices: np.ndarray, triangle
     right, left = head[lines[0][0]], head[lines[0][-1]]
     middle, width = (right + left) / 2, float(np.linalg.norm(left - right))
     across = (left - right) / width
-    found = [loop for loop in border_loops(triangles) if len(loop) >= FEWEST and _is_mouth(vertices[loop], middle, across, width)]
+    found = [
+        loop
+        for loop in border_loops(triangles)
+        if len(loop) >= FEWEST and _is_mouth(vertices[loop], middle, across, width)
+    ]
     if not found:
         return None
     loop = _evened(vertices[max(found, key=len)])
     first, last = int((loop @ across).argmin()), int((loop @ across).argmax())
-    way = [np.roll(loop, -first, 0)[:(last - first) % EVEN + 1], np.roll(loop, -last, 0)[:(first - last) % EVEN + 1][::-1]]
+    way = [
+        np.roll(loop, -first, 0)[: (last - first) % EVEN + 1],
+        np.roll(loop, -last, 0)[: (first - last) % EVEN + 1][::-1],
+    ]
     way = [_smoothed(path) for path in way]
     up = head[lines[0]].mean(0) - head[lines[1]].mean(0)
-    if np.linalg.norm(up) < .05 * width:                       # lips that touch: up is where the nose is
+    if np.linalg.norm(up) < 0.05 * width:  # lips that touch: up is where the nose is
         up = head[model.landmarks68[33]] - middle
     if ((way[0].mean(0) - way[1].mean(0)) * up).sum() < 0:
         way = way[::-1]
     rims = [rim[np.argsort(model.neutral[rim, 0])] for rim in slit_sides(model, 'mouth')[2:]]
-    index, target = min((_matched(head, pair, way) for pair in (lines, rims)), key=lambda m: np.linalg.norm(head[m[0]] - m[1], axis=1).mean())
+    index, target = min(
+        (_matched(head, pair, way) for pair in (lines, rims)),
+        key=lambda m: np.linalg.norm(head[m[0]] - m[1], axis=1).mean(),
+    )
     return index, target
 
 
-def _matched(head: np.ndarray, lines: list[np.ndarray], way: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _matched(
+    head: np.ndarray, lines: list[np.ndarray], way: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """(vertices of both lines, the points K×3 at the same share of the way along both paths)."""
     target = []
     for line, path in zip(lines, way):
         share, along = _along(head[line]), _along(path)
         target.append(np.stack([np.interp(share, along, path[:, k]) for k in range(3)], 1))
-    index, first = np.unique(np.concatenate(lines), return_index=True)  # the corners are in both lines
+    index, first = np.unique(
+        np.concatenate(lines), return_index=True
+    )  # the corners are in both lines
     return index, np.concatenate(target)[first]
 
 
@@ -99,7 +123,11 @@ def _is_mouth(points: np.ndarray, middle: np.ndarray, across: np.ndarray, width:
     wide = float(np.ptp(points @ across))
     off = points - middle
     rest = np.linalg.norm(off - (off @ across)[:, None] * across, axis=1).max()
-    return bool(np.linalg.norm(_evened(points).mean(0) - middle) < CENTRED * width and WIDE[0] * width < wide < WIDE[1] * width and rest < TALL / 2 * width)
+    return bool(
+        np.linalg.norm(_evened(points).mean(0) - middle) < CENTRED * width
+        and WIDE[0] * width < wide < WIDE[1] * width
+        and rest < TALL / 2 * width
+    )
 
 
 def _along(path: np.ndarray) -> np.ndarray:
@@ -111,12 +139,19 @@ def _along(path: np.ndarray) -> np.ndarray:
 def _evened(loop: np.ndarray) -> np.ndarray:
     """EVEN×3: a closed loop cut into equal lengths."""
     closed = np.concatenate([loop, loop[:1]])
-    return np.stack([np.interp(np.arange(EVEN) / EVEN, _along(closed), closed[:, k]) for k in range(3)], 1)
+    return np.stack(
+        [np.interp(np.arange(EVEN) / EVEN, _along(closed), closed[:, k]) for k in range(3)], 1
+    )
 
 
 def _smoothed(path: np.ndarray) -> np.ndarray:
     """The same path without the jags of a torn edge; its ends stay."""
     from scipy.ndimage import gaussian_filter1d
+
     n = len(path) - 1
-    longer = np.concatenate([2 * path[0] - path[n:0:-1], path, 2 * path[-1] - path[n - 1::-1]]) if n else path
-    return gaussian_filter1d(longer, SMOOTH * EVEN / 2, axis=0)[n:2 * n + 1] if n else path
+    longer = (
+        np.concatenate([2 * path[0] - path[n:0:-1], path, 2 * path[-1] - path[n - 1 :: -1]])
+        if n
+        else path
+    )
+    return gaussian_filter1d(longer, SMOOTH * EVEN / 2, axis=0)[n : 2 * n + 1] if n else path

@@ -1,4 +1,5 @@
 """The tracker's settings, each with its unit and where its number comes from."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -7,82 +8,107 @@ from dataclasses import dataclass, replace
 @dataclass(frozen=True)
 class TrackOptions:
     """All priors are standard deviations of zero-mean Gaussians unless said otherwise."""
-    keyframes: int = 48              # frames that share in finding identity and focal length (measured here: more changes nothing)
-    rounds: int = 4                  # times the constant errors are found again between fits
-    looks: int = 6                   # fitted heads rendered per view to learn the detector's habits; 0: none
-    habit_rounds: int = 3            # rounds that do so
-    iterations: int = 12             # Gauss-Newton steps for keyframes
-    window: int = 240                # frames solved together once identity is known: keeps memory flat
-    overlap: int = 16                # frames two windows share
-    noise: float = .02               # landmark noise as part of the face's RMS radius in the picture (measured here)
-    data: float = .045               # weight of a landmark's square: neighbours err together, 478 are not 478 opinions (measured here)
-    robust: float = 3.               # Cauchy scale, in units of noise
-    contour_tangent: float = 6.      # how many times freer a face-oval point is along the oval than across it
-    contour_trust: float = .3        # what a face-oval point's residual counts, whichever way (measured here: 6-10 mm off at 45° of yaw)
-    lid_sharpness: float = 2.        # how many times less noisy than others lid points are (measured here)
-    iris_sharpness: float = 5.       # the same for iris points
-    lip_sharpness: float = 1.5       # lip points
-    brow_sharpness: float = 1.2      # brow points
-    identity: float = 1.             # ICT's identity coefficients are N(0, 1) by construction
-    identity_weight: float = 15.     # weight of that prior against the keyframes (measured here)
-    statistics: float = .3           # weight of how expressions occur together in a recording (measured here); at every node, so in Standard with
-                                     # several views oftener (once a frame: correlation .716, not .752)
-    statistics_mean: float = .5      # how far that recording's mean expression is believed (measured here)
-    statistics_floor: float = .03    # weights' standard deviation added to every expression's
-    lid_range: float = 2.            # how many times wider than recorded a blink's range is: a blink must close
-    decorrelate: float = .3          # how far expressions are taken as independent of each other
-    weight_l1: float = .05           # exponential prior on expression weights, per unit
-    weight_speed: float = 1.         # random walk of a weight, per √s
-    fast_speed: float = 6.           # the same for lids and gaze
-    turn_speed: float = 2.           # rad per √s
-    move_speed: float = 25.          # cm per √s
-    turn_jolt: float = 3.            # rad/s² × √s: white noise of acceleration, where several views' pictures lie between one another's
-    move_jolt: float = 30.           # cm/s² × √s (a recorded performance moves its head far more calmly: it may do ten times as much)
-    weight_jolt: float = 15.         # 1/s² × √s (measured on a recorded performance: 7 over .1 s, 14 over .025 s)
-    fast_jolt: float = 60.           # the same for lids and gaze
-    focal_guess: float = 1.35        # focal length per longer picture side, where unknown (a 48 mm lens on 35-mm film)
-    focal_sigma: float = .35         # of its logarithm
-    bias_sigma: float = .12          # cm: how far this person's landmark may lie from where the model has it
-    view_bias: float = .03           # the detector's constant error of a landmark in a view, as a part of the face's RMS radius
-    neutral_sigma: float = .03       # expression weights on the frame the user calls neutral
+
+    keyframes: int = 48  # frames that share in finding identity and focal length (measured here: more changes nothing)
+    rounds: int = 4  # times the constant errors are found again between fits
+    looks: int = 6  # fitted heads rendered per view to learn the detector's habits; 0: none
+    habit_rounds: int = 3  # rounds that do so
+    iterations: int = 12  # Gauss-Newton steps for keyframes
+    window: int = 240  # frames solved together once identity is known: keeps memory flat
+    overlap: int = 16  # frames two windows share
+    noise: float = (
+        0.02  # landmark noise as part of the face's RMS radius in the picture (measured here)
+    )
+    data: float = 0.045  # weight of a landmark's square: neighbours err together, 478 are not 478 opinions (measured here)
+    robust: float = 3.0  # Cauchy scale, in units of noise
+    contour_tangent: float = (
+        6.0  # how many times freer a face-oval point is along the oval than across it
+    )
+    contour_trust: float = 0.3  # what a face-oval point's residual counts, whichever way (measured here: 6-10 mm off at 45° of yaw)
+    lid_sharpness: float = (
+        2.0  # how many times less noisy than others lid points are (measured here)
+    )
+    iris_sharpness: float = 5.0  # the same for iris points
+    lip_sharpness: float = 1.5  # lip points
+    brow_sharpness: float = 1.2  # brow points
+    identity: float = 1.0  # ICT's identity coefficients are N(0, 1) by construction
+    identity_weight: float = 15.0  # weight of that prior against the keyframes (measured here)
+    statistics: float = 0.3  # weight of how expressions occur together in a recording (measured here); at every node, so in Standard with
+    # several views oftener (once a frame: correlation .716, not .752)
+    statistics_mean: float = (
+        0.5  # how far that recording's mean expression is believed (measured here)
+    )
+    statistics_floor: float = 0.03  # weights' standard deviation added to every expression's
+    lid_range: float = (
+        2.0  # how many times wider than recorded a blink's range is: a blink must close
+    )
+    decorrelate: float = 0.3  # how far expressions are taken as independent of each other
+    weight_l1: float = 0.05  # exponential prior on expression weights, per unit
+    weight_speed: float = 1.0  # random walk of a weight, per √s
+    fast_speed: float = 6.0  # the same for lids and gaze
+    turn_speed: float = 2.0  # rad per √s
+    move_speed: float = 25.0  # cm per √s
+    turn_jolt: float = 3.0  # rad/s² × √s: white noise of acceleration, where several views' pictures lie between one another's
+    move_jolt: float = 30.0  # cm/s² × √s (a recorded performance moves its head far more calmly: it may do ten times as much)
+    weight_jolt: float = (
+        15.0  # 1/s² × √s (measured on a recorded performance: 7 over .1 s, 14 over .025 s)
+    )
+    fast_jolt: float = 60.0  # the same for lids and gaze
+    focal_guess: float = (
+        1.35  # focal length per longer picture side, where unknown (a 48 mm lens on 35-mm film)
+    )
+    focal_sigma: float = 0.35  # of its logarithm
+    bias_sigma: float = (
+        0.12  # cm: how far this person's landmark may lie from where the model has it
+    )
+    view_bias: float = 0.03  # the detector's constant error of a landmark in a view, as a part of the face's RMS radius
+    neutral_sigma: float = 0.03  # expression weights on the frame the user calls neutral
 
 
 @dataclass(frozen=True)
 class StandardOptions:
     """What 'standard' adds to the tracker: pictures and part masks (papers/4). Measured here on captures/dev unless said otherwise."""
-    keyframes: int = 48              # frames of the first view that share in finding the person
-    key_rounds: int = 7              # times the pictures are looked at anew while the person is found
-    key_steps: int = 2               # Gauss-Newton steps a round
-    rounds: int = 3                  # the same for the performance, the person known
+
+    keyframes: int = 48  # frames of the first view that share in finding the person
+    key_rounds: int = 7  # times the pictures are looked at anew while the person is found
+    key_steps: int = 2  # Gauss-Newton steps a round
+    rounds: int = 3  # the same for the performance, the person known
     steps: int = 2
-    window: int = 120                # frames solved together: keeps memory flat
-    overlap: int = 8                 # frames two windows share
-    modes: int = 80                  # smooth personal offset modes along each head axis; one view does not see depth: there x and y alone
-    offset_spread: float = .3        # cm: how far such an offset usually goes, with several views and with one
-    lone_offset_spread: float = .08
-    finer: float = 2.                # how much finer they are round lids and lips
-    identity_weight: float = 15.     # of the identity's prior, see TrackOptions
-    landmarks: float = .4            # what the draft's landmark residuals count
-    gaps: float = 1.                 # what each pair of landmarks across the lips or the lids counts (gaps.py)
-    points: int = 1400               # surface points that are followed
-    denser: float = 3.               # how much more densely they lie on lids and lips
-    photometric: float = 1.5         # what a point's residual counts
-    shaded: float = 2.               # what a point's colour beside albedo × light counts
-    look_noise: float = .5           # of a look, in units of the local contrast
-    redness: float = .5              # what redness counts beside brightness
-    local: float = .045              # of the crop's side: the standard deviation of what is local
-    blur: tuple[float, float] = (6., .8)  # pixels of the crop, first and last round
-    fewest_looks: float = 3.         # pictures a point must be seen in
-    parts: float = .5                # what PRDL counts, its eight parts together with the landmarks and the pictures (0: none)
-    lips: float = 2.                 # how much more a lip counts
-    eyes: float = 1.                 # the same for an eye
-    brows: float = .3                # and for a brow
-    hidden: float = 4.               # power of the share of a part that is seen: of a part half turned away the mask is a guess
-    part_robust: tuple[float, float] = (200., 8.)  # pixels² of the 224 grid: a part further off than this counts less; first and last round
-    remask: int = 2                  # rounds after which masks are found again, with what the fit says of landmarks that lie far from it
-    outlines: float = 6.             # what a part's outline counts, its points together (0: none)
-    outline_robust: float = 3.       # pixels of the 224 grid from the mask's outline, from which a point counts less
-    part_points: int = 100           # points of each part
+    window: int = 120  # frames solved together: keeps memory flat
+    overlap: int = 8  # frames two windows share
+    modes: int = 80  # smooth personal offset modes along each head axis; one view does not see depth: there x and y alone
+    offset_spread: float = (
+        0.3  # cm: how far such an offset usually goes, with several views and with one
+    )
+    lone_offset_spread: float = 0.08
+    finer: float = 2.0  # how much finer they are round lids and lips
+    identity_weight: float = 15.0  # of the identity's prior, see TrackOptions
+    landmarks: float = 0.4  # what the draft's landmark residuals count
+    gaps: float = 1.0  # what each pair of landmarks across the lips or the lids counts (gaps.py)
+    points: int = 1400  # surface points that are followed
+    denser: float = 3.0  # how much more densely they lie on lids and lips
+    photometric: float = 1.5  # what a point's residual counts
+    shaded: float = 2.0  # what a point's colour beside albedo × light counts
+    look_noise: float = 0.5  # of a look, in units of the local contrast
+    redness: float = 0.5  # what redness counts beside brightness
+    local: float = 0.045  # of the crop's side: the standard deviation of what is local
+    blur: tuple[float, float] = (6.0, 0.8)  # pixels of the crop, first and last round
+    fewest_looks: float = 3.0  # pictures a point must be seen in
+    parts: float = 0.5  # what PRDL counts, its eight parts together with the landmarks and the pictures (0: none)
+    lips: float = 2.0  # how much more a lip counts
+    eyes: float = 1.0  # the same for an eye
+    brows: float = 0.3  # and for a brow
+    hidden: float = 4.0  # power of the share of a part that is seen: of a part half turned away the mask is a guess
+    part_robust: tuple[float, float] = (
+        200.0,
+        8.0,
+    )  # pixels² of the 224 grid: a part further off than this counts less; first and last round
+    remask: int = 2  # rounds after which masks are found again, with what the fit says of landmarks that lie far from it
+    outlines: float = 6.0  # what a part's outline counts, its points together (0: none)
+    outline_robust: float = (
+        3.0  # pixels of the 224 grid from the mask's outline, from which a point counts less
+    )
+    part_points: int = 100  # points of each part
 
 
 def for_few_pictures(options: StandardOptions) -> StandardOptions:
@@ -94,7 +120,17 @@ def for_few_pictures(options: StandardOptions) -> StandardOptions:
     Mean distance of hand-made landmarks from the outlines (tests/bench/test_photos.py), percent of the pupils' distance, six London photos most of
     these were chosen on and six others: Draft 2.58 and 2.65, these 2.00 and 1.83 (`eyes`, `gaps`, `brows` and `remask` were chosen having seen all twelve).
     """
-    return replace(options, parts=16 * options.parts, gaps=4 * options.gaps, remask=0, brows=1., eyes=options.eyes / 16, part_robust=(5 * options.part_robust[0], 5 * options.part_robust[1]), landmarks=1., identity_weight=4.)
+    return replace(
+        options,
+        parts=16 * options.parts,
+        gaps=4 * options.gaps,
+        remask=0,
+        brows=1.0,
+        eyes=options.eyes / 16,
+        part_robust=(5 * options.part_robust[0], 5 * options.part_robust[1]),
+        landmarks=1.0,
+        identity_weight=4.0,
+    )
 
 
 def for_quality(quality: str) -> TrackOptions:

@@ -3,6 +3,7 @@
 From every anchor of a pixel grid the nearest, furthest and mean distance to either set must agree (eq. 4–6); normalised by the number of pixels
 (section 3.4). Pixels have their corner origin at the top left and their centres at .5; anchors and mask points are pixel centres.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -15,8 +16,8 @@ from scipy.spatial import ConvexHull, QhullError
 from ..errors import FacewrightError
 from .mean_distance import anchor_lines, mean_distance, mean_distance_gradient
 
-MOST = 3000          # points of a mask, and of the mesh's skin (papers/4, section 5.1)
-BLOCK = 8            # px: side of the squares of anchors that share their candidates for the nearest point
+MOST = 3000  # points of a mask, and of the mesh's skin (papers/4, section 5.1)
+BLOCK = 8  # px: side of the squares of anchors that share their candidates for the nearest point
 
 wp.config.log_level = wp.LOG_ERROR
 
@@ -27,6 +28,7 @@ class MaskSide:
 
     The distances are found once for each stride that is asked for, and kept: h×w float64 px from every `stride`-th anchor (mean_distance.anchor_lines).
     """
+
     points: np.ndarray
     size: tuple[int, int]
     kept: dict = field(default_factory=dict, repr=False)
@@ -51,6 +53,7 @@ class PrdlTerms:
     """PRDL as Gauss-Newton takes it. cost = the loss over the anchors used (scaled to stand for all); gradient N×2 and curvature N×2×2 of its nearest
     and furthest terms, each of which depends on one point; the mean's as rows R×N×2 and residual R, whose share of the cost is ½·Σ residual²,
     of the gradient rowsᵀ·residual, of the curvature rowsᵀ·rows."""
+
     cost: float
     gradient: np.ndarray
     curvature: np.ndarray
@@ -68,10 +71,15 @@ def farthest_first(points: np.ndarray, count: int) -> np.ndarray:
     shuffled = np.random.default_rng(0).permutation(len(points))
     p = np.asarray(points, np.float64)[shuffled]
     padded = np.zeros((len(p), 3))
-    padded[:, :p.shape[1]] = p
+    padded[:, : p.shape[1]] = p
     first = int(((p - p.mean(0)) ** 2).sum(1).argmax())
     out, gap = np.zeros(count, np.int32), np.full(len(p), np.inf)
-    wp.launch(_farthest_first, dim=1, device='cpu', inputs=[_array(padded, wp.vec3d), first, _array(gap, wp.float64), _array(out, wp.int32)])
+    wp.launch(
+        _farthest_first,
+        dim=1,
+        device='cpu',
+        inputs=[_array(padded, wp.vec3d), first, _array(gap, wp.float64), _array(out, wp.int32)],
+    )
     return shuffled[out]
 
 
@@ -80,26 +88,42 @@ def mask_side(mask: np.ndarray, most: int = MOST) -> MaskSide:
     if mask.ndim != 2:
         raise FacewrightError(f'A part mask has {mask.ndim} axes, expected height and width.')
     rows, columns = np.nonzero(mask)
-    points = np.stack([columns, rows], 1) + .5
+    points = np.stack([columns, rows], 1) + 0.5
     return MaskSide(points[farthest_first(points, most)], (mask.shape[1], mask.shape[0]))
 
 
-def nearest(points: np.ndarray, size: tuple[int, int], stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def nearest(
+    points: np.ndarray, size: tuple[int, int], stride: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
     """(index h×w, distance h×w px) of the point nearest to each anchor; N×2 points, N > 0."""
     x, y = anchor_lines(size, stride)
     index, square = np.zeros((len(y), len(x)), np.int32), np.full((len(y), len(x)), np.inf)
     block = max(BLOCK // stride, 1)
     across = -(-len(x) // block)
-    wp.launch(_nearest, dim=across * -(-len(y) // block), device='cpu',
-              inputs=[_array(points, wp.vec2d), wp.vec2d(x[0], y[0]), wp.float64(stride), block, across, _array(square, wp.float64), _array(index, wp.int32)])
+    wp.launch(
+        _nearest,
+        dim=across * -(-len(y) // block),
+        device='cpu',
+        inputs=[
+            _array(points, wp.vec2d),
+            wp.vec2d(x[0], y[0]),
+            wp.float64(stride),
+            block,
+            across,
+            _array(square, wp.float64),
+            _array(index, wp.int32),
+        ],
+    )
     return index, np.sqrt(square)
 
 
-def furthest(points: np.ndarray, size: tuple[int, int], stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def furthest(
+    points: np.ndarray, size: tuple[int, int], stride: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
     """(index h×w, distance h×w px) of the point furthest from each anchor, which is a corner of their hull; N×2 points, N > 0."""
     x, y = anchor_lines(size, stride)
     corners = hull(points)
-    best, index = np.full((len(y), len(x)), -1.), np.zeros((len(y), len(x)), np.int32)
+    best, index = np.full((len(y), len(x)), -1.0), np.zeros((len(y), len(x)), np.int32)
     for corner in corners:
         square = (x - points[corner, 0]) ** 2 + (y[:, None] - points[corner, 1]) ** 2
         index[square > best] = corner
@@ -129,16 +153,20 @@ class _Prdl(torch.autograd.Function):
     @staticmethod
     def forward(ctx, points, side, stride):
         p = checked(points.detach().cpu().numpy())
-        cost, gradient = 0., np.zeros_like(p)
+        cost, gradient = 0.0, np.zeros_like(p)
         if len(p) and len(side.points):
-            share = stride ** 2 / (side.size[0] * side.size[1])
+            share = stride**2 / (side.size[0] * side.size[1])
             for find, target in ((nearest, side.nearest), (furthest, side.furthest)):
                 index, distance = find(p, side.size, stride)
                 rest = distance - target(stride)
-                cost += share * (rest ** 2).sum()
-                gradient += share * 2 * _pulled(p, side.size, stride, index, rest / np.maximum(distance, 1e-12))
+                cost += share * (rest**2).sum()
+                gradient += (
+                    share
+                    * 2
+                    * _pulled(p, side.size, stride, index, rest / np.maximum(distance, 1e-12))
+                )
             rest = mean_distance(p, side.size, stride) - side.mean(stride)
-            cost += share * (rest ** 2).sum()
+            cost += share * (rest**2).sum()
             if points.requires_grad:
                 gradient += mean_distance_gradient(p, side.size, share * 2 * rest, stride)
         ctx.save_for_backward(torch.as_tensor(gradient, dtype=points.dtype, device=points.device))
@@ -150,41 +178,55 @@ class _Prdl(torch.autograd.Function):
         return scale * ctx.saved_tensors[0], None, None
 
 
-def gauss_newton(points: np.ndarray, side: MaskSide, stride: int = 4, mean_stride: int = 16) -> PrdlTerms:
+def gauss_newton(
+    points: np.ndarray, side: MaskSide, stride: int = 4, mean_stride: int = 16
+) -> PrdlTerms:
     """PRDL of one part at N×2 points (px) for a Gauss-Newton step: nearest and furthest on every `stride`-th anchor, the mean on every `mean_stride`-th."""
     p = checked(points)
-    cost, gradient, curvature = 0., np.zeros_like(p), np.zeros((len(p), 2, 2))
+    cost, gradient, curvature = 0.0, np.zeros_like(p), np.zeros((len(p), 2, 2))
     if not len(p) or not len(side.points):
-        return PrdlTerms(0., gradient, curvature, np.zeros((0, len(p), 2)), np.zeros(0))
+        return PrdlTerms(0.0, gradient, curvature, np.zeros((0, len(p), 2)), np.zeros(0))
     pixels = side.size[0] * side.size[1]
     x, y = anchor_lines(side.size, stride)
-    share = stride ** 2 / pixels
+    share = stride**2 / pixels
     for find, target in ((nearest, side.nearest), (furthest, side.furthest)):
         index, distance = find(p, side.size, stride)
-        rest, index, d = (distance - target(stride)).ravel(), index.ravel(), np.maximum(distance, 1e-12)
-        dx, dy = ((p[:, 0][index].reshape(d.shape) - x) / d).ravel(), ((p[:, 1][index].reshape(d.shape) - y[:, None]) / d).ravel()
-        cost += share * (rest ** 2).sum()
+        rest, index, d = (
+            (distance - target(stride)).ravel(),
+            index.ravel(),
+            np.maximum(distance, 1e-12),
+        )
+        dx, dy = (
+            ((p[:, 0][index].reshape(d.shape) - x) / d).ravel(),
+            ((p[:, 1][index].reshape(d.shape) - y[:, None]) / d).ravel(),
+        )
+        cost += share * (rest**2).sum()
         total = lambda values: 2 * share * np.bincount(index, values, len(p))
         gradient += np.stack([total(rest * dx), total(rest * dy)], 1)
         xy = total(dx * dy)
         curvature += np.stack([total(dx * dx), xy, xy, total(dy * dy)], 1).reshape(-1, 2, 2)
     x, y = anchor_lines(side.size, mean_stride)
-    weight = np.sqrt(2 * mean_stride ** 2 / pixels)
+    weight = np.sqrt(2 * mean_stride**2 / pixels)
     dx, dy = p[:, 0] - np.tile(x, len(y))[:, None], p[:, 1] - np.repeat(y, len(x))[:, None]
-    distance = np.sqrt(dx ** 2 + dy ** 2)
+    distance = np.sqrt(dx**2 + dy**2)
     residual = weight * (distance.mean(1) - side.mean(mean_stride).ravel())
     rows = np.stack([dx, dy], -1) * (weight / len(p) / np.maximum(distance, 1e-12))[..., None]
-    return PrdlTerms(float(cost + .5 * residual @ residual), gradient, curvature, rows, residual)
+    return PrdlTerms(float(cost + 0.5 * residual @ residual), gradient, curvature, rows, residual)
 
 
 def checked(points: np.ndarray) -> np.ndarray:
     """Points as contiguous N×2 float64; raises FacewrightError where they are not N×2 finite numbers."""
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
-        raise FacewrightError(f'PRDL needs N×2 finite pixels, got an array of shape {points.shape}' + (' with NaN or infinite numbers.' if points.ndim == 2 else '.'))
+        raise FacewrightError(
+            f'PRDL needs N×2 finite pixels, got an array of shape {points.shape}'
+            + (' with NaN or infinite numbers.' if points.ndim == 2 else '.')
+        )
     return np.ascontiguousarray(points, np.float64)
 
 
-def _pulled(points: np.ndarray, size: tuple[int, int], stride: int, index: np.ndarray, pull: np.ndarray) -> np.ndarray:
+def _pulled(
+    points: np.ndarray, size: tuple[int, int], stride: int, index: np.ndarray, pull: np.ndarray
+) -> np.ndarray:
     """N×2: each anchor's pull times (point − anchor), summed at the point it chose."""
     x, y = anchor_lines(size, stride)
     count = lambda weights: np.bincount(index.ravel(), weights.ravel(), len(points))
@@ -197,12 +239,19 @@ def _array(values: np.ndarray, kind) -> wp.array:
 
 
 @wp.kernel
-def _nearest(points: wp.array(dtype=wp.vec2d), first: wp.vec2d, step: wp.float64, block: int, across: int, square: wp.array2d(dtype=wp.float64),
-             index: wp.array2d(dtype=wp.int32)):
+def _nearest(
+    points: wp.array(dtype=wp.vec2d),
+    first: wp.vec2d,
+    step: wp.float64,
+    block: int,
+    across: int,
+    square: wp.array2d(dtype=wp.float64),
+    index: wp.array2d(dtype=wp.int32),
+):
     b = wp.tid()
     x0 = (b % across) * block
     y0 = (b // across) * block
-    half = wp.float64(block - 1) * wp.float64(.5) * step
+    half = wp.float64(block - 1) * wp.float64(0.5) * step
     middle = first + wp.vec2d(wp.float64(x0) * step + half, wp.float64(y0) * step + half)
     low = wp.float64(wp.inf)
     for i in range(points.shape[0]):
@@ -224,7 +273,12 @@ def _nearest(points: wp.array(dtype=wp.vec2d), first: wp.vec2d, step: wp.float64
 
 
 @wp.kernel
-def _farthest_first(points: wp.array(dtype=wp.vec3d), first: int, gap: wp.array(dtype=wp.float64), chosen: wp.array(dtype=wp.int32)):
+def _farthest_first(
+    points: wp.array(dtype=wp.vec3d),
+    first: int,
+    gap: wp.array(dtype=wp.float64),
+    chosen: wp.array(dtype=wp.int32),
+):
     last = first
     chosen[0] = last
     for k in range(1, chosen.shape[0]):

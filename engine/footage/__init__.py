@@ -3,6 +3,7 @@
 open_footage and read_frames are imported when first used: Blender imports kinds.py, which needs the
 standard library only.
 """
+
 from importlib import import_module
 
 __all__ = ['open_footage', 'read_frames']

@@ -1,4 +1,5 @@
 """Video frames as sRGB-like pictures: matrices, ranges; HDR (HLG, PQ) and wide gamuts → BT.709."""
+
 from __future__ import annotations
 
 import functools
@@ -12,22 +13,26 @@ BT2020, P3_THEATRE, P3 = 9, 11, 12
 BT709_MATRIX, UNTAGGED = 1, 2
 # Matrices that FFmpeg's converter knows; the others (YCgCo, ICtCp …) are taken for the nearest one.
 KNOWN_MATRICES = frozenset(range(8)) | {9}
-NEAREST_MATRIX = {10: 9, 13: 9, 14: 9, 15: 9}      # else BT.709's
+NEAREST_MATRIX = {10: 9, 13: 9, 14: 9, 15: 9}  # else BT.709's
 # Width or height from which untagged pictures are BT.709's, as players take it.
 HD = (1280, 577)
 
-SDR_GAMMA = 2.4             # of the displays BT.709 is made for (ITU-R BT.1886)
-SDR_WHITE = 203.            # cd/m² shown as white; what is brighter is clipped (ITU-R BT.2408)
-HLG_PEAK, HLG_GAMMA = 1000., 1.2    # cd/m² and system gamma of HLG's reference display (BT.2100)
+SDR_GAMMA = 2.4  # of the displays BT.709 is made for (ITU-R BT.1886)
+SDR_WHITE = 203.0  # cd/m² shown as white; what is brighter is clipped (ITU-R BT.2408)
+HLG_PEAK, HLG_GAMMA = 1000.0, 1.2  # cd/m² and system gamma of HLG's reference display (BT.2100)
 
 # Linear RGB of wider primaries → linear RGB of BT.709's, all with a white of D65.
 TO_BT709 = {
-    BT2020: np.array([[1.660491, -.587641, -.072850],
-                      [-.124550, 1.132900, -.008349],
-                      [-.018151, -.100579, 1.118730]]),
-    P3: np.array([[1.224940, -.224940, 0.],
-                  [-.042057, 1.042057, 0.],
-                  [-.019638, -.078636, 1.098274]]),
+    BT2020: np.array(
+        [
+            [1.660491, -0.587641, -0.072850],
+            [-0.124550, 1.132900, -0.008349],
+            [-0.018151, -0.100579, 1.118730],
+        ]
+    ),
+    P3: np.array(
+        [[1.224940, -0.224940, 0.0], [-0.042057, 1.042057, 0.0], [-0.019638, -0.078636, 1.098274]]
+    ),
 }
 
 
@@ -48,7 +53,7 @@ def to_rgb(frame) -> np.ndarray:
     if primaries:
         linear = cv2.transform(linear, TO_BT709[primaries])
     np.clip(linear, 0, 1, linear)
-    return np.take(_to_display(), (linear * 65535 + .5).astype(np.uint16))
+    return np.take(_to_display(), (linear * 65535 + 0.5).astype(np.uint16))
 
 
 def described(frame) -> str:
@@ -88,23 +93,23 @@ def _to_linear(transfer: int) -> np.ndarray:
         return (_pq(code) / SDR_WHITE).astype(np.float32)
     if transfer == HLG:
         return (HLG_PEAK * _hlg(code) ** HLG_GAMMA / SDR_WHITE).astype(np.float32)
-    return (code ** SDR_GAMMA).astype(np.float32)
+    return (code**SDR_GAMMA).astype(np.float32)
 
 
 @functools.lru_cache(maxsize=None)
 def _to_display() -> np.ndarray:
     """65536 uint8: 16-bit linear light → the code of a display of gamma 2.4."""
-    return ((np.arange(65536) / 65535) ** (1 / SDR_GAMMA) * 255 + .5).astype(np.uint8)
+    return ((np.arange(65536) / 65535) ** (1 / SDR_GAMMA) * 255 + 0.5).astype(np.uint8)
 
 
 def _hlg(code: np.ndarray) -> np.ndarray:
     """Scene light, 0 to 1, of an HLG signal (inverse OETF, ITU-R BT.2100 table 5)."""
-    a, b, c = .17883277, .28466892, .55991073
-    return np.where(code <= .5, code ** 2 / 3, (np.exp((code - c) / a) + b) / 12)
+    a, b, c = 0.17883277, 0.28466892, 0.55991073
+    return np.where(code <= 0.5, code**2 / 3, (np.exp((code - c) / a) + b) / 12)
 
 
 def _pq(code: np.ndarray) -> np.ndarray:
     """cd/m² of a PQ signal (EOTF, ITU-R BT.2100 table 4)."""
-    m1, m2, c1, c2, c3 = .1593017578125, 78.84375, .8359375, 18.8515625, 18.6875
+    m1, m2, c1, c2, c3 = 0.1593017578125, 78.84375, 0.8359375, 18.8515625, 18.6875
     power = code ** (1 / m2)
     return 10000 * (np.maximum(power - c1, 0) / (c2 - c3 * power)) ** (1 / m1)

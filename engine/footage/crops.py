@@ -1,4 +1,5 @@
 """Square crops of a picture, turned and scaled, and the way back. Pixels with corner origin (centres at .5)."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 @dataclass(frozen=True)
 class Crop:
     """A square window: centre (pixels of the picture), side (pixels), roll (radians; the crop's x axis in the picture, clockwise as seen)."""
+
     centre: tuple[float, float]
     side: float
     roll: float = 0.0
@@ -37,17 +39,37 @@ def cut(picture: np.ndarray, crop: Crop, size: int, mirrored: bool = False) -> n
     if mirrored:
         axes = axes * [-1, 1]
     origin = np.asarray(crop.centre) - axes @ [size / 2, size / 2]
-    matrix = np.concatenate([axes, origin[:, None]], axis=1)  # crop pixel (corner origin) → picture pixel
+    matrix = np.concatenate(
+        [axes, origin[:, None]], axis=1
+    )  # crop pixel (corner origin) → picture pixel
     if factor > 1:
         corners = np.array([[0, 0, 1], [size, 0, 1], [0, size, 1], [size, size, 1]]) @ matrix.T
-        low = np.clip(np.floor(corners.min(0)).astype(int) - 2 * factor, 0, [picture.shape[1], picture.shape[0]])
-        high = np.clip(np.ceil(corners.max(0)).astype(int) + 2 * factor, 0, [picture.shape[1], picture.shape[0]])
+        low = np.clip(
+            np.floor(corners.min(0)).astype(int) - 2 * factor,
+            0,
+            [picture.shape[1], picture.shape[0]],
+        )
+        high = np.clip(
+            np.ceil(corners.max(0)).astype(int) + 2 * factor,
+            0,
+            [picture.shape[1], picture.shape[0]],
+        )
         count = (high - low) // factor
         if (count < 1).any():
             return np.zeros((size, size, 3), np.uint8)
         high = low + count * factor
-        picture = cv2.resize(picture[low[1]:high[1], low[0]:high[0]], tuple(int(c) for c in count), interpolation=cv2.INTER_AREA)
+        picture = cv2.resize(
+            picture[low[1] : high[1], low[0] : high[0]],
+            tuple(int(c) for c in count),
+            interpolation=cv2.INTER_AREA,
+        )
         matrix = matrix / factor
         matrix[:, 2] -= low / factor
-    matrix[:, 2] += matrix[:, :2] @ [.5, .5] - .5  # OpenCV counts from pixel centres
-    return cv2.warpAffine(picture, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT)
+    matrix[:, 2] += matrix[:, :2] @ [0.5, 0.5] - 0.5  # OpenCV counts from pixel centres
+    return cv2.warpAffine(
+        picture,
+        matrix,
+        (size, size),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+    )

@@ -2,6 +2,7 @@
 
 Standard library only.
 """
+
 from __future__ import annotations
 
 import struct
@@ -17,6 +18,7 @@ MAKE, ORIENTATION, EXIF_FOLDER, FOCAL_35MM = 0x010F, 0x0112, 0x8769, 0xA405
 class Exif:
     """orientation 1..8; focal_35mm: the lens as on 36×24 mm film, None unknown; from_camera: a
     camera wrote its maker into the file."""
+
     orientation: int = 1
     focal_35mm: float | None = None
     from_camera: bool = False
@@ -44,8 +46,8 @@ def _exif_block(data: bytes) -> bytes | None:
         return data
     if data[:2] == b'\xff\xd8':
         for marker, at, length in jpeg_segments(data):
-            if marker == 0xE1 and data[at:at + 6] == b'Exif\0\0':
-                return data[at + 6:at + length]
+            if marker == 0xE1 and data[at : at + 6] == b'Exif\0\0':
+                return data[at + 6 : at + length]
     if data[:8] == PNG_START:
         return _chunk(data, 8, '>', name_first=False, name=b'eXIf', padding=4)
     if data[:4] == b'RIFF' and data[8:12] == b'WEBP':
@@ -77,8 +79,8 @@ def png_is_whole(data: bytes) -> bool:
     """Whether a PNG's chunks lie within its data, up to the end it marks."""
     at = len(PNG_START)
     while at + 12 <= len(data):
-        length, = struct.unpack_from('>I', data, at)
-        if data[at + 4:at + 8] == b'IEND':
+        (length,) = struct.unpack_from('>I', data, at)
+        if data[at + 4 : at + 8] == b'IEND':
             return True
         at += 12 + length
     return False
@@ -93,14 +95,15 @@ def jpeg_segments(data: bytes):
         at += 2 + length
 
 
-def _chunk(data: bytes, at: int, order: str, name_first: bool, name: bytes,
-           padding: int) -> bytes | None:
+def _chunk(
+    data: bytes, at: int, order: str, name_first: bool, name: bytes, padding: int
+) -> bytes | None:
     while at + 8 <= len(data):
-        head, second = data[at:at + 4], data[at + 4:at + 8]
+        head, second = data[at : at + 4], data[at + 4 : at + 8]
         label, length = (head, second) if name_first else (second, head)
         size = struct.unpack(order + 'I', length)[0]
         if label == name:
-            return data[at + 8:at + 8 + size]
+            return data[at + 8 : at + 8 + size]
         at += 8 + size + (size % 2 if name_first else 0) + padding
     return None
 

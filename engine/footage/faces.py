@@ -1,4 +1,5 @@
 """The face in a picture, and the one face of a clip followed through it."""
+
 from __future__ import annotations
 
 import itertools
@@ -13,17 +14,31 @@ from ..errors import FacewrightError
 from .crops import Crop
 from .footage import View, ViewObservations
 from .landmark_sets import COUNT
-from .looking import DRAFT_LOOKS, FINAL_LOOKS, Face, change, crop_around, confirm, eased, look, plausible
+from .looking import (
+    DRAFT_LOOKS,
+    FINAL_LOOKS,
+    Face,
+    change,
+    crop_around,
+    confirm,
+    eased,
+    look,
+    plausible,
+)
 from .search import BELIEVED, find, quick_steps, same_place, thorough_steps
 from .sources import read_frames
 from .visibility import confidence
 
 log = logging.getLogger('facewright.footage')
 
-DOUBTED = .62           # mean `confirm` over a second below which a passage is taken back: what was followed slid onto an ear
-KEPT = .45              # `confirm` from which a followed face is still one (a hand before the mouth costs some)
-FALLBACK = KEPT         # the same for a single picture where nothing better is found
-HELD_BYTES = 64 << 20   # of frames kept while searching, to be gone through backwards once the face is back
+DOUBTED = 0.62  # mean `confirm` over a second below which a passage is taken back: what was followed slid onto an ear
+KEPT = (
+    0.45  # `confirm` from which a followed face is still one (a hand before the mouth costs some)
+)
+FALLBACK = KEPT  # the same for a single picture where nothing better is found
+HELD_BYTES = (
+    64 << 20
+)  # of frames kept while searching, to be gone through backwards once the face is back
 
 
 def detect_image(picture: np.ndarray) -> np.ndarray | None:
@@ -33,7 +48,9 @@ def detect_image(picture: np.ndarray) -> np.ndarray | None:
     return found[0].points if found else None
 
 
-def detect_view(view: View, quality: str = 'draft', progress: Callable[[int, int], None] | None = None) -> ViewObservations:
+def detect_view(
+    view: View, quality: str = 'draft', progress: Callable[[int, int], None] | None = None
+) -> ViewObservations:
     """Follow one face through a view: the largest of the first picture that shows one, kept by continuity of place and size.
 
     quality: 'draft' looks once a frame, 'final' four times (two crops, each also mirrored) and averages. progress(done, total) after each frame.
@@ -52,21 +69,24 @@ def detect_view(view: View, quality: str = 'draft', progress: Callable[[int, int
         else:
             points[i], trust[i], present[i] = face.points[:, :2], confidence(face, view.size), True
     if not present.any():
-        raise FacewrightError(f'No face was found in {view.path}: choose footage in which one face is lit, in view and at least 30 pixels wide.')
+        raise FacewrightError(
+            f'No face was found in {view.path}: choose footage in which one face is lit, in view and at least 30 pixels wide.'
+        )
     log.info('%s: the face is seen in %d of %d frames', view.path, present.sum(), count)
     return ViewObservations(points, trust, present, tuple(replaced))
 
 
-def _follow_through(view: View, looks, report: Callable[[int], None],
-                    replaced: list[int]) -> Iterator[tuple[int, Face | None]]:
+def _follow_through(
+    view: View, looks, report: Callable[[int], None], replaced: list[int]
+) -> Iterator[tuple[int, Face | None]]:
     """Yield (frame, face) where the face is seen, in about their order; (frame, None) takes one back.
 
     replaced: see read_frames.
     """
     second = max(1, round(view.fps))
-    last: Face | None = None        # as last seen
-    lost_at = 0                     # frame of the last sight, while it is lost
-    others: list[Face] = []         # people that are not the one followed
+    last: Face | None = None  # as last seen
+    lost_at = 0  # frame of the last sight, while it is lost
+    others: list[Face] = []  # people that are not the one followed
     held: list[tuple[int, np.ndarray]] = []  # frames not searched since the face was lost
     recent: list[tuple[int, float]] = []  # (frame, belief) of the last second of following
     following, next_search, next_thorough, next_census = False, 0, 0, second
@@ -80,10 +100,16 @@ def _follow_through(view: View, looks, report: Callable[[int], None],
             thorough = i >= next_thorough
             if thorough:
                 next_thorough = i + 2 * second
-            seen = find(picture, _steps(view.size, last, thorough), BELIEVED if len(view.times) > 1 else FALLBACK)
+            seen = find(
+                picture,
+                _steps(view.size, last, thorough),
+                BELIEVED if len(view.times) > 1 else FALLBACK,
+            )
             face = _choose(seen, last, others, (i - lost_at) / view.fps)
             others = _update(others, [f for f in seen if f is not face])
-            pause = min(max((i - lost_at) // 3, 1), second // 5 + 1, max(1, HELD_BYTES // picture.nbytes))
+            pause = min(
+                max((i - lost_at) // 3, 1), second // 5 + 1, max(1, HELD_BYTES // picture.nbytes)
+            )
             next_search = i + pause
             if face is not None:
                 face = follow(picture, replace(face, crop=crop_around(face.points)), looks) or face
@@ -107,7 +133,14 @@ def _follow_through(view: View, looks, report: Callable[[int], None],
                 following, recent = not wrong, [] if wrong else recent[1:]
                 lost_at, next_search = i, i + 1
             if i >= next_census:
-                others = _update(others, [f for f in find(picture, itertools.islice(quick_steps(view.size), 1)) if not same_place(f, face)])
+                others = _update(
+                    others,
+                    [
+                        f
+                        for f in find(picture, itertools.islice(quick_steps(view.size), 1))
+                        if not same_place(f, face)
+                    ],
+                )
                 next_census = i + second
         report(i + 1)
 
@@ -126,20 +159,26 @@ def follow(picture: np.ndarray, last: Face, looks=DRAFT_LOOKS) -> Face | None:
         there = crop_around(face.points)
         if not (8 <= there.side <= 4 * max(picture.shape[:2])) or change(last.crop, there) > 1:
             return None
-        if change(crop, there) < .2:
+        if change(crop, there) < 0.2:
             break
         crop = there  # it moved fast: look again where it went
         face = look(picture, crop, looks)
     if not plausible(face):
         return None
     face = replace(face, belief=confirm(picture, face))
-    return face if face.belief >= KEPT and _continues(face, last, .6, .5) else None
+    return face if face.belief >= KEPT and _continues(face, last, 0.6, 0.5) else None
 
 
 def _continues(face: Face, last: Face, shift: float, growth: float) -> bool:
     """Within `shift` sides, a factor exp(growth) in size and 45° of roll of where the face was?"""
-    roll = abs(math.remainder(crop_around(face.points).roll - crop_around(last.points).roll, 2 * math.pi))
-    return bool(np.linalg.norm(face.centre - last.centre) < shift * last.side and abs(math.log(face.side / last.side)) < growth and roll < math.pi / 4)
+    roll = abs(
+        math.remainder(crop_around(face.points).roll - crop_around(last.points).roll, 2 * math.pi)
+    )
+    return bool(
+        np.linalg.norm(face.centre - last.centre) < shift * last.side
+        and abs(math.log(face.side / last.side)) < growth
+        and roll < math.pi / 4
+    )
 
 
 def _steps(size: tuple[int, int], last: Face | None, thorough: bool) -> Iterator[list[Crop]]:
@@ -153,9 +192,16 @@ def _choose(seen: list[Face], last: Face | None, others: list[Face], away: float
     """The followed face among those seen: at first the largest; later one that is nobody else and within reach after `away` seconds."""
     if last is None:
         return seen[0] if seen else None
-    reach = [f for f in seen if _continues(f, last, .6 + 3 * away, .4 + .5 * away)]
-    strangers = [f for f in reach if not any(_continues(f, o, .5, .4) for o in others)]
-    return min(strangers, key=lambda f: float(np.linalg.norm(f.centre - last.centre)) / last.side + abs(math.log(f.side / last.side)), default=None)
+    reach = [f for f in seen if _continues(f, last, 0.6 + 3 * away, 0.4 + 0.5 * away)]
+    strangers = [f for f in reach if not any(_continues(f, o, 0.5, 0.4) for o in others)]
+    return min(
+        strangers,
+        key=lambda f: (
+            float(np.linalg.norm(f.centre - last.centre)) / last.side
+            + abs(math.log(f.side / last.side))
+        ),
+        default=None,
+    )
 
 
 def _update(others: list[Face], seen: list[Face]) -> list[Face]:

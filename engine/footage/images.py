@@ -1,4 +1,5 @@
 """Reading photos and image sequences: any depth, grey or alpha, turned upright; focal length from EXIF."""
+
 from __future__ import annotations
 
 import re
@@ -16,7 +17,7 @@ TILED = ('.heic', '.heif')  # phones store these in tiles that the libraries her
 BY_FFMPEG = ('.dpx', '.tga', '.avif')
 # EXR, JPEG 2000: on damaged ones OpenCV hangs or crashes.
 STARTS_BY_FFMPEG = (b'v/1\x01', b'\0\0\0\x0cjP  ', b'\xff\x4f\xff\x51')
-BACKDROP = .5  # what shows behind transparent pixels
+BACKDROP = 0.5  # what shows behind transparent pixels
 MOST_PIXELS = 250_000_000
 
 
@@ -25,15 +26,20 @@ def read(path: Path) -> np.ndarray:
     path = Path(path)
     data = _bytes(path)
     if path.suffix.lower() in TILED:
-        raise FacewrightError(f'{path} is an HEIC photo, which cannot be read: save it as JPEG or PNG.')
+        raise FacewrightError(
+            f'{path} is an HEIC photo, which cannot be read: save it as JPEG or PNG.'
+        )
     size = picture_size(data)
     if size and size[0] * size[1] > MOST_PIXELS:
-        raise FacewrightError(f'{path} has {size[0]}×{size[1]} pixels, more than can be read: '
-                              'make it smaller.')
+        raise FacewrightError(
+            f'{path} has {size[0]}×{size[1]} pixels, more than can be read: make it smaller.'
+        )
     image = _decoded(path, data)
     if image is None or not image.size:
-        raise FacewrightError(f'{path} is not an image that can be read (it may be cut off or of '
-                              'another kind): save it as PNG or JPEG.')
+        raise FacewrightError(
+            f'{path} is not an image that can be read (it may be cut off or of '
+            'another kind): save it as PNG or JPEG.'
+        )
     return np.ascontiguousarray(image)
 
 
@@ -57,7 +63,7 @@ def as_stored(data: bytes) -> np.ndarray | None:
     if not data or size and size[0] * size[1] > MOST_PIXELS:
         return None
     if data[:8] == PNG_START and not png_is_whole(data):
-        return None     # for a chunk of 2 GB OpenCV takes 2 GB
+        return None  # for a chunk of 2 GB OpenCV takes 2 GB
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
@@ -71,7 +77,9 @@ def _bytes(path: Path) -> bytes:
     except FileNotFoundError:
         raise FacewrightError(f'There is no file {path}: check the path.') from None
     except OSError as error:
-        raise FacewrightError(f'{path} cannot be read ({error.strerror or error}): check its permissions.') from error
+        raise FacewrightError(
+            f'{path} cannot be read ({error.strerror or error}): check its permissions.'
+        ) from error
     if not data:
         raise FacewrightError(f'{path} is empty: copy it again from the camera.')
     return data
@@ -98,7 +106,7 @@ def _as_opencv(frame) -> np.ndarray:
     if frame.format.name.startswith('gray'):
         return frame.to_ndarray(format='grayf32le')[..., None]
     colour = frame.to_ndarray(format='gbrapf32le' if alpha else 'gbrpf32le')
-    return np.ascontiguousarray(colour[..., [2, 1, 0, 3][:colour.shape[2]]])
+    return np.ascontiguousarray(colour[..., [2, 1, 0, 3][: colour.shape[2]]])
 
 
 def _eight_bit(image: np.ndarray) -> np.ndarray:
@@ -107,10 +115,10 @@ def _eight_bit(image: np.ndarray) -> np.ndarray:
         image = (image.astype(np.uint32) * 255 + 32767) // 65535
     elif image.dtype.kind == 'f':  # linear light
         light = np.clip(np.nan_to_num(image), 0, 1)
-        shown = np.where(light <= .0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - .055)
+        shown = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
         if image.ndim == 3 and image.shape[2] in (2, 4):
             shown[..., -1] = light[..., -1]
-        image = shown * 255 + .5
+        image = shown * 255 + 0.5
     elif image.dtype == np.int8 or image.dtype == np.int16:
         image = np.clip(image, 0, None).astype(np.float32) * (255 / np.iinfo(image.dtype).max)
     image = image.astype(np.uint8, copy=False)
@@ -122,7 +130,7 @@ def _eight_bit(image: np.ndarray) -> np.ndarray:
         colour = cv2.cvtColor(image, cv2.COLOR_BGR2RGB if channels == 3 else cv2.COLOR_BGRA2RGB)
     if channels in (2, 4) and image[..., -1].min() < 255:
         alpha = image[..., -1:].astype(np.float32) / 255
-        colour = (colour * alpha + 255 * BACKDROP * (1 - alpha) + .5).astype(np.uint8)
+        colour = (colour * alpha + 255 * BACKDROP * (1 - alpha) + 0.5).astype(np.uint8)
     return colour
 
 
@@ -143,7 +151,9 @@ def is_run(files: tuple[Path, ...]) -> bool:
     parts = [re.fullmatch(r'(.*?)(\d+)', f.stem) for f in files]
     if not all(parts) or len({(p[1], f.suffix) for p, f in zip(parts, files)}) > 1:
         return False
-    return [int(p[2]) - int(parts[0][2]) for p in parts] == list(range(len(files))) and is_upright(files[0])
+    return [int(p[2]) - int(parts[0][2]) for p in parts] == list(range(len(files))) and is_upright(
+        files[0]
+    )
 
 
 def is_upright(path: Path) -> bool:

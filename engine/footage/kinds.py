@@ -1,5 +1,6 @@
 """What a file is: a video, a photo, one image of a sequence, or a capture.json. One list of
 suffixes and one rule for sequences, for the engine and the add-on. Standard library only."""
+
 from __future__ import annotations
 
 import json
@@ -12,24 +13,40 @@ from .exif import exif, picture_size
 KINDS = ('video', 'sequence', 'photo', 'capture')
 IMAGE_SUFFIXES = frozenset(
     '.jpg .jpeg .jpe .jp2 .png .tif .tiff .bmp .dib .webp .ppm .pgm .pbm .pnm .hdr .exr .sr .ras '
-    '.dpx .tga .avif .heic .heif'.split())
+    '.dpx .tga .avif .heic .heif'.split()
+)
 VIDEO_SUFFIXES = frozenset(
     '.mp4 .m4v .mov .qt .avi .mkv .webm .mpg .mpeg .mpe .m1v .m2v .vob .ts .mts .m2ts .m2t .tod '
     '.mod .3gp .3g2 .wmv .asf .flv .f4v .ogv .ogg .ogm .mxf .dv .divx .gif .apng .y4m .h264 .264 '
-    '.avc .h265 .265 .hevc .ivf .obu .mjpeg .mjpg .nut .rm .rmvb .amv .insv .lrv .braw .r3d'.split())
+    '.avc .h265 .265 .hevc .ivf .obu .mjpeg .mjpg .nut .rm .rmvb .amv .insv .lrv .braw .r3d'.split()
+)
 # How the videos begin whose names end otherwise: (offset, bytes).
-VIDEO_STARTS = ((4, b'ftyp'), (4, b'moov'), (4, b'mdat'), (0, b'\x1aE\xdf\xa3'), (8, b'AVI '),
-                (0, b'\0\0\1\xba'), (0, b'\0\0\1\xb3'), (0, b'\0\0\0\1'), (0, b'FLV'), (0, b'OggS'),
-                (0, b'\x30\x26\xb2\x75'), (0, b'GIF8'), (0, b'G@'), (0, b'YUV4MPEG2'))
+VIDEO_STARTS = (
+    (4, b'ftyp'),
+    (4, b'moov'),
+    (4, b'mdat'),
+    (0, b'\x1aE\xdf\xa3'),
+    (8, b'AVI '),
+    (0, b'\0\0\1\xba'),
+    (0, b'\0\0\1\xb3'),
+    (0, b'\0\0\0\1'),
+    (0, b'FLV'),
+    (0, b'OggS'),
+    (0, b'\x30\x26\xb2\x75'),
+    (0, b'GIF8'),
+    (0, b'G@'),
+    (0, b'YUV4MPEG2'),
+)
 
 # A run is a sequence by itself from so many images on: as a rule; where the numbers have one or two
 # digits; where the names are those that cameras and messengers give to photos.
 SHORTEST, SHORTEST_OF_FEW_DIGITS, SHORTEST_OF_PHOTOS = 3, 10, 24
-LARGEST_GAP, LEAST_PRESENT = 10, .75
+LARGEST_GAP, LEAST_PRESENT = 10, 0.75
 PHOTO_NAMES = re.compile(
     r'(?i)(.*-wa|whatsapp.*|signal-.*|telegram.*|photo_.*|screenshot.*'
-    r'|(img|dsc[nf]?|pxl|mvimg|sam|cimg|pict|imgp|gopr|_mg|p)[-_ ]?([0-9]{8}[-_ ])?)')
-HEADER = 1 << 16        # bytes in which a picture's size stands
+    r'|(img|dsc[nf]?|pxl|mvimg|sam|cimg|pict|imgp|gopr|_mg|p)[-_ ]?([0-9]{8}[-_ ])?)'
+)
+HEADER = 1 << 16  # bytes in which a picture's size stands
 
 
 def kind_of(path: Path | str) -> str:
@@ -50,8 +67,9 @@ def kind_of(path: Path | str) -> str:
     if suffix in IMAGE_SUFFIXES:
         return 'sequence' if sequence_of(path) else 'photo'
     if suffix not in VIDEO_SUFFIXES and not _begins_as_video(path):
-        raise FacewrightError(f'{path} is no footage: choose a video, a photo, an image sequence '
-                              'or a capture.json.')
+        raise FacewrightError(
+            f'{path} is no footage: choose a video, a photo, an image sequence or a capture.json.'
+        )
     return 'video'
 
 
@@ -78,7 +96,7 @@ def sequence_of(path: Path) -> tuple[tuple[Path, ...], tuple[int, ...]] | None:
     if exif(_start(path)).from_camera:
         return None
     at = numbers.index(int(digits))
-    beside = files[max(at - 1, 0):at + 2]
+    beside = files[max(at - 1, 0) : at + 2]
     return found if len({picture_size(_start(file)) for file in beside}) == 1 else None
 
 
@@ -99,7 +117,7 @@ def run_of(path: Path) -> tuple[tuple[Path, ...], tuple[int, ...]] | None:
         padded = digits[0] == '0' or bool(hit) and hit[1][0] == '0'
         if hit and (len(hit[1]) == len(digits) or not padded):
             run[int(hit[1])] = other
-    if int(digits) not in run:     # a file system for which other letters are the same name
+    if int(digits) not in run:  # a file system for which other letters are the same name
         return None
     every = sorted(run)
     numbers = _without_large_gaps(every, int(digits))
@@ -110,11 +128,16 @@ def run_of(path: Path) -> tuple[tuple[Path, ...], tuple[int, ...]] | None:
 def images_in(folder: Path) -> tuple[Path, ...]:
     """The images of a folder in natural order (frame2 before frame10), those of the most frequent
     suffix, hidden ones left out; FacewrightError where there are none."""
-    found = [p for p in files_in(folder) if p.suffix.lower() in IMAGE_SUFFIXES
-             and not p.name.startswith('.') and p.is_file()]
+    found = [
+        p
+        for p in files_in(folder)
+        if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith('.') and p.is_file()
+    ]
     if not found:
-        raise FacewrightError(f'{folder} holds no images: choose a folder of PNG, JPEG or TIFF '
-                              'frames, or a video file.')
+        raise FacewrightError(
+            f'{folder} holds no images: choose a folder of PNG, JPEG or TIFF '
+            'frames, or a video file.'
+        )
     by_suffix: dict[str, list[Path]] = {}
     for path in sorted(found, key=natural):
         by_suffix.setdefault(path.suffix.lower(), []).append(path)
@@ -126,8 +149,9 @@ def files_in(folder: Path) -> list[Path]:
     try:
         return list(Path(folder).iterdir())
     except OSError as error:
-        raise FacewrightError(f'{folder} cannot be read ({error.strerror or error}): check its '
-                              'permissions.') from error
+        raise FacewrightError(
+            f'{folder} cannot be read ({error.strerror or error}): check its permissions.'
+        ) from error
 
 
 def natural(path: Path) -> list:
@@ -170,7 +194,7 @@ def _without_large_gaps(numbers: list[int], chosen: int) -> list[int]:
         first -= 1
     while last + 1 < len(numbers) and numbers[last + 1] - numbers[last] <= LARGEST_GAP + 1:
         last += 1
-    return numbers[first:last + 1]
+    return numbers[first : last + 1]
 
 
 def _start(path: Path) -> bytes:
@@ -184,7 +208,7 @@ def _start(path: Path) -> bytes:
 
 def _begins_as_video(path: Path) -> bool:
     start = _start(path)[:64]
-    return any(start[at:at + len(mark)] == mark for at, mark in VIDEO_STARTS)
+    return any(start[at : at + len(mark)] == mark for at, mark in VIDEO_STARTS)
 
 
 def _check_capture(path: Path) -> None:
@@ -193,7 +217,8 @@ def _check_capture(path: Path) -> None:
         data = json.loads(path.read_text(encoding='utf-8-sig'))
         listed = isinstance(data, dict) and isinstance(data.get('cameras'), list)
     except (OSError, ValueError, RecursionError):
-        listed = path.name.lower() == 'capture.json'    # whose reader says what is wrong with it
+        listed = path.name.lower() == 'capture.json'  # whose reader says what is wrong with it
     if not listed:
-        raise FacewrightError(f'{path} lists no cameras: a capture.json needs a list "cameras" with '
-                              'one entry a view.')
+        raise FacewrightError(
+            f'{path} lists no cameras: a capture.json needs a list "cameras" with one entry a view.'
+        )

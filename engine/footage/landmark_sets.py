@@ -2,6 +2,7 @@
 
 Left is the person's left. Loops are in order around; `inner_lip` and `outer_lip` are the two loops of the lips.
 """
+
 from __future__ import annotations
 
 import functools
@@ -20,17 +21,27 @@ def landmark_sets() -> dict[str, np.ndarray]:
     Sets: lips, left_brow, right_brow, nose, iris_centres (right, left)."""
     networks.mediapipe()
     from mediapipe.python.solutions import face_mesh_connections as c
-    out = {'left_eye': _loops(c.FACEMESH_LEFT_EYE)[0], 'right_eye': _loops(c.FACEMESH_RIGHT_EYE)[0],
-           'left_iris': _loops(c.FACEMESH_LEFT_IRIS)[0], 'right_iris': _loops(c.FACEMESH_RIGHT_IRIS)[0], 'oval': _loops(c.FACEMESH_FACE_OVAL)[0],
-           'lips': _members(c.FACEMESH_LIPS), 'left_brow': _members(c.FACEMESH_LEFT_EYEBROW), 'right_brow': _members(c.FACEMESH_RIGHT_EYEBROW),
-           'nose': _members(c.FACEMESH_NOSE)}
+
+    out = {
+        'left_eye': _loops(c.FACEMESH_LEFT_EYE)[0],
+        'right_eye': _loops(c.FACEMESH_RIGHT_EYE)[0],
+        'left_iris': _loops(c.FACEMESH_LEFT_IRIS)[0],
+        'right_iris': _loops(c.FACEMESH_RIGHT_IRIS)[0],
+        'oval': _loops(c.FACEMESH_FACE_OVAL)[0],
+        'lips': _members(c.FACEMESH_LIPS),
+        'left_brow': _members(c.FACEMESH_LEFT_EYEBROW),
+        'right_brow': _members(c.FACEMESH_RIGHT_EYEBROW),
+        'nose': _members(c.FACEMESH_NOSE),
+    }
     lips = _loops(c.FACEMESH_LIPS)
     triangles = tesselation()
     oval = set(out['oval'].tolist())
     steps = _steps_from(oval, triangles)
     outer, inner = sorted(lips, key=lambda loop: steps[loop].mean())
     out['outer_lip'], out['inner_lip'] = outer, inner
-    out['iris_centres'] = np.array([min(out[f'{side}_iris']) - 1 for side in ('right', 'left')], np.int32)  # the refined network puts each centre before its ring
+    out['iris_centres'] = np.array(
+        [min(out[f'{side}_iris']) - 1 for side in ('right', 'left')], np.int32
+    )  # the refined network puts each centre before its ring
     return out
 
 
@@ -42,19 +53,27 @@ def face_regions() -> dict[str, np.ndarray]:
     middle of the lips on the resting face.
     """
     sets = landmark_sets()
-    joined = {'eyes': ('left_eye', 'right_eye', 'left_iris', 'right_iris'),
-              'brows': ('left_brow', 'right_brow'), 'lips': ('lips',)}
-    out = {region: np.unique(np.concatenate([sets[n] for n in names])) for region, names in joined.items()}
+    joined = {
+        'eyes': ('left_eye', 'right_eye', 'left_iris', 'right_iris'),
+        'brows': ('left_brow', 'right_brow'),
+        'lips': ('lips',),
+    }
+    out = {
+        region: np.unique(np.concatenate([sets[n] for n in names]))
+        for region, names in joined.items()
+    }
     height, oval = resting_face()[:, 1], sets['oval']
     low = height[oval] > height[sets['lips']].mean()
     start = int(np.flatnonzero(low & ~np.roll(low, 1))[0])
-    return out | {'jaw': np.roll(oval, -start)[:low.sum()]}
+    return out | {'jaw': np.roll(oval, -start)[: low.sum()]}
 
 
 def between_corners(loop: np.ndarray, corners: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """The two ways round a loop of landmarks from one of its landmarks to another, both ends included: first in the loop's order, then against it."""
     first, last = (int(np.flatnonzero(loop == k)[0]) for k in corners)
-    return np.roll(loop, -first)[:(last - first) % len(loop) + 1], np.roll(loop[::-1], first + 1)[:(first - last) % len(loop) + 1]
+    return np.roll(loop, -first)[: (last - first) % len(loop) + 1], np.roll(loop[::-1], first + 1)[
+        : (first - last) % len(loop) + 1
+    ]
 
 
 @functools.cache
@@ -68,6 +87,7 @@ def tesselation() -> np.ndarray:
     """FACEMESH_TESSELATION's 852 triangles, 852×3 int32 over the 468 surface landmarks; counter-clockwise seen from the front with y up."""
     networks.mediapipe()
     from mediapipe.python.solutions import face_mesh_connections as c
+
     edges = sorted({tuple(sorted(e)) for e in c.FACEMESH_TESSELATION})
     near: dict[int, set[int]] = {}
     for a, b in edges:
@@ -109,7 +129,9 @@ def _oriented(triangles: np.ndarray, points: np.ndarray) -> np.ndarray:
                     waiting.append(j)
     corners = points[triangles, :2]
     u, v = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    return triangles if (u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]).sum() < 0 else triangles[:, [0, 2, 1]]
+    return (
+        triangles if (u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]).sum() < 0 else triangles[:, [0, 2, 1]]
+    )
 
 
 @functools.cache
@@ -120,10 +142,11 @@ def mirror() -> np.ndarray:
     (three of its quads are split the other way on the other side), which confirms it: see the tests.
     """
     from scipy.optimize import linear_sum_assignment
+
     face = resting_face()
     middle = face[list(OUTER_EYE_CORNERS), 0].mean()
     distance = np.linalg.norm((face * [-1, 1, 1] + [2 * middle, 0, 0])[:, None] - face, axis=-1)
-    return linear_sum_assignment(distance ** 2)[1].astype(np.int32)
+    return linear_sum_assignment(distance**2)[1].astype(np.int32)
 
 
 def _members(connections) -> np.ndarray:

@@ -1,4 +1,5 @@
 """One face, one picture: the landmark network on crops, and whether to believe it."""
+
 from __future__ import annotations
 
 import math
@@ -10,28 +11,34 @@ from . import networks
 from .crops import Crop, cut
 from .landmark_sets import COUNT, OUTER_EYE_CORNERS, mirror
 
-PRESENT = .5          # presence score from which MediaPipe itself believes a face
-MARGIN = 1.5          # crop side per longer side of the landmarks' box: MediaPipe's own, and the best here (error against the dev capture's truth: lips twice as far off at 1.25, eyes at 1.75)
-EASE = .2             # how far the crop follows a still face per frame: the less, the less the network's answer trembles (measured, docstring of eased)
-NEAR_MARGIN = 2.      # the same for the detector that checks
-FINAL_LOOKS = ((1.07, .04, False), (.94, -.04, False), (1.07, .04, True), (.94, -.04, True))  # side ×, roll +, mirrored
-DRAFT_LOOKS = ((1., 0., False),)
+PRESENT = 0.5  # presence score from which MediaPipe itself believes a face
+MARGIN = 1.5  # crop side per longer side of the landmarks' box: MediaPipe's own, and the best here (error against the dev capture's truth: lips twice as far off at 1.25, eyes at 1.75)
+EASE = 0.2  # how far the crop follows a still face per frame: the less, the less the network's answer trembles (measured, docstring of eased)
+NEAR_MARGIN = 2.0  # the same for the detector that checks
+FINAL_LOOKS = (
+    (1.07, 0.04, False),
+    (0.94, -0.04, False),
+    (1.07, 0.04, True),
+    (0.94, -0.04, True),
+)  # side ×, roll +, mirrored
+DRAFT_LOOKS = ((1.0, 0.0, False),)
 
 
 @dataclass(frozen=True)
 class Face:
     """points 478×3 (x, y pixels with corner origin, z in the same scale, nearer is less); presence: the landmark network's own score in [0, 1];
     crop: where it was seen; belief: the detector's agreement in [0, 1] (`confirm`); spread 478: px between several looks, 0 for one."""
+
     points: np.ndarray
     presence: float
     crop: Crop
-    belief: float = 0.
+    belief: float = 0.0
     spread: np.ndarray | None = None
 
     @property
     def side(self) -> float:
         """Longer side of the landmarks' box, pixels."""
-        return crop_around(self.points, 1.).side
+        return crop_around(self.points, 1.0).side
 
     @property
     def centre(self) -> np.ndarray:
@@ -45,13 +52,19 @@ def crop_around(points: np.ndarray, margin: float = MARGIN) -> Crop:
     axes = Crop((0, 0), 1, roll).axes()
     local = points[:, :2] @ axes
     low, high = local.min(0), local.max(0)
-    return Crop(tuple(float(v) for v in axes @ ((low + high) / 2)), float((high - low).max() * margin), roll)
+    return Crop(
+        tuple(float(v) for v in axes @ ((low + high) / 2)), float((high - low).max() * margin), roll
+    )
 
 
 def change(a: Crop, b: Crop) -> float:
     """How far two crops differ: the largest of shift in sides, log size, and roll in radians."""
     roll = (a.roll - b.roll + math.pi) % (2 * math.pi) - math.pi
-    return max(math.hypot(a.centre[0] - b.centre[0], a.centre[1] - b.centre[1]) / max(a.side, b.side), abs(math.log(a.side / b.side)), abs(roll))
+    return max(
+        math.hypot(a.centre[0] - b.centre[0], a.centre[1] - b.centre[1]) / max(a.side, b.side),
+        abs(math.log(a.side / b.side)),
+        abs(roll),
+    )
 
 
 def eased(old: Crop, new: Crop) -> Crop:
@@ -61,9 +74,13 @@ def eased(old: Crop, new: Crop) -> Crop:
     """
     if not math.isfinite(new.side):
         return new
-    a = min(1., EASE + (1 - EASE) * change(old, new) / .15)
+    a = min(1.0, EASE + (1 - EASE) * change(old, new) / 0.15)
     roll = (new.roll - old.roll + math.pi) % (2 * math.pi) - math.pi
-    return Crop(tuple(o + a * (n - o) for o, n in zip(old.centre, new.centre)), old.side + a * (new.side - old.side), old.roll + a * roll)
+    return Crop(
+        tuple(o + a * (n - o) for o, n in zip(old.centre, new.centre)),
+        old.side + a * (new.side - old.side),
+        old.roll + a * roll,
+    )
 
 
 def look(picture: np.ndarray, crop: Crop, looks=DRAFT_LOOKS) -> Face:
@@ -77,13 +94,19 @@ def look(picture: np.ndarray, crop: Crop, looks=DRAFT_LOOKS) -> Face:
         points.append(window.to_picture(seen))
         presence.append(score)
     mean = np.mean(points, 0)
-    spread = np.linalg.norm(np.std(points, 0)[:, :2], axis=1) if len(points) > 1 else np.zeros(COUNT)
+    spread = (
+        np.linalg.norm(np.std(points, 0)[:, :2], axis=1) if len(points) > 1 else np.zeros(COUNT)
+    )
     return Face(mean, float(np.mean(presence)), crop, spread=spread)
 
 
 def plausible(face: Face) -> bool:
     """Does the network believe its own answer, and do the points fill their crop as a face does?"""
-    return bool(face.presence >= PRESENT and np.isfinite(face.points).all() and .3 < face.side / face.crop.side < 1.2)
+    return bool(
+        face.presence >= PRESENT
+        and np.isfinite(face.points).all()
+        and 0.3 < face.side / face.crop.side < 1.2
+    )
 
 
 def confirm(picture: np.ndarray, face: Face) -> float:
@@ -93,11 +116,18 @@ def confirm(picture: np.ndarray, face: Face) -> float:
     """
     crop = crop_around(face.points, NEAR_MARGIN)
     if not 4 < crop.side < 1e5:
-        return 0.
+        return 0.0
     p = face.points
-    ours = np.stack([p[468], p[473], p[1], (p[13] + p[14]) / 2])[:, :2]  # iris centres, nose tip, between the lips
-    return max((score - 2 * float(np.abs(crop.to_picture(points[:4]) - ours).mean()) / crop.side
-                for score, _, points in networks.faces(cut(picture, crop, networks.NEAR_INPUT))), default=0.)
+    ours = np.stack([p[468], p[473], p[1], (p[13] + p[14]) / 2])[
+        :, :2
+    ]  # iris centres, nose tip, between the lips
+    return max(
+        (
+            score - 2 * float(np.abs(crop.to_picture(points[:4]) - ours).mean()) / crop.side
+            for score, _, points in networks.faces(cut(picture, crop, networks.NEAR_INPUT))
+        ),
+        default=0.0,
+    )
 
 
 def refined(picture: np.ndarray, crop: Crop, rounds: int = 6) -> Face | None:
@@ -108,7 +138,7 @@ def refined(picture: np.ndarray, crop: Crop, rounds: int = 6) -> Face | None:
         there = crop_around(face.points)
         if not 8 <= there.side <= 4 * max(picture.shape[:2]):
             return None
-        if change(crop, there) < .03:
+        if change(crop, there) < 0.03:
             break
         crop = there
     return replace(face, belief=confirm(picture, face)) if plausible(face) else None

@@ -1,4 +1,5 @@
 """Part masks of the user's own: label images from any face parser, or painted."""
+
 from __future__ import annotations
 
 import re
@@ -8,7 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FacewrightError
-from ..face_model.parts import LEFT_BROW, LEFT_EYE, LOWER_LIP, NOSE, RIGHT_BROW, RIGHT_EYE, SKIN, UPPER_LIP
+from ..face_model.parts import (
+    LEFT_BROW,
+    LEFT_EYE,
+    LOWER_LIP,
+    NOSE,
+    RIGHT_BROW,
+    RIGHT_EYE,
+    SKIN,
+    UPPER_LIP,
+)
 from .footage import View
 from .images import as_stored
 from .kinds import files_in, natural
@@ -17,19 +27,38 @@ from .kinds import files_in, natural
 # where they lie (see OwnMasks), as parsers disagree whose left they mean.
 NUMBERINGS: dict[str, dict[int, int]] = {
     'facewright': {k: k for k in range(LOWER_LIP + 1)},
-    'celebamask-hq': {1: SKIN, 2: NOSE, 4: LEFT_EYE, 5: RIGHT_EYE, 6: LEFT_BROW, 7: RIGHT_BROW, 11: UPPER_LIP, 12: LOWER_LIP},   # the data set's own order of 19
-    'face-parsing': {1: SKIN, 2: LEFT_BROW, 3: RIGHT_BROW, 4: LEFT_EYE, 5: RIGHT_EYE, 10: NOSE, 12: UPPER_LIP, 13: LOWER_LIP},   # face-parsing.PyTorch's order of 19
+    'celebamask-hq': {
+        1: SKIN,
+        2: NOSE,
+        4: LEFT_EYE,
+        5: RIGHT_EYE,
+        6: LEFT_BROW,
+        7: RIGHT_BROW,
+        11: UPPER_LIP,
+        12: LOWER_LIP,
+    },  # the data set's own order of 19
+    'face-parsing': {
+        1: SKIN,
+        2: LEFT_BROW,
+        3: RIGHT_BROW,
+        4: LEFT_EYE,
+        5: RIGHT_EYE,
+        10: NOSE,
+        12: UPPER_LIP,
+        13: LOWER_LIP,
+    },  # face-parsing.PyTorch's order of 19
 }
 _PARSER_CLASSES = 19
-MASK_SUFFIXES = ('.png', '.tif', '.tiff', '.bmp', '.pgm')   # kept exactly, as labels must be
+MASK_SUFFIXES = ('.png', '.tif', '.tiff', '.bmp', '.pgm')  # kept exactly, as labels must be
 
 
 @dataclass(frozen=True)
 class OwnMasks:
     """Masks made elsewhere, one file a frame of a view; `read` opens them one by one."""
-    files: tuple[Path, ...]                # T
-    size: tuple[int, int]                  # width, height of the view
-    numbering: str                         # of NUMBERINGS
+
+    files: tuple[Path, ...]  # T
+    size: tuple[int, int]  # width, height of the view
+    numbering: str  # of NUMBERINGS
 
     def __len__(self) -> int:
         return len(self.files)
@@ -38,10 +67,14 @@ class OwnMasks:
         """H×W uint8 labels of face_model.parts.PARTS. FacewrightError where the file is unreadable, of another size or holds unknown labels."""
         values = _read_values(self.files[frame])
         if values.shape[::-1] != self.size:
-            raise FacewrightError(f'{self.files[frame]} is {values.shape[1]}×{values.shape[0]} pixels, the footage {self.size[0]}×{self.size[1]}: make the masks at the size of the footage.')
+            raise FacewrightError(
+                f'{self.files[frame]} is {values.shape[1]}×{values.shape[0]} pixels, the footage {self.size[0]}×{self.size[1]}: make the masks at the size of the footage.'
+            )
         highest = LOWER_LIP if self.numbering == 'facewright' else _PARSER_CLASSES - 1
         if values.max(initial=0) > highest:
-            raise FacewrightError(f'{self.files[frame]} holds the label {values.max()}: {self.numbering} masks have 0 to {highest}.')
+            raise FacewrightError(
+                f'{self.files[frame]} holds the label {values.max()}: {self.numbering} masks have 0 to {highest}.'
+            )
         table = np.zeros(256, np.uint8)
         for value, label in NUMBERINGS[self.numbering].items():
             table[value] = label
@@ -58,17 +91,30 @@ def read_masks(folder_or_pattern: Path | str, view: View, numbering: str = 'auto
     FacewrightError: one sentence that names the file.
     """
     if numbering not in ('auto', *NUMBERINGS):
-        raise FacewrightError(f'There is no numbering {numbering!r} of masks: use {", ".join(("auto", *NUMBERINGS))}.')
+        raise FacewrightError(
+            f'There is no numbering {numbering!r} of masks: use {", ".join(("auto", *NUMBERINGS))}.'
+        )
     files = _mask_files(Path(folder_or_pattern).expanduser(), view.name)
     _without_gaps(files)
     count = len(view.times)
-    if len(files) not in (count, count + view.first) and not len(files) > count + view.first > count:
-        raise FacewrightError(f'{folder_or_pattern} holds {len(files)} masks, the view {view.name} {count} frames: give one mask a frame.')
-    files = files[:count] if len(files) == count else files[view.first:view.first + count]
+    if (
+        len(files) not in (count, count + view.first)
+        and not len(files) > count + view.first > count
+    ):
+        raise FacewrightError(
+            f'{folder_or_pattern} holds {len(files)} masks, the view {view.name} {count} frames: give one mask a frame.'
+        )
+    files = files[:count] if len(files) == count else files[view.first : view.first + count]
     if numbering == 'auto':
         named = [part.name for part in files[0].parents if part.name in NUMBERINGS]
         chosen = sorted({0, count // 4, count // 2, 3 * count // 4, count - 1})
-        numbering = named[0] if named else 'celebamask-hq' if max(int(_read_values(files[k]).max(initial=0)) for k in chosen) > LOWER_LIP else 'facewright'
+        numbering = (
+            named[0]
+            if named
+            else 'celebamask-hq'
+            if max(int(_read_values(files[k]).max(initial=0)) for k in chosen) > LOWER_LIP
+            else 'facewright'
+        )
     masks = OwnMasks(tuple(files), view.size, numbering)
     masks.read(0)
     return masks
@@ -76,17 +122,26 @@ def read_masks(folder_or_pattern: Path | str, view: View, numbering: str = 'auto
 
 def _mask_files(path: Path, view: str) -> list[Path]:
     if '*' in path.name:
-        found = [p for p in path.parent.glob(path.name) if p.suffix.lower() in MASK_SUFFIXES] if path.parent.is_dir() else []
+        found = (
+            [p for p in path.parent.glob(path.name) if p.suffix.lower() in MASK_SUFFIXES]
+            if path.parent.is_dir()
+            else []
+        )
     elif path.is_dir():
         inner = path / view
-        found = [p for p in files_in(inner if inner.is_dir() else path)
-                 if p.suffix.lower() in MASK_SUFFIXES and not p.name.startswith('.')]
+        found = [
+            p
+            for p in files_in(inner if inner.is_dir() else path)
+            if p.suffix.lower() in MASK_SUFFIXES and not p.name.startswith('.')
+        ]
     elif path.is_file():
         found = [path]
     else:
         raise FacewrightError(f'There is no file or folder of masks {path}: check the path.')
     if not found:
-        raise FacewrightError(f'{path} holds no masks: choose a folder of PNG, TIFF or BMP label images.')
+        raise FacewrightError(
+            f'{path} holds no masks: choose a folder of PNG, TIFF or BMP label images.'
+        )
     return sorted(found, key=natural)
 
 
@@ -98,7 +153,14 @@ def _without_gaps(files: list[Path]) -> None:
     found = [int(match[2]) for match in numbers]
     for k, (a, b) in enumerate(zip(found, found[1:])):
         if b != a + 1:
-            raise FacewrightError(f'After {files[k]} ' + (f'the mask with the number {a + 1} is missing: give one mask a frame.' if b > a + 1 else f'comes {files[k + 1].name} with the same number: give one mask a frame.'))
+            raise FacewrightError(
+                f'After {files[k]} '
+                + (
+                    f'the mask with the number {a + 1} is missing: give one mask a frame.'
+                    if b > a + 1
+                    else f'comes {files[k + 1].name} with the same number: give one mask a frame.'
+                )
+            )
 
 
 def _read_values(path: Path) -> np.ndarray:
@@ -111,10 +173,14 @@ def _read_values(path: Path) -> np.ndarray:
         raise FacewrightError(f'{path} is not a readable image: make the mask again.')
     if values.ndim == 3:
         if values.shape[2] == 2 or (values[..., :3] != values[..., :1]).any():
-            raise FacewrightError(f'{path} is a colour image: save masks as grey images whose values are the labels.')
+            raise FacewrightError(
+                f'{path} is a colour image: save masks as grey images whose values are the labels.'
+            )
         values = values[..., 0]
     if values.dtype.kind not in 'ui' or values.max(initial=0) > 255:
-        raise FacewrightError(f'{path} holds values above 255: save masks as grey images whose values are the labels.')
+        raise FacewrightError(
+            f'{path} holds values above 255: save masks as grey images whose values are the labels.'
+        )
     return values.astype(np.uint8)
 
 
@@ -129,11 +195,15 @@ def _own_left(labels: np.ndarray) -> np.ndarray:
             continue
         middle = np.concatenate([where(LEFT_EYE, RIGHT_EYE, LEFT_BROW, RIGHT_BROW)]).mean(0)
         down = below.mean(0) - middle
-        across = np.array([down[1], -down[0]])      # to the person's left in a picture that is not mirrored
+        across = np.array(
+            [down[1], -down[0]]
+        )  # to the person's left in a picture that is not mirrored
         if len(ours) and len(theirs):
             wrong = (ours.mean(0) - theirs.mean(0)) @ across < 0
         else:
-            wrong = ((ours if len(ours) else theirs).mean(0) - below.mean(0)) @ across * (1 if len(ours) else -1) < 0
+            wrong = ((ours if len(ours) else theirs).mean(0) - below.mean(0)) @ across * (
+                1 if len(ours) else -1
+            ) < 0
         if wrong:
             swapped[labels == left], swapped[labels == right] = right, left
     return swapped

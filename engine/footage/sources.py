@@ -1,4 +1,5 @@
 """Opening footage: what the user chose → views with cameras and clocks; their frames, streamed."""
+
 from __future__ import annotations
 
 import math
@@ -14,11 +15,13 @@ from .capture import CaptureView, read_capture
 from .footage import Camera, Footage, View
 
 FILM_DIAGONAL = math.hypot(36, 24)  # mm: a 35-mm equivalent compares diagonals (CIPA DCG-001)
-SEQUENCE_FPS = 24.
+SEQUENCE_FPS = 24.0
 SOURCE_KEYS = frozenset('path name lens_mm focal_px offset start end fps kind'.split())
 
 
-def open_footage(sources: Sequence[dict | str | Path] | str | Path, views: Sequence[str] = ()) -> Footage:
+def open_footage(
+    sources: Sequence[dict | str | Path] | str | Path, views: Sequence[str] = ()
+) -> Footage:
     """Open videos, photos, image sequences (a folder, or one file of a numbered run) or a capture.json (or its folder).
 
     A source is a path or a dict: path; name; lens_mm (35-mm equivalent) or focal_px; offset (s, added to the file's own time: common clock);
@@ -30,7 +33,9 @@ def open_footage(sources: Sequence[dict | str | Path] | str | Path, views: Seque
     for source in [sources] if isinstance(sources, (str, Path, dict)) else sources:
         opened += _open(_checked(source))
     if not opened:
-        raise FacewrightError('No footage was chosen: choose a video, a photo, an image sequence or a capture.json.')
+        raise FacewrightError(
+            'No footage was chosen: choose a video, a photo, an image sequence or a capture.json.'
+        )
     opened = _named_apart(opened)
     names = [v.name for v in opened]
     unknown = [n for n in views if n not in names]
@@ -40,18 +45,29 @@ def open_footage(sources: Sequence[dict | str | Path] | str | Path, views: Seque
         raise FacewrightError('A view is named twice: name each once.')
     if views:
         opened = [opened[names.index(n)] for n in views]
-    calibrated = all(v.camera.focal is not None and v.camera.rotation is not None and v.camera.translation is not None for v in opened)
+    calibrated = all(
+        v.camera.focal is not None
+        and v.camera.rotation is not None
+        and v.camera.translation is not None
+        for v in opened
+    )
     return Footage(tuple(opened), calibrated)
 
 
-def read_frames(view: View, indices: Sequence[int] | np.ndarray | None = None,
-                replaced: list[int] | None = None) -> Iterator[np.ndarray]:
+def read_frames(
+    view: View, indices: Sequence[int] | np.ndarray | None = None, replaced: list[int] | None = None
+) -> Iterator[np.ndarray]:
     """Yield the view's frames as H×W×3 uint8 RGB: all, or those with the given increasing indices.
 
     `replaced` gets the numbers of frames that cannot be decoded, in whose place a neighbour comes.
     """
     wanted = np.arange(len(view.times)) if indices is None else np.asarray(indices, np.int64)
-    if wanted.size and (wanted.ndim != 1 or (np.diff(wanted) <= 0).any() or wanted[0] < 0 or wanted[-1] >= len(view.times)):
+    if wanted.size and (
+        wanted.ndim != 1
+        or (np.diff(wanted) <= 0).any()
+        or wanted[0] < 0
+        or wanted[-1] >= len(view.times)
+    ):
         raise ValueError(f'frame indices must increase within 0..{len(view.times) - 1}')
     if view.kind == 'video':
         in_file: list[int] = []
@@ -63,8 +79,10 @@ def read_frames(view: View, indices: Sequence[int] | np.ndarray | None = None,
     for i in wanted:
         picture = images.read(view.images[i])
         if picture.shape[1::-1] != view.size:
-            raise FacewrightError(f'{view.images[i]} is {picture.shape[1]}×{picture.shape[0]} pixels, the first of its sequence {view.size[0]}×{view.size[1]}: '
-                                  'use images of one size.')
+            raise FacewrightError(
+                f'{view.images[i]} is {picture.shape[1]}×{picture.shape[0]} pixels, the first of its sequence {view.size[0]}×{view.size[1]}: '
+                'use images of one size.'
+            )
         yield picture
 
 
@@ -72,22 +90,38 @@ def _checked(source) -> dict:
     """A source as a dict with a Path and numbers that make sense."""
     if isinstance(source, (str, Path)):
         source = {'path': source}
-    if not isinstance(source, dict) or not isinstance(source.get('path'), (str, Path)) or not str(source['path']):
-        raise FacewrightError('A source of footage needs a path: choose a video, a photo, an image sequence or a capture.json.')
+    if (
+        not isinstance(source, dict)
+        or not isinstance(source.get('path'), (str, Path))
+        or not str(source['path'])
+    ):
+        raise FacewrightError(
+            'A source of footage needs a path: choose a video, a photo, an image sequence or a capture.json.'
+        )
     unknown = sorted(set(source) - SOURCE_KEYS)
     if unknown:
-        raise FacewrightError(f'A source of footage has no "{unknown[0]}": it may have {", ".join(sorted(SOURCE_KEYS))}.')
+        raise FacewrightError(
+            f'A source of footage has no "{unknown[0]}": it may have {", ".join(sorted(SOURCE_KEYS))}.'
+        )
     out = {key: value for key, value in source.items() if value is not None}
     out['path'] = Path(source['path']).expanduser()
     for key in ('lens_mm', 'focal_px', 'fps', 'offset', 'start', 'end'):
         if key in out:
             value = out[key]
-            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(value) or (key in ('lens_mm', 'focal_px', 'fps') and value <= 0):
-                raise FacewrightError(f'{out["path"]}: "{key}" is {value!r}: give {"a number above 0" if key in ("lens_mm", "focal_px", "fps") else "a number of seconds"}.')
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, (int, float, np.number))
+                or not math.isfinite(value)
+                or (key in ('lens_mm', 'focal_px', 'fps') and value <= 0)
+            ):
+                raise FacewrightError(
+                    f'{out["path"]}: "{key}" is {value!r}: give {"a number above 0" if key in ("lens_mm", "focal_px", "fps") else "a number of seconds"}.'
+                )
             out[key] = float(value)
     if out.get('kind') not in (None, *kinds.KINDS):
-        raise FacewrightError(f'{out["path"]}: "kind" is {out["kind"]!r}: use '
-                              f'{", ".join(kinds.KINDS)}.')
+        raise FacewrightError(
+            f'{out["path"]}: "kind" is {out["kind"]!r}: use {", ".join(kinds.KINDS)}.'
+        )
     return out
 
 
@@ -96,8 +130,9 @@ def _open(source: dict) -> list[View]:
     try:
         there = path.is_file() or path.is_dir()
     except OSError as error:
-        raise FacewrightError(f'{path} cannot be read ({error.strerror or error}): check the '
-                              'path.') from error
+        raise FacewrightError(
+            f'{path} cannot be read ({error.strerror or error}): check the path.'
+        ) from error
     if not there:
         raise FacewrightError(f'There is no file or folder {path}: check the path.')
     kind = source.get('kind') or kinds.kind_of(path)
@@ -123,16 +158,30 @@ def _uncalibrated(path: Path, kind: str, source: dict) -> View:
 
 def _beside(path: Path) -> tuple[Path, ...]:
     """All images of a file's folder that have its suffix."""
-    found = [p for p in kinds.files_in(path.parent)
-             if p.suffix == path.suffix and p.is_file() and not p.name.startswith('.')]
+    found = [
+        p
+        for p in kinds.files_in(path.parent)
+        if p.suffix == path.suffix and p.is_file() and not p.name.startswith('.')
+    ]
     return tuple(sorted({path, *found}, key=kinds.natural))
 
 
 def _video(path: Path, source: dict) -> View:
     info = video.probe(path)
     camera = _camera(info.size, source, info.focal_35mm, 1 / info.aspect)
-    return View(source.get('name') or path.stem, path, 'video', info.size, info.fps, info.times, 0,
-                info.turn * 90, camera, info.sound_start, colours=info.colours)
+    return View(
+        source.get('name') or path.stem,
+        path,
+        'video',
+        info.size,
+        info.fps,
+        info.times,
+        0,
+        info.turn * 90,
+        camera,
+        info.sound_start,
+        colours=info.colours,
+    )
 
 
 def _sequence(files: tuple[Path, ...], numbers: tuple[int, ...] | None, source: dict) -> View:
@@ -140,9 +189,22 @@ def _sequence(files: tuple[Path, ...], numbers: tuple[int, ...] | None, source: 
     size = (picture.shape[1], picture.shape[0])
     fps = source.get('fps', SEQUENCE_FPS)
     times = (np.arange(len(files)) if numbers is None else np.array(numbers) - numbers[0]) / fps
-    name = source.get('name') or (files[0].stem if len(files) == 1 else files[0].parent.name or files[0].stem)
-    camera = _camera(size, source, images.read_exif(files[0]).focal_35mm, 1.)
-    return View(name, files[0], 'photo' if len(files) == 1 else 'sequence', size, fps, times, 0, 0, camera, images=files)
+    name = source.get('name') or (
+        files[0].stem if len(files) == 1 else files[0].parent.name or files[0].stem
+    )
+    camera = _camera(size, source, images.read_exif(files[0]).focal_35mm, 1.0)
+    return View(
+        name,
+        files[0],
+        'photo' if len(files) == 1 else 'sequence',
+        size,
+        fps,
+        times,
+        0,
+        0,
+        camera,
+        images=files,
+    )
 
 
 def _camera(size: tuple[int, int], source: dict, focal_35mm: float | None, aspect: float) -> Camera:
@@ -157,23 +219,33 @@ def _camera(size: tuple[int, int], source: dict, focal_35mm: float | None, aspec
 def _calibrated(given: CaptureView, source: dict) -> View:
     """A view of a capture.json."""
     kind = kinds.kind_of(given.path)
-    if kind in ('photo', 'sequence') and given.time is not None:    # its times say which
+    if kind in ('photo', 'sequence') and given.time is not None:  # its times say which
         kind = 'photo' if len(given.time) == 1 and not given.first else 'sequence'
     if kind == 'capture':
-        raise FacewrightError(f'{given.path} is a capture.json within a capture.json: give each '
-                              'camera its own footage.')
+        raise FacewrightError(
+            f'{given.path} is a capture.json within a capture.json: give each '
+            'camera its own footage.'
+        )
     view = _uncalibrated(given.path, kind, {'fps': given.fps} if given.fps else {})
     where = f'{given.path}, camera {given.name}'
     if view.size != given.size:
-        raise FacewrightError(f'{where}: the pictures are {view.size[0]}×{view.size[1]} pixels, capture.json says {given.size[0]}×{given.size[1]}: use the footage the cameras were calibrated for.')
+        raise FacewrightError(
+            f'{where}: the pictures are {view.size[0]}×{view.size[1]} pixels, capture.json says {given.size[0]}×{given.size[1]}: use the footage the cameras were calibrated for.'
+        )
     times = view.times + given.offset
     if given.time is not None:
         view = _from_first(view, given)
         if len(given.time) != len(view.times):
-            raise FacewrightError(f'{where}: the footage has {len(view.times)} frames, capture.json lists {len(given.time)} times: copy the video again or export the capture again.')
+            raise FacewrightError(
+                f'{where}: the footage has {len(view.times)} frames, capture.json lists {len(given.time)} times: copy the video again or export the capture again.'
+            )
         times = given.time
-    view = replace(view, name=given.name, times=times, camera=given.camera, fps=given.fps or view.fps)
-    return _trimmed(view, {key: value for key, value in source.items() if key in ('start', 'end', 'offset')})
+    view = replace(
+        view, name=given.name, times=times, camera=given.camera, fps=given.fps or view.fps
+    )
+    return _trimmed(
+        view, {key: value for key, value in source.items() if key in ('start', 'end', 'offset')}
+    )
 
 
 def _from_first(view: View, given: CaptureView) -> View:
@@ -191,26 +263,36 @@ def _trimmed(view: View, source: dict) -> View:
     if not used.size:
         raise FacewrightError(_nothing_between(view, start, end))
     part = slice(used[0], used[-1] + 1)
-    return replace(view, times=view.times[part] + source.get('offset', 0.),
-                   first=view.first + int(used[0]), images=view.images[part])
+    return replace(
+        view,
+        times=view.times[part] + source.get('offset', 0.0),
+        first=view.first + int(used[0]),
+        images=view.images[part],
+    )
 
 
 def _nothing_between(view: View, start: float, end: float) -> str:
     """Say that a view has no frame from `start` to `end` (s; infinite: not given)."""
     first, last = (f'{t:.6g}' for t in (view.times[0], view.times[-1]))
     if len(view.times) == 1:
-        return (f'{view.path} has one frame, at {first} s, and it is left out by the chosen times: '
-                'take them away.')
+        return (
+            f'{view.path} has one frame, at {first} s, and it is left out by the chosen times: '
+            'take them away.'
+        )
     if start >= end:
-        return (f'{view.path}: the end ({end:g} s) does not come after the start ({start:g} s): '
-                'choose a later end.')
+        return (
+            f'{view.path}: the end ({end:g} s) does not come after the start ({start:g} s): '
+            'choose a later end.'
+        )
     chosen = f'between the start ({start:g} s) and the end ({end:g} s)'
     if end == math.inf:
         chosen = f'at or after the start ({start:g} s)'
     elif start == -math.inf:
         chosen = f'before the end ({end:g} s)'
-    return (f'{view.path}: no frame lies {chosen}; its frames are from {first} to {last} s: '
-            'choose other times.')
+    return (
+        f'{view.path}: no frame lies {chosen}; its frames are from {first} to {last} s: '
+        'choose other times.'
+    )
 
 
 def _named_apart(views: list[View]) -> list[View]:

@@ -1,4 +1,5 @@
 """Reading video files: what is in one, and its frames in the order shown, one at a time (PyAV)."""
+
 from __future__ import annotations
 
 import contextlib
@@ -19,8 +20,14 @@ from . import colours
 log = logging.getLogger('facewright.footage')
 
 STANDARD_RATES = tuple(Fraction(n, 1001) for n in (24000, 30000, 48000, 60000, 120000))
-UNSEEKABLE = ('mpeg', 'mpegts')  # streams without an index: Blender finds their pictures by guessing
-FOCAL_KEYS = ('com.apple.quicktime.camera.focal_length.35mm_equivalent', 'camera.focal_length.35mm_equivalent')
+UNSEEKABLE = (
+    'mpeg',
+    'mpegts',
+)  # streams without an index: Blender finds their pictures by guessing
+FOCAL_KEYS = (
+    'com.apple.quicktime.camera.focal_length.35mm_equivalent',
+    'camera.focal_length.35mm_equivalent',
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,7 @@ class Video:
     the file has none to trust: then frames are counted); keys K: stamps of the frames decoding can start at; sound_start: when the first sound is
     heard (s, on the clock of `times`; below 0 where it comes before the picture), None where there is none; focal_35mm or None; colours: which
     were converted (colours.described)."""
+
     size: tuple[int, int]
     fps: float
     times: np.ndarray
@@ -58,6 +66,7 @@ def probe(path: Path) -> Video:
 @functools.lru_cache(maxsize=64)
 def _probe(path: Path, modified: int, length: int) -> Video:
     import av
+
     with _opened(path) as container:
         stream = _picture_stream(container, path)
         packets, left_out = [], 0
@@ -78,14 +87,16 @@ def _probe(path: Path, modified: int, length: int) -> Video:
         guessed = container.format.name == 'mpeg'
     first = _first_frame(path)
     if not packets or first is None:
-        raise FacewrightError(f'{path} holds no readable frame (it may be cut off): copy it again from the camera or convert it to MP4.')
+        raise FacewrightError(
+            f'{path} holds no readable frame (it may be cut off): copy it again from the camera or convert it to MP4.'
+        )
     if declared > len(packets):
         log.warning('%s ends early: %d of its %d frames can be read', path, len(packets), declared)
     size, turn, flipped, aspect, converted = first
     stamps = [p for p, _ in packets]
     order, keys = None, np.zeros(0, np.int64)
     if None in stamps:
-        fps = float(_snapped(rate)) if rate else 25.
+        fps = float(_snapped(rate)) if rate else 25.0
         times = np.arange(len(packets)) / fps
     else:
         shown = np.sort(np.array(stamps, np.int64))
@@ -96,7 +107,9 @@ def _probe(path: Path, modified: int, length: int) -> Video:
             if not guessed:
                 keys = np.sort(np.array([p for p, key in packets if key], np.int64))
     sound = _sound_start(path, begins)
-    return Video(size, fps, times, turn, flipped, aspect, order, keys, sound, _positive(focal), converted)
+    return Video(
+        size, fps, times, turn, flipped, aspect, order, keys, sound, _positive(focal), converted
+    )
 
 
 def _seconds(stamps: np.ndarray, base: Fraction) -> np.ndarray:
@@ -114,7 +127,7 @@ def _out_of_order(path: Path, stamps: list[int], tried: int = 48) -> bool:
     AVI has no others. Then the decoder's order is right, and its pictures bear each other's stamps.
     """
     if any(b <= a for a, b in zip(stamps, stamps[1:])):
-        return False    # these stamps know of the other order
+        return False  # these stamps know of the other order
     with _opened(path) as container:
         stream = _picture_stream(container, path)
         if not stream.codec_context.has_b_frames:
@@ -139,7 +152,7 @@ def _sound_start(path: Path, begins: float) -> float | None:
         if first is not None and first.pts is not None:
             return float(first.pts * first.time_base) - begins
         if stream.start_time is None:
-            return 0.
+            return 0.0
         return float(stream.start_time * stream.time_base) - begins
 
 
@@ -155,11 +168,15 @@ def counts_right(path: Path) -> bool:
     with _opened(path) as container:
         stream = _picture_stream(container, path)
         rate = stream.guessed_rate or stream.average_rate
-        counted = container.format.name in UNSEEKABLE or stream.index != container.streams.video[0].index
+        counted = (
+            container.format.name in UNSEEKABLE or stream.index != container.streams.video[0].index
+        )
     return not counted and bool(rate) and keeps_rate(known.times, float(rate))
 
 
-def read(path: Path, indices: np.ndarray, replaced: list[int] | None = None) -> Iterator[np.ndarray]:
+def read(
+    path: Path, indices: np.ndarray, replaced: list[int] | None = None
+) -> Iterator[np.ndarray]:
     """Frames with the given increasing indices (0 = first shown), H×W×3 uint8 RGB, turned upright.
 
     A frame that cannot be decoded is replaced by the last good one before it (the first good one at
@@ -183,7 +200,9 @@ def read(path: Path, indices: np.ndarray, replaced: list[int] | None = None) -> 
             waiting = 0
             yield last
     if waiting:
-        raise FacewrightError(f'{path} has no frame that can be decoded in the chosen part: copy it again from the camera or convert it to MP4.')
+        raise FacewrightError(
+            f'{path} has no frame that can be decoded in the chosen part: copy it again from the camera or convert it to MP4.'
+        )
 
 
 class _Reader:
@@ -205,7 +224,7 @@ class _Reader:
             frame, came = self._until(index)
             if frame is not None or (came is not None and came <= index):
                 return frame
-            self.may_jump = False       # the file's index leads too far: read on from the beginning
+            self.may_jump = False  # the file's index leads too far: read on from the beginning
             self._open()
         return self._until(index)[0]
 
@@ -214,11 +233,12 @@ class _Reader:
             self.container.close()
         self.container = _opened(self.path)
         self.stream = _picture_stream(self.container, self.path)
-        self.position = 0               # of the next frame the decoder shows, where known
+        self.position = 0  # of the next frame the decoder shows, where known
         self._start()
 
     def _seek(self, stamp: int) -> None:
         import av
+
         try:
             self.container.seek(stamp, stream=self.stream)
         except av.error.FFmpegError as error:
@@ -255,7 +275,10 @@ def _index(video: Video, stamp: int | None, position: int) -> int | None:
     if video.stamps is None or stamp is None:
         return position
     at = int(np.searchsorted(video.stamps, stamp))
-    at = min((k for k in (at - 1, at) if 0 <= k < len(video.stamps)), key=lambda k: abs(int(video.stamps[k]) - stamp))
+    at = min(
+        (k for k in (at - 1, at) if 0 <= k < len(video.stamps)),
+        key=lambda k: abs(int(video.stamps[k]) - stamp),
+    )
     spacing = np.median(np.diff(video.stamps)) if len(video.stamps) > 1 else 1
     return at if abs(int(video.stamps[at]) - stamp) <= spacing / 2 else None
 
@@ -265,30 +288,41 @@ def _jump(video: Video, position: int, index: int) -> int | None:
     if video.stamps is None or index - position < 8:
         return None
     at = int(np.searchsorted(video.keys, video.stamps[index], side='right')) - 1
-    return int(video.keys[at]) if at >= 0 and video.keys[at] > video.stamps[min(position, len(video.stamps) - 1)] else None
+    return (
+        int(video.keys[at])
+        if at >= 0 and video.keys[at] > video.stamps[min(position, len(video.stamps) - 1)]
+        else None
+    )
 
 
 def _shown(frame, video: Video, path: Path) -> np.ndarray:
     """A decoded frame as it is shown, H×W×3 uint8 RGB."""
     import av
+
     try:
         picture = colours.to_rgb(frame)
     except (av.error.FFmpegError, ValueError, OSError) as error:
-        raise FacewrightError(f'{path} has pictures of a kind that cannot be read '
-                              f'({frame.format.name}): convert it to MP4.') from error
+        raise FacewrightError(
+            f'{path} has pictures of a kind that cannot be read '
+            f'({frame.format.name}): convert it to MP4.'
+        ) from error
     if video.turn:
         picture = np.rot90(picture, -video.turn)
     if video.flipped:
         picture = picture[:, ::-1]
     if picture.shape[1::-1] != video.size:  # the picture size changes within some files
         import cv2
-        picture = cv2.resize(np.ascontiguousarray(picture), video.size, interpolation=cv2.INTER_AREA)
+
+        picture = cv2.resize(
+            np.ascontiguousarray(picture), video.size, interpolation=cv2.INTER_AREA
+        )
     return np.ascontiguousarray(picture)
 
 
 def _decoded(container, stream, path: Path) -> Iterator:
     """Frames in the order shown; damaged packets are skipped, what a decoder holds at the end comes."""
     import av
+
     packets = container.demux(stream)
     while True:
         try:
@@ -297,7 +331,7 @@ def _decoded(container, stream, path: Path) -> Iterator:
             log.warning('%s: %s', path, error)
             packet = None
         try:
-            yield from stream.decode(packet)    # None: what is still held
+            yield from stream.decode(packet)  # None: what is still held
         except av.error.EOFError:
             return
         except av.error.InvalidDataError as error:
@@ -315,7 +349,7 @@ def _first_frame(path: Path) -> tuple[tuple[int, int], int, bool, float, str] | 
         stream = _picture_stream(container, path)
         for frame in _decoded(container, stream, path):
             turn, flipped = orientation(frame)
-            aspect = float(frame_aspect) if (frame_aspect := stream.sample_aspect_ratio) else 1.
+            aspect = float(frame_aspect) if (frame_aspect := stream.sample_aspect_ratio) else 1.0
             size = (frame.width, frame.height)
             if turn % 2:
                 size, aspect = size[::-1], 1 / aspect
@@ -326,13 +360,16 @@ def _first_frame(path: Path) -> tuple[tuple[int, int], int, bool, float, str] | 
 def orientation(frame) -> tuple[int, bool]:
     """(quarter turns clockwise, mirrored left-right after them) from the display matrix; any other angle is rounded."""
     from av.sidedata.sidedata import Type
+
     try:
         data = frame.side_data.get(Type.DISPLAYMATRIX)
-    except ValueError:      # side data of a kind PyAV has no name for, such as EXIF
+    except ValueError:  # side data of a kind PyAV has no name for, such as EXIF
         return -round(frame.rotation / 90) % 4, False
     if data is None:
         return 0, False
-    m = np.frombuffer(bytes(data), np.int32, 9).reshape(3, 3)[:2, :2] / 65536.  # row vector (x, y) · m = shown, y down
+    m = (
+        np.frombuffer(bytes(data), np.int32, 9).reshape(3, 3)[:2, :2] / 65536.0
+    )  # row vector (x, y) · m = shown, y down
     if not np.isfinite(m).all() or abs(np.linalg.det(m)) < 1e-6:
         return 0, False
     flipped = bool(np.linalg.det(m) < 0)
@@ -343,6 +380,7 @@ def orientation(frame) -> tuple[int, bool]:
 
 def _opened(path: Path):
     import av
+
     # "file:", as FFmpeg takes what is before a colon for a protocol; no playlist may open others.
     url, options = f'file:{path.absolute()}', {'protocol_whitelist': 'file'}
     try:
@@ -350,14 +388,20 @@ def _opened(path: Path):
     except (av.error.FFmpegError, ValueError, OSError) as error:
         if isinstance(error, PermissionError):
             raise FacewrightError(f'{path} may not be read: change its permissions.') from error
-        raise FacewrightError(f'{path} is not a video that can be read (it may be cut off or of another kind): copy it again from the camera or convert it to MP4.') from error
+        raise FacewrightError(
+            f'{path} is not a video that can be read (it may be cut off or of another kind): copy it again from the camera or convert it to MP4.'
+        ) from error
 
 
 def _picture_stream(container, path: Path):
     """The default stream of pictures, as players take it: the first marked so, else the first."""
     from av.stream import Disposition
-    streams = [s for s in container.streams.video
-               if not s.disposition & Disposition.attached_pic and s.codec_context is not None]
+
+    streams = [
+        s
+        for s in container.streams.video
+        if not s.disposition & Disposition.attached_pic and s.codec_context is not None
+    ]
     if not streams:
         if container.streams.audio:
             raise FacewrightError(f'{path} holds only sound: choose a file with a picture.')
@@ -375,10 +419,10 @@ def _snapped(rate: Fraction) -> Fraction:
 def _nominal(rate: Fraction | None, times: np.ndarray) -> float:
     """The frame rate to call a clip by: the file's where its frames keep it, else the median spacing's."""
     if len(times) < 2:
-        return float(rate) if rate else 25.
+        return float(rate) if rate else 25.0
     spacing = np.diff(times)
     typical = float(np.median(spacing))
-    if rate and abs(typical * float(rate) - 1) < .02:
+    if rate and abs(typical * float(rate) - 1) < 0.02:
         return float(_snapped(Fraction(rate)))
     return float(_snapped(Fraction(1 / typical).limit_denominator(1001)))
 

@@ -1,4 +1,5 @@
 """How far each landmark can be trusted: turned away, outside the picture, iris behind a closed lid, looks that disagree."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -6,11 +7,19 @@ import numpy as np
 from .landmark_sets import COUNT, OUTER_EYE_CORNERS, landmark_sets, tesselation
 from .looking import Face
 
-AVERTED, FACING = -.15, .2       # cosine between a landmark's normal and the view, from hidden to trusted: the oval of a frontal face lies at 0 to .3
-SHUT, OPEN = .04, .14            # lid gap / eye width, from no iris to a trusted one
-LEAST = .02
-PROFILE = 25., 65.               # degrees of yaw over which the network's answers lose their worth: errors against the dev capture's truth are twice as large at 50 as at 20
-DISAGREEMENT = .03               # of the eye distance: spread between looks that costs a landmark most of its trust
+AVERTED, FACING = (
+    -0.15,
+    0.2,
+)  # cosine between a landmark's normal and the view, from hidden to trusted: the oval of a frontal face lies at 0 to .3
+SHUT, OPEN = 0.04, 0.14  # lid gap / eye width, from no iris to a trusted one
+LEAST = 0.02
+PROFILE = (
+    25.0,
+    65.0,
+)  # degrees of yaw over which the network's answers lose their worth: errors against the dev capture's truth are twice as large at 50 as at 20
+DISAGREEMENT = (
+    0.03  # of the eye distance: spread between looks that costs a landmark most of its trust
+)
 
 
 def confidence(face: Face, size: tuple[int, int]) -> np.ndarray:
@@ -18,15 +27,21 @@ def confidence(face: Face, size: tuple[int, int]) -> np.ndarray:
     facing = _ramp(_facing(face.points), AVERTED, FACING)
     for side, centre in zip(('right', 'left'), landmark_sets()['iris_centres']):
         loop = face.points[landmark_sets()[f'{side}_eye'], :2]
-        facing[centre:centre + 5] = facing[landmark_sets()[f'{side}_eye']].mean() * _ramp(_openness(loop), SHUT, OPEN)
-    whole = np.clip((face.belief - .35) / .4, .15, 1) * np.clip(face.presence, .2, 1) * (1 - .8 * _ramp(abs(_yaw(face.points)), *PROFILE))
+        facing[centre : centre + 5] = facing[landmark_sets()[f'{side}_eye']].mean() * _ramp(
+            _openness(loop), SHUT, OPEN
+        )
+    whole = (
+        np.clip((face.belief - 0.35) / 0.4, 0.15, 1)
+        * np.clip(face.presence, 0.2, 1)
+        * (1 - 0.8 * _ramp(abs(_yaw(face.points)), *PROFILE))
+    )
     out = np.maximum(facing, LEAST) * whole
     if face.spread is not None:
         eyes = np.linalg.norm(np.subtract(*face.points[list(OUTER_EYE_CORNERS)]))
-        out = out * np.maximum(np.exp(-.5 * (face.spread / (DISAGREEMENT * eyes)) ** 2), .2)
+        out = out * np.maximum(np.exp(-0.5 * (face.spread / (DISAGREEMENT * eyes)) ** 2), 0.2)
     x, y = face.points[:, 0], face.points[:, 1]
     inside = (x >= 0) & (y >= 0) & (x < size[0]) & (y < size[1])
-    return np.where(inside, out, out * .1).astype(np.float32)
+    return np.where(inside, out, out * 0.1).astype(np.float32)
 
 
 def _ramp(value, low: float, high: float):

@@ -1,4 +1,5 @@
 """Where an open triangle mesh ends."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Closest points and rays on a triangle mesh: NVIDIA Warp's BVH finds the triangle (float32), float64 the point on it."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -43,7 +44,12 @@ def _on_triangle(p: wp.vec3, a: wp.vec3, b: wp.vec3, c: wp.vec3):
 
 
 @wp.kernel
-def _closest(mesh: wp.uint64, points: wp.array(dtype=wp.vec3), furthest: float, triangle: wp.array(dtype=wp.int32)):
+def _closest(
+    mesh: wp.uint64,
+    points: wp.array(dtype=wp.vec3),
+    furthest: float,
+    triangle: wp.array(dtype=wp.int32),
+):
     i = wp.tid()
     query = wp.mesh_query_point_no_sign(mesh, points[i], furthest)
     if query.result:
@@ -53,16 +59,27 @@ def _closest(mesh: wp.uint64, points: wp.array(dtype=wp.vec3), furthest: float, 
 
 
 @wp.kernel
-def _closest_allowed(mesh: wp.uint64, points: wp.array(dtype=wp.vec3), furthest: float, normals: wp.array(dtype=wp.vec3), agreement: float,
-                     wanted: wp.array(dtype=wp.int32), face_normal: wp.array(dtype=wp.vec3), group: wp.array(dtype=wp.int32),
-                     triangle: wp.array(dtype=wp.int32)):
+def _closest_allowed(
+    mesh: wp.uint64,
+    points: wp.array(dtype=wp.vec3),
+    furthest: float,
+    normals: wp.array(dtype=wp.vec3),
+    agreement: float,
+    wanted: wp.array(dtype=wp.int32),
+    face_normal: wp.array(dtype=wp.vec3),
+    group: wp.array(dtype=wp.int32),
+    triangle: wp.array(dtype=wp.int32),
+):
     i = wp.tid()
     p = points[i]
     triangle[i] = -1
     query = wp.mesh_query_point_no_sign(mesh, p, furthest)
     if not query.result:
         return
-    if wp.dot(face_normal[query.face], normals[i]) >= agreement and (group[query.face] & wanted[i]) != 0:
+    if (
+        wp.dot(face_normal[query.face], normals[i]) >= agreement
+        and (group[query.face] & wanted[i]) != 0
+    ):
         triangle[i] = query.face
         return
     m = wp.mesh_get(mesh)
@@ -75,7 +92,15 @@ def _closest_allowed(mesh: wp.uint64, points: wp.array(dtype=wp.vec3), furthest:
         box = wp.mesh_query_aabb(mesh, p - reach, p + reach)
         for t in box:
             if wp.dot(face_normal[t], normals[i]) >= agreement and (group[t] & wanted[i]) != 0:
-                d = _on_triangle(p, m.points[m.indices[3 * t]], m.points[m.indices[3 * t + 1]], m.points[m.indices[3 * t + 2]]) - p
+                d = (
+                    _on_triangle(
+                        p,
+                        m.points[m.indices[3 * t]],
+                        m.points[m.indices[3 * t + 1]],
+                        m.points[m.indices[3 * t + 2]],
+                    )
+                    - p
+                )
                 if wp.dot(d, d) <= best:
                     best = wp.dot(d, d)
                     triangle[i] = t
@@ -85,7 +110,13 @@ def _closest_allowed(mesh: wp.uint64, points: wp.array(dtype=wp.vec3), furthest:
 
 
 @wp.kernel
-def _rays(mesh: wp.uint64, origins: wp.array(dtype=wp.vec3), directions: wp.array(dtype=wp.vec3), furthest: float, triangle: wp.array(dtype=wp.int32)):
+def _rays(
+    mesh: wp.uint64,
+    origins: wp.array(dtype=wp.vec3),
+    directions: wp.array(dtype=wp.vec3),
+    furthest: float,
+    triangle: wp.array(dtype=wp.int32),
+):
     i = wp.tid()
     query = wp.mesh_query_ray(mesh, origins[i], directions[i], furthest)
     if query.result:
@@ -107,7 +138,7 @@ def closest_on_triangles(points: np.ndarray, corners: np.ndarray) -> tuple[np.nd
     d20, d21 = (ap * ab).sum(1), (ap * ac).sum(1)
     area = d00 * d11 - d01 * d01
     flat = area <= 1e-14 * np.maximum(d00, d11) ** 2
-    safe = np.where(flat, 1., area)
+    safe = np.where(flat, 1.0, area)
     v, w = (d11 * d20 - d01 * d21) / safe, (d00 * d21 - d01 * d20) / safe
     barycentric = np.stack([1 - v - w, v, w], 1)
     outside = np.flatnonzero(flat | (barycentric < 0).any(1))
@@ -116,7 +147,9 @@ def closest_on_triangles(points: np.ndarray, corners: np.ndarray) -> tuple[np.nd
         best = np.full(len(outside), np.inf)
         for i, j in ((0, 1), (1, 2), (2, 0)):
             edge = q[:, j] - q[:, i]
-            t = np.clip(((p - q[:, i]) * edge).sum(1) / np.maximum((edge * edge).sum(1), 1e-300), 0, 1)
+            t = np.clip(
+                ((p - q[:, i]) * edge).sum(1) / np.maximum((edge * edge).sum(1), 1e-300), 0, 1
+            )
             d = ((q[:, i] + edge * t[:, None] - p) ** 2).sum(1)
             rows = outside[d < best]
             t = t[d < best]
@@ -132,36 +165,66 @@ class Surface:
     groups: T int32 bit sets, one a triangle; a query may ask for triangles that share a bit with it.
     """
 
-    def __init__(self, vertices: np.ndarray, triangles: np.ndarray, groups: np.ndarray | None = None, device: str = 'cpu'):
+    def __init__(
+        self,
+        vertices: np.ndarray,
+        triangles: np.ndarray,
+        groups: np.ndarray | None = None,
+        device: str = 'cpu',
+    ):
         self.vertices = np.array(vertices, np.float64)
         self.triangles = np.array(triangles, np.int32).reshape(-1, 3)
         if not len(self.triangles):
-            raise FacewrightError('The mesh has no faces to measure distances to: use a mesh with a surface.')
+            raise FacewrightError(
+                'The mesh has no faces to measure distances to: use a mesh with a surface.'
+            )
         if not np.isfinite(self.vertices).all():
-            raise FacewrightError('The mesh has vertices that are not finite numbers: repair or delete them first.')
+            raise FacewrightError(
+                'The mesh has vertices that are not finite numbers: repair or delete them first.'
+            )
         if self.triangles.min() < 0 or self.triangles.max() >= len(self.vertices):
             raise FacewrightError('The mesh has faces that name missing vertices: export it again.')
         self.device = device
         corners = self.vertices[self.triangles]
         normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        self.normals = normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-300)  # T×3, zero where there is no area
-        self._groups = np.full(len(self.triangles), -1, np.int32) if groups is None else np.asarray(groups, np.int32)
+        self.normals = normal / np.maximum(
+            np.linalg.norm(normal, axis=1, keepdims=True), 1e-300
+        )  # T×3, zero where there is no area
+        self._groups = (
+            np.full(len(self.triangles), -1, np.int32)
+            if groups is None
+            else np.asarray(groups, np.int32)
+        )
         low, high = corners.min((0, 1)), corners.max((0, 1))
-        self._middle, self._reach = (low + high) / 2, float(np.linalg.norm(high - low)) / 2  # queries are centred: float32 is finest near 0
-        self._mesh = wp.Mesh(self._to_warp(self.vertices), wp.array(self.triangles.ravel(), dtype=wp.int32, device=device))
+        self._middle, self._reach = (
+            (low + high) / 2,
+            float(np.linalg.norm(high - low)) / 2,
+        )  # queries are centred: float32 is finest near 0
+        self._mesh = wp.Mesh(
+            self._to_warp(self.vertices),
+            wp.array(self.triangles.ravel(), dtype=wp.int32, device=device),
+        )
         self._normals32 = wp.array(self.normals.astype(np.float32), dtype=wp.vec3, device=device)
         self._groups32 = wp.array(self._groups, dtype=wp.int32, device=device)
 
     def _to_warp(self, points: np.ndarray) -> wp.array:
-        return wp.array((points - self._middle).astype(np.float32), dtype=wp.vec3, device=self.device)
+        return wp.array(
+            (points - self._middle).astype(np.float32), dtype=wp.vec3, device=self.device
+        )
 
     def _furthest(self, points: np.ndarray, wanted: float) -> float:
         """A finite bound: no point of the mesh is further from any of these."""
         bound = float(np.sqrt(((points - self._middle) ** 2).sum(1).max(initial=0))) + self._reach
         return min(bound * 1.01 + 1e-6, wanted)
 
-    def closest(self, points: np.ndarray, max_distance: float = np.inf, normals: np.ndarray | None = None, agreement: float = 0.,
-                groups: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def closest(
+        self,
+        points: np.ndarray,
+        max_distance: float = np.inf,
+        normals: np.ndarray | None = None,
+        agreement: float = 0.0,
+        groups: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Closest points on the mesh for N×3 points: (triangle N int32, barycentric N×3, point N×3, distance N), float64.
 
         max_distance: how far to look. normals N×3 with agreement (a cosine): only triangles whose normal makes at least that
@@ -176,24 +239,52 @@ class Surface:
             return np.zeros(0, np.int32), np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0)
         furthest = self._furthest(points, max_distance)
         if normals is None and groups is None:
-            wp.launch(_closest, dim=n, device=self.device, inputs=[self._mesh.id, self._to_warp(points), furthest, triangle])
+            wp.launch(
+                _closest,
+                dim=n,
+                device=self.device,
+                inputs=[self._mesh.id, self._to_warp(points), furthest, triangle],
+            )
         else:
-            normals32 = np.zeros((n, 3), np.float32) if normals is None else np.asarray(normals, np.float32)
+            normals32 = (
+                np.zeros((n, 3), np.float32) if normals is None else np.asarray(normals, np.float32)
+            )
             wanted = np.full(n, -1, np.int32) if groups is None else np.asarray(groups, np.int32)
-            wp.launch(_closest_allowed, dim=n, device=self.device, inputs=[
-                self._mesh.id, self._to_warp(points), furthest, wp.array(normals32, dtype=wp.vec3, device=self.device),
-                -2. if normals is None else float(agreement), wp.array(wanted, dtype=wp.int32, device=self.device),
-                self._normals32, self._groups32, triangle])
+            wp.launch(
+                _closest_allowed,
+                dim=n,
+                device=self.device,
+                inputs=[
+                    self._mesh.id,
+                    self._to_warp(points),
+                    furthest,
+                    wp.array(normals32, dtype=wp.vec3, device=self.device),
+                    -2.0 if normals is None else float(agreement),
+                    wp.array(wanted, dtype=wp.int32, device=self.device),
+                    self._normals32,
+                    self._groups32,
+                    triangle,
+                ],
+            )
         triangle = triangle.numpy().copy()
         barycentric, point, distance = np.zeros((n, 3)), points.copy(), np.full(n, np.inf)
         found = triangle >= 0
-        barycentric[found], point[found] = closest_on_triangles(points[found], self.vertices[self.triangles[triangle[found]]])
+        barycentric[found], point[found] = closest_on_triangles(
+            points[found], self.vertices[self.triangles[triangle[found]]]
+        )
         distance[found] = np.linalg.norm(point[found] - points[found], axis=1)
         beyond = distance > max_distance
-        triangle[beyond], barycentric[beyond], point[beyond], distance[beyond] = -1, 0, points[beyond], np.inf
+        triangle[beyond], barycentric[beyond], point[beyond], distance[beyond] = (
+            -1,
+            0,
+            points[beyond],
+            np.inf,
+        )
         return triangle, barycentric, point, distance
 
-    def rays(self, origins: np.ndarray, directions: np.ndarray, max_distance: float = np.inf) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def rays(
+        self, origins: np.ndarray, directions: np.ndarray, max_distance: float = np.inf
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """First hits of N rays (origins, directions N×3, any length): (triangle N int32, barycentric N×3, distance N), float64.
 
         distance is in the mesh's unit. Both sides of a triangle count. None hit: triangle −1, barycentric 0, distance inf.
@@ -203,11 +294,22 @@ class Surface:
         n = len(origins)
         if not n:
             return np.zeros(0, np.int32), np.zeros((0, 3)), np.zeros(0)
-        directions = directions / np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-300)
+        directions = directions / np.maximum(
+            np.linalg.norm(directions, axis=1, keepdims=True), 1e-300
+        )
         triangle = wp.empty(n, dtype=wp.int32, device=self.device)
-        wp.launch(_rays, dim=n, device=self.device, inputs=[
-            self._mesh.id, self._to_warp(origins), wp.array(directions.astype(np.float32), dtype=wp.vec3, device=self.device),
-            self._furthest(origins, max_distance), triangle])
+        wp.launch(
+            _rays,
+            dim=n,
+            device=self.device,
+            inputs=[
+                self._mesh.id,
+                self._to_warp(origins),
+                wp.array(directions.astype(np.float32), dtype=wp.vec3, device=self.device),
+                self._furthest(origins, max_distance),
+                triangle,
+            ],
+        )
         triangle = triangle.numpy().copy()
         barycentric, distance = np.zeros((n, 3)), np.full(n, np.inf)
         found = np.flatnonzero(triangle >= 0)
@@ -222,6 +324,8 @@ class Surface:
         return triangle, barycentric, distance
 
 
-def interpolate(values: np.ndarray, triangles: np.ndarray, triangle: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
+def interpolate(
+    values: np.ndarray, triangles: np.ndarray, triangle: np.ndarray, barycentric: np.ndarray
+) -> np.ndarray:
     """N×… values at points of a mesh: per-vertex values V×…, triangles T×3, and `closest`'s triangle N and barycentric N×3."""
     return np.einsum('nk,nk...->n...', barycentric, values[triangles[triangle]])

@@ -5,12 +5,13 @@ tetrahedral edges, to the cavity behind it. λ = 19 is Large Steps' (Nicolet et 
 Solver: cholespy, the one kept Cholesky with CPU and CUDA. Measured on ICT's 14,062 vertices, 160 right-hand sides, 2 cores:
 float64 0.086 s to factor, 0.157 s to solve (scipy's SuperLU 0.042 s and 0.137 s, CPU alone).
 """
+
 from __future__ import annotations
 
 import numpy as np
 import torch
 
-LAMBDA = 19.
+LAMBDA = 19.0
 _CUDA_COLUMNS = 128  # right-hand sides a call that cholespy takes on CUDA
 
 
@@ -33,18 +34,41 @@ class DifferentialCoordinates:
     edges E×2 (surface ∪ tetrahedra: laplacian.edges_of), lam λ, device and dtype (float32 or float64) those of the tensors to come.
     """
 
-    def __init__(self, edges: np.ndarray, n: int, lam: float = LAMBDA, device: str | torch.device = 'cpu', dtype: torch.dtype = torch.float32):
+    def __init__(
+        self,
+        edges: np.ndarray,
+        n: int,
+        lam: float = LAMBDA,
+        device: str | torch.device = 'cpu',
+        dtype: torch.dtype = torch.float32,
+    ):
         from cholespy import CholeskySolverD, CholeskySolverF, MatrixType
+
         self.n, self.dtype, self.device = n, dtype, torch.device(device)
         edges = torch.as_tensor(np.ascontiguousarray(edges), dtype=torch.int64, device=self.device)
         i, j = torch.cat([edges[:, 0], edges[:, 1]]), torch.cat([edges[:, 1], edges[:, 0]])
-        degree = torch.zeros(n, dtype=torch.float64, device=self.device).index_add_(0, i, torch.ones(len(i), dtype=torch.float64, device=self.device))
+        degree = torch.zeros(n, dtype=torch.float64, device=self.device).index_add_(
+            0, i, torch.ones(len(i), dtype=torch.float64, device=self.device)
+        )
         own = torch.arange(n, device=self.device)
         rows, columns = torch.cat([own, i]), torch.cat([own, j])
-        values = torch.cat([1 + lam * degree, torch.full((len(i),), -float(lam), dtype=torch.float64, device=self.device)])
-        self._matrix = torch.sparse_coo_tensor(torch.stack([rows, columns]), values.to(dtype), (n, n), check_invariants=False).coalesce()
+        values = torch.cat(
+            [
+                1 + lam * degree,
+                torch.full((len(i),), -float(lam), dtype=torch.float64, device=self.device),
+            ]
+        )
+        self._matrix = torch.sparse_coo_tensor(
+            torch.stack([rows, columns]), values.to(dtype), (n, n), check_invariants=False
+        ).coalesce()
         solver = {torch.float32: CholeskySolverF, torch.float64: CholeskySolverD}[dtype]
-        self._solver = solver(n, rows.int().contiguous(), columns.int().contiguous(), values.contiguous(), MatrixType.COO)
+        self._solver = solver(
+            n,
+            rows.int().contiguous(),
+            columns.int().contiguous(),
+            values.contiguous(),
+            MatrixType.COO,
+        )
 
     def to_differential(self, v: torch.Tensor) -> torch.Tensor:
         """…×n×k → u of the same shape."""

@@ -1,4 +1,5 @@
 """What glTF files hold that cannot be read here, told before their geometry is loaded."""
+
 from __future__ import annotations
 
 import json
@@ -10,16 +11,16 @@ from ..errors import FacewrightError
 
 MESHOPT = (
     '{path} is compressed with meshopt, which I cannot read: export it again without '
-    'compression (gltfpack: without -c), or as .obj or .ply.')
+    'compression (gltfpack: without -c), or as .obj or .ply.'
+)
 COMPRESSED = {
-    'KHR_draco_mesh_compression':
-        '{path} is compressed with Draco, which I cannot read: export it again without '
-        'compression (in Blender\'s glTF export: Data › Compression off), or as .obj or .ply.',
+    'KHR_draco_mesh_compression': '{path} is compressed with Draco, which I cannot read: export it again without '
+    "compression (in Blender's glTF export: Data › Compression off), or as .obj or .ply.",
     'EXT_meshopt_compression': MESHOPT,
     'KHR_meshopt_compression': MESHOPT,
-    'KHR_mesh_quantization':
-        '{path} has quantised vertices, which I cannot read: export it again without '
-        'quantisation (gltfpack: with -noq), or as .obj or .ply.'}
+    'KHR_mesh_quantization': '{path} has quantised vertices, which I cannot read: export it again without '
+    'quantisation (gltfpack: with -noq), or as .obj or .ply.',
+}
 GLB_HEADER, JSON_CHUNK = b'glTF', 0x4E4F534A
 
 
@@ -38,15 +39,19 @@ def refuse_unreadable(path: Path) -> None:
     for buffer in document.get('buffers', ()):
         uri = buffer.get('uri', '')
         if uri and not uri.startswith('data:') and not (Path(path).parent / unquote(uri)).is_file():
-            raise FacewrightError(f'{path} needs the file {uri} beside it: copy it there, '
-                                  'or export as .glb, which is one file.')
+            raise FacewrightError(
+                f'{path} needs the file {uri} beside it: copy it there, '
+                'or export as .glb, which is one file.'
+            )
     accessors = document.get('accessors', [])
     for primitive in primitives:
         for index in (primitive.get('attributes', {}).get('POSITION'), primitive.get('indices')):
             accessor = {} if index is None else accessors[index]
             if index is not None and ('bufferView' not in accessor or 'sparse' in accessor):
-                raise FacewrightError(f'{path} holds no positions of its own: export it again, '
-                                      'without compression, or as .obj or .ply.')
+                raise FacewrightError(
+                    f'{path} holds no positions of its own: export it again, '
+                    'without compression, or as .obj or .ply.'
+                )
 
 
 def _document(path: Path) -> dict:
@@ -56,7 +61,7 @@ def _document(path: Path) -> dict:
         length, kind = struct.unpack_from('<II', data, 12)
         if kind != JSON_CHUNK:
             raise ValueError('no JSON')
-        data = data[20:20 + length]
+        data = data[20 : 20 + length]
     found = json.loads(data)
     if not isinstance(found, dict):
         raise ValueError('no glTF')

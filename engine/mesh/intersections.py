@@ -9,6 +9,7 @@ Touching is none, nor are two triangles that share a vertex. What belongs in eac
 tongue in the mouth's wall, lashes in lids, the films before an eye, what lies behind an eyeball in its socket; nor does a
 piece's crossing of itself, a fold.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -23,9 +24,17 @@ from ..face_model.pieces import pieces
 wp.config.log_level = wp.LOG_ERROR
 
 KINDS = ('skin_socket', 'lip_lip', 'lid_eyeball', 'gums_teeth_skin')
-MOST_ACTIVE = 8      # shapes at work in a random combination: 1 to this many
-OPPOSITES = (('jawLeft', 'jawRight'), ('mouthLeft', 'mouthRight'), *((f'eyeLook{a}_{s}', f'eyeLook{b}_{s}') for s in 'LR' for a, b in (('In', 'Out'), ('Up', 'Down'))),
-             *((f'eye{a}_{s}', f'eyeWide_{s}') for s in 'LR' for a in ('Blink', 'Squint')))
+MOST_ACTIVE = 8  # shapes at work in a random combination: 1 to this many
+OPPOSITES = (
+    ('jawLeft', 'jawRight'),
+    ('mouthLeft', 'mouthRight'),
+    *(
+        (f'eyeLook{a}_{s}', f'eyeLook{b}_{s}')
+        for s in 'LR'
+        for a, b in (('In', 'Out'), ('Up', 'Down'))
+    ),
+    *((f'eye{a}_{s}', f'eyeWide_{s}') for s in 'LR' for a in ('Blink', 'Squint')),
+)
 
 
 @wp.func
@@ -47,13 +56,25 @@ def _pierces(p: wp.vec3d, q: wp.vec3d, a: wp.vec3d, b: wp.vec3d, c: wp.vec3d):
 
 @wp.func
 def triangles_cross(a: wp.vec3d, b: wp.vec3d, c: wp.vec3d, p: wp.vec3d, q: wp.vec3d, r: wp.vec3d):
-    return (_pierces(p, q, a, b, c) or _pierces(q, r, a, b, c) or _pierces(r, p, a, b, c)
-            or _pierces(a, b, p, q, r) or _pierces(b, c, p, q, r) or _pierces(c, a, p, q, r))
+    return (
+        _pierces(p, q, a, b, c)
+        or _pierces(q, r, a, b, c)
+        or _pierces(r, p, a, b, c)
+        or _pierces(a, b, p, q, r)
+        or _pierces(b, c, p, q, r)
+        or _pierces(c, a, p, q, r)
+    )
 
 
 @wp.kernel
-def _crossing_pairs(mesh: wp.uint64, mine: wp.array(dtype=wp.vec3i), theirs: wp.array(dtype=wp.vec3i), points: wp.array(dtype=wp.vec3),
-                    pairs: wp.array(dtype=wp.vec2i), found: wp.array(dtype=wp.int32)):
+def _crossing_pairs(
+    mesh: wp.uint64,
+    mine: wp.array(dtype=wp.vec3i),
+    theirs: wp.array(dtype=wp.vec3i),
+    points: wp.array(dtype=wp.vec3),
+    pairs: wp.array(dtype=wp.vec2i),
+    found: wp.array(dtype=wp.int32),
+):
     t = wp.tid()
     m = mine[t]
     a = points[m[0]]
@@ -63,10 +84,26 @@ def _crossing_pairs(mesh: wp.uint64, mine: wp.array(dtype=wp.vec3i), theirs: wp.
     k = int(0)
     while wp.mesh_query_aabb_next(query, k):
         n = theirs[k]
-        if (m[0] == n[0] or m[0] == n[1] or m[0] == n[2] or m[1] == n[0] or m[1] == n[1] or m[1] == n[2]
-                or m[2] == n[0] or m[2] == n[1] or m[2] == n[2]):
+        if (
+            m[0] == n[0]
+            or m[0] == n[1]
+            or m[0] == n[2]
+            or m[1] == n[0]
+            or m[1] == n[1]
+            or m[1] == n[2]
+            or m[2] == n[0]
+            or m[2] == n[1]
+            or m[2] == n[2]
+        ):
             continue
-        if triangles_cross(wp.vec3d(a), wp.vec3d(b), wp.vec3d(c), wp.vec3d(points[n[0]]), wp.vec3d(points[n[1]]), wp.vec3d(points[n[2]])):
+        if triangles_cross(
+            wp.vec3d(a),
+            wp.vec3d(b),
+            wp.vec3d(c),
+            wp.vec3d(points[n[0]]),
+            wp.vec3d(points[n[1]]),
+            wp.vec3d(points[n[2]]),
+        ):
             at = wp.atomic_add(found, 0, 1)
             if at < pairs.shape[0]:
                 pairs[at] = wp.vec2i(t, k)
@@ -86,7 +123,10 @@ class Crosser:
         self.points = wp.array(points, dtype=wp.vec3, device='cpu')
         self.mine = wp.array(np.ascontiguousarray(mine, np.int32), dtype=wp.vec3i, device='cpu')
         self.theirs = wp.array(np.ascontiguousarray(theirs, np.int32), dtype=wp.vec3i, device='cpu')
-        self.mesh = wp.Mesh(self.points, wp.array(np.ascontiguousarray(theirs, np.int32).ravel(), dtype=wp.int32, device='cpu'))
+        self.mesh = wp.Mesh(
+            self.points,
+            wp.array(np.ascontiguousarray(theirs, np.int32).ravel(), dtype=wp.int32, device='cpu'),
+        )
         self.pairs = wp.empty(4096, dtype=wp.vec2i, device='cpu')
         self.found = wp.zeros(1, dtype=wp.int32, device='cpu')
 
@@ -98,7 +138,12 @@ class Crosser:
         self.mesh.refit()
         while True:
             self.found.zero_()
-            wp.launch(_crossing_pairs, dim=self.size[0], device='cpu', inputs=[self.mesh.id, self.mine, self.theirs, self.points, self.pairs, self.found])
+            wp.launch(
+                _crossing_pairs,
+                dim=self.size[0],
+                device='cpu',
+                inputs=[self.mesh.id, self.mine, self.theirs, self.points, self.pairs, self.found],
+            )
             count = int(self.found.numpy()[0])
             if count <= len(self.pairs):
                 break
@@ -110,9 +155,10 @@ class Crosser:
 @dataclass(frozen=True)
 class Crossings:
     """Crossing pairs of triangles, indices into triangulate(model.faces)."""
-    pairs: np.ndarray      # N×2 int32, in the order of KINDS, then sorted
-    kind: np.ndarray       # N int8 into KINDS
-    vertices: np.ndarray   # sorted int32: corners of the triangles that cross
+
+    pairs: np.ndarray  # N×2 int32, in the order of KINDS, then sorted
+    kind: np.ndarray  # N int8 into KINDS
+    vertices: np.ndarray  # sorted int32: corners of the triangles that cross
 
     def counts(self) -> dict[str, int]:
         return {name: int((self.kind == k).sum()) for k, name in enumerate(KINDS)}
@@ -130,18 +176,32 @@ class Checker:
             for name in names:
                 member[part.get(name, [])] = True
             return np.flatnonzero(member[self.triangles].sum(1) >= corners)
+
         skin = of('skin')
         sockets = of('mouth_socket', 'eye_socket_L', 'eye_socket_R', corners=1)
         lids = of('upper_lid_L', 'lower_lid_L', 'upper_lid_R', 'lower_lid_R')
         balls = of('eyeball_L', 'eyeball_R')
         inner = of('upper_gums', 'lower_gums', 'tongue', 'upper_teeth', 'lower_teeth')
-        self.sets = ((sockets, skin), (of('upper_lip', corners=2), of('lower_lip', corners=2)), (lids, balls), (inner, skin))
-        self.crossers = [Crosser(self.triangles[a], self.triangles[b], model.neutral) for a, b in self.sets]
+        self.sets = (
+            (sockets, skin),
+            (of('upper_lip', corners=2), of('lower_lip', corners=2)),
+            (lids, balls),
+            (inner, skin),
+        )
+        self.crossers = [
+            Crosser(self.triangles[a], self.triangles[b], model.neutral) for a, b in self.sets
+        ]
 
     def __call__(self, vertices: np.ndarray) -> Crossings:
         found = [crosser(vertices) for crosser in self.crossers]
-        pairs = np.concatenate([np.stack([a[p[:, 0]], b[p[:, 1]]], 1) for (a, b), p in zip(self.sets, found)]).astype(np.int32)
-        return Crossings(pairs, np.repeat(np.arange(len(KINDS), dtype=np.int8), [len(p) for p in found]), np.unique(self.triangles[pairs]))
+        pairs = np.concatenate(
+            [np.stack([a[p[:, 0]], b[p[:, 1]]], 1) for (a, b), p in zip(self.sets, found)]
+        ).astype(np.int32)
+        return Crossings(
+            pairs,
+            np.repeat(np.arange(len(KINDS), dtype=np.int8), [len(p) for p in found]),
+            np.unique(self.triangles[pairs]),
+        )
 
     def count(self, vertices: np.ndarray) -> np.ndarray:
         """How many pairs of each of KINDS cross."""
@@ -154,10 +214,14 @@ def find_crossings(model: FaceModel, vertices: np.ndarray) -> Crossings:
     return Checker(model)(vertices)
 
 
-def count_crossings(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, combinations: np.ndarray) -> np.ndarray:
+def count_crossings(
+    model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, combinations: np.ndarray
+) -> np.ndarray:
     """C×4 int counts of KINDS at neutral + Σ weights·expressions (V×3, E×V×3, cm; C×E weights)."""
     check = Checker(model)
-    return np.array([check.count(pose(neutral, expressions, w)) for w in combinations]).reshape(-1, len(KINDS))
+    return np.array([check.count(pose(neutral, expressions, w)) for w in combinations]).reshape(
+        -1, len(KINDS)
+    )
 
 
 def pose(neutral: np.ndarray, expressions: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -177,12 +241,22 @@ def sample_combinations(names: tuple[str, ...], count: int, seed: int) -> np.nda
     out = np.zeros((count, len(names)))
     drawn = np.flatnonzero([name not in UNTRACKED for name in names])
     for row in out:
-        chosen = drawn[rng.choice(len(drawn), min(rng.integers(1, MOST_ACTIVE + 1), len(drawn)), replace=False)]
+        chosen = drawn[
+            rng.choice(len(drawn), min(rng.integers(1, MOST_ACTIVE + 1), len(drawn)), replace=False)
+        ]
         row[chosen] = rng.uniform(size=len(chosen))
         for pair in OPPOSITES:
             if all(name in index for name in pair):
                 a, b = (index[name] for name in pair)
                 row[a if row[a] < row[b] else b] = 0
-        if 'mouthClose' in index and 'jawOpen' in index and row[index['mouthClose']] > row[index['jawOpen']]:
-            row[[index['mouthClose'], index['jawOpen']]] = row[[index['jawOpen'], index['mouthClose']]] if row[index['jawOpen']] else row[index['mouthClose']]
+        if (
+            'mouthClose' in index
+            and 'jawOpen' in index
+            and row[index['mouthClose']] > row[index['jawOpen']]
+        ):
+            row[[index['mouthClose'], index['jawOpen']]] = (
+                row[[index['jawOpen'], index['mouthClose']]]
+                if row[index['jawOpen']]
+                else row[index['mouthClose']]
+            )
     return out

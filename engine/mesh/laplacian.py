@@ -2,6 +2,7 @@
 
 Sign: positive semi-definite, L v = Σⱼ wᵢⱼ (vᵢ − vⱼ); rows sum to 0.
 """
+
 from __future__ import annotations
 
 import itertools
@@ -12,7 +13,9 @@ from scipy import sparse
 
 def edges_of(cells: np.ndarray) -> np.ndarray:
     """Cells C×k (triangles, tetrahedra; all pairs of a cell's corners are its edges) → unique edges E×2 int32, each low < high, sorted."""
-    pairs = np.concatenate([cells[:, list(pair)] for pair in itertools.combinations(range(cells.shape[1]), 2)])
+    pairs = np.concatenate(
+        [cells[:, list(pair)] for pair in itertools.combinations(range(cells.shape[1]), 2)]
+    )
     return np.unique(np.sort(pairs, axis=1), axis=0).astype(np.int32)
 
 
@@ -35,7 +38,9 @@ def half_cotangents(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     for k in range(3):
         a, b = corners[:, (k + 1) % 3] - corners[:, k], corners[:, (k + 2) % 3] - corners[:, k]
         scale = np.maximum((a * a).sum(1) + (b * b).sum(1), 1e-300)
-        out[:, k] = .5 * (a * b).sum(1) / np.maximum(np.linalg.norm(np.cross(a, b), axis=1), 1e-9 * scale)
+        out[:, k] = (
+            0.5 * (a * b).sum(1) / np.maximum(np.linalg.norm(np.cross(a, b), axis=1), 1e-9 * scale)
+        )
     return out
 
 
@@ -49,12 +54,20 @@ def cotangent_laplacian(vertices: np.ndarray, triangles: np.ndarray) -> sparse.c
 def components(count: int, cells: np.ndarray) -> np.ndarray:
     """count int32: number of the connected component of each vertex (cells C×k, k ≥ 2)."""
     edges = edges_of(cells)
-    return sparse.csgraph.connected_components(sparse.coo_matrix((np.ones(len(edges)), edges.T), (count, count)), directed=False)[1]
+    return sparse.csgraph.connected_components(
+        sparse.coo_matrix((np.ones(len(edges)), edges.T), (count, count)), directed=False
+    )[1]
 
 
 def mass(vertices: np.ndarray, cells: np.ndarray) -> np.ndarray:
     """V float64: each vertex's share of its triangles' area (cells T×3, cm²) or tetrahedra's volume (M×4, cm³); 0 for unused vertices."""
     corners = vertices[cells].astype(np.float64)
     sides = corners[:, 1:] - corners[:, :1]
-    size = np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1) / 2 if cells.shape[1] == 3 else np.abs(np.linalg.det(sides)) / 6
-    return np.bincount(cells.ravel(), np.repeat(size / cells.shape[1], cells.shape[1]), len(vertices))
+    size = (
+        np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1) / 2
+        if cells.shape[1] == 3
+        else np.abs(np.linalg.det(sides)) / 6
+    )
+    return np.bincount(
+        cells.ravel(), np.repeat(size / cells.shape[1], cells.shape[1]), len(vertices)
+    )

@@ -4,6 +4,7 @@ Bourke, "Object Files (.obj)", 1990s: keywords and numbers apart by any white sp
 a line's end goes on in the next, `#` opens a comment, indices count from 1 or, negative, from
 the end.
 """
+
 from __future__ import annotations
 
 import re
@@ -15,7 +16,7 @@ import numpy as np
 from ..errors import FacewrightError
 from ..files import write_text
 
-COLOUR_DEPTH = 255.  # some programs write colours as 0 to 255
+COLOUR_DEPTH = 255.0  # some programs write colours as 0 to 255
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class ObjFile:
     object_of_face, material_of_face: F
     uvs: K×2 float64
     """
+
     points: np.ndarray
     colours: np.ndarray | None
     corners: np.ndarray
@@ -106,10 +108,17 @@ def parse(text: str) -> ObjFile:
     if len(corners) and (corners.min() < 0 or corners.max() >= len(points)):
         raise IndexError('a face of vertices that are not there')
     return ObjFile(
-        numbers[:, :3].copy(), _colours(numbers[:, 3:]), corners, np.array(uv_corners, np.int64),
-        np.array(sizes, np.int64), tuple(objects), np.array(object_of_face, np.int32),
-        tuple(materials), np.array(material_of_face, np.int32),
-        np.array([u + ['0'] * (2 - len(u)) for u in uvs], np.float64).reshape(-1, 2))
+        numbers[:, :3].copy(),
+        _colours(numbers[:, 3:]),
+        corners,
+        np.array(uv_corners, np.int64),
+        np.array(sizes, np.int64),
+        tuple(objects),
+        np.array(object_of_face, np.int32),
+        tuple(materials),
+        np.array(material_of_face, np.int32),
+        np.array([u + ['0'] * (2 - len(u)) for u in uvs], np.float64).reshape(-1, 2),
+    )
 
 
 def write_obj(path: Path, vertices: np.ndarray, faces: np.ndarray) -> None:
@@ -145,4 +154,4 @@ def _colours(numbers: np.ndarray) -> np.ndarray | None:
     """N×3 in 0..1 of the numbers behind the positions; None where there are none."""
     if numbers.shape[1] != 3 or not np.isfinite(numbers).all():
         return None
-    return np.clip(numbers / (COLOUR_DEPTH if numbers.max(initial=0) > 1 else 1.), 0, 1)
+    return np.clip(numbers / (COLOUR_DEPTH if numbers.max(initial=0) > 1 else 1.0), 0, 1)

@@ -2,6 +2,7 @@
 
 Turk, "The PLY polygon file format", 1994.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -12,9 +13,25 @@ import numpy as np
 from ..errors import FacewrightError
 
 TYPES = {
-    'char': 'i1', 'int8': 'i1', 'uchar': 'u1', 'uint8': 'u1', 'short': 'i2', 'int16': 'i2',
-    'ushort': 'u2', 'uint16': 'u2', 'int': 'i4', 'int32': 'i4', 'uint': 'u4', 'uint32': 'u4',
-    'float': 'f4', 'float32': 'f4', 'double': 'f8', 'float64': 'f8', 'int64': 'i8', 'uint64': 'u8'}
+    'char': 'i1',
+    'int8': 'i1',
+    'uchar': 'u1',
+    'uint8': 'u1',
+    'short': 'i2',
+    'int16': 'i2',
+    'ushort': 'u2',
+    'uint16': 'u2',
+    'int': 'i4',
+    'int32': 'i4',
+    'uint': 'u4',
+    'uint32': 'u4',
+    'float': 'f4',
+    'float32': 'f4',
+    'double': 'f8',
+    'float64': 'f8',
+    'int64': 'i8',
+    'uint64': 'u8',
+}
 ORDERS = {'ascii': '', 'binary_little_endian': '<', 'binary_big_endian': '>'}
 LONGEST_HEADER = 65536  # bytes
 CORNERS = ('vertex_indices', 'vertex_index')
@@ -23,6 +40,7 @@ CORNERS = ('vertex_indices', 'vertex_index')
 @dataclass(frozen=True)
 class PlyFile:
     """points N×3 float64; colours N×3 in 0..1 or None; corners of all polygons; sizes F of them."""
+
     points: np.ndarray
     colours: np.ndarray | None
     corners: np.ndarray
@@ -32,6 +50,7 @@ class PlyFile:
 @dataclass(frozen=True)
 class _Element:
     """One kind of row: properties (name, type, type of the length or '' for a single number)."""
+
     name: str
     count: int
     properties: list[tuple[str, str, str]]
@@ -52,8 +71,10 @@ def read_ply(path: Path) -> PlyFile:
     columns: dict[str, dict] = {}
     for element in elements:
         if element.count * source.least(element) > source.left():
-            raise FacewrightError(f'{path} is cut off: it should hold {element.count:,} rows of '
-                                  f'{element.name}. Copy or export it again.')
+            raise FacewrightError(
+                f'{path} is cut off: it should hold {element.count:,} rows of '
+                f'{element.name}. Copy or export it again.'
+            )
         columns[element.name] = source.rows(element)
     vertex, face = columns.get('vertex', {}), columns.get('face', {})
     if not {'x', 'y', 'z'} <= vertex.keys():
@@ -63,7 +84,8 @@ def read_ply(path: Path) -> PlyFile:
     if not len(sizes):
         raise FacewrightError(
             f'{path} holds points alone, no faces: make a surface of them first '
-            '(MeshLab: Filters › Remeshing › Screened Poisson), or choose a mesh.')
+            '(MeshLab: Filters › Remeshing › Screened Poisson), or choose a mesh.'
+        )
     points = np.stack([vertex[axis] for axis in 'xyz'], 1).astype(np.float64)
     return PlyFile(points, _colours(vertex), corners.astype(np.int64), sizes.astype(np.int64))
 
@@ -102,7 +124,7 @@ def _colours(vertex: dict) -> np.ndarray | None:
     if found.dtype.kind in 'iu':
         most = np.iinfo(found.dtype).max
     else:
-        most = 255. if found.max(initial=0) > 1 else 1.
+        most = 255.0 if found.max(initial=0) > 1 else 1.0
     found = found / most
     return np.clip(found, 0, 1) if np.isfinite(found).all() else None
 
@@ -143,8 +165,10 @@ class _Bytes:
             return self._one_by_one(element)
         self.at += element.count * dtype.itemsize
         counts = dict(sizes)
-        return {name: (table[f'v{k}'].ravel(), counts[k]) if length else table[f'v{k}']
-                for k, (name, _, length) in enumerate(element.properties)}
+        return {
+            name: (table[f'v{k}'].ravel(), counts[k]) if length else table[f'v{k}']
+            for k, (name, _, length) in enumerate(element.properties)
+        }
 
     def _alike(self, element: _Element) -> np.dtype | None:
         """The rows' type if all are as long as the first; None where they are not."""
@@ -199,8 +223,10 @@ class _Numbers:
         if not any(length for _, _, length in element.properties):
             table = self._take(element.count * len(element.properties))
             table = table.reshape(element.count, len(element.properties))
-            return {name: table[:, k] if kind[0] == 'f' else table[:, k].astype(kind)
-                    for k, (name, kind, _) in enumerate(element.properties)}
+            return {
+                name: table[:, k] if kind[0] == 'f' else table[:, k].astype(kind)
+                for k, (name, kind, _) in enumerate(element.properties)
+            }
         out = [([], []) for _ in element.properties]
         for _ in range(element.count):
             for (_, _, length), (values, sizes) in zip(element.properties, out):
@@ -213,4 +239,4 @@ class _Numbers:
         if not 0 <= count <= self.left():
             raise ValueError('fewer numbers than said')
         self.at += count
-        return self.numbers[self.at - count:self.at]
+        return self.numbers[self.at - count : self.at]

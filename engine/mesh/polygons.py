@@ -1,4 +1,5 @@
 """Polygons of any size as faces of three or four corners."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -17,7 +18,7 @@ def polygons_to_faces(corners: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         out[has, k] = corners[starts[has] + k]
     extra = []
     for i in np.flatnonzero(sizes > 4):
-        ring = corners[starts[i]:starts[i] + sizes[i]]
+        ring = corners[starts[i] : starts[i] + sizes[i]]
         for k in range(3, sizes[i] - 1, 2):
             extra.append([ring[0], ring[k], ring[k + 1], ring[k + 2] if k + 2 < sizes[i] else -1])
     return np.concatenate([out[sizes > 2], np.array(extra, np.int64).reshape(-1, 4)])

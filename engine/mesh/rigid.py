@@ -3,13 +3,15 @@
 Kabsch 1976; with scale and the reflection case: Umeyama, "Least-squares estimation of transformation parameters between two point
 patterns", 1991, eq. 40–42.
 """
+
 from __future__ import annotations
 
 import numpy as np
 
 
-def rigid_motion(source: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None, scale: bool = False
-                 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def rigid_motion(
+    source: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None, scale: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(R …×3×3 proper rotations, t …×3, s …) minimising Σ w |s·R·source + t − target|²; s is 1 unless `scale`.
 
     source and target …×N×3, batched over their leading axes (either may lack some); weights …×N, not negative.
@@ -24,11 +26,23 @@ def rigid_motion(source: np.ndarray, target: np.ndarray, weights: np.ndarray | N
     sign = np.ones(d.shape)
     sign[..., 2] = np.where(np.linalg.det(u @ vt) < 0, -1, 1)
     rotation = (u * sign[..., None, :]) @ vt
-    s = (d * sign).sum(-1) / np.maximum((w * a * a).sum((-1, -2)), 1e-300) if scale else np.ones(d.shape[:-1])
+    s = (
+        (d * sign).sum(-1) / np.maximum((w * a * a).sum((-1, -2)), 1e-300)
+        if scale
+        else np.ones(d.shape[:-1])
+    )
     translation = goal[..., 0, :] - s[..., None] * (rotation @ centre[..., 0, :, None])[..., 0]
     return rotation, translation, s
 
 
-def move(points: np.ndarray, rotation: np.ndarray, translation: np.ndarray, scale: np.ndarray | float = 1.) -> np.ndarray:
+def move(
+    points: np.ndarray,
+    rotation: np.ndarray,
+    translation: np.ndarray,
+    scale: np.ndarray | float = 1.0,
+) -> np.ndarray:
     """…×N×3: scale·rotation·points + translation, batched like `rigid_motion`'s results."""
-    return np.asarray(scale)[..., None, None] * (points @ np.swapaxes(rotation, -1, -2)) + translation[..., None, :]
+    return (
+        np.asarray(scale)[..., None, None] * (points @ np.swapaxes(rotation, -1, -2))
+        + translation[..., None, :]
+    )

@@ -5,6 +5,7 @@ crosses in a single shape is then taken apart there: crossing triangles push eac
 rest (after Volino and Magnenat-Thalmann, "Resolving surface collisions through intersection contour minimization", 2006),
 the eye's pieces away from its middle, lips away from teeth; the pushes fade over the surface round about.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -23,25 +24,33 @@ from .contact import ContactOptions, seen_skin, settle_contacts
 from .intersections import KINDS, Checker, pose
 from .laplacian import edges_of
 
-CLEAR = .002         # cm: how far crossing triangles are put apart
-ROUNDS = 40          # at most, of pushing a shape's crossings apart
-FADING = 6           # rings of neighbours that a push fades over
-BUDGET = 160         # rounds at most for one pose, all tries together
-PATIENCE = 8         # rounds without a gain, after which the next of these is tried, from the start, then from the best found:
-TRIES = tuple((growth, by_rest) for growth in (0., .04, .12, .3) for by_rest in (True, False))
+CLEAR = 0.002  # cm: how far crossing triangles are put apart
+ROUNDS = 40  # at most, of pushing a shape's crossings apart
+FADING = 6  # rings of neighbours that a push fades over
+BUDGET = 160  # rounds at most for one pose, all tries together
+PATIENCE = 8  # rounds without a gain, after which the next of these is tried, from the start, then from the best found:
+TRIES = tuple((growth, by_rest) for growth in (0.0, 0.04, 0.12, 0.3) for by_rest in (True, False))
 # growth: so much pushes grow a round, where the same triangles cross again and again; by_rest: lips, too, are told apart by
 # the sides they lie on at rest, which is wrong where they slide along each other; else by the air between them
-SHARES = {'skin_socket': (.9, .1), 'lip_lip': (.5, .5), 'lid_eyeball': (1., 0.), 'gums_teeth_skin': (0., 1.)}
-CLOSE = ContactOptions(lip_margin=.002, lip_margin_moving=.006)  # contact's own margins would part shut lips visibly
-SLIVER = 8           # pixels of an eye seen between shut lids that are none (of 100 a centimetre and view)
-MOST_SEEN = .2       # cm: shapes whose seen skin moves further are settled by themselves alone, if that moves it less
-SEPARATING = .35     # of the bar
+SHARES = {
+    'skin_socket': (0.9, 0.1),
+    'lip_lip': (0.5, 0.5),
+    'lid_eyeball': (1.0, 0.0),
+    'gums_teeth_skin': (0.0, 1.0),
+}
+CLOSE = ContactOptions(
+    lip_margin=0.002, lip_margin_moving=0.006
+)  # contact's own margins would part shut lips visibly
+SLIVER = 8  # pixels of an eye seen between shut lids that are none (of 100 a centimetre and view)
+MOST_SEEN = 0.2  # cm: shapes whose seen skin moves further are settled by themselves alone, if that moves it less
+SEPARATING = 0.35  # of the bar
 
 
 @dataclass(frozen=True)
 class Settled:
     """neutral V×3 and expressions E×V×3 float32 (cm); before and after (1+E)×4 int: crossings of KINDS in the neutral and each shape
     alone, in full; seen (1+E) mm: how far the skin that is seen moved in each, at most."""
+
     neutral: np.ndarray
     expressions: np.ndarray
     before: np.ndarray
@@ -49,8 +58,14 @@ class Settled:
     seen: np.ndarray
 
 
-def settle(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, names: tuple[str, ...],
-           options: ContactOptions = CLOSE, report: Callable[[float], None] = lambda fraction: None) -> Settled:
+def settle(
+    model: FaceModel,
+    neutral: np.ndarray,
+    expressions: np.ndarray,
+    names: tuple[str, ...],
+    options: ContactOptions = CLOSE,
+    report: Callable[[float], None] = lambda fraction: None,
+) -> Settled:
     """Settle a head in the model's topology: neutral V×3 and offsets E×V×3 (cm) called `names`, of which the model may lack some.
 
     A shape is looked at in full and alone (mouthClose and tongueOut with the jaw open, as they are meant). What does not cross stays to the bit,
@@ -59,27 +74,45 @@ def settle(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, names
     neutral, expressions = np.asarray(neutral, np.float32), np.asarray(expressions, np.float32)
     separator, seen = Separator(model), seen_skin(model, neutral)
     first = [separator.check.count(v) for v in poses(neutral, expressions, names)]
-    report(.03)
+    report(0.03)
     rounds = options.rounds
     whole = np.zeros_like(model.expressions)
     known = [(k, model.names.index(name)) for k, name in enumerate(names) if name in model.names]
     for k, at in known:
         whole[at] = expressions[k]
-    ajar = ''.join(name[-1] for k, name in enumerate(names) if name in ('eyeBlink_L', 'eyeBlink_R')
-                   and separator.eye_seen(neutral + expressions[k], name[-1]) > SLIVER)
-    together, found, _ = settle_contacts(model, neutral, whole, options,
-                                         lambda k, *_: report(.03 + (.92 - SEPARATING) * (k + 1) / rounds), ajar)
+    ajar = ''.join(
+        name[-1]
+        for k, name in enumerate(names)
+        if name in ('eyeBlink_L', 'eyeBlink_R')
+        and separator.eye_seen(neutral + expressions[k], name[-1]) > SLIVER
+    )
+    together, found, _ = settle_contacts(
+        model,
+        neutral,
+        whole,
+        options,
+        lambda k, *_: report(0.03 + (0.92 - SEPARATING) * (k + 1) / rounds),
+        ajar,
+    )
     together = separator.separate(together)
     settled = expressions.copy()
     for k, at in known:
         settled[k] = found[at]
     out = settled.copy()
     jaw = names.index('jawOpen') if 'jawOpen' in names else None
-    order = sorted(range(len(names)), key=lambda k: k != jaw)   # what is meant for an open jaw is looked at with the jaw as it will be
+    order = sorted(
+        range(len(names)), key=lambda k: k != jaw
+    )  # what is meant for an open jaw is looked at with the jaw as it will be
     for done, k in enumerate(order):
-        opened, opened_before = (out[jaw], expressions[jaw]) if names[k] in WITH_OPEN_JAW and jaw is not None else (0, 0)
+        opened, opened_before = (
+            (out[jaw], expressions[jaw])
+            if names[k] in WITH_OPEN_JAW and jaw is not None
+            else (0, 0)
+        )
         was = neutral + expressions[k] + opened_before
-        tried = [separator.separate(together + shape[k] + opened) for shape in (settled, expressions)]
+        tried = [
+            separator.separate(together + shape[k] + opened) for shape in (settled, expressions)
+        ]
         crossing = [int(separator.check.count(v).sum()) for v in tried]
         if crossing[0] != crossing[1]:
             alone = crossing[1] < crossing[0]
@@ -90,7 +123,7 @@ def settle(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, names
             far = [_seen_move(v, was, seen) for v in tried]
             alone = far[0] > MOST_SEEN and far[1] < far[0]
         out[k] = tried[alone] - together - opened
-        report(.95 - SEPARATING + SEPARATING * (done + 1) / len(names))
+        report(0.95 - SEPARATING + SEPARATING * (done + 1) / len(names))
     last = list(poses(together, out, names))
     moved = [10 * _seen_move(a, b, seen) for a, b in zip(last, poses(neutral, expressions, names))]
     after = [separator.check.count(v) for v in last]
@@ -122,13 +155,28 @@ class Separator:
         self.triangles, self.rest = triangulate(model.faces), model.neutral.astype(np.float64)
         n = model.vertex_count
         edges = edges_of(self.triangles)
-        near = sparse.coo_matrix((np.ones(2 * len(edges)), (edges.ravel('F'), edges[:, ::-1].ravel('F'))), (n, n)).tocsr()
-        self.average = (sparse.diags(1 / np.maximum(np.asarray(near.sum(1)).ravel(), 1)) @ near).tocsr()
-        self.free = np.ones(n, bool)                 # what may move vertex by vertex
-        for name in ('eyeball_L', 'eyeball_R', 'upper_teeth', 'lower_teeth', 'upper_gums', 'lower_gums', 'tongue', 'lashes_L', 'lashes_R',
-                     'eye_surface_L', 'eye_surface_R'):
+        near = sparse.coo_matrix(
+            (np.ones(2 * len(edges)), (edges.ravel('F'), edges[:, ::-1].ravel('F'))), (n, n)
+        ).tocsr()
+        self.average = (
+            sparse.diags(1 / np.maximum(np.asarray(near.sum(1)).ravel(), 1)) @ near
+        ).tocsr()
+        self.free = np.ones(n, bool)  # what may move vertex by vertex
+        for name in (
+            'eyeball_L',
+            'eyeball_R',
+            'upper_teeth',
+            'lower_teeth',
+            'upper_gums',
+            'lower_gums',
+            'tongue',
+            'lashes_L',
+            'lashes_R',
+            'eye_surface_L',
+            'eye_surface_R',
+        ):
             self.free[part.get(name, [])] = False
-        self.ball = np.zeros(n, int)                 # the eyeball a vertex belongs to: 1, 2 or 0
+        self.ball = np.zeros(n, int)  # the eyeball a vertex belongs to: 1, 2 or 0
         for k, side in enumerate('LR'):
             self.ball[part.get(f'eyeball_{side}', [])] = k + 1
         self.eyes = [part.get(f'eyeball_{side}', np.empty(0, int)) for side in 'LR']
@@ -148,7 +196,7 @@ class Separator:
         middle, total = np.asarray(vertices, np.float64)[ball].mean(0), 0
         for yaw in (-30, 0, 30):
             points = head_to_camera(np.asarray(vertices, np.float64), yaw, look_at=middle)
-            seen = rasterise(points, shown, 6000., (200., 150.), (400, 300))[0]  # from 60 cm
+            seen = rasterise(points, shown, 6000.0, (200.0, 150.0), (400, 300))[0]  # from 60 cm
             total += int(np.isin(shown[seen[seen >= 0], 0], ball).sum())
         return total
 
@@ -185,9 +233,20 @@ class Separator:
         wanted[pushed] *= boldness / weight[pushed, None]
         return self._faded(wanted, pushed)
 
-    def _push(self, name: str, pairs: np.ndarray, now: np.ndarray, by_rest: bool, wanted: np.ndarray, weight: np.ndarray) -> None:
+    def _push(
+        self,
+        name: str,
+        pairs: np.ndarray,
+        now: np.ndarray,
+        by_rest: bool,
+        wanted: np.ndarray,
+        weight: np.ndarray,
+    ) -> None:
         """Add, for the crossing pairs of one kind, the ways that corners should go to `wanted` (V×3), and 1 each to `weight` (V)."""
-        for mine, theirs, share in ((pairs[:, 0], pairs[:, 1], SHARES[name][0]), (pairs[:, 1], pairs[:, 0], SHARES[name][1])):
+        for mine, theirs, share in (
+            (pairs[:, 0], pairs[:, 1], SHARES[name][0]),
+            (pairs[:, 1], pairs[:, 0], SHARES[name][1]),
+        ):
             if not share:
                 continue
             a, b = self.triangles[mine], self.triangles[theirs]
@@ -206,7 +265,11 @@ class Separator:
             way *= side[:, None] / np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-12)
             height = ((now[a] - now[b].mean(1, keepdims=True)) * way[:, None]).sum(2)
             if name == 'lid_eyeball':
-                height -= ((now[b] - now[b].mean(1, keepdims=True)) * way[:, None]).sum(2).max(1, keepdims=True)
+                height -= (
+                    ((now[b] - now[b].mean(1, keepdims=True)) * way[:, None])
+                    .sum(2)
+                    .max(1, keepdims=True)
+                )
             depth = share * np.clip(CLEAR - height, 0, None)
             depth *= self.free[a]
             np.add.at(wanted, a.ravel(), (depth[..., None] * way[:, None]).reshape(-1, 3))
@@ -217,7 +280,7 @@ class Separator:
         corner = self.rest[b]
         normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
         away = self.rest[a].mean(1) - corner.mean(1)
-        return np.where((away * normal).sum(1) < 0, -1., 1.)
+        return np.where((away * normal).sum(1) < 0, -1.0, 1.0)
 
     def _faded(self, wanted: np.ndarray, pushed: np.ndarray) -> np.ndarray:
         """V×3: `wanted` where it is asked for (bool V), fading over the free surface round about."""

@@ -11,6 +11,7 @@ crosses smoothed apart; then it is carried back to the neutral, as to any other 
 A tetrahedron with all corners on the surface can't be righted when an expression inverts it: edges through the flesh from surface
 to surface are split, so none remains; after ARAP the inner points near inverted cells are moved to right them (untangle.py).
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -36,37 +37,53 @@ LEFTOVER = Path('tetgen-tmpfile_skipped.face')
 REGIONS = ('mouth', 'nose', 'eye_L', 'eye_R')
 WALLS = {'mouth': 'mouth_socket', 'eye_L': 'eye_socket_L', 'eye_R': 'eye_socket_R'}
 SKIN = ('face', 'head_neck')
-BETWEEN = {'mouth': 2.5, 'eye_L': 2., 'eye_R': 2.}  # cm: kept where the distances to skin and to wall add up to less
-NOSE = range(27, 36)        # of the 68 landmarks
-NOSE_DEPTH = 1.8            # cm: kept nearer than this to one of them
-SKIN_DEPTH = 1.             # cm: how deep skin is filled that the rest surrounds
-MASK_DEPTH = 1.8            # cm: how deep a mask's skin is filled where no wall lies behind it
-NOTCH = 4                   # edges: bays in the chosen skin narrower than twice this are filled
-LARGEST = .3                # cm³: TetGen's bound on volume
-OPENINGS = (.03, .05, .1, .2)  # jawOpen for the filling, tried in turn (ICT's lips are free from .03)
-UNCROSSINGS = 30            # rounds of smoothing what crosses
-ROUNDING = 60               # steps that make the filling's cells rounder
-RATIO = 1.4                 # TetGen's bound on circumradius to shortest edge
-ITERATIONS = 3              # ARAP turns; more make no difference after untangling (measured)
-_FACES = np.array([[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]])  # outward where the volume is positive
+BETWEEN = {
+    'mouth': 2.5,
+    'eye_L': 2.0,
+    'eye_R': 2.0,
+}  # cm: kept where the distances to skin and to wall add up to less
+NOSE = range(27, 36)  # of the 68 landmarks
+NOSE_DEPTH = 1.8  # cm: kept nearer than this to one of them
+SKIN_DEPTH = 1.0  # cm: how deep skin is filled that the rest surrounds
+MASK_DEPTH = 1.8  # cm: how deep a mask's skin is filled where no wall lies behind it
+NOTCH = 4  # edges: bays in the chosen skin narrower than twice this are filled
+LARGEST = 0.3  # cm³: TetGen's bound on volume
+OPENINGS = (
+    0.03,
+    0.05,
+    0.1,
+    0.2,
+)  # jawOpen for the filling, tried in turn (ICT's lips are free from .03)
+UNCROSSINGS = 30  # rounds of smoothing what crosses
+ROUNDING = 60  # steps that make the filling's cells rounder
+RATIO = 1.4  # TetGen's bound on circumradius to shortest edge
+ITERATIONS = 3  # ARAP turns; more make no difference after untangling (measured)
+_FACES = np.array(
+    [[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]]
+)  # outward where the volume is positive
 _EDGES = np.array([[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]])
 
 
 @dataclass(frozen=True)
 class Flesh:
     """Tetrahedra over a model's vertices and P further points inside."""
-    surface: np.ndarray      # S int32, sorted: the model's vertices that take part
-    points: np.ndarray       # P×3 float64 cm: the inner points of the model's neutral
-    tetrahedra: np.ndarray   # M×4 int32 into [all V model vertices, then the P points], of positive volume in `rest`
-    rest: np.ndarray         # (S+P)×3 float64 cm: surface vertices and inner points in the pose it was filled in
-    vertex_count: int        # V
+
+    surface: np.ndarray  # S int32, sorted: the model's vertices that take part
+    points: np.ndarray  # P×3 float64 cm: the inner points of the model's neutral
+    tetrahedra: (
+        np.ndarray
+    )  # M×4 int32 into [all V model vertices, then the P points], of positive volume in `rest`
+    rest: (
+        np.ndarray
+    )  # (S+P)×3 float64 cm: surface vertices and inner points in the pose it was filled in
+    vertex_count: int  # V
 
     @property
     def cells(self) -> np.ndarray:
         """M×4 int64: tetrahedra into [surface, points], as `rest` is."""
         new = np.full(self.vertex_count + len(self.points), -1)
         new[self.surface] = np.arange(len(self.surface))
-        new[self.vertex_count:] = len(self.surface) + np.arange(len(self.points))
+        new[self.vertex_count :] = len(self.surface) + np.arange(len(self.points))
         return new[self.tetrahedra]
 
     @property
@@ -86,15 +103,25 @@ def closed_skin(model: FaceModel) -> tuple[np.ndarray, np.ndarray, list[np.ndarr
     triangles = triangulate(model.faces)
     triangles = triangles[part[triangles].all(1)]
     edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    _, inverse, count = np.unique(np.sort(edges, 1), axis=0, return_inverse=True, return_counts=True)
+    _, inverse, count = np.unique(
+        np.sort(edges, 1), axis=0, return_inverse=True, return_counts=True
+    )
     if not len(count) or count.max() > 2:
-        raise FacewrightError(f'The skin of the face model {model.source or model.name} is no single sheet (an edge has more than two faces, or it has none): use ICT-FaceKit or the built-in head.')
+        raise FacewrightError(
+            f'The skin of the face model {model.source or model.name} is no single sheet (an edge has more than two faces, or it has none): use ICT-FaceKit or the built-in head.'
+        )
     open_edges = edges[count[inverse.ravel()] == 1]
     n = model.vertex_count
-    _, loop = connected_components(sparse.coo_matrix((np.ones(len(open_edges)), open_edges.T), (n, n)), directed=False)
+    _, loop = connected_components(
+        sparse.coo_matrix((np.ones(len(open_edges)), open_edges.T), (n, n)), directed=False
+    )
     loops = [open_edges[loop[open_edges[:, 0]] == k] for k in np.unique(loop[open_edges[:, 0]])]
     caps = [np.c_[rim[:, 1], rim[:, 0], np.full(len(rim), n + k)] for k, rim in enumerate(loops)]
-    return triangles, np.concatenate(caps) if caps else np.empty((0, 3), int), [rim[:, 0] for rim in loops]
+    return (
+        triangles,
+        np.concatenate(caps) if caps else np.empty((0, 3), int),
+        [rim[:, 0] for rim in loops],
+    )
 
 
 def _uncrossed(model: FaceModel, triangles: np.ndarray, opening: float) -> np.ndarray | None:
@@ -103,7 +130,9 @@ def _uncrossed(model: FaceModel, triangles: np.ndarray, opening: float) -> np.nd
     weights[model.names.index('jawOpen')] = opening
     vertices = model.shape(None, weights).astype(np.float64)
     edges, n = edges_of(triangles), model.vertex_count
-    neighbours = sparse.coo_matrix((np.ones(2 * len(edges)), (edges.ravel(), edges[:, ::-1].ravel())), (n, n)).tocsr()
+    neighbours = sparse.coo_matrix(
+        (np.ones(2 * len(edges)), (edges.ravel(), edges[:, ::-1].ravel())), (n, n)
+    ).tocsr()
     degree = np.maximum(np.asarray(neighbours.sum(1)), 1)
     for _ in range(UNCROSSINGS):
         pairs = self_crossings(vertices, triangles)
@@ -112,20 +141,34 @@ def _uncrossed(model: FaceModel, triangles: np.ndarray, opening: float) -> np.nd
         near = np.zeros(n, bool)
         near[triangles[np.unique(pairs)]] = True
         near = near | (neighbours @ near > 0)
-        vertices = np.where(near[:, None], (vertices + neighbours @ vertices / degree) / 2, vertices)
+        vertices = np.where(
+            near[:, None], (vertices + neighbours @ vertices / degree) / 2, vertices
+        )
     return None
 
 
-def _filled(vertices: np.ndarray, triangles: np.ndarray, caps: np.ndarray, loops: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _filled(
+    vertices: np.ndarray, triangles: np.ndarray, caps: np.ndarray, loops: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """(points, tetrahedra of positive volume): `vertices`, the caps' middles, then TetGen's own points; RuntimeError from TetGen."""
     from tetgen import TetGen
+
     points = np.concatenate([vertices, *(vertices[loop].mean(0, keepdims=True) for loop in loops)])
     surface = np.concatenate([triangles, caps])
     ids, local = np.unique(surface, return_inverse=True)
-    nodes, cells = TetGen(points[ids], local.reshape(-1, 3).astype(np.int32)).tetrahedralize(  # keywords: with `switches` it prints to stdout
-        plc=True, nobisect=True, quality=True, minratio=RATIO, fixedvolume=True, maxvolume=LARGEST, quiet=True)[:2]
+    nodes, cells = TetGen(
+        points[ids], local.reshape(-1, 3).astype(np.int32)
+    ).tetrahedralize(  # keywords: with `switches` it prints to stdout
+        plc=True,
+        nobisect=True,
+        quality=True,
+        minratio=RATIO,
+        fixedvolume=True,
+        maxvolume=LARGEST,
+        quiet=True,
+    )[:2]
     back = np.concatenate([ids, len(points) + np.arange(len(nodes) - len(ids))])
-    points, cells = np.concatenate([points, nodes[len(ids):]]), back[cells]
+    points, cells = np.concatenate([points, nodes[len(ids) :]]), back[cells]
     wrong = signed_volumes(points, cells) < 0
     cells[wrong] = cells[wrong][:, [1, 0, 2, 3]]
     return points, cells
@@ -144,10 +187,19 @@ def fill_head(model: FaceModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         except RuntimeError:
             if not theirs:
                 LEFTOVER.unlink(missing_ok=True)  # TetGen leaves this behind when it fails
-    raise FacewrightError(f'The skin of the face model {model.source or model.name} crosses itself and cannot be filled: run Check Intersections and mend what it marks.')
+    raise FacewrightError(
+        f'The skin of the face model {model.source or model.name} crosses itself and cannot be filled: run Check Intersections and mend what it marks.'
+    )
 
 
-def _chosen(model: FaceModel, points: np.ndarray, cells: np.ndarray, triangles: np.ndarray, regions: tuple[str, ...], within: np.ndarray | None) -> np.ndarray:
+def _chosen(
+    model: FaceModel,
+    points: np.ndarray,
+    cells: np.ndarray,
+    triangles: np.ndarray,
+    regions: tuple[str, ...],
+    within: np.ndarray | None,
+) -> np.ndarray:
     """Bool per cell: what the regions (or the mask) ask for."""
     middle = points[cells].mean(1)
     skin = np.unique(np.concatenate([model.regions[name] for name in SKIN]))
@@ -158,12 +210,18 @@ def _chosen(model: FaceModel, points: np.ndarray, cells: np.ndarray, triangles: 
         if region not in regions and within is None:
             continue
         if not len(wall):
-            raise FacewrightError(f'The face model {model.source or model.name} has no {name}: choose regions without it.')
+            raise FacewrightError(
+                f'The face model {model.source or model.name} has no {name}: choose regions without it.'
+            )
         touching = np.zeros(len(points), bool)
         touching[wall] = True
-        keep |= (cKDTree(points[wall]).query(middle)[0] + to_skin < BETWEEN[region]) | touching[cells].any(1)
+        keep |= (cKDTree(points[wall]).query(middle)[0] + to_skin < BETWEEN[region]) | touching[
+            cells
+        ].any(1)
     if within is not None:
-        surface = np.unique(np.concatenate([skin, *(model.regions[name] for name in WALLS.values())]))
+        surface = np.unique(
+            np.concatenate([skin, *(model.regions[name] for name in WALLS.values())])
+        )
         depth, nearest = cKDTree(points[surface]).query(middle)
         return np.asarray(within, bool)[surface[nearest]] & (keep | (depth < MASK_DEPTH))
     if 'nose' in regions:
@@ -179,7 +237,9 @@ def _without_notches(triangles: np.ndarray, skin: np.ndarray, chosen: np.ndarray
     on = np.zeros(n, bool)
     on[skin] = True
     edges = edges[on[edges].all(1)]
-    near = sparse.coo_matrix((np.ones(2 * len(edges)), (edges.ravel(), edges[:, ::-1].ravel())), (n, n)).tocsr()
+    near = sparse.coo_matrix(
+        (np.ones(2 * len(edges)), (edges.ravel(), edges[:, ::-1].ravel())), (n, n)
+    ).tocsr()
     grown = chosen & on
     for _ in range(NOTCH):
         grown = grown | (near @ grown > 0)
@@ -188,7 +248,9 @@ def _without_notches(triangles: np.ndarray, skin: np.ndarray, chosen: np.ndarray
     out = (chosen & on) | grown
     rest = np.flatnonzero(on & ~out)
     _, piece = connected_components(near[rest][:, rest], directed=False)
-    out[rest[piece != np.bincount(piece, minlength=1).argmax()]] = True  # what the largest piece of other skin is cut off from
+    out[rest[piece != np.bincount(piece, minlength=1).argmax()]] = (
+        True  # what the largest piece of other skin is cut off from
+    )
     return out
 
 
@@ -203,7 +265,7 @@ def _closed(cells: np.ndarray, keep: np.ndarray, usable: np.ndarray) -> np.ndarr
         inverse = inverse.reshape(code.shape)
         bad = np.zeros(cells.max() + 1, bool)
         crowded = unique[count > 2]
-        bad_edges = np.concatenate([crowded >> 32, crowded & 0xffffffff])
+        bad_edges = np.concatenate([crowded >> 32, crowded & 0xFFFFFFFF])
         # fans: a vertex's outer faces hang together over its own edges
         corner = np.arange(outer.size).reshape(outer.shape)
         order = np.argsort(inverse.ravel(), kind='stable')
@@ -217,7 +279,9 @@ def _closed(cells: np.ndarray, keep: np.ndarray, usable: np.ndarray) -> np.ndarr
                 match = same & (outer.ravel()[first[:-1]] == outer.ravel()[second[b][1:]])
                 links.append(np.c_[first[:-1][match], second[b][1:][match]])
         links = np.concatenate(links)
-        _, fan = connected_components(sparse.coo_matrix((np.ones(len(links)), links.T), (outer.size,) * 2), directed=False)
+        _, fan = connected_components(
+            sparse.coo_matrix((np.ones(len(links)), links.T), (outer.size,) * 2), directed=False
+        )
         pairs = np.unique(np.c_[outer.ravel(), fan], axis=0)
         vertex, fans = np.unique(pairs[:, 0], return_counts=True)
         bad[vertex[fans > 1]] = True
@@ -236,7 +300,9 @@ def _large(cells: np.ndarray, keep: np.ndarray) -> np.ndarray:
     order = np.argsort(inverse.ravel(), kind='stable')
     same = inverse.ravel()[order][1:] == inverse.ravel()[order][:-1]
     a, b = order[:-1][same] // 4, order[1:][same] // 4
-    _, piece = connected_components(sparse.coo_matrix((np.ones(len(a)), (a, b)), (len(rows),) * 2), directed=False)
+    _, piece = connected_components(
+        sparse.coo_matrix((np.ones(len(a)), (a, b)), (len(rows),) * 2), directed=False
+    )
     out = np.zeros(len(cells), bool)
     out[rows] = np.bincount(piece)[piece] >= len(rows) / 100
     return out
@@ -245,14 +311,20 @@ def _large(cells: np.ndarray, keep: np.ndarray) -> np.ndarray:
 def outer_triangles(cells: np.ndarray) -> np.ndarray:
     """K×3: the faces that one of the tetrahedra M×4 alone has, turned outward where volumes are positive."""
     faces = cells[:, _FACES].reshape(-1, 3)
-    _, inverse, count = np.unique(np.sort(faces, 1), axis=0, return_inverse=True, return_counts=True)
+    _, inverse, count = np.unique(
+        np.sort(faces, 1), axis=0, return_inverse=True, return_counts=True
+    )
     return faces[count[inverse.ravel()] == 1]
 
 
-def _split(points: np.ndarray, cells: np.ndarray, triangles: np.ndarray, v: int) -> tuple[np.ndarray, np.ndarray]:
+def _split(
+    points: np.ndarray, cells: np.ndarray, triangles: np.ndarray, v: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Points and cells after halving every edge that joins two of the first v points through the flesh, longest first."""
+
     def code(edges: np.ndarray) -> np.ndarray:
         return edges[..., 0].astype(np.int64) << 32 | edges[..., 1]
+
     own = np.sort(code(edges_of(triangles)))
     while True:
         edges = np.sort(cells[:, _EDGES], 2)
@@ -262,7 +334,11 @@ def _split(points: np.ndarray, cells: np.ndarray, triangles: np.ndarray, v: int)
             return points, cells
         unique, which = np.unique(codes[wrong], return_inverse=True)
         place = np.empty(len(unique), np.int64)
-        place[np.argsort(((points[unique >> 32] - points[unique & 0xffffffff]) ** 2).sum(1), kind='stable')] = np.arange(len(unique))
+        place[
+            np.argsort(
+                ((points[unique >> 32] - points[unique & 0xFFFFFFFF]) ** 2).sum(1), kind='stable'
+            )
+        ] = np.arange(len(unique))
         rank = np.full(codes.shape, -1)
         rank[wrong] = place[which.ravel()]
         rows = np.flatnonzero(wrong.any(1))
@@ -270,33 +346,43 @@ def _split(points: np.ndarray, cells: np.ndarray, triangles: np.ndarray, v: int)
         picked = codes[rows, pick]
         every, needed = np.unique(codes[wrong], return_counts=True)
         some, given = np.unique(picked, return_counts=True)
-        chosen = some[given == needed[np.searchsorted(every, some)]]  # split where all cells round it agree
+        chosen = some[
+            given == needed[np.searchsorted(every, some)]
+        ]  # split where all cells round it agree
         split = np.isin(picked, chosen)
         rows, pick, picked = rows[split], pick[split], picked[split]
         new = len(points) + np.searchsorted(chosen, picked)
-        points = np.concatenate([points, (points[chosen >> 32] + points[chosen & 0xffffffff]) / 2])
+        points = np.concatenate([points, (points[chosen >> 32] + points[chosen & 0xFFFFFFFF]) / 2])
         halves = [cells[rows].copy(), cells[rows].copy()]
         for k in (0, 1):
             halves[k][np.arange(len(rows)), _EDGES[pick, k]] = new
         cells = np.concatenate([np.delete(cells, rows, 0), *halves])
 
 
-def build_flesh(model: FaceModel, regions: tuple[str, ...] = REGIONS, within: np.ndarray | None = None) -> Flesh:
+def build_flesh(
+    model: FaceModel, regions: tuple[str, ...] = REGIONS, within: np.ndarray | None = None
+) -> Flesh:
     """Fill the flesh of `regions` of a model; `within`, a bool mask V, chooses the skin instead (about 8 s on two cores).
 
     FacewrightError where a region's name is unknown, the model lacks its socket, the skin cannot be filled or the mask holds nothing.
     """
     unknown = set(regions) - set(REGIONS)
     if unknown:
-        raise FacewrightError(f'There is no region {", ".join(sorted(unknown))}: choose from {", ".join(REGIONS)}.')
+        raise FacewrightError(
+            f'There is no region {", ".join(sorted(unknown))}: choose from {", ".join(REGIONS)}.'
+        )
     if within is not None and np.shape(within) != (model.vertex_count,):
-        raise FacewrightError(f'The mask has {np.size(within)} values for {model.vertex_count} vertices: make it on this model.')
+        raise FacewrightError(
+            f'The mask has {np.size(within)} values for {model.vertex_count} vertices: make it on this model.'
+        )
     v = model.vertex_count
     points, cells, triangles = fill_head(model)
     usable = ((cells < v) | (cells >= v + len(closed_skin(model)[2]))).all(1)
     keep = _chosen(model, points, cells, triangles, tuple(regions), within) & usable
     if not keep.any():
-        raise FacewrightError('No flesh lies behind the chosen skin: choose the skin round the mouth, the nose or an eye.')
+        raise FacewrightError(
+            'No flesh lies behind the chosen skin: choose the skin round the mouth, the nose or an eye.'
+        )
     cells = cells[_closed(cells, keep, usable)]
     points, cells = _split(points, cells, triangles, v)
     ids = np.unique(cells)
@@ -304,8 +390,24 @@ def build_flesh(model: FaceModel, regions: tuple[str, ...] = REGIONS, within: np
     rest, local = points[ids], np.searchsorted(ids, cells)
     held = np.arange(len(ids)) < len(surface)
     size = cell_sizes(rest, local)
-    rest = untangle(relax(rest, local, ~held, size, epsilons=(1e-3,), steps=ROUNDING, bound=1e9, until_upright=False), local, ~held, size)
-    tetrahedra = np.where(local < len(surface), surface[np.minimum(local, len(surface) - 1)], local - len(surface) + v).astype(np.int32)
+    rest = untangle(
+        relax(
+            rest,
+            local,
+            ~held,
+            size,
+            epsilons=(1e-3,),
+            steps=ROUNDING,
+            bound=1e9,
+            until_upright=False,
+        ),
+        local,
+        ~held,
+        size,
+    )
+    tetrahedra = np.where(
+        local < len(surface), surface[np.minimum(local, len(surface) - 1)], local - len(surface) + v
+    ).astype(np.int32)
     flesh = Flesh(surface.astype(np.int32), rest[~held], tetrahedra, rest, v)
     points = _carry(flesh, rest, model.neutral[None])[0]
     return Flesh(flesh.surface, points, tetrahedra, rest, v)
@@ -317,11 +419,17 @@ def _carry(flesh: Flesh, rest: np.ndarray, shapes: np.ndarray) -> np.ndarray:
     size = cell_sizes(rest, cells)
     surface = np.asarray(shapes, np.float64)[:, flesh.surface]
     rotation, shift, _ = rigid_motion(rest[held], surface)
-    level = (surface - shift[:, None]) @ rotation  # as if the head had not moved: ARAP's few turns needn't find the motion of the whole
-    targets = np.concatenate([level, np.broadcast_to(rest[~held], (len(level), (~held).sum(), 3))], 1)
+    level = (
+        (surface - shift[:, None]) @ rotation
+    )  # as if the head had not moved: ARAP's few turns needn't find the motion of the whole
+    targets = np.concatenate(
+        [level, np.broadcast_to(rest[~held], (len(level), (~held).sum(), 3))], 1
+    )
     found = Arap(rest, cells, held).solve(targets, iterations=ITERATIONS)
     known = signed_volumes(rest, cells) <= 0
-    return move(np.stack([untangle(x, cells, ~held, size, known)[~held] for x in found]), rotation, shift)
+    return move(
+        np.stack([untangle(x, cells, ~held, size, known)[~held] for x in found]), rotation, shift
+    )
 
 
 def points_of(flesh: Flesh, vertices: np.ndarray) -> np.ndarray:
@@ -343,18 +451,30 @@ def inverted(flesh: Flesh, vertices: np.ndarray, points: np.ndarray) -> np.ndarr
     return signed_volumes(at, flesh.cells) <= 0
 
 
-def inversion_report(flesh: Flesh, neutral: np.ndarray, expressions: np.ndarray, names: tuple[str, ...]) -> dict:
+def inversion_report(
+    flesh: Flesh, neutral: np.ndarray, expressions: np.ndarray, names: tuple[str, ...]
+) -> dict:
     """JSON-able: how many tetrahedra each shape inverts (neutral V×3; offsets E×V×3), the neutral and mouthClose on an open jaw included."""
     neutral = np.asarray(neutral, np.float64)
     listed, shapes = ['neutral', *names], [neutral, *(neutral + expressions)]
     if {'jawOpen', 'mouthClose'} <= set(names):  # mouthClose is a corrective of jawOpen
         listed.append('jawOpen+mouthClose')
-        shapes.append(neutral + expressions[names.index('jawOpen')] + expressions[names.index('mouthClose')])
+        shapes.append(
+            neutral + expressions[names.index('jawOpen')] + expressions[names.index('mouthClose')]
+        )
     shapes = np.stack(shapes)
-    count = [int(inverted(flesh, v, p).sum()) for v, p in zip(shapes, carry_flesh(flesh, neutral, shapes))]
+    count = [
+        int(inverted(flesh, v, p).sum())
+        for v, p in zip(shapes, carry_flesh(flesh, neutral, shapes))
+    ]
     worst = int(np.argmax(count))
-    return {'tetrahedra': len(flesh.tetrahedra), 'points': len(flesh.points), 'inverted': dict(zip(listed, count)),
-            'worst': listed[worst], 'worst_percent': 100 * count[worst] / len(flesh.tetrahedra)}
+    return {
+        'tetrahedra': len(flesh.tetrahedra),
+        'points': len(flesh.points),
+        'inverted': dict(zip(listed, count)),
+        'worst': listed[worst],
+        'worst_percent': 100 * count[worst] / len(flesh.tetrahedra),
+    }
 
 
 def outer_faces(flesh: Flesh) -> np.ndarray:
@@ -364,13 +484,22 @@ def outer_faces(flesh: Flesh) -> np.ndarray:
 
 def flesh_edges(model: FaceModel, flesh: Flesh) -> np.ndarray:
     """E×2 int32 into [model vertices, points]: the edges of the model's whole surface and of the tetrahedra (paper 1's graph)."""
-    return np.unique(np.concatenate([edges_of(triangulate(model.faces)), edges_of(flesh.tetrahedra)]), axis=0)
+    return np.unique(
+        np.concatenate([edges_of(triangulate(model.faces)), edges_of(flesh.tetrahedra)]), axis=0
+    )
 
 
 def write_flesh(path: Path, flesh: Flesh) -> None:
     """Write as .npz."""
-    write_npz(path, format=np.int32(FORMAT), surface=flesh.surface, points=flesh.points, tetrahedra=flesh.tetrahedra, rest=flesh.rest,
-              vertex_count=np.int32(flesh.vertex_count))
+    write_npz(
+        path,
+        format=np.int32(FORMAT),
+        surface=flesh.surface,
+        points=flesh.points,
+        tetrahedra=flesh.tetrahedra,
+        rest=flesh.rest,
+        vertex_count=np.int32(flesh.vertex_count),
+    )
 
 
 def read_flesh(path: Path) -> Flesh:
@@ -378,14 +507,29 @@ def read_flesh(path: Path) -> Flesh:
     data = read_npz(path, 'cavity tetrahedra file')
     keys = ('surface', 'points', 'tetrahedra', 'rest', 'vertex_count')
     if not {'format', *keys} <= set(data) or data['format'].shape != () or data['format'] != FORMAT:
-        raise FacewrightError(f'{path} holds no cavity tetrahedra of this version: build them again.')
+        raise FacewrightError(
+            f'{path} holds no cavity tetrahedra of this version: build them again.'
+        )
     then = 'it is damaged, so build the cavity tetrahedra again'
-    check_arrays(path, data, {'surface': ('iu', (None,)), 'points': ('f', (None, 3)), 'tetrahedra': ('iu', (None, 4)), 'vertex_count': ('iu', ())}, then)
+    check_arrays(
+        path,
+        data,
+        {
+            'surface': ('iu', (None,)),
+            'points': ('f', (None, 3)),
+            'tetrahedra': ('iu', (None, 4)),
+            'vertex_count': ('iu', ()),
+        },
+        then,
+    )
     check_arrays(path, data, {'rest': ('f', (len(data['surface']) + len(data['points']), 3))}, then)
     flesh = Flesh(*(data[key] for key in keys[:-1]), int(data['vertex_count']))
     total = flesh.vertex_count + len(flesh.points)
-    if not 0 <= flesh.tetrahedra.min(initial=0) <= flesh.tetrahedra.max(initial=0) < max(total, 1) or \
-            not 0 <= flesh.surface.min(initial=0) <= flesh.surface.max(initial=0) < max(flesh.vertex_count, 1):
+    if not 0 <= flesh.tetrahedra.min(initial=0) <= flesh.tetrahedra.max(initial=0) < max(
+        total, 1
+    ) or not 0 <= flesh.surface.min(initial=0) <= flesh.surface.max(initial=0) < max(
+        flesh.vertex_count, 1
+    ):
         raise FacewrightError(f'{path} is damaged: build the cavity tetrahedra again.')
     return flesh
 
@@ -393,4 +537,9 @@ def read_flesh(path: Path) -> Flesh:
 def flesh(model: FaceModel) -> Flesh:
     """The flesh of a model's four regions, from its cache if there is one, else built and cached."""
     model = model.tracked
-    return cached(model.cache_path('flesh', 'mesh.tetrahedra'), read_flesh, lambda: build_flesh(model), write_flesh)
+    return cached(
+        model.cache_path('flesh', 'mesh.tetrahedra'),
+        read_flesh,
+        lambda: build_flesh(model),
+        write_flesh,
+    )

@@ -5,6 +5,7 @@ by their fourth vertex (eq. 1–4), asked of the target in the least-squares sen
 Botsch et al., "Deformation transfer for detail-preserving surface editing", 2006: the unknowns are the V vertices alone, the
 matrix GᵀWG is the cotangent Laplacian of the target, factored once for all shapes.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -18,13 +19,13 @@ from ..face_model.model import FaceModel, triangulate
 from ..face_model.pieces import pieces
 from .rigid import move, rigid_motion
 
-STILL = 1e-4         # cm: a vertex that no shape moves further does not move
-FADE = .03           # cm: where the source moves less than this, the target follows it as it is, and so is still where the source is
-ANCHOR = .1          # per cm²: the source's own displacements against the gradients; they hold back what is wider than 2π/√.1 = 20 cm
-SHAPE_NOISE = .01    # cm: what the identity fit may leave to the transfer, per vertex
+STILL = 1e-4  # cm: a vertex that no shape moves further does not move
+FADE = 0.03  # cm: where the source moves less than this, the target follows it as it is, and so is still where the source is
+ANCHOR = 0.1  # per cm²: the source's own displacements against the gradients; they hold back what is wider than 2π/√.1 = 20 cm
+SHAPE_NOISE = 0.01  # cm: what the identity fit may leave to the transfer, per vertex
 SHAPE_SAMPLES = 300  # how many independent vertices the skin is worth in the identity fit
-CHIN = 100           # skin vertices that tell how far the jaw goes
-RIDERS = 6           # skin vertices that a vertex of lash or eye film rides on
+CHIN = 100  # skin vertices that tell how far the jaw goes
+RIDERS = 6  # skin vertices that a vertex of lash or eye film rides on
 LINED = ('mouth_socket', 'eye_socket_L', 'eye_socket_R')
 RIDING = ('lashes_L', 'lashes_R', 'eye_surface_L', 'eye_surface_R')
 
@@ -41,14 +42,19 @@ def gradient(vertices: np.ndarray, triangles: np.ndarray) -> tuple[sparse.csr_ma
     """(G 3T×V, area T): G·f is the gradient of a function given at the vertices, three rows a triangle. Flat triangles give zero."""
     a, b, c = np.moveaxis(vertices[triangles], 1, 0)
     normal = np.cross(b - a, c - a)
-    square = (normal ** 2).sum(1)
+    square = (normal**2).sum(1)
     usable = square > 1e-12 * max(np.median(square), 1e-300)
     inverse = np.where(usable, 1 / np.where(usable, square, 1), 0)[:, None]
-    basis = np.stack([np.cross(normal, c - b), np.cross(normal, a - c), np.cross(normal, b - a)], 1) * inverse[:, None]  # T×corner×3
+    basis = (
+        np.stack([np.cross(normal, c - b), np.cross(normal, a - c), np.cross(normal, b - a)], 1)
+        * inverse[:, None]
+    )  # T×corner×3
     rows = 3 * np.arange(len(triangles))[:, None, None] + np.arange(3)[None, None]
     columns = np.broadcast_to(triangles[:, :, None], basis.shape)
     rows = np.broadcast_to(rows, basis.shape)
-    return sparse.coo_matrix((basis.ravel(), (rows.ravel(), columns.ravel())), (3 * len(triangles), len(vertices))).tocsr(), np.sqrt(square) / 2
+    return sparse.coo_matrix(
+        (basis.ravel(), (rows.ravel(), columns.ravel())), (3 * len(triangles), len(vertices))
+    ).tocsr(), np.sqrt(square) / 2
 
 
 class Transfer:
@@ -59,11 +65,21 @@ class Transfer:
     scaled by the target's size. anchor V or a number: how strongly `anchors` in `solve` are followed (0: pure deformation transfer).
     """
 
-    def __init__(self, source_neutral: np.ndarray, triangles: np.ndarray, target_neutral: np.ndarray, fixed: np.ndarray | None = None,
-                 anchor: np.ndarray | float = 0.):
-        self.source, self.target = (np.asarray(v, np.float64) for v in (source_neutral, target_neutral))
+    def __init__(
+        self,
+        source_neutral: np.ndarray,
+        triangles: np.ndarray,
+        target_neutral: np.ndarray,
+        fixed: np.ndarray | None = None,
+        anchor: np.ndarray | float = 0.0,
+    ):
+        self.source, self.target = (
+            np.asarray(v, np.float64) for v in (source_neutral, target_neutral)
+        )
         if self.source.shape != self.target.shape:
-            raise FacewrightError(f'The two heads have {len(self.source)} and {len(self.target)} vertices: deformation transfer needs one topology, wrap the model first.')
+            raise FacewrightError(
+                f'The two heads have {len(self.source)} and {len(self.target)} vertices: deformation transfer needs one topology, wrap the model first.'
+            )
         self.triangles = np.asarray(triangles)
         count = len(self.target)
         grad, area = gradient(self.target, self.triangles)
@@ -87,9 +103,19 @@ class Transfer:
         self.free, self.fixed = np.flatnonzero(~fixed), np.flatnonzero(fixed)
         self.coupling = matrix[self.free][:, self.fixed]
         system = (matrix + sparse.diags(self.anchor))[self.free][:, self.free].tocsc()
-        lift = 1e-12 * abs(system.diagonal()).max(initial=0)  # a vertex all of whose triangles are flat
-        self.factor = splu(system + lift * sparse.identity(len(self.free), format='csc'), permc_spec='MMD_AT_PLUS_A', diag_pivot_thresh=0.,
-                           options={'SymmetricMode': True}) if len(self.free) else None
+        lift = 1e-12 * abs(system.diagonal()).max(
+            initial=0
+        )  # a vertex all of whose triangles are flat
+        self.factor = (
+            splu(
+                system + lift * sparse.identity(len(self.free), format='csc'),
+                permc_spec='MMD_AT_PLUS_A',
+                diag_pivot_thresh=0.0,
+                options={'SymmetricMode': True},
+            )
+            if len(self.free)
+            else None
+        )
         self.lift = lift
         self.inverse_frames = _inverse(frames(self.source, self.triangles))
 
@@ -99,13 +125,17 @@ class Transfer:
         right = np.empty((len(self.free), 3 * len(shapes)))
         for e, shape in enumerate(shapes):
             deformation = frames(shape.astype(np.float64), self.triangles) @ self.inverse_frames
-            b = (self.weighted @ np.swapaxes(deformation, 1, 2).reshape(-1, 3))[self.free] - self.coupling @ self.target[self.fixed]
-            right[:, 3 * e:3 * e + 3] = b + self.lift * self.target[self.free]
+            b = (self.weighted @ np.swapaxes(deformation, 1, 2).reshape(-1, 3))[
+                self.free
+            ] - self.coupling @ self.target[self.fixed]
+            right[:, 3 * e : 3 * e + 3] = b + self.lift * self.target[self.free]
             if anchors is not None:
-                right[:, 3 * e:3 * e + 3] += self.anchor[self.free, None] * anchors[e][self.free]
+                right[:, 3 * e : 3 * e + 3] += self.anchor[self.free, None] * anchors[e][self.free]
         out = np.repeat(self.target[None], len(shapes), 0)
         if self.factor is not None:
-            out[:, self.free] = np.moveaxis(self.factor.solve(right).reshape(len(self.free), len(shapes), 3), 1, 0)
+            out[:, self.free] = np.moveaxis(
+                self.factor.solve(right).reshape(len(self.free), len(shapes), 3), 1, 0
+            )
         for rows in self.floating:
             s = _size(self.target[rows]) / max(_size(self.source[rows]), 1e-30)
             moved = (shapes[:, rows].astype(np.float64) - self.source[rows]).mean(1) * s
@@ -127,7 +157,9 @@ def _inverse(matrices: np.ndarray) -> np.ndarray:
     return out
 
 
-def nearest_of_the_model(model: FaceModel, neutral: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def nearest_of_the_model(
+    model: FaceModel, neutral: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(α I, sR 3×3, t 3): the head s·R·(model neutral + identities·α) + t nearest to `neutral` V×3 (cm) over the vertices `rows`.
 
     Maximum a posteriori with α ~ N(0, 1) and a flat prior on the motion; exact for a moved and scaled neutral (α = 0). The motion is
@@ -135,7 +167,7 @@ def nearest_of_the_model(model: FaceModel, neutral: np.ndarray, rows: np.ndarray
     """
     source, target = model.neutral[rows].astype(np.float64), np.asarray(neutral, np.float64)[rows]
     modes = model.identities[:, rows].astype(np.float64)
-    weight = SHAPE_SAMPLES / (len(rows) * SHAPE_NOISE ** 2)
+    weight = SHAPE_SAMPLES / (len(rows) * SHAPE_NOISE**2)
     alpha = np.zeros(len(modes))
     r, t, s = rigid_motion(source, target, scale=True)
     # in the model's space: source + modes·α − [turn, grow, shift]·β ≈ target, the motion undone
@@ -143,13 +175,19 @@ def nearest_of_the_model(model: FaceModel, neutral: np.ndarray, rows: np.ndarray
     for _ in range(6):
         back = (target - t) @ r / s
         shape = source + np.tensordot(alpha, modes, 1)
-        motion = [np.cross(np.broadcast_to(axis, shape.shape), shape).ravel() for axis in np.eye(3)] + [shape.ravel()]
+        motion = [
+            np.cross(np.broadcast_to(axis, shape.shape), shape).ravel() for axis in np.eye(3)
+        ] + [shape.ravel()]
         motion += [np.broadcast_to(axis, shape.shape).ravel() for axis in np.eye(3)]
         basis = np.concatenate([flat, motion])
         prior = np.r_[np.ones(len(modes)), np.zeros(7)]
         normal = weight * basis @ basis.T
-        step = np.linalg.lstsq(normal + np.diag(prior), weight * basis @ (back - shape).ravel() - prior * np.r_[alpha, np.zeros(7)], rcond=1e-13)[0]
-        alpha = alpha + step[:len(modes)]
+        step = np.linalg.lstsq(
+            normal + np.diag(prior),
+            weight * basis @ (back - shape).ravel() - prior * np.r_[alpha, np.zeros(7)],
+            rcond=1e-13,
+        )[0]
+        alpha = alpha + step[: len(modes)]
         r, t, s = rigid_motion(source + np.tensordot(alpha, modes, 1), target, scale=True)
         if np.abs(step).max() < 1e-7:
             break
@@ -166,7 +204,9 @@ def transfer_expressions(model: FaceModel, neutral: np.ndarray) -> np.ndarray:
     """
     neutral = np.asarray(neutral, np.float64)
     if neutral.shape != model.neutral.shape:
-        raise FacewrightError(f'The head has {len(neutral)} vertices and the face model {model.vertex_count}: wrap the face model onto it first.')
+        raise FacewrightError(
+            f'The head has {len(neutral)} vertices and the face model {model.vertex_count}: wrap the face model onto it first.'
+        )
     if not np.isfinite(neutral).all():
         raise FacewrightError('The head holds NaN or infinite coordinates: clean the mesh first.')
     part = pieces(model)
@@ -183,15 +223,28 @@ def transfer_expressions(model: FaceModel, neutral: np.ndarray) -> np.ndarray:
     triangles = triangulate(model.faces)
     triangles = onto[triangles[inside[triangles].all(1)]]
     follow = offsets[:, rows]
-    area = np.bincount(triangles.ravel(), np.repeat(gradient(neutral[rows], triangles)[1], 3), len(rows)) / 3
-    transfer = Transfer(source[rows], triangles, neutral[rows], fixed=np.abs(follow).max((0, 2)) < STILL, anchor=ANCHOR * area)
+    area = (
+        np.bincount(
+            triangles.ravel(), np.repeat(gradient(neutral[rows], triangles)[1], 3), len(rows)
+        )
+        / 3
+    )
+    transfer = Transfer(
+        source[rows],
+        triangles,
+        neutral[rows],
+        fixed=np.abs(follow).max((0, 2)) < STILL,
+        anchor=ANCHOR * area,
+    )
     solved = transfer.solve(source[rows] + follow, neutral[rows] + follow) - neutral[rows]
     fade = np.clip(np.linalg.norm(follow, axis=2, keepdims=True) / FADE, 0, 1)
     fade = fade * fade * (3 - 2 * fade)
     out[:, rows] = fade * solved + (1 - fade) * follow
 
     _jaw(model, part, source, neutral, offsets, out)
-    mean = model.neutral.astype(np.float64) @ turn.T + shift  # its eyeballs turn rigidly; an identity's, with the same offsets, not quite
+    mean = (
+        model.neutral.astype(np.float64) @ turn.T + shift
+    )  # its eyeballs turn rigidly; an identity's, with the same offsets, not quite
     for side in 'LR':
         ball = part.get(f'eyeball_{side}', np.empty(0, np.int32))
         if len(ball):
@@ -203,14 +256,25 @@ def transfer_expressions(model: FaceModel, neutral: np.ndarray) -> np.ndarray:
         weight /= weight.sum(1, keepdims=True)
         moved = offsets[:, riding]
         more = ((out - offsets)[:, part['skin'][near]] * weight[..., None]).sum(2)
-        out[:, riding] = moved + more * np.clip(np.linalg.norm(moved, axis=2, keepdims=True) / FADE, 0, 1)
+        out[:, riding] = moved + more * np.clip(
+            np.linalg.norm(moved, axis=2, keepdims=True) / FADE, 0, 1
+        )
     return out.astype(np.float32)
 
 
-def _jaw(model: FaceModel, part: dict, source: np.ndarray, neutral: np.ndarray, offsets: np.ndarray, out: np.ndarray) -> None:
+def _jaw(
+    model: FaceModel,
+    part: dict,
+    source: np.ndarray,
+    neutral: np.ndarray,
+    offsets: np.ndarray,
+    out: np.ndarray,
+) -> None:
     """Lower teeth and gums move as one rigid body: turned as the source's about their own place, and shifted by as much more or less as the
     skin of the chin is. The tongue rides on them and adds what the source's adds. Upper teeth and gums stay."""
-    bone = np.concatenate([part[k] for k in ('lower_teeth', 'lower_gums') if k in part] or [np.empty(0, np.int32)])
+    bone = np.concatenate(
+        [part[k] for k in ('lower_teeth', 'lower_gums') if k in part] or [np.empty(0, np.int32)]
+    )
     soft = part.get('tongue', np.empty(0, np.int32))
     if not len(bone):
         out[:, soft] = offsets[:, soft]
@@ -220,7 +284,12 @@ def _jaw(model: FaceModel, part: dict, source: np.ndarray, neutral: np.ndarray, 
     r, t, _ = rigid_motion(source[core], source[core] + opened[core])
     skin = part['skin']
     off_bone = np.linalg.norm(move(source[skin], r, t) - source[skin] - opened[skin], axis=1)
-    chin = skin[np.argsort(off_bone + 1e9 * (np.linalg.norm(opened[skin], axis=1) < .5 * np.abs(opened).max()), kind='stable')[:CHIN]]
+    chin = skin[
+        np.argsort(
+            off_bone + 1e9 * (np.linalg.norm(opened[skin], axis=1) < 0.5 * np.abs(opened).max()),
+            kind='stable',
+        )[:CHIN]
+    ]
     centre, place = source[core].mean(0), neutral[core].mean(0)
     for e in range(len(offsets)):
         if np.abs(offsets[e, core]).max() < 10 * STILL:
@@ -233,7 +302,9 @@ def _jaw(model: FaceModel, part: dict, source: np.ndarray, neutral: np.ndarray, 
         out[e, soft] += source[soft] + offsets[e, soft] - move(source[soft], r, t)
 
 
-def _turn_in_orbit(source: np.ndarray, neutral: np.ndarray, offsets: np.ndarray, out: np.ndarray, rows: np.ndarray) -> None:
+def _turn_in_orbit(
+    source: np.ndarray, neutral: np.ndarray, offsets: np.ndarray, out: np.ndarray, rows: np.ndarray
+) -> None:
     """Each shape's rotation of the source's eyeball, made about the target's own centre."""
     first, centre = sphere_centre(source), sphere_centre(neutral)
     for e in np.flatnonzero(np.abs(offsets).max((1, 2)) > 10 * STILL):

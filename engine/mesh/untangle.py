@@ -5,6 +5,7 @@ Energy: Garanzha et al. 2021, "Foldover-free maps in 50 lines of code", eq. 4–
 Ours: each term e becomes c·log(1 + e/c). Where the skin itself is folded some cells cannot be righted, and without that bound they
 drag their neighbours with them (measured on the built-in head's mouthClose: 211 left inverted of 55,000 without, 120 with).
 """
+
 from __future__ import annotations
 
 import itertools
@@ -15,17 +16,25 @@ from scipy.optimize import minimize
 
 wp.config.log_level = wp.LOG_ERROR
 
-EPSILONS = (.1, .03, .01, .003)  # ε's fall (measured here)
-STEPS = 120                      # L-BFGS iterations for each
-VOLUME_WEIGHT = .1               # λ
-BOUND = 30.                      # c
-RINGS = 2                        # how far round an inverted cell points are moved
+EPSILONS = (0.1, 0.03, 0.01, 0.003)  # ε's fall (measured here)
+STEPS = 120  # L-BFGS iterations for each
+VOLUME_WEIGHT = 0.1  # λ
+BOUND = 30.0  # c
+RINGS = 2  # how far round an inverted cell points are moved
 _PAIRS = tuple(itertools.combinations(range(4), 2))
 
 
 @wp.kernel
-def _energy(points: wp.array(dtype=wp.vec3d), cells: wp.array(dtype=wp.vec4i), size: wp.array(dtype=wp.float64), epsilon: wp.float64, weight: wp.float64,
-            bound: wp.float64, energy: wp.array(dtype=wp.float64), gradient: wp.array(dtype=wp.vec3d)):
+def _energy(
+    points: wp.array(dtype=wp.vec3d),
+    cells: wp.array(dtype=wp.vec4i),
+    size: wp.array(dtype=wp.float64),
+    epsilon: wp.float64,
+    weight: wp.float64,
+    bound: wp.float64,
+    energy: wp.array(dtype=wp.float64),
+    gradient: wp.array(dtype=wp.vec3d),
+):
     """energy and gradient of every cell; J's columns are a, b, c: the images of the regular tetrahedron's axes."""
     t = wp.tid()
     cell = cells[t]
@@ -62,7 +71,10 @@ def _energy(points: wp.array(dtype=wp.vec3d), cells: wp.array(dtype=wp.vec4i), s
     energy[t] = bound * wp.log(one + e / bound)
     w = one / (one + e / bound)
     gn = w * two * third * p
-    gd = w * (-two * third * third * n * p / chi * slope + weight * (two * d / chi - (d * d + one) / (chi * chi) * slope))
+    gd = w * (
+        -two * third * third * n * p / chi * slope
+        + weight * (two * d / chi - (d * d + one) / (chi * chi) * slope)
+    )
     ga = a * gn + ca * gd
     gb = b * gn + cb * gd
     gc = c * gn + cc * gd
@@ -83,11 +95,21 @@ def signed_volumes(points: np.ndarray, cells: np.ndarray) -> np.ndarray:
 
 def cell_sizes(points: np.ndarray, cells: np.ndarray) -> np.ndarray:
     """M: root mean square of each tetrahedron's edges."""
-    return np.sqrt(np.mean([((points[cells[:, a]] - points[cells[:, b]]) ** 2).sum(1) for a, b in _PAIRS], 0))
+    return np.sqrt(
+        np.mean([((points[cells[:, a]] - points[cells[:, b]]) ** 2).sum(1) for a, b in _PAIRS], 0)
+    )
 
 
-def relax(points: np.ndarray, cells: np.ndarray, free: np.ndarray, size: np.ndarray, epsilons: tuple[float, ...] = EPSILONS, steps: int = STEPS,
-          bound: float = BOUND, until_upright: bool = True) -> np.ndarray:
+def relax(
+    points: np.ndarray,
+    cells: np.ndarray,
+    free: np.ndarray,
+    size: np.ndarray,
+    epsilons: tuple[float, ...] = EPSILONS,
+    steps: int = STEPS,
+    bound: float = BOUND,
+    until_upright: bool = True,
+) -> np.ndarray:
     """N×3: points with the free ones (bool N) moved to where the energy of all cells that have one is least.
 
     size M: edge length (cell_sizes of a good state) of the regular tetrahedron each cell is compared with. until_upright: stop at the
@@ -101,18 +123,38 @@ def relax(points: np.ndarray, cells: np.ndarray, free: np.ndarray, size: np.ndar
     at = np.ascontiguousarray(points[ids], np.float64)
     moving = np.flatnonzero(free[ids])
     energy, gradient = np.zeros(len(local)), np.zeros((len(ids), 3))
-    arrays = [wp.array(x, dtype=d, device='cpu', copy=False) for x, d in (
-        (at, wp.vec3d), (local, wp.vec4i), (np.ascontiguousarray(size[touched], np.float64), wp.float64), (energy, wp.float64), (gradient, wp.vec3d))]
+    arrays = [
+        wp.array(x, dtype=d, device='cpu', copy=False)
+        for x, d in (
+            (at, wp.vec3d),
+            (local, wp.vec4i),
+            (np.ascontiguousarray(size[touched], np.float64), wp.float64),
+            (energy, wp.float64),
+            (gradient, wp.vec3d),
+        )
+    ]
 
     def value(x: np.ndarray, epsilon: float) -> tuple[float, np.ndarray]:
         at[moving] = x.reshape(-1, 3)
         gradient[:] = 0
-        wp.launch(_energy, dim=len(local), device='cpu', inputs=[*arrays[:3], epsilon, VOLUME_WEIGHT, bound, *arrays[3:]])
+        wp.launch(
+            _energy,
+            dim=len(local),
+            device='cpu',
+            inputs=[*arrays[:3], epsilon, VOLUME_WEIGHT, bound, *arrays[3:]],
+        )
         return energy.sum(), gradient[moving].ravel()
 
     x = at[moving].ravel()
     for epsilon in epsilons:
-        x = minimize(value, x, args=(epsilon,), jac=True, method='L-BFGS-B', options={'maxiter': steps, 'maxcor': 8}).x
+        x = minimize(
+            value,
+            x,
+            args=(epsilon,),
+            jac=True,
+            method='L-BFGS-B',
+            options={'maxiter': steps, 'maxcor': 8},
+        ).x
         at[moving] = x.reshape(-1, 3)
         if until_upright and (signed_volumes(at, local) > 0).all():
             break
@@ -121,7 +163,13 @@ def relax(points: np.ndarray, cells: np.ndarray, free: np.ndarray, size: np.ndar
     return out
 
 
-def untangle(points: np.ndarray, cells: np.ndarray, free: np.ndarray, size: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:
+def untangle(
+    points: np.ndarray,
+    cells: np.ndarray,
+    free: np.ndarray,
+    size: np.ndarray,
+    known: np.ndarray | None = None,
+) -> np.ndarray:
     """N×3: `points` with the free ones (bool N) near inverted cells moved to right these; fewer are inverted, or it comes back as it was.
 
     known (bool M): cells that could not be righted before; nothing is moved for them alone.

@@ -1,4 +1,5 @@
 """Triangles wound alike: neighbours as neighbours, closed pieces as the largest piece is."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -48,8 +49,14 @@ def _neighbours(triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return order[pair] // 3, order[pair + 1] // 3, forward[pair] == forward[pair + 1]
 
 
-def _turns(graph: sparse.csr_matrix, first: np.ndarray, second: np.ndarray, against: np.ndarray,
-           piece: np.ndarray, mended: np.ndarray) -> np.ndarray:
+def _turns(
+    graph: sparse.csr_matrix,
+    first: np.ndarray,
+    second: np.ndarray,
+    against: np.ndarray,
+    piece: np.ndarray,
+    mended: np.ndarray,
+) -> np.ndarray:
     """T bool: the triangles to turn over, by a walk through each piece that is to be mended."""
     count = len(piece)
     odd = sparse.coo_matrix((against.astype(np.int8), (first, second)), (count, count)).tocsr()
@@ -66,8 +73,9 @@ def _turns(graph: sparse.csr_matrix, first: np.ndarray, second: np.ndarray, agai
     return turn
 
 
-def _sizes(vertices: np.ndarray, triangles: np.ndarray, piece: np.ndarray,
-           number: int) -> tuple[np.ndarray, np.ndarray]:
+def _sizes(
+    vertices: np.ndarray, triangles: np.ndarray, piece: np.ndarray, number: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Of each piece, its area and its signed volume about the middle of its surface."""
     corners = vertices[triangles]
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])

@@ -6,6 +6,7 @@ nearer to one centre that pixel takes ½ − distance of the other's colour; hor
 pairs across the others. Differences: the silhouette is found by walking from triangle to triangle along that line, so that one too thin
 to be seen at any pixel is found too; and it is computed from the plane through eye and edge, so that corners behind the camera do no harm.
 """
+
 from __future__ import annotations
 
 import torch
@@ -22,17 +23,36 @@ UNBLENDED = wp.constant(float(1.0))  # shares are within ±½
 NO_EDGE, CONNECTED = wp.constant(-1), wp.constant(-2)
 
 
-def antialias(colour: torch.Tensor, points: torch.Tensor, triangles: torch.Tensor, fragments: Fragments, focal: float | torch.Tensor,
-              centre: tuple[float, float] | torch.Tensor, near: float = NEAR) -> torch.Tensor:
+def antialias(
+    colour: torch.Tensor,
+    points: torch.Tensor,
+    triangles: torch.Tensor,
+    fragments: Fragments,
+    focal: float | torch.Tensor,
+    centre: tuple[float, float] | torch.Tensor,
+    near: float = NEAR,
+) -> torch.Tensor:
     """B×H×W×C: colour (B×H×W×C float32) with silhouettes blended; differentiable in colour, points, focal and centre.
 
     points, triangles, focal, centre, near: what `rasterise_batch` made the fragments of. Raises FacewrightError where shapes don't fit.
     """
     mesh = checked(points, triangles)
-    check(colour.ndim == 4 and colour.shape[:3] == fragments.triangle.shape and colour.dtype == torch.float32 and len(points) == len(colour)
-          and len(mesh.triangles) == fragments.box.shape[1],
-          f'Colours must be {"×".join(map(str, fragments.triangle.shape))}×C float32, and they are {tuple(colour.shape)} of {colour.dtype}.')
-    return _Antialiased.apply(colour, points, camera_of(focal, centre, len(points), points.device), fragments, mesh, float(near))
+    check(
+        colour.ndim == 4
+        and colour.shape[:3] == fragments.triangle.shape
+        and colour.dtype == torch.float32
+        and len(points) == len(colour)
+        and len(mesh.triangles) == fragments.box.shape[1],
+        f'Colours must be {"×".join(map(str, fragments.triangle.shape))}×C float32, and they are {tuple(colour.shape)} of {colour.dtype}.',
+    )
+    return _Antialiased.apply(
+        colour,
+        points,
+        camera_of(focal, centre, len(points), points.device),
+        fragments,
+        mesh,
+        float(near),
+    )
 
 
 @wp.func
@@ -43,7 +63,9 @@ def _side(p: wp.vec3d, camera: wp.vec3d, line: wp.float64, along: int):
 
 
 @wp.func
-def _crossing(a: wp.vec3d, b: wp.vec3d, camera: wp.vec3d, near: wp.float64, line: wp.float64, along: int):
+def _crossing(
+    a: wp.vec3d, b: wp.vec3d, camera: wp.vec3d, near: wp.float64, line: wp.float64, along: int
+):
     """(where along the line the edge ab crosses it in px, 1) or (0, 0): not, or nearer than the near plane."""
     sa = _side(a, camera, line, along)
     sb = _side(b, camera, line, along)
@@ -57,8 +79,20 @@ def _crossing(a: wp.vec3d, b: wp.vec3d, camera: wp.vec3d, near: wp.float64, line
 
 
 @wp.func
-def _silhouette(points: wp.array2d(dtype=wp.vec3d), b: int, triangles: wp.array(dtype=wp.vec3i), across: wp.array(dtype=wp.vec3i), camera: wp.vec3d,
-                near: wp.float64, line: wp.float64, along: int, start: wp.float64, step: wp.float64, first: int, last: int):
+def _silhouette(
+    points: wp.array2d(dtype=wp.vec3d),
+    b: int,
+    triangles: wp.array(dtype=wp.vec3i),
+    across: wp.array(dtype=wp.vec3i),
+    camera: wp.vec3d,
+    near: wp.float64,
+    line: wp.float64,
+    along: int,
+    start: wp.float64,
+    step: wp.float64,
+    first: int,
+    last: int,
+):
     """Walk from the pixel centre at `start`, inside triangle `first`, one pixel along the line: the corner opposite the first edge where
     the surface ends or turns back, NO_EDGE where it goes on beyond the next centre, CONNECTED where it is the triangle seen there."""
     t = first
@@ -70,7 +104,14 @@ def _silhouette(points: wp.array2d(dtype=wp.vec3d), b: int, triangles: wp.array(
         furthest = wp.float64(-1.0e30)
         for k in range(3):
             if k != entered:
-                crossing = _crossing(points[b, corners[(k + 1) % 3]], points[b, corners[(k + 2) % 3]], camera, near, line, along)
+                crossing = _crossing(
+                    points[b, corners[(k + 1) % 3]],
+                    points[b, corners[(k + 2) % 3]],
+                    camera,
+                    near,
+                    line,
+                    along,
+                )
                 if crossing[1] == one and step * (crossing[0] - start) > furthest:
                     furthest = step * (crossing[0] - start)
                     leave = k
@@ -91,8 +132,20 @@ def _silhouette(points: wp.array2d(dtype=wp.vec3d), b: int, triangles: wp.array(
 
 
 @wp.func
-def _edge_between(points: wp.array2d(dtype=wp.vec3d), b: int, triangles: wp.array(dtype=wp.vec3i), across: wp.array(dtype=wp.vec3i), camera: wp.vec3d,
-                  near: wp.float64, x: int, y: int, along: int, here: int, there: int, here_nearer: bool):
+def _edge_between(
+    points: wp.array2d(dtype=wp.vec3d),
+    b: int,
+    triangles: wp.array(dtype=wp.vec3i),
+    across: wp.array(dtype=wp.vec3i),
+    camera: wp.vec3d,
+    near: wp.float64,
+    x: int,
+    y: int,
+    along: int,
+    here: int,
+    there: int,
+    here_nearer: bool,
+):
     """The corner opposite the silhouette between pixel (x, y) and the next one to the right (along 0) or below (along 1), or negative.
 
     The nearer surface's; or the other's, where the nearer one goes on behind it.
@@ -109,10 +162,36 @@ def _edge_between(points: wp.array2d(dtype=wp.vec3d), b: int, triangles: wp.arra
         if edge == NO_EDGE:
             if here_nearer == (turn == 0):
                 if here >= 0:
-                    edge = _silhouette(points, b, triangles, across, camera, near, line, along, start, one, here, there)
+                    edge = _silhouette(
+                        points,
+                        b,
+                        triangles,
+                        across,
+                        camera,
+                        near,
+                        line,
+                        along,
+                        start,
+                        one,
+                        here,
+                        there,
+                    )
             else:
                 if there >= 0:
-                    edge = _silhouette(points, b, triangles, across, camera, near, line, along, start + one, -one, there, here)
+                    edge = _silhouette(
+                        points,
+                        b,
+                        triangles,
+                        across,
+                        camera,
+                        near,
+                        line,
+                        along,
+                        start + one,
+                        -one,
+                        there,
+                        here,
+                    )
     return edge
 
 
@@ -128,9 +207,19 @@ def _adjacent(across: wp.array(dtype=wp.vec3i), t: int, other: int):
 
 
 @wp.kernel
-def _find(part: wp.vec3i, points: wp.array2d(dtype=wp.vec3d), triangles: wp.array(dtype=wp.vec3i), across: wp.array(dtype=wp.vec3i), camera: wp.array(dtype=wp.vec3d),
-          near: wp.float64, width: int, height: int, triangle: wp.array2d(dtype=wp.int32), depth: wp.array2d(dtype=float),
-          share: wp.array2d(dtype=wp.vec2)):
+def _find(
+    part: wp.vec3i,
+    points: wp.array2d(dtype=wp.vec3d),
+    triangles: wp.array(dtype=wp.vec3i),
+    across: wp.array(dtype=wp.vec3i),
+    camera: wp.array(dtype=wp.vec3d),
+    near: wp.float64,
+    width: int,
+    height: int,
+    triangle: wp.array2d(dtype=wp.int32),
+    depth: wp.array2d(dtype=float),
+    share: wp.array2d(dtype=wp.vec2),
+):
     """share: ½ − distance of the crossing from this pixel's centre, to the right and downwards: what this pixel takes of that one where
     positive, what that one takes of this where negative, UNBLENDED where no silhouette passes."""
     b, k = wp.tid()
@@ -149,10 +238,25 @@ def _find(part: wp.vec3i, points: wp.array2d(dtype=wp.vec3d), triangles: wp.arra
             there = triangle[b, j]
             if here != there:
                 if not _adjacent(across, here, there):
-                    edge = _edge_between(points, b, triangles, across, camera[b], near, x, y, along, here, there, depth[b, i] <= depth[b, j])
+                    edge = _edge_between(
+                        points,
+                        b,
+                        triangles,
+                        across,
+                        camera[b],
+                        near,
+                        x,
+                        y,
+                        along,
+                        here,
+                        there,
+                        depth[b, i] <= depth[b, j],
+                    )
                     if edge >= 0:
                         corners = triangles[edge // 3]
-                        normal = wp.cross(points[b, corners[(edge + 1) % 3]], points[b, corners[(edge + 2) % 3]])
+                        normal = wp.cross(
+                            points[b, corners[(edge + 1) % 3]], points[b, corners[(edge + 2) % 3]]
+                        )
                         out[along] = _share(normal, camera[b], x, y, along)
     share[b, i] = out
 
@@ -169,13 +273,25 @@ def _share(normal: wp.vec3d, camera: wp.vec3d, x: int, y: int, along: int):
         line = wp.float64(x)
         start = wp.float64(y)
     half = wp.float64(0.5)
-    at = camera[1 + along] - (normal[1 - along] * (line + half - camera[2 - along]) + normal[2] * camera[0]) / normal[along]
+    at = (
+        camera[1 + along]
+        - (normal[1 - along] * (line + half - camera[2 - along]) + normal[2] * camera[0])
+        / normal[along]
+    )
     return float(wp.clamp(start + wp.float64(1.0) - at, -half, half))
 
 
 @wp.kernel
-def _blend(part: wp.vec3i, pairs: wp.array(dtype=wp.vec3i), share: wp.array2d(dtype=wp.vec2), colour: wp.array3d(dtype=float), width: int, height: int,
-           backward: bool, out: wp.array3d(dtype=float)):
+def _blend(
+    part: wp.vec3i,
+    pairs: wp.array(dtype=wp.vec3i),
+    share: wp.array2d(dtype=wp.vec2),
+    colour: wp.array3d(dtype=float),
+    width: int,
+    height: int,
+    backward: bool,
+    out: wp.array3d(dtype=float),
+):
     """A thread a blended pair's pixel; a pixel of several pairs is written more than once, the same.
 
     Forward: out[i] = colour[i] + Σ take (colour[j] − colour[i]). Backward, where colour is the gradient of out: out[i] = colour[i] + Σ give colour[j] − take colour[i].
@@ -227,10 +343,24 @@ def _neighbour(share: wp.array2d(dtype=wp.vec2), b: int, i: int, k: int, width: 
 
 
 @wp.kernel
-def _edge_backward(part: wp.vec3i, points: wp.array2d(dtype=wp.vec3d), triangles: wp.array(dtype=wp.vec3i), across: wp.array(dtype=wp.vec3i),
-                   camera: wp.array(dtype=wp.vec3d), near: wp.float64, width: int, triangle: wp.array2d(dtype=wp.int32), depth: wp.array2d(dtype=float),
-                   pairs: wp.array(dtype=wp.vec3i), share: wp.array2d(dtype=wp.vec2), colour: wp.array3d(dtype=float), gradient: wp.array3d(dtype=float),
-                   vertex: wp.array2d(dtype=wp.int64), vertex_gradient: wp.array2d(dtype=wp.vec3d), camera_gradient: wp.array(dtype=wp.vec3d)):
+def _edge_backward(
+    part: wp.vec3i,
+    points: wp.array2d(dtype=wp.vec3d),
+    triangles: wp.array(dtype=wp.vec3i),
+    across: wp.array(dtype=wp.vec3i),
+    camera: wp.array(dtype=wp.vec3d),
+    near: wp.float64,
+    width: int,
+    triangle: wp.array2d(dtype=wp.int32),
+    depth: wp.array2d(dtype=float),
+    pairs: wp.array(dtype=wp.vec3i),
+    share: wp.array2d(dtype=wp.vec2),
+    colour: wp.array3d(dtype=float),
+    gradient: wp.array3d(dtype=float),
+    vertex: wp.array2d(dtype=wp.int64),
+    vertex_gradient: wp.array2d(dtype=wp.vec3d),
+    camera_gradient: wp.array(dtype=wp.vec3d),
+):
     """A thread a blended pair (picture, pixel, direction): the edge's two vertices, their gradients, the camera's.
 
     The crossing is at d = ray through it with N·d = 0, N = a × b: ∂x = −(f/N_along) d·∂N.
@@ -248,10 +378,25 @@ def _edge_backward(part: wp.vec3i, points: wp.array2d(dtype=wp.vec3d), triangles
         receiver = j
     g = wp.float64(0.0)  # ∂L/∂x: minus that of the share
     for c in range(colour.shape[2]):
-        g -= wp.float64(gradient[b, receiver, c]) * (wp.float64(colour[b, j, c]) - wp.float64(colour[b, i, c]))
+        g -= wp.float64(gradient[b, receiver, c]) * (
+            wp.float64(colour[b, j, c]) - wp.float64(colour[b, i, c])
+        )
     x = i % width
     y = i // width
-    edge = _edge_between(points, b, triangles, across, camera[b], near, x, y, along, triangle[b, i], triangle[b, j], depth[b, i] <= depth[b, j])
+    edge = _edge_between(
+        points,
+        b,
+        triangles,
+        across,
+        camera[b],
+        near,
+        x,
+        y,
+        along,
+        triangle[b, i],
+        triangle[b, j],
+        depth[b, i] <= depth[b, j],
+    )
     if edge < 0:
         return
     v = triangles[edge // 3][(edge + 1) % 3]
@@ -289,11 +434,28 @@ def _summed(values: torch.Tensor, index: torch.Tensor, count: int) -> torch.Tens
 class _Antialiased(torch.autograd.Function):
     @staticmethod
     def forward(ctx, colour, points, camera, fragments: Fragments, mesh: Topology, near):
-        wide, camera, flat = points.detach().double().contiguous(), camera.detach(), colour.detach().flatten(1, 2).contiguous()
+        wide, camera, flat = (
+            points.detach().double().contiguous(),
+            camera.detach(),
+            colour.detach().flatten(1, 2).contiguous(),
+        )
         count, height, width = fragments.triangle.shape
         triangle, depth = fragments.triangle.flatten(1), fragments.depth.detach().flatten(1)
         share = torch.empty(count, height * width, 2, dtype=torch.float32, device=colour.device)
-        launch(_find, triangle.shape, wide, mesh.triangles, mesh.across, camera, near, width, height, triangle, depth, share)
+        launch(
+            _find,
+            triangle.shape,
+            wide,
+            mesh.triangles,
+            mesh.across,
+            camera,
+            near,
+            width,
+            height,
+            triangle,
+            depth,
+            share,
+        )
         pairs = (share != UNBLENDED).nonzero().int().contiguous()
         out = flat.clone()
         if len(pairs):
@@ -308,15 +470,40 @@ class _Antialiased(torch.autograd.Function):
         colour, points, camera, triangle, depth, share, pairs = ctx.saved_tensors
         _, height, width, _ = ctx.shape
         gradient = gradient.flatten(1, 2).contiguous()
-        to_colour, to_points, to_camera = gradient.clone(), torch.zeros(points.shape, device=points.device), torch.zeros_like(camera)
+        to_colour, to_points, to_camera = (
+            gradient.clone(),
+            torch.zeros(points.shape, device=points.device),
+            torch.zeros_like(camera),
+        )
         if len(pairs):
             launch(_blend, (2, len(pairs)), pairs, share, gradient, width, height, True, to_colour)
         if len(pairs) and (ctx.needs_input_grad[1] or ctx.needs_input_grad[2]):
             vertex = torch.zeros(len(pairs), 2, dtype=torch.int64, device=points.device)
             to_vertex = torch.zeros(len(pairs), 2, 3, dtype=torch.float64, device=points.device)
             to_cameras = torch.zeros(len(pairs), 3, dtype=torch.float64, device=points.device)
-            launch(_edge_backward, (1, len(pairs)), points, ctx.mesh.triangles, ctx.mesh.across, camera, ctx.near, width, triangle, depth, pairs, share, colour,
-                   gradient, vertex, to_vertex, to_cameras)
-            to_points = _summed(to_vertex.view(-1, 3), vertex.view(-1), points.shape[0] * points.shape[1]).view(points.shape).float()
+            launch(
+                _edge_backward,
+                (1, len(pairs)),
+                points,
+                ctx.mesh.triangles,
+                ctx.mesh.across,
+                camera,
+                ctx.near,
+                width,
+                triangle,
+                depth,
+                pairs,
+                share,
+                colour,
+                gradient,
+                vertex,
+                to_vertex,
+                to_cameras,
+            )
+            to_points = (
+                _summed(to_vertex.view(-1, 3), vertex.view(-1), points.shape[0] * points.shape[1])
+                .view(points.shape)
+                .float()
+            )
             to_camera = _summed(to_cameras, pairs[:, 0], len(points))
         return to_colour.view(ctx.shape), to_points, to_camera, None, None, None

@@ -1,4 +1,5 @@
 """Values at the vertices → values at the pixels."""
+
 from __future__ import annotations
 
 import torch
@@ -11,24 +12,36 @@ from .topology import Topology, gather, topology
 wp.set_module_options(OPTIONS)
 
 
-def interpolate(attributes: torch.Tensor, triangles: torch.Tensor, fragments: Fragments) -> torch.Tensor:
+def interpolate(
+    attributes: torch.Tensor, triangles: torch.Tensor, fragments: Fragments
+) -> torch.Tensor:
     """B×H×W×C: what attributes (V×C, or B×V×C float32) are at each pixel, 0 where nothing is seen.
 
     Gradients go to the attributes and, through fragments.barycentric, to points and camera. Raises FacewrightError where shapes don't fit.
     """
     mesh = topology(triangles)
     count = len(fragments.triangle)
-    check(attributes.dtype == torch.float32 and (attributes.ndim == 2 or attributes.ndim == 3 and len(attributes) == count)
-          and attributes.shape[-2] >= mesh.vertices and len(mesh.triangles) == fragments.box.shape[1],
-          f'Attributes must be V×C or {count}×V×C float32 with V ≥ {mesh.vertices}, of the mesh that was rasterised, '
-          f'and these are {tuple(attributes.shape)} of {attributes.dtype}.')
+    check(
+        attributes.dtype == torch.float32
+        and (attributes.ndim == 2 or attributes.ndim == 3 and len(attributes) == count)
+        and attributes.shape[-2] >= mesh.vertices
+        and len(mesh.triangles) == fragments.box.shape[1],
+        f'Attributes must be V×C or {count}×V×C float32 with V ≥ {mesh.vertices}, of the mesh that was rasterised, '
+        f'and these are {tuple(attributes.shape)} of {attributes.dtype}.',
+    )
     batched = attributes if attributes.ndim == 3 else attributes[None]
     return _Interpolated.apply(batched, fragments.barycentric, fragments, mesh)
 
 
 @wp.kernel
-def _forward(part: wp.vec3i, attributes: wp.array3d(dtype=float), triangles: wp.array(dtype=wp.vec3i), triangle: wp.array2d(dtype=wp.int32),
-             barycentric: wp.array2d(dtype=wp.vec3), out: wp.array3d(dtype=float)):
+def _forward(
+    part: wp.vec3i,
+    attributes: wp.array3d(dtype=float),
+    triangles: wp.array(dtype=wp.vec3i),
+    triangle: wp.array2d(dtype=wp.int32),
+    barycentric: wp.array2d(dtype=wp.vec3),
+    out: wp.array3d(dtype=float),
+):
     b, k = wp.tid()
     i = part[1] + k
     t = triangle[b, i]
@@ -40,13 +53,26 @@ def _forward(part: wp.vec3i, attributes: wp.array3d(dtype=float), triangles: wp.
     corners = triangles[t]
     w = barycentric[b, i]
     for c in range(out.shape[2]):
-        out[b, i, c] = w[0] * attributes[a, corners[0], c] + w[1] * attributes[a, corners[1], c] + w[2] * attributes[a, corners[2], c]
+        out[b, i, c] = (
+            w[0] * attributes[a, corners[0], c]
+            + w[1] * attributes[a, corners[1], c]
+            + w[2] * attributes[a, corners[2], c]
+        )
 
 
 @wp.kernel
-def _backward(part: wp.vec3i, attributes: wp.array3d(dtype=float), triangles: wp.array(dtype=wp.vec3i), triangle: wp.array2d(dtype=wp.int32),
-              box: wp.array2d(dtype=wp.vec4i), barycentric: wp.array2d(dtype=wp.vec3), width: int, gradient: wp.array3d(dtype=float),
-              to_corners: wp.array3d(dtype=wp.float64), to_barycentric: wp.array2d(dtype=wp.vec3)):
+def _backward(
+    part: wp.vec3i,
+    attributes: wp.array3d(dtype=float),
+    triangles: wp.array(dtype=wp.vec3i),
+    triangle: wp.array2d(dtype=wp.int32),
+    box: wp.array2d(dtype=wp.vec4i),
+    barycentric: wp.array2d(dtype=wp.vec3),
+    width: int,
+    gradient: wp.array3d(dtype=float),
+    to_corners: wp.array3d(dtype=wp.float64),
+    to_barycentric: wp.array2d(dtype=wp.vec3),
+):
     """A thread a triangle and picture: its three corners' gradients, summed over the pixels it is seen at, and those pixels' own; three channels at a time."""
     b, k = wp.tid()
     t = part[1] + k
@@ -74,7 +100,9 @@ def _backward(part: wp.vec3i, attributes: wp.array3d(dtype=float), triangles: wp
                     g0 += w[0] * g
                     g1 += w[1] * g
                     g2 += w[2] * g
-                    to_barycentric[b, i] = to_barycentric[b, i] + wp.vec3(wp.dot(here, a0), wp.dot(here, a1), wp.dot(here, a2))
+                    to_barycentric[b, i] = to_barycentric[b, i] + wp.vec3(
+                        wp.dot(here, a0), wp.dot(here, a1), wp.dot(here, a2)
+                    )
         for j in range(wp.min(3, left)):
             to_corners[b, 3 * t, c + j] = g0[j]
             to_corners[b, 3 * t + 1, c + j] = g1[j]
@@ -97,9 +125,18 @@ class _Interpolated(torch.autograd.Function):
     def forward(ctx, attributes, barycentric, fragments: Fragments, mesh: Topology):
         attributes, barycentric = attributes.contiguous(), barycentric.contiguous()
         count, height, width = fragments.triangle.shape
-        out = torch.empty(count, height, width, attributes.shape[2], dtype=torch.float32, device=attributes.device)
-        launch(_forward, (count, height * width), attributes, mesh.triangles, fragments.triangle.view(count, -1), barycentric.view(count, -1, 3),
-               out.view(count, height * width, -1))
+        out = torch.empty(
+            count, height, width, attributes.shape[2], dtype=torch.float32, device=attributes.device
+        )
+        launch(
+            _forward,
+            (count, height * width),
+            attributes,
+            mesh.triangles,
+            fragments.triangle.view(count, -1),
+            barycentric.view(count, -1, 3),
+            out.view(count, height * width, -1),
+        )
         ctx.save_for_backward(attributes, barycentric, fragments.triangle, fragments.box)
         ctx.mesh = mesh
         return out
@@ -109,10 +146,34 @@ class _Interpolated(torch.autograd.Function):
     def backward(ctx, gradient):
         attributes, barycentric, triangle, box = ctx.saved_tensors
         count, height, width, channels = gradient.shape
-        gradient, triangle = gradient.reshape(count, -1, channels).contiguous(), triangle.view(count, -1)
-        corners = torch.zeros(count, 3 * len(ctx.mesh.triangles), channels, dtype=torch.float64, device=gradient.device)
+        gradient, triangle = (
+            gradient.reshape(count, -1, channels).contiguous(),
+            triangle.view(count, -1),
+        )
+        corners = torch.zeros(
+            count,
+            3 * len(ctx.mesh.triangles),
+            channels,
+            dtype=torch.float64,
+            device=gradient.device,
+        )
         to_barycentric = torch.zeros_like(barycentric)
-        launch(_backward, (count, len(ctx.mesh.triangles)), attributes, ctx.mesh.triangles, triangle, box, barycentric.view(count, -1, 3), width, gradient, corners,
-               to_barycentric.view(count, -1, 3))
-        to_attributes = gather(corners, ctx.mesh, attributes.shape[1], common=len(attributes) == 1) if ctx.needs_input_grad[0] else None
+        launch(
+            _backward,
+            (count, len(ctx.mesh.triangles)),
+            attributes,
+            ctx.mesh.triangles,
+            triangle,
+            box,
+            barycentric.view(count, -1, 3),
+            width,
+            gradient,
+            corners,
+            to_barycentric.view(count, -1, 3),
+        )
+        to_attributes = (
+            gather(corners, ctx.mesh, attributes.shape[1], common=len(attributes) == 1)
+            if ctx.needs_input_grad[0]
+            else None
+        )
         return to_attributes, to_barycentric, None, None

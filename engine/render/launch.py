@@ -1,4 +1,5 @@
 """Warp kernels on torch tensors: on the tensors' device, in torch's own CUDA stream or on all processor cores."""
+
 from __future__ import annotations
 
 import os
@@ -31,12 +32,23 @@ def launch(kernel: wp.Kernel, dim: tuple[int, int], *inputs, rows: int | None = 
     """
     wp.init()
     device = next(value.device for value in inputs if isinstance(value, torch.Tensor))
-    arrays = [wp.from_torch(value.detach(), dtype=argument.type.dtype, requires_grad=False, return_ctype=True) if isinstance(value, torch.Tensor) else value
-              for value, argument in zip(inputs, kernel.adj.args[1:], strict=True)]
+    arrays = [
+        wp.from_torch(
+            value.detach(), dtype=argument.type.dtype, requires_grad=False, return_ctype=True
+        )
+        if isinstance(value, torch.Tensor)
+        else value
+        for value, argument in zip(inputs, kernel.adj.args[1:], strict=True)
+    ]
     whole = dim[1] if rows is None else rows
 
     def part(number: int, first: int, last: int, **options):
-        return wp.launch(kernel, dim=(dim[0], last - first) if rows is None else dim, inputs=[wp.vec3i(number, first, last), *arrays], **options)
+        return wp.launch(
+            kernel,
+            dim=(dim[0], last - first) if rows is None else dim,
+            inputs=[wp.vec3i(number, first, last), *arrays],
+            **options,
+        )
 
     if device.type == 'cuda':
         with wp.ScopedStream(wp.stream_from_torch(device)):

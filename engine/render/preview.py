@@ -1,4 +1,5 @@
 """Shaded pictures of a head, for contact sheets, documentation, landmark finding and the demo's own footage."""
+
 from __future__ import annotations
 
 import cv2
@@ -9,8 +10,8 @@ from ..face_model.model import triangulate
 from ..mesh.normals import vertex_normals
 from .rasterise import rasterise
 
-HEAD_CENTRE = np.array([0., 0., 3.])  # cm: what a preview camera looks at
-SKIN = (.80, .66, .58)
+HEAD_CENTRE = np.array([0.0, 0.0, 3.0])  # cm: what a preview camera looks at
+SKIN = (0.80, 0.66, 0.58)
 
 
 def rotation_from_angles(yaw: float, pitch: float, roll: float) -> np.ndarray:
@@ -22,10 +23,16 @@ def rotation_from_angles(yaw: float, pitch: float, roll: float) -> np.ndarray:
     return rz @ ry @ rx
 
 
-HEAD_TO_CAMERA = np.diag([1., -1., -1.])  # a camera in front of the face, upright: its right is the head's left
+HEAD_TO_CAMERA = np.diag(
+    [1.0, -1.0, -1.0]
+)  # a camera in front of the face, upright: its right is the head's left
 
 
-LIGHTS = (((-.5, -.6, -.75), .62), ((.75, -.15, -.6), .28), ((0., .3, -1.), .12))  # key, fill, rim: towards the light in camera axes, strength
+LIGHTS = (
+    ((-0.5, -0.6, -0.75), 0.62),
+    ((0.75, -0.15, -0.6), 0.28),
+    ((0.0, 0.3, -1.0), 0.12),
+)  # key, fill, rim: towards the light in camera axes, strength
 TOWARDS = [np.asarray(d) / np.linalg.norm(d) for d, _ in LIGHTS]
 
 
@@ -35,9 +42,17 @@ def _mixed(values: wp.array(dtype=wp.vec3d), corners: wp.vec3i, w: wp.vec3d):
 
 
 @wp.kernel
-def _shade(triangle: wp.array(dtype=wp.int32), barycentric: wp.array(dtype=wp.vec3), triangles: wp.array(dtype=wp.vec3i), points: wp.array(dtype=wp.vec3d),
-           normals: wp.array(dtype=wp.vec3d), colours: wp.array(dtype=wp.vec3d), towards: wp.array(dtype=wp.vec3d), strength: wp.array(dtype=wp.float64),
-           image: wp.array(dtype=wp.vec3)):
+def _shade(
+    triangle: wp.array(dtype=wp.int32),
+    barycentric: wp.array(dtype=wp.vec3),
+    triangles: wp.array(dtype=wp.vec3i),
+    points: wp.array(dtype=wp.vec3d),
+    normals: wp.array(dtype=wp.vec3d),
+    colours: wp.array(dtype=wp.vec3d),
+    towards: wp.array(dtype=wp.vec3d),
+    strength: wp.array(dtype=wp.float64),
+    image: wp.array(dtype=wp.vec3),
+):
     """sRGB 0..1 where something is drawn: key, fill and rim light, a soft highlight."""
     i = wp.tid()
     if triangle[i] < 0:
@@ -70,55 +85,111 @@ def _vectors(values: np.ndarray) -> wp.array:
     return wp.array(np.ascontiguousarray(values, np.float64), dtype=wp.vec3d, device='cpu')
 
 
-def render_camera(points: np.ndarray, faces: np.ndarray, colours: np.ndarray | None, focal: float, centre: tuple[float, float],
-                  size: tuple[int, int], background: tuple[float, float, float] | np.ndarray = (.35, .36, .38), supersample: int = 2,
-                  buffers: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None) -> np.ndarray:
+def render_camera(
+    points: np.ndarray,
+    faces: np.ndarray,
+    colours: np.ndarray | None,
+    focal: float,
+    centre: tuple[float, float],
+    size: tuple[int, int],
+    background: tuple[float, float, float] | np.ndarray = (0.35, 0.36, 0.38),
+    supersample: int = 2,
+    buffers: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
+) -> np.ndarray:
     """H×W×3 uint8 RGB of a mesh already in camera space (OpenCV axes, cm). background: a colour, or an H×W×3 uint8 picture.
 
     buffers: what `rasterise` said of this mesh and camera, where it is known already (then supersample must be 1).
     """
     triangles = triangulate(faces) if faces.shape[1] == 4 else faces
     s = supersample
-    triangle, barycentric, _ = buffers or rasterise(points, triangles, focal * s, (centre[0] * s, centre[1] * s), (size[0] * s, size[1] * s))
+    triangle, barycentric, _ = buffers or rasterise(
+        points, triangles, focal * s, (centre[0] * s, centre[1] * s), (size[0] * s, size[1] * s)
+    )
     if isinstance(background, np.ndarray):
         image = np.repeat(np.repeat(background, s, 0), s, 1).astype(np.float32) / 255
     else:
         image = np.broadcast_to(np.asarray(background, np.float32), triangle.shape + (3,)).copy()
     shown = _flat(image, wp.vec3)
-    wp.launch(_shade, dim=triangle.size, device='cpu', inputs=[
-        _flat(triangle, wp.int32), _flat(barycentric, wp.vec3), wp.array(np.ascontiguousarray(triangles, np.int32), dtype=wp.vec3i, device='cpu'),
-        _vectors(points), _vectors(vertex_normals(points, triangles)), _vectors(np.broadcast_to(SKIN, points.shape) if colours is None else colours),
-        _vectors(TOWARDS), wp.array([strength for _, strength in LIGHTS], dtype=wp.float64, device='cpu'), shown])
+    wp.launch(
+        _shade,
+        dim=triangle.size,
+        device='cpu',
+        inputs=[
+            _flat(triangle, wp.int32),
+            _flat(barycentric, wp.vec3),
+            wp.array(np.ascontiguousarray(triangles, np.int32), dtype=wp.vec3i, device='cpu'),
+            _vectors(points),
+            _vectors(vertex_normals(points, triangles)),
+            _vectors(np.broadcast_to(SKIN, points.shape) if colours is None else colours),
+            _vectors(TOWARDS),
+            wp.array([strength for _, strength in LIGHTS], dtype=wp.float64, device='cpu'),
+            shown,
+        ],
+    )
     if s > 1:
         image = cv2.resize(image, tuple(size), interpolation=cv2.INTER_AREA)
-    return (image * 255 + .5).astype(np.uint8)
+    return (image * 255 + 0.5).astype(np.uint8)
 
 
-def head_to_camera(vertices: np.ndarray, yaw: float = 0, pitch: float = 0, roll: float = 0, distance: float = 60.,
-                   look_at: np.ndarray = HEAD_CENTRE) -> np.ndarray:
+def head_to_camera(
+    vertices: np.ndarray,
+    yaw: float = 0,
+    pitch: float = 0,
+    roll: float = 0,
+    distance: float = 60.0,
+    look_at: np.ndarray = HEAD_CENTRE,
+) -> np.ndarray:
     """…×3 head space → the space of a camera `distance` cm in front of `look_at`, the head turned about that point."""
     turned = (vertices - look_at) @ rotation_from_angles(yaw, pitch, roll).T
     return turned @ HEAD_TO_CAMERA.T + (0, 0, distance)
 
 
-def render_head(vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray | None = None, yaw: float = 0, pitch: float = 0, roll: float = 0,
-                size: tuple[int, int] = (480, 560), focal: float | None = None, distance: float = 60., look_at: np.ndarray = HEAD_CENTRE,
-                background: tuple[float, float, float] | np.ndarray = (.35, .36, .38), supersample: int = 2) -> np.ndarray:
+def render_head(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    colours: np.ndarray | None = None,
+    yaw: float = 0,
+    pitch: float = 0,
+    roll: float = 0,
+    size: tuple[int, int] = (480, 560),
+    focal: float | None = None,
+    distance: float = 60.0,
+    look_at: np.ndarray = HEAD_CENTRE,
+    background: tuple[float, float, float] | np.ndarray = (0.35, 0.36, 0.38),
+    supersample: int = 2,
+) -> np.ndarray:
     """H×W×3 uint8 RGB of a head (V×3 head space, cm) seen from `distance` cm. focal (px) defaults to a framing of the whole head."""
-    focal = focal or size[1] / 38. * distance
-    points = head_to_camera(vertices.astype(np.float64), yaw, pitch, roll, distance, np.asarray(look_at))
-    return render_camera(points, faces, colours, focal, (size[0] / 2, size[1] / 2), size, background, supersample)
+    focal = focal or size[1] / 38.0 * distance
+    points = head_to_camera(
+        vertices.astype(np.float64), yaw, pitch, roll, distance, np.asarray(look_at)
+    )
+    return render_camera(
+        points, faces, colours, focal, (size[0] / 2, size[1] / 2), size, background, supersample
+    )
 
 
-def contact_sheet(images: list[np.ndarray], columns: int, labels: list[str] | None = None) -> np.ndarray:
+def contact_sheet(
+    images: list[np.ndarray], columns: int, labels: list[str] | None = None
+) -> np.ndarray:
     """Pictures of one size in a grid, each with its label (OpenCV's plain font) in the top-left corner."""
     h, w = images[0].shape[:2]
     rows = -(-len(images) // columns)
     sheet = np.full((rows * h, columns * w, 3), 40, np.uint8)
     for i, image in enumerate(images):
-        tile = sheet[i // columns * h:(i // columns + 1) * h, i % columns * w:(i % columns + 1) * w]
+        tile = sheet[
+            i // columns * h : (i // columns + 1) * h, i % columns * w : (i % columns + 1) * w
+        ]
         tile[:] = image
         if labels:
             for colour, thick in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-                cv2.putText(tile, labels[i], (6, 18), cv2.FONT_HERSHEY_SIMPLEX, .5, colour, thick, cv2.LINE_AA)
+                cv2.putText(
+                    tile,
+                    labels[i],
+                    (6, 18),
+                    cv2.FONT_HERSHEY_SIMPLEX,
+                    0.5,
+                    colour,
+                    thick,
+                    cv2.LINE_AA,
+                )
     return sheet

@@ -7,6 +7,7 @@ rendering', 2020): rasterise_batch, interpolate, texture, antialias. Here in the
 Deterministic, also on CUDA: visibility is an integer minimum; gradients are summed by one thread a triangle over its pixels and one
 a vertex over its triangles, or as integers. A thread scans a triangle's whole box: made for meshes of many small triangles.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from .launch import check, launch, parts
 from .topology import Topology, gather, topology
 from .visibility import locate, locate_backward, nearest
 
-NEAR = .1  # cm: nothing nearer is drawn
+NEAR = 0.1  # cm: nothing nearer is drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,7 @@ class Fragments:
     B×H×W float32 (cm, inf: none). The last two carry gradients to the points and the camera.
     box B×T×4 int32: x₀, y₀, x₁, y₁ (inclusive) of the pixels at which each triangle is seen; x₁ < x₀: nowhere.
     """
+
     triangle: torch.Tensor
     barycentric: torch.Tensor
     depth: torch.Tensor
@@ -40,8 +42,14 @@ def project(points: np.ndarray, focal: float, centre: tuple[float, float]) -> np
     return points[..., :2] / points[..., 2:] * focal + np.asarray(centre)
 
 
-def rasterise(points: np.ndarray, triangles: np.ndarray, focal: float, centre: tuple[float, float], size: tuple[int, int],
-              device: str = 'cpu') -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def rasterise(
+    points: np.ndarray,
+    triangles: np.ndarray,
+    focal: float,
+    centre: tuple[float, float],
+    size: tuple[int, int],
+    device: str = 'cpu',
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Visibility of a mesh from one pinhole camera; no back-face culling; nothing nearer than NEAR is drawn.
 
     points V×3 (cm, OpenCV camera axes: x right, y down, z forward), triangles T×3 (T < 2²⁴), focal and centre in pixels
@@ -49,13 +57,24 @@ def rasterise(points: np.ndarray, triangles: np.ndarray, focal: float, centre: t
     Returns triangle H×W int32 (−1: none), perspective-correct barycentric H×W×3 float32 (0: none), depth H×W float32 (cm, inf: none).
     """
     corners = torch.as_tensor(np.ascontiguousarray(triangles, np.int32), device=device)
-    seen = _visible(torch.as_tensor(np.ascontiguousarray(points, np.float64), device=device)[None], corners,
-                    camera_of(focal, centre, 1, corners.device), size, NEAR)
+    seen = _visible(
+        torch.as_tensor(np.ascontiguousarray(points, np.float64), device=device)[None],
+        corners,
+        camera_of(focal, centre, 1, corners.device),
+        size,
+        NEAR,
+    )
     return tuple(v[0].cpu().numpy() for v in seen[:3])
 
 
-def rasterise_batch(points: torch.Tensor, triangles: torch.Tensor, focal: float | torch.Tensor, centre: tuple[float, float] | torch.Tensor,
-                    size: tuple[int, int], near: float = NEAR) -> Fragments:
+def rasterise_batch(
+    points: torch.Tensor,
+    triangles: torch.Tensor,
+    focal: float | torch.Tensor,
+    centre: tuple[float, float] | torch.Tensor,
+    size: tuple[int, int],
+    near: float = NEAR,
+) -> Fragments:
     """What B pinhole cameras see of one mesh in B poses, differentiable in points, focal and centre; no back-face culling.
 
     points B×V×3 float32 (cm, each picture's camera space), triangles T×3 (T < 2²⁴), focal a number or B, centre 2 or B×2 (px),
@@ -63,39 +82,94 @@ def rasterise_batch(points: torch.Tensor, triangles: torch.Tensor, focal: float 
     drawn; at equal depth (to 2⁻¹⁶ cm) the lowest triangle wins. All on the points' device. Raises FacewrightError where shapes don't fit.
     """
     mesh = checked(points, triangles)
-    check(len(size) == 2 and min(size) > 0 and near > 0, f'A picture of {size} pixels beyond a near plane at {near} cm cannot be rasterised.')
+    check(
+        len(size) == 2 and min(size) > 0 and near > 0,
+        f'A picture of {size} pixels beyond a near plane at {near} cm cannot be rasterised.',
+    )
     camera = camera_of(focal, centre, len(points), points.device)
     return Fragments(*_Seen.apply(points, camera, mesh, tuple(map(int, size)), float(near)))
 
 
 def checked(points: torch.Tensor, triangles: torch.Tensor) -> Topology:
     """The triangles' topology; raises FacewrightError where they don't belong to B×V×3 float32 points on the same device."""
-    check(points.ndim == 3 and points.shape[2] == 3 and points.dtype == torch.float32,
-          f'Points must be B×V×3 float32, and these are {tuple(points.shape)} of {points.dtype}.')
+    check(
+        points.ndim == 3 and points.shape[2] == 3 and points.dtype == torch.float32,
+        f'Points must be B×V×3 float32, and these are {tuple(points.shape)} of {points.dtype}.',
+    )
     mesh = topology(triangles)
-    check(mesh.vertices <= points.shape[1], f'The triangles refer to vertex {mesh.vertices - 1} of {points.shape[1]}.')
-    check(triangles.device == points.device, f'Points are on {points.device} and triangles on {triangles.device}.')
+    check(
+        mesh.vertices <= points.shape[1],
+        f'The triangles refer to vertex {mesh.vertices - 1} of {points.shape[1]}.',
+    )
+    check(
+        triangles.device == points.device,
+        f'Points are on {points.device} and triangles on {triangles.device}.',
+    )
     return mesh
 
 
-def camera_of(focal: float | torch.Tensor, centre: tuple[float, float] | torch.Tensor, count: int, device: torch.device) -> torch.Tensor:
+def camera_of(
+    focal: float | torch.Tensor,
+    centre: tuple[float, float] | torch.Tensor,
+    count: int,
+    device: torch.device,
+) -> torch.Tensor:
     """count×3 float64: focal length and centre of each picture, differentiable where they are."""
-    focal, centre = (torch.as_tensor(v, dtype=torch.float64, device=device) for v in (focal, centre))
-    check(focal.numel() in (1, count) and focal.ndim < 2 and centre.shape in ((2,), (count, 2)),
-          f'{count} pictures need one focal length or {count} and one centre or {count}, and these are {tuple(focal.shape)} and {tuple(centre.shape)}.')
-    return torch.cat([focal.reshape(-1, 1).expand(count, 1), centre.reshape(-1, 2).expand(count, 2)], 1).contiguous()
+    focal, centre = (
+        torch.as_tensor(v, dtype=torch.float64, device=device) for v in (focal, centre)
+    )
+    check(
+        focal.numel() in (1, count) and focal.ndim < 2 and centre.shape in ((2,), (count, 2)),
+        f'{count} pictures need one focal length or {count} and one centre or {count}, and these are {tuple(focal.shape)} and {tuple(centre.shape)}.',
+    )
+    return torch.cat(
+        [focal.reshape(-1, 1).expand(count, 1), centre.reshape(-1, 2).expand(count, 2)], 1
+    ).contiguous()
 
 
-def _visible(points: torch.Tensor, triangles: torch.Tensor, camera: torch.Tensor, size: tuple[int, int], near: float) -> tuple[torch.Tensor, ...]:
+def _visible(
+    points: torch.Tensor,
+    triangles: torch.Tensor,
+    camera: torch.Tensor,
+    size: tuple[int, int],
+    near: float,
+) -> tuple[torch.Tensor, ...]:
     """Triangle, barycentric, depth, box of B×V×3 float64 points."""
     (width, height), count, device = size, len(points), points.device
-    key = torch.full((count, height * width), torch.iinfo(torch.int64).max, dtype=torch.int64, device=device)
-    launch(nearest, (count, len(triangles)), points, triangles, camera, near, width, height, key, rows=height)
+    key = torch.full(
+        (count, height * width), torch.iinfo(torch.int64).max, dtype=torch.int64, device=device
+    )
+    launch(
+        nearest,
+        (count, len(triangles)),
+        points,
+        triangles,
+        camera,
+        near,
+        width,
+        height,
+        key,
+        rows=height,
+    )
     triangle = torch.empty(count, height, width, dtype=torch.int32, device=device)
     barycentric = torch.empty(count, height, width, 3, dtype=torch.float32, device=device)
     depth = torch.empty(count, height, width, dtype=torch.float32, device=device)
-    box = torch.tensor([width, height, 1, 1], dtype=torch.int32, device=device).repeat(parts(device, key.shape), count, len(triangles), 1)
-    launch(locate, key.shape, points, triangles, camera, width, key, triangle.view(count, -1), barycentric.view(count, -1, 3), depth.view(count, -1), box)
+    box = torch.tensor([width, height, 1, 1], dtype=torch.int32, device=device).repeat(
+        parts(device, key.shape), count, len(triangles), 1
+    )
+    launch(
+        locate,
+        key.shape,
+        points,
+        triangles,
+        camera,
+        width,
+        key,
+        triangle.view(count, -1),
+        barycentric.view(count, -1, 3),
+        depth.view(count, -1),
+        box,
+    )
     box = box.amin(0) * torch.tensor([1, 1, -1, -1], dtype=torch.int32, device=device)
     return triangle, barycentric, depth, box
 
@@ -104,7 +178,9 @@ class _Seen(torch.autograd.Function):
     @staticmethod
     def forward(ctx, points, camera, mesh, size, near):
         wide = points.detach().double().contiguous()
-        triangle, barycentric, depth, box = _visible(wide, mesh.triangles, camera.detach(), size, near)
+        triangle, barycentric, depth, box = _visible(
+            wide, mesh.triangles, camera.detach(), size, near
+        )
         ctx.save_for_backward(wide, camera, triangle, box)
         ctx.mesh = mesh
         ctx.mark_non_differentiable(triangle, box)
@@ -115,8 +191,24 @@ class _Seen(torch.autograd.Function):
     def backward(ctx, _, barycentric, depth, __):
         points, camera, triangle, box = ctx.saved_tensors
         count, height, width = triangle.shape
-        corners = torch.zeros(count, 3 * len(ctx.mesh.triangles), 3, dtype=torch.float64, device=points.device)
-        cameras = torch.zeros(count, len(ctx.mesh.triangles), 3, dtype=torch.float64, device=points.device)
-        launch(locate_backward, (count, len(ctx.mesh.triangles)), points, ctx.mesh.triangles, camera, width, triangle.view(count, -1), box,
-               barycentric.reshape(count, -1, 3).contiguous(), depth.reshape(count, -1).contiguous(), corners, cameras)
+        corners = torch.zeros(
+            count, 3 * len(ctx.mesh.triangles), 3, dtype=torch.float64, device=points.device
+        )
+        cameras = torch.zeros(
+            count, len(ctx.mesh.triangles), 3, dtype=torch.float64, device=points.device
+        )
+        launch(
+            locate_backward,
+            (count, len(ctx.mesh.triangles)),
+            points,
+            ctx.mesh.triangles,
+            camera,
+            width,
+            triangle.view(count, -1),
+            box,
+            barycentric.reshape(count, -1, 3).contiguous(),
+            depth.reshape(count, -1).contiguous(),
+            corners,
+            cameras,
+        )
         return gather(corners, ctx.mesh, points.shape[1]), cameras.sum(1), None, None, None

@@ -1,4 +1,5 @@
 """Light of low frequency: spherical harmonics up to the second band's square, nine functions of the normal."""
+
 from __future__ import annotations
 
 import torch
@@ -13,8 +14,20 @@ def sh_basis(normals: torch.Tensor) -> torch.Tensor:
     1, y, z, x, xy, yz, 3z² − 1, xz, x² − y².
     """
     x, y, z = normals.unbind(-1)
-    return torch.stack([torch.full_like(x, .28209479), .48860251 * y, .48860251 * z, .48860251 * x, 1.09254843 * x * y, 1.09254843 * y * z,
-                        .31539157 * (3 * z * z - 1), 1.09254843 * x * z, .54627422 * (x * x - y * y)], -1)
+    return torch.stack(
+        [
+            torch.full_like(x, 0.28209479),
+            0.48860251 * y,
+            0.48860251 * z,
+            0.48860251 * x,
+            1.09254843 * x * y,
+            1.09254843 * y * z,
+            0.31539157 * (3 * z * z - 1),
+            1.09254843 * x * z,
+            0.54627422 * (x * x - y * y),
+        ],
+        -1,
+    )
 
 
 def shade(albedo: torch.Tensor, normals: torch.Tensor, light: torch.Tensor) -> torch.Tensor:
@@ -22,7 +35,15 @@ def shade(albedo: torch.Tensor, normals: torch.Tensor, light: torch.Tensor) -> t
 
     normals B×…×3, of any length; where they are 0 the colour is that of a normal of no direction. Nothing is cut off below 0. Differentiable.
     """
-    check(light.shape[-2:] == (9, 3) and light.ndim in (2, 3) and (light.ndim == 2 or len(light) == len(normals)),
-          f'Light must be 9×3 or {len(normals)}×9×3, and it is {tuple(light.shape)}.')
+    check(
+        light.shape[-2:] == (9, 3)
+        and light.ndim in (2, 3)
+        and (light.ndim == 2 or len(light) == len(normals)),
+        f'Light must be 9×3 or {len(normals)}×9×3, and it is {tuple(light.shape)}.',
+    )
     basis = sh_basis(torch.nn.functional.normalize(normals, dim=-1))
-    return albedo * (basis.flatten(1, -2) @ light).reshape(albedo.shape) if light.ndim == 3 else albedo * (basis @ light)
+    return (
+        albedo * (basis.flatten(1, -2) @ light).reshape(albedo.shape)
+        if light.ndim == 3
+        else albedo * (basis @ light)
+    )

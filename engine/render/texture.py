@@ -1,4 +1,5 @@
 """Colours of a picture at texture coordinates."""
+
 from __future__ import annotations
 
 import torch
@@ -17,10 +18,18 @@ def texture(image: torch.Tensor, uv: torch.Tensor, edge: str = 'clamp') -> torch
     picture. No mipmaps. Raises FacewrightError where shapes don't fit; NaN in uv gives the first texels and no gradient.
     """
     check(edge in ('clamp', 'wrap'), f"A texture's edge is 'clamp' or 'wrap', not {edge!r}.")
-    check(image.ndim == 3 and uv.shape[-1:] == (2,) and image.dtype == uv.dtype == torch.float32 and image.numel() > 0 and image.device == uv.device,
-          f'A texture needs an H×W×C picture and …×2 coordinates, both float32 on one device, and these are {tuple(image.shape)} of {image.dtype} '
-          f'and {tuple(uv.shape)} of {uv.dtype}.')
-    return _Textured.apply(image, uv.reshape(-1, 2), edge == 'wrap').reshape(*uv.shape[:-1], image.shape[2])
+    check(
+        image.ndim == 3
+        and uv.shape[-1:] == (2,)
+        and image.dtype == uv.dtype == torch.float32
+        and image.numel() > 0
+        and image.device == uv.device,
+        f'A texture needs an H×W×C picture and …×2 coordinates, both float32 on one device, and these are {tuple(image.shape)} of {image.dtype} '
+        f'and {tuple(uv.shape)} of {uv.dtype}.',
+    )
+    return _Textured.apply(image, uv.reshape(-1, 2), edge == 'wrap').reshape(
+        *uv.shape[:-1], image.shape[2]
+    )
 
 
 @wp.func
@@ -46,7 +55,13 @@ def _texel(uv: wp.vec2, width: int, height: int, wrap: bool):
 
 
 @wp.kernel
-def _forward(part: wp.vec3i, image: wp.array3d(dtype=float), uv: wp.array(dtype=wp.vec2), wrap: bool, out: wp.array2d(dtype=float)):
+def _forward(
+    part: wp.vec3i,
+    image: wp.array3d(dtype=float),
+    uv: wp.array(dtype=wp.vec2),
+    wrap: bool,
+    out: wp.array2d(dtype=float),
+):
     _, k = wp.tid()
     i = part[1] + k
     height = image.shape[0]
@@ -67,7 +82,14 @@ def _forward(part: wp.vec3i, image: wp.array3d(dtype=float), uv: wp.array(dtype=
 
 
 @wp.kernel
-def _uv_backward(part: wp.vec3i, image: wp.array3d(dtype=float), uv: wp.array(dtype=wp.vec2), wrap: bool, gradient: wp.array2d(dtype=float), out: wp.array(dtype=wp.vec2)):
+def _uv_backward(
+    part: wp.vec3i,
+    image: wp.array3d(dtype=float),
+    uv: wp.array(dtype=wp.vec2),
+    wrap: bool,
+    gradient: wp.array2d(dtype=float),
+    out: wp.array(dtype=wp.vec2),
+):
     _, k = wp.tid()
     i = part[1] + k
     height = image.shape[0]
@@ -97,8 +119,14 @@ def _uv_backward(part: wp.vec3i, image: wp.array3d(dtype=float), uv: wp.array(dt
 
 
 @wp.kernel
-def _image_backward(part: wp.vec3i, uv: wp.array(dtype=wp.vec2), wrap: bool, gradient: wp.array2d(dtype=float), scale: wp.array(dtype=wp.float64),
-                    out: wp.array3d(dtype=wp.int64)):
+def _image_backward(
+    part: wp.vec3i,
+    uv: wp.array(dtype=wp.vec2),
+    wrap: bool,
+    gradient: wp.array2d(dtype=float),
+    scale: wp.array(dtype=wp.float64),
+    out: wp.array3d(dtype=wp.int64),
+):
     """All coordinates for the part's rows of the picture."""
     _, i = wp.tid()
     height = out.shape[0]
@@ -143,8 +171,12 @@ class _Textured(torch.autograd.Function):
         to_image = to_uv = None
         if ctx.needs_input_grad[0]:
             total = torch.zeros(image.shape, dtype=torch.int64, device=image.device)
-            scale = fixed_point(gradient.abs().amax() if len(gradient) else gradient.new_zeros(()), 4 * len(uv))
-            launch(_image_backward, (1, len(uv)), uv, ctx.wrap, gradient, scale, total, rows=len(image))
+            scale = fixed_point(
+                gradient.abs().amax() if len(gradient) else gradient.new_zeros(()), 4 * len(uv)
+            )
+            launch(
+                _image_backward, (1, len(uv)), uv, ctx.wrap, gradient, scale, total, rows=len(image)
+            )
             to_image = (total / scale).float()
         if ctx.needs_input_grad[1]:
             to_uv = torch.empty_like(uv)

@@ -1,4 +1,5 @@
 """What belongs to a list of triangles alone: the corners round each vertex, the triangle across each edge; kept as long as the tensor."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ _kept = WeakTensorKeyDictionary()
 @dataclass(frozen=True, eq=False)
 class Topology:
     """triangles: T×3 int32, contiguous; vertices: how many the indices need at least. Corner 3t + k is corner k of triangle t."""
+
     triangles: torch.Tensor
     vertices: int
 
@@ -35,7 +37,11 @@ class Topology:
 
         Where more than two triangles share an edge each gets one of the others.
         """
-        ends = torch.stack([self.triangles[:, [1, 2, 0]], self.triangles[:, [2, 0, 1]]], -1).reshape(-1, 2).long()
+        ends = (
+            torch.stack([self.triangles[:, [1, 2, 0]], self.triangles[:, [2, 0, 1]]], -1)
+            .reshape(-1, 2)
+            .long()
+        )
         edge, order = torch.sort(ends.amin(1) * self.vertices + ends.amax(1), stable=True)
         same = edge[1:] == edge[:-1]
         found = torch.full_like(order, -1)
@@ -50,18 +56,32 @@ def topology(triangles: torch.Tensor) -> Topology:
     """Of T×3 integer vertex indices; made once a tensor. Raises FacewrightError where they are no triangles."""
     kept = _kept.get(triangles)
     if kept is None or kept[0] != triangles._version:
-        check(triangles.ndim == 2 and triangles.shape[1] == 3 and not triangles.is_floating_point() and 0 < len(triangles) < 2 ** 24,
-              f'Triangles must be T×3 vertex indices, at most 16 million, and these are {tuple(triangles.shape)} of {triangles.dtype}.')
+        check(
+            triangles.ndim == 2
+            and triangles.shape[1] == 3
+            and not triangles.is_floating_point()
+            and 0 < len(triangles) < 2**24,
+            f'Triangles must be T×3 vertex indices, at most 16 million, and these are {tuple(triangles.shape)} of {triangles.dtype}.',
+        )
         low, high = (int(v) for v in torch.aminmax(triangles))
         check(low >= 0, f'A triangle refers to vertex {low}.')
         # a copy: the entry must not keep its own key alive
-        kept = _kept[triangles] = triangles._version, Topology(triangles.detach().to(torch.int32, copy=True).contiguous(), high + 1)
+        kept = _kept[triangles] = (
+            triangles._version,
+            Topology(triangles.detach().to(torch.int32, copy=True).contiguous(), high + 1),
+        )
     return kept[1]
 
 
 @wp.kernel
-def _gather(part: wp.vec3i, start: wp.array(dtype=wp.int32), corners: wp.array(dtype=wp.int32), values: wp.array3d(dtype=wp.float64), common: int,
-            out: wp.array3d(dtype=float)):
+def _gather(
+    part: wp.vec3i,
+    start: wp.array(dtype=wp.int32),
+    corners: wp.array(dtype=wp.int32),
+    values: wp.array3d(dtype=wp.float64),
+    common: int,
+    out: wp.array3d(dtype=float),
+):
     o, i = wp.tid()
     v = part[1] + i
     if v + 1 >= start.shape[0]:
@@ -79,8 +99,16 @@ def _gather(part: wp.vec3i, start: wp.array(dtype=wp.int32), corners: wp.array(d
         out[o, v, c] = float(total)
 
 
-def gather(values: torch.Tensor, triangles: Topology, vertices: int, common: bool = False) -> torch.Tensor:
+def gather(
+    values: torch.Tensor, triangles: Topology, vertices: int, common: bool = False
+) -> torch.Tensor:
     """B×V×C float32: B×3T×C float64 of corners summed at their vertices, always in the same order; common: over the batch too (1×V×C)."""
-    out = torch.zeros(1 if common else len(values), vertices, values.shape[2], dtype=torch.float32, device=values.device)
+    out = torch.zeros(
+        1 if common else len(values),
+        vertices,
+        values.shape[2],
+        dtype=torch.float32,
+        device=values.device,
+    )
     launch(_gather, out.shape[:2], *triangles.corners, values, int(common), out)
     return out

@@ -6,6 +6,7 @@ d, up to the common factor det[p₀ p₁ p₂]. They are the perspective-correct
 right where a corner lies behind the camera, so that a triangle crossing the near plane needs no cutting: its pixels nearer than
 the plane are left out one by one. All in float64, every triangle SLACK wider than it is: no pixel falls between two.
 """
+
 from __future__ import annotations
 
 import warp as wp
@@ -16,7 +17,9 @@ wp.set_module_options(OPTIONS)
 
 NOTHING = wp.constant(wp.int64(0x7FFFFFFFFFFFFFFF))
 DEEPEST = wp.constant(wp.float64(5.0e11))  # of the 39 bits of depth
-MARGIN = wp.constant(wp.float64(1.0e-6))  # px: the box must not round away a pixel that the edge functions take
+MARGIN = wp.constant(
+    wp.float64(1.0e-6)
+)  # px: the box must not round away a pixel that the edge functions take
 SLACK = wp.constant(wp.float64(1.0e-9))  # px, more than float64 loses here
 HALF = wp.constant(wp.float64(0.5))
 
@@ -36,7 +39,9 @@ def ray(x: int, y: int, camera: wp.vec3d):
 @wp.func
 def _grown(box: wp.vec4d, p: wp.vec3d, camera: wp.vec3d):
     at = project(p, camera)
-    return wp.vec4d(wp.min(box[0], at[0]), wp.min(box[1], at[1]), wp.max(box[2], at[0]), wp.max(box[3], at[1]))
+    return wp.vec4d(
+        wp.min(box[0], at[0]), wp.min(box[1], at[1]), wp.max(box[2], at[0]), wp.max(box[3], at[1])
+    )
 
 
 @wp.func
@@ -46,12 +51,22 @@ def _grown_by_edge(box: wp.vec4d, p: wp.vec3d, q: wp.vec3d, camera: wp.vec3d, ne
         box = _grown(box, p, camera)
     if (p[2] >= near) != (q[2] >= near):
         s = (near - p[2]) / (q[2] - p[2])
-        box = _grown(box, wp.vec3d(p[0] + s * (q[0] - p[0]), p[1] + s * (q[1] - p[1]), near), camera)
+        box = _grown(
+            box, wp.vec3d(p[0] + s * (q[0] - p[0]), p[1] + s * (q[1] - p[1]), near), camera
+        )
     return box
 
 
 @wp.func
-def pixel_box(a: wp.vec3d, b: wp.vec3d, c: wp.vec3d, camera: wp.vec3d, near: wp.float64, width: int, height: int):
+def pixel_box(
+    a: wp.vec3d,
+    b: wp.vec3d,
+    c: wp.vec3d,
+    camera: wp.vec3d,
+    near: wp.float64,
+    width: int,
+    height: int,
+):
     """x₀, y₀, x₁, y₁ (inclusive) of the pixels whose centres the part beyond the near plane may cover; x₁ < x₀: none."""
     none = wp.vec4i(0, 0, -1, -1)
     box = wp.vec4d(wp.float64(1.0e30), wp.float64(1.0e30), wp.float64(-1.0e30), wp.float64(-1.0e30))
@@ -84,8 +99,16 @@ def _narrowed(inside: wp.vec2d, slope: wp.float64, row: wp.float64, camera: wp.v
 
 
 @wp.kernel
-def nearest(part: wp.vec3i, points: wp.array2d(dtype=wp.vec3d), triangles: wp.array(dtype=wp.vec3i), camera: wp.array(dtype=wp.vec3d), near: wp.float64, width: int,
-            height: int, key: wp.array2d(dtype=wp.int64)):
+def nearest(
+    part: wp.vec3i,
+    points: wp.array2d(dtype=wp.vec3d),
+    triangles: wp.array(dtype=wp.vec3i),
+    camera: wp.array(dtype=wp.vec3d),
+    near: wp.float64,
+    width: int,
+    height: int,
+    key: wp.array2d(dtype=wp.int64),
+):
     """A thread a triangle and picture: the nearest depth and its triangle at every pixel of the part's rows."""
     b, t = wp.tid()
     corners = triangles[t]
@@ -139,13 +162,24 @@ def shares(p0: wp.vec3d, p1: wp.vec3d, p2: wp.vec3d, d: wp.vec3d):
     """The corners' shares u of a ray: Σ uᵢ pᵢ = d (its third component the focal length, so f / Σ uᵢ is the depth)."""
     n0 = wp.cross(p1, p2)
     det = wp.dot(p0, n0)
-    return wp.vec3d(wp.dot(n0, d) / det, wp.dot(wp.cross(p2, p0), d) / det, wp.dot(wp.cross(p0, p1), d) / det)
+    return wp.vec3d(
+        wp.dot(n0, d) / det, wp.dot(wp.cross(p2, p0), d) / det, wp.dot(wp.cross(p0, p1), d) / det
+    )
 
 
 @wp.kernel
-def locate(part: wp.vec3i, points: wp.array2d(dtype=wp.vec3d), triangles: wp.array(dtype=wp.vec3i), camera: wp.array(dtype=wp.vec3d), width: int,
-           key: wp.array2d(dtype=wp.int64), triangle: wp.array2d(dtype=wp.int32), barycentric: wp.array2d(dtype=wp.vec3), depth: wp.array2d(dtype=float),
-           box: wp.array3d(dtype=wp.vec4i)):
+def locate(
+    part: wp.vec3i,
+    points: wp.array2d(dtype=wp.vec3d),
+    triangles: wp.array(dtype=wp.vec3i),
+    camera: wp.array(dtype=wp.vec3d),
+    width: int,
+    key: wp.array2d(dtype=wp.int64),
+    triangle: wp.array2d(dtype=wp.int32),
+    barycentric: wp.array2d(dtype=wp.vec3),
+    depth: wp.array2d(dtype=float),
+    box: wp.array3d(dtype=wp.vec4i),
+):
     """A thread a pixel: where in its triangle the centre lies; box (part, picture, triangle): x₀, y₀, −x₁, −y₁ of the pixels it is seen at."""
     b, k = wp.tid()
     i = part[1] + k
@@ -158,7 +192,9 @@ def locate(part: wp.vec3i, points: wp.array2d(dtype=wp.vec3d), triangles: wp.arr
     x = i % width
     y = i // width
     corners = triangles[t]
-    u = shares(points[b, corners[0]], points[b, corners[1]], points[b, corners[2]], ray(x, y, camera[b]))
+    u = shares(
+        points[b, corners[0]], points[b, corners[1]], points[b, corners[2]], ray(x, y, camera[b])
+    )
     total = u[0] + u[1] + u[2]
     triangle[b, i] = t
     barycentric[b, i] = wp.vec3(u / total)
@@ -167,9 +203,19 @@ def locate(part: wp.vec3i, points: wp.array2d(dtype=wp.vec3d), triangles: wp.arr
 
 
 @wp.kernel
-def locate_backward(part: wp.vec3i, points: wp.array2d(dtype=wp.vec3d), triangles: wp.array(dtype=wp.vec3i), camera: wp.array(dtype=wp.vec3d), width: int,
-                    triangle: wp.array2d(dtype=wp.int32), box: wp.array2d(dtype=wp.vec4i), barycentric_gradient: wp.array2d(dtype=wp.vec3),
-                    depth_gradient: wp.array2d(dtype=float), corner_gradient: wp.array2d(dtype=wp.vec3d), camera_gradient: wp.array2d(dtype=wp.vec3d)):
+def locate_backward(
+    part: wp.vec3i,
+    points: wp.array2d(dtype=wp.vec3d),
+    triangles: wp.array(dtype=wp.vec3i),
+    camera: wp.array(dtype=wp.vec3d),
+    width: int,
+    triangle: wp.array2d(dtype=wp.int32),
+    box: wp.array2d(dtype=wp.vec4i),
+    barycentric_gradient: wp.array2d(dtype=wp.vec3),
+    depth_gradient: wp.array2d(dtype=float),
+    corner_gradient: wp.array2d(dtype=wp.vec3d),
+    camera_gradient: wp.array2d(dtype=wp.vec3d),
+):
     """A thread a triangle and picture: gradients of its corners (B×3T) and of the camera (B×T), summed over the pixels it is seen at.
 
     u = M⁻¹d with M = [p₀ p₁ p₂], b = zu/f, z = f/Σu. With h = ∂L/∂u and n = M⁻ᵀh: ∂L/∂d = n, ∂L/∂pᵢ = −uᵢn.

@@ -1,4 +1,5 @@
 """A reconstruction looked at again: what colour the face is, and how its parts lie on the footage."""
+
 from __future__ import annotations
 
 import contextlib
@@ -16,11 +17,16 @@ from ..progress import Clock, Progress, listen
 from ..result_folder import results
 from .shared import VERSION, Task, Value, writable_folder
 
-LOOKS = 24              # pictures an albedo is made of, over all views
+LOOKS = 24  # pictures an albedo is made of, over all views
 ALBEDO_FILES = 'albedo.png', 'albedo.npz', 'light.json'
-SIZES = 64, 4096        # pixels: least and most side of a texture
-LARGE = 1024            # pixels of a texture's side, from which fewer pictures must do, for memory
-OPENED, PARTED, LOOKED, SOLVED = .05, .1, .5, .96   # parts of the bar, measured with a model in the cache
+SIZES = 64, 4096  # pixels: least and most side of a texture
+LARGE = 1024  # pixels of a texture's side, from which fewer pictures must do, for memory
+OPENED, PARTED, LOOKED, SOLVED = (
+    0.05,
+    0.1,
+    0.5,
+    0.96,
+)  # parts of the bar, measured with a model in the cache
 
 
 def open_reconstruction(folder: str, clock: Clock):
@@ -28,7 +34,8 @@ def open_reconstruction(folder: str, clock: Clock):
     from ..face_model import load_model
     from ..face_model.parts import model_part_shares
     from ..result import open_result
-    yield Progress(0., 'Opening the reconstruction')
+
+    yield Progress(0.0, 'Opening the reconstruction')
     result = open_result(folder)
     for fraction in (reading := Value(listen(lambda report: load_model(result.model, report)))):
         yield clock.silent(OPENED * fraction, 'Reading the face model')
@@ -47,14 +54,19 @@ def bake_albedo(result: str, out: str | None = None, size: int = 1024) -> Task:
     spherical-harmonics coefficients a channel and view, in the world's axes. Formats: docs/formats.md. Raises FacewrightError; then nothing new is left.
     """
     if isinstance(size, bool) or not isinstance(size, int) or not SIZES[0] <= size <= SIZES[1]:
-        raise FacewrightError(f'A texture of {size} pixels cannot be made: choose a whole number from {SIZES[0]} to {SIZES[1]}.')
-    clock, held = Clock(), owned.hold(Path(result))   # where it lies in our cache: it stays until this is done
+        raise FacewrightError(
+            f'A texture of {size} pixels cannot be made: choose a whole number from {SIZES[0]} to {SIZES[1]}.'
+        )
+    clock, held = (
+        Clock(),
+        owned.hold(Path(result)),
+    )  # where it lies in our cache: it stays until this is done
     opened = yield from open_reconstruction(result, clock)
     folder = writable_folder(Path(out or result), ALBEDO_FILES)
     with results(folder, 'bake_albedo') as part:
         report = yield from write_albedo(part, opened, size, clock)
     del held
-    yield Progress(1., 'Done', 0.)
+    yield Progress(1.0, 'Done', 0.0)
     return report | {'out': str(folder)}
 
 
@@ -63,6 +75,7 @@ def write_albedo(folder: Path, opened: tuple, size: int, clock: Clock) -> Task:
     found, model, shares = opened
     from ..appearance import bake, lay_out
     from ..image_files import write_image
+
     parts = shares.argmax(1)
     layout = lay_out(model, size)
     looks, chosen = [], _spread(found.views, min(LOOKS, LOOKS * LARGE // size))
@@ -73,17 +86,38 @@ def write_albedo(folder: Path, opened: tuple, size: int, clock: Clock) -> Task:
             yield clock.at(PARTED + (LOOKED - PARTED) * done / total, 'Looking at the face')
             looks += [taken] if taken is not None else []
     if not looks:
-        raise FacewrightError('The face was not found again in any of the chosen frames: choose the result of a reconstruction that follows the face.')
-    for fraction in (baking := Value(listen(lambda report: bake(model, layout, parts, looks, len(found.views), progress=report)))):
+        raise FacewrightError(
+            'The face was not found again in any of the chosen frames: choose the result of a reconstruction that follows the face.'
+        )
+    for fraction in (
+        baking := Value(
+            listen(
+                lambda report: bake(model, layout, parts, looks, len(found.views), progress=report)
+            )
+        )
+    ):
         yield clock.at(LOOKED + (SOLVED - LOOKED) * fraction, 'Telling light from skin')
     made = baking.value
     yield clock.at(SOLVED, 'Writing the texture')
     materials = [model.materials[k] for k in layout.materials]
-    report = {'version': VERSION, 'materials': materials, 'size': size, 'pictures': len(looks), 'seen_percent': round(100 * made.seen, 1),
-              'residual_percent': round(100 * made.residual, 2)}
-    views = [{'name': view.name, 'coefficients': np.round(l, 6).tolist()} for view, l in zip(found.views, made.light)]
-    light = {'axes': 'world (as performance.npz)', 'basis': 'real spherical harmonics, orthonormal: 1, y, z, x, xy, yz, 3z2-1, xz, x2-y2',
-             'colour': 'linear RGB', 'views': views}
+    report = {
+        'version': VERSION,
+        'materials': materials,
+        'size': size,
+        'pictures': len(looks),
+        'seen_percent': round(100 * made.seen, 1),
+        'residual_percent': round(100 * made.residual, 2),
+    }
+    views = [
+        {'name': view.name, 'coefficients': np.round(l, 6).tolist()}
+        for view, l in zip(found.views, made.light)
+    ]
+    light = {
+        'axes': 'world (as performance.npz)',
+        'basis': 'real spherical harmonics, orthonormal: 1, y, z, x, xy, yz, 3z2-1, xz, x2-y2',
+        'colour': 'linear RGB',
+        'views': views,
+    }
     write_image(folder / 'albedo.png', made.texture)
     write_npz(folder / 'albedo.npz', colours=made.colours, materials=np.array(materials))
     write_text(folder / 'light.json', json.dumps(light | report, indent=1))
@@ -93,7 +127,10 @@ def write_albedo(folder: Path, opened: tuple, size: int, clock: Clock) -> Task:
 def _spread(views, total: int) -> list[np.ndarray]:
     """Per view frames spread over its whole length, the same number of each where it has them."""
     each = max(1, total // len(views))
-    return [np.unique(np.linspace(0, len(view.times) - 1, min(each, len(view.times))).astype(int)) for view in views]
+    return [
+        np.unique(np.linspace(0, len(view.times) - 1, min(each, len(view.times))).astype(int))
+        for view in views
+    ]
 
 
 def _looks(found, model, layout, parts, number: int, frames: np.ndarray):
@@ -104,16 +141,35 @@ def _looks(found, model, layout, parts, number: int, frames: np.ndarray):
     from ..mesh.normals import vertex_normals
     from ..result import pictures
     from ..render.rasterise import project
+
     view, triangles = found.views[number], triangulate(model.faces)
     for frame, picture in zip(frames, pictures(view, frames)):
         head, pose = found.head(view, int(frame))
         points = found.in_camera(view, int(frame))
-        labels = parts_at(picture, project(points[model.landmarks68], view.camera.focal, view.camera.centre))
-        yield None if labels is None else look(model, layout, parts, number, points, vertex_normals(head, triangles) @ pose[:, :3].T, view.camera.focal,
-                                               view.camera.centre, picture, labels)
+        labels = parts_at(
+            picture, project(points[model.landmarks68], view.camera.focal, view.camera.centre)
+        )
+        yield (
+            None
+            if labels is None
+            else look(
+                model,
+                layout,
+                parts,
+                number,
+                points,
+                vertex_normals(head, triangles) @ pose[:, :3].T,
+                view.camera.focal,
+                view.camera.centre,
+                picture,
+                labels,
+            )
+        )
 
 
-def preview_overlay(result: str, out: str | None = None, show: str = 'mesh', frames: Sequence[int] | None = None) -> Task:
+def preview_overlay(
+    result: str, out: str | None = None, show: str = 'mesh', frames: Sequence[int] | None = None
+) -> Task:
     """The folder of a reconstruction → one PNG a frame, the whole frame with the head over it, and overlay.json with each part's IoU, in `out`
     (by default its folder overlay).
 
@@ -122,12 +178,17 @@ def preview_overlay(result: str, out: str | None = None, show: str = 'mesh', fra
     """
     if show not in ('mesh', 'parts'):
         raise FacewrightError(f'There is no overlay of {show!r}: choose mesh or parts.')
-    clock, held = Clock(), owned.hold(Path(result))   # where it lies in our cache: it stays until this is done
+    clock, held = (
+        Clock(),
+        owned.hold(Path(result)),
+    )  # where it lies in our cache: it stays until this is done
     found, model, shares = yield from open_reconstruction(result, clock)
     wanted = None if frames is None or not len(frames) else sorted({int(f) for f in frames})
     longest = max(len(view.times) for view in found.views)
     if wanted and not 0 <= wanted[0] <= wanted[-1] < longest:
-        raise FacewrightError(f'The clip has {longest} frames, so there is no frame {wanted[0] if wanted[0] < 0 else wanted[-1]}: choose numbers from 0 to {longest - 1}.')
+        raise FacewrightError(
+            f'The clip has {longest} frames, so there is no frame {wanted[0] if wanted[0] < 0 else wanted[-1]}: choose numbers from 0 to {longest - 1}.'
+        )
     folder = Path(out) if out else Path(result) / 'overlay'
     from ..face_model.parts import PARTS
     from ..footage.masks_at import parts_at
@@ -136,7 +197,11 @@ def preview_overlay(result: str, out: str | None = None, show: str = 'mesh', fra
     from ..image_files import write_image
     from ..render.rasterise import project
     from ..result import pictures
-    chosen = [c if wanted is None else np.array([f for f in wanted if f < len(v.times)], int) for v, c in zip(found.views, _spread(found.views, 6 * len(found.views)))]
+
+    chosen = [
+        c if wanted is None else np.array([f for f in wanted if f < len(v.times)], int)
+        for v, c in zip(found.views, _spread(found.views, 6 * len(found.views)))
+    ]
     total, rows = sum(map(len, chosen)), []
     with _new_folder(folder), results(folder, 'preview_overlay') as part:
         for view, own in zip(found.views, chosen):
@@ -146,15 +211,34 @@ def preview_overlay(result: str, out: str | None = None, show: str = 'mesh', fra
                 seen = part_labels_picture(model, shares, points, focal, centre, view.size)
                 true = parts_at(picture, project(points[model.landmarks68], focal, centre))
                 iou = np.full(len(PARTS) - 1, np.nan) if true is None else part_iou(seen, true)
-                drawn = draw_mesh(model, picture, points, focal, centre) if show == 'mesh' else draw_parts(picture, seen, iou)
-                name = f'{frame:04d}.png' if len(found.views) == 1 else f'{re.sub("[^A-Za-z0-9._-]", "_", view.name)}_{frame:04d}.png'
+                drawn = (
+                    draw_mesh(model, picture, points, focal, centre)
+                    if show == 'mesh'
+                    else draw_parts(picture, seen, iou)
+                )
+                name = (
+                    f'{frame:04d}.png'
+                    if len(found.views) == 1
+                    else f'{re.sub("[^A-Za-z0-9._-]", "_", view.name)}_{frame:04d}.png'
+                )
                 write_image(part / name, drawn)
-                rows.append({'view': view.name, 'frame': int(frame), 'picture': name, 'iou': _numbers(iou)})
-                yield clock.at(PARTED + (SOLVED - PARTED) * len(rows) / total, 'Drawing the overlay')
-        scores = np.array([[np.nan if v is None else v for v in row['iou'].values()] for row in rows])
-        report = {'version': VERSION, 'show': show, 'frames': rows, 'iou': _numbers([np.nan if np.isnan(c).all() else np.nanmean(c) for c in scores.T])}
+                rows.append(
+                    {'view': view.name, 'frame': int(frame), 'picture': name, 'iou': _numbers(iou)}
+                )
+                yield clock.at(
+                    PARTED + (SOLVED - PARTED) * len(rows) / total, 'Drawing the overlay'
+                )
+        scores = np.array(
+            [[np.nan if v is None else v for v in row['iou'].values()] for row in rows]
+        )
+        report = {
+            'version': VERSION,
+            'show': show,
+            'frames': rows,
+            'iou': _numbers([np.nan if np.isnan(c).all() else np.nanmean(c) for c in scores.T]),
+        }
         write_text(part / 'overlay.json', json.dumps(report, indent=1))
-    yield Progress(1., 'Done', 0.)
+    yield Progress(1.0, 'Done', 0.0)
     return report | {'out': str(folder)}
 
 
@@ -175,4 +259,5 @@ def _new_folder(folder: Path):
 def _numbers(iou) -> dict[str, float | None]:
     """Part → IoU, None where the picture does not show it."""
     from ..face_model.parts import PARTS
+
     return {name: None if np.isnan(v) else round(float(v), 4) for name, v in zip(PARTS[1:], iou)}

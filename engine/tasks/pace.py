@@ -3,6 +3,7 @@
 Seconds on two cores, measured on clips of 3 to 128 s and on captures of four views (docs/bench.md);
 where another machine is slower or faster, the clock (engine/progress.py) finds out by how much.
 """
+
 from __future__ import annotations
 
 from ..fit import standard, tracker
@@ -11,16 +12,24 @@ from ..footage.footage import Footage
 from ..footage.proxies import needs_proxy
 
 READING, BINDING = 'Reading the face model', 'Finding the landmarks on the model'
-WRITING, BAKING, FILMING = 'Writing the result', 'Taking the skin\'s texture', 'Making the clip behind the camera'
+WRITING, BAKING, FILMING = (
+    'Writing the result',
+    "Taking the skin's texture",
+    'Making the clip behind the camera',
+)
 
-FROM_CACHE = .3                         # a face model, or its landmarks, found before
-READ_MODEL, BIND_MODEL, FIND_PARTS = 3., 16., 10.  # else; the parts of its face, found while writing
-DETECT = {'draft': .022, 'standard': .045}  # a frame of a view
-FIND_PERSON, FOLLOW = .095, .011        # a frame of a view: of the keyframes, of all
-FIND_IN_PICTURES, FOLLOW_IN_PICTURES = 1.5, .36  # the same with quality standard
-WRITE, WRITE_PIXELS = .5, .45           # a view; a million pixels of it
-BAKE = 12.                              # the whole texture
-FILM_PIXELS = .025                      # a million pixels of a frame, of views that need another clip
+FROM_CACHE = 0.3  # a face model, or its landmarks, found before
+READ_MODEL, BIND_MODEL, FIND_PARTS = (
+    3.0,
+    16.0,
+    10.0,
+)  # else; the parts of its face, found while writing
+DETECT = {'draft': 0.022, 'standard': 0.045}  # a frame of a view
+FIND_PERSON, FOLLOW = 0.095, 0.011  # a frame of a view: of the keyframes, of all
+FIND_IN_PICTURES, FOLLOW_IN_PICTURES = 1.5, 0.36  # the same with quality standard
+WRITE, WRITE_PIXELS = 0.5, 0.45  # a view; a million pixels of it
+BAKE = 12.0  # the whole texture
+FILM_PIXELS = 0.025  # a million pixels of a frame, of views that need another clip
 
 
 def detecting(footage: Footage, index: int) -> str:
@@ -54,5 +63,9 @@ def expected_seconds(
     if quality == 'standard':
         out[BAKING] = BAKE
     if clip_rate is not None:
-        out[FILMING] = sum(FILM_PIXELS * v.size[0] * v.size[1] / 1e6 * len(v.times) for v in views if needs_proxy(v, clip_rate))
+        out[FILMING] = sum(
+            FILM_PIXELS * v.size[0] * v.size[1] / 1e6 * len(v.times)
+            for v in views
+            if needs_proxy(v, clip_rate)
+        )
     return out

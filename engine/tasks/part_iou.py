@@ -1,4 +1,5 @@
 """The part-IoU benchmark (papers/4, eq. 13): Draft, Standard without part masks and Standard on a capture whose true part masks are known."""
+
 from __future__ import annotations
 
 import tempfile
@@ -14,12 +15,18 @@ from ..result_folder import results
 from .reconstruct import reconstruct
 from .shared import Task, writable_folder
 
-RUNS = {'draft': {'quality': 'draft'}, 'standard without PRDL': {'quality': 'standard', 'part_masks': False}, 'standard': {'quality': 'standard'}}
-PICTURED = 4          # frames of the first view that are drawn
-MEASURING = .97       # part of the bar
+RUNS = {
+    'draft': {'quality': 'draft'},
+    'standard without PRDL': {'quality': 'standard', 'part_masks': False},
+    'standard': {'quality': 'standard'},
+}
+PICTURED = 4  # frames of the first view that are drawn
+MEASURING = 0.97  # part of the bar
 
 
-def bench_part_iou(capture: str, out: str, model: str = 'builtin', views: Sequence[str] = (), every: int = 4) -> Task:
+def bench_part_iou(
+    capture: str, out: str, model: str = 'builtin', views: Sequence[str] = (), every: int = 4
+) -> Task:
     """A capture folder (capture.json, parts.npz: formats in docs/formats.md) → part_iou.md and part_iou.jpg in `out`.
 
     every: each how many frames are measured. The picture shows frames of the first view: the true parts, then each result's, the true outlines in
@@ -27,16 +34,27 @@ def bench_part_iou(capture: str, out: str, model: str = 'builtin', views: Sequen
     """
     from ..face_model import load_model
     from ..part_iou import measure, read_parts, table
+
     folder = writable_folder(Path(out), ('part_iou.md', 'part_iou.jpg'))
     if not (Path(capture) / 'parts.npz').is_file():
-        raise FacewrightError(f'{capture} has no parts.npz: choose a capture folder whose true part masks are known.')
+        raise FacewrightError(
+            f'{capture} has no parts.npz: choose a capture folder whose true part masks are known.'
+        )
     read_parts(Path(capture))
     with tempfile.TemporaryDirectory(prefix='facewright-bench-') as scratch:
         made = {}
         for k, (name, settings) in enumerate(RUNS.items()):
             made[name] = Path(scratch) / str(k)
-            for progress in reconstruct([str(Path(capture) / 'capture.json')], str(made[name]), model, views=views, **settings):
-                yield Progress(MEASURING * (k + progress.fraction) / len(RUNS), f'{name}: {progress.stage}')
+            for progress in reconstruct(
+                [str(Path(capture) / 'capture.json')],
+                str(made[name]),
+                model,
+                views=views,
+                **settings,
+            ):
+                yield Progress(
+                    MEASURING * (k + progress.fraction) / len(RUNS), f'{name}: {progress.stage}'
+                )
         yield Progress(MEASURING, 'Measuring')
         face = load_model(model)
         rows = measure(Path(capture), made, face, tuple(views), every)
@@ -44,8 +62,15 @@ def bench_part_iou(capture: str, out: str, model: str = 'builtin', views: Sequen
         with results(folder, 'bench_part_iou') as part:
             write_text(part / 'part_iou.md', text)
             write_picture(part / 'part_iou.jpg', Path(capture), made, face, rows[0].view)
-    yield Progress(1., 'Done', 0.)
-    return {'out': str(folder), 'table': text, 'mean': {name: round(float(np.mean([r.mean for r in rows if r.name == name])), 4) for name in made}}
+    yield Progress(1.0, 'Done', 0.0)
+    return {
+        'out': str(folder),
+        'table': text,
+        'mean': {
+            name: round(float(np.mean([r.mean for r in rows if r.name == name])), 4)
+            for name in made
+        },
+    }
 
 
 def write_picture(path: Path, capture: Path, made: dict[str, Path], face, view: str) -> None:
@@ -55,15 +80,29 @@ def write_picture(path: Path, capture: Path, made: dict[str, Path], face, view: 
     from ..part_iou import open_played, read_parts
     from ..image_files import write_image
     from ..render.preview import contact_sheet
-    truth, camera = read_parts(capture)[view], next(v for v in read_capture(capture / 'capture.json') if v.name == view)
+
+    truth, camera = (
+        read_parts(capture)[view],
+        next(v for v in read_capture(capture / 'capture.json') if v.name == view),
+    )
     played = {name: open_played(folder, face) for name, folder in made.items()}
     tiles, labels = [], []
     for frame in np.linspace(0, len(truth) - 1, PICTURED).astype(int):
         true = truth[frame]
         edge = cv2.morphologyEx(true, cv2.MORPH_GRADIENT, np.ones((2, 2), np.uint8)) > 0
         rows, columns = np.nonzero(true > 1)
-        window = np.s_[max(rows.min() - 20, 0):rows.max() + 20, max(columns.min() - 20, 0):columns.max() + 20] if len(rows) else np.s_[:, :]
-        for name, seen in [('true', true), *((name, one.labels(face, camera, int(frame))) for name, one in played.items())]:
+        window = (
+            np.s_[
+                max(rows.min() - 20, 0) : rows.max() + 20,
+                max(columns.min() - 20, 0) : columns.max() + 20,
+            ]
+            if len(rows)
+            else np.s_[:, :]
+        )
+        for name, seen in [
+            ('true', true),
+            *((name, one.labels(face, camera, int(frame))) for name, one in played.items()),
+        ]:
             picture = COLOURS[np.zeros_like(true) if seen is None else seen]
             if name != 'true':
                 picture = np.where(edge[..., None], 255, picture).astype(np.uint8)
@@ -72,4 +111,17 @@ def write_picture(path: Path, capture: Path, made: dict[str, Path], face, view: 
     write_image(path, contact_sheet(tiles, len(made) + 1, labels), 88)
 
 
-COLOURS = np.array([(30, 30, 30), (200, 160, 140), (255, 200, 0), (0, 120, 255), (0, 0, 200), (0, 255, 0), (0, 160, 0), (255, 0, 0), (255, 0, 255)], np.uint8)
+COLOURS = np.array(
+    [
+        (30, 30, 30),
+        (200, 160, 140),
+        (255, 200, 0),
+        (0, 120, 255),
+        (0, 0, 200),
+        (0, 255, 0),
+        (0, 160, 0),
+        (255, 0, 0),
+        (255, 0, 255),
+    ],
+    np.uint8,
+)

@@ -1,4 +1,5 @@
 """Settling a head: its pieces no longer cross, in its neutral and in any of its shapes."""
+
 from __future__ import annotations
 
 import json
@@ -25,13 +26,33 @@ def settle(rig: str, out: str, model: str = 'builtin') -> Task:
     head = _read_head(rig, face)
     from ..mesh.settle import settle as settled
     from ..rig import Rig, write_rig
-    found = yield from _staged(lambda report: settled(face, head.neutral, head.expressions, head.names, report=report),
-                               clock, OPENED, .97, 'Settling lips, lids and cavities')
-    shapes = [{'name': name, 'before': int(before.sum()), 'after': int(after.sum()), 'seen_mm': round(float(moved), 3)}
-              for name, before, after, moved in zip(('neutral', *head.names), found.before, found.after, found.seen)]
-    report = {'version': VERSION, 'model': model, 'shapes': shapes, 'seconds': round(time.monotonic() - began, 2)}
+
+    found = yield from _staged(
+        lambda report: settled(face, head.neutral, head.expressions, head.names, report=report),
+        clock,
+        OPENED,
+        0.97,
+        'Settling lips, lids and cavities',
+    )
+    shapes = [
+        {
+            'name': name,
+            'before': int(before.sum()),
+            'after': int(after.sum()),
+            'seen_mm': round(float(moved), 3),
+        }
+        for name, before, after, moved in zip(
+            ('neutral', *head.names), found.before, found.after, found.seen
+        )
+    ]
+    report = {
+        'version': VERSION,
+        'model': model,
+        'shapes': shapes,
+        'seconds': round(time.monotonic() - began, 2),
+    }
     with results(folder, 'settle') as part:
         write_rig(part / 'rig.npz', Rig(found.neutral, found.expressions, head.names, head.faces))
         write_text(part / 'report.json', json.dumps(report, indent=1))
-    yield Progress(1., 'Done', 0.)
+    yield Progress(1.0, 'Done', 0.0)
     return report | {'out': str(folder)}

@@ -1,4 +1,5 @@
 """What all tasks share."""
+
 from __future__ import annotations
 
 import shutil
@@ -33,9 +34,13 @@ def writable_folder(out: Path, names: Iterable[str] = ()) -> Path:
             probe.flush()
         free = shutil.disk_usage(out).free
     except OSError as error:
-        raise FacewrightError(f'Cannot write to {out} ({error.strerror or error}): choose a folder you can write to, with space left.') from error
+        raise FacewrightError(
+            f'Cannot write to {out} ({error.strerror or error}): choose a folder you can write to, with space left.'
+        ) from error
     if free < 64 << 20:
-        raise FacewrightError(f'The disk of {out} has only {free >> 20} MB left: free 64 MB or choose another folder.')
+        raise FacewrightError(
+            f'The disk of {out} has only {free >> 20} MB left: free 64 MB or choose another folder.'
+        )
     recover(out)
     claim(out, names)
     return out

@@ -1,20 +1,34 @@
 """The fake worker's shape-key tasks: the files the engine would write, with shapes of a closed form, so that tests know what must arrive."""
+
 import json
 import os
 from pathlib import Path
 
 import numpy as np
 
-NAMES = ('browInnerUp_L', 'browInnerUp_R', 'eyeBlink_L', 'eyeBlink_R', 'jawOpen', 'mouthSmile_L', 'mouthSmile_R')
-TURN = np.array([[1., 0, 0], [0, 0, 1], [0, -1, 0]])  # Blender's axes → head space
+NAMES = (
+    'browInnerUp_L',
+    'browInnerUp_R',
+    'eyeBlink_L',
+    'eyeBlink_R',
+    'jawOpen',
+    'mouthSmile_L',
+    'mouthSmile_R',
+)
+TURN = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # Blender's axes → head space
 
 
 def to_head() -> np.ndarray:
     """4×4: a world in metres (or FAKE_UNIT of them) → head space, a little turned and moved."""
-    a = .3
+    a = 0.3
     out = np.eye(4)
-    out[:3, :3] = 100 * float(os.environ.get('FAKE_UNIT', 1)) * np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]]) @ TURN
-    out[:3, 3] = 1., -2., 3.
+    out[:3, :3] = (
+        100
+        * float(os.environ.get('FAKE_UNIT', 1))
+        * np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]])
+        @ TURN
+    )
+    out[:3, 3] = 1.0, -2.0, 3.0
     return out
 
 
@@ -22,8 +36,14 @@ def expressions(head: np.ndarray) -> np.ndarray:
     """E×N×3 cm for N×3 points in head space: smooth, different for each, _L ones on x > 0 alone, jawOpen below y = 0 alone."""
     out = []
     for i, name in enumerate(NAMES):
-        shape = np.stack([np.sin(head[:, 1]), .1 * head[:, 0], np.ones(len(head))], -1) * .1 * (i + 1)
-        side = {'L': head[:, :1] > 0, 'R': head[:, :1] < 0}.get(name[-1], head[:, 1:2] < 0) if '_' in name or name == 'jawOpen' else True
+        shape = (
+            np.stack([np.sin(head[:, 1]), 0.1 * head[:, 0], np.ones(len(head))], -1) * 0.1 * (i + 1)
+        )
+        side = (
+            {'L': head[:, :1] > 0, 'R': head[:, :1] < 0}.get(name[-1], head[:, 1:2] < 0)
+            if '_' in name or name == 'jawOpen'
+            else True
+        )
         out.append(shape * side)
     return np.stack(out)
 
@@ -34,14 +54,24 @@ def in_head_space(vertices: np.ndarray) -> np.ndarray:
 
 
 def write_rig(path, neutral, shapes, names, faces) -> None:
-    np.savez(path, neutral=neutral.astype(np.float32), expressions=shapes.astype(np.float32), names=np.array(names), faces=faces.astype(np.int32))
+    np.savez(
+        path,
+        neutral=neutral.astype(np.float32),
+        expressions=shapes.astype(np.float32),
+        names=np.array(names),
+        faces=faces.astype(np.int32),
+    )
 
 
 def run(task: str, arguments: dict) -> dict:
     """Do what the engine's task would; leaves its input in the folder named by FAKE_SEEN."""
     out = Path(arguments['out'])
     out.mkdir(parents=True, exist_ok=True)
-    inputs = {k: dict(np.load(v)) for k, v in arguments.items() if k in ('mesh', 'rig', 'edits', 'head', 'mask') and v}
+    inputs = {
+        k: dict(np.load(v))
+        for k, v in arguments.items()
+        if k in ('mesh', 'rig', 'edits', 'head', 'mask') and v
+    }
     if os.environ.get('FAKE_SEEN'):
         seen = Path(os.environ['FAKE_SEEN'])
         seen.mkdir(exist_ok=True)
@@ -61,7 +91,11 @@ def model_of(arguments):
 
 def scan_landmarks(arguments, inputs, out):
     points = inputs['mesh']['vertices']
-    found = {'nose_tip': points[0].tolist(), 'chin': points[1].tolist(), 'landmark_07': points[2].tolist()}
+    found = {
+        'nose_tip': points[0].tolist(),
+        'chin': points[1].tolist(),
+        'landmark_07': points[2].tolist(),
+    }
     (out / 'landmarks.json').write_text(json.dumps(found))
     return {'landmarks': found}
 
@@ -70,14 +104,21 @@ def shape_keys(arguments, inputs, out):
     mesh = inputs['mesh']
     if arguments['onto'] == 'model':
         model = model_of(arguments)
-        write_rig(out / 'rig.npz', model['neutral'], expressions(model['neutral']), NAMES, model['faces'])
+        write_rig(
+            out / 'rig.npz', model['neutral'], expressions(model['neutral']), NAMES, model['faces']
+        )
     else:
         head = in_head_space(mesh['vertices'])
-        shift = np.array([0, .2, 0]) if os.environ.get('FAKE_REST') else 0
+        shift = np.array([0, 0.2, 0]) if os.environ.get('FAKE_REST') else 0
         factor = float(os.environ.get('FAKE_STRENGTH', 1))
         write_rig(out / 'rig.npz', head + shift, factor * expressions(head), NAMES, mesh['faces'])
-    found = {'mouthSmile_L': .6} if os.environ.get('FAKE_REST') else {}
-    return {'onto': arguments['onto'], 'to_head': to_head().tolist(), 'unit': 'm', 'expression': found}
+    found = {'mouthSmile_L': 0.6} if os.environ.get('FAKE_REST') else {}
+    return {
+        'onto': arguments['onto'],
+        'to_head': to_head().tolist(),
+        'unit': 'm',
+        'expression': found,
+    }
 
 
 def wrap(arguments, inputs, out):
@@ -85,17 +126,32 @@ def wrap(arguments, inputs, out):
     own = (model['neutral'].astype(float) - matrix[:3, 3]) @ np.linalg.inv(matrix[:3, :3]).T
     distance = np.linspace(0, 4, len(own))
     distance[-5:] = np.inf
-    np.savez(out / 'wrap.npz', vertices=own, faces=model['faces'], distance=distance, to_head=matrix)
-    return {'to_head': matrix.tolist(), 'unit': '', 'expression': {},
-            'fit': {'model_to_mesh_median_mm': .21, 'model_to_mesh_95_mm': .93, 'mesh_to_model_median_mm': None, 'mesh_to_model_95_mm': None}}
+    np.savez(
+        out / 'wrap.npz', vertices=own, faces=model['faces'], distance=distance, to_head=matrix
+    )
+    return {
+        'to_head': matrix.tolist(),
+        'unit': '',
+        'expression': {},
+        'fit': {
+            'model_to_mesh_median_mm': 0.21,
+            'model_to_mesh_95_mm': 0.93,
+            'mesh_to_model_median_mm': None,
+            'mesh_to_model_95_mm': None,
+        },
+    }
 
 
 def tetrahedra(arguments, inputs, out):
     neutral = (inputs['head'] if 'head' in inputs else model_of(arguments))['neutral']
     points = np.concatenate([neutral, [[0, 0, 0]]])
     corners = np.array([[0, 1, 2], [5, 6, 7], [100, 101, 102], [200, 201, 202]])
-    np.savez(out / 'flesh.npz', vertices=points.astype(np.float32), tetrahedra=np.c_[corners, np.full(4, len(neutral))].astype(np.int32))
-    return {'tetrahedra': 4, 'inverted_percent': {'neutral': 0, 'jawOpen': .25}}
+    np.savez(
+        out / 'flesh.npz',
+        vertices=points.astype(np.float32),
+        tetrahedra=np.c_[corners, np.full(4, len(neutral))].astype(np.int32),
+    )
+    return {'tetrahedra': 4, 'inverted_percent': {'neutral': 0, 'jawOpen': 0.25}}
 
 
 def fix_cavities(arguments, inputs, out):
@@ -120,10 +176,18 @@ def settle(arguments, inputs, out):
     """The neutral's first five vertices go up by a millimetre, jawOpen's next five forwards by two."""
     rig = inputs['rig']
     neutral, shapes, names = rig['neutral'].copy(), rig['expressions'].copy(), rig['names'].tolist()
-    neutral[:5, 1] += .1
-    shapes[names.index('jawOpen'), 5:10, 2] += .2
+    neutral[:5, 1] += 0.1
+    shapes[names.index('jawOpen'), 5:10, 2] += 0.2
     write_rig(out / 'rig.npz', neutral, shapes, rig['names'], rig['faces'])
-    told = [{'name': n, 'before': 7 if n == 'jawOpen' else 0, 'after': 0, 'seen_mm': 2. if n == 'jawOpen' else 1.} for n in ('neutral', *names)]
+    told = [
+        {
+            'name': n,
+            'before': 7 if n == 'jawOpen' else 0,
+            'after': 0,
+            'seen_mm': 2.0 if n == 'jawOpen' else 1.0,
+        }
+        for n in ('neutral', *names)
+    ]
     return {'shapes': told}
 
 
@@ -139,6 +203,13 @@ def check_intersections(arguments, inputs, out):
         marked[-1, 1] = 1
     many = np.zeros((arguments['combinations'], 4), np.int32)
     many[:2, 0] = 5 if not os.environ.get('FAKE_CLEAN') else 0
-    np.savez(out / 'crossings.npz', names=np.array(names), counts=counts, marked=marked, kinds=np.array(['a', 'b', 'c', 'd']), combination_counts=many,
-             weights=np.zeros((len(many), len(names) - 1)))
+    np.savez(
+        out / 'crossings.npz',
+        names=np.array(names),
+        counts=counts,
+        marked=marked,
+        kinds=np.array(['a', 'b', 'c', 'd']),
+        combination_counts=many,
+        weights=np.zeros((len(many), len(names) - 1)),
+    )
     return {'shapes': {}}

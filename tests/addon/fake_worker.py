@@ -1,4 +1,5 @@
 """Stands in for engine/worker.py: the same protocol, with tasks that behave in every way a real one can."""
+
 import json
 import os
 import shutil
@@ -29,10 +30,10 @@ print('to the log', file=sys.stderr, flush=True)
 if task == 'hang':
     helper = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])
     Path(arguments['pids']).write_text(f'{os.getpid()} {helper.pid}')
-    send(progress=.25, stage='Hanging', remaining=600.)
+    send(progress=0.25, stage='Hanging', remaining=600.0)
     time.sleep(600)
 elif task == 'die':
-    send(progress=.5, stage='Dying')
+    send(progress=0.5, stage='Dying')
     os.kill(os.getpid(), 9)
 elif task == 'quiet':
     sys.exit(0)
@@ -40,13 +41,20 @@ elif task == 'fail':
     send(error='The footage shows no face: choose another clip.', log=str(folder / 'log.txt'))
     sys.exit(1)
 elif task == 'echo':
-    send(progress=.5, stage='Half', remaining=1.)
-    send(result={'arguments': arguments, 'environment': dict(os.environ), 'flags': [sys.flags.isolated, sys.dont_write_bytecode], 'python': sys.executable})
+    send(progress=0.5, stage='Half', remaining=1.0)
+    send(
+        result={
+            'arguments': arguments,
+            'environment': dict(os.environ),
+            'flags': [sys.flags.isolated, sys.dont_write_bytecode],
+            'python': sys.executable,
+        }
+    )
 elif task == 'reconstruct':
     if os.environ.get('FAKE_FAIL'):
         send(error='The footage shows no face: choose another clip.', log=str(folder / 'log.txt'))
         sys.exit(1)
-    send(progress=.9, stage='Writing')
+    send(progress=0.9, stage='Writing')
     shutil.copytree(os.environ['FAKE_RESULT'], arguments['out'], dirs_exist_ok=True)
     (Path(os.environ['FAKE_RESULT']).parent / 'arguments.json').write_text(json.dumps(arguments))
     send(result=json.loads((Path(arguments['out']) / 'report.json').read_text(encoding='utf-8')))
@@ -57,25 +65,60 @@ elif task in ('bake_albedo', 'preview_overlay'):
     sys.path.insert(0, str(Path(__file__).parent))
     import numpy as np
     from pictures import write_png
+
     out = Path(arguments['out'])
     out.mkdir()
     if task == 'bake_albedo':
-        write_png(out / 'albedo.png', np.full((arguments['size'], arguments['size'], 3), 120, np.uint8))
-        np.savez(out / 'albedo.npz', colours=np.full((738, 3), .25, np.float32), materials=np.array(['Face']))
+        write_png(
+            out / 'albedo.png', np.full((arguments['size'], arguments['size'], 3), 120, np.uint8)
+        )
+        np.savez(
+            out / 'albedo.npz',
+            colours=np.full((738, 3), 0.25, np.float32),
+            materials=np.array(['Face']),
+        )
         send(result={'out': str(out)})
     else:
-        views = [c['name'] for c in json.loads((Path(arguments['result']) / 'cameras.json').read_text(encoding='utf-8'))['cameras']]
+        views = [
+            c['name']
+            for c in json.loads(
+                (Path(arguments['result']) / 'cameras.json').read_text(encoding='utf-8')
+            )['cameras']
+        ]
         for name in views:
             write_png(out / f'{name}.png', np.full((48, 64, 3), 120, np.uint8))
-        overlaps = {'nose': .912, 'upper_lip': .736, 'left_brow': None}
-        send(result={'out': str(out), 'iou': overlaps, 'frames': [{'view': name, 'frame': arguments['frames'][0], 'picture': f'{name}.png', 'iou': overlaps} for name in views]})
+        overlaps = {'nose': 0.912, 'upper_lip': 0.736, 'left_brow': None}
+        send(
+            result={
+                'out': str(out),
+                'iou': overlaps,
+                'frames': [
+                    {
+                        'view': name,
+                        'frame': arguments['frames'][0],
+                        'picture': f'{name}.png',
+                        'iou': overlaps,
+                    }
+                    for name in views
+                ],
+            }
+        )
 elif task in ('import_model', 'download_model'):
     send(error=f'no {task} here', log=str(folder / 'log.txt'))
-elif task in ('scan_landmarks', 'wrap', 'shape_keys', 'tetrahedra', 'fix_cavities', 'check_intersections', 'settle'):
+elif task in (
+    'scan_landmarks',
+    'wrap',
+    'shape_keys',
+    'tetrahedra',
+    'fix_cavities',
+    'check_intersections',
+    'settle',
+):
     if os.environ.get('FAKE_FAIL'):
         send(error='No face was found on Head: place markers.', log=str(folder / 'log.txt'))
         sys.exit(1)
     sys.path.insert(0, str(Path(__file__).parent))
     import fake_shapes
-    send(progress=.5, stage='Carrying the expressions over')
+
+    send(progress=0.5, stage='Carrying the expressions over')
     send(result=fake_shapes.run(task, arguments))

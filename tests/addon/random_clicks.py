@@ -9,6 +9,7 @@ Exits with 1 and says which step of which seed broke a promise:
 - what was neither selected nor active stays as it was, and so do the user's files;
 - one undo takes back what an operator did.
 """
+
 from __future__ import annotations
 
 import faulthandler
@@ -24,15 +25,21 @@ import bpy
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-STEPS = 30                      # steps of a sequence
+STEPS = 30  # steps of a sequence
 UNFORESEEN = 'something unforeseen'
-WAITS_FOR_A_PERSON = {'check_engine'}   # starts a real Python
+WAITS_FOR_A_PERSON = {'check_engine'}  # starts a real Python
 
 
-WRITES = {'export_performance'}         # to a file that was chosen
-WAYS_IN = ('facewright.add_footage', 'facewright.reconstruct', 'facewright.apply_result',
-           'facewright.add_head', 'facewright.generate_shape_keys',
-           'facewright.import_performance', 'facewright.check_intersections')
+WRITES = {'export_performance'}  # to a file that was chosen
+WAYS_IN = (
+    'facewright.add_footage',
+    'facewright.reconstruct',
+    'facewright.apply_result',
+    'facewright.add_head',
+    'facewright.generate_shape_keys',
+    'facewright.import_performance',
+    'facewright.check_intersections',
+)
 
 
 class Broken(AssertionError):
@@ -66,13 +73,14 @@ class Session:
 
 # ---- what is the user's ----------------------------------------------------------------------
 
+
 def user_scene() -> None:
     """Put a bystander into the scene that no step selects: mesh, keys, animation, driver, text."""
     bpy.ops.mesh.primitive_uv_sphere_add(segments=8, ring_count=6, location=(3, 0, 0))
     thing = bpy.context.object
     thing.name = 'Bystander'
     thing.shape_key_add(name='Basis')
-    thing.shape_key_add(name='jawOpen').value = .25
+    thing.shape_key_add(name='jawOpen').value = 0.25
     thing.modifiers.new('Mine', 'SUBSURF')
     thing.keyframe_insert('location', frame=1)
     thing.keyframe_insert('location', frame=30)
@@ -85,9 +93,12 @@ def user_scene() -> None:
 def curves_of(datablock) -> list:
     """Every keyframe of a datablock's action, by path."""
     from facewright.addon.scene import actions
+
     found = actions.curves(datablock) if datablock is not None else None
-    return sorted((c.data_path, c.array_index, tuple(tuple(p.co) for p in c.keyframe_points))
-                  for c in found or ())
+    return sorted(
+        (c.data_path, c.array_index, tuple(tuple(p.co) for p in c.keyframe_points))
+        for c in found or ()
+    )
 
 
 def print_of(thing: bpy.types.Object) -> tuple:
@@ -100,37 +111,55 @@ def print_of(thing: bpy.types.Object) -> tuple:
     keys = thing.data.shape_keys if thing.type == 'MESH' else None
     values = [(k.name, k.slider_max, k.mute) for k in keys.key_blocks] if keys else []
     own = [(k, str(v)) for k, v in thing.items() if not k.startswith('facewright')]
-    return (thing.type, tuple(map(tuple, thing.matrix_basis)), [m.name for m in thing.modifiers],
-            values, own, points, curves_of(thing), curves_of(keys))
+    return (
+        thing.type,
+        tuple(map(tuple, thing.matrix_basis)),
+        [m.name for m in thing.modifiers],
+        values,
+        own,
+        points,
+        curves_of(thing),
+        curves_of(keys),
+    )
 
 
 def ours(thing: bpy.types.Object) -> bool:
     """Whether Facewright made an object, or works on it."""
     return any(k.startswith('facewright') for k in thing.keys()) or bool(
-        thing.type == 'CAMERA' and any(k.startswith('facewright') for k in thing.data.keys()))
+        thing.type == 'CAMERA' and any(k.startswith('facewright') for k in thing.data.keys())
+    )
 
 
 def bystanders() -> dict[str, tuple]:
     """The user's objects that are neither selected nor active anywhere, by name."""
     touched = {o.name for s in bpy.data.scenes for v in s.view_layers for o in v.objects.selected}
-    touched |= {v.objects.active.name for s in bpy.data.scenes for v in s.view_layers
-                if v.objects.active is not None}
-    family = {o.name for o in bpy.data.objects
-              if o.parent is not None and o.parent.name in touched}
-    return {o.name: print_of(o) for o in bpy.data.objects
-            if o.name not in touched | family and not ours(o)}
+    touched |= {
+        v.objects.active.name
+        for s in bpy.data.scenes
+        for v in s.view_layers
+        if v.objects.active is not None
+    }
+    family = {o.name for o in bpy.data.objects if o.parent is not None and o.parent.name in touched}
+    return {
+        o.name: print_of(o)
+        for o in bpy.data.objects
+        if o.name not in touched | family and not ours(o)
+    }
 
 
 def users_files(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes()
-            for p in sorted(folder.rglob('*')) if p.is_file()}
+    return {
+        str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob('*')) if p.is_file()
+    }
 
 
 # ---- clicks on Facewright ----------------------------------------------------------------------
 
+
 def operators() -> list[type]:
     """The add-on's operators, without those that leave Blender."""
     from facewright import addon
+
     found = [c for c in addon.CLASSES if issubclass(c, bpy.types.Operator)]
     return [c for c in found if c.bl_idname.split('.')[1] not in WAITS_FOR_A_PERSON]
 
@@ -139,14 +168,14 @@ def value_of(session: Session, operator: str, prop):
     """A random value of one of an operator's properties; None: leave it out."""
     pick = session.random
     fitting = session.files.get(f'{operator}.{prop.identifier}')
-    if fitting and (operator in WRITES or pick.random() < .8):
+    if fitting and (operator in WRITES or pick.random() < 0.8):
         return pick.choice(fitting)
     if prop.identifier in session.files:
         return pick.choice(session.files[prop.identifier])
     if prop.type == 'ENUM' and not prop.is_enum_flag:
         return session.choice(prop.enum_items.keys())
     if prop.type == 'BOOLEAN':
-        return pick.random() < .5
+        return pick.random() < 0.5
     if prop.type in ('INT', 'FLOAT') and not prop.is_array:
         low, high = max(prop.soft_min, -3), min(prop.soft_max, 90)
         value = pick.uniform(low, max(low, high))
@@ -164,7 +193,7 @@ def some_key_name(session: Session) -> str:
 def click(session: Session) -> None:
     """Press one of the add-on's buttons, with random properties."""
     kind = session.choice(operators())
-    if session.random.random() < .3:  # the short way to something to work on
+    if session.random.random() < 0.3:  # the short way to something to work on
         wanted = session.choice(WAYS_IN)
         kind = next(k for k in operators() if k.bl_idname == wanted)
     short = kind.bl_idname.split('.')[1]
@@ -174,14 +203,16 @@ def click(session: Session) -> None:
         if prop.identifier == 'rna_type' or prop.is_readonly:
             continue
         needed = prop.identifier in ('filepath', 'directory')
-        if needed or session.random.random() < .5:
+        if needed or session.random.random() < 0.5:
             value = value_of(session, short, prop)
             if value is not None:
                 chosen[prop.identifier] = value
-    if session.random.random() < .1:
+    if session.random.random() < 0.1:
         os.environ['FAKE_FAIL'] = '1'
-    session.say(f'facewright.{short} {chosen} fail={os.environ.get("FAKE_FAIL", "")} '
-                f'on {getattr(bpy.context.object, "name", None)} in {bpy.context.mode}')
+    session.say(
+        f'facewright.{short} {chosen} fail={os.environ.get("FAKE_FAIL", "")} '
+        f'on {getattr(bpy.context.object, "name", None)} in {bpy.context.mode}'
+    )
     names_before, prints = {o.name for o in bpy.data.objects}, bystanders()
     can_undo, mode = 'UNDO' in kind.bl_options, bpy.context.mode
     if can_undo:
@@ -194,12 +225,12 @@ def click(session: Session) -> None:
     finally:
         os.environ.pop('FAKE_FAIL', None)
     check_bystanders(prints)
-    if can_undo and done == {'FINISHED'} and session.random.random() < .3:
+    if can_undo and done == {'FINISHED'} and session.random.random() < 0.3:
         session.say('  and undo')
         bpy.ops.ed.undo()
         left = {o.name for o in bpy.data.objects}
         if left != names_before and mode != 'OBJECT':  # without a window the return to a mode is
-            bpy.ops.ed.undo()                          # a step of its own: operators/base.py
+            bpy.ops.ed.undo()  # a step of its own: operators/base.py
             left = {o.name for o in bpy.data.objects}
         if left != names_before:
             raise Broken(f'undo left {sorted(left ^ names_before)}')
@@ -226,6 +257,7 @@ def check_bystanders(prints: dict[str, tuple]) -> None:
 def run_a_job(session: Session) -> None:
     """Start a job that hangs, do something else, cancel it: nothing of it may live on."""
     from facewright.addon import jobs
+
     pids = session.folder / 'pids'
     session.say('a job that hangs, then cancel')
     pids.unlink(missing_ok=True)
@@ -233,12 +265,12 @@ def run_a_job(session: Session) -> None:
     job = jobs.current
     draw_panels(session)
     other_step(session)
-    if session.random.random() < .5:
+    if session.random.random() < 0.5:
         bpy.ops.facewright.cancel()
     else:
         jobs.cancel()
     if job.state == 'running' or job._process.poll() is None:
-        raise Broken(f'the job\'s process {job.pid} lives on')
+        raise Broken(f"the job's process {job.pid} lives on")
     if pids.exists():
         for pid in map(int, pids.read_text().split()):
             if lives(pid):
@@ -256,11 +288,12 @@ def lives(pid: int) -> bool:
         state = Path(f'/proc/{pid}/stat')
         if state.exists() and state.read_text().rpartition(')')[2].split()[0] == 'Z':
             return False
-        time.sleep(.02)
+        time.sleep(0.02)
     return True
 
 
 # ---- clicks on Blender -------------------------------------------------------------------------
+
 
 def undo(session: Session) -> None:
     step = session.choice((bpy.ops.ed.undo, bpy.ops.ed.redo))
@@ -282,8 +315,9 @@ def change_mode(session: Session) -> None:
 def select(session: Session) -> None:
     if bpy.context.mode != 'OBJECT':
         bpy.ops.object.mode_set(mode='OBJECT')
-    things = [o for o in bpy.context.view_layer.objects
-              if o.name != 'Bystander' and o.visible_get()]
+    things = [
+        o for o in bpy.context.view_layer.objects if o.name != 'Bystander' and o.visible_get()
+    ]
     for thing in bpy.context.view_layer.objects:
         thing.select_set(False)
     for thing in session.random.sample(things, min(len(things), session.choice((0, 1, 1, 2)))):
@@ -295,7 +329,7 @@ def delete(session: Session) -> None:
     things = [o for o in bpy.data.objects if o.name != 'Bystander']
     thing = session.choice(things)
     if thing is not None and bpy.context.mode == 'OBJECT':
-        if session.random.random() < .5:
+        if session.random.random() < 0.5:
             bpy.data.objects.remove(thing)
         else:
             for other in bpy.context.view_layer.objects:
@@ -307,10 +341,10 @@ def delete_data(session: Session) -> None:
     """Remove something that an object, a result or a panel may still count on."""
     if bpy.context.mode != 'OBJECT':
         return
-    kind = session.choice(('materials', 'images', 'actions', 'cameras', 'collections',
-                           'movieclips'))
-    thing = session.choice(t for t in getattr(bpy.data, kind)
-                           if not t.name.startswith('Bystander'))
+    kind = session.choice(
+        ('materials', 'images', 'actions', 'cameras', 'collections', 'movieclips')
+    )
+    thing = session.choice(t for t in getattr(bpy.data, kind) if not t.name.startswith('Bystander'))
     if thing is not None:
         getattr(bpy.data, kind).remove(thing)
 
@@ -326,8 +360,14 @@ def remove_key(session: Session) -> None:
 def rename(session: Session) -> None:
     keys = session.choice(k for k in bpy.data.shape_keys if k.user.name != 'Bystander')
     thing = session.choice(o for o in bpy.data.objects if o.name != 'Bystander')
-    what = session.choice((keys and session.choice(keys.key_blocks), thing,
-                           session.choice(bpy.data.materials), session.choice(bpy.data.scenes)))
+    what = session.choice(
+        (
+            keys and session.choice(keys.key_blocks),
+            thing,
+            session.choice(bpy.data.materials),
+            session.choice(bpy.data.scenes),
+        )
+    )
     if what is not None:
         what.name = session.choice(('Kopf', 'jawOpen', 'é' * 40, 'a "b" \\c', what.name + '.001'))
 
@@ -339,9 +379,9 @@ def key_settings(session: Session) -> None:
     if keys is None or thing.name == 'Bystander':
         return
     key = session.choice(keys.key_blocks)
-    key.mute, key.value = session.random.random() < .3, session.random.random()
-    key.lock_shape = session.random.random() < .2
-    thing.show_only_shape_key = session.random.random() < .2
+    key.mute, key.value = session.random.random() < 0.3, session.random.random()
+    key.lock_shape = session.random.random() < 0.2
+    thing.show_only_shape_key = session.random.random() < 0.2
     thing.active_shape_key_index = session.random.randrange(len(keys.key_blocks))
     key.relative_key = session.choice(keys.key_blocks)
 
@@ -360,7 +400,7 @@ def scenes(session: Session) -> None:
         bpy.ops.scene.new(type=session.choice(('NEW', 'EMPTY', 'LINK_COPY')))
     elif way == 'switch':
         bpy.context.window.scene = session.choice(bpy.data.scenes)
-    elif len(bpy.data.scenes) > 1 and session.random.random() < .4:
+    elif len(bpy.data.scenes) > 1 and session.random.random() < 0.4:
         bpy.ops.scene.delete()
 
 
@@ -371,8 +411,8 @@ def go(session: Session) -> None:
 def hide(session: Session) -> None:
     thing = session.choice(bpy.context.view_layer.objects)
     if thing is not None and bpy.context.mode == 'OBJECT':
-        thing.hide_set(session.random.random() < .5)
-        thing.hide_viewport = session.random.random() < .2
+        thing.hide_set(session.random.random() < 0.5)
+        thing.hide_viewport = session.random.random() < 0.2
 
 
 def arrange(session: Session) -> None:
@@ -382,7 +422,7 @@ def arrange(session: Session) -> None:
         return
     way = session.choice(('move', 'parent', 'copy', 'purge'))
     if way == 'move':
-        thing.rotation_euler, thing.scale = (1.5708, 0, .3), (1, 1, session.choice((1, -1, 2)))
+        thing.rotation_euler, thing.scale = (1.5708, 0, 0.3), (1, 1, session.choice((1, -1, 2)))
     elif way == 'parent':
         other = session.choice(o for o in bpy.context.scene.objects if o != thing)
         if other is not None and thing not in (other.parent, *other.children_recursive):
@@ -405,17 +445,39 @@ def settings(session: Session) -> None:
     """Change one of the tab's settings."""
     group = session.choice((bpy.context.scene.facewright, bpy.context.scene.facewright.shapes))
     kinds = ('ENUM', 'BOOLEAN', 'INT', 'FLOAT')
-    props = [p for p in group.bl_rna.properties
-             if p.type in kinds and not p.is_readonly and p.identifier not in ('model',)]
+    props = [
+        p
+        for p in group.bl_rna.properties
+        if p.type in kinds and not p.is_readonly and p.identifier not in ('model',)
+    ]
     prop = session.choice(props)
     value = value_of(session, '', prop)
     if value is not None:
         setattr(group, prop.identifier, value)
 
 
-BLENDER = (undo, undo, undo, change_mode, change_mode, select, select, select, delete, delete_data,
-           remove_key, rename, key_settings, animate, scenes, go, hide, arrange, save_and_load,
-           settings)
+BLENDER = (
+    undo,
+    undo,
+    undo,
+    change_mode,
+    change_mode,
+    select,
+    select,
+    select,
+    delete,
+    delete_data,
+    remove_key,
+    rename,
+    key_settings,
+    animate,
+    scenes,
+    go,
+    hide,
+    arrange,
+    save_and_load,
+    settings,
+)
 
 
 def other_step(session: Session) -> None:
@@ -431,6 +493,7 @@ def draw_panels(session: Session) -> None:
     """Draw every panel of the tab; an exception is a broken panel."""
     from facewright.addon import panels
     from tests.addon.test_panels import draw
+
     for panel in panels.CLASSES:
         if issubclass(panel, bpy.types.Panel):
             if not hasattr(panel, 'poll') or panel.poll(bpy.context):
@@ -439,9 +502,11 @@ def draw_panels(session: Session) -> None:
 
 # ---- running -----------------------------------------------------------------------------------
 
+
 def play(folder: Path, seed: int, files: dict[str, list[str]], given: Path) -> None:
     """Play one sequence in a fresh default scene."""
     import facewright
+
     bpy.ops.wm.read_factory_settings(use_empty=False)
     facewright.register()
     session = Session(folder, seed, files)
@@ -454,10 +519,10 @@ def play(folder: Path, seed: int, files: dict[str, list[str]], given: Path) -> N
         for _ in range(STEPS):
             part = session.random.random()
             os.environ['FAKE_RESULT'] = session.choice(files['directory'][:2])
-            (click if part < .55 else run_a_job if part < .58 else other_step)(session)
+            (click if part < 0.55 else run_a_job if part < 0.58 else other_step)(session)
             draw_panels(session)
             if users_files(given) != before:
-                raise Broken('a file of the user\'s was changed')
+                raise Broken("a file of the user's was changed")
         if 'My notes' not in bpy.data.texts:
             raise Broken('the text My notes is gone')
     finally:
@@ -470,6 +535,7 @@ def files_to_choose(folder: Path) -> tuple[dict[str, list[str]], Path]:
     from tests.addon import conftest
     from tests.addon.pictures import write_png
     from facewright.engine.face_model import store
+
     given = folder / 'given ü'
     given.mkdir()
     results = folder / 'results'
@@ -478,22 +544,35 @@ def files_to_choose(folder: Path) -> tuple[dict[str, list[str]], Path]:
     path = str(folder / 'sphere.npz')
     picture = given / 'photo.png'
     write_png(picture, np.full((48, 64, 3), 90, np.uint8))
-    for name, options in (('one', {}), ('two', {'frames': 9, 'fps': 24.})):
-        conftest.make_result(results / name, model, path, clip=picture, kind='photo',
-                             **options)
+    for name, options in (('one', {}), ('two', {'frames': 9, 'fps': 24.0})):
+        conftest.make_result(results / name, model, path, clip=picture, kind='photo', **options)
     (given / 'empty').mkdir()
     (given / 'bad.csv').write_text('Timecode,BlendShapeCount\nnonsense')
     (given / 'notes.txt').write_text('mine')
     take = str(results / 'one' / 'performance.npz')
-    return {'directory': [str(results / 'one'), str(results / 'two'), str(given / 'empty')],
-            'filepath': [str(picture), take, str(given / 'bad.csv'), str(given / 'notes.txt'),
-                         str(folder / 'out.csv'), str(folder / 'out.npz'), path, ''],
-            'model': [path, 'builtin', str(given / 'nowhere')],
-            'add_footage.filepath': [str(picture)], 'import_performance.filepath': [take],
-            'import_face_model.filepath': [path], 'add_head.model': [path],
-            'export_performance.filepath': [str(folder / 'out.csv'), str(folder / 'out.npz')],
-            'output': ['', str(folder / 'out'), '//out'], 'masks': [''],
-            'size': [64, 128], 'combinations': [0, 3]}, given
+    return {
+        'directory': [str(results / 'one'), str(results / 'two'), str(given / 'empty')],
+        'filepath': [
+            str(picture),
+            take,
+            str(given / 'bad.csv'),
+            str(given / 'notes.txt'),
+            str(folder / 'out.csv'),
+            str(folder / 'out.npz'),
+            path,
+            '',
+        ],
+        'model': [path, 'builtin', str(given / 'nowhere')],
+        'add_footage.filepath': [str(picture)],
+        'import_performance.filepath': [take],
+        'import_face_model.filepath': [path],
+        'add_head.model': [path],
+        'export_performance.filepath': [str(folder / 'out.csv'), str(folder / 'out.npz')],
+        'output': ['', str(folder / 'out'), '//out'],
+        'masks': [''],
+        'size': [64, 128],
+        'combinations': [0, 3],
+    }, given
 
 
 def main() -> int:
@@ -501,6 +580,7 @@ def main() -> int:
     folder, seeds = Path(sys.argv[1]), [int(s) for s in sys.argv[2:]]
     load_project()
     from facewright.addon import paths
+
     paths.WORKER = Path(__file__).with_name('fake_worker.py')
     os.environ['FACEWRIGHT_CACHE'] = str(folder / 'cache')
     files, given = files_to_choose(folder)

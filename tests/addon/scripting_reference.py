@@ -2,13 +2,14 @@
 
 Written anew by: PYTHONPATH=<folder of bpy> python tests/addon/scripting_reference.py
 """
+
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TARGET = ROOT / 'docs' / 'scripting.md'
 
-HEAD = '''# Scripting Blender
+HEAD = """# Scripting Blender
 
 Written from the operators by `tests/addon/scripting_reference.py`; a test keeps it in step.
 
@@ -19,7 +20,7 @@ Every operator raises `RuntimeError` with one sentence where something is wrong.
 `bpy` module, they return when it is done. `bpy.ops.facewright.cancel()` stops it.
 
 What the panels show is `scene.facewright`. The same as Python functions: `addon/api`.
-'''
+"""
 
 
 def default_of(prop) -> str:
@@ -41,31 +42,52 @@ def meaning_of(prop) -> str:
 
 def table(properties) -> list[str]:
     """A Markdown table of RNA properties."""
-    return ['| parameter | default | meaning |', '|---|---|---|', *(f'| `{p.identifier}` | `{default_of(p)}` | {meaning_of(p)} |' for p in properties)]
+    return [
+        '| parameter | default | meaning |',
+        '|---|---|---|',
+        *(f'| `{p.identifier}` | `{default_of(p)}` | {meaning_of(p)} |' for p in properties),
+    ]
 
 
 def reference() -> str:
     """The whole page."""
     import bpy
     from facewright.addon import CLASSES, OPERATORS
+
     lines = [HEAD]
     for title, module in OPERATORS.items():
         lines.append(f'## {title}\n')
         for cls in module.CLASSES:
-            rna = getattr(bpy.ops.facewright, cls.bl_idname.removeprefix('facewright.')).get_rna_type()
+            rna = getattr(
+                bpy.ops.facewright, cls.bl_idname.removeprefix('facewright.')
+            ).get_rna_type()
             shown = [p for p in rna.properties if p.identifier != 'rna_type' and not p.is_hidden]
-            lines += [f'### bpy.ops.{cls.bl_idname}\n', rna.description + '.\n', *(table(shown) + [''] if shown else [])]
-    for title, name in (('scene.facewright', 'Settings'), ('scene.facewright.shapes', 'ShapeSettings'), ('scene.facewright.views[i]', 'FootageView')):
+            lines += [
+                f'### bpy.ops.{cls.bl_idname}\n',
+                rna.description + '.\n',
+                *(table(shown) + [''] if shown else []),
+            ]
+    for title, name in (
+        ('scene.facewright', 'Settings'),
+        ('scene.facewright.shapes', 'ShapeSettings'),
+        ('scene.facewright.views[i]', 'FootageView'),
+    ):
         cls = next(c for c in CLASSES if c.__name__ == name)
-        lines += [f'## {title}\n', *table(cls.bl_rna.properties[n] for n in cls.__annotations__), '']
+        lines += [
+            f'## {title}\n',
+            *table(cls.bl_rna.properties[n] for n in cls.__annotations__),
+            '',
+        ]
     return '\n'.join(lines)
 
 
 if __name__ == '__main__':
     sys.path.insert(0, str(ROOT / 'engine'))
     import worker
+
     worker.register_package(ROOT)
     import facewright
+
     facewright.register()
     TARGET.write_text(reference(), encoding='utf-8')
     print(TARGET)

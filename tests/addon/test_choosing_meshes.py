@@ -1,4 +1,5 @@
 """What is taken of the selected meshes, and what is told where no mesh is selected."""
+
 import bpy
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from .test_generating import add_mesh, select, worker  # noqa: F401
 def masked(thing, rows, **settings):
     """Add a Mask modifier that shows the vertices `rows`."""
     group = thing.vertex_groups.new(name='Shown')
-    group.add(rows, .8, 'REPLACE')
+    group.add(rows, 0.8, 'REPLACE')
     modifier = thing.modifiers.new('Mask', 'MASK')
     modifier.vertex_group = group.name
     for name, value in settings.items():
@@ -27,9 +28,16 @@ def shown_by_blender(thing) -> int:
     return len(thing.evaluated_get(bpy.context.evaluated_depsgraph_get()).data.vertices)
 
 
-@pytest.mark.parametrize('settings', [
-    {}, {'invert_vertex_group': True}, {'threshold': .5}, {'threshold': .9},
-    {'show_viewport': False}])
+@pytest.mark.parametrize(
+    'settings',
+    [
+        {},
+        {'invert_vertex_group': True},
+        {'threshold': 0.5},
+        {'threshold': 0.9},
+        {'show_viewport': False},
+    ],
+)
 def test_masks_hide_what_blender_hides(settings):
     head = add_mesh()
     masked(head, range(40), **settings)
@@ -42,7 +50,7 @@ def test_masks_by_an_armatures_selected_bones(invert):
     bpy.ops.object.armature_add()
     rig = bpy.context.object
     group = head.vertex_groups.new(name=rig.data.bones[0].name)
-    group.add(range(25), 1., 'REPLACE')
+    group.add(range(25), 1.0, 'REPLACE')
     modifier = head.modifiers.new('Mask', 'MASK')
     modifier.mode, modifier.armature, modifier.invert_vertex_group = 'ARMATURE', rig, invert
     bone = rig.pose.bones[0] if hasattr(rig.pose.bones[0], 'select') else rig.data.bones[0]
@@ -67,11 +75,13 @@ def test_a_hidden_shell_goes_along_and_is_marked(worker, tmp_path):  # noqa: F81
     mesh = read_mesh(tmp_path / 'head.npz')
     vertices, triangles, of = welded(mesh)
     seen = vertices[seen_triangles(mesh, triangles, of)]
-    assert np.ptp(seen, axis=(0, 1)).max() < .21 < np.ptp(vertices, axis=0).max()
+    assert np.ptp(seen, axis=(0, 1)).max() < 0.21 < np.ptp(vertices, axis=0).max()
     assert mesh.source == head.name
     assert bpy.ops.facewright.generate_shape_keys() == {'FINISHED'}
-    assert any(k.data[count].co.x != k.relative_key.data[count].co.x
-               for k in head.data.shape_keys.key_blocks[1:])
+    assert any(
+        k.data[count].co.x != k.relative_key.data[count].co.x
+        for k in head.data.shape_keys.key_blocks[1:]
+    )
 
 
 def refused(thing) -> str:
@@ -88,7 +98,7 @@ def test_an_armature_says_which_mesh_to_select():
     bpy.ops.object.armature_add()
     rig = bpy.context.object
     head.modifiers.new('Armature', 'ARMATURE').object = rig
-    assert 'select the head\'s mesh under it, Skin' in refused(rig) and 'Convert' not in refused(rig)
+    assert "select the head's mesh under it, Skin" in refused(rig) and 'Convert' not in refused(rig)
 
 
 def test_an_instance_says_how_it_is_made_real():
@@ -103,7 +113,7 @@ def test_curves_are_converted_and_others_are_not():
     bpy.ops.curve.primitive_bezier_circle_add()
     assert 'Convert' in refused(bpy.context.object)
     bpy.ops.object.camera_add()
-    assert 'is a camera, no mesh: select the head\'s mesh.' in refused(bpy.context.object)
+    assert "is a camera, no mesh: select the head's mesh." in refused(bpy.context.object)
     parent = bpy.data.objects.new('Group', None)
     bpy.context.collection.objects.link(parent)
     add_mesh('Small', rings=4).parent = parent
@@ -114,11 +124,13 @@ def test_curves_are_converted_and_others_are_not():
 def test_a_warning_of_the_engine_is_one_in_blender(worker, monkeypatch, capfd):  # noqa: F811
     """Said at warning level, and kept in the panel's report as one."""
     from facewright.addon.operators import shape_keys as operators
+
     operator = operators.FACEWRIGHT_OT_generate_shape_keys
     told, finish = ['Shape keys: 3 on Head.', 'It hardly fits.'], operators.HeadOperator.finish
 
     def finish_warned(self, context, result):
         return finish(self, context, result | {'warnings': told[1:]})
+
     monkeypatch.setattr(operator, 'bring', lambda self, context, out, result: list(told))
     monkeypatch.setattr(operator, 'finish', finish_warned)
     select(add_mesh())

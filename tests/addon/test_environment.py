@@ -1,4 +1,5 @@
 """Which Python runs the engine, and what it lacks."""
+
 import os
 import sys
 from pathlib import Path
@@ -28,7 +29,9 @@ def test_a_bare_python_lacks_everything_and_is_told_how_to_get_it(tmp_path):
     typed = environment.command(found.python, found.packages, tmp_path / 'none.txt')
     assert '--no-deps' in typed and 'torch==2.13.0' in typed
     (tmp_path / 'r.txt').write_text('')
-    assert str(tmp_path / 'r.txt') in environment.command(found.python, found.packages, tmp_path / 'r.txt')
+    assert str(tmp_path / 'r.txt') in environment.command(
+        found.python, found.packages, tmp_path / 'r.txt'
+    )
 
 
 @pytest.mark.parametrize('python', ['/nowhere/python', '/bin/false', '/bin/echo'])
@@ -68,7 +71,9 @@ def test_choosing_a_python_asks_it_without_waiting(tmp_path):
     entry = chosen(slow)
     try:
         assert environment.asking() and environment.known() is None
-        assert environment.ask() is None and len(environment._asked) == 1  # a panel drawn again asks nobody twice
+        assert (
+            environment.ask() is None and len(environment._asked) == 1
+        )  # a panel drawn again asks nobody twice
         environment.detach()
         assert not environment.asking()  # and none is left behind
         entry.preferences.python = '/nowhere/python'
@@ -87,7 +92,7 @@ def test_an_answer_holds_until_the_file_changes(tmp_path):
     entry = chosen(python)
     try:
         assert environment.wait().version == '1'
-        os.utime(python, ns=(0, 10 ** 18))
+        os.utime(python, ns=(0, 10**18))
         python_time = python.stat().st_mtime_ns
         environment.ask()
         assert environment.wait().version == '1'
@@ -97,7 +102,7 @@ def test_an_answer_holds_until_the_file_changes(tmp_path):
         environment.ask(anew=True)
         assert environment.wait().version == '2'
         python.write_text(says % '3')
-        os.utime(python, ns=(0, python_time + 10 ** 9))
+        os.utime(python, ns=(0, python_time + 10**9))
         assert environment.known() is None
         environment.ask()
         assert environment.wait().version == '3'

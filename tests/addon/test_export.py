@@ -1,4 +1,5 @@
 """What leaves Blender still moves: FBX, glTF and USD carry the shape keys and their animation, read back by Blender's own importers."""
+
 import bpy
 import numpy as np
 import pytest
@@ -12,14 +13,30 @@ from .conftest import posed
 def write_and_read(kind, path):
     """Export the active head and read the file into an empty scene; returns the mesh object that came back."""
     if kind == 'fbx':
-        bpy.ops.export_scene.fbx(filepath=path, use_selection=True, bake_anim=True, bake_anim_use_all_actions=False, bake_anim_use_nla_strips=False,
-                                 bake_anim_simplify_factor=0, add_leaf_bones=False)
+        bpy.ops.export_scene.fbx(
+            filepath=path,
+            use_selection=True,
+            bake_anim=True,
+            bake_anim_use_all_actions=False,
+            bake_anim_use_nla_strips=False,
+            bake_anim_simplify_factor=0,
+            add_leaf_bones=False,
+        )
     elif kind == 'glb':
         # 4.2 has two Actions, which glTF's default mode keeps apart as two animations
         mode = 'ACTIONS' if hasattr(bpy.types.AnimData, 'action_slot') else 'ACTIVE_ACTIONS'
-        bpy.ops.export_scene.gltf(filepath=path, export_format='GLB', use_selection=True, export_morph=True, export_animations=True, export_animation_mode=mode)
+        bpy.ops.export_scene.gltf(
+            filepath=path,
+            export_format='GLB',
+            use_selection=True,
+            export_morph=True,
+            export_animations=True,
+            export_animation_mode=mode,
+        )
     else:
-        bpy.ops.wm.usd_export(filepath=path, selected_objects_only=True, export_animation=True, export_shapekeys=True)
+        bpy.ops.wm.usd_export(
+            filepath=path, selected_objects_only=True, export_animation=True, export_shapekeys=True
+        )
     fps = bpy.context.scene.render.fps, bpy.context.scene.render.fps_base
     bpy.ops.wm.read_factory_settings(use_empty=True)
     bpy.context.scene.render.fps, bpy.context.scene.render.fps_base = fps
@@ -38,7 +55,7 @@ def test_shape_keys_and_their_animation_survive(result, tmp_path, kind, naming):
     folder, content = result
     head = api.apply_result(bpy.context, folder, naming=naming)
     scene = bpy.context.scene
-    scene.render.fps, scene.render.fps_base = 30, 1.
+    scene.render.fps, scene.render.fps_base = 30, 1.0
     names = [k.name for k in head.data.shape_keys.key_blocks[1:]]
     values = {}
     for frame in (2, 11, 22):
@@ -54,7 +71,8 @@ def test_shape_keys_and_their_animation_survive(result, tmp_path, kind, naming):
     for frame, wanted in values.items():
         bpy.context.scene.frame_set(frame + shift)
         got = dict((k.name, k.value) for k in keys)
-        assert np.allclose([got[n] for n in names], wanted, atol=.01)
+        assert np.allclose([got[n] for n in names], wanted, atol=0.01)
         there, here = posed(back, frame + shift), shapes[frame]
-        assert np.allclose(there.min(0), here.min(0), atol=1e-3) and np.allclose(there.max(0), here.max(0), atol=1e-3)
-
+        assert np.allclose(there.min(0), here.min(0), atol=1e-3) and np.allclose(
+            there.max(0), here.max(0), atol=1e-3
+        )

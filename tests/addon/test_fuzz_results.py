@@ -1,4 +1,5 @@
 """Damaged result folders in Blender: brought in, or refused in one sentence; then nothing is left in the file."""
+
 from __future__ import annotations
 
 import json
@@ -37,23 +38,53 @@ def test_damaged_json_is_read_or_refused(result, name):
             survives(api.warnings_of, folder)
         views = survives(cameras.read_views, folder)
         for view in views or ():
-            assert view.K.shape == (3, 3) and view.R.shape == (3, 3) and view.t.shape == (3,) and view.time.ndim == 1
-            assert all(np.isfinite(a).all() for a in (view.K, view.R, view.t, view.time)) and 0 < view.fps < np.inf and min(view.size) > 0
+            assert (
+                view.K.shape == (3, 3)
+                and view.R.shape == (3, 3)
+                and view.t.shape == (3,)
+                and view.time.ndim == 1
+            )
+            assert (
+                all(np.isfinite(a).all() for a in (view.K, view.R, view.t, view.time))
+                and 0 < view.fps < np.inf
+                and min(view.size) > 0
+            )
+
     check()
 
 
 def counted() -> dict[str, int]:
-    return {kind: len(getattr(bpy.data, kind)) for kind in ('objects', 'meshes', 'collections', 'cameras', 'actions', 'materials', 'images', 'movieclips')}
+    return {
+        kind: len(getattr(bpy.data, kind))
+        for kind in (
+            'objects',
+            'meshes',
+            'collections',
+            'cameras',
+            'actions',
+            'materials',
+            'images',
+            'movieclips',
+        )
+    }
 
 
 @pytest.mark.parametrize('name', [*JSON, 'rig.npz', 'performance.npz', 'parts.npz'])
 def test_a_damaged_result_comes_in_whole_or_not_at_all(result, model, model_path, name):
     """Fewer inputs: each builds a head."""
     folder, content = result
-    np.savez(folder / 'parts.npz', labels=np.arange(model.vertex_count, dtype=np.int8) % 9, names=np.array(PARTS))
+    np.savez(
+        folder / 'parts.npz',
+        labels=np.arange(model.vertex_count, dtype=np.int8) % 9,
+        names=np.array(PARTS),
+    )
     whole = (folder / name).read_bytes()
     bpy.context.scene.facewright.model, bpy.context.scene.facewright.model_path = 'FILE', model_path
-    inputs = damaged_json(json.loads(whole)) if name in JSON else damaged_arrays(read_npz(folder / name, 'file'))
+    inputs = (
+        damaged_json(json.loads(whole))
+        if name in JSON
+        else damaged_arrays(read_npz(folder / name, 'file'))
+    )
 
     @fuzzed_few
     @given(found=inputs)
@@ -71,4 +102,5 @@ def test_a_damaged_result_comes_in_whole_or_not_at_all(result, model, model_path
             bpy.data.orphans_purge(do_recursive=True)
             for collection in list(bpy.data.collections):
                 bpy.data.collections.remove(collection)
+
     check()

@@ -1,4 +1,5 @@
 """Jobs: progress, result, cancel, failure, death, and that nothing outlives its parent."""
+
 import os
 import subprocess
 import sys
@@ -27,12 +28,12 @@ def alive(pid: int) -> bool:
         return False
 
 
-def gone(pids, patience=20.) -> bool:
+def gone(pids, patience=20.0) -> bool:
     until = time.monotonic() + patience
     while time.monotonic() < until:
         if not any(alive(p) for p in pids):
             return True
-        time.sleep(.02)
+        time.sleep(0.02)
     return False
 
 
@@ -42,7 +43,7 @@ def hang(tmp_path):
     until = time.monotonic() + 60
     while job.fraction == 0 and time.monotonic() < until:
         job.poll()
-        time.sleep(.01)
+        time.sleep(0.01)
     return job, [int(p) for p in (tmp_path / 'pids').read_text().split()]
 
 
@@ -86,7 +87,9 @@ def test_a_cancelled_job_leaves_the_folder_for_its_results_as_it_was(tmp_path):
         (out / f'{STAGE}0' / 'new').mkdir()
         (out / f'{STAGE}0' / 'new' / 'rig.npz').write_text('half')
         job.cancel()
-    assert not (tmp_path / 'new').exists() and [p.name for p in (tmp_path / 'mine').iterdir()] == ['notes.txt']
+    assert not (tmp_path / 'new').exists() and [p.name for p in (tmp_path / 'mine').iterdir()] == [
+        'notes.txt'
+    ]
 
 
 def test_an_error_is_one_sentence_with_its_log():
@@ -124,7 +127,10 @@ def test_a_cache_that_cannot_be_written_to_is_an_error(monkeypatch, tmp_path):
 
 def test_a_cache_in_a_folder_of_the_users_deletes_nothing_of_theirs(monkeypatch, tmp_path):
     """The Cache preference may be a folder that has its own jobs, results, and a facewright too."""
-    theirs = [tmp_path / name / 'spring' for name in ('jobs', 'results', 'facewright/jobs', 'facewright/results', 'unfinished')]
+    theirs = [
+        tmp_path / name / 'spring'
+        for name in ('jobs', 'results', 'facewright/jobs', 'facewright/results', 'unfinished')
+    ]
     for folder in theirs:
         folder.mkdir(parents=True)
         (folder / 'take.blend').write_text('x')
@@ -152,8 +158,10 @@ def test_old_jobs_go_and_running_ones_stay(tmp_path):
 def test_an_interrupted_wait_ends_the_job(tmp_path, monkeypatch):
     job, pids = hang(tmp_path)
     told = []
+
     def interrupt(_):
         raise KeyboardInterrupt
+
     monkeypatch.setattr(jobs.time, 'sleep', interrupt)
     with pytest.raises(KeyboardInterrupt):
         jobs.wait(job, told.append)
@@ -185,7 +193,7 @@ def test_disabling_the_addon_ends_the_job(tmp_path):
     facewright.register()
 
 
-BLENDER = '''
+BLENDER = """
 import sys, time
 sys.path.insert(0, {tests!r})
 import conftest_path
@@ -203,17 +211,28 @@ while job.fraction == 0:
     time.sleep(.01)
 print('hanging', flush=True)
 {then}
-'''
+"""
 
 
-@pytest.mark.parametrize('then', ['time.sleep(600)', 'import os; os._exit(0)', 'sys.exit(0)', 'raise SystemExit("crashed")'])
+@pytest.mark.parametrize(
+    'then',
+    ['time.sleep(600)', 'import os; os._exit(0)', 'sys.exit(0)', 'raise SystemExit("crashed")'],
+)
 def test_no_orphan_when_blender_is_killed_crashes_or_quits(tmp_path, root, fake_worker, then):
     (tmp_path / 'conftest_path.py').write_text(
         'import importlib.util\n'
         f'spec = importlib.util.spec_from_file_location("w", {str(root / "engine" / "worker.py")!r})\n'
-        'w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package()\n')
-    script = BLENDER.format(tests=str(tmp_path), worker=str(fake_worker), pids=str(tmp_path / 'pids'), then=then)
-    parent = subprocess.Popen([sys.executable, '-c', script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ | {'FACEWRIGHT_CACHE': str(tmp_path / 'c')})
+        'w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package()\n'
+    )
+    script = BLENDER.format(
+        tests=str(tmp_path), worker=str(fake_worker), pids=str(tmp_path / 'pids'), then=then
+    )
+    parent = subprocess.Popen(
+        [sys.executable, '-c', script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {'FACEWRIGHT_CACHE': str(tmp_path / 'c')},
+    )
     try:
         assert parent.stdout.readline().strip() == b'hanging'
         child = int((tmp_path / 'pids').read_text().split()[0])
@@ -234,8 +253,11 @@ def test_no_orphan_when_blender_is_killed_crashes_or_quits(tmp_path, root, fake_
 def test_a_result_goes_into_the_scene_it_was_asked_for_in(what):
     first, second = bpy.context.scene, bpy.data.scenes.new('Other')
     done, into = SimpleNamespace(state='done', result={}), []
-    asked = SimpleNamespace(job=done, scene=first.session_uid,
-                            finish=lambda context, outcome: into.append(context.scene.name))
+    asked = SimpleNamespace(
+        job=done,
+        scene=first.session_uid,
+        finish=lambda context, outcome: into.append(context.scene.name),
+    )
     first.name = 'Anna'
     if what != 'renamed':
         bpy.context.window.scene = second

@@ -1,4 +1,5 @@
 """The add-on comes and goes without a trace, and says what everything is."""
+
 import os
 import subprocess
 import sys
@@ -12,7 +13,9 @@ from facewright.addon import jobs
 
 
 def traces():
-    found = {name for name in dir(bpy.types) if 'facewright' in name.lower()} | {name for name in dir(bpy.ops.facewright)}
+    found = {name for name in dir(bpy.types) if 'facewright' in name.lower()} | {
+        name for name in dir(bpy.ops.facewright)
+    }
     handlers = [h for h in bpy.app.handlers.load_pre if 'facewright' in h.__module__]
     return found, handlers, hasattr(bpy.types.Scene, 'facewright')
 
@@ -50,9 +53,13 @@ def test_everything_has_a_tooltip(name):
 
 
 def in_a_process_of_its_own(root, code) -> subprocess.CompletedProcess:
-    start = (f'import importlib.util, sys; spec = importlib.util.spec_from_file_location("w", {str(root / "engine" / "worker.py")!r}); '
-             'w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package(); import facewright\n')
-    return subprocess.run([sys.executable, '-c', start + code], capture_output=True, text=True, env=dict(os.environ))
+    start = (
+        f'import importlib.util, sys; spec = importlib.util.spec_from_file_location("w", {str(root / "engine" / "worker.py")!r}); '
+        'w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package(); import facewright\n'
+    )
+    return subprocess.run(
+        [sys.executable, '-c', start + code], capture_output=True, text=True, env=dict(os.environ)
+    )
 
 
 def test_importing_the_package_does_not_import_blender(root):
@@ -65,6 +72,13 @@ def test_blender_loads_none_of_the_engine_s_heavy_parts(root):
     assert out.stdout.strip().splitlines()[-1] == '[]'
 
 
-@pytest.mark.parametrize('code', ['facewright.register()', 'facewright.register(); facewright.unregister()', 'facewright.register(); bpy.ops.wm.read_factory_settings()'])
+@pytest.mark.parametrize(
+    'code',
+    [
+        'facewright.register()',
+        'facewright.register(); facewright.unregister()',
+        'facewright.register(); bpy.ops.wm.read_factory_settings()',
+    ],
+)
 def test_blender_ends_cleanly_with_the_addon(root, code):
     assert in_a_process_of_its_own(root, f'import bpy; {code}').returncode == 0

@@ -1,4 +1,5 @@
 """The engine's rasteriser against Blender's own render of the same mesh and camera."""
+
 import subprocess
 import sys
 
@@ -8,9 +9,9 @@ import pytest
 
 from facewright.addon import paths
 
-SIZE, FOCAL, CENTRE = (504, 896), 1500., (243., 470.)
+SIZE, FOCAL, CENTRE = (504, 896), 1500.0, (243.0, 470.0)
 
-RASTERISE = '''
+RASTERISE = """
 import importlib.util, sys
 spec = importlib.util.spec_from_file_location('w', sys.argv[1])
 w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package()
@@ -25,32 +26,58 @@ shape = model.neutral + .6 * model.expressions[model.names.index('jawOpen')]
 points = head_to_camera(shape, 25, 8, 6, 75., shape.mean(0)).astype('float32')
 seen = rasterise_batch(torch.tensor(points)[None], torch.tensor(triangulate(model.faces)), focal, (cx, cy), (int(width), int(height)))
 numpy.savez(sys.argv[3], points=points, faces=model.faces, mask=seen.triangle[0].numpy() >= 0)
-'''
+"""
 
 
 def blender_mask(points, faces, folder):
     """H×W: where Blender's Cycles sees the mesh (V×3, OpenCV camera space), a sample at each pixel's centre."""
     scene, (width, height) = bpy.context.scene, SIZE
     mesh = bpy.data.meshes.new('head')
-    mesh.from_pydata((points * (1, -1, -1)).tolist(), [], [[v for v in face if v >= 0] for face in faces.tolist()])
+    mesh.from_pydata(
+        (points * (1, -1, -1)).tolist(),
+        [],
+        [[v for v in face if v >= 0] for face in faces.tolist()],
+    )
     scene.collection.objects.link(bpy.data.objects.new('head', mesh))
     lens = bpy.data.cameras.new('camera')
-    lens.sensor_fit, lens.sensor_width, lens.lens, lens.clip_start, lens.clip_end = 'HORIZONTAL', 36, FOCAL * 36 / width, .1, 1000
+    lens.sensor_fit, lens.sensor_width, lens.lens, lens.clip_start, lens.clip_end = (
+        'HORIZONTAL',
+        36,
+        FOCAL * 36 / width,
+        0.1,
+        1000,
+    )
     lens.shift_x, lens.shift_y = (width / 2 - CENTRE[0]) / width, (CENTRE[1] - height / 2) / width
     scene.camera = bpy.data.objects.new('camera', lens)
     scene.collection.objects.link(scene.camera)
     render = scene.render
-    render.engine, render.film_transparent, render.filepath = 'CYCLES', True, str(folder / 'blender.png')
-    render.resolution_x, render.resolution_y, render.resolution_percentage, render.pixel_aspect_x, render.pixel_aspect_y = width, height, 100, 1, 1
+    render.engine, render.film_transparent, render.filepath = (
+        'CYCLES',
+        True,
+        str(folder / 'blender.png'),
+    )
+    (
+        render.resolution_x,
+        render.resolution_y,
+        render.resolution_percentage,
+        render.pixel_aspect_x,
+        render.pixel_aspect_y,
+    ) = width, height, 100, 1, 1
     render.image_settings.file_format, render.image_settings.color_mode = 'PNG', 'RGBA'
     cycles = scene.cycles
-    cycles.device, cycles.samples, cycles.use_adaptive_sampling, cycles.use_denoising, cycles.max_bounces = 'CPU', 1, False, False, 0
-    cycles.pixel_filter_type, cycles.filter_width = 'BLACKMAN_HARRIS', .01
+    (
+        cycles.device,
+        cycles.samples,
+        cycles.use_adaptive_sampling,
+        cycles.use_denoising,
+        cycles.max_bounces,
+    ) = 'CPU', 1, False, False, 0
+    cycles.pixel_filter_type, cycles.filter_width = 'BLACKMAN_HARRIS', 0.01
     bpy.ops.render.render(write_still=True)
     picture = bpy.data.images.load(render.filepath)
     pixels = np.empty(width * height * 4, np.float32)
     picture.pixels.foreach_get(pixels)
-    return pixels.reshape(height, width, 4)[::-1, :, 3] > .5
+    return pixels.reshape(height, width, 4)[::-1, :, 3] > 0.5
 
 
 @pytest.mark.parametrize('name', ['builtin', 'ict-facekit.tar.xz'])
@@ -59,10 +86,25 @@ def test_the_same_mask_as_blender_s(name, tmp_path, root, request):
     if name != 'builtin':
         source = str(request.getfixturevalue('shared_data') / name)
         environment.pop('FACEWRIGHT_CACHE', None)  # reading it anew takes a minute
-    subprocess.run([sys.executable, '-c', RASTERISE, str(root / 'engine' / 'worker.py'), source, str(tmp_path / 'engine.npz'), str(FOCAL), *map(str, CENTRE),
-                    *map(str, SIZE)], check=True, env=environment)
+    subprocess.run(
+        [
+            sys.executable,
+            '-c',
+            RASTERISE,
+            str(root / 'engine' / 'worker.py'),
+            source,
+            str(tmp_path / 'engine.npz'),
+            str(FOCAL),
+            *map(str, CENTRE),
+            *map(str, SIZE),
+        ],
+        check=True,
+        env=environment,
+    )
     with np.load(tmp_path / 'engine.npz') as seen:
         ours, theirs = seen['mask'], blender_mask(seen['points'], seen['faces'], tmp_path)
     overlap = (ours & theirs).sum() / (ours | theirs).sum()
-    print(f'{name}: {ours.sum()} and {theirs.sum()} pixels, IoU {overlap:.5f}, Blender {bpy.app.version_string}')
-    assert .1 < ours.mean() < .9 and overlap >= .998
+    print(
+        f'{name}: {ours.sum()} and {theirs.sum()} pixels, IoU {overlap:.5f}, Blender {bpy.app.version_string}'
+    )
+    assert 0.1 < ours.mean() < 0.9 and overlap >= 0.998

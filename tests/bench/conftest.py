@@ -1,4 +1,5 @@
 """Where measurements are written."""
+
 import platform
 from pathlib import Path
 
@@ -14,9 +15,18 @@ def table():
     path.parent.mkdir(exist_ok=True)
 
     def write(title, header, rows):
-        lines = [f'## {title}', '', f'{platform.machine()}, {platform.system()}', '', '| ' + ' | '.join(header) + ' |', '|' + '---|' * len(header),
-                 *('| ' + ' | '.join(map(str, row)) + ' |' for row in rows), '']
+        lines = [
+            f'## {title}',
+            '',
+            f'{platform.machine()}, {platform.system()}',
+            '',
+            '| ' + ' | '.join(header) + ' |',
+            '|' + '---|' * len(header),
+            *('| ' + ' | '.join(map(str, row)) + ' |' for row in rows),
+            '',
+        ]
         with open(path, 'a', encoding='utf-8') as stream:
             stream.write('\n'.join(lines) + '\n')
         print('\n' + '\n'.join(lines))
+
     return write

@@ -1,4 +1,5 @@
 """Shape keys onto a head of 50,000 vertices of foreign topology, from mesh file to rig.npz, as the job's child process runs it."""
+
 import json
 import resource
 import subprocess
@@ -24,13 +25,38 @@ def test_fifty_thousand_vertices(shared_data, tmp_path, table):
         job = tmp_path / load_model(source).name
         job.mkdir()
         write_mesh(job / 'head.npz', mesh)
-        (job / 'job.json').write_text(json.dumps({'task': 'shape_keys', 'arguments': {'mesh': str(job / 'head.npz'), 'out': str(job / 'out'), 'model': source}}))
+        (job / 'job.json').write_text(
+            json.dumps(
+                {
+                    'task': 'shape_keys',
+                    'arguments': {
+                        'mesh': str(job / 'head.npz'),
+                        'out': str(job / 'out'),
+                        'model': source,
+                    },
+                }
+            )
+        )
         began = time.perf_counter()
-        child = subprocess.Popen([sys.executable, '-I', '-B', worker.__file__, str(job)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        child = subprocess.Popen(
+            [sys.executable, '-I', '-B', worker.__file__, str(job)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+        )
         child.wait(600)  # its input stays open: at its end it would leave
         seconds = time.perf_counter() - began
         assert (job / 'out' / 'rig.npz').exists(), (job / 'log.txt').read_text()[-500:]
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        rows.append((load_model(source).name, f'{len(mesh.vertices):,}', f'{seconds:.1f} s', f'{peak:.0f} MB'))
-    table('Shape keys onto a foreign mesh, start of the process to rig.npz (asked for: 60 s, 3 GB; peak of this and earlier ones)',
-          ('model', 'vertices', 'time', 'peak memory'), rows)
+        rows.append(
+            (
+                load_model(source).name,
+                f'{len(mesh.vertices):,}',
+                f'{seconds:.1f} s',
+                f'{peak:.0f} MB',
+            )
+        )
+    table(
+        'Shape keys onto a foreign mesh, start of the process to rig.npz (asked for: 60 s, 3 GB; peak of this and earlier ones)',
+        ('model', 'vertices', 'time', 'peak memory'),
+        rows,
+    )

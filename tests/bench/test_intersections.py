@@ -1,4 +1,5 @@
 """Crossings over 1,000 random combinations on five random identities of each model: raw, and after the contacts are settled."""
+
 import os
 import time
 
@@ -15,6 +16,7 @@ def test_combinations_on_random_identities(shared_data, table, name):
     from facewright.engine.face_model.pieces import pieces
     from facewright.engine.mesh.contact import settle_contacts
     from facewright.engine.mesh.intersections import KINDS, count_crossings, sample_combinations
+
     model = load_model('builtin' if name == 'builtin' else str(shared_data / 'ict-facekit.tar.xz'))
     part = pieces(model)
     contact = np.concatenate([v for k, v in part.items() if 'lip' in k or 'lid' in k])
@@ -26,14 +28,46 @@ def test_combinations_on_random_identities(shared_data, table, name):
         began = time.perf_counter()
         settled, expressions, report = settle_contacts(model, neutral, model.expressions)
         seconds = time.perf_counter() - began
-        before, after = (count_crossings(model, *rig, weights).sum(0) for rig in ((neutral, model.expressions), (settled, expressions)))
+        before, after = (
+            count_crossings(model, *rig, weights).sum(0)
+            for rig in ((neutral, model.expressions), (settled, expressions))
+        )
         sums += before, after
-        assert (settled[rest] == neutral[rest]).all() and (expressions[:, rest] == model.expressions[:, rest]).all()
-        lines.append((seed, *(f'{b} → {a}' for b, a in zip(before, after)), f'{100 * (1 - after.sum() / before.sum()):.1f} %', report['moved'],
-                      report['skin_moved'], report['seen_moved'], f"{report['furthest']:.1f}", f"{report['furthest_seen']:.1f}", f"{report['typical_seen']:.2f}",
-                      f'{seconds:.0f} s'))
+        assert (settled[rest] == neutral[rest]).all() and (
+            expressions[:, rest] == model.expressions[:, rest]
+        ).all()
+        lines.append(
+            (
+                seed,
+                *(f'{b} → {a}' for b, a in zip(before, after)),
+                f'{100 * (1 - after.sum() / before.sum()):.1f} %',
+                report['moved'],
+                report['skin_moved'],
+                report['seen_moved'],
+                f'{report["furthest"]:.1f}',
+                f'{report["furthest_seen"]:.1f}',
+                f'{report["typical_seen"]:.2f}',
+                f'{seconds:.0f} s',
+            )
+        )
     fewer = 1 - sums[1].sum() / sums[0].sum()
-    lines.append(('all', *(f'{b:.0f} → {a:.0f}' for b, a in sums.T), f'{100 * fewer:.1f} %', *[''] * 7))
-    table(f'Crossing pairs in {COMBINATIONS} combinations, {name}, {os.cpu_count()} cores',
-          ('identity', *KINDS, 'fewer', 'vertices moved', 'of skin', 'of seen skin', 'furthest, mm', 'furthest seen', '95 % of seen moved', 'settling'), lines)
-    assert fewer > (.95 if name == 'ict' else .9), fewer
+    lines.append(
+        ('all', *(f'{b:.0f} → {a:.0f}' for b, a in sums.T), f'{100 * fewer:.1f} %', *[''] * 7)
+    )
+    table(
+        f'Crossing pairs in {COMBINATIONS} combinations, {name}, {os.cpu_count()} cores',
+        (
+            'identity',
+            *KINDS,
+            'fewer',
+            'vertices moved',
+            'of skin',
+            'of seen skin',
+            'furthest, mm',
+            'furthest seen',
+            '95 % of seen moved',
+            'settling',
+        ),
+        lines,
+    )
+    assert fewer > (0.95 if name == 'ict' else 0.9), fewer

@@ -1,4 +1,5 @@
 """Speed and memory of PRDL, all eight parts of the built-in head at 224², in a process of its own on one core."""
+
 import multiprocessing
 import resource
 import time
@@ -6,7 +7,7 @@ import time
 import pytest
 
 pytestmark = pytest.mark.bench
-PEAK = 600            # MB
+PEAK = 600  # MB
 
 
 def measured(most_skin: int):
@@ -18,11 +19,19 @@ def measured(most_skin: int):
     from facewright.engine.fit.prdl import gauss_newton, mask_side, prdl
     from facewright.engine.part_iou import part_labels_picture
     from facewright.engine.render.preview import head_to_camera
+
     torch.set_num_threads(1)
-    model, size, focal = load_model('builtin'), (224, 224), 560.
+    model, size, focal = load_model('builtin'), (224, 224), 560.0
     points = part_points(model, most_skin=most_skin)
-    labels = part_labels_picture(model, model_parts(model), head_to_camera(model.neutral.astype(float), 12., distance=55.), focal, (112., 112.), size)
-    at = points.matrix @ head_to_camera(model.neutral.astype(float), distance=55.)
+    labels = part_labels_picture(
+        model,
+        model_parts(model),
+        head_to_camera(model.neutral.astype(float), 12.0, distance=55.0),
+        focal,
+        (112.0, 112.0),
+        size,
+    )
+    at = points.matrix @ head_to_camera(model.neutral.astype(float), distance=55.0)
     pixels = at[:, :2] / at[:, 2:] * focal + 112
     own = [pixels[points.part == k] for k in range(1, len(PARTS))]
 
@@ -45,13 +54,24 @@ def measured(most_skin: int):
     before = memory()
     whole = each(lambda: sum(prdl(p, side) for p, side in zip(tensors, masks)).backward())
     peak = memory()
-    rows = [('mask\'s side, eight parts', each(sides)), (f'loss and gradient, eight parts, {len(np.concatenate(own))} points', whole),
-            ('Gauss-Newton form, one part', each(lambda: [gauss_newton(p, side) for p, side in zip(own[1:], masks[1:])]) / 7)]
+    rows = [
+        ("mask's side, eight parts", each(sides)),
+        (f'loss and gradient, eight parts, {len(np.concatenate(own))} points', whole),
+        (
+            'Gauss-Newton form, one part',
+            each(lambda: [gauss_newton(p, side) for p, side in zip(own[1:], masks[1:])]) / 7,
+        ),
+    ]
     return rows, before, peak
 
 
 def test_prdl(table):
     with multiprocessing.get_context('spawn').Pool(1) as pool:
         rows, before, peak = pool.apply(measured, (3000,))
-    table('PRDL at 224²', ('what', 'CPU ms'), [(name, f'{1000 * seconds:.1f}') for name, seconds in rows] + [('process before / at its peak', f'{before:.0f} / {peak:.0f} MB')])
+    table(
+        'PRDL at 224²',
+        ('what', 'CPU ms'),
+        [(name, f'{1000 * seconds:.1f}') for name, seconds in rows]
+        + [('process before / at its peak', f'{before:.0f} / {peak:.0f} MB')],
+    )
     assert peak < PEAK

@@ -1,4 +1,5 @@
 """ICT's narrow face onto the true neutral of captures/dev, 68 landmarks given: ours beside trimesh's two, one after the other."""
+
 import time
 
 import numpy as np
@@ -38,18 +39,70 @@ def test_narrow_face_onto_the_truth(shared_data, table):
             began = time.perf_counter()
             vertices = np.asarray(method())
             taken.append(time.perf_counter() - began)
-        error, distance = np.linalg.norm(vertices - neutral[:count], axis=1) * 10, surface.closest(vertices)[3] * 10
+        error, distance = (
+            np.linalg.norm(vertices - neutral[:count], axis=1) * 10,
+            surface.closest(vertices)[3] * 10,
+        )
         told[name] = min(taken), error.mean(), distance.mean()
-        rows.append((name, f'{min(taken):.2f} s', f'{error.mean():.2f} mm', f'{np.percentile(error, 95):.2f} mm', f'{distance.mean():.2f} mm',
-                     int(flipped(start, vertices, triangles).sum()), len(new_crossings(start, vertices, triangles))))
+        rows.append(
+            (
+                name,
+                f'{min(taken):.2f} s',
+                f'{error.mean():.2f} mm',
+                f'{np.percentile(error, 95):.2f} mm',
+                f'{distance.mean():.2f} mm',
+                int(flipped(start, vertices, triangles).sum()),
+                len(new_crossings(start, vertices, triangles)),
+            )
+        )
 
-    peer, target = trimesh.Trimesh(start, triangles, process=False), trimesh.Trimesh(neutral, target_triangles, process=False)
+    peer, target = (
+        trimesh.Trimesh(start, triangles, process=False),
+        trimesh.Trimesh(neutral, target_triangles, process=False),
+    )
     register(start, triangles, neutral, target_triangles, marks, goals)
-    measure('facewright', lambda: register(source, triangles, neutral, target_triangles, marks, goals, RegistrationOptions(align=True, landmark=(5., 5.))).vertices, 3)
-    measure('nricp_amberg', lambda: nricp_amberg(peer, target, source_landmarks=marks, target_positions=goals), 1)
-    measure('nricp_sumner', lambda: nricp_sumner(peer, target, source_landmarks=marks, target_positions=goals), 1)
-    table('Registration: ICT\'s narrow face onto the true neutral of captures/dev',
-          ('method', 'time', 'mean to the true vertices', '95 %', 'mean to the surface', 'flipped', 'new crossings'), rows)
+    measure(
+        'facewright',
+        lambda: (
+            register(
+                source,
+                triangles,
+                neutral,
+                target_triangles,
+                marks,
+                goals,
+                RegistrationOptions(align=True, landmark=(5.0, 5.0)),
+            ).vertices
+        ),
+        3,
+    )
+    measure(
+        'nricp_amberg',
+        lambda: nricp_amberg(peer, target, source_landmarks=marks, target_positions=goals),
+        1,
+    )
+    measure(
+        'nricp_sumner',
+        lambda: nricp_sumner(peer, target, source_landmarks=marks, target_positions=goals),
+        1,
+    )
+    table(
+        "Registration: ICT's narrow face onto the true neutral of captures/dev",
+        (
+            'method',
+            'time',
+            'mean to the true vertices',
+            '95 %',
+            'mean to the surface',
+            'flipped',
+            'new crossings',
+        ),
+        rows,
+    )
     ours, *peers = told['facewright'], told['nricp_amberg'], told['nricp_sumner']
     better = min(peers, key=lambda peer: peer[1])
-    assert ours[0] < min(peer[0] for peer in peers) / 5 and ours[1] < better[1] and ours[2] < min(peer[2] for peer in peers)
+    assert (
+        ours[0] < min(peer[0] for peer in peers) / 5
+        and ours[1] < better[1]
+        and ours[2] < min(peer[2] for peer in peers)
+    )

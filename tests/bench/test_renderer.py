@@ -2,6 +2,7 @@
 
 Open3D is no dependency: where it cannot be imported its row says so. `pip install --target FOLDER open3d` and FACEWRIGHT_OPEN3D=FOLDER show it.
 """
+
 import os
 import sys
 import time
@@ -19,7 +20,7 @@ from facewright.engine.render.preview import head_to_camera
 from facewright.engine.render.rasterise import rasterise, rasterise_batch
 
 pytestmark = pytest.mark.bench
-SIZE, CENTRE, DISTANCE, RUNS = (504, 896), (252., 448.), 60., 15
+SIZE, CENTRE, DISTANCE, RUNS = (504, 896), (252.0, 448.0), 60.0, 15
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +37,11 @@ def scene(shared_data):
     """Points V×3, triangles, focal length: the head fills three quarters of the picture."""
     model = load_model(str(shared_data / 'ict-facekit.tar.xz'))
     points = head_to_camera(model.neutral.astype(float), 10, 5, 0, DISTANCE, model.neutral.mean(0))
-    return points.astype(np.float32), triangulate(model.faces).astype(np.int32), 1.3 * 560 / np.ptp(points[:, 0]) * DISTANCE
+    return (
+        points.astype(np.float32),
+        triangulate(model.faces).astype(np.int32),
+        1.3 * 560 / np.ptp(points[:, 0]) * DISTANCE,
+    )
 
 
 def measured(*jobs):
@@ -46,8 +51,14 @@ def measured(*jobs):
         for k, job in enumerate(jobs):
             began = time.perf_counter(), time.process_time()
             job()
-            taken[run, k] = 1e3 * (time.perf_counter() - began[0]), 1e3 * (time.process_time() - began[1])
-    return [(f'{wall.min():.1f}', f'{np.median(wall):.1f}', f'{cpu.min():.1f}') for wall, cpu in taken.transpose(1, 2, 0)]
+            taken[run, k] = (
+                1e3 * (time.perf_counter() - began[0]),
+                1e3 * (time.process_time() - began[1]),
+            )
+    return [
+        (f'{wall.min():.1f}', f'{np.median(wall):.1f}', f'{cpu.min():.1f}')
+        for wall, cpu in taken.transpose(1, 2, 0)
+    ]
 
 
 def conditions():
@@ -58,7 +69,9 @@ def conditions():
 def test_forward_and_backward(scene, table):
     points, triangles, focal = (torch.tensor(v) for v in scene)
     points, focal = points[None].requires_grad_(), float(focal)
-    colours = torch.rand(points.shape[1], 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    colours = torch.rand(
+        points.shape[1], 3, generator=torch.Generator().manual_seed(0)
+    ).requires_grad_()
     target = torch.rand(1, *SIZE[::-1], 3, generator=torch.Generator().manual_seed(1))
     state = {}
 
@@ -69,7 +82,9 @@ def test_forward_and_backward(scene, table):
         state['shown'] = interpolate(colours, triangles, state['seen'])
 
     def blended():
-        state['loss'] = (antialias(state['shown'], points, triangles, state['seen'], focal, CENTRE) * target).sum()
+        state['loss'] = (
+            antialias(state['shown'], points, triangles, state['seen'], focal, CENTRE) * target
+        ).sum()
 
     def backward():
         points.grad = colours.grad = None
@@ -77,12 +92,25 @@ def test_forward_and_backward(scene, table):
 
     def all_of_it():
         visible(), shown(), blended(), backward()
-    names = ('rasterise_batch', 'interpolate', 'antialias and loss', 'backward: positions and colours', 'all of it')
-    rows = [(name, *times) for name, times in zip(names, measured(visible, shown, blended, backward, all_of_it))]
+
+    names = (
+        'rasterise_batch',
+        'interpolate',
+        'antialias and loss',
+        'backward: positions and colours',
+        'all of it',
+    )
+    rows = [
+        (name, *times)
+        for name, times in zip(names, measured(visible, shown, blended, backward, all_of_it))
+    ]
     assert points.grad.isfinite().all() and colours.grad.abs().max() > 0
     covered = int((state['seen'].triangle >= 0).sum())
-    table(f'Renderer, ICT, {SIZE[0]}×{SIZE[1]}, {covered:,} pixels covered, ms (asked for: 100 on 2 cores); {conditions()}',
-          ('step', 'least', 'median', 'least processor time, all cores'), rows)
+    table(
+        f'Renderer, ICT, {SIZE[0]}×{SIZE[1]}, {covered:,} pixels covered, ms (asked for: 100 on 2 cores); {conditions()}',
+        ('step', 'least', 'median', 'least processor time, all cores'),
+        rows,
+    )
 
 
 def test_visibility_beside_open3d(scene, table):
@@ -95,18 +123,34 @@ def test_visibility_beside_open3d(scene, table):
     try:
         import open3d
     except ImportError as error:
-        table(title, header, [('facewright', *measured(ours)[0]), (f'Open3D: not here ({error})', '', '', '')])
+        table(
+            title,
+            header,
+            [('facewright', *measured(ours)[0]), (f'Open3D: not here ({error})', '', '', '')],
+        )
         return
     began = time.perf_counter()
     peer = open3d.t.geometry.RaycastingScene()
     peer.add_triangles(open3d.core.Tensor(points), open3d.core.Tensor(triangles.astype(np.uint32)))
-    y, x = np.mgrid[:SIZE[1], :SIZE[0]] + .5
+    y, x = np.mgrid[: SIZE[1], : SIZE[0]] + 0.5
     rays = np.zeros((*x.shape, 6), np.float32)
-    rays[..., 3:] = np.stack([(x - CENTRE[0]) / focal, (y - CENTRE[1]) / focal, np.ones_like(x)], -1)
+    rays[..., 3:] = np.stack(
+        [(x - CENTRE[0]) / focal, (y - CENTRE[1]) / focal, np.ones_like(x)], -1
+    )
     rays = open3d.core.Tensor(rays)
     theirs = peer.cast_rays(rays)  # the first builds its tree
     built = 1e3 * (time.perf_counter() - began)
     rows = measured(ours, lambda: peer.cast_rays(rays))
-    hit, seen = np.isfinite(theirs['t_hit'].numpy()), rasterise(points, triangles, focal, CENTRE, SIZE)[0] >= 0
-    table(title, header, [('facewright', *rows[0]), (f'Open3D {open3d.__version__}, without the {built:.0f} ms to build', *rows[1]),
-                          (f'{(hit == seen).mean():.5%} of the pixels agree on hit or not', '', '', '')])
+    hit, seen = (
+        np.isfinite(theirs['t_hit'].numpy()),
+        rasterise(points, triangles, focal, CENTRE, SIZE)[0] >= 0,
+    )
+    table(
+        title,
+        header,
+        [
+            ('facewright', *rows[0]),
+            (f'Open3D {open3d.__version__}, without the {built:.0f} ms to build', *rows[1]),
+            (f'{(hit == seen).mean():.5%} of the pixels agree on hit or not', '', '', ''),
+        ],
+    )

@@ -1,4 +1,5 @@
 """Every real video tracked: frames, error, and how still the result holds compared with the detector; overlays into out/videos to look at."""
+
 import numpy as np
 import pytest
 
@@ -16,8 +17,8 @@ def trembling(points: np.ndarray, rows: slice) -> float:
 def stillest(points: np.ndarray, present: np.ndarray) -> slice | None:
     """The stretch of frames, all with a face, in which the landmarks move least."""
     speed = np.linalg.norm(np.diff(points, axis=0), axis=2).mean(1)
-    starts = [i for i in range(len(points) - SLOWEST) if present[i:i + SLOWEST].all()]
-    best = min(starts, key=lambda i: speed[i:i + SLOWEST - 1].sum(), default=None)
+    starts = [i for i in range(len(points) - SLOWEST) if present[i : i + SLOWEST].all()]
+    best = min(starts, key=lambda i: speed[i : i + SLOWEST - 1].sum(), default=None)
     return None if best is None else slice(best, best + SLOWEST)
 
 
@@ -30,6 +31,7 @@ def test_all_videos(root, shared_data, table):
     from facewright.engine.footage.faces import detect_view
     from facewright.engine.footage.footage import Observations
     from facewright.engine.overlay import overlay
+
     model = load_model(str(shared_data / 'ict-facekit.tar.xz'))
     landmarks, rows, worst = model_landmarks(model), [], []
     out = root / 'out' / 'videos'
@@ -46,13 +48,38 @@ def test_all_videos(root, shared_data, table):
         except StopIteration as end:
             found = end.value
         still = stillest(seen.points, seen.present)
-        ours, theirs = (trembling(p, still) for p in (found.projected[0], seen.points)) if still else (np.nan, np.nan)
+        ours, theirs = (
+            (trembling(p, still) for p in (found.projected[0], seen.points))
+            if still
+            else (np.nan, np.nan)
+        )
         error = 100 * np.nanmean(found.errors[0])
         worst.append((error, ours / theirs))
-        rows.append((path.stem, f'{seen.present.sum()} of {len(seen.present)}', f'{error:.2f} %', f'{found.cameras[0].focal / max(footage.views[0].size):.2f}',
-                     f'{100 * ours:.3f} %', f'{100 * theirs:.3f} %'))
-        cv2.imwrite(str(out / f'{path.stem}.png'), overlay(model, model.shape(found.identity), found, footage.views)[..., ::-1])
-    table('Every video, draft, ICT', ('video', 'frames with a face', 'error, of the outer-eye distance', 'focal length / longer side',
-                                      'trembling of the result when still', 'of the detector'), rows)
+        rows.append(
+            (
+                path.stem,
+                f'{seen.present.sum()} of {len(seen.present)}',
+                f'{error:.2f} %',
+                f'{found.cameras[0].focal / max(footage.views[0].size):.2f}',
+                f'{100 * ours:.3f} %',
+                f'{100 * theirs:.3f} %',
+            )
+        )
+        cv2.imwrite(
+            str(out / f'{path.stem}.png'),
+            overlay(model, model.shape(found.identity), found, footage.views)[..., ::-1],
+        )
+    table(
+        'Every video, draft, ICT',
+        (
+            'video',
+            'frames with a face',
+            'error, of the outer-eye distance',
+            'focal length / longer side',
+            'trembling of the result when still',
+            'of the detector',
+        ),
+        rows,
+    )
     assert max(e for e, _ in worst) <= 3, worst
     assert np.nanmax([r for _, r in worst]) <= 1, worst

@@ -1,4 +1,5 @@
 """The flesh: seconds to fill and to carry, what is inverted; differential coordinates: seconds to factor and to solve for all shapes at once."""
+
 import os
 import time
 
@@ -22,20 +23,51 @@ def test_flesh(shared_data, table):
     from facewright.engine.face_model import load_model
     from facewright.engine.mesh.cavities import follow_skin
     from facewright.engine.mesh.tetrahedra import build_flesh, fill_head, inversion_report
+
     lines = []
     for name in ('builtin', shared_data / 'ict-facekit.tar.xz'):
         model = load_model(name)
         filling, _ = best(2, lambda: fill_head(model))
         building, flesh = best(1, lambda: build_flesh(model))
-        carrying, report = best(1, lambda: inversion_report(flesh, model.neutral, model.expressions, model.names))
+        carrying, report = best(
+            1, lambda: inversion_report(flesh, model.neutral, model.expressions, model.names)
+        )
         edited = model.neutral.astype(np.float64)
-        edited[model.regions['face']] += .3 * model.expressions[model.names.index('mouthPucker')][model.regions['face']]
-        following, _ = best(3, lambda: follow_skin(model, flesh, model.neutral.astype(np.float64), edited))
-        lines.append((model.name, len(flesh.surface), len(flesh.points), len(flesh.tetrahedra), f'{filling:.2f} s', f'{building:.1f} s', f'{carrying:.1f} s',
-                      f'{report["worst"]} {report["worst_percent"]:.2f} %', f'{following:.2f} s'))
-        assert report['worst_percent'] <= .5
-    table(f'Flesh between skin and sockets, {os.cpu_count()} cores',
-          ('model', 'surface', 'inner points', 'tetrahedra', 'TetGen, whole head', 'all of the building', 'carried to 55 shapes', 'most inverted', 'cavities of an edited shape'), lines)
+        edited[model.regions['face']] += (
+            0.3 * model.expressions[model.names.index('mouthPucker')][model.regions['face']]
+        )
+        following, _ = best(
+            3, lambda: follow_skin(model, flesh, model.neutral.astype(np.float64), edited)
+        )
+        lines.append(
+            (
+                model.name,
+                len(flesh.surface),
+                len(flesh.points),
+                len(flesh.tetrahedra),
+                f'{filling:.2f} s',
+                f'{building:.1f} s',
+                f'{carrying:.1f} s',
+                f'{report["worst"]} {report["worst_percent"]:.2f} %',
+                f'{following:.2f} s',
+            )
+        )
+        assert report['worst_percent'] <= 0.5
+    table(
+        f'Flesh between skin and sockets, {os.cpu_count()} cores',
+        (
+            'model',
+            'surface',
+            'inner points',
+            'tetrahedra',
+            'TetGen, whole head',
+            'all of the building',
+            'carried to 55 shapes',
+            'most inverted',
+            'cavities of an edited shape',
+        ),
+        lines,
+    )
 
 
 def test_differential_coordinates(shared_data, table):
@@ -46,20 +78,42 @@ def test_differential_coordinates(shared_data, table):
     from facewright.engine.mesh.laplacian import uniform_laplacian
     from facewright.engine.mesh.tetrahedra import flesh, flesh_edges
     from scipy import sparse
+
     lines = []
     for name in ('builtin', shared_data / 'ict-facekit.tar.xz'):
         model = load_model(name)
         filled = flesh(model)
-        edges, n, columns = flesh_edges(model, filled), model.vertex_count + len(filled.points), 3 * (len(model.names) + 1)
+        edges, n, columns = (
+            flesh_edges(model, filled),
+            model.vertex_count + len(filled.points),
+            3 * (len(model.names) + 1),
+        )
         for device in ['cpu'] + ['cuda'] * torch.cuda.is_available():
             for dtype in (torch.float32, torch.float64):
-                factoring, coordinates = best(3, lambda: DifferentialCoordinates(edges, n, dtype=dtype, device=device))
+                factoring, coordinates = best(
+                    3, lambda: DifferentialCoordinates(edges, n, dtype=dtype, device=device)
+                )
                 u = torch.randn(columns // 3, n, 3, dtype=dtype, device=device)
                 solving, _ = best(3, lambda: coordinates.from_differential(u).sum().item())
-                lines.append((model.name, n, len(edges), f'cholespy {device} {dtype}'.replace('torch.', ''), f'{factoring:.3f} s', f'{solving:.3f} s'))
+                lines.append(
+                    (
+                        model.name,
+                        n,
+                        len(edges),
+                        f'cholespy {device} {dtype}'.replace('torch.', ''),
+                        f'{factoring:.3f} s',
+                        f'{solving:.3f} s',
+                    )
+                )
         matrix = sparse.identity(n) + LAMBDA * uniform_laplacian(edges, n)
         factoring, solver = best(3, lambda: factor(matrix))
         right = np.random.default_rng(0).normal(size=(n, columns))
         solving, _ = best(3, lambda: solver.solve(right))
-        lines.append((model.name, n, len(edges), 'scipy SuperLU', f'{factoring:.3f} s', f'{solving:.3f} s'))
-    table(f'Differential coordinates, surface and tetrahedra, {columns} right-hand sides, {os.cpu_count()} cores', ('model', 'points', 'edges', 'solver', 'factor', 'solve'), lines)
+        lines.append(
+            (model.name, n, len(edges), 'scipy SuperLU', f'{factoring:.3f} s', f'{solving:.3f} s')
+        )
+    table(
+        f'Differential coordinates, surface and tetrahedra, {columns} right-hand sides, {os.cpu_count()} cores',
+        ('model', 'points', 'edges', 'solver', 'factor', 'solve'),
+        lines,
+    )

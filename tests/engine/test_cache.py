@@ -1,4 +1,5 @@
 """Caches of face models: another model, another version or a damaged file is never taken for what is asked."""
+
 import dataclasses
 import os
 
@@ -22,11 +23,25 @@ def builtin(tmp_path, monkeypatch):
 def made(monkeypatch, model):
     """Count how often landmarks, parts and flesh are made anew; returns a function that asks for all three."""
     count = []
-    marks = landmarks.ModelLandmarks(np.zeros((478, 3), np.int32), np.zeros((478, 3), np.float32), np.ones(478, np.float32),
-                                     np.zeros((len(model.tracked.names), 478, 3), np.float32))
-    flesh = tetrahedra.Flesh(np.arange(3), np.zeros((1, 3)), np.array([[0, 1, 2, model.vertex_count]]), np.zeros((4, 3)), model.vertex_count)
+    marks = landmarks.ModelLandmarks(
+        np.zeros((478, 3), np.int32),
+        np.zeros((478, 3), np.float32),
+        np.ones(478, np.float32),
+        np.zeros((len(model.tracked.names), 478, 3), np.float32),
+    )
+    flesh = tetrahedra.Flesh(
+        np.arange(3),
+        np.zeros((1, 3)),
+        np.array([[0, 1, 2, model.vertex_count]]),
+        np.zeros((4, 3)),
+        model.vertex_count,
+    )
     monkeypatch.setattr(landmarks, 'find_landmarks', lambda *_: count.append('landmarks') or marks)
-    monkeypatch.setattr(parts, 'find_parts', lambda *_: count.append('parts') or np.ones((model.vertex_count, 9), np.float32))
+    monkeypatch.setattr(
+        parts,
+        'find_parts',
+        lambda *_: count.append('parts') or np.ones((model.vertex_count, 9), np.float32),
+    )
     monkeypatch.setattr(tetrahedra, 'build_flesh', lambda *_: count.append('flesh') or flesh)
 
     def ask(model) -> list[str]:
@@ -35,6 +50,7 @@ def made(monkeypatch, model):
         parts.model_part_shares(model)
         tetrahedra.flesh(model)
         return list(count)
+
     return ask
 
 
@@ -44,8 +60,13 @@ ALL = ['landmarks', 'parts', 'flesh']
 def test_another_model_or_version_is_made_anew(builtin, monkeypatch):
     ask = made(monkeypatch, builtin)
     assert ask(builtin) == ALL and ask(builtin) == []
-    for field, value in (('identities', builtin.identities * 2), ('identities', builtin.identities[:3]), ('uvs', builtin.uvs + 1),
-                         ('landmarks68', builtin.landmarks68[::-1].copy()), ('regions', builtin.regions | {'face': builtin.regions['face'][:-1]})):
+    for field, value in (
+        ('identities', builtin.identities * 2),
+        ('identities', builtin.identities[:3]),
+        ('uvs', builtin.uvs + 1),
+        ('landmarks68', builtin.landmarks68[::-1].copy()),
+        ('regions', builtin.regions | {'face': builtin.regions['face'][:-1]}),
+    ):
         other = dataclasses.replace(builtin, **{field: value})
         assert ask(other) == ALL and ask(other) == [] and ask(builtin) == [], field
     assert ask(dataclasses.replace(builtin, source='elsewhere')) == []
@@ -53,8 +74,15 @@ def test_another_model_or_version_is_made_anew(builtin, monkeypatch):
     assert ask(builtin) == ALL and ask(builtin) == []
 
 
-@pytest.mark.parametrize('spoil', [lambda p: p.write_bytes(b'half a file'), lambda p: p.write_bytes(p.read_bytes()[:-200]), lambda p: p.write_bytes(b''),
-                                   lambda p: np.savez(p, shares=np.zeros(3), triangles=np.zeros((1, 2)))])
+@pytest.mark.parametrize(
+    'spoil',
+    [
+        lambda p: p.write_bytes(b'half a file'),
+        lambda p: p.write_bytes(p.read_bytes()[:-200]),
+        lambda p: p.write_bytes(b''),
+        lambda p: np.savez(p, shares=np.zeros(3), triangles=np.zeros((1, 2))),
+    ],
+)
 def test_a_damaged_file_is_made_again(builtin, monkeypatch, tmp_path, spoil):
     ask = made(monkeypatch, builtin)
     ask(builtin)
@@ -74,11 +102,17 @@ def test_a_cache_that_cannot_be_written_to_is_no_error(builtin, monkeypatch, tmp
     ask = made(monkeypatch, builtin)
     (tmp_path / 'file').write_text('')
     monkeypatch.setenv('FACEWRIGHT_CACHE', str(tmp_path / 'file'))
-    assert ask(builtin) == ALL and ask(builtin) == ALL and load_model('builtin').digest == builtin.digest
+    assert (
+        ask(builtin) == ALL
+        and ask(builtin) == ALL
+        and load_model('builtin').digest == builtin.digest
+    )
 
 
 def test_what_a_killed_process_left_goes_after_a_day(tmp_path):
-    old, fresh, theirs = (tmp_path / name for name in ('.0123abcd-ict.npz', '.89abcdef-ict.npz', '.profile'))
+    old, fresh, theirs = (
+        tmp_path / name for name in ('.0123abcd-ict.npz', '.89abcdef-ict.npz', '.profile')
+    )
     for path in (old, fresh, theirs):
         path.write_text('half')
     for path in (old, theirs):

@@ -1,4 +1,5 @@
 """The command line: what it asks the tasks for, what it prints, its exit codes, and that Ctrl-C leaves nothing."""
+
 import os
 import signal
 import subprocess
@@ -12,7 +13,10 @@ from facewright.engine import cli, worker
 from facewright.engine.errors import FacewrightError
 from facewright.engine.progress import Progress
 
-RESULT = {'views': [{'name': 'clip', 'frames': 30, 'tracked': 29, 'focal_px': 1234.4}], 'error': {'mean_percent': 1.234, 'mean_px': 2.5, 'per_frame': [1., None, 1.4]}}
+RESULT = {
+    'views': [{'name': 'clip', 'frames': 30, 'tracked': 29, 'focal_px': 1234.4}],
+    'error': {'mean_percent': 1.234, 'mean_px': 2.5, 'per_frame': [1.0, None, 1.4]},
+}
 
 
 @pytest.fixture
@@ -22,13 +26,13 @@ def asked(monkeypatch):
 
     def reconstruct(**arguments):
         calls.append(arguments)
-        yield Progress(.5, 'Finding the face', 65.)
+        yield Progress(0.5, 'Finding the face', 65.0)
         os.write(2, b'library chatter\n')
         return RESULT
 
     def import_model(source):
         calls.append(source)
-        yield Progress(.5, 'Reading')
+        yield Progress(0.5, 'Reading')
         return {}
 
     tasks = types.SimpleNamespace(TASKS={'reconstruct': reconstruct, 'import_model': import_model})
@@ -41,33 +45,92 @@ def replace(monkeypatch, task):
 
 
 def test_reconstruct_hands_everything_on(asked, tmp_path, capfd):
-    code = cli.main(['reconstruct', 'a.mp4', 'b c.mov', '--model', 'ict.zip', '--quality', 'standard', '--out', str(tmp_path), '--views', 'v1', 'v2',
-                     '--lens', '26', '--rate', '25', '--smooth', '0', '--start', '1.5', '--end', '4', '--neutral-frame', '12'])
+    code = cli.main(
+        [
+            'reconstruct',
+            'a.mp4',
+            'b c.mov',
+            '--model',
+            'ict.zip',
+            '--quality',
+            'standard',
+            '--out',
+            str(tmp_path),
+            '--views',
+            'v1',
+            'v2',
+            '--lens',
+            '26',
+            '--rate',
+            '25',
+            '--smooth',
+            '0',
+            '--start',
+            '1.5',
+            '--end',
+            '4',
+            '--neutral-frame',
+            '12',
+        ]
+    )
     assert code == 0
-    shared = {'lens_mm': 26., 'fps': 25., 'start': 1.5, 'end': 4.}
-    assert asked == [{'sources': [{'path': 'a.mp4', **shared}, {'path': 'b c.mov', **shared}], 'out': str(tmp_path), 'model': 'ict.zip',
-                      'quality': 'standard', 'views': ['v1', 'v2'], 'neutral_frame': 12, 'smooth': 0., 'masks': []}]
+    shared = {'lens_mm': 26.0, 'fps': 25.0, 'start': 1.5, 'end': 4.0}
+    assert asked == [
+        {
+            'sources': [{'path': 'a.mp4', **shared}, {'path': 'b c.mov', **shared}],
+            'out': str(tmp_path),
+            'model': 'ict.zip',
+            'quality': 'standard',
+            'views': ['v1', 'v2'],
+            'neutral_frame': 12,
+            'smooth': 0.0,
+            'masks': [],
+        }
+    ]
     out, err = capfd.readouterr()
-    assert 'clip: face tracked in 29 of 30 frames, focal length 1234 px' in out and 'face good (1.4 %)' in out and str(tmp_path) in out
+    assert (
+        'clip: face tracked in 29 of 30 frames, focal length 1234 px' in out
+        and 'face good (1.4 %)' in out
+        and str(tmp_path) in out
+    )
     assert 'Finding the face, 1:05 min left' in err
     assert 'chatter' not in out + err
 
 
 def test_what_a_photo_and_a_sequence_were_taken_for_is_said(asked, tmp_path, capsys, monkeypatch):
-    views = [{'name': n, 'kind': kind, 'read_as': said, 'tracked': 1, 'frames': 1} for n, kind, said in
-             (('a', 'photo', 'photo'), ('b', 'sequence', 'sequence of 9 images, b.1 to b.9'), ('c', 'video', 'video'))]
+    views = [
+        {'name': n, 'kind': kind, 'read_as': said, 'tracked': 1, 'frames': 1}
+        for n, kind, said in (
+            ('a', 'photo', 'photo'),
+            ('b', 'sequence', 'sequence of 9 images, b.1 to b.9'),
+            ('c', 'video', 'video'),
+        )
+    ]
     monkeypatch.setitem(RESULT, 'views', views)
     assert cli.main(['reconstruct', 'a.jpg', '--kind', 'photo', '--out', str(tmp_path)]) == 0
     assert asked[0]['sources'] == [{'path': 'a.jpg', 'kind': 'photo'}]
     out = capsys.readouterr().out
     assert 'a: face tracked in 1 of 1 frames, read as photo\n' in out
-    assert 'frames, read as sequence of 9 images, b.1 to b.9\n' in out and 'frames, read as video' not in out
+    assert (
+        'frames, read as sequence of 9 images, b.1 to b.9\n' in out
+        and 'frames, read as video' not in out
+    )
 
 
 def test_the_defaults(asked, tmp_path):
     assert cli.main(['reconstruct', 'capture.json', '--out', str(tmp_path)]) == 0
-    assert asked == [{'sources': [{'path': 'capture.json'}], 'out': str(tmp_path), 'model': 'builtin', 'quality': 'draft', 'views': [], 'neutral_frame': None,
-                      'smooth': .5, 'masks': []}]
+    assert asked == [
+        {
+            'sources': [{'path': 'capture.json'}],
+            'out': str(tmp_path),
+            'model': 'builtin',
+            'quality': 'draft',
+            'views': [],
+            'neutral_frame': None,
+            'smooth': 0.5,
+            'masks': [],
+        }
+    ]
 
 
 def test_model_imports(asked, capfd):
@@ -78,19 +141,24 @@ def test_model_imports(asked, capfd):
 
 def test_an_error_is_its_sentence_on_standard_error(asked, monkeypatch, tmp_path, capfd):
     def reconstruct(**arguments):
-        yield Progress(0., 'Start')
+        yield Progress(0.0, 'Start')
         raise FacewrightError('There is no face in a.mp4: choose another clip.')
+
     replace(monkeypatch, reconstruct)
     assert cli.main(['reconstruct', 'a.mp4', '--out', str(tmp_path)]) == 1
     out, err = capfd.readouterr()
-    assert out == '' and err.splitlines()[-1] == 'facewright: There is no face in a.mp4: choose another clip.'
+    assert (
+        out == ''
+        and err.splitlines()[-1] == 'facewright: There is no face in a.mp4: choose another clip.'
+    )
 
 
 def test_a_failure_takes_its_new_folder_away_and_no_other(asked, monkeypatch, tmp_path):
     def reconstruct(out, **arguments):
         (tmp_path / out).mkdir(exist_ok=True)
-        yield Progress(0., 'Start')
+        yield Progress(0.0, 'Start')
         raise FacewrightError('No.')
+
     replace(monkeypatch, reconstruct)
     (tmp_path / 'old').mkdir()
     for name in ('new', 'old'):
@@ -100,8 +168,9 @@ def test_a_failure_takes_its_new_folder_away_and_no_other(asked, monkeypatch, tm
 
 def test_an_unforeseen_error_keeps_its_log(asked, monkeypatch, tmp_path, capfd):
     def reconstruct(**arguments):
-        yield Progress(0., 'Start')
+        yield Progress(0.0, 'Start')
         raise IndexError('index 3 is out of bounds')
+
     replace(monkeypatch, reconstruct)
     monkeypatch.setenv('FACEWRIGHT_CACHE', str(tmp_path / 'cache'))
     assert cli.main(['reconstruct', 'a.mp4', '--out', str(tmp_path)]) == 1
@@ -111,9 +180,16 @@ def test_an_unforeseen_error_keeps_its_log(asked, monkeypatch, tmp_path, capfd):
 
 
 def test_wrong_command_lines(asked, tmp_path, capfd):
-    for line in (['reconstruct', 'a.mp4'], ['reconstruct', '--out', 'x'], ['reconstruct', 'a.mp4', '--out', 'x', '--quality', 'best'],
-                 ['reconstruct', 'a.mp4', '--out', 'x', '--lens', '-3'], ['reconstruct', 'a.mp4', '--out', 'x', '--smooth', '2'],
-                 ['reconstruct', 'a.mp4', '--out', 'x', '--start', 'nan'], ['dance'], []):
+    for line in (
+        ['reconstruct', 'a.mp4'],
+        ['reconstruct', '--out', 'x'],
+        ['reconstruct', 'a.mp4', '--out', 'x', '--quality', 'best'],
+        ['reconstruct', 'a.mp4', '--out', 'x', '--lens', '-3'],
+        ['reconstruct', 'a.mp4', '--out', 'x', '--smooth', '2'],
+        ['reconstruct', 'a.mp4', '--out', 'x', '--start', 'nan'],
+        ['dance'],
+        [],
+    ):
         with pytest.raises(SystemExit) as stop:
             cli.main(line)
         assert stop.value.code == 2, line
@@ -122,25 +198,28 @@ def test_wrong_command_lines(asked, tmp_path, capfd):
     assert asked == []
 
 
-@pytest.mark.parametrize('left, text', [(0.2, '0 s'), (59.4, '59 s'), (59.6, '1:00 min'), (65, '1:05 min'), (3725, '1:02 h')])
+@pytest.mark.parametrize(
+    'left, text',
+    [(0.2, '0 s'), (59.4, '59 s'), (59.6, '1:00 min'), (65, '1:05 min'), (3725, '1:02 h')],
+)
 def test_time_left(left, text):
     assert cli.clock(left) == text
 
 
 def test_the_bar_stays_in_its_bounds():
-    assert cli.bar(Progress(-1., 'a')).startswith('[........................]   0 %')
-    assert cli.bar(Progress(2., 'a')).startswith('[########################] 100 %')
+    assert cli.bar(Progress(-1.0, 'a')).startswith('[........................]   0 %')
+    assert cli.bar(Progress(2.0, 'a')).startswith('[########################] 100 %')
 
 
-CLEANING = '''
+CLEANING = """
     finally:
         Path(half.name).unlink()
-'''
-STUBBORN = '''
+"""
+STUBBORN = """
     finally:
         Path(half.name).rename(Path(half.name).with_name('cleaning'))
         time.sleep(600)
-'''
+"""
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='POSIX signals')
@@ -150,11 +229,15 @@ def test_a_second_ctrl_c_does_not_wait_for_the_cleaning_up(tmp_path, root, numbe
     child.send_signal(number)
     until = time.monotonic() + 60
     while not (tmp_path / 'cleaning').exists() and time.monotonic() < until:
-        time.sleep(.02)
+        time.sleep(0.02)
     child.send_signal(number)
     out, err = child.communicate(timeout=60)
     assert child.returncode == worker.EXIT_INTERRUPTED
-    assert err == 'facewright: stopped, nothing was written.\n' and out == '' and not (tmp_path / 'out').exists()
+    assert (
+        err == 'facewright: stopped, nothing was written.\n'
+        and out == ''
+        and not (tmp_path / 'out').exists()
+    )
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='POSIX signals')
@@ -171,7 +254,7 @@ def test_ctrl_c_stops_with_one_line(tmp_path, root, number):
 
 def endless(root, tmp_path, ending):
     """A process of the command line whose task goes on for ever, until its `ending`; it has begun."""
-    program = f'''
+    program = f"""
 import importlib.util, sys, time, types
 from pathlib import Path
 spec = importlib.util.spec_from_file_location('w', {str(root / 'engine' / 'worker.py')!r})
@@ -188,23 +271,30 @@ def reconstruct(out, **arguments):
 {ending}
 sys.modules['facewright.engine.tasks'] = types.SimpleNamespace(TASKS={{'reconstruct': reconstruct}})
 sys.exit(cli.main(['reconstruct', 'a.mp4', '--out', {str(tmp_path / 'out')!r}]))
-'''
-    child = subprocess.Popen([sys.executable, '-c', program], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+"""
+    child = subprocess.Popen(
+        [sys.executable, '-c', program], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert 'For ever' in child.stderr.readline()
     return child
 
 
 def test_the_module_runs_as_a_program(root):
     """`python -m facewright --help`, from a folder that holds the package under its own name."""
-    program = ('import importlib.util, runpy, sys; '
-               f'spec = importlib.util.spec_from_file_location("w", {str(root / "engine" / "worker.py")!r}); '
-               'w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package(); '
-               'sys.argv = ["facewright", "--help"]; runpy.run_module("facewright", run_name="__main__")')
+    program = (
+        'import importlib.util, runpy, sys; '
+        f'spec = importlib.util.spec_from_file_location("w", {str(root / "engine" / "worker.py")!r}); '
+        'w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package(); '
+        'sys.argv = ["facewright", "--help"]; runpy.run_module("facewright", run_name="__main__")'
+    )
     done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
     assert done.returncode == 0 and 'reconstruct' in done.stdout, done.stderr
 
 
 def test_bench_and_masks_are_handed_on(tmp_path):
     read = lambda *line: cli.arguments_of(cli.parser().parse_args([*line, '--out', str(tmp_path)]))
-    assert read('bench', 'part-iou', 'dev', '--views', 'view_1') == ('bench_part_iou', {'capture': 'dev', 'model': 'builtin', 'out': str(tmp_path), 'views': ['view_1']})
+    assert read('bench', 'part-iou', 'dev', '--views', 'view_1') == (
+        'bench_part_iou',
+        {'capture': 'dev', 'model': 'builtin', 'out': str(tmp_path), 'views': ['view_1']},
+    )
     assert read('reconstruct', 'a.mp4', '--masks', 'm')[1]['masks'] == ['m']

@@ -1,4 +1,5 @@
 """Meshes on which the program failed: where the face is found, and that shapes stay in proportion."""
+
 import lzma
 
 import numpy as np
@@ -35,7 +36,7 @@ def test_the_face_of_a_half_turned_mesh_is_found_in_front(shared_data, tmp_path,
     there, _, size = find_face(*welded(scan)[:2], reference)
     here, _, scale = find_face(*welded(spoilt)[:2], reference)
     assert np.trace(there.T @ here) > 1 + 2 * np.cos(np.radians(3))
-    assert scale == pytest.approx(size, rel=.03)
+    assert scale == pytest.approx(size, rel=0.03)
 
 
 def test_a_low_poly_head_keeps_its_proportions(shared_data, tmp_path, model, landmarks):

@@ -1,4 +1,5 @@
 """Folders of ours: what is not marked, or held by a living process, is never deleted; eight processes at once."""
+
 import os
 import signal
 import subprocess
@@ -8,19 +9,29 @@ import pytest
 
 from facewright.engine import owned
 
-LOADER = '''
+LOADER = """
 import importlib.util, sys
 spec = importlib.util.spec_from_file_location('w', sys.argv[1]); w = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(w); w.register_package()
 from pathlib import Path
 from facewright.engine import owned
-'''
+"""
 
 
 def child(root, program, *arguments):
     """A Python process that has `owned` and runs a program."""
-    return subprocess.Popen([sys.executable, '-c', LOADER + program, str(root / 'engine' / 'worker.py'), *map(str, arguments)],
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [
+            sys.executable,
+            '-c',
+            LOADER + program,
+            str(root / 'engine' / 'worker.py'),
+            *map(str, arguments),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
 
 def test_a_made_folder_is_ours_and_goes_when_nobody_holds_it(tmp_path):
@@ -40,14 +51,26 @@ def test_what_is_not_ours_is_never_marked_held_or_deleted(tmp_path):
     owned.make(real).release()
     (tmp_path / 'jobs').mkdir()
     (tmp_path / 'jobs' / 'link').symlink_to(real)
-    for path in (tmp_path / 'wedding', tmp_path / 'file', tmp_path / 'jobs' / 'link', tmp_path / 'nothing'):
+    for path in (
+        tmp_path / 'wedding',
+        tmp_path / 'file',
+        tmp_path / 'jobs' / 'link',
+        tmp_path / 'nothing',
+    ):
         assert owned.hold(path) is None and not owned.remove(path)
     assert owned.make(tmp_path / 'wedding') is None
     os.utime(tmp_path / 'wedding', (1, 1))
     owned.clear_out(tmp_path / 'jobs')
-    owned.clear_out(tmp_path, days=1.)
-    assert (tmp_path / 'wedding' / 'photo.jpg').exists() and (tmp_path / 'file').exists() and owned.is_ours(real)
-    assert list((tmp_path / 'wedding').iterdir()) == [tmp_path / 'wedding' / 'photo.jpg'] and (tmp_path / 'jobs' / 'link').is_symlink()
+    owned.clear_out(tmp_path, days=1.0)
+    assert (
+        (tmp_path / 'wedding' / 'photo.jpg').exists()
+        and (tmp_path / 'file').exists()
+        and owned.is_ours(real)
+    )
+    assert (
+        list((tmp_path / 'wedding').iterdir()) == [tmp_path / 'wedding' / 'photo.jpg']
+        and (tmp_path / 'jobs' / 'link').is_symlink()
+    )
 
 
 def test_links_inside_are_not_followed(tmp_path):
@@ -68,7 +91,7 @@ def test_the_oldest_free_ones_go(tmp_path):
     owned.clear_out(tmp_path, keep=2)
     assert sorted(p.name for p in tmp_path.iterdir()) == ['1', '4', '5']
     os.utime(folders[4], None)
-    owned.clear_out(tmp_path, days=1.)
+    owned.clear_out(tmp_path, days=1.0)
     assert sorted(p.name for p in tmp_path.iterdir()) == ['1', '4']
 
 
@@ -81,7 +104,11 @@ def test_a_killed_deletion_is_finished_later(tmp_path):
 
 @pytest.mark.skipif(os.name == 'nt', reason='POSIX signals')
 def test_a_hold_ends_with_its_process_however_it_ends(tmp_path, root):
-    holder = child(root, 'held = owned.make(Path(sys.argv[2])); print("held", flush=True); sys.stdin.read()', tmp_path / 'run')
+    holder = child(
+        root,
+        'held = owned.make(Path(sys.argv[2])); print("held", flush=True); sys.stdin.read()',
+        tmp_path / 'run',
+    )
     assert holder.stdout.readline() == 'held\n'
     assert not owned.remove(tmp_path / 'run') and owned.hold(tmp_path / 'run') is not None
     holder.send_signal(signal.SIGKILL)
@@ -91,7 +118,7 @@ def test_a_hold_ends_with_its_process_however_it_ends(tmp_path, root):
     assert owned.remove(tmp_path / 'run')
 
 
-MANY = '''
+MANY = """
 base, me = Path(sys.argv[2]), sys.argv[3]
 held = owned.make(base / me)
 (base / me / 'step').write_text(me)
@@ -105,7 +132,7 @@ for k in range(30):
     owned.remove(base / 'shared')
     assert (base / me / 'step').read_text() == me
 print('well', flush=True)
-'''
+"""
 
 
 def test_eight_processes_do_not_take_each_others(tmp_path, root):
@@ -117,13 +144,13 @@ def test_eight_processes_do_not_take_each_others(tmp_path, root):
 
 
 def test_one_at_a_time(tmp_path, root):
-    program = '''
+    program = """
 lock, count = Path(sys.argv[2]), Path(sys.argv[3])
 for _ in range(25):
     with owned.alone(lock):
         number = int(count.read_text())
         count.write_text(str(number + 1))
-'''
+"""
     (tmp_path / 'count').write_text('0')
     children = [child(root, program, tmp_path / 'lock', tmp_path / 'count') for _ in range(4)]
     for one in children:

@@ -39,10 +39,14 @@ def test_head_angles():
 def takes_a_column(call):
     """Whether an argument of the call is part of an array along a later axis: x[:, 1], x[..., 0]."""
     parts = [part for argument in call.args for part in ast.walk(argument)]
-    indices = [p.slice.elts for p in parts
-               if isinstance(p, ast.Subscript) and isinstance(p.slice, ast.Tuple)]
-    return any(isinstance(index, ast.Slice) or ast.unparse(index) == '...'
-               for index in sum(indices, []))
+    indices = [
+        p.slice.elts
+        for p in parts
+        if isinstance(p, ast.Subscript) and isinstance(p.slice, ast.Tuple)
+    ]
+    return any(
+        isinstance(index, ast.Slice) or ast.unparse(index) == '...' for index in sum(indices, [])
+    )
 
 
 def test_the_engine_takes_no_arctan2_of_columns_from_numpy():

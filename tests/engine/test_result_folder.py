@@ -1,4 +1,5 @@
 """Results in a user's folder: as one set or not at all, whatever is killed or fails when, and never over anything of the user's."""
+
 import json
 import os
 
@@ -52,17 +53,29 @@ def test_what_the_user_changed_is_the_users(out):
     assert seen(out) == NEW | MINE | {'albedo.png': 'painted by hand'}
     (out / 'rig.npz').write_text('sculpted by hand')
     for refused in (lambda: claim(out, ['rig.npz']), lambda: write(out, NEW)):
-        with pytest.raises(FacewrightError, match='rig.npz was not written by Facewright, or was changed since: move it away'):
+        with pytest.raises(
+            FacewrightError,
+            match='rig.npz was not written by Facewright, or was changed since: move it away',
+        ):
             refused()
-    assert seen(out) == NEW | MINE | {'albedo.png': 'painted by hand', 'rig.npz': 'sculpted by hand'}
+    assert seen(out) == NEW | MINE | {
+        'albedo.png': 'painted by hand',
+        'rig.npz': 'sculpted by hand',
+    }
 
 
-@pytest.mark.parametrize('make', [lambda p: p.write_text('mine'), lambda p: p.mkdir(), lambda p: p.symlink_to('nowhere')], ids=['file', 'folder', 'link'])
+@pytest.mark.parametrize(
+    'make',
+    [lambda p: p.write_text('mine'), lambda p: p.mkdir(), lambda p: p.symlink_to('nowhere')],
+    ids=['file', 'folder', 'link'],
+)
 def test_what_is_in_the_way_is_said_and_left(tmp_path, make):
     make(tmp_path / 'report.json')
     with pytest.raises(FacewrightError, match='choose another folder'):
         write(tmp_path, NEW)
-    assert {p.name for p in tmp_path.iterdir()} - {'cache'} == {'report.json'} and os.path.lexists(tmp_path / 'report.json')
+    assert {p.name for p in tmp_path.iterdir()} - {'cache'} == {'report.json'} and os.path.lexists(
+        tmp_path / 'report.json'
+    )
 
 
 def test_other_tasks_files_stay_unless_they_belong_to_the_old_result(out):
@@ -87,14 +100,22 @@ def test_a_cache_that_cannot_be_used_is_no_reason_to_fail(tmp_path, monkeypatch,
         (tmp_path / 'cache').write_text('')
     write(tmp_path / 'out', NEW)
     assert seen(tmp_path / 'out') == NEW
-    assert trouble == 'no folder' or not list((tmp_path / 'cache' / 'facewright' / 'work').iterdir())
+    assert trouble == 'no folder' or not list(
+        (tmp_path / 'cache' / 'facewright' / 'work').iterdir()
+    )
 
 
 def moves(monkeypatch, fail, number: int) -> None:
     """The number-th file operation of a publication calls fail() instead."""
     done = [0]
-    for owner, name in ((result_folder.os, 'replace'), (result_folder.shutil, 'rmtree'), (type(result_folder.Path()), 'unlink'),
-                        (type(result_folder.Path()), 'mkdir'), (type(result_folder.Path()), 'touch'), (type(result_folder.Path()), 'rmdir')):
+    for owner, name in (
+        (result_folder.os, 'replace'),
+        (result_folder.shutil, 'rmtree'),
+        (type(result_folder.Path()), 'unlink'),
+        (type(result_folder.Path()), 'mkdir'),
+        (type(result_folder.Path()), 'touch'),
+        (type(result_folder.Path()), 'rmdir'),
+    ):
         real = getattr(owner, name)
 
         def counted(*given, real=real, **options):
@@ -102,6 +123,7 @@ def moves(monkeypatch, fail, number: int) -> None:
             if done[0] == number:
                 fail()
             return real(*given, **options)
+
         monkeypatch.setattr(owner, name, counted)
 
 
@@ -136,6 +158,7 @@ def test_killed_at_any_point_the_folder_has_the_old_or_the_new(tmp_path, monkeyp
 def test_failing_at_any_point_changes_nothing(tmp_path, monkeypatch):
     def refuse():
         raise PermissionError(13, 'Permission denied')
+
     for number in range(1, 80):
         folder = tmp_path / str(number)
         write(folder, OLD)
@@ -154,12 +177,26 @@ def test_failing_at_any_point_changes_nothing(tmp_path, monkeypatch):
 
 def test_a_stage_that_is_not_ours_stays(out):
     (out / f'{result_folder.STAGE}x').mkdir()
-    (out / f'{result_folder.STAGE}x' / 'journal.json').write_text(json.dumps({'files': {}, 'new': ['../notes.txt'], 'old': ['notes.txt']}))
+    (out / f'{result_folder.STAGE}x' / 'journal.json').write_text(
+        json.dumps({'files': {}, 'new': ['../notes.txt'], 'old': ['notes.txt']})
+    )
     recover(out)
-    assert (out / 'notes.txt').exists() and (out / f'{result_folder.STAGE}x' / 'journal.json').exists()
+    assert (out / 'notes.txt').exists() and (
+        out / f'{result_folder.STAGE}x' / 'journal.json'
+    ).exists()
 
 
-@pytest.mark.parametrize('text', ['', '[]', '{"files": 3}', '{"files": {"../x": {"task": "a", "sha256": "b"}, "a": 1}}', '[' * 100000, 'null'])
+@pytest.mark.parametrize(
+    'text',
+    [
+        '',
+        '[]',
+        '{"files": 3}',
+        '{"files": {"../x": {"task": "a", "sha256": "b"}, "a": 1}}',
+        '[' * 100000,
+        'null',
+    ],
+)
 def test_an_unreadable_manifest_knows_nothing(tmp_path, text):
     (tmp_path / MANIFEST).write_text(text)
     assert read_manifest(tmp_path) == {}

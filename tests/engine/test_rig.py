@@ -1,4 +1,5 @@
 """rig.npz: what comes back is what was written, and other programs find ICT's names alone."""
+
 import numpy as np
 import pytest
 
@@ -14,8 +15,10 @@ def rig(names) -> Rig:
     return Rig(np.eye(4, 3, dtype=np.float32), shapes, tuple(names), FACES)
 
 
-@pytest.mark.parametrize('names', [
-    EXPRESSION_NAMES, ICT_NAMES, ('jawOpen', 'tongueOut', 'eyeBlink_L'), ('tongueOut',), ()])
+@pytest.mark.parametrize(
+    'names',
+    [EXPRESSION_NAMES, ICT_NAMES, ('jawOpen', 'tongueOut', 'eyeBlink_L'), ('tongueOut',), ()],
+)
 def test_every_shape_comes_back_at_its_place(tmp_path, names):
     write_rig(tmp_path / 'rig.npz', rig(names))
     back = read_rig(tmp_path / 'rig.npz')
@@ -31,12 +34,17 @@ def test_names_are_those_footage_tells_of(tmp_path):
 
 def test_a_rig_of_before_tongue_out_is_read(tmp_path):
     whole = rig(ICT_NAMES)
-    np.savez(tmp_path / 'rig.npz', neutral=whole.neutral, expressions=whole.expressions,
-             names=np.array(whole.names), faces=whole.faces)
+    np.savez(
+        tmp_path / 'rig.npz',
+        neutral=whole.neutral,
+        expressions=whole.expressions,
+        names=np.array(whole.names),
+        faces=whole.faces,
+    )
     assert read_rig(tmp_path / 'rig.npz').names == ICT_NAMES
 
 
-@pytest.mark.parametrize('places', [[-1], [[0]], [.5]])
+@pytest.mark.parametrize('places', [[-1], [[0]], [0.5]])
 def test_places_that_are_none_are_one_sentence(tmp_path, places):
     write_rig(tmp_path / 'rig.npz', rig(EXPRESSION_NAMES))
     arrays = dict(np.load(tmp_path / 'rig.npz')) | {'untracked_places': np.array(places)}

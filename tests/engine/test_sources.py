@@ -1,4 +1,5 @@
 """What keys caches and checkpoints: the sources that made them, all that those import, and nothing else."""
+
 import pytest
 
 from facewright.engine import sources
@@ -10,8 +11,16 @@ def tree(tmp_path, monkeypatch):
     """A small engine: a imports b, b imports c within a function, c reads data.npz; d stands alone."""
     engine = tmp_path / 'engine'
     (engine / 'inner').mkdir(parents=True)
-    texts = {'__init__.py': '', 'a.py': 'from .inner.b import x\n', 'inner/__init__.py': 'from ..d import y\n', 'd.py': 'y = 1\n',
-             'inner/b.py': 'def x():\n    from . import (c,  # so\n        e as f)\n', 'inner/c.py': "DATA = 'data.npz'\n", 'inner/data.npz': '1', 'inner/e.py': ''}
+    texts = {
+        '__init__.py': '',
+        'a.py': 'from .inner.b import x\n',
+        'inner/__init__.py': 'from ..d import y\n',
+        'd.py': 'y = 1\n',
+        'inner/b.py': 'def x():\n    from . import (c,  # so\n        e as f)\n',
+        'inner/c.py': "DATA = 'data.npz'\n",
+        'inner/data.npz': '1',
+        'inner/e.py': '',
+    }
     for name, text in texts.items():
         (engine / name).write_text(text)
     (tmp_path / 'pyproject.toml').write_text('mediapipe==1')
@@ -28,7 +37,15 @@ def key() -> str:
 
 
 def test_all_that_is_imported_counts_and_nothing_else(tree):
-    assert {p.relative_to(tree).as_posix() for p in closure('a')} == {'a.py', 'inner/b.py', 'inner/__init__.py', 'inner/c.py', 'inner/e.py', 'inner/data.npz', 'd.py'}
+    assert {p.relative_to(tree).as_posix() for p in closure('a')} == {
+        'a.py',
+        'inner/b.py',
+        'inner/__init__.py',
+        'inner/c.py',
+        'inner/e.py',
+        'inner/data.npz',
+        'd.py',
+    }
     before = key()
     assert key() == before
     (tree / 'other.py').write_text('')
@@ -41,12 +58,50 @@ def test_all_that_is_imported_counts_and_nothing_else(tree):
         fingerprint('nowhere')
 
 
-@pytest.mark.parametrize('module, names', [
-    ('face_model.landmarks', {'footage/faces.py', 'footage/networks.py', 'render/rasterise.py', 'render/preview.py', 'face_model/paint.py'}),
-    ('face_model.parts', {'footage/part_masks.py', 'footage/search.py', 'render/rasterise.py', 'face_model/pieces.py'}),
-    ('mesh.tetrahedra', {'mesh/folds.py', 'mesh/untangle.py'}),
-    ('face_model.builtin', {'face_model/builtin/skin.py', 'face_model/builtin/measured.npz', 'face_model/builtin/expressions/jaw.py'}),
-    ('face_model.ict', {'face_model/gaze.py', 'face_model/regions.py'}),
-    ('tasks.reconstruct', {'fit/standard.py', 'fit/options.py', 'fit/habits.py', 'fit/expression_statistics.npz', 'footage/video.py', 'mesh/normals.py'})])
+@pytest.mark.parametrize(
+    'module, names',
+    [
+        (
+            'face_model.landmarks',
+            {
+                'footage/faces.py',
+                'footage/networks.py',
+                'render/rasterise.py',
+                'render/preview.py',
+                'face_model/paint.py',
+            },
+        ),
+        (
+            'face_model.parts',
+            {
+                'footage/part_masks.py',
+                'footage/search.py',
+                'render/rasterise.py',
+                'face_model/pieces.py',
+            },
+        ),
+        ('mesh.tetrahedra', {'mesh/folds.py', 'mesh/untangle.py'}),
+        (
+            'face_model.builtin',
+            {
+                'face_model/builtin/skin.py',
+                'face_model/builtin/measured.npz',
+                'face_model/builtin/expressions/jaw.py',
+            },
+        ),
+        ('face_model.ict', {'face_model/gaze.py', 'face_model/regions.py'}),
+        (
+            'tasks.reconstruct',
+            {
+                'fit/standard.py',
+                'fit/options.py',
+                'fit/habits.py',
+                'fit/expression_statistics.npz',
+                'footage/video.py',
+                'mesh/normals.py',
+            },
+        ),
+    ],
+)
 def test_of_the_engine(module, names):
     assert names <= {p.relative_to(ENGINE).as_posix() for p in closure(module)}

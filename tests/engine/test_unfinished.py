@@ -1,4 +1,5 @@
 """Runs that were stopped: what they found is kept, apart from other runs', and in bounds."""
+
 import os
 import subprocess
 import sys
@@ -18,8 +19,8 @@ def cache(tmp_path, monkeypatch):
 def test_a_step_comes_back_for_the_same_run_alone():
     run = Unfinished(['clip', 1])
     assert run.read('person') is None
-    run.write('person', a=np.arange(3.), b=np.array([np.nan, 1.]))
-    np.testing.assert_array_equal(Unfinished(['clip', 1]).read('person')['a'], np.arange(3.))
+    run.write('person', a=np.arange(3.0), b=np.array([np.nan, 1.0]))
+    np.testing.assert_array_equal(Unfinished(['clip', 1]).read('person')['a'], np.arange(3.0))
     assert np.isnan(Unfinished(['clip', 1]).read('person')['b'][0])
     assert Unfinished(['clip', 2]).read('person') is None and run.read('window_0') is None
     run.finished()
@@ -42,7 +43,11 @@ def test_the_oldest_go(cache):
         os.utime(run.folder, (k + 1, k + 1))
     del run
     Unfinished('the next').write('draft', a=np.zeros(1))
-    assert len(list(cache.iterdir())) == MOST + 1 and Unfinished(0).read('draft') is None and Unfinished(MOST + 1).read('draft') is not None
+    assert (
+        len(list(cache.iterdir())) == MOST + 1
+        and Unfinished(0).read('draft') is None
+        and Unfinished(MOST + 1).read('draft') is not None
+    )
 
 
 def test_runs_at_once_leave_each_other_alone(cache):
@@ -84,7 +89,7 @@ def test_a_mark_tells_changed_files(tmp_path):
     assert mark([path]) != before and mark([tmp_path]) != mark([path])
 
 
-RUN = '''
+RUN = """
 import importlib.util, sys
 spec = importlib.util.spec_from_file_location('w', sys.argv[1]); w = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(w); w.register_package()
@@ -100,12 +105,19 @@ for turn in range(5):
     if turn % 2:
         run.finished()
 print('well')
-'''
+"""
 
 
 def test_eight_processes_keep_their_steps(tmp_path, root):
     """Fails where one evicts what another uses, or one of two at the same run forgets it under the other's hands."""
-    children = [subprocess.Popen([sys.executable, '-c', RUN, str(root / 'engine' / 'worker.py'), str(k)], stdout=subprocess.PIPE, text=True,
-                                 env=os.environ | {'FACEWRIGHT_CACHE': str(tmp_path)}) for k in range(8)]
+    children = [
+        subprocess.Popen(
+            [sys.executable, '-c', RUN, str(root / 'engine' / 'worker.py'), str(k)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {'FACEWRIGHT_CACHE': str(tmp_path)},
+        )
+        for k in range(8)
+    ]
     assert [child.communicate()[0] for child in children] == ['well\n'] * 8
     assert len(list((tmp_path / 'facewright' / 'unfinished').iterdir())) <= MOST + 8

@@ -1,4 +1,5 @@
 """The child process: what it says on its pipe, where chatter goes, how it ends, which packages it accepts."""
+
 import importlib
 import json
 import os
@@ -11,7 +12,7 @@ import pytest
 
 from facewright.engine import worker
 
-FAKE_TASKS = '''
+FAKE_TASKS = """
 import os, sys, time
 from .errors import FacewrightError
 from .progress import Progress
@@ -53,15 +54,21 @@ def not_finite():
     return {'value': float('nan')}
 
 TASKS = {f.__name__: f for f in (good, bad, broken, full, stopped, endless, busy, not_finite)}
-'''
+"""
 
 
 @pytest.fixture
 def copy_of_engine(tmp_path, root):
     """A folder like an install's, in a path with a space and an accent, whose tasks are the fakes above."""
-    folder = tmp_path / 'Zoë\'s extensions' / 'user_default' / 'facewright'
+    folder = tmp_path / "Zoë's extensions" / 'user_default' / 'facewright'
     (folder / 'engine').mkdir(parents=True)
-    for name in ('engine/__init__.py', 'engine/worker.py', 'engine/errors.py', 'engine/progress.py', 'pyproject.toml'):
+    for name in (
+        'engine/__init__.py',
+        'engine/worker.py',
+        'engine/errors.py',
+        'engine/progress.py',
+        'pyproject.toml',
+    ):
         (folder / name).write_bytes((root / name).read_bytes())
     (folder / '__init__.py').write_text('"""No Blender here."""\n')
     (folder / 'engine' / 'tasks.py').write_text(FAKE_TASKS, encoding='utf-8')
@@ -72,9 +79,16 @@ def start(engine, tmp_path, job, **options):
     """The child process of a job, and its folder."""
     folder = tmp_path / 'jöb 1'
     folder.mkdir(exist_ok=True)
-    (folder / 'job.json').write_text(json.dumps(job) if isinstance(job, dict) else job, encoding='utf-8')
-    return subprocess.Popen([sys.executable, '-I', '-B', str(engine / 'engine' / 'worker.py'), str(folder)],
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options), folder
+    (folder / 'job.json').write_text(
+        json.dumps(job) if isinstance(job, dict) else job, encoding='utf-8'
+    )
+    return subprocess.Popen(
+        [sys.executable, '-I', '-B', str(engine / 'engine' / 'worker.py'), str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **options,
+    ), folder
 
 
 def finish(child):
@@ -90,21 +104,27 @@ def finish(child):
 def test_progress_then_result_and_chatter_in_the_log(copy_of_engine, tmp_path):
     child, folder = start(copy_of_engine, tmp_path, {'task': 'good', 'arguments': {'value': 7}})
     lines, errors, code = finish(child)
-    assert lines == [{'progress': .25, 'stage': 'First', 'remaining': None},
-                     {'progress': .5, 'stage': 'Zweite Hälfte', 'remaining': 3.}, {'result': {'value': 7}}]
+    assert lines == [
+        {'progress': 0.25, 'stage': 'First', 'remaining': None},
+        {'progress': 0.5, 'stage': 'Zweite Hälfte', 'remaining': 3.0},
+        {'result': {'value': 7}},
+    ]
     assert code == 0 and errors == ''
     log = (folder / 'log.txt').read_text(encoding='utf-8')
     assert 'python chatter' in log and 'library chatter' in log
 
 
-@pytest.mark.parametrize('task, words', [
-    ('bad', 'The video is missing: choose another.'),
-    ('broken', 'ZeroDivisionError: division by zero'),
-    ('full', 'The memory is full'),
-    ('stopped', 'Stopped.'),
-    ('not_finite', 'ValueError'),
-    ('unheard_of', "no task called 'unheard_of'"),
-])
+@pytest.mark.parametrize(
+    'task, words',
+    [
+        ('bad', 'The video is missing: choose another.'),
+        ('broken', 'ZeroDivisionError: division by zero'),
+        ('full', 'The memory is full'),
+        ('stopped', 'Stopped.'),
+        ('not_finite', 'ValueError'),
+        ('unheard_of', "no task called 'unheard_of'"),
+    ],
+)
 def test_any_exception_is_one_sentence_with_its_log(copy_of_engine, tmp_path, task, words):
     child, folder = start(copy_of_engine, tmp_path, {'task': task})
     lines, errors, code = finish(child)
@@ -123,7 +143,7 @@ def test_an_unreadable_job_is_an_error_line(copy_of_engine, tmp_path):
 @pytest.mark.parametrize('task', ['endless', 'busy'])
 def test_the_child_ends_when_its_standard_input_does(copy_of_engine, tmp_path, task):
     child, _ = start(copy_of_engine, tmp_path, {'task': task})
-    assert json.loads(child.stdout.readline())['progress'] == .1
+    assert json.loads(child.stdout.readline())['progress'] == 0.1
     child.stdin.close()
     assert child.wait(20) == worker.EXIT_INTERRUPTED
     child.stdout.close()
@@ -135,13 +155,16 @@ def test_the_child_ends_when_its_parent_is_killed(copy_of_engine, tmp_path):
     folder = tmp_path / 'job'
     folder.mkdir()
     (folder / 'job.json').write_text('{"task": "busy"}')
-    program = textwrap.dedent('''
+    program = textwrap.dedent("""
         import subprocess, sys, time
         child = subprocess.Popen([sys.executable, '-I', '-B', sys.argv[1], sys.argv[2]], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         child.stdout.readline()
         print(child.pid, flush=True)
-        time.sleep(60)''')
-    parent = subprocess.Popen([sys.executable, '-c', program, str(copy_of_engine / 'engine' / 'worker.py'), str(folder)], stdout=subprocess.PIPE)
+        time.sleep(60)""")
+    parent = subprocess.Popen(
+        [sys.executable, '-c', program, str(copy_of_engine / 'engine' / 'worker.py'), str(folder)],
+        stdout=subprocess.PIPE,
+    )
     child = int(parent.stdout.readline())
     parent.kill()
     parent.wait()
@@ -149,7 +172,7 @@ def test_the_child_ends_when_its_parent_is_killed(copy_of_engine, tmp_path):
     for _ in range(400):
         if not running(child):
             break
-        time.sleep(.05)
+        time.sleep(0.05)
     assert not running(child)
 
 
@@ -174,12 +197,20 @@ def distribution(folder, name, version):
 
 
 def test_the_shadowing_extension_is_named(copy_of_engine, tmp_path):
-    bundled = copy_of_engine.parent.parent / '.local' / 'lib' / f'python3.{sys.version_info[1]}' / 'site-packages'
+    bundled = (
+        copy_of_engine.parent.parent
+        / '.local'
+        / 'lib'
+        / f'python3.{sys.version_info[1]}'
+        / 'site-packages'
+    )
     for name, version in worker.pinned_versions(copy_of_engine).items():
         distribution(bundled, name, '5.29.1' if name == 'protobuf' else version)
     other = copy_of_engine.parent / 'gpt_chat'
     other.mkdir()
-    (other / 'blender_manifest.toml').write_text('name = "Chatty"\nwheels = ["./wheels/protobuf-5.29.1-cp38-abi3-manylinux2014_x86_64.whl"]\n')
+    (other / 'blender_manifest.toml').write_text(
+        'name = "Chatty"\nwheels = ["./wheels/protobuf-5.29.1-cp38-abi3-manylinux2014_x86_64.whl"]\n'
+    )
     child, _ = start(copy_of_engine, tmp_path, {'task': 'good', 'site_packages': [str(bundled)]})
     lines, _, code = finish(child)
     assert code == 1 and len(lines) == 1
@@ -189,7 +220,10 @@ def test_the_shadowing_extension_is_named(copy_of_engine, tmp_path):
 
 def test_missing_packages_are_named(copy_of_engine, tmp_path):
     text = (copy_of_engine / 'pyproject.toml').read_text(encoding='utf-8')
-    (copy_of_engine / 'pyproject.toml').write_text(text.replace('dependencies = [', 'dependencies = [\n"no-such-engine-part==1.0",', 1), encoding='utf-8')
+    (copy_of_engine / 'pyproject.toml').write_text(
+        text.replace('dependencies = [', 'dependencies = [\n"no-such-engine-part==1.0",', 1),
+        encoding='utf-8',
+    )
     child, _ = start(copy_of_engine, tmp_path, {'task': 'good'})
     lines, _, code = finish(child)
     assert code == 1 and 'lacks no-such-engine-part 1.0' in lines[0]['error']
@@ -197,7 +231,13 @@ def test_missing_packages_are_named(copy_of_engine, tmp_path):
 
 def test_bundled_wheels_are_found_beside_the_extension(copy_of_engine):
     assert worker.extension_site_packages(copy_of_engine) is None
-    bundled = copy_of_engine.parent.parent / '.local' / 'lib' / f'python3.{sys.version_info[1]}' / 'site-packages'
+    bundled = (
+        copy_of_engine.parent.parent
+        / '.local'
+        / 'lib'
+        / f'python3.{sys.version_info[1]}'
+        / 'site-packages'
+    )
     bundled.mkdir(parents=True)
     assert worker.extension_site_packages(copy_of_engine) == bundled
 

@@ -1,4 +1,5 @@
 """Damaged face models: folder, zip and tar; each is read, or refused in one sentence, and nothing is unpacked."""
+
 from __future__ import annotations
 
 import io
@@ -20,11 +21,25 @@ INDICES = {'idx_to_landmark_verts': list(range(68))}
 
 
 def obj(seed: int) -> bytes:
-    lines = ['# ICT FaceKit'] + ['v %.4f %.4f %.4f' % tuple(p) for p in np.random.default_rng(seed).normal(size=(VERTICES, 3))]
-    return ('\n'.join(lines + ['vt 0.1 0.2', 'vt 0.3 0.4', 'usemtl M_Face', 'f 1/1 2/2 3/1 4/2', 'f 5/1 6/2 7/1']) + '\n').encode()
+    lines = ['# ICT FaceKit'] + [
+        'v %.4f %.4f %.4f' % tuple(p)
+        for p in np.random.default_rng(seed).normal(size=(VERTICES, 3))
+    ]
+    return (
+        '\n'.join(
+            lines
+            + ['vt 0.1 0.2', 'vt 0.3 0.4', 'usemtl M_Face', 'f 1/1 2/2 3/1 4/2', 'f 5/1 6/2 7/1']
+        )
+        + '\n'
+    ).encode()
 
 
-FILES = {ict.NEUTRAL: obj(0), ict.INDICES: json.dumps(INDICES).encode(), 'identity000.obj': obj(1), **{f'{n}.obj': obj(2) for n in ICT_NAMES}}
+FILES = {
+    ict.NEUTRAL: obj(0),
+    ict.INDICES: json.dumps(INDICES).encode(),
+    'identity000.obj': obj(1),
+    **{f'{n}.obj': obj(2) for n in ICT_NAMES},
+}
 
 
 def packed(kind: str) -> bytes:
@@ -51,8 +66,16 @@ def small(monkeypatch):
 def use(path):
     """Read a model and look at what it says."""
     model = ict.read_ict(path)
-    assert model.vertex_count == VERTICES and np.isfinite(model.expressions).all() and len(model.digest) == 64
-    model.neutral[model.landmarks68], model.neutral[model.faces[model.faces >= 0]], model.uvs[model.face_uvs[model.face_uvs >= 0]]
+    assert (
+        model.vertex_count == VERTICES
+        and np.isfinite(model.expressions).all()
+        and len(model.digest) == 64
+    )
+    (
+        model.neutral[model.landmarks68],
+        model.neutral[model.faces[model.faces >= 0]],
+        model.uvs[model.face_uvs[model.face_uvs >= 0]],
+    )
     return model
 
 
@@ -63,11 +86,16 @@ def test_damaged_archives(tmp_path, kind):
     assert survives(use, path) is not None
 
     @fuzzed
-    @given(data=st.one_of(damaged(whole), damaged(whole[-3000:], 2).map(lambda end: whole[:-3000] + end)))
+    @given(
+        data=st.one_of(
+            damaged(whole), damaged(whole[-3000:], 2).map(lambda end: whole[:-3000] + end)
+        )
+    )
     def check(data):
         path.write_bytes(data)
         survives(use, path)
         assert [p.name for p in tmp_path.iterdir()] == ['kit']
+
     check()
 
 
@@ -83,6 +111,7 @@ def test_a_damaged_file(tmp_path, name):
     def check(data):
         (folder / name).write_bytes(data)
         survives(use, folder)
+
     check()
 
 
@@ -95,6 +124,9 @@ def test_damaged_indices(tmp_path):
     @fuzzed
     @given(value=damaged_json(INDICES))
     def check(value):
-        (folder / ict.INDICES).write_text(json.dumps(value), encoding='utf-8', errors='surrogatepass')
+        (folder / ict.INDICES).write_text(
+            json.dumps(value), encoding='utf-8', errors='surrogatepass'
+        )
         survives(use, folder)
+
     check()

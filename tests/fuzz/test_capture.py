@@ -1,4 +1,5 @@
 """Damaged capture.json files: read, or refused in one sentence."""
+
 from __future__ import annotations
 
 import json
@@ -11,8 +12,19 @@ from hypothesis import given
 
 from facewright.engine.footage.capture import read_capture
 
-CAMERA = {'name': 'left', 'video': 'left.mp4', 'fps': 29.97, 'width': 64, 'height': 48, 'K': [[100, 0, 32], [0, 101, 24], [0, 0, 1]],
-          'R': [[1, 0, 0], [0, -1, 0], [0, 0, -1]], 't': [0, 1.5, 60], 'time': [.01, .05, .09], 'offset': .1, 'distortion': [.1, -.2, 0, 0]}
+CAMERA = {
+    'name': 'left',
+    'video': 'left.mp4',
+    'fps': 29.97,
+    'width': 64,
+    'height': 48,
+    'K': [[100, 0, 32], [0, 101, 24], [0, 0, 1]],
+    'R': [[1, 0, 0], [0, -1, 0], [0, 0, -1]],
+    't': [0, 1.5, 60],
+    'time': [0.01, 0.05, 0.09],
+    'offset': 0.1,
+    'distortion': [0.1, -0.2, 0, 0],
+}
 VALID = {'units': 'cm', 'cameras': [CAMERA, CAMERA | {'name': 'right', 'video': 'right.mp4'}]}
 
 
@@ -30,7 +42,11 @@ def read(path: Path):
     views = read_capture(path)
     for view in views:
         assert view.path.exists() and view.size[0] > 0 and np.isfinite(view.camera.focal)
-        assert np.isfinite(view.camera.rotation).all() and np.isfinite(view.camera.translation).all() and np.isfinite(view.offset)
+        assert (
+            np.isfinite(view.camera.rotation).all()
+            and np.isfinite(view.camera.translation).all()
+            and np.isfinite(view.offset)
+        )
     return views
 
 
@@ -44,7 +60,9 @@ def test_damaged_bytes(folder, data):
 @fuzzed
 @given(value=damaged_json(VALID))
 def test_damaged_values(folder, value):
-    (folder / 'capture.json').write_text(json.dumps(value), encoding='utf-8', errors='surrogatepass')
+    (folder / 'capture.json').write_text(
+        json.dumps(value), encoding='utf-8', errors='surrogatepass'
+    )
     survives(read, folder / 'capture.json')
 
 

@@ -1,4 +1,5 @@
 """Damaged images: read, or refused in one sentence."""
+
 from __future__ import annotations
 
 import os
@@ -48,7 +49,20 @@ def opened(path):
     return picture
 
 
-SUFFIXES = ('.jpg', '.png', '.tif', '.webp', '.bmp', '.ppm', '.jp2', '.hdr', '.exr', '.sr', '.tga', '.dpx')
+SUFFIXES = (
+    '.jpg',
+    '.png',
+    '.tif',
+    '.webp',
+    '.bmp',
+    '.ppm',
+    '.jp2',
+    '.hdr',
+    '.exr',
+    '.sr',
+    '.tga',
+    '.dpx',
+)
 VALID = {suffix: encoded(suffix) for suffix in SUFFIXES}
 
 
@@ -62,17 +76,23 @@ def test_a_damaged_image(tmp_path, data):
 
 
 @fuzzed
-@given(data=st.sampled_from(('.png', '.tif', '.bmp')).flatmap(lambda s: damaged(VALID[s]).map(lambda d: (s, d))))
+@given(
+    data=st.sampled_from(('.png', '.tif', '.bmp')).flatmap(
+        lambda s: damaged(VALID[s]).map(lambda d: (s, d))
+    )
+)
 def test_a_damaged_mask(tmp_path, data):
     suffix, content = data
     path = tmp_path / f'a{suffix}'
     path.write_bytes(content)
-    view = View('v', path, 'photo', (64, 48), 24., np.zeros(1), 0, 0, Camera(None, (32, 24)))
+    view = View('v', path, 'photo', (64, 48), 24.0, np.zeros(1), 0, 0, Camera(None, (32, 24)))
     survives(lambda: own_masks.read_masks(path, view).read(0))
 
 
 @fuzzed
-@given(start=st.binary(max_size=60), suffix=st.sampled_from((*SUFFIXES, '.json', '.mp4', '', '.txt')))
+@given(
+    start=st.binary(max_size=60), suffix=st.sampled_from((*SUFFIXES, '.json', '.mp4', '', '.txt'))
+)
 def test_any_bytes_of_any_name(tmp_path, start, suffix):
     path = tmp_path / f'a{suffix}'
     path.write_bytes(start)
@@ -90,6 +110,6 @@ def test_the_valid_ones_are_read(tmp_path, suffix):
 
 def test_a_mask_of_nothing(tmp_path):
     (tmp_path / 'a.png').write_bytes(b'')
-    view = View('v', tmp_path, 'photo', (64, 48), 24., np.zeros(1), 0, 0, Camera(None, (32, 24)))
+    view = View('v', tmp_path, 'photo', (64, 48), 24.0, np.zeros(1), 0, 0, Camera(None, (32, 24)))
     with pytest.raises(FacewrightError, match='not a readable image'):
         own_masks.read_masks(tmp_path / 'a.png', view)

@@ -1,4 +1,5 @@
 """Damaged JSON of results, markers, manifests and jobs: read, or refused in one sentence."""
+
 from __future__ import annotations
 
 import json
@@ -24,15 +25,65 @@ def result(tmp_path_factory):
     """A result folder of three pictures of the demo; its report and cameras."""
     folder = tmp_path_factory.mktemp('result')
     clip = render_demo_footage(folder / 'clip.mp4', frames=3, size=(64, 48))
-    write_rig(folder / 'rig.npz', Rig(np.eye(4, 3, dtype=np.float32), np.ones((2, 4, 3), np.float32), ('jawOpen', 'jawLeft'), np.array([[0, 1, 2, 3]], np.int32)))
+    write_rig(
+        folder / 'rig.npz',
+        Rig(
+            np.eye(4, 3, dtype=np.float32),
+            np.ones((2, 4, 3), np.float32),
+            ('jawOpen', 'jawLeft'),
+            np.array([[0, 1, 2, 3]], np.int32),
+        ),
+    )
     times = np.arange(3) / 30
-    write_performance(folder / 'performance.npz', Performance(times, np.zeros((3, 2), np.float32), ('jawOpen', 'jawLeft'), np.tile(np.eye(3), (3, 1, 1)),
-                                                              np.ones((3, 3)), 30.))
-    cameras = {'units': 'cm', 'cameras': [{'name': 'clip', 'video': str(clip), 'fps': 30., 'width': 64, 'height': 48, 'K': [[90, 0, 32], [0, 90, 24], [0, 0, 1]],
-                                           'R': np.eye(3).tolist(), 't': [0, 0, 0], 'distortion': [0, 0, 0, 0], 'time': times.tolist()}]}
-    report = {'version': '0.1.0', 'model': 'builtin', 'quality': 'draft', 'views': [
-        {'name': 'clip', 'path': str(clip), 'kind': 'video', 'size': [64, 48], 'fps': 30., 'frames': 3, 'tracked': 3, 'first': 0, 'rotation': 0, 'focal_px': 90.}],
-        'error': {'mean_percent': 1., 'mean_px': 1., 'per_frame': [1., None, 1.]}, 'warnings': []}
+    write_performance(
+        folder / 'performance.npz',
+        Performance(
+            times,
+            np.zeros((3, 2), np.float32),
+            ('jawOpen', 'jawLeft'),
+            np.tile(np.eye(3), (3, 1, 1)),
+            np.ones((3, 3)),
+            30.0,
+        ),
+    )
+    cameras = {
+        'units': 'cm',
+        'cameras': [
+            {
+                'name': 'clip',
+                'video': str(clip),
+                'fps': 30.0,
+                'width': 64,
+                'height': 48,
+                'K': [[90, 0, 32], [0, 90, 24], [0, 0, 1]],
+                'R': np.eye(3).tolist(),
+                't': [0, 0, 0],
+                'distortion': [0, 0, 0, 0],
+                'time': times.tolist(),
+            }
+        ],
+    }
+    report = {
+        'version': '0.1.0',
+        'model': 'builtin',
+        'quality': 'draft',
+        'views': [
+            {
+                'name': 'clip',
+                'path': str(clip),
+                'kind': 'video',
+                'size': [64, 48],
+                'fps': 30.0,
+                'frames': 3,
+                'tracked': 3,
+                'first': 0,
+                'rotation': 0,
+                'focal_px': 90.0,
+            }
+        ],
+        'error': {'mean_percent': 1.0, 'mean_px': 1.0, 'per_frame': [1.0, None, 1.0]},
+        'warnings': [],
+    }
     return folder, {'report.json': report, 'cameras.json': cameras}
 
 
@@ -44,24 +95,41 @@ def test_a_damaged_result(result, name):
     assert survives(open_result, folder) is not None
 
     @fuzzed
-    @given(text=st.one_of(damaged_json(files[name]).map(lambda v: json.dumps(v).encode('utf-8', 'surrogatepass')), damaged(json.dumps(files[name]).encode())))
+    @given(
+        text=st.one_of(
+            damaged_json(files[name]).map(lambda v: json.dumps(v).encode('utf-8', 'surrogatepass')),
+            damaged(json.dumps(files[name]).encode()),
+        )
+    )
     def check(text):
         (folder / name).write_bytes(text)
         found = survives(open_result, folder)
         if found is not None:
             for view in found.views:
-                assert view.times.ndim == 1 and np.isfinite(view.times).all() and np.isfinite(view.camera.focal)
+                assert (
+                    view.times.ndim == 1
+                    and np.isfinite(view.times).all()
+                    and np.isfinite(view.camera.focal)
+                )
                 survives(found.in_camera, view, 0)
+
     check()
 
 
 @fuzzed
-@given(text=st.one_of(damaged_json(MARKERS).map(lambda v: json.dumps(v).encode('utf-8', 'surrogatepass')), damaged(json.dumps(MARKERS).encode())))
+@given(
+    text=st.one_of(
+        damaged_json(MARKERS).map(lambda v: json.dumps(v).encode('utf-8', 'surrogatepass')),
+        damaged(json.dumps(MARKERS).encode()),
+    )
+)
 def test_damaged_markers(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / 'markers.json'
     path.write_bytes(text)
     found = survives(read_markers, str(path))
-    assert found is None or all(place.shape == (3,) and np.isfinite(place).all() for place in found.values())
+    assert found is None or all(
+        place.shape == (3,) and np.isfinite(place).all() for place in found.values()
+    )
 
 
 MANIFEST = {'format': 1, 'files': {'rig.npz': {'task': 'reconstruct', 'sha256': '0' * 64}}}

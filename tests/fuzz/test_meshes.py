@@ -1,4 +1,5 @@
 """Damaged meshes of every kind and lists of markers: read, or refused in one sentence; no crash, no hang, no huge memory."""
+
 from __future__ import annotations
 
 import base64
@@ -16,15 +17,28 @@ from hypothesis import strategies as st
 from facewright.engine.mesh.user_mesh import read_mesh, welded
 from facewright.engine.tasks.shape_keys import read_markers
 
-slow = settings(fuzzed, max_examples=COUNT if 'FACEWRIGHT_FUZZ' in os.environ else 40)  # JSON is slow to damage
+slow = settings(
+    fuzzed, max_examples=COUNT if 'FACEWRIGHT_FUZZ' in os.environ else 40
+)  # JSON is slow to damage
 BALL = trimesh.creation.icosphere(subdivisions=1)
-OBJ = ('# made here\r\nmtllib a.mtl\no head\nv 0 0 0 .5 .5 .5\nv 1 0 0 .1 .2 .3\nv 1 1 0 1 1 1\nv 0 1 .5 0 0 0\nvt 0 0\nvn 0 0 1\n'
-       'usemtl skin\nf 1/1/1 2/1/1 \\\n 3/1/1\no eye\nf -4//1 -2//1 -1//1 1\n').encode()
+OBJ = (
+    '# made here\r\nmtllib a.mtl\no head\nv 0 0 0 .5 .5 .5\nv 1 0 0 .1 .2 .3\nv 1 1 0 1 1 1\nv 0 1 .5 0 0 0\nvt 0 0\nvn 0 0 1\n'
+    'usemtl skin\nf 1/1/1 2/1/1 \\\n 3/1/1\no eye\nf -4//1 -2//1 -1//1 1\n'
+).encode()
 PLY = {kind: BALL.export(file_type='ply', encoding=kind) for kind in ('ascii', 'binary')}
-MIXED = (b'ply\nformat binary_little_endian 1.0\nelement vertex 4\nproperty float x\nproperty float y\nproperty float z\n'
-         b'property uchar red\nproperty uchar green\nproperty uchar blue\nelement face 2\nproperty list uchar int vertex_indices\n'
-         b'end_header\n' + b''.join(np.array(p, '<f4').tobytes() + b'\1\2\3' for p in ((0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 1)))
-         + b'\3' + np.arange(3, dtype='<i4').tobytes() + b'\4' + np.arange(4, dtype='<i4').tobytes())
+MIXED = (
+    b'ply\nformat binary_little_endian 1.0\nelement vertex 4\nproperty float x\nproperty float y\nproperty float z\n'
+    b'property uchar red\nproperty uchar green\nproperty uchar blue\nelement face 2\nproperty list uchar int vertex_indices\n'
+    b'end_header\n'
+    + b''.join(
+        np.array(p, '<f4').tobytes() + b'\1\2\3'
+        for p in ((0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 1))
+    )
+    + b'\3'
+    + np.arange(3, dtype='<i4').tobytes()
+    + b'\4'
+    + np.arange(4, dtype='<i4').tobytes()
+)
 
 
 def text(data) -> bytes:
@@ -33,13 +47,26 @@ def text(data) -> bytes:
 
 def npz() -> bytes:
     stream = io.BytesIO()
-    np.savez(stream, vertices=np.eye(4, 3), faces=np.array([[0, 1, 2, 3], [0, 1, 2, -1]], np.int32), part=np.zeros(4, np.int32),
-             part_names=np.array(['head']), colours=np.full((4, 3), .5, np.float32), hidden=np.zeros(4, np.uint8), name=np.array('Head'))
+    np.savez(
+        stream,
+        vertices=np.eye(4, 3),
+        faces=np.array([[0, 1, 2, 3], [0, 1, 2, -1]], np.int32),
+        part=np.zeros(4, np.int32),
+        part_names=np.array(['head']),
+        colours=np.full((4, 3), 0.5, np.float32),
+        hidden=np.zeros(4, np.uint8),
+        name=np.array('Head'),
+    )
     return stream.getvalue()
 
 
-VALID = {'.obj': OBJ, '.stl': text(BALL.export(file_type='stl')), '.off': text(BALL.export(file_type='off')),
-         '.glb': BALL.export(file_type='glb'), '.npz': npz()}
+VALID = {
+    '.obj': OBJ,
+    '.stl': text(BALL.export(file_type='stl')),
+    '.off': text(BALL.export(file_type='off')),
+    '.glb': BALL.export(file_type='glb'),
+    '.npz': npz(),
+}
 
 
 def read(tmp_path, suffix: str, data: bytes) -> None:
@@ -48,7 +75,11 @@ def read(tmp_path, suffix: str, data: bytes) -> None:
     path.write_bytes(data)
     mesh = survives(read_mesh, path)
     if mesh is not None:
-        assert np.isfinite(mesh.vertices).all() and -1 <= mesh.faces.min() and mesh.faces.max() < len(mesh.vertices)
+        assert (
+            np.isfinite(mesh.vertices).all()
+            and -1 <= mesh.faces.min()
+            and mesh.faces.max() < len(mesh.vertices)
+        )
         joined = survives(welded, mesh)
         if joined is None:
             return
@@ -69,9 +100,39 @@ def test_a_damaged_obj(tmp_path, data):
 
 
 @fuzzed
-@given(words=st.lists(st.sampled_from((
-    'v', 'f', 'vt', 'o', 'usemtl', 'fo', '#', '\\', '\n', '\r', '\t', ' ', '\ufeff', '1', '2', '3', '-1', '1/1', '2//1', '/', '0 0 0', '1 0 0', '0 1 0',
-    *HOSTILE_NUMBERS)), max_size=40))
+@given(
+    words=st.lists(
+        st.sampled_from(
+            (
+                'v',
+                'f',
+                'vt',
+                'o',
+                'usemtl',
+                'fo',
+                '#',
+                '\\',
+                '\n',
+                '\r',
+                '\t',
+                ' ',
+                '\ufeff',
+                '1',
+                '2',
+                '3',
+                '-1',
+                '1/1',
+                '2//1',
+                '/',
+                '0 0 0',
+                '1 0 0',
+                '0 1 0',
+                *HOSTILE_NUMBERS,
+            )
+        ),
+        max_size=40,
+    )
+)
 def test_any_words_of_an_obj(tmp_path, words):
     read(tmp_path, '.obj', ' '.join(words).encode())
 
@@ -83,12 +144,18 @@ def test_a_damaged_ply(tmp_path, data):
 
 
 @fuzzed
-@given(vertices=st.sampled_from(HOSTILE_NUMBERS), faces=st.sampled_from(HOSTILE_NUMBERS),
-       kind=st.sampled_from(('ascii', 'binary_little_endian', 'binary_big_endian')),
-       length=st.sampled_from(('uchar', 'char', 'int', 'uint64', 'float', 'double')), rest=st.binary(max_size=60))
+@given(
+    vertices=st.sampled_from(HOSTILE_NUMBERS),
+    faces=st.sampled_from(HOSTILE_NUMBERS),
+    kind=st.sampled_from(('ascii', 'binary_little_endian', 'binary_big_endian')),
+    length=st.sampled_from(('uchar', 'char', 'int', 'uint64', 'float', 'double')),
+    rest=st.binary(max_size=60),
+)
 def test_huge_counts_in_a_plys_header(tmp_path, vertices, faces, kind, length, rest):
-    head = (f'ply\nformat {kind} 1.0\nelement vertex {vertices}\nproperty float x\nproperty float y\nproperty float z\n'
-            f'element nothing {faces}\nelement face {faces}\nproperty list {length} int vertex_index\nend_header\n')
+    head = (
+        f'ply\nformat {kind} 1.0\nelement vertex {vertices}\nproperty float x\nproperty float y\nproperty float z\n'
+        f'element nothing {faces}\nelement face {faces}\nproperty list {length} int vertex_index\nend_header\n'
+    )
     read(tmp_path, '.ply', head.encode() + rest)
 
 
@@ -121,7 +188,10 @@ def gltf() -> dict:
     files = trimesh.Scene(BALL).export(file_type='gltf')
     document = json.loads(files['model.gltf'])
     for buffer in document['buffers']:
-        buffer['uri'] = 'data:application/octet-stream;base64,' + base64.b64encode(files[buffer['uri']]).decode()
+        buffer['uri'] = (
+            'data:application/octet-stream;base64,'
+            + base64.b64encode(files[buffer['uri']]).decode()
+        )
     return document
 
 
@@ -138,7 +208,16 @@ def test_a_damaged_npz(tmp_path, data):
 
 
 @slow
-@given(value=damaged_json({'nose_tip': [1, 2, 3.5], 'chin': [0, -1e3, 7], 'landmark_12': [0, 0, 0], 'eye_outer_L': [1, 1, 1]}))
+@given(
+    value=damaged_json(
+        {
+            'nose_tip': [1, 2, 3.5],
+            'chin': [0, -1e3, 7],
+            'landmark_12': [0, 0, 0],
+            'eye_outer_L': [1, 1, 1],
+        }
+    )
+)
 def test_damaged_markers(tmp_path, value):
     path = tmp_path / 'markers.json'
     path.write_text(json.dumps(value), encoding='utf-8')

@@ -1,4 +1,5 @@
 """Damaged videos: read, or refused in one sentence."""
+
 from __future__ import annotations
 
 from fractions import Fraction
@@ -15,8 +16,18 @@ from hypothesis import strategies as st
 from facewright.engine.footage import open_footage, read_frames, video
 
 FRAMES = 6
-CODECS = {'mp4': 'libx264', 'mov': 'mpeg4', 'avi': 'mpeg4', 'mkv': 'libx264', 'mpg': 'mpeg1video', 'ts': 'mpeg2video', 'webm': 'libvpx',
-          'gif': 'gif', 'wmv': 'wmv2', 'flv': 'flv'}
+CODECS = {
+    'mp4': 'libx264',
+    'mov': 'mpeg4',
+    'avi': 'mpeg4',
+    'mkv': 'libx264',
+    'mpg': 'mpeg1video',
+    'ts': 'mpeg2video',
+    'webm': 'libvpx',
+    'gif': 'gif',
+    'wmv': 'wmv2',
+    'flv': 'flv',
+}
 
 
 def encoded(suffix: str) -> bytes:
@@ -25,15 +36,25 @@ def encoded(suffix: str) -> bytes:
         path = Path(folder) / f'a.{suffix}'
         with av.open(str(path), 'w') as container:
             stream = container.add_stream(CODECS[suffix], rate=25)
-            stream.width, stream.height, stream.pix_fmt = 32, 16, 'rgb8' if suffix == 'gif' else 'yuv420p'
-            sound = container.add_stream('aac', rate=16000) if suffix in ('mp4', 'mkv', 'mov') else None
+            stream.width, stream.height, stream.pix_fmt = (
+                32,
+                16,
+                'rgb8' if suffix == 'gif' else 'yuv420p',
+            )
+            sound = (
+                container.add_stream('aac', rate=16000) if suffix in ('mp4', 'mkv', 'mov') else None
+            )
             for k in range(FRAMES):
-                frame = av.VideoFrame.from_ndarray(np.full((16, 32, 3), 30 * k, np.uint8), format='rgb24').reformat(format=stream.pix_fmt)
+                frame = av.VideoFrame.from_ndarray(
+                    np.full((16, 32, 3), 30 * k, np.uint8), format='rgb24'
+                ).reformat(format=stream.pix_fmt)
                 frame.pts, frame.time_base = k, Fraction(1, 25)
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
             if sound:
-                silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format='fltp', layout='mono')
+                silence = av.AudioFrame.from_ndarray(
+                    np.zeros((1, 1024), np.float32), format='fltp', layout='mono'
+                )
                 silence.sample_rate, silence.pts = 16000, 0
                 container.mux(sound.encode(silence))
                 container.mux(sound.encode(None))
@@ -51,13 +72,18 @@ def opened(path: Path, start: float | None = None) -> int:
     for picture in read_frames(view, wanted):
         assert picture.shape == (view.size[1], view.size[0], 3)
         count += 1
-    assert count == len(wanted) and np.isfinite(view.times).all() and (np.diff(view.times) > 0).all()
+    assert (
+        count == len(wanted) and np.isfinite(view.times).all() and (np.diff(view.times) > 0).all()
+    )
     video.counts_right(path)
     return count
 
 
 @fuzzed
-@given(data=st.sampled_from(sorted(CODECS)).flatmap(lambda s: damaged(VALID[s]).map(lambda d: (s, d))), start=st.sampled_from((None, .1, .2)))
+@given(
+    data=st.sampled_from(sorted(CODECS)).flatmap(lambda s: damaged(VALID[s]).map(lambda d: (s, d))),
+    start=st.sampled_from((None, 0.1, 0.2)),
+)
 def test_a_damaged_video(tmp_path, data, start):
     suffix, content = data
     path = tmp_path / f'a.{suffix}'

@@ -1,4 +1,5 @@
 """Overlay and Texture in a real window: a Standard reconstruction, cancel, overlay, bake, undo, redo; then a bake onto a Draft one."""
+
 import json
 import os
 import signal
@@ -8,7 +9,29 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import bpy
-from window import SHARE, addon, arrange, buttons, click, comes, done, drive, in_viewport, install, key, open_tab, over_viewport, picture, press, press_at, results, shortcut, sidebar, until, viewport
+from window import (
+    SHARE,
+    addon,
+    arrange,
+    buttons,
+    click,
+    comes,
+    done,
+    drive,
+    in_viewport,
+    install,
+    key,
+    open_tab,
+    over_viewport,
+    picture,
+    press,
+    press_at,
+    results,
+    shortcut,
+    sidebar,
+    until,
+    viewport,
+)
 
 given = json.loads((SHARE / 'given.json').read_text())
 MESH, PARTS, BAKE = "preview_overlay(show='MESH')", "preview_overlay(show='PARTS')", 'bake_albedo'
@@ -24,7 +47,11 @@ def jobs():
 
 def textures():
     """{material: its albedo texture's image}"""
-    return {m.name: m.node_tree.nodes['Facewright Albedo'].image.name for m in head().data.materials if 'Facewright Albedo' in m.node_tree.nodes}
+    return {
+        m.name: m.node_tree.nodes['Facewright Albedo'].image.name
+        for m in head().data.materials
+        if 'Facewright Albedo' in m.node_tree.nodes
+    }
 
 
 def overlays():
@@ -43,14 +70,29 @@ def colours():
 
 def everything():
     """All that Overlay and Bake Albedo can change."""
-    return {'images': sorted((i.name, *i.size, zlib.crc32(i.packed_file.data) if i.packed_file else 0) for i in bpy.data.images if i.source == 'FILE'),
-            'textures': textures(), 'nodes': {m.name: sorted(m.node_tree.nodes.keys()) for m in head().data.materials}, 'colours': colours(),
-            'overlaps': overlaps(), 'properties': sorted(head().keys()), 'objects': sorted(bpy.data.objects.keys()), 'frame': bpy.context.scene.frame_current,
-            'mode': head().mode, 'active': bpy.context.view_layer.objects.active.name}
+    return {
+        'images': sorted(
+            (i.name, *i.size, zlib.crc32(i.packed_file.data) if i.packed_file else 0)
+            for i in bpy.data.images
+            if i.source == 'FILE'
+        ),
+        'textures': textures(),
+        'nodes': {m.name: sorted(m.node_tree.nodes.keys()) for m in head().data.materials},
+        'colours': colours(),
+        'overlaps': overlaps(),
+        'properties': sorted(head().keys()),
+        'objects': sorted(bpy.data.objects.keys()),
+        'frame': bpy.context.scene.frame_current,
+        'mode': head().mode,
+        'active': bpy.context.view_layer.objects.active.name,
+    }
 
 
 def image_editor():
-    return next((a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == 'IMAGE_EDITOR'), None)
+    return next(
+        (a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == 'IMAGE_EDITOR'),
+        None,
+    )
 
 
 def shown():
@@ -61,15 +103,22 @@ def shown():
 def open_image_editor():
     """Beside the viewport."""
     with in_viewport():
-        bpy.ops.screen.area_split(direction='VERTICAL', factor=.36)
-    areas = sorted((a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == 'VIEW_3D'), key=lambda a: a.width)
+        bpy.ops.screen.area_split(direction='VERTICAL', factor=0.36)
+    areas = sorted(
+        (a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == 'VIEW_3D'),
+        key=lambda a: a.width,
+    )
     areas[0].type = 'IMAGE_EDITOR'
-    yield 1.
+    yield 1.0
 
 
 def fit_image():
     area = image_editor()
-    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area, region=next(r for r in area.regions if r.type == 'WINDOW')):
+    with bpy.context.temp_override(
+        window=bpy.context.window_manager.windows[0],
+        area=area,
+        region=next(r for r in area.regions if r.type == 'WINDOW'),
+    ):
         bpy.ops.image.view_all(fit_view=True)
 
 
@@ -88,7 +137,7 @@ def reconstruct(quality):
     yield from until(lambda: jobs().running() is None, 600, 'the end of the reconstruction')
     results[f'failure of {quality}'] = jobs().current.error or None
     yield from until(lambda: take() not in (None, before), 20, 'the head')
-    yield 1.
+    yield 1.0
 
 
 def places():
@@ -96,8 +145,11 @@ def places():
     for _ in range(4):
         found = yield from buttons(BAKE)
         row = next((y for command, (_, y) in found.items() if MESH in command), sidebar().y)
-        found |= yield from buttons(PARTS, (sidebar().x + sidebar().width * .7, row))
-        out = {w: next((place for command, place in found.items() if w in command), None) for w in (MESH, PARTS, BAKE)}
+        found |= yield from buttons(PARTS, (sidebar().x + sidebar().width * 0.7, row))
+        out = {
+            w: next((place for command, place in found.items() if w in command), None)
+            for w in (MESH, PARTS, BAKE)
+        }
         if all(out.values()):
             return out
     raise LookupError(f'not all buttons among {sorted(found)}')
@@ -107,14 +159,16 @@ def cancelled(name, place, at):
     """Press a button, then Cancel once its bar is so far: [it was ended, nothing was changed]; a generator. The engine holds still while Cancel is looked for."""
     before = everything()
     yield from press_at(place)
-    yield from until(lambda: jobs().running() is not None and jobs().running().fraction >= at, 60, 'progress')
+    yield from until(
+        lambda: jobs().running() is not None and jobs().running().fraction >= at, 60, 'progress'
+    )
     ran = jobs().running()
     os.killpg(ran.pid, signal.SIGSTOP)
     found = yield from buttons('facewright.cancel', place)
     yield from picture(f'cancelling_{name}')
     yield from click(*found['bpy.ops.facewright.cancel()'])
     ended = yield from comes(lambda: ran.state == 'cancelled', 5)
-    yield 1.
+    yield 1.0
     results[f'{name}: cancelled, nothing changed'] = [ended, everything() == before]
 
 
@@ -123,7 +177,7 @@ def pressed(place):
     yield from press_at(place)
     yield from until(lambda: jobs().running(), 20, 'the job')
     yield from until(lambda: jobs().running() is None, 200, 'the end of the job')
-    yield 2.
+    yield 2.0
 
 
 def undone_and_redone(name, before):
@@ -131,11 +185,11 @@ def undone_and_redone(name, before):
     after = everything()
     yield from shortcut('ctrl+z')
     undone = yield from comes(lambda: everything() == before)
-    yield 1.
+    yield 1.0
     yield from shortcut('ctrl+shift+z')
     redone = yield from comes(lambda: everything() == after)
     results[f'{name}: undone, redone'] = [undone, redone]
-    yield 1.
+    yield 1.0
 
 
 def standard():
@@ -147,8 +201,8 @@ def standard():
     bpy.ops.ed.undo_push(message='Frame')
     yield from over_viewport()
     at = yield from places()
-    yield from cancelled('bake', at[BAKE], .3)
-    yield from cancelled('parts', at[PARTS], 0.)
+    yield from cancelled('bake', at[BAKE], 0.3)
+    yield from cancelled('parts', at[PARTS], 0.0)
 
     before = everything()
     yield from pressed(at[MESH])
@@ -160,12 +214,12 @@ def standard():
     results['overlay of the parts'] = [overlays(), shown(), overlaps()]
     yield from undone_and_redone('parts', before)
 
-    yield from done(key('Right'), 1.)
+    yield from done(key('Right'), 1.0)
     yield from pressed(at[PARTS])
     yield from click(at[PARTS][0] + 5, at[PARTS][1])  # the mouse has not left the button
     results['pressed again at once'] = yield from comes(lambda: jobs().running(), 5)
     yield from until(lambda: jobs().running() is None, 200, 'the end of the job')
-    yield 2.
+    yield 2.0
     results['overlay of the next frame'] = [overlays(), shown(), overlaps()]
     fit_image()
     viewport().spaces.active.shading.color_type = 'TEXTURE'

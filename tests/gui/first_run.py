@@ -107,7 +107,7 @@ def steps():
     results['over after undo'] = (
         addon('api').clip_over(bpy.context.scene.facewright.result) is not None
     )
-    yield from press('facewright.show_wire', (sidebar().x + sidebar().width * .7, place[1]))
+    yield from press('facewright.show_wire', (sidebar().x + sidebar().width * 0.7, place[1]))
     yield from picture('first_wire')
     yield from shortcut('ctrl+z')
 

@@ -1,4 +1,5 @@
 """A real Blender window, clicked through as a new user would. On request: `python build.py test -m gui`."""
+
 import importlib.util
 import json
 import os
@@ -28,7 +29,16 @@ def out() -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     archive = build.make_zip(None, folder=folder)
-    (folder / 'given.json').write_text(json.dumps({'zip': archive.name, 'python': sys.executable, 'footage': 'footage.mp4', 'threads': os.environ.get('OMP_NUM_THREADS', '')}))
+    (folder / 'given.json').write_text(
+        json.dumps(
+            {
+                'zip': archive.name,
+                'python': sys.executable,
+                'footage': 'footage.mp4',
+                'threads': os.environ.get('OMP_NUM_THREADS', ''),
+            }
+        )
+    )
     return folder
 
 
@@ -40,10 +50,31 @@ def run(out: Path, script: str, *parts: str, **more: str) -> dict:
         shutil.copy(HERE / name, out)
     results = out / 'results.json'
     results.unlink(missing_ok=True)
-    base, environment = Path(sys._base_executable).resolve().parent.parent, Path(sys.prefix).resolve()
+    base, environment = (
+        Path(sys._base_executable).resolve().parent.parent,
+        Path(sys.prefix).resolve(),
+    )
     with open(out / 'blender.log', 'w') as log:
-        subprocess.run([RUNNER, '--share', out, '--bind', ROOT, '--bind', base, '--bind', environment, '--', '--python', f'/t/{script}'],
-                       stdout=log, stderr=log, timeout=LIMIT, env={**os.environ, 'GUI_TIMEOUT': str(LIMIT), 'GUI_SIZE': '1600x1200'})
+        subprocess.run(
+            [
+                RUNNER,
+                '--share',
+                out,
+                '--bind',
+                ROOT,
+                '--bind',
+                base,
+                '--bind',
+                environment,
+                '--',
+                '--python',
+                f'/t/{script}',
+            ],
+            stdout=log,
+            stderr=log,
+            timeout=LIMIT,
+            env={**os.environ, 'GUI_TIMEOUT': str(LIMIT), 'GUI_SIZE': '1600x1200'},
+        )
     assert results.exists(), (out / 'blender.log').read_text()[-2000:]
     return json.loads(results.read_text())
 
@@ -51,6 +82,7 @@ def run(out: Path, script: str, *parts: str, **more: str) -> dict:
 @pytest.fixture(scope='module')
 def told(out) -> dict:
     from facewright.engine.demo import render_demo_footage
+
     render_demo_footage(out / 'footage.mp4')
     return run(out, 'click_through.py')
 
@@ -58,6 +90,7 @@ def told(out) -> dict:
 @pytest.fixture(scope='module')
 def first(out) -> dict:
     from facewright.engine.demo import render_demo_footage
+
     render_demo_footage(out / 'take_1.mp4', frames=24, size=(480, 360))
     return run(out, 'first_run.py', footage='take_1.mp4')
 
@@ -75,6 +108,7 @@ def tried(out) -> dict:
 @pytest.fixture(scope='module')
 def worded(out) -> dict:
     from facewright.engine.demo import render_demo_footage
+
     render_demo_footage(out / 'short.mp4', frames=10, size=(320, 240))
     return run(out, 'words_panel.py', footage='short.mp4')
 
@@ -82,6 +116,7 @@ def worded(out) -> dict:
 @pytest.fixture(scope='module')
 def looked(out) -> dict:
     from facewright.engine.demo import render_demo_footage
+
     render_demo_footage(out / 'short.mp4', frames=10, size=(320, 240))
     return run(out, 'appearance_panel.py', 'standard', 'draft', 'failing', footage='short.mp4')
 
@@ -94,7 +129,13 @@ def test_the_script_came_to_its_end(told):
 def test_n_opens_the_sidebar_and_the_tab_has_its_buttons(told):
     assert told['sidebar opened by N']
     words = ' '.join(told['buttons'])
-    for name in ('add_head', 'add_footage', 'reconstruct', 'import_performance', 'export_performance'):
+    for name in (
+        'add_head',
+        'add_footage',
+        'reconstruct',
+        'import_performance',
+        'export_performance',
+    ):
         assert f'facewright.{name}' in words
 
 
@@ -118,7 +159,7 @@ def test_a_reconstruction_is_one_undo_step(told):
 
 def test_keys_for_somebody_else_s_head(shaped):
     assert 'error' not in shaped, shaped['error']
-    assert shaped['keys on somebody else\'s head'] >= 54
+    assert shaped["keys on somebody else's head"] >= 54
     assert shaped['split of an uneven mesh'] == ['mouthFunnel_L', 'mouthFunnel_R']
 
 
@@ -139,24 +180,40 @@ def test_an_overlay_opens_in_the_image_editor_and_the_panel_tells_the_overlaps(l
     for what, frame in (('mesh', 5), ('parts', 5), ('next frame', 6)):
         overlays, shown, lines = looked[f'overlay of the {what}']
         assert overlays == ['Overlay Head short'] and shown == overlays[0]
-        assert f'frame {frame}:' in lines[0] and {'nose', 'upper lip', 'left eye'} <= {line.split(':')[0] for line in lines[1:]}
+        assert f'frame {frame}:' in lines[0] and {'nose', 'upper lip', 'left eye'} <= {
+            line.split(':')[0] for line in lines[1:]
+        }
     assert looked['pressed again at once']
 
 
 def test_the_texture_is_on_the_skin(looked):
-    assert looked['textures of Standard'] == looked['textures baked'] and looked['textures baked']['Face'] == 'Head short Albedo'
+    assert (
+        looked['textures of Standard'] == looked['textures baked']
+        and looked['textures baked']['Face'] == 'Head short Albedo'
+    )
     assert looked['images'].count('Head short Albedo') == 1
-    assert looked['textures of Draft'] == {} and looked['textures baked for Draft']['Face'] == 'Head short Albedo'
+    assert (
+        looked['textures of Draft'] == {}
+        and looked['textures baked for Draft']['Face'] == 'Head short Albedo'
+    )
 
 
 def test_what_was_cancelled_or_failed_changes_nothing(looked):
-    assert looked['bake: cancelled, nothing changed'] == looked['parts: cancelled, nothing changed'] == [True, True]
+    assert (
+        looked['bake: cancelled, nothing changed']
+        == looked['parts: cancelled, nothing changed']
+        == [True, True]
+    )
     state, error, unchanged = looked['failed']
     assert state == 'failed' and 'rig.npz' in error and unchanged
 
 
 def test_overlay_and_bake_are_one_undo_step_each(looked):
-    assert {name: did for name, did in looked.items() if name.endswith('undone, redone') and did != [True, True]} == {}
+    assert {
+        name: did
+        for name, did in looked.items()
+        if name.endswith('undone, redone') and did != [True, True]
+    } == {}
     assert sum(name.endswith('undone, redone') for name in looked) == 4
 
 
@@ -164,7 +221,11 @@ def test_eight_clicks_to_a_head_that_moves_over_its_clip(first):
     assert 'error' not in first, first['error']
     assert first['failure of DRAFT'] is None and first['clicks'] <= 8 and first['moves']
     seen = first['seen']
-    assert 'Cube' not in seen['objects'] and 'Head take_1' in seen['objects'] and seen['perspective'] == 'CAMERA'
+    assert (
+        'Cube' not in seen['objects']
+        and 'Head take_1' in seen['objects']
+        and seen['perspective'] == 'CAMERA'
+    )
     assert seen['shading'] == ['SOLID', 'VERTEX'] and (seen['rate'], seen['size']) == (30, 480)
 
 
@@ -174,7 +235,10 @@ def test_the_clip_lies_over_the_head_with_one_click_and_one_undo(first):
 
 def test_reconstructing_again_leaves_one_head_and_undo_brings_the_default_scene_back(first):
     assert first['failure of STANDARD'] is None and first['heads'] == ['Head take_1']
-    assert first['seen again']['shading'][0] == 'MATERIAL' and first['seen again']['perspective'] == 'CAMERA'
+    assert (
+        first['seen again']['shading'][0] == 'MATERIAL'
+        and first['seen again']['perspective'] == 'CAMERA'
+    )
     before, after = first['before and after undo']
     assert after == before
 
@@ -185,12 +249,20 @@ def test_a_missing_engine_is_said_at_once_and_the_right_one_asked_by_itself(word
     words = ' '.join(worded['buttons without an engine'])
     assert 'facewright.open_preferences' in words and 'facewright.check_engine' in words
     assert worded['asked again by itself'] and worded['then ready'] is None
-    assert not any('open_preferences' in command or 'check_engine' in command for command in worded['buttons with an engine'])
+    assert not any(
+        'open_preferences' in command or 'check_engine' in command
+        for command in worded['buttons with an engine']
+    )
 
 
 def test_the_result_s_words_and_their_buttons(worded):
     assert worded['failure'] is None and worded['neutral frame'] == [True, 3]
-    assert [w.split()[0] for w in worded['verdicts'].split(', ')] == ['eyes', 'brows', 'lips', 'jaw']
+    assert [w.split()[0] for w in worded['verdicts'].split(', ')] == [
+        'eyes',
+        'brows',
+        'lips',
+        'jaw',
+    ]
     assert worded['frames shown'] == worded['frames told']
 
 

@@ -1,4 +1,5 @@
 """The built-in head: a face model measured and modelled by this project, so that everything works without a download."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -13,10 +14,27 @@ def build() -> FaceModel:
     from .assemble import MATERIALS, assemble, cavity, painted
     from .expressions import expression_offsets
     from .identities import identity_modes
+
     head = assemble()
-    model = FaceModel(name='builtin', neutral=head.vertices.astype(np.float32), faces=head.faces, names=ICT_NAMES,
-                     expressions=expression_offsets(head), identities=identity_modes(head), uvs=head.uvs, face_uvs=head.face_uvs,
-                     materials=MATERIALS, face_materials=head.face_materials, regions=head.regions, landmarks68=head.landmarks68,
-                     source='the built-in head', extra={'mirror': head.mirror.astype(np.int32), 'measured_points': head.point.astype(np.int32), 'cavity': cavity(head).astype(np.float32),
-                            **{name: share.astype(np.float32) for name, share in painted(head).items()}})
+    model = FaceModel(
+        name='builtin',
+        neutral=head.vertices.astype(np.float32),
+        faces=head.faces,
+        names=ICT_NAMES,
+        expressions=expression_offsets(head),
+        identities=identity_modes(head),
+        uvs=head.uvs,
+        face_uvs=head.face_uvs,
+        materials=MATERIALS,
+        face_materials=head.face_materials,
+        regions=head.regions,
+        landmarks68=head.landmarks68,
+        source='the built-in head',
+        extra={
+            'mirror': head.mirror.astype(np.int32),
+            'measured_points': head.point.astype(np.int32),
+            'cavity': cavity(head).astype(np.float32),
+            **{name: share.astype(np.float32) for name, share in painted(head).items()},
+        },
+    )
     return with_tongue_out(model)

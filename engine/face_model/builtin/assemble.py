@@ -1,4 +1,5 @@
 """The built-in head's pieces put together: vertex order, regions, mirror, materials, landmarks, UVs."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -12,16 +13,78 @@ from . import uv
 from .cage import FACE_POINTS, LIPS_INNER, OVAL_L, Cage, measured
 from .eyes import eyeball
 from .lashes import ROWS as LASH_ROWS, grow_lashes
-from .mouth import CROWN_RINGS, GUM_COLUMNS, GUM_ROWS, LOWER, TONGUE_AROUND, TONGUE_RINGS, UPPER, gums, teeth, tongue
+from .mouth import (
+    CROWN_RINGS,
+    GUM_COLUMNS,
+    GUM_ROWS,
+    LOWER,
+    TONGUE_AROUND,
+    TONGUE_RINGS,
+    UPPER,
+    gums,
+    teeth,
+    tongue,
+)
 from .skin import build_skin
 
-MATERIALS = ('Face', 'Head', 'MouthSocket', 'EyeSocket', 'Gums', 'Tongue', 'Teeth', 'Sclera', 'Iris', 'Pupil', 'LashHair')
-ORDER = ('narrow_face', 'face', 'head_neck', 'mouth_socket', 'eye_socket_L', 'eye_socket_R', 'gums_tongue', 'teeth', 'eyeball_L', 'eyeball_R',
-         'eyelashes_L', 'eyelashes_R')
-PART_REGION = {'face': 'face', 'nostril_L': 'face', 'nostril_R': 'face', 'cranium': 'head_neck', 'neck': 'head_neck', 'ear_L': 'head_neck',
-               'ear_R': 'head_neck', 'mouth_socket': 'mouth_socket', 'eye_socket_L': 'eye_socket_L', 'eye_socket_R': 'eye_socket_R'}
-PART_MATERIAL = {'face': 0, 'nostril_L': 0, 'nostril_R': 0, 'cranium': 1, 'neck': 1, 'ear_L': 1, 'ear_R': 1, 'mouth_socket': 2,
-                 'eye_socket_L': 3, 'eye_socket_R': 3, 'gums_upper': 4, 'gums_lower': 4, 'tongue': 5, 'teeth_upper': 6, 'teeth_lower': 6, 'eyelashes_L': 10, 'eyelashes_R': 10}
+MATERIALS = (
+    'Face',
+    'Head',
+    'MouthSocket',
+    'EyeSocket',
+    'Gums',
+    'Tongue',
+    'Teeth',
+    'Sclera',
+    'Iris',
+    'Pupil',
+    'LashHair',
+)
+ORDER = (
+    'narrow_face',
+    'face',
+    'head_neck',
+    'mouth_socket',
+    'eye_socket_L',
+    'eye_socket_R',
+    'gums_tongue',
+    'teeth',
+    'eyeball_L',
+    'eyeball_R',
+    'eyelashes_L',
+    'eyelashes_R',
+)
+PART_REGION = {
+    'face': 'face',
+    'nostril_L': 'face',
+    'nostril_R': 'face',
+    'cranium': 'head_neck',
+    'neck': 'head_neck',
+    'ear_L': 'head_neck',
+    'ear_R': 'head_neck',
+    'mouth_socket': 'mouth_socket',
+    'eye_socket_L': 'eye_socket_L',
+    'eye_socket_R': 'eye_socket_R',
+}
+PART_MATERIAL = {
+    'face': 0,
+    'nostril_L': 0,
+    'nostril_R': 0,
+    'cranium': 1,
+    'neck': 1,
+    'ear_L': 1,
+    'ear_R': 1,
+    'mouth_socket': 2,
+    'eye_socket_L': 3,
+    'eye_socket_R': 3,
+    'gums_upper': 4,
+    'gums_lower': 4,
+    'tongue': 5,
+    'teeth_upper': 6,
+    'teeth_lower': 6,
+    'eyelashes_L': 10,
+    'eyelashes_R': 10,
+}
 
 # Multi-PIE's 68 as points of the measured face, the person's right to left; a pair is the middle of two.
 JAW = (356, 454, 323, 361, 397, 379, 378, 377)
@@ -32,8 +95,12 @@ NOSTRILS_L = (2, 326, 327)
 LIPS_OUTER_L, LIPS_LOWER_L = (0, 267, 269, 291), (405, 314, 17)
 MOUTH_L = (13, 311, 308, 402, 14)
 
-LIPS_RED = ((291, 409, 270, 269, 267, 0, 375, 321, 405, 314, 17), (306, 408, 304, 303, 302, 11, 307, 320, 404, 315, 16),
-            (292, 407, 272, 271, 268, 12, 325, 319, 403, 316, 15), (308, 415, 310, 311, 312, 13, 324, 318, 402, 317, 14))
+LIPS_RED = (
+    (291, 409, 270, 269, 267, 0, 375, 321, 405, 314, 17),
+    (306, 408, 304, 303, 302, 11, 307, 320, 404, 315, 16),
+    (292, 407, 272, 271, 268, 12, 325, 319, 403, 316, 15),
+    (308, 415, 310, 311, 312, 13, 324, 318, 402, 317, 14),
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +111,7 @@ class Head:
     on the vertices (0 off the skin); point 468: the vertex at each measured point; pieces: name → vertices of each loose piece;
     forward: V, for the tongue 0 root … 1 tip; loops: named closed loops of vertices (lid_L, lid_edge_L, lips, nostril_L, ear_L …); furrow V×3: what the lids' creases add.
     """
+
     vertices: np.ndarray
     faces: np.ndarray
     face_parts: np.ndarray
@@ -81,15 +149,27 @@ def assemble() -> Head:
     v, f, m = eyeball()
     pieces += [('eyeball_L', v, f, m, None), ('eyeball_R', v * [-1, 1, 1], flipped(f), m, None)]
     lashes = grow_lashes(skin.vertices, skin.loops['lid_L'])
-    pieces += [('eyelashes_L', lashes.vertices, lashes.faces, None, None),
-               ('eyelashes_R', lashes.vertices * [-1, 1, 1], flipped(lashes.faces), None, None)]
+    pieces += [
+        ('eyelashes_L', lashes.vertices, lashes.faces, None, None),
+        ('eyelashes_R', lashes.vertices * [-1, 1, 1], flipped(lashes.faces), None, None),
+    ]
 
     vertices = np.concatenate([p[1] for p in pieces])
     start = np.concatenate([[0], np.cumsum([len(p[1]) for p in pieces])])
     faces = np.concatenate([np.where(p[2] >= 0, p[2] + s, -1) for p, s in zip(pieces, start)])
-    parts = np.concatenate([skin.parts if p[0] == 'skin' else np.full(len(p[2]), p[0]) for p in pieces]).astype('U16')
-    materials = np.concatenate([[PART_MATERIAL.get(x, 0) for x in skin.parts] if p[0] == 'skin' else
-                                p[3] + 7 if p[3] is not None else np.full(len(p[2]), PART_MATERIAL[p[0]]) for p in pieces]).astype(np.uint8)
+    parts = np.concatenate(
+        [skin.parts if p[0] == 'skin' else np.full(len(p[2]), p[0]) for p in pieces]
+    ).astype('U16')
+    materials = np.concatenate(
+        [
+            [PART_MATERIAL.get(x, 0) for x in skin.parts]
+            if p[0] == 'skin'
+            else p[3] + 7
+            if p[3] is not None
+            else np.full(len(p[2]), PART_MATERIAL[p[0]])
+            for p in pieces
+        ]
+    ).astype(np.uint8)
     region = vertex_regions(vertices, skin, pieces, start)
     order = np.argsort(region, kind='stable')
     number = np.empty(len(order), np.int64)
@@ -98,8 +178,10 @@ def assemble() -> Head:
     faces = np.where(faces >= 0, number[faces], -1).astype(np.int32)
     mirror = mirror_map(vertices)
     vertices = (vertices + vertices[mirror] * [-1, 1, 1]) / 2
-    block = sparse.vstack([skin.matrix, sparse.csr_matrix((len(vertices) - len(skin.vertices), skin.matrix.shape[1]))]).tocsr()
-    index = {name: number[start[k]:start[k + 1]] for k, (name, *_) in enumerate(pieces)}
+    block = sparse.vstack(
+        [skin.matrix, sparse.csr_matrix((len(vertices) - len(skin.vertices), skin.matrix.shape[1]))]
+    ).tocsr()
+    index = {name: number[start[k] : start[k + 1]] for k, (name, *_) in enumerate(pieces)}
     along = np.zeros(len(vertices))
     along[index['tongue']] = pieces[3][4]
     regions = {name: np.empty(0, np.int32) for name in REGION_NAMES}
@@ -112,17 +194,37 @@ def assemble() -> Head:
     furrow[index['skin']] = skin.furrow
     furrow = (furrow + furrow[mirror] * [-1, 1, 1]) / 2
     uvs, face_uvs = unwrap(vertices, faces, parts, matrix, skin.cage, index)
-    return Head(vertices, faces, parts, materials, regions, mirror, matrix, point, index, along,
-                {k: number[v] for k, v in skin.loops.items()}, skin.cage, furrow, uvs, face_uvs,
-                landmarks(vertices, point, table['mirror'], regions['face']), lash_roots(lashes.roots, number, index, mirror))
+    return Head(
+        vertices,
+        faces,
+        parts,
+        materials,
+        regions,
+        mirror,
+        matrix,
+        point,
+        index,
+        along,
+        {k: number[v] for k, v in skin.loops.items()},
+        skin.cage,
+        furrow,
+        uvs,
+        face_uvs,
+        landmarks(vertices, point, table['mirror'], regions['face']),
+        lash_roots(lashes.roots, number, index, mirror),
+    )
 
 
-def lash_roots(roots: sparse.csr_matrix, number: np.ndarray, index: dict, mirror: np.ndarray) -> dict[str, sparse.csr_matrix]:
+def lash_roots(
+    roots: sparse.csr_matrix, number: np.ndarray, index: dict, mirror: np.ndarray
+) -> dict[str, sparse.csr_matrix]:
     """Per side: each lash vertex's root on the whole head's vertices, in the order of index['eyelashes_L' or '_R']."""
     roots = roots.tocoo()
     count = len(mirror)
     left = sparse.csr_matrix((roots.data, (roots.row, number[roots.col])), (roots.shape[0], count))
-    right = sparse.csr_matrix((roots.data, (roots.row, mirror[number[roots.col]])), (roots.shape[0], count))
+    right = sparse.csr_matrix(
+        (roots.data, (roots.row, mirror[number[roots.col]])), (roots.shape[0], count)
+    )
     return {'L': left, 'R': right}
 
 
@@ -137,9 +239,15 @@ def vertex_regions(vertices: np.ndarray, skin, pieces: list, start: np.ndarray) 
     mirror = measured()['mirror']
     rim[list(OVAL_L)] = rim[mirror[list(OVAL_L)]] = 1
     far = (skin.matrix @ rim) > 1e-3
-    region[:len(far)][(region[:len(far)] == 1) & ~far] = 0
+    region[: len(far)][(region[: len(far)] == 1) & ~far] = 0
     for (name, *_), a, b in zip(pieces[1:], start[1:-1], start[2:]):
-        region[a:b] = ORDER.index('gums_tongue' if name.startswith(('gums', 'tongue')) else 'teeth' if name.startswith('teeth') else name)
+        region[a:b] = ORDER.index(
+            'gums_tongue'
+            if name.startswith(('gums', 'tongue'))
+            else 'teeth'
+            if name.startswith('teeth')
+            else name
+        )
     return region
 
 
@@ -151,14 +259,16 @@ def mirror_map(vertices: np.ndarray) -> np.ndarray:
     return mirror
 
 
-def landmarks(vertices: np.ndarray, point: np.ndarray, mirror: np.ndarray, face: np.ndarray) -> np.ndarray:
+def landmarks(
+    vertices: np.ndarray, point: np.ndarray, mirror: np.ndarray, face: np.ndarray
+) -> np.ndarray:
     """68 vertex indices in Multi-PIE order."""
     tree = cKDTree(vertices[face])
 
     def at(k) -> int:
         if isinstance(k, tuple):
             upper, lower = vertices[point[list(k)]]
-            return int(face[tree.query(.42 * upper + .58 * lower)[1]])
+            return int(face[tree.query(0.42 * upper + 0.58 * lower)[1]])
         return int(point[k])
 
     def other(k):
@@ -166,9 +276,23 @@ def landmarks(vertices: np.ndarray, point: np.ndarray, mirror: np.ndarray, face:
 
     right_lower = [other(k) for k in (267, 269)][::-1]
     marks = [other(k) for k in JAW] + [152] + list(JAW[::-1])
-    marks += [other(k) for k in BROW_L[::-1]] + list(BROW_L) + list(NOSE) + [other(k) for k in NOSTRILS_L[:0:-1]] + list(NOSTRILS_L)
-    marks += [other(k) for k in (EYE_L[3], EYE_L[2], EYE_L[1], EYE_L[0], EYE_L[5], EYE_L[4])] + list(EYE_L)
-    marks += [other(291)] + right_lower + list(LIPS_OUTER_L) + list(LIPS_LOWER_L) + [other(314), other(405)]
+    marks += (
+        [other(k) for k in BROW_L[::-1]]
+        + list(BROW_L)
+        + list(NOSE)
+        + [other(k) for k in NOSTRILS_L[:0:-1]]
+        + list(NOSTRILS_L)
+    )
+    marks += [
+        other(k) for k in (EYE_L[3], EYE_L[2], EYE_L[1], EYE_L[0], EYE_L[5], EYE_L[4])
+    ] + list(EYE_L)
+    marks += (
+        [other(291)]
+        + right_lower
+        + list(LIPS_OUTER_L)
+        + list(LIPS_LOWER_L)
+        + [other(314), other(405)]
+    )
     marks += [other(308), other(311)] + list(MOUTH_L) + [other(402)]
     return np.array([at(k) for k in marks], np.int32)
 
@@ -176,11 +300,16 @@ def landmarks(vertices: np.ndarray, point: np.ndarray, mirror: np.ndarray, face:
 def cavity(head: Head) -> np.ndarray:
     """V in 0..1: how deep in a nostril or a concha each vertex lies, where light hardly comes."""
     out = np.zeros(len(head.vertices))
-    for part, rim in (('nostril_L', .95), ('nostril_R', .95), ('ear_L', .36), ('ear_R', .36)):
+    for part, rim in (('nostril_L', 0.95), ('nostril_R', 0.95), ('ear_L', 0.36), ('ear_R', 0.36)):
         known = np.zeros(head.matrix.shape[1])
         known[list(head.cage.discs[part])] = 1
         depth = 1 - np.linalg.norm(uv.disc_uv(head.matrix, head.cage.discs[part]), axis=1) / rim
-        out = np.maximum(out, np.clip(depth * 2.5, 0, 1) * (.3 if part[0] == 'e' else 1) * (head.matrix @ known > .6))
+        out = np.maximum(
+            out,
+            np.clip(depth * 2.5, 0, 1)
+            * (0.3 if part[0] == 'e' else 1)
+            * (head.matrix @ known > 0.6),
+        )
     return out
 
 
@@ -188,29 +317,54 @@ def painted(head: Head) -> dict[str, np.ndarray]:
     """name → V in 0..1: the lips' red and the brows, fading over their borders; throat: how deep in the mouth, where it is dark."""
     mirror = measured()['mirror']
     out = {}
-    for name, points, low in (('lips', sum(LIPS_RED, ()), .55), ('brows', sum(BROW_L, ()), .64)):
+    for name, points, low in (('lips', sum(LIPS_RED, ()), 0.55), ('brows', sum(BROW_L, ()), 0.64)):
         rows = np.zeros(head.matrix.shape[1])
         rows[list(points)] = rows[mirror[list(points)]] = 1
         if name == 'lips':
             first = min(head.cage.discs['mouth_socket'])
-            rows[first:first + 40] = 1
-        out[name] = np.clip((head.matrix @ rows - low) / .3, 0, 1)
+            rows[first : first + 40] = 1
+        out[name] = np.clip((head.matrix @ rows - low) / 0.3, 0, 1)
     depth = np.zeros(head.matrix.shape[1])
     first, last = min(head.cage.discs['mouth_socket']), max(head.cage.discs['mouth_socket'])
-    depth[first:last + 1] = np.clip((np.arange(last + 1 - first) // len(LIPS_INNER) - 2) / 3, 0, 1)
+    depth[first : last + 1] = np.clip(
+        (np.arange(last + 1 - first) // len(LIPS_INNER) - 2) / 3, 0, 1
+    )
     out['throat'] = head.matrix @ depth
     return out
 
 
 def unwrap(vertices, faces, parts, matrix, cage, index) -> tuple[np.ndarray, np.ndarray]:
     """UVs of everything: the face round the front, the crown, ears, tubes as discs, loose pieces in strips."""
-    islands = [(np.isin(parts, ('face', 'neck')), uv.cylinder_uv(vertices), (.005, .255, .995, .995), True),
-               (parts == 'cranium', uv.crown_uv(vertices), (.005, .005, .245, .245), False)]
-    slots = ['ear_L', 'ear_R', 'mouth_socket', 'eye_socket_L', 'eye_socket_R', 'nostril_L', 'nostril_R', 'eyeball_L', 'eyeball_R', 'tongue',
-             'gums_upper', 'gums_lower', 'teeth_upper', 'teeth_lower', 'eyelashes_L', 'eyelashes_R']
+    islands = [
+        (
+            np.isin(parts, ('face', 'neck')),
+            uv.cylinder_uv(vertices),
+            (0.005, 0.255, 0.995, 0.995),
+            True,
+        ),
+        (parts == 'cranium', uv.crown_uv(vertices), (0.005, 0.005, 0.245, 0.245), False),
+    ]
+    slots = [
+        'ear_L',
+        'ear_R',
+        'mouth_socket',
+        'eye_socket_L',
+        'eye_socket_R',
+        'nostril_L',
+        'nostril_R',
+        'eyeball_L',
+        'eyeball_R',
+        'tongue',
+        'gums_upper',
+        'gums_lower',
+        'teeth_upper',
+        'teeth_lower',
+        'eyelashes_L',
+        'eyelashes_R',
+    ]
     for k, part in enumerate(slots):
         column, row = k % 8, k // 8
-        corner = (.255 + .0935 * column, .005 + .125 * row)
+        corner = (0.255 + 0.0935 * column, 0.005 + 0.125 * row)
         mask, periodic = parts == part, False
         if part in cage.discs:
             flat = uv.disc_uv(matrix, cage.discs[part])
@@ -221,7 +375,7 @@ def unwrap(vertices, faces, parts, matrix, cage, index) -> tuple[np.ndarray, np.
         else:
             flat = strip_uv(part, index, len(vertices))
             periodic = part.startswith(('teeth', 'tongue'))
-        islands.append((mask, flat, (*corner, corner[0] + .088, corner[1] + .118), periodic))
+        islands.append((mask, flat, (*corner, corner[0] + 0.088, corner[1] + 0.118), periodic))
     return uv.pack(faces, islands)
 
 
@@ -232,13 +386,15 @@ def strip_uv(part: str, index: dict, count: int) -> np.ndarray:
     k = np.arange(len(rows))
     if part.startswith('teeth'):
         tooth, ring, around = k // (8 * CROWN_RINGS), k // 8 % CROWN_RINGS, k % 8
-        flat[rows] = np.stack([around / 8., tooth * 1.2 + ring / CROWN_RINGS], 1)
+        flat[rows] = np.stack([around / 8.0, tooth * 1.2 + ring / CROWN_RINGS], 1)
     elif part == 'tongue':
-        flat[rows] = np.stack([k % TONGUE_AROUND / TONGUE_AROUND, k // TONGUE_AROUND / TONGUE_RINGS], 1)
-        flat[rows[-2:]] = ((.5, -.05), (.5, 1.05))
+        flat[rows] = np.stack(
+            [k % TONGUE_AROUND / TONGUE_AROUND, k // TONGUE_AROUND / TONGUE_RINGS], 1
+        )
+        flat[rows[-2:]] = ((0.5, -0.05), (0.5, 1.05))
     elif part.startswith('eyelashes'):
         lash = 2 * LASH_ROWS
-        flat[rows] = np.stack([k // lash + .6 * (k % 2), k % lash // 2 / LASH_ROWS], 1)
+        flat[rows] = np.stack([k // lash + 0.6 * (k % 2), k % lash // 2 / LASH_ROWS], 1)
     else:
         n = GUM_COLUMNS
         flat[rows] = np.stack([k % n / (n - 1), k // n / (GUM_ROWS - 1)], 1)

@@ -3,6 +3,7 @@
 Head space, cm. The face is the averaged 478-point measurement (measure.py) with its triangles paired into quads; neck, skull, ears, lids,
 lips, nostrils and the mouth bag are strips of quads grown from its boundary loops, so that the whole is one surface, open at the neck only.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -17,27 +18,98 @@ from .mouth import UPPER, arch_front
 from .subdivide import catmull_clark, edges_of
 
 FACE_POINTS = 468
-OVAL_L = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152)  # forehead → chin, head's left
-LID_L = (362, 398, 384, 385, 386, 387, 388, 466, 263, 249, 390, 373, 374, 380, 381, 382)  # inner corner → over the top → outer → below
+OVAL_L = (
+    10,
+    338,
+    297,
+    332,
+    284,
+    251,
+    389,
+    356,
+    454,
+    323,
+    361,
+    288,
+    397,
+    365,
+    379,
+    378,
+    400,
+    377,
+    152,
+)  # forehead → chin, head's left
+LID_L = (
+    362,
+    398,
+    384,
+    385,
+    386,
+    387,
+    388,
+    466,
+    263,
+    249,
+    390,
+    373,
+    374,
+    380,
+    381,
+    382,
+)  # inner corner → over the top → outer → below
 UPPER_LID_L, LOWER_LID_L = LID_L[1:8], LID_L[:8:-1]
-LIPS_INNER = (308, 415, 310, 311, 312, 13, 82, 81, 80, 191, 78, 95, 88, 178, 87, 14, 317, 402, 318, 324)  # left corner → upper → right → lower
-LIP_UPPER = ((291, 409, 270, 269, 267, 0), (306, 408, 304, 303, 302, 11), (292, 407, 272, 271, 268, 12), (308, 415, 310, 311, 312, 13))
-LIP_LOWER = ((291, 375, 321, 405, 314, 17), (306, 307, 320, 404, 315, 16), (292, 325, 319, 403, 316, 15), (308, 324, 318, 402, 317, 14))
+LIPS_INNER = (
+    308,
+    415,
+    310,
+    311,
+    312,
+    13,
+    82,
+    81,
+    80,
+    191,
+    78,
+    95,
+    88,
+    178,
+    87,
+    14,
+    317,
+    402,
+    318,
+    324,
+)  # left corner → upper → right → lower
+LIP_UPPER = (
+    (291, 409, 270, 269, 267, 0),
+    (306, 408, 304, 303, 302, 11),
+    (292, 407, 272, 271, 268, 12),
+    (308, 415, 310, 311, 312, 13),
+)
+LIP_LOWER = (
+    (291, 375, 321, 405, 314, 17),
+    (306, 307, 320, 404, 315, 16),
+    (292, 325, 319, 403, 316, 15),
+    (308, 324, 318, 402, 317, 14),
+)
 NOSTRIL_L = (458, 459, 309, 392, 289, 305, 290, 250)
 
 EYE_CENTRE_L = np.array([3.13, 3.66, 7.93])
 EYE_RADIUS = 1.42
-LID_THICKNESS = .15
+LID_THICKNESS = 0.15
 
 
 @dataclass
 class Cage:
     """Control mesh under construction: vertices V×3 (cm), quads and triangles, the part each face belongs to, named loops."""
+
     vertices: list = field(default_factory=list)
     faces: list = field(default_factory=list)
     parts: list = field(default_factory=list)
     loops: dict = field(default_factory=dict)
-    discs: dict = field(default_factory=dict)       # part → {vertex: (x, y)} in the unit disc, for its UV island
+    discs: dict = field(
+        default_factory=dict
+    )  # part → {vertex: (x, y)} in the unit disc, for its UV island
 
     def add(self, points) -> list[int]:
         first = len(self.vertices)
@@ -73,7 +145,7 @@ class Cage:
             if not (first_part and k == 0):
                 disc.update({v: around[j] * (1 - k / total) for j, v in enumerate(ring)})
             ring = inner
-        middle, = self.add([centre])
+        (middle,) = self.add([centre])
         disc.update({v: around[j] * (1 - (total - 1) / total) for j, v in enumerate(ring)})
         disc[middle] = np.zeros(2)
         self.fan(part, ring, middle)
@@ -86,11 +158,13 @@ class Cage:
 def measured() -> dict[str, np.ndarray]:
     """The committed table: `mean` 478×3 cm, `quads` 426×4, `mirror` 478, and the measured modes."""
     with np.load(Path(__file__).with_name('measured.npz'), allow_pickle=False) as data:
-        return {k: data[k].astype(float if data[k].dtype.kind == 'f' else np.int32) for k in data.files}
+        return {
+            k: data[k].astype(float if data[k].dtype.kind == 'f' else np.int32) for k in data.files
+        }
 
 
 def mirrored(points: np.ndarray) -> np.ndarray:
-    return np.asarray(points) * [-1., 1., 1.]
+    return np.asarray(points) * [-1.0, 1.0, 1.0]
 
 
 def build_cage() -> Cage:
@@ -116,14 +190,14 @@ def shaped_face(points: np.ndarray, mirror: np.ndarray) -> np.ndarray:
     centre, radius = EYE_CENTRE_L, EYE_RADIUS + LID_THICKNESS
     for k in LID_L:
         flat = np.hypot(*(p[k, :2] - centre[:2]))
-        lift = np.sqrt(max(radius ** 2 - flat ** 2, 0)) + centre[2]
-        corner = np.clip((abs(p[k, 0] - centre[0]) - .9) / .5, 0, 1)
+        lift = np.sqrt(max(radius**2 - flat**2, 0)) + centre[2]
+        corner = np.clip((abs(p[k, 0] - centre[0]) - 0.9) / 0.5, 0, 1)
         p[k, 2] = lift * (1 - corner) + max(p[k, 2], lift) * corner
     left = list(LID_L)
     p[mirror[left]] = mirrored(p[left])
     for upper, lower in zip(LIPS_INNER[1:10], LIPS_INNER[:10:-1]):
         middle = (p[upper] + p[lower]) / 2
-        gap = np.array([0, .012, 0.])
+        gap = np.array([0, 0.012, 0.0])
         p[upper], p[lower] = middle + gap, middle - gap
     return p
 
@@ -138,9 +212,15 @@ def grow_nostrils(cage: Cage, mirror: np.ndarray) -> None:
         rim = rims[side] if side == 'R' else rims[side][::-1]
         points = np.array([cage.vertices[k] for k in rim])
         middle = points.mean(0)
-        rings = [middle + (points - middle) * shrink + up for shrink, up in
-                 ((.80, (-.02 * sign, .12, -.02)), (.78, (-.08 * sign, .45, -.10)), (.5, (-.15 * sign, .75, -.25)))]
-        cage.tube('nostril_' + side, rim, rings, middle + np.array([-.18 * sign, .85, -.3]))
+        rings = [
+            middle + (points - middle) * shrink + up
+            for shrink, up in (
+                (0.80, (-0.02 * sign, 0.12, -0.02)),
+                (0.78, (-0.08 * sign, 0.45, -0.10)),
+                (0.5, (-0.15 * sign, 0.75, -0.25)),
+            )
+        ]
+        cage.tube('nostril_' + side, rim, rings, middle + np.array([-0.18 * sign, 0.85, -0.3]))
         cage.loops['nostril_' + side] = rim
 
 
@@ -151,15 +231,34 @@ def grow_sockets(cage: Cage, mirror: np.ndarray) -> None:
         sign = 1 if side == 'L' else -1
         centre = EYE_CENTRE_L * [sign, 1, 1]
         offset = np.array([cage.vertices[k] for k in loop]) - centre
-        azimuth, polar = arctan2(offset[:, 1], offset[:, 0]), arctan2(np.hypot(offset[:, 0], offset[:, 1]), offset[:, 2])
+        azimuth, polar = (
+            arctan2(offset[:, 1], offset[:, 0]),
+            arctan2(np.hypot(offset[:, 0], offset[:, 1]), offset[:, 2]),
+        )
         cage.loops['lid_' + side] = loop
         rings = []
-        for fraction, clearance in ((.0, .035), (.12, .03), (.35, .06), (.62, .12)):
+        for fraction, clearance in ((0.0, 0.035), (0.12, 0.03), (0.35, 0.06), (0.62, 0.12)):
             angle = polar + (np.radians(150) - polar) * fraction
-            distance = np.maximum(EYE_RADIUS + clearance, (np.linalg.norm(offset, axis=1) - LID_THICKNESS) * (1 - fraction) ** 4)
-            rings.append(centre + np.stack([np.sin(angle) * np.cos(azimuth), np.sin(angle) * np.sin(azimuth), np.cos(angle)], 1) * distance[:, None])
-        back = centre - [0, 0, EYE_RADIUS + .15]
-        cage.loops['lid_edge_' + side] = cage.tube('eye_socket_' + side, loop, rings, back, first_part='face')
+            distance = np.maximum(
+                EYE_RADIUS + clearance,
+                (np.linalg.norm(offset, axis=1) - LID_THICKNESS) * (1 - fraction) ** 4,
+            )
+            rings.append(
+                centre
+                + np.stack(
+                    [
+                        np.sin(angle) * np.cos(azimuth),
+                        np.sin(angle) * np.sin(azimuth),
+                        np.cos(angle),
+                    ],
+                    1,
+                )
+                * distance[:, None]
+            )
+        back = centre - [0, 0, EYE_RADIUS + 0.15]
+        cage.loops['lid_edge_' + side] = cage.tube(
+            'eye_socket_' + side, loop, rings, back, first_part='face'
+        )
 
 
 def grow_mouth(cage: Cage) -> None:
@@ -167,31 +266,45 @@ def grow_mouth(cage: Cage) -> None:
     loop = list(LIPS_INNER)
     rim = np.array([cage.vertices[k] for k in loop])
     theta = np.arange(20) * np.pi / 10
-    across, up = np.sign(np.cos(theta)) * np.abs(np.cos(theta)) ** .8, np.sign(np.sin(theta)) * np.abs(np.sin(theta)) ** .6
+    across, up = (
+        np.sign(np.cos(theta)) * np.abs(np.cos(theta)) ** 0.8,
+        np.sign(np.sin(theta)) * np.abs(np.sin(theta)) ** 0.6,
+    )
     across[[5, 15]] = 0
     up[[0, 10]] = 0
     x = rim[:, 0]
-    rings = [rim + np.stack([-.015 * x, .05 * up, np.full(20, -.17)], 1),
-             rim + np.stack([-.03 * x, .20 * up, np.full(20, -.34)], 1)]
+    rings = [
+        rim + np.stack([-0.015 * x, 0.05 * up, np.full(20, -0.17)], 1),
+        rim + np.stack([-0.03 * x, 0.20 * up, np.full(20, -0.34)], 1),
+    ]
     # in front of the teeth, then the folds between lips and gums
-    for half_width, middle, half_height, clearance in ((2.65, -3.22, .95, .24), (2.95, -3.25, 1.85, .28)):
+    for half_width, middle, half_height, clearance in (
+        (2.65, -3.22, 0.95, 0.24),
+        (2.95, -3.25, 1.85, 0.28),
+    ):
         px = half_width * across
-        z = arch_front(UPPER.arch, px, clearance) - .16 * np.abs(up) * (half_height - .95)
+        z = arch_front(UPPER.arch, px, clearance) - 0.16 * np.abs(up) * (half_height - 0.95)
         rings.append(np.stack([px, middle + half_height * up, z], 1))
-    for half_width, middle, half_height, front, bend in ((3.5, -3.3, 2.3, 8.6, .10), (3.5, -3.45, 2.3, 5.4, .0), (2.2, -3.7, 1.7, 3.2, .0)):
+    for half_width, middle, half_height, front, bend in (
+        (3.5, -3.3, 2.3, 8.6, 0.10),
+        (3.5, -3.45, 2.3, 5.4, 0.0),
+        (2.2, -3.7, 1.7, 3.2, 0.0),
+    ):
         px = half_width * across
-        rings.append(np.stack([px, middle + half_height * up, front - bend * px ** 2], 1))
+        rings.append(np.stack([px, middle + half_height * up, front - bend * px**2], 1))
     cage.loops['lips'] = loop
     cage.tube('mouth_socket', loop, rings, [0, -3.8, 2.4], first_part='face')
 
 
-SKULL_CENTRE = np.array([0., 4.6, .6])
+SKULL_CENTRE = np.array([0.0, 4.6, 0.6])
 
 
 def on_skull(direction: np.ndarray) -> np.ndarray:
     """Points of the skull's rounded ellipsoid in directions N×3 from SKULL_CENTRE."""
     d = direction / np.linalg.norm(direction, axis=1, keepdims=True)
-    radii = np.stack([np.full(len(d), 7.75), np.where(d[:, 1] > 0, 9.7, 9.5), np.where(d[:, 2] > 0, 9.9, 9.8)], 1)
+    radii = np.stack(
+        [np.full(len(d), 7.75), np.where(d[:, 1] > 0, 9.7, 9.5), np.where(d[:, 2] > 0, 9.9, 9.8)], 1
+    )
     power = 2.25
     scale = (np.abs(d / radii) ** power).sum(1) ** (-1 / power)
     return SKULL_CENTRE + d * scale[:, None]
@@ -203,20 +316,44 @@ def slerp(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
 
 
 # Where the skin meets the ear's root, from above its front over the top and down behind it to below the lobe; the last ends in the jaw's first row.
-EAR_LOOP = ((7.22, 4.0, 3.3), (7.3, 4.75, 2.7), (7.36, 5.15, 1.8), (7.38, 5.1, .8), (7.36, 4.6, .0), (7.3, 3.7, -.5), (7.2, 2.5, -.7), (7.1, 1.3, -.55),
-            (6.98, .25, -.15), (6.86, -.55, .55), (6.8, -1.0, 1.7))
-NECK_SIDE = ((6.3, -4.0, .4), (5.88, -8.0, -.4), (6.0, -12., -.9), (6.6, -16., -1.3))
+EAR_LOOP = (
+    (7.22, 4.0, 3.3),
+    (7.3, 4.75, 2.7),
+    (7.36, 5.15, 1.8),
+    (7.38, 5.1, 0.8),
+    (7.36, 4.6, 0.0),
+    (7.3, 3.7, -0.5),
+    (7.2, 2.5, -0.7),
+    (7.1, 1.3, -0.55),
+    (6.98, 0.25, -0.15),
+    (6.86, -0.55, 0.55),
+    (6.8, -1.0, 1.7),
+)
+NECK_SIDE = ((6.3, -4.0, 0.4), (5.88, -8.0, -0.4), (6.0, -12.0, -0.9), (6.6, -16.0, -1.3))
 # The head's midline from above the forehead to the nape, and down the neck's back.
-CROWN = ((0, 9.0, 9.7), (0, 10.9, 9.0), (0, 12.5, 7.4), (0, 13.7, 4.8), (0, 14.3, 1.8), (0, 14.2, -1.4), (0, 13.2, -4.6), (0, 11.2, -7.4), (0, 8.4, -9.), (0, 5.2, -9.4),
-         (0, 2.2, -8.8), (0, -.4, -7.8), (0, -2.6, -7.1))
-NAPE = ((0, -5.8, -6.8), (0, -9.2, -6.7), (0, -12.6, -7.0), (0, -16., -7.6))
-FRONT_OF_EAR = (7, 10)      # the oval's points (7, 8, 9) that the ear's root touches
+CROWN = (
+    (0, 9.0, 9.7),
+    (0, 10.9, 9.0),
+    (0, 12.5, 7.4),
+    (0, 13.7, 4.8),
+    (0, 14.3, 1.8),
+    (0, 14.2, -1.4),
+    (0, 13.2, -4.6),
+    (0, 11.2, -7.4),
+    (0, 8.4, -9.0),
+    (0, 5.2, -9.4),
+    (0, 2.2, -8.8),
+    (0, -0.4, -7.8),
+    (0, -2.6, -7.1),
+)
+NAPE = ((0, -5.8, -6.8), (0, -9.2, -6.7), (0, -12.6, -7.0), (0, -16.0, -7.6))
+FRONT_OF_EAR = (7, 10)  # the oval's points (7, 8, 9) that the ear's root touches
 
 
 def neck_point(turn: float, y: float) -> np.ndarray:
     """Point of the neck's side and front: turn 0 front … 90 degrees side; y cm."""
     low = np.clip((-8 - y) / 8, 0, 1)
-    half, front, middle = 5.75 + .75 * low ** 2, 4.9 + .2 * low, -1.0 - .3 * low
+    half, front, middle = 5.75 + 0.75 * low**2, 4.9 + 0.2 * low, -1.0 - 0.3 * low
     a = np.radians(turn)
     return np.array([half * np.sin(a), y, middle + (front - middle) * np.cos(a)])
 
@@ -224,13 +361,17 @@ def neck_point(turn: float, y: float) -> np.ndarray:
 def grow_head(cage: Cage, mirror: np.ndarray) -> None:
     """Skull, ears and neck: rows of quads swept from ear to ear over the top, and from jaw to neck in front."""
     oval = {'L': list(OVAL_L), 'R': [int(mirror[k]) for k in OVAL_L]}
-    brow = [oval['L'][k] for k in range(7, 0, -1)] + [10] + [oval['R'][k] for k in range(1, 8)]      # ear L → ear R
+    brow = (
+        [oval['L'][k] for k in range(7, 0, -1)] + [10] + [oval['R'][k] for k in range(1, 8)]
+    )  # ear L → ear R
     edge = np.array(EAR_LOOP + NECK_SIDE)
     n_rows, columns = len(edge), len(brow)
     crown = np.array(CROWN)
     run = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(crown, axis=0), axis=1))])
     stops = np.linspace(0, run[-1], len(EAR_LOOP) + 1)[1:]
-    middle = [np.array([0, np.interp(t, run, crown[:, 1]), np.interp(t, run, crown[:, 2])]) for t in stops] + [np.array(p) for p in NAPE]
+    middle = [
+        np.array([0, np.interp(t, run, crown[:, 1]), np.interp(t, run, crown[:, 2])]) for t in stops
+    ] + [np.array(p) for p in NAPE]
     rows = [brow]
     rest = []
     for r in range(n_rows):
@@ -240,19 +381,36 @@ def grow_head(cage: Cage, mirror: np.ndarray) -> None:
             t = j / 7
             if r < len(EAR_LOOP):
                 a, b = left - SKULL_CENTRE, top - SKULL_CENTRE
-                spot = on_skull(slerp(a / np.linalg.norm(a), b / np.linalg.norm(b), t)[None])[0] if 0 < t < 1 else (left, top)[int(t)]
-                miss = (left - on_skull(a[None])[0]) * (1 - t) ** 2 + (top - on_skull(b[None])[0]) * t ** 2
+                spot = (
+                    on_skull(slerp(a / np.linalg.norm(a), b / np.linalg.norm(b), t)[None])[0]
+                    if 0 < t < 1
+                    else (left, top)[int(t)]
+                )
+                miss = (left - on_skull(a[None])[0]) * (1 - t) ** 2 + (
+                    top - on_skull(b[None])[0]
+                ) * t**2
                 spot = spot + miss if 0 < t < 1 else spot
             else:
                 a = t * np.pi / 2
-                spot = np.array([left[0] * np.cos(a) ** .9, left[1] + (top[1] - left[1]) * t, left[2] + (top[2] - left[2]) * np.sin(a)])
+                spot = np.array(
+                    [
+                        left[0] * np.cos(a) ** 0.9,
+                        left[1] + (top[1] - left[1]) * t,
+                        left[2] + (top[2] - left[2]) * np.sin(a),
+                    ]
+                )
             points[j] = spot
             points[columns - 1 - j] = mirrored(spot)
         row = cage.add(points)
         cage.band('cranium' if r < len(EAR_LOOP) else 'neck', row, rows[-1], closed=False)
         rows.append(row)
         rest += row
-    jaw = [rows[len(EAR_LOOP)][0]] + oval['L'][FRONT_OF_EAR[1] - 1:] + oval['R'][17:FRONT_OF_EAR[1] - 2:-1] + [rows[len(EAR_LOOP)][-1]]
+    jaw = (
+        [rows[len(EAR_LOOP)][0]]
+        + oval['L'][FRONT_OF_EAR[1] - 1 :]
+        + oval['R'][17 : FRONT_OF_EAR[1] - 2 : -1]
+        + [rows[len(EAR_LOOP)][-1]]
+    )
     half = len(jaw) // 2
     above = jaw
     depth = len(NECK_SIDE)
@@ -261,13 +419,20 @@ def grow_head(cage: Cage, mirror: np.ndarray) -> None:
         points = []
         for j in range(1, half + 1):
             turn = 90 - 90 * j / half
-            bottom = -16.
+            bottom = -16.0
             throat = -9.3 + 4.6 * (j / half - 1) ** 2
             if r == 0:
                 start = np.array(cage.vertices[jaw[j]])
-                spot = start + np.array([-.22 * start[0], -.25 - .25 * (j < half - 2), -.27 * (start[2] - 2)])
+                spot = start + np.array(
+                    [-0.22 * start[0], -0.25 - 0.25 * (j < half - 2), -0.27 * (start[2] - 2)]
+                )
             else:
-                spot = neck_point(turn, throat + (bottom - throat) * ((r - 1) / (depth - 2)) ** 1.1 if r > 1 else throat)
+                spot = neck_point(
+                    turn,
+                    throat + (bottom - throat) * ((r - 1) / (depth - 2)) ** 1.1
+                    if r > 1
+                    else throat,
+                )
             points.append(spot)
         points = np.array(points)
         inner = cage.add(np.concatenate([points, mirrored(points[:-1][::-1])]))
@@ -279,7 +444,9 @@ def grow_head(cage: Cage, mirror: np.ndarray) -> None:
         column = 0 if side == 'L' else -1
         behind = [rows[r][column] for r in range(1, len(EAR_LOOP) + 1)]
         front = oval[side][slice(*FRONT_OF_EAR)]
-        hole = behind + front[::-1]         # up the front is reversed: over the ear, down behind it, then up in front
+        hole = (
+            behind + front[::-1]
+        )  # up the front is reversed: over the ear, down behind it, then up in front
         if side == 'L':
             hole = hole[::-1]
         cage.loops['ear_' + side] = hole
@@ -288,20 +455,22 @@ def grow_head(cage: Cage, mirror: np.ndarray) -> None:
     grow_ears(cage)
 
 
-def fair(cage: Cage, free: list[int], hold: float = .4) -> None:
+def fair(cage: Cage, free: list[int], hold: float = 0.4) -> None:
     """Smooths the free vertices: minimises the squared uniform Laplacian plus hold² × the distance² to where they were put."""
     vertices, faces, _ = cage.arrays()
     n = len(vertices)
     edges, _, _ = edges_of(faces)
-    graph = sparse.csr_matrix((np.ones(2 * len(edges)), (edges.ravel(), edges[:, ::-1].ravel())), (n, n))
+    graph = sparse.csr_matrix(
+        (np.ones(2 * len(edges)), (edges.ravel(), edges[:, ::-1].ravel())), (n, n)
+    )
     laplacian = sparse.diags(1 / np.asarray(graph.sum(1)).ravel()) @ graph - sparse.identity(n)
     free = np.array(free)
     keep = np.setdiff1d(np.arange(n), free)
     a = laplacian.tocsc()
     inside = np.unique(np.concatenate([free, edges[np.isin(edges, free).any(1)].ravel()]))
     a = a[inside]
-    normal = a[:, free].T @ a[:, free] + sparse.identity(len(free)) * hold ** 2
-    right = -a[:, free].T @ (a[:, keep] @ vertices[keep]) + hold ** 2 * vertices[free]
+    normal = a[:, free].T @ a[:, free] + sparse.identity(len(free)) * hold**2
+    right = -a[:, free].T @ (a[:, keep] @ vertices[keep]) + hold**2 * vertices[free]
     solved = spsolve(normal.tocsc(), right)
     for k, p in zip(free, solved):
         cage.vertices[k] = p
@@ -311,16 +480,27 @@ EAR_CENTRE = np.array([7.25, 1.95, 1.15])
 # Rings from the head outward behind the ear, over the helix and across scapha and antihelix into the concha:
 # share of the outline's size behind and in front (where no skin turns under), share of the ear's height over the
 # head, and what the ear's relief adds to it (cm) above and behind, and in the lobe.
-EAR_RINGS = ((.74, 1.20, .28, .0, .0), (.93, 1.10, .72, .0, .0), (1., 1.01, 1., .02, .0), (.975, .93, 1., .24, .10),
-             (.90, .86, 1., .26, .15), (.85, .79, 1., -.08, .17), (.76, .73, 1., -.18, .16), (.65, .67, 1., .20, .10),
-             (.56, .57, 1., .17, .0), (.47, .47, 1., -.42, -.26), (.34, .34, 1., -.78, -.60), (.17, .18, 1., -.86, -.76))
-EAR_TILT = .16          # the ear's top lies this much further back, per cm of height
+EAR_RINGS = (
+    (0.74, 1.20, 0.28, 0.0, 0.0),
+    (0.93, 1.10, 0.72, 0.0, 0.0),
+    (1.0, 1.01, 1.0, 0.02, 0.0),
+    (0.975, 0.93, 1.0, 0.24, 0.10),
+    (0.90, 0.86, 1.0, 0.26, 0.15),
+    (0.85, 0.79, 1.0, -0.08, 0.17),
+    (0.76, 0.73, 1.0, -0.18, 0.16),
+    (0.65, 0.67, 1.0, 0.20, 0.10),
+    (0.56, 0.57, 1.0, 0.17, 0.0),
+    (0.47, 0.47, 1.0, -0.42, -0.26),
+    (0.34, 0.34, 1.0, -0.78, -0.60),
+    (0.17, 0.18, 1.0, -0.86, -0.76),
+)
+EAR_TILT = 0.16  # the ear's top lies this much further back, per cm of height
 
 
 def bump(angle: np.ndarray, at: float, width: float) -> np.ndarray:
     """1 at an angle round the ear (degrees: 0 behind, 90 above, 180 in front, −90 below), fading over a width."""
     away = (np.degrees(angle) - at + 180) % 360 - 180
-    return np.exp(-(away / width) ** 2)
+    return np.exp(-((away / width) ** 2))
 
 
 def ear_outline(angle: np.ndarray) -> np.ndarray:
@@ -328,8 +508,14 @@ def ear_outline(angle: np.ndarray) -> np.ndarray:
     cos, sin = np.cos(angle), np.sin(angle)
     behind, front = (1 + cos) / 2, np.clip(-cos, 0, 1)
     below = bump(angle, -90, 55)
-    out = np.stack([-cos * (1.42 + .34 * sin + .34 * behind - .10 * front + .36 * below), sin * (3.10 + .05 * cos - .22 * bump(angle, -90, 25))], 1)
-    out[:, 0] += .20 * below
+    out = np.stack(
+        [
+            -cos * (1.42 + 0.34 * sin + 0.34 * behind - 0.10 * front + 0.36 * below),
+            sin * (3.10 + 0.05 * cos - 0.22 * bump(angle, -90, 25)),
+        ],
+        1,
+    )
+    out[:, 0] += 0.20 * below
     return out
 
 
@@ -340,37 +526,46 @@ def grow_ears(cage: Cage) -> None:
         loop = cage.loops['ear_' + side]
         base = np.array([cage.vertices[k] for k in loop]) * [sign, 1, 1]
         flat = base[:, [2, 1]] - EAR_CENTRE[[2, 1]]
-        angle = np.unwrap(arctan2(flat[:, 1] / 1.45, -flat[:, 0]))    # 0 behind, 90 degrees above
+        angle = np.unwrap(arctan2(flat[:, 1] / 1.45, -flat[:, 0]))  # 0 behind, 90 degrees above
         even = np.sign(angle[1] - angle[0]) * np.arange(len(angle)) * 2 * np.pi / len(angle)
-        angle = .4 * angle + .6 * (even + (angle - even).mean())
+        angle = 0.4 * angle + 0.6 * (even + (angle - even).mean())
         angle = (angle + np.pi) % (2 * np.pi) - np.pi
         rings = [ear_ring(angle, base, ring) * [sign, 1, 1] for ring in EAR_RINGS]
-        cage.tube('ear_' + side, loop, rings, rings[-1].mean(0) - [.03 * sign, 0, 0])
+        cage.tube('ear_' + side, loop, rings, rings[-1].mean(0) - [0.03 * sign, 0, 0])
 
 
 def ear_ring(angle: np.ndarray, base: np.ndarray, ring: tuple[float, ...]) -> np.ndarray:
     """N×3 of one of EAR_RINGS on the left ear; base N×3: the loop on the head that the ear grows from."""
     share_behind, share_front, lift, fold, in_lobe = ring
-    front = smooth(np.clip((-np.cos(angle) - .30 * np.sin(angle) - .25) / .55, 0, 1))
+    front = smooth(np.clip((-np.cos(angle) - 0.30 * np.sin(angle) - 0.25) / 0.55, 0, 1))
     lobe = bump(angle, -90, 38)
     share = share_behind + (share_front - share_behind) * front
-    place = ear_outline(angle) * share[:, None] + np.outer(1 - share, (.10, -.28)) * (share < 1)[:, None]
-    height = -.04 + .44 * np.maximum(1.45 - place[:, 0], 0) * (1 - .35 * lobe)      # the ear's own plane, further out behind
+    place = (
+        ear_outline(angle) * share[:, None]
+        + np.outer(1 - share, (0.10, -0.28)) * (share < 1)[:, None]
+    )
+    height = -0.04 + 0.44 * np.maximum(1.45 - place[:, 0], 0) * (
+        1 - 0.35 * lobe
+    )  # the ear's own plane, further out behind
     relief = fold * (1 - lobe) + in_lobe * lobe
-    shallow = share_behind > .5
+    shallow = share_behind > 0.5
     if shallow:
         relief = relief * (1 - front)
-    if .5 < share_behind < .9:
-        across = np.exp(-((share_behind - .66) / .12) ** 2)
+    if 0.5 < share_behind < 0.9:
+        across = np.exp(-(((share_behind - 0.66) / 0.12) ** 2))
         tragus, antitragus = across * bump(angle, -170, 24), across * bump(angle, -128, 20)
-        relief = relief + .52 * tragus + .22 * antitragus
-        place[:, 0] -= .58 * tragus
-    if .3 < share_behind < .6:
-        relief = relief + .30 * bump(angle, 148, 22)               # the helix's root runs into the concha
+        relief = relief + 0.52 * tragus + 0.22 * antitragus
+        place[:, 0] -= 0.58 * tragus
+    if 0.3 < share_behind < 0.6:
+        relief = relief + 0.30 * bump(angle, 148, 22)  # the helix's root runs into the concha
     out = height * lift + relief
-    on_head = front * smooth(np.clip((share - .68) / .50, 0, 1))   # in front the first rings lie on the cheek
+    on_head = front * smooth(
+        np.clip((share - 0.68) / 0.50, 0, 1)
+    )  # in front the first rings lie on the cheek
     x = (1 - on_head) * (EAR_CENTRE[0] + out) + on_head * base[:, 0]
-    return np.stack([x, EAR_CENTRE[1] + place[:, 1], EAR_CENTRE[2] + place[:, 0] - EAR_TILT * place[:, 1]], 1)
+    return np.stack(
+        [x, EAR_CENTRE[1] + place[:, 1], EAR_CENTRE[2] + place[:, 0] - EAR_TILT * place[:, 1]], 1
+    )
 
 
 def smooth(t: np.ndarray) -> np.ndarray:
@@ -382,9 +577,9 @@ def interpolate(cage: Cage, target: np.ndarray, steps: int = 6) -> None:
     vertices, faces, _ = cage.arrays()
     first = catmull_clark(faces, len(vertices))
     second = catmull_clark(first.faces, first.matrix.shape[0])
-    reach = (second.matrix[:len(vertices)] @ first.matrix)[:FACE_POINTS]
+    reach = (second.matrix[: len(vertices)] @ first.matrix)[:FACE_POINTS]
     points = vertices.copy()
     for _ in range(steps):
-        points[:FACE_POINTS] += .8 * (target - reach @ points)
+        points[:FACE_POINTS] += 0.8 * (target - reach @ points)
     for k in range(FACE_POINTS):
         cage.vertices[k] = points[k]

@@ -1,4 +1,5 @@
 """The built-in head's eyeballs: a sphere with a cornea, pole forward. Head space, cm."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -6,9 +7,11 @@ import numpy as np
 from .cage import EYE_CENTRE_L, EYE_RADIUS
 
 AROUND = 24
-POLAR = np.radians([0, 4.5, 9.5, 15, 20.5, 25, 28.5, 36, 48, 62, 78, 96, 116, 138, 160, 180])  # rings from the pupil's middle to the back
-PUPIL_RING, LIMBUS_RING = 2, 5          # indices into POLAR
-CORNEA = .10                            # how far the cornea rises over the sphere at the pole
+POLAR = np.radians(
+    [0, 4.5, 9.5, 15, 20.5, 25, 28.5, 36, 48, 62, 78, 96, 116, 138, 160, 180]
+)  # rings from the pupil's middle to the back
+PUPIL_RING, LIMBUS_RING = 2, 5  # indices into POLAR
+CORNEA = 0.10  # how far the cornea rises over the sphere at the pole
 
 
 def cornea_height(angle: np.ndarray) -> np.ndarray:
@@ -22,7 +25,16 @@ def eyeball() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     vertices, faces, materials = [np.array([[0, 0, EYE_RADIUS + CORNEA]])], [], []
     for angle in POLAR[1:-1]:
         r = EYE_RADIUS + cornea_height(angle)
-        vertices.append(np.stack([r * np.sin(angle) * np.cos(turn), r * np.sin(angle) * np.sin(turn), np.full(AROUND, r * np.cos(angle))], 1))
+        vertices.append(
+            np.stack(
+                [
+                    r * np.sin(angle) * np.cos(turn),
+                    r * np.sin(angle) * np.sin(turn),
+                    np.full(AROUND, r * np.cos(angle)),
+                ],
+                1,
+            )
+        )
     vertices.append(np.array([[0, 0, -EYE_RADIUS]]))
     last = 1 + AROUND * (len(POLAR) - 2)
     for k in range(AROUND):
@@ -39,4 +51,8 @@ def eyeball() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for k in range(AROUND):
         faces.append((a + k, last, a + (k + 1) % AROUND, -1))
         materials.append(0)
-    return np.concatenate(vertices) + EYE_CENTRE_L, np.array(faces, np.int32), np.array(materials, np.uint8)
+    return (
+        np.concatenate(vertices) + EYE_CENTRE_L,
+        np.array(faces, np.int32),
+        np.array(materials, np.uint8),
+    )

@@ -4,6 +4,7 @@ The sizes of the designed ones follow adult head anthropometry (Farkas 1994; Gor
 head and jaw breadths, 6.5 mm for face height, 3.5 mm for nose height, 3 mm for nose and mouth breadth, 2.5 mm for eye spacing, 4 mm for ears.
 Space: head space, cm; x to the head's left, y up, z front.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from .assemble import Head
 from .cage import EYE_CENTRE_L, LIPS_INNER, measured
 from .expressions.fields import Fields, smoothstep
 
-Motion = Callable[[np.ndarray], np.ndarray]     # N×3 points → N×3 offsets
+Motion = Callable[[np.ndarray], np.ndarray]  # N×3 points → N×3 offsets
 
 
 def bell(p: np.ndarray, centre, radius) -> np.ndarray:
@@ -24,64 +25,121 @@ def bell(p: np.ndarray, centre, radius) -> np.ndarray:
     return np.exp(-(((q - centre) / radius) ** 2).sum(1))
 
 
-def side(p: np.ndarray, width: float = .6) -> np.ndarray:
+def side(p: np.ndarray, width: float = 0.6) -> np.ndarray:
     """N: −1 right … 1 left, smooth over the midline."""
     return np.tanh(p[:, 0] / width)
 
 
-def vec(x=0., y=0., z=0.) -> np.ndarray:
-    return np.stack(np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float), np.asarray(z, float)), -1)
+def vec(x=0.0, y=0.0, z=0.0) -> np.ndarray:
+    return np.stack(
+        np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float), np.asarray(z, float)), -1
+    )
 
 
 def front(p: np.ndarray) -> np.ndarray:
     """N: 1 on the face, fading to 0 behind the ears."""
-    return smoothstep(p[:, 2], -1., 6.)
+    return smoothstep(p[:, 2], -1.0, 6.0)
 
 
 def designed() -> dict[str, Motion]:
     """Name → motion of one standard deviation."""
-    below = lambda p, y, w: smoothstep(-p[:, 1], -y - w, -y + w)      # noqa: E731  1 below y
-    above = lambda p, y, w: smoothstep(p[:, 1], y - w, y + w)         # noqa: E731
-    eye, nose_tip, wing = EYE_CENTRE_L + [0, 0, 1.], (0, .2, 12.8), (1.8, -.2, 11.2)
+    below = lambda p, y, w: smoothstep(-p[:, 1], -y - w, -y + w)  # noqa: E731  1 below y
+    above = lambda p, y, w: smoothstep(p[:, 1], y - w, y + w)  # noqa: E731
+    eye, nose_tip, wing = EYE_CENTRE_L + [0, 0, 1.0], (0, 0.2, 12.8), (1.8, -0.2, 11.2)
     return {
-        'head_size': lambda p: .03 * (p - [0, 0, 2.]),
-        'head_width': lambda p: vec(.038 * p[:, 0]),
-        'head_depth': lambda p: vec(0, 0, .036 * (p[:, 2] - 3)),
-        'skull_height': lambda p: vec(0, .07 * np.maximum(p[:, 1] - 4, 0) ** 1.3 / 1.6),
-        'face_length': lambda p: vec(0, .048 * (np.minimum(p[:, 1], 3.6) - 3.6) * smoothstep(p[:, 1], -13, -8)),
-        'lower_face_length': lambda p: vec(0, -.34 * below(p, -3.5, 3.2) * smoothstep(p[:, 1], -14, -9) * (.4 + .6 * front(p))),
-        'jaw_width': lambda p: vec(.34 * side(p, 3.) * np.exp(-((p[:, 1] + 4.5) / 3.4) ** 2) * smoothstep(p[:, 2], -1, 4)),
-        'jaw_angle': lambda p: vec(.22 * side(p, 1.), -.30, -.05) * bell(p, (6.2, -4.2, 4.6), (2., 2.2, 2.6))[:, None],
-        'chin_forward': lambda p: vec(0, 0, .42 * bell(p, (0, -7.2, 10), (3., 2.4, 4))),
-        'chin_width': lambda p: vec(.28 * side(p, 1.2) * bell(p, (2., -7., 9.2), (2.2, 1.8, 3))),
-        'chin_height': lambda p: vec(0, -.34 * bell(p, (0, -8., 10), (3.6, 2.3, 4))),
-        'double_chin': lambda p: vec(0, -.5, .2) * bell(p, (0, -9., 7), (4., 1.8, 3.4))[:, None],
-        'cheek_fullness': lambda p: vec(.24 * side(p, 1.5), 0, .30) * bell(p, (4.6, -2.4, 8.2), (2.2, 2.4, 3.))[:, None],
-        'cheekbone_width': lambda p: vec(.28 * side(p, 2.), 0, .05) * bell(p, (6.4, 1.6, 6.), (2., 2., 3.4))[:, None],
-        'cheekbone_forward': lambda p: vec(.06 * side(p), .04, .28) * bell(p, (4.4, 1., 9.), (2., 1.5, 2.4))[:, None],
-        'forehead_slope': lambda p: vec(0, 0, -.36 * bell(p, (0, 10., 8.5), (6, 2.8, 4))),
-        'forehead_width': lambda p: vec(.26 * side(p, 2.5) * bell(p, (5.6, 7.5, 5.5), (3., 3., 4.))),
-        'brow_ridge': lambda p: vec(0, -.05, .24) * bell(p, (2.8, 5.4, 10.3), (2.6, .9, 2.))[:, None],
-        'glabella': lambda p: vec(0, 0, .20 * bell(p, (0, 5., 10.8), (1.2, 1.2, 2.))),
-        'brow_height': lambda p: vec(0, .22 * bell(p, (3.4, 5.6, 10), (3., 1., 3.))),
-        'temple_hollow': lambda p: vec(-.24 * side(p, 2.) * bell(p, (6.6, 5., 5.), (1.8, 2.2, 2.4))),
-        'eye_spacing': lambda p: vec(.16 * side(p) * bell(p, eye, (2., 1.6, 3.4))),
-        'eye_height': lambda p: vec(0, .20 * bell(p, eye, (2.6, 1.8, 3.4))),
-        'eye_depth': lambda p: vec(0, 0, -.20 * bell(p, eye, (2., 1.5, 3.4))),
-        'eye_tilt': lambda p: vec(0, .13 * np.tanh((np.abs(p[:, 0]) - EYE_CENTRE_L[0]) / 1.2) * bell(p, eye, (2.2, 1.2, 2.6))),
-        'nose_length': lambda p: vec(0, -.28, .04) * (smoothstep(-p[:, 1], -3.2, .6) * bell(p, (0, -.4, 12), (2.1, 2.6, 2.8)))[:, None],
-        'nose_width': lambda p: vec(.15 * side(p, .8) * bell(p, wing, (1.4, 1.2, 2.))),
-        'nose_projection': lambda p: vec(0, 0, .28 * bell(p, nose_tip, (1.5, 1.6, 2.6))),
-        'nose_tip_up': lambda p: vec(0, .20, .03) * bell(p, nose_tip, (1.2, 1.1, 1.5))[:, None],
-        'nose_bridge_height': lambda p: vec(0, 0, .22 * bell(p, (0, 2.9, 11.6), (1.2, 1.7, 2.))),
-        'nose_bridge_width': lambda p: vec(.12 * side(p, .5) * bell(p, (.9, 2.6, 11.), (1., 1.8, 1.8))),
-        'nose_hump': lambda p: vec(0, 0, .16 * bell(p, (0, 2., 12.3), (.9, .9, 1.6))),
-        'philtrum_length': lambda p: vec(0, -.20, 0) * (smoothstep(-p[:, 1], .9, 2.3) * bell(p, (0, -3.2, 11), (3., 1.9, 3.)))[:, None],
-        'mouth_width': lambda p: vec(.20 * side(p, 1.2) * bell(p, (2.4, -3.3, 10.3), (1.6, 1.4, 2.))),
-        'mouth_forward': lambda p: vec(0, 0, .24 * bell(p, (0, -3.3, 11), (3., 1.9, 3.))),
-        'ear_size': lambda p: .10 * (p - [0, 1.7, 0] - vec(6.9 * np.sign(p[:, 0]), 0, 1.8)) * [1, 1, 1] * smoothstep(np.abs(p[:, 0]), 7.1, 7.7)[:, None],
-        'ear_flare': lambda p: vec(.34 * np.sign(p[:, 0]) * smoothstep(np.abs(p[:, 0]), 7.25, 8.8) * smoothstep(-p[:, 2], -2.4, 1.5)),
-        'neck_width': lambda p: vec(.09 * p[:, 0], 0, .06 * (p[:, 2] + 1)) * smoothstep(-p[:, 1], 3.5, 10.)[:, None] * (1 - .85 * smoothstep(p[:, 2], 5.5, 8.))[:, None],
+        'head_size': lambda p: 0.03 * (p - [0, 0, 2.0]),
+        'head_width': lambda p: vec(0.038 * p[:, 0]),
+        'head_depth': lambda p: vec(0, 0, 0.036 * (p[:, 2] - 3)),
+        'skull_height': lambda p: vec(0, 0.07 * np.maximum(p[:, 1] - 4, 0) ** 1.3 / 1.6),
+        'face_length': lambda p: vec(
+            0, 0.048 * (np.minimum(p[:, 1], 3.6) - 3.6) * smoothstep(p[:, 1], -13, -8)
+        ),
+        'lower_face_length': lambda p: vec(
+            0, -0.34 * below(p, -3.5, 3.2) * smoothstep(p[:, 1], -14, -9) * (0.4 + 0.6 * front(p))
+        ),
+        'jaw_width': lambda p: vec(
+            0.34
+            * side(p, 3.0)
+            * np.exp(-(((p[:, 1] + 4.5) / 3.4) ** 2))
+            * smoothstep(p[:, 2], -1, 4)
+        ),
+        'jaw_angle': lambda p: (
+            vec(0.22 * side(p, 1.0), -0.30, -0.05)
+            * bell(p, (6.2, -4.2, 4.6), (2.0, 2.2, 2.6))[:, None]
+        ),
+        'chin_forward': lambda p: vec(0, 0, 0.42 * bell(p, (0, -7.2, 10), (3.0, 2.4, 4))),
+        'chin_width': lambda p: vec(0.28 * side(p, 1.2) * bell(p, (2.0, -7.0, 9.2), (2.2, 1.8, 3))),
+        'chin_height': lambda p: vec(0, -0.34 * bell(p, (0, -8.0, 10), (3.6, 2.3, 4))),
+        'double_chin': lambda p: (
+            vec(0, -0.5, 0.2) * bell(p, (0, -9.0, 7), (4.0, 1.8, 3.4))[:, None]
+        ),
+        'cheek_fullness': lambda p: (
+            vec(0.24 * side(p, 1.5), 0, 0.30) * bell(p, (4.6, -2.4, 8.2), (2.2, 2.4, 3.0))[:, None]
+        ),
+        'cheekbone_width': lambda p: (
+            vec(0.28 * side(p, 2.0), 0, 0.05) * bell(p, (6.4, 1.6, 6.0), (2.0, 2.0, 3.4))[:, None]
+        ),
+        'cheekbone_forward': lambda p: (
+            vec(0.06 * side(p), 0.04, 0.28) * bell(p, (4.4, 1.0, 9.0), (2.0, 1.5, 2.4))[:, None]
+        ),
+        'forehead_slope': lambda p: vec(0, 0, -0.36 * bell(p, (0, 10.0, 8.5), (6, 2.8, 4))),
+        'forehead_width': lambda p: vec(
+            0.26 * side(p, 2.5) * bell(p, (5.6, 7.5, 5.5), (3.0, 3.0, 4.0))
+        ),
+        'brow_ridge': lambda p: (
+            vec(0, -0.05, 0.24) * bell(p, (2.8, 5.4, 10.3), (2.6, 0.9, 2.0))[:, None]
+        ),
+        'glabella': lambda p: vec(0, 0, 0.20 * bell(p, (0, 5.0, 10.8), (1.2, 1.2, 2.0))),
+        'brow_height': lambda p: vec(0, 0.22 * bell(p, (3.4, 5.6, 10), (3.0, 1.0, 3.0))),
+        'temple_hollow': lambda p: vec(
+            -0.24 * side(p, 2.0) * bell(p, (6.6, 5.0, 5.0), (1.8, 2.2, 2.4))
+        ),
+        'eye_spacing': lambda p: vec(0.16 * side(p) * bell(p, eye, (2.0, 1.6, 3.4))),
+        'eye_height': lambda p: vec(0, 0.20 * bell(p, eye, (2.6, 1.8, 3.4))),
+        'eye_depth': lambda p: vec(0, 0, -0.20 * bell(p, eye, (2.0, 1.5, 3.4))),
+        'eye_tilt': lambda p: vec(
+            0,
+            0.13
+            * np.tanh((np.abs(p[:, 0]) - EYE_CENTRE_L[0]) / 1.2)
+            * bell(p, eye, (2.2, 1.2, 2.6)),
+        ),
+        'nose_length': lambda p: (
+            vec(0, -0.28, 0.04)
+            * (smoothstep(-p[:, 1], -3.2, 0.6) * bell(p, (0, -0.4, 12), (2.1, 2.6, 2.8)))[:, None]
+        ),
+        'nose_width': lambda p: vec(0.15 * side(p, 0.8) * bell(p, wing, (1.4, 1.2, 2.0))),
+        'nose_projection': lambda p: vec(0, 0, 0.28 * bell(p, nose_tip, (1.5, 1.6, 2.6))),
+        'nose_tip_up': lambda p: vec(0, 0.20, 0.03) * bell(p, nose_tip, (1.2, 1.1, 1.5))[:, None],
+        'nose_bridge_height': lambda p: vec(0, 0, 0.22 * bell(p, (0, 2.9, 11.6), (1.2, 1.7, 2.0))),
+        'nose_bridge_width': lambda p: vec(
+            0.12 * side(p, 0.5) * bell(p, (0.9, 2.6, 11.0), (1.0, 1.8, 1.8))
+        ),
+        'nose_hump': lambda p: vec(0, 0, 0.16 * bell(p, (0, 2.0, 12.3), (0.9, 0.9, 1.6))),
+        'philtrum_length': lambda p: (
+            vec(0, -0.20, 0)
+            * (smoothstep(-p[:, 1], 0.9, 2.3) * bell(p, (0, -3.2, 11), (3.0, 1.9, 3.0)))[:, None]
+        ),
+        'mouth_width': lambda p: vec(
+            0.20 * side(p, 1.2) * bell(p, (2.4, -3.3, 10.3), (1.6, 1.4, 2.0))
+        ),
+        'mouth_forward': lambda p: vec(0, 0, 0.24 * bell(p, (0, -3.3, 11), (3.0, 1.9, 3.0))),
+        'ear_size': lambda p: (
+            0.10
+            * (p - [0, 1.7, 0] - vec(6.9 * np.sign(p[:, 0]), 0, 1.8))
+            * [1, 1, 1]
+            * smoothstep(np.abs(p[:, 0]), 7.1, 7.7)[:, None]
+        ),
+        'ear_flare': lambda p: vec(
+            0.34
+            * np.sign(p[:, 0])
+            * smoothstep(np.abs(p[:, 0]), 7.25, 8.8)
+            * smoothstep(-p[:, 2], -2.4, 1.5)
+        ),
+        'neck_width': lambda p: (
+            vec(0.09 * p[:, 0], 0, 0.06 * (p[:, 2] + 1))
+            * smoothstep(-p[:, 1], 3.5, 10.0)[:, None]
+            * (1 - 0.85 * smoothstep(p[:, 2], 5.5, 8.0))[:, None]
+        ),
     }
 
 
@@ -93,7 +151,9 @@ def lip_modes(fields: Fields) -> dict[str, np.ndarray]:
         for v, (lip, place, ring) in fields.lips.items():
             bulge = 1 - abs(place) ** 2.5
             if lip == wanted:
-                up, out_ = {0: (.16, .03), 1: (.12, .12), 2: (.05, .10), 3: (0., .03)}.get(ring, (0, 0))
+                up, out_ = {0: (0.16, 0.03), 1: (0.12, 0.12), 2: (0.05, 0.10), 3: (0.0, 0.03)}.get(
+                    ring, (0, 0)
+                )
                 handles[v] = np.array([0, lip * up, out_]) * bulge
             else:
                 handles[v] = np.zeros(3)
@@ -110,10 +170,12 @@ def settled(fields: Fields, offsets: np.ndarray) -> np.ndarray:
     base = fields.neutral
     lips = head.point[list(LIPS_INNER)]
     step = out[lips].mean(0) * [0, 1, 1]
-    widen = (out[lips, 0] * base[lips, 0]).sum() / (base[lips, 0] ** 2).sum() * .5
+    widen = (out[lips, 0] * base[lips, 0]).sum() / (base[lips, 0] ** 2).sum() * 0.5
     for name in ('gums_upper', 'gums_lower', 'teeth_upper', 'teeth_lower', 'tongue'):
         rows = head.pieces[name]
-        out[rows] = step + np.stack([widen * base[rows, 0], np.zeros(len(rows)), np.zeros(len(rows))], 1)
+        out[rows] = step + np.stack(
+            [widen * base[rows, 0], np.zeros(len(rows)), np.zeros(len(rows))], 1
+        )
     for name, sign in (('L', 1), ('R', -1)):
         lids = head.loops['lid_' + name]
         shift = out[lids].mean(0)
@@ -125,10 +187,14 @@ def settled(fields: Fields, offsets: np.ndarray) -> np.ndarray:
         both = []
         for s in (1, -1):
             moved = base[zone] + s * (out[zone] - shift)
-            lack = np.maximum(clearance - fields.eye_gap(moved, name, np.array([0, 0, 1.])), 0)
+            lack = np.maximum(clearance - fields.eye_gap(moved, name, np.array([0, 0, 1.0])), 0)
             radial = moved - centre
-            both.append(moved + radial / np.linalg.norm(radial, axis=1, keepdims=True) * lack[:, None] - base[zone])
-        near = smoothstep(2.4 - np.linalg.norm(relative, axis=1), 0, .3)[:, None]
+            both.append(
+                moved
+                + radial / np.linalg.norm(radial, axis=1, keepdims=True) * lack[:, None]
+                - base[zone]
+            )
+        near = smoothstep(2.4 - np.linalg.norm(relative, axis=1), 0, 0.3)[:, None]
         out[zone] += near * ((both[0] - both[1]) / 2 + shift - out[zone])
     return fields.even(fields.with_lashes(out, turning=False))
 
@@ -145,7 +211,7 @@ def measured_modes(fields: Fields) -> list[np.ndarray]:
         for k, ring in enumerate(fields.inner_rings):
             for j, v in enumerate(ring):
                 lip = mode[LIPS_INNER[j]]
-                share = (1., .8, .5, .25, 0., 0., 0.)[min(k, 6)]
+                share = (1.0, 0.8, 0.5, 0.25, 0.0, 0.0, 0.0)[min(k, 6)]
                 handles[v] = share * lip + (1 - share) * inside * [0, 1, 1]
         for v in fields.head.cage.loops['neck']:
             handles[int(v)] = np.zeros(3)
@@ -155,7 +221,11 @@ def measured_modes(fields: Fields) -> list[np.ndarray]:
 
 def mode_names() -> tuple[str, ...]:
     """What each mode does, in order."""
-    return tuple(f'measured_{k + 1}' for k in range(len(measured()['modes']))) + tuple(designed()) + ('upper_lip_fullness', 'lower_lip_fullness')
+    return (
+        tuple(f'measured_{k + 1}' for k in range(len(measured()['modes'])))
+        + tuple(designed())
+        + ('upper_lip_fullness', 'lower_lip_fullness')
+    )
 
 
 def identity_modes(head: Head) -> np.ndarray:

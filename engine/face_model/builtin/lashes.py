@@ -1,4 +1,5 @@
 """The built-in head's lashes: thin tapering cards that grow from the lids' edges and turn with them. Head space, cm."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -9,8 +10,8 @@ from scipy import sparse
 from ...repeatable import arctan2
 from .cage import EYE_CENTRE_L
 
-ROWS = 3                    # pairs of vertices along a lash, root to tip
-WIDTH = (.036, .026, .006)  # of a lash at each of them
+ROWS = 3  # pairs of vertices along a lash, root to tip
+WIDTH = (0.036, 0.026, 0.006)  # of a lash at each of them
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Lid:
     """How the lashes of one lid grow: how many, their greatest length (cm), how far they rise at the
     root (share of the way out), how much they curl up towards the tip, and the part of the lid they
     cover (shares of its length from the inner corner)."""
+
     count: int
     length: float
     rise: float
@@ -25,13 +27,14 @@ class Lid:
     cover: tuple[float, float]
 
 
-UPPER = Lid(count=26, length=.70, rise=.0, curl=.34, cover=(.13, .985))
-LOWER = Lid(count=18, length=.40, rise=-.62, curl=.14, cover=(.22, .95))
+UPPER = Lid(count=26, length=0.70, rise=0.0, curl=0.34, cover=(0.13, 0.985))
+LOWER = Lid(count=18, length=0.40, rise=-0.62, curl=0.14, cover=(0.22, 0.95))
 
 
 @dataclass(frozen=True)
 class Lashes:
     """Lashes of the LEFT eye: vertices N×3, faces F×4, roots N×V: each vertex's root, on the skin's vertices."""
+
     vertices: np.ndarray
     faces: np.ndarray
     roots: sparse.csr_matrix
@@ -58,32 +61,57 @@ def grow_lashes(points: np.ndarray, loop) -> Lashes:
             k = min(int(np.searchsorted(run, stop, 'right')) - 1, len(line) - 2)
             share = (stop - run[k]) / (run[k + 1] - run[k])
             first = sum(map(len, vertices))
-            vertices.append(_lash(lid, (1 - share) * edge[k] + share * edge[k + 1], edge[k + 1] - edge[k], stop / run[-1], number))
-            faces += [(first + 2 * r, first + 2 * r + 1, first + 2 * r + 3, first + 2 * r + 2) for r in range(ROWS - 1)]
+            vertices.append(
+                _lash(
+                    lid,
+                    (1 - share) * edge[k] + share * edge[k + 1],
+                    edge[k + 1] - edge[k],
+                    stop / run[-1],
+                    number,
+                )
+            )
+            faces += [
+                (first + 2 * r, first + 2 * r + 1, first + 2 * r + 3, first + 2 * r + 2)
+                for r in range(ROWS - 1)
+            ]
             for row in range(first, first + 2 * ROWS):
                 rows += [row, row]
                 columns += [line[k], line[k + 1]]
                 shares += [1 - share, share]
     vertices = np.concatenate(vertices)
-    return Lashes(vertices, np.array(faces, np.int32), sparse.csr_matrix((shares, (rows, columns)), (len(vertices), len(points))))
+    return Lashes(
+        vertices,
+        np.array(faces, np.int32),
+        sparse.csr_matrix((shares, (rows, columns)), (len(vertices), len(points))),
+    )
 
 
 def _lash(lid: Lid, root: np.ndarray, along: np.ndarray, place: float, number: int) -> np.ndarray:
     """2·ROWS×3: one lash; place: 0 inner … 1 outer corner. Lengths alternate a little, as lashes do."""
     along = along / np.linalg.norm(along)
     out = (root - EYE_CENTRE_L) / np.linalg.norm(root - EYE_CENTRE_L)
-    fan = np.array([.55 * (place - .38), 0, 0])
-    direction = out * [1, .35, 1] + [0, lid.rise, 0] + fan
+    fan = np.array([0.55 * (place - 0.38), 0, 0])
+    direction = out * [1, 0.35, 1] + [0, lid.rise, 0] + fan
     direction /= np.linalg.norm(direction)
-    length = lid.length * (.52 + .48 * np.sin(np.pi * min(place * .92 + .08, 1))) * (1, .84, .93)[number % 3]
+    length = (
+        lid.length
+        * (0.52 + 0.48 * np.sin(np.pi * min(place * 0.92 + 0.08, 1)))
+        * (1, 0.84, 0.93)[number % 3]
+    )
     t = np.linspace(0, 1, ROWS)[:, None]
-    spine = root + length * (t * direction + t ** 2 * lid.curl * np.array([0, 1, 0]))
+    spine = root + length * (t * direction + t**2 * lid.curl * np.array([0, 1, 0]))
     half = np.array(WIDTH)[:, None] / 2 * along
     return np.stack([spine - half, spine + half], 1).reshape(-1, 3)
 
 
-def carried(points: np.ndarray, roots: sparse.csr_matrix, lashes: np.ndarray, offsets: np.ndarray, centre: np.ndarray,
-            turning: bool = True) -> np.ndarray:
+def carried(
+    points: np.ndarray,
+    roots: sparse.csr_matrix,
+    lashes: np.ndarray,
+    offsets: np.ndarray,
+    centre: np.ndarray,
+    turning: bool = True,
+) -> np.ndarray:
     """N×3 offsets of lashes (rows of points V×3) whose lids move by offsets V×3: they go with their roots and, where
     they are turning, turn about the eye's own left-right axis (through its centre) as their roots do."""
     root = roots @ points

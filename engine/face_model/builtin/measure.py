@@ -6,6 +6,7 @@ Each file is one person with a neutral face; of a clip, the frame with the most 
 taken over the first N files (even light, frontal photographs), the modes over all. The committed table was made with the twelve neutral
 London photographs (CC BY 4.0) and the GRID speakers (CC BY 4.0); it holds only averages and modes over all of them. Needs networkx.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -23,8 +24,8 @@ MODES = 10
 # which the detector gives on a scale of its own, and the tilt of the face from profile proportions of real heads (nose tip 4.6 cm before the outer
 # eye corners, tragus 5 cm behind them, chin level with the nasion).
 SCALE = np.array([9.154, 9.349, 8.722])
-TILT = -.2651               # cm of depth per unit of height
-ORIGIN = np.array([0., .374, 9.902])
+TILT = -0.2651  # cm of depth per unit of height
+ORIGIN = np.array([0.0, 0.374, 9.902])
 # Two triangles that are closed by edges only, not faces of the mesh.
 NOT_FACES = {(49, 64, 129), (279, 294, 358)}
 
@@ -34,7 +35,7 @@ def aligned(points: np.ndarray, target: np.ndarray) -> np.ndarray:
     a, b = points - points.mean(0), target - target.mean(0)
     u, s, vt = np.linalg.svd(a.T @ b)
     sign = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
-    return (s * sign).sum() / (a ** 2).sum() * a @ (u * sign) @ vt + target.mean(0)
+    return (s * sign).sum() / (a**2).sum() * a @ (u * sign) @ vt + target.mean(0)
 
 
 def unit(shape: np.ndarray) -> np.ndarray:
@@ -94,15 +95,23 @@ def variation(shapes: np.ndarray, mean: np.ndarray, mirror: np.ndarray) -> np.nd
     modes = direction[:MODES] * size[:MODES, None] / np.sqrt(len(rows) - 1)
     modes = modes.reshape(-1, FACE_POINTS, 3)
     modes = (modes + (modes * [-1, 1, 1])[:, mirror[:FACE_POINTS]]) / 2
-    lead = modes.reshape(len(modes), -1)[np.arange(len(modes)), np.abs(modes).reshape(len(modes), -1).argmax(1)]
+    lead = modes.reshape(len(modes), -1)[
+        np.arange(len(modes)), np.abs(modes).reshape(len(modes), -1).argmax(1)
+    ]
     return modes * np.sign(lead)[:, None, None]
 
 
 def quads_of(edges: set[tuple[int, int]], mean: np.ndarray, mirror: np.ndarray) -> np.ndarray:
     """Q×4: the detector's triangle mesh as quads: on the left half the pairing of neighbours with the best angles, mirrored to the right."""
     import networkx
+
     graph = networkx.Graph(list(edges))
-    triangles = {t for a, b in graph.edges for c in set(graph[a]) & set(graph[b]) for t in [tuple(sorted((a, b, c)))]} - NOT_FACES
+    triangles = {
+        t
+        for a, b in graph.edges
+        for c in set(graph[a]) & set(graph[b])
+        for t in [tuple(sorted((a, b, c)))]
+    } - NOT_FACES
     half = [t for t in sorted(triangles) if mean[list(t), 0].mean() > 1e-9]
     beside: dict[tuple, list] = {}
     for t in half:
@@ -115,8 +124,15 @@ def quads_of(edges: set[tuple[int, int]], mean: np.ndarray, mirror: np.ndarray) 
             quad = (a, c, b, d)
             p = mean[list(quad)]
             u, v = np.roll(p, 1, 0) - p, np.roll(p, -1, 0) - p
-            skew = np.abs(np.degrees(np.arccos((u * v).sum(1) / np.linalg.norm(u, axis=1) / np.linalg.norm(v, axis=1))) - 90)
-            pairs.add_edge(*both, weight=1000 - skew.max() - .3 * skew.sum())
+            skew = np.abs(
+                np.degrees(
+                    np.arccos(
+                        (u * v).sum(1) / np.linalg.norm(u, axis=1) / np.linalg.norm(v, axis=1)
+                    )
+                )
+                - 90
+            )
+            pairs.add_edge(*both, weight=1000 - skew.max() - 0.3 * skew.sum())
             quad_of[frozenset(both)] = quad
     chosen = sorted(quad_of[frozenset(p)] for p in networkx.max_weight_matching(pairs))
     if 2 * len(chosen) != len(half):
@@ -153,6 +169,7 @@ def neutral_landmarks(path: Path) -> np.ndarray:
     """478×3 of one person's neutral face, x right, y up, z towards the camera, from a photograph or the best of a clip's frames."""
     from ...footage import images, video
     from ...footage.faces import detect_image
+
     if path.suffix.lower() in ('.jpg', '.jpeg', '.png'):
         found = [detect_image(images.read(path)[..., :3])]
     else:
@@ -163,7 +180,12 @@ def neutral_landmarks(path: Path) -> np.ndarray:
 
     def calm(p: np.ndarray) -> float:
         size = np.linalg.norm(p[33] - p[263])
-        return (np.linalg.norm(p[13] - p[14]) - .5 * np.linalg.norm(p[159] - p[145]) - .5 * np.linalg.norm(p[386] - p[374])) / size
+        return (
+            np.linalg.norm(p[13] - p[14])
+            - 0.5 * np.linalg.norm(p[159] - p[145])
+            - 0.5 * np.linalg.norm(p[386] - p[374])
+        ) / size
+
     return min(found, key=calm) * [1, -1, -1]
 
 
@@ -174,12 +196,18 @@ def main() -> None:
     parser.add_argument('--mean-of', type=int, default=None)
     args = parser.parse_args()
     from ...footage.networks import mediapipe
+
     edges = mediapipe().solutions.face_mesh_connections.FACEMESH_TESSELATION
     shapes = np.array([neutral_landmarks(p) for p in args.files])
-    mean, mirror = symmetric_mean(shapes[:args.mean_of])
+    mean, mirror = symmetric_mean(shapes[: args.mean_of])
     modes = variation(shapes, mean, mirror)
-    write_npz(args.out, mean=calibrated(mean).astype(np.float32), mirror=mirror.astype(np.int16),
-              quads=quads_of(edges, mean, mirror).astype(np.int16), modes=modes.astype(np.float16))
+    write_npz(
+        args.out,
+        mean=calibrated(mean).astype(np.float32),
+        mirror=mirror.astype(np.int16),
+        quads=quads_of(edges, mean, mirror).astype(np.int16),
+        modes=modes.astype(np.float16),
+    )
 
 
 if __name__ == '__main__':

@@ -4,6 +4,7 @@ Tooth widths and heights are the usual anatomical ones (Wheeler's Dental Anatomy
 the midline outwards. The arches are 58 and 54 mm wide at the molars; overbite and overjet are 2 to
 3 mm; the upper incisors' edges lie 4.5 mm behind the closed lips' seam and 2.5 mm below it.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ class Jaw:
     ellipse in the horizontal plane, on which the teeth's outer faces lie at their edges; lean: how far
     a front tooth's outer face falls back, per cm away from its edge; up: 1 upper, −1 lower.
     """
+
     widths: tuple[float, ...]
     depths: tuple[float, ...]
     heights: tuple[float, ...]
@@ -29,33 +31,47 @@ class Jaw:
     up: float
 
 
-UPPER = Jaw(widths=(.86, .66, .76, .70, .68, 1.0, .95),
-            depths=(.66, .60, .76, .90, .90, 1.08, 1.05),
-            heights=(1.04, .90, 1.0, .84, .76, .70, .66),
-            edges=(-3.41, -3.36, -3.43, -3.37, -3.35, -3.33, -3.32),
-            arch=(2.90, 4.91, 5.93), lean=.20, up=1.)
-LOWER = Jaw(widths=(.54, .60, .69, .70, .71, 1.05, 1.0),
-            depths=(.56, .58, .70, .78, .80, 1.02, 1.0),
-            heights=(.86, .90, 1.02, .84, .78, .72, .68),
-            edges=(-3.19, -3.20, -3.20, -3.345, -3.345, -3.325, -3.315),
-            arch=(2.70, 4.61, 5.93), lean=.10, up=-1.)
-FRONT_TEETH = 3         # incisors and canine
-SIDE_TEETH = 5          # to the second premolar; then molars
+UPPER = Jaw(
+    widths=(0.86, 0.66, 0.76, 0.70, 0.68, 1.0, 0.95),
+    depths=(0.66, 0.60, 0.76, 0.90, 0.90, 1.08, 1.05),
+    heights=(1.04, 0.90, 1.0, 0.84, 0.76, 0.70, 0.66),
+    edges=(-3.41, -3.36, -3.43, -3.37, -3.35, -3.33, -3.32),
+    arch=(2.90, 4.91, 5.93),
+    lean=0.20,
+    up=1.0,
+)
+LOWER = Jaw(
+    widths=(0.54, 0.60, 0.69, 0.70, 0.71, 1.05, 1.0),
+    depths=(0.56, 0.58, 0.70, 0.78, 0.80, 1.02, 1.0),
+    heights=(0.86, 0.90, 1.02, 0.84, 0.78, 0.72, 0.68),
+    edges=(-3.19, -3.20, -3.20, -3.345, -3.345, -3.325, -3.315),
+    arch=(2.70, 4.61, 5.93),
+    lean=0.10,
+    up=-1.0,
+)
+FRONT_TEETH = 3  # incisors and canine
+SIDE_TEETH = 5  # to the second premolar; then molars
 
 
 def arch_point(arch: tuple, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(N×2 x,z points, N×2 outward unit normals) at arc lengths from the midline along the dental arch, + to the left."""
     half, length, back = arch
     t = np.linspace(0, np.pi / 2, 400)
-    curve = np.stack([half * np.sin(t) ** .92, back + length * np.cos(t)], 1)
+    curve = np.stack([half * np.sin(t) ** 0.92, back + length * np.cos(t)], 1)
     run = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
     d = np.abs(distance)
     over = np.maximum(d - run[-1], 0)
     x, z = np.interp(d, run, curve[:, 0]), np.interp(d, run, curve[:, 1]) - over
-    normal = np.stack([np.interp(d, run, np.gradient(-curve[:, 1], run)), np.interp(d, run, np.gradient(curve[:, 0], run))], 1)
+    normal = np.stack(
+        [
+            np.interp(d, run, np.gradient(-curve[:, 1], run)),
+            np.interp(d, run, np.gradient(curve[:, 0], run)),
+        ],
+        1,
+    )
     normal[d == 0] = (0, 1)
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-    sign = np.where(distance < 0, -1., 1.)
+    sign = np.where(distance < 0, -1.0, 1.0)
     return np.stack([x * sign, z], 1), normal * np.stack([sign, np.ones_like(sign)], 1)
 
 
@@ -63,11 +79,22 @@ def arch_front(arch: tuple, x: np.ndarray, clearance: float) -> np.ndarray:
     """z of the arch widened by a clearance (cm) at each x, held at its widest place beyond."""
     half, length, back = arch
     across = np.clip(np.abs(x) / (half + clearance), 0, 1)
-    return back + (length + clearance) * np.sqrt(1 - across ** 2.1)
+    return back + (length + clearance) * np.sqrt(1 - across**2.1)
 
 
-RING = np.array([(1, .25), (.48, 1), (-.48, 1), (-1, .25), (-.88, -.55), (-.36, -1), (.36, -1), (.88, -.55)])   # across, outwards
-CORNER = np.abs(RING[:, 0]) > .8
+RING = np.array(
+    [
+        (1, 0.25),
+        (0.48, 1),
+        (-0.48, 1),
+        (-1, 0.25),
+        (-0.88, -0.55),
+        (-0.36, -1),
+        (0.36, -1),
+        (0.88, -0.55),
+    ]
+)  # across, outwards
+CORNER = np.abs(RING[:, 0]) > 0.8
 CROWN_RINGS = 5
 
 
@@ -75,48 +102,79 @@ def crown(kind: int) -> tuple[tuple[float, float, float, float], ...]:
     """Rings of a tooth from its root in the gum to its edge: (share of the height above the edge,
     share of the width, share of the depth, cm the outer face bulges)."""
     if kind < FRONT_TEETH:
-        return (1.28, .62, .86, -.05), (.92, .76, .98, .01), (.52, .97, .82, .035), (.12, .985, .44, .012), (.0, .93, .26, -.005)
+        return (
+            (1.28, 0.62, 0.86, -0.05),
+            (0.92, 0.76, 0.98, 0.01),
+            (0.52, 0.97, 0.82, 0.035),
+            (0.12, 0.985, 0.44, 0.012),
+            (0.0, 0.93, 0.26, -0.005),
+        )
     if kind < SIDE_TEETH:
-        return (1.30, .68, .84, -.06), (.90, .80, .96, .0), (.52, .97, 1.0, .03), (.18, .985, .86, .0), (.0, .86, .56, -.06)
-    return (1.35, .74, .88, -.06), (.90, .84, .97, .0), (.55, .97, 1.0, .03), (.22, .985, .90, .0), (.0, .86, .66, -.06)
+        return (
+            (1.30, 0.68, 0.84, -0.06),
+            (0.90, 0.80, 0.96, 0.0),
+            (0.52, 0.97, 1.0, 0.03),
+            (0.18, 0.985, 0.86, 0.0),
+            (0.0, 0.86, 0.56, -0.06),
+        )
+    return (
+        (1.35, 0.74, 0.88, -0.06),
+        (0.90, 0.84, 0.97, 0.0),
+        (0.55, 0.97, 1.0, 0.03),
+        (0.22, 0.985, 0.90, 0.0),
+        (0.0, 0.86, 0.66, -0.06),
+    )
 
 
 def edge_relief(kind: int) -> np.ndarray:
     """How far each point of the last ring stands back from the biting edge, as a share of the width:
     rounded corners of incisors, the tip of a canine, cusps."""
     if kind < 2:
-        return np.where(CORNER, .05, 0.)
+        return np.where(CORNER, 0.05, 0.0)
     if kind == 2:
-        return np.where(CORNER, .15, 0.)
+        return np.where(CORNER, 0.15, 0.0)
     if kind < SIDE_TEETH:
-        return np.where(CORNER, .12, 0.) + np.where(RING[:, 1] < 0, .06, 0)
-    return np.where(CORNER, .0, .05)
+        return np.where(CORNER, 0.12, 0.0) + np.where(RING[:, 1] < 0, 0.06, 0)
+    return np.where(CORNER, 0.0, 0.05)
 
 
 def teeth(jaw: Jaw) -> tuple[np.ndarray, np.ndarray]:
     """(vertices N×3, faces F×4): fourteen teeth of one jaw, each CROWN_RINGS rings of eight."""
     vertices, faces = [], []
     for sign in (1, -1):
-        start = 0.
-        for kind, (width, depth, height, edge) in enumerate(zip(jaw.widths, jaw.depths, jaw.heights, jaw.edges)):
+        start = 0.0
+        for kind, (width, depth, height, edge) in enumerate(
+            zip(jaw.widths, jaw.depths, jaw.heights, jaw.edges)
+        ):
             (spot,), (normal,) = arch_point(jaw.arch, np.array([sign * (start + width / 2)]))
             start += width
             first = CROWN_RINGS * 8 * (7 * (sign < 0) + kind)
             for above, wide, deep, bulge in crown(kind):
-                vertices.append(_tooth_ring(jaw, kind, sign, spot, normal, (above * height, wide * width, deep * depth, bulge)))
+                vertices.append(
+                    _tooth_ring(
+                        jaw,
+                        kind,
+                        sign,
+                        spot,
+                        normal,
+                        (above * height, wide * width, deep * depth, bulge),
+                    )
+                )
             vertices[-1][:, 1] += jaw.up * edge_relief(kind) * width
             faces += _tooth_faces(first, sign * jaw.up > 0)
     return np.concatenate(vertices), np.array(faces, np.int32)
 
 
-def _tooth_ring(jaw: Jaw, kind: int, sign: int, spot: np.ndarray, normal: np.ndarray, ring: tuple[float, ...]) -> np.ndarray:
+def _tooth_ring(
+    jaw: Jaw, kind: int, sign: int, spot: np.ndarray, normal: np.ndarray, ring: tuple[float, ...]
+) -> np.ndarray:
     """8×3 points round a tooth; ring: cm above the edge, width, depth, bulge of the outer face."""
     above, width, depth, bulge = ring
     tangent = np.array([normal[1], -normal[0]]) * sign
-    lean = jaw.lean * above if kind < FRONT_TEETH else -.05 * above
+    lean = jaw.lean * above if kind < FRONT_TEETH else -0.05 * above
     out = RING[:, 1] * depth / 2 - depth / 2 + bulge - lean
     if kind >= FRONT_TEETH:
-        out -= (jaw.depths[kind] - depth) * .45         # the crown narrows from both sides
+        out -= (jaw.depths[kind] - depth) * 0.45  # the crown narrows from both sides
     flat = spot + RING[:, :1] * width / 2 * tangent + out[:, None] * normal
     return np.stack([flat[:, 0], np.full(8, jaw.edges[kind] + jaw.up * above), flat[:, 1]], 1)
 
@@ -132,7 +190,7 @@ def _tooth_faces(first: int, outward: bool) -> list[tuple[int, ...]]:
     return out if outward else [quad[::-1] for quad in out]
 
 
-GUM_STATIONS = 4                            # along each tooth
+GUM_STATIONS = 4  # along each tooth
 GUM_COLUMNS = 2 * 7 * GUM_STATIONS + 1
 GUM_ROWS = 8
 
@@ -145,19 +203,28 @@ def gums(jaw: Jaw) -> tuple[np.ndarray, np.ndarray]:
     half = np.interp(np.arange(7 * GUM_STATIONS + 1) / GUM_STATIONS, np.arange(8), ends)
     s = np.concatenate([-half[:0:-1], half])
     phase = np.abs(np.arange(len(s)) - 7 * GUM_STATIONS) % GUM_STATIONS / GUM_STATIONS
-    between = np.abs(1 - 2 * phase) ** 1.7                   # 1 between two teeth, 0 at a tooth's middle
+    between = np.abs(1 - 2 * phase) ** 1.7  # 1 between two teeth, 0 at a tooth's middle
 
     def along(values) -> np.ndarray:
         """The teeth's values at the stations."""
         return np.interp(np.abs(s), middles, values)
+
     depth, height, edge = along(jaw.depths), along(jaw.heights), along(jaw.edges)
-    lean = np.interp(np.abs(s), (ends[2], ends[4]), (jaw.lean, -.05))
+    lean = np.interp(np.abs(s), (ends[2], ends[4]), (jaw.lean, -0.05))
     spot, normal = arch_point(jaw.arch, s)
-    neck = height * .94 - .24 * between                      # gum line above the biting edge
+    neck = height * 0.94 - 0.24 * between  # gum line above the biting edge
     rows = []
-    for rise, out in ((neck + .78, -.04), (neck + .45, .07), (neck + .16, .09), (neck, .045), (neck - .01, -.06),
-                      (neck + .06, -depth + .02), (neck + .30, -depth - .15), (neck + .85, -depth - .55)):
-        flat = spot + (out - lean * rise - .05 * between * (rise < neck + .2))[:, None] * normal
+    for rise, out in (
+        (neck + 0.78, -0.04),
+        (neck + 0.45, 0.07),
+        (neck + 0.16, 0.09),
+        (neck, 0.045),
+        (neck - 0.01, -0.06),
+        (neck + 0.06, -depth + 0.02),
+        (neck + 0.30, -depth - 0.15),
+        (neck + 0.85, -depth - 0.55),
+    ):
+        flat = spot + (out - lean * rise - 0.05 * between * (rise < neck + 0.2))[:, None] * normal
         rows.append(np.stack([flat[:, 0], edge + jaw.up * rise, flat[:, 1]], 1))
     n = GUM_COLUMNS
     faces = []
@@ -169,7 +236,7 @@ def gums(jaw: Jaw) -> tuple[np.ndarray, np.ndarray]:
 
 
 TONGUE_AROUND, TONGUE_RINGS = 16, 14
-TONGUE_ROOT, TONGUE_TIP = 4.2, 9.92         # z
+TONGUE_ROOT, TONGUE_TIP = 4.2, 9.92  # z
 
 
 def tongue() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -178,23 +245,25 @@ def tongue() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     turn = np.arange(around) * 2 * np.pi / around
     vertices, forward = [], []
     for k in range(rings):
-        t = 1 - (1 - k / (rings - 1)) ** 1.25               # closer together towards the tip
-        z = TONGUE_ROOT + (TONGUE_TIP - .06 - TONGUE_ROOT) * t
+        t = 1 - (1 - k / (rings - 1)) ** 1.25  # closer together towards the tip
+        z = TONGUE_ROOT + (TONGUE_TIP - 0.06 - TONGUE_ROOT) * t
         blunt = np.sqrt(np.clip(1 - (t / 1.012) ** 8, 0, 1))
-        half = 1.52 * (1 - .28 * t ** 1.5) * blunt
-        thick = (.80 - .46 * t) * blunt
-        y = -4.15 + .32 * np.sin(np.pi * min(t * 1.05, 1)) + .33 * t ** 2
-        groove = .10 * np.exp(-(np.cos(turn) / .3) ** 2) * (np.sin(turn) > 1e-9) * (1 - t ** 3)
-        rise = thick * np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** .85
+        half = 1.52 * (1 - 0.28 * t**1.5) * blunt
+        thick = (0.80 - 0.46 * t) * blunt
+        y = -4.15 + 0.32 * np.sin(np.pi * min(t * 1.05, 1)) + 0.33 * t**2
+        groove = 0.10 * np.exp(-((np.cos(turn) / 0.3) ** 2)) * (np.sin(turn) > 1e-9) * (1 - t**3)
+        rise = thick * np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** 0.85
         vertices.append(np.stack([half * np.cos(turn), y + rise - groove, np.full(around, z)], 1))
         forward += [t] * around
-    vertices += [np.array([[0, -4.3, TONGUE_ROOT - .3]]), np.array([[0, y, TONGUE_TIP]])]
-    forward += [0., 1.]
+    vertices += [np.array([[0, -4.3, TONGUE_ROOT - 0.3]]), np.array([[0, y, TONGUE_TIP]])]
+    forward += [0.0, 1.0]
     faces = []
     for r in range(rings - 1):
         for k in range(around):
             m = (k + 1) % around
-            faces.append((r * around + k, r * around + m, (r + 1) * around + m, (r + 1) * around + k))
+            faces.append(
+                (r * around + k, r * around + m, (r + 1) * around + m, (r + 1) * around + k)
+            )
     back, tip = rings * around, rings * around + 1
     for k in range(around):
         faces.append(((k + 1) % around, k, back, -1))

@@ -1,7 +1,8 @@
 """Pictures of the built-in head to judge it by: neutral from all round, every expression, every identity mode.
 
-    python -m facewright.engine.face_model.builtin.sheet FOLDER
+python -m facewright.engine.face_model.builtin.sheet FOLDER
 """
+
 from __future__ import annotations
 
 import sys
@@ -17,13 +18,19 @@ from ..paint import albedo
 from . import build
 from .identities import mode_names
 
-UPPER = ('brow', 'eye', 'cheekSquint')      # what the picture is framed on: the eyes, else the mouth
+UPPER = ('brow', 'eye', 'cheekSquint')  # what the picture is framed on: the eyes, else the mouth
 
 
 def neutral_sheet(model: FaceModel) -> np.ndarray:
     colours = albedo(model)
     views = [(0, 0), (35, 0), (90, 0), (150, 0), (0, 25), (0, -30)]
-    return contact_sheet([render_head(model.neutral, model.faces, colours, yaw=y, pitch=p, size=(320, 400)) for y, p in views], 6)
+    return contact_sheet(
+        [
+            render_head(model.neutral, model.faces, colours, yaw=y, pitch=p, size=(320, 400))
+            for y, p in views
+        ],
+        6,
+    )
 
 
 def expression_sheet(model: FaceModel, size: tuple[int, int] = (240, 190)) -> np.ndarray:
@@ -34,22 +41,43 @@ def expression_sheet(model: FaceModel, size: tuple[int, int] = (240, 190)) -> np
         vertices = model.neutral + model.expressions[k]
         if name in WITH_OPEN_JAW:
             vertices = vertices + model.expressions[model.names.index('jawOpen')]
-        centre = (0, 4.2, 8.) if name.startswith(UPPER) else (0, -3.2, 8.)
+        centre = (0, 4.2, 8.0) if name.startswith(UPPER) else (0, -3.2, 8.0)
         turn = -40 if name.endswith('_L') else 40
         for yaw in (0, turn):
-            tiles.append(render_head(vertices, model.faces, colours, yaw=yaw, size=size, focal=size[0] * 60 / 14., look_at=np.array(centre)))
+            tiles.append(
+                render_head(
+                    vertices,
+                    model.faces,
+                    colours,
+                    yaw=yaw,
+                    size=size,
+                    focal=size[0] * 60 / 14.0,
+                    look_at=np.array(centre),
+                )
+            )
             labels.append(name if not yaw else '')
     return contact_sheet(tiles, 8, labels)
 
 
-def identity_sheet(model: FaceModel, size: tuple[int, int] = (170, 200), strength: float = 2.5) -> np.ndarray:
+def identity_sheet(
+    model: FaceModel, size: tuple[int, int] = (170, 200), strength: float = 2.5
+) -> np.ndarray:
     """Each mode at −strength and +strength standard deviations, front and side."""
     colours = albedo(model)
     tiles, labels = [], []
     for mode, name in zip(model.identities, mode_names()):
         for sign in (-strength, strength):
             for yaw in (0, 55):
-                tiles.append(render_head(model.neutral + sign * mode, model.faces, colours, yaw=yaw, size=size, focal=size[1] * 2.4))
+                tiles.append(
+                    render_head(
+                        model.neutral + sign * mode,
+                        model.faces,
+                        colours,
+                        yaw=yaw,
+                        size=size,
+                        focal=size[1] * 2.4,
+                    )
+                )
                 labels.append(name if sign < 0 and not yaw else '')
     return contact_sheet(tiles, 12, labels)
 
@@ -57,7 +85,11 @@ def identity_sheet(model: FaceModel, size: tuple[int, int] = (170, 200), strengt
 def main() -> None:
     folder = Path(sys.argv[1])
     model = build()
-    for name, picture in (('neutral', neutral_sheet(model)), ('expressions', expression_sheet(model)), ('identities', identity_sheet(model))):
+    for name, picture in (
+        ('neutral', neutral_sheet(model)),
+        ('expressions', expression_sheet(model)),
+        ('identities', identity_sheet(model)),
+    ):
         write_image(folder / f'builtin_{name}.jpg', picture, 82)
 
 

@@ -1,4 +1,5 @@
 """The built-in head's skin: the cage subdivided once everywhere and twice where the face moves most."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -7,7 +8,18 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from .cage import EYE_CENTRE_L, EYE_RADIUS, LIP_LOWER, LIP_UPPER, LIPS_INNER, LOWER_LID_L, UPPER_LID_L, Cage, build_cage, measured
+from .cage import (
+    EYE_CENTRE_L,
+    EYE_RADIUS,
+    LIP_LOWER,
+    LIP_UPPER,
+    LIPS_INNER,
+    LOWER_LID_L,
+    UPPER_LID_L,
+    Cage,
+    build_cage,
+    measured,
+)
 from .eyes import cornea_height
 from .subdivide import catmull_clark, finer_loop, refine
 
@@ -17,6 +29,7 @@ class Skin:
     """vertices V×3 cm, faces F×4, part name of each face, matrix V×C: any number given on the cage's vertices → on the skin's;
     loops: the cage's named loops with their new points; furrow V×3: what the creases of the lids add to the vertices.
     """
+
     vertices: np.ndarray
     faces: np.ndarray
     parts: np.ndarray
@@ -31,21 +44,72 @@ def build_skin() -> Skin:
     points, faces, parts = cage.arrays()
     first = catmull_clark(faces, len(points))
     chosen = np.isin(parts, ('face',)) & fine_faces(cage, faces)
-    key = first.matrix @ (np.abs(points) @ [1., 0, 0] + points @ [0, .37, .21])
+    key = first.matrix @ (np.abs(points) @ [1.0, 0, 0] + points @ [0, 0.37, 0.21])
     second = refine(first.faces, first.matrix.shape[0], chosen[first.parents], key)
     matrix = (second.matrix @ first.matrix).tocsr()
-    loops = {name: finer_loop(finer_loop(list(map(int, loop)), first), second) for name, loop in cage.loops.items()}
+    loops = {
+        name: finer_loop(finer_loop(list(map(int, loop)), first), second)
+        for name, loop in cage.loops.items()
+    }
     furrow = lid_creases(matrix @ points, matrix, second.faces)
     vertices = closed_lips(matrix @ points + furrow, loops['lips'])
     vertices = clear_of_eyes(parted_lips(vertices, lip_pairs(matrix, cage)))
-    return Skin(vertices, second.faces, parts[first.parents][second.parents], matrix, cage, loops, furrow)
+    return Skin(
+        vertices, second.faces, parts[first.parents][second.parents], matrix, cage, loops, furrow
+    )
 
 
-RINGS = {'lid_L': 4, 'lid_R': 4, 'lips': 5}         # rows of cage faces round each loop that are split twice
-NOSE = (1, 4, 5, 2, 94, 164, 45, 275, 220, 440, 115, 344, 48, 278, 64, 294, 98, 327, 219, 439, 218, 438, 235, 455, 59, 289, 131, 360, 134, 363, 51, 281, 195, 248, 3, 456, 236, 420, 198, 279, 49)
+RINGS = {
+    'lid_L': 4,
+    'lid_R': 4,
+    'lips': 5,
+}  # rows of cage faces round each loop that are split twice
+NOSE = (
+    1,
+    4,
+    5,
+    2,
+    94,
+    164,
+    45,
+    275,
+    220,
+    440,
+    115,
+    344,
+    48,
+    278,
+    64,
+    294,
+    98,
+    327,
+    219,
+    439,
+    218,
+    438,
+    235,
+    455,
+    59,
+    289,
+    131,
+    360,
+    134,
+    363,
+    51,
+    281,
+    195,
+    248,
+    3,
+    456,
+    236,
+    420,
+    198,
+    279,
+    49,
+)
 
 
-SEAM = .0005        # half the gap left between the closed lips, cm
+SEAM = 0.0005  # half the gap left between the closed lips, cm
 
 
 def seam_pairs(loop) -> tuple[np.ndarray, np.ndarray]:
@@ -86,17 +150,21 @@ def lip_pairs(matrix: sparse.csr_matrix, cage: Cage) -> tuple[np.ndarray, np.nda
     here, there = matrix[inside] @ marks, matrix[inside] @ marks[across]
     distance, other = cKDTree(here).query(there)
     height = matrix[inside] @ np.array([p[1] for p in cage.vertices])
-    upper = np.flatnonzero((distance < 1e-9) & (other != np.arange(len(inside))) & (height > height[other]))
+    upper = np.flatnonzero(
+        (distance < 1e-9) & (other != np.arange(len(inside))) & (height > height[other])
+    )
     depth = np.abs(matrix[inside[upper]] @ np.nan_to_num(ring_of))
     return inside[upper], inside[other[upper]], depth
 
 
 def lip_gap(depth: np.ndarray) -> np.ndarray:
     """How far apart (cm) closed lips are at a depth of so many cage rings from their edge, so that they never cross."""
-    return .03 * np.minimum(depth, 1.)
+    return 0.03 * np.minimum(depth, 1.0)
 
 
-def parted_lips(vertices: np.ndarray, pairs: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
+def parted_lips(
+    vertices: np.ndarray, pairs: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> np.ndarray:
     """The lips' vertices beside their edges moved apart until they leave each other at an angle."""
     upper, lower, depth = pairs
     out = vertices.copy()
@@ -132,25 +200,32 @@ def lid_creases(vertices: np.ndarray, matrix: sparse.csr_matrix, faces: np.ndarr
         np.add.at(normal, faces[faces[:, k] >= 0, k], facing[faces[:, k] >= 0])
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
     out = np.zeros_like(vertices)
-    for lid, crease, fold, furrow, hang in ((UPPER_LID_L, CREASE_UPPER, FOLD_UPPER, .10, .07), (LOWER_LID_L, CREASE_LOWER, FOLD_LOWER, .035, .03)):
+    for lid, crease, fold, furrow, hang in (
+        (UPPER_LID_L, CREASE_UPPER, FOLD_UPPER, 0.10, 0.07),
+        (LOWER_LID_L, CREASE_LOWER, FOLD_LOWER, 0.035, 0.03),
+    ):
         for order in (np.arange(len(mirror)), mirror):
-            along = np.full(matrix.shape[1], 2.)
+            along = np.full(matrix.shape[1], 2.0)
             along[order[list(lid)]], along[order[list(crease)]], along[order[list(fold)]] = 0, 1, 2
             share = np.zeros(matrix.shape[1])
-            share[order[list(crease[1:-1])]] = (.55, 1, 1, 1, .75)
-            share[order[list(fold[1:-1])]] = (.5, 1, 1, 1, .75)
-            share[order[list(lid[1:-1])]] = (.5, 1, 1, 1, .6)
+            share[order[list(crease[1:-1])]] = (0.55, 1, 1, 1, 0.75)
+            share[order[list(fold[1:-1])]] = (0.5, 1, 1, 1, 0.75)
+            share[order[list(lid[1:-1])]] = (0.5, 1, 1, 1, 0.6)
             t = matrix @ along
-            relief = -furrow * np.exp(-((t - .92) / .20) ** 2) + hang * np.exp(-((t - 1.35) / .28) ** 2)
+            relief = -furrow * np.exp(-(((t - 0.92) / 0.20) ** 2)) + hang * np.exp(
+                -(((t - 1.35) / 0.28) ** 2)
+            )
             out += normal * (relief * (matrix @ share))[:, None]
     return out
 
 
-def clear_of_eyes(vertices: np.ndarray, gap: float = .03) -> np.ndarray:
+def clear_of_eyes(vertices: np.ndarray, gap: float = 0.03) -> np.ndarray:
     """Sockets and lids pushed radially until they stand `gap` cm off the eyeballs (subdivision shrinks them)."""
     out = vertices.copy()
     for side, sign in (('L', 1), ('R', -1)):
-        rows = np.flatnonzero(np.linalg.norm(out - EYE_CENTRE_L * [sign, 1, 1], axis=1) < 1.3 * EYE_RADIUS)
+        rows = np.flatnonzero(
+            np.linalg.norm(out - EYE_CENTRE_L * [sign, 1, 1], axis=1) < 1.3 * EYE_RADIUS
+        )
         radial = out[rows] - EYE_CENTRE_L * [sign, 1, 1]
         distance = np.linalg.norm(radial, axis=1)
         angle = np.arccos(np.clip(radial[:, 2] / distance, -1, 1))

@@ -3,6 +3,7 @@
 Catmull & Clark 1978, "Recursively generated B-spline surfaces on arbitrary topological meshes".
 Faces are F×4 int32, triangles padded with −1.
 """
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -13,11 +14,14 @@ from scipy import sparse
 
 class Level(NamedTuple):
     """One subdivision step: new vertices are first the old vertices' points, then edges', then faces'."""
-    matrix: sparse.csr_matrix   # V'×V: new positions (or any per-vertex numbers) from old ones
-    faces: np.ndarray           # F'×4 int32
-    parents: np.ndarray         # F' int: the old face each new one lies in
-    edge_point: dict[tuple[int, int], int]  # (lower vertex, higher vertex) → the new vertex on that edge
-    face_point: np.ndarray      # F int: the new vertex in the middle of each old face
+
+    matrix: sparse.csr_matrix  # V'×V: new positions (or any per-vertex numbers) from old ones
+    faces: np.ndarray  # F'×4 int32
+    parents: np.ndarray  # F' int: the old face each new one lies in
+    edge_point: dict[
+        tuple[int, int], int
+    ]  # (lower vertex, higher vertex) → the new vertex on that edge
+    face_point: np.ndarray  # F int: the new vertex in the middle of each old face
 
 
 def corner_lists(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -25,14 +29,21 @@ def corner_lists(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     sizes = (faces >= 0).sum(1)
     face = np.repeat(np.arange(len(faces)), sizes)
     vertex = faces[faces >= 0]
-    following = np.where(np.arange(4)[None] == sizes[:, None] - 1, faces[:, :1], np.roll(faces, -1, 1))
+    following = np.where(
+        np.arange(4)[None] == sizes[:, None] - 1, faces[:, :1], np.roll(faces, -1, 1)
+    )
     return face, vertex, following[faces >= 0]
 
 
 def edges_of(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(E×2 edges with the lower vertex first, corner → edge, how many faces use each edge)."""
     _, vertex, following = corner_lists(faces)
-    edges, inverse, count = np.unique(np.sort(np.stack([vertex, following], 1), 1), axis=0, return_inverse=True, return_counts=True)
+    edges, inverse, count = np.unique(
+        np.sort(np.stack([vertex, following], 1), 1),
+        axis=0,
+        return_inverse=True,
+        return_counts=True,
+    )
     return edges, inverse.reshape(-1), count
 
 
@@ -43,21 +54,35 @@ def catmull_clark(faces: np.ndarray, vertex_count: int) -> Level:
     sizes = (faces >= 0).sum(1)
     n_faces, n_edges, n = len(faces), len(edges), vertex_count
     face_rows = sparse.csr_matrix((1 / sizes[face], (face, vertex)), (n_faces, n))
-    ends = sparse.csr_matrix((np.ones(2 * n_edges), (np.repeat(np.arange(n_edges), 2), edges.ravel())), (n_edges, n))
+    ends = sparse.csr_matrix(
+        (np.ones(2 * n_edges), (np.repeat(np.arange(n_edges), 2), edges.ravel())), (n_edges, n)
+    )
     beside = sparse.csr_matrix((np.ones(len(edge)), (edge, face)), (n_edges, n_faces))
     inner = (count == 2).astype(float)
-    edge_rows = sparse.diags(np.where(count == 2, .25, .5)) @ ends + sparse.diags(inner * .25) @ beside @ face_rows
+    edge_rows = (
+        sparse.diags(np.where(count == 2, 0.25, 0.5)) @ ends
+        + sparse.diags(inner * 0.25) @ beside @ face_rows
+    )
     valence = np.bincount(edges.ravel(), minlength=n).astype(float)
     rim = np.zeros(n, bool)
     rim[edges[count == 1].ravel()] = True
     safe = np.maximum(valence, 1)
     around = sparse.csr_matrix((np.ones(len(face)), (vertex, face)), (n, n_faces))
-    middle = ends * .5
-    inside = sparse.diags(1 / safe ** 2) @ around @ face_rows + sparse.diags(2 / safe ** 2) @ ends.T @ middle + sparse.diags((safe - 3) / safe)
+    middle = ends * 0.5
+    inside = (
+        sparse.diags(1 / safe**2) @ around @ face_rows
+        + sparse.diags(2 / safe**2) @ ends.T @ middle
+        + sparse.diags((safe - 3) / safe)
+    )
     rim_edges = edges[count == 1]
-    neighbours = sparse.csr_matrix((np.full(2 * len(rim_edges), .125), (rim_edges.ravel(), rim_edges[:, ::-1].ravel())), (n, n))
-    on_rim = neighbours + sparse.diags(np.where(rim, .75, 0.))
-    vertex_rows = sparse.diags((~rim).astype(float)) @ inside + sparse.diags(rim.astype(float)) @ on_rim
+    neighbours = sparse.csr_matrix(
+        (np.full(2 * len(rim_edges), 0.125), (rim_edges.ravel(), rim_edges[:, ::-1].ravel())),
+        (n, n),
+    )
+    on_rim = neighbours + sparse.diags(np.where(rim, 0.75, 0.0))
+    vertex_rows = (
+        sparse.diags((~rim).astype(float)) @ inside + sparse.diags(rim.astype(float)) @ on_rim
+    )
     matrix = sparse.vstack([vertex_rows, edge_rows, face_rows]).tocsr()
     edge_id = n + edge
     start = np.concatenate([[0], np.cumsum(sizes)[:-1]])
@@ -101,8 +126,8 @@ def refine(faces: np.ndarray, vertex_count: int, chosen: np.ndarray, key: np.nda
         chosen |= more
     rows, parents = [whole.faces[chosen[whole.parents]]], [whole.parents[chosen[whole.parents]]]
     for f in np.flatnonzero(~chosen):
-        q = faces[f, :sizes[f]]
-        e = edge[start[f]:start[f] + sizes[f]]
+        q = faces[f, : sizes[f]]
+        e = edge[start[f] : start[f] + sizes[f]]
         cut = [k for k in range(sizes[f]) if split_edge[e[k]]]
         mid = {k: vertex_count + int(e[k]) for k in cut}
         if not cut:
@@ -110,7 +135,11 @@ def refine(faces: np.ndarray, vertex_count: int, chosen: np.ndarray, key: np.nda
         elif len(cut) == 1:
             k = cut[0]
             a, b, c, d = (int(q[(k + j) % 4]) for j in range(4))
-            new = [[a, mid[k], d, -1], [mid[k], b, c, d]] if key[a] < key[b] else [[mid[k], b, c, -1], [a, mid[k], c, d]]
+            new = (
+                [[a, mid[k], d, -1], [mid[k], b, c, d]]
+                if key[a] < key[b]
+                else [[mid[k], b, c, -1], [a, mid[k], c, d]]
+            )
         elif (cut[1] - cut[0]) == 2:
             k, m = cut
             a, b, c, d = (int(q[(k + j) % 4]) for j in range(4))

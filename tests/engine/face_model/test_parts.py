@@ -1,18 +1,38 @@
 """The part annotation: where anatomy says it must be, the same on both sides, in one piece, cached."""
+
 import numpy as np
 import pytest
 from scipy.sparse.csgraph import connected_components
 
 from facewright.engine.errors import FacewrightError
 from facewright.engine.face_model import load_model, parts
-from facewright.engine.face_model.parts import (LEFT_BROW, LEFT_EYE, LOWER_LIP, MIRRORED, NOSE, PARTS, RIGHT_BROW, RIGHT_EYE, SKIN, UPPER_LIP,
-                                                mirror_vertices, model_part_shares, model_parts, part_faces, part_vertices)
+from facewright.engine.face_model.parts import (
+    LEFT_BROW,
+    LEFT_EYE,
+    LOWER_LIP,
+    MIRRORED,
+    NOSE,
+    PARTS,
+    RIGHT_BROW,
+    RIGHT_EYE,
+    SKIN,
+    UPPER_LIP,
+    mirror_vertices,
+    model_part_shares,
+    model_parts,
+    part_faces,
+    part_vertices,
+)
 from facewright.engine.face_model.pieces import face_graph, pieces
 
 
 @pytest.fixture(scope='module', params=['builtin', 'ict'])
 def model(request):
-    return load_model('builtin' if request.param == 'builtin' else request.getfixturevalue('shared_data') / 'ict-facekit.tar.xz')
+    return load_model(
+        'builtin'
+        if request.param == 'builtin'
+        else request.getfixturevalue('shared_data') / 'ict-facekit.tar.xz'
+    )
 
 
 @pytest.fixture(scope='module')
@@ -27,7 +47,11 @@ def marks(model, *numbers):
 def test_every_part_is_there_and_shares_are_shares(model, labels):
     assert set(np.unique(labels)) == set(range(len(PARTS)))
     shares = model_part_shares(model)
-    assert shares.shape == (model.vertex_count, len(PARTS)) and (shares >= 0).all() and np.allclose(shares.sum(1), 1, atol=1e-5)
+    assert (
+        shares.shape == (model.vertex_count, len(PARTS))
+        and (shares >= 0).all()
+        and np.allclose(shares.sum(1), 1, atol=1e-5)
+    )
     assert labels.dtype == np.int8 and (labels == shares.argmax(1)).all()
 
 
@@ -37,13 +61,25 @@ def test_both_sides_are_alike(model, labels):
 
 def test_eyes_are_the_eyeballs(model, labels):
     for side, label in (('L', LEFT_EYE), ('R', RIGHT_EYE)):
-        assert np.array_equal(np.flatnonzero(labels == label), np.sort(model.regions[f'eyeball_{side}']))
+        assert np.array_equal(
+            np.flatnonzero(labels == label), np.sort(model.regions[f'eyeball_{side}'])
+        )
         assert (np.sign(model.neutral[labels == label, 0]) == (1 if side == 'L' else -1)).all()
 
 
 def test_what_is_inside_or_transparent_is_no_part(model, labels):
     piece = pieces(model)
-    for name in ('mouth_socket', 'eye_socket_L', 'eye_socket_R', 'upper_teeth', 'lower_teeth', 'upper_gums', 'tongue', 'lashes_L', 'eye_surface_R'):
+    for name in (
+        'mouth_socket',
+        'eye_socket_L',
+        'eye_socket_R',
+        'upper_teeth',
+        'lower_teeth',
+        'upper_gums',
+        'tongue',
+        'lashes_L',
+        'eye_surface_R',
+    ):
         assert not labels[piece.get(name, [])].any(), name
 
 
@@ -62,7 +98,9 @@ def test_landmarks_lie_in_their_parts(model, labels):
     assert (at[:17] <= SKIN).all()
     for numbers, label in ((range(18, 21), RIGHT_BROW), (range(23, 26), LEFT_BROW)):
         hair = model.neutral[labels == label]
-        assert all(np.linalg.norm(hair - mark, axis=1).min() < .5 for mark in marks(model, *numbers))
+        assert all(
+            np.linalg.norm(hair - mark, axis=1).min() < 0.5 for mark in marks(model, *numbers)
+        )
 
 
 def test_sizes_are_a_faces(model, labels):
@@ -76,7 +114,10 @@ def test_sizes_are_a_faces(model, labels):
 def test_groups_and_faces(model, labels):
     groups = part_vertices(model)
     assert list(groups) == [f'part_{name}' for name in PARTS[1:]]
-    assert all((labels[index] == k).all() and len(index) == (labels == k).sum() for k, index in enumerate(groups.values(), 1))
+    assert all(
+        (labels[index] == k).all() and len(index) == (labels == k).sum()
+        for k, index in enumerate(groups.values(), 1)
+    )
     faces = part_faces(model)
     corners = np.where(model.faces >= 0, labels[model.faces], -1)
     assert len(faces) == len(model.faces) and (corners == faces[:, None]).any(1).all()

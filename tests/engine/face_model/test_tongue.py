@@ -1,12 +1,19 @@
 """tongueOut: the expression that ICT-FaceKit lacks, for both models; never tracked."""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
 from facewright.engine.face_model import load_model
-from facewright.engine.face_model.expressions import (ARKIT_NAMES, EXPRESSION_NAMES, ICT_NAMES, TO_ARKIT, TO_ICT,
-                                                      UNTRACKED)
+from facewright.engine.face_model.expressions import (
+    ARKIT_NAMES,
+    EXPRESSION_NAMES,
+    ICT_NAMES,
+    TO_ARKIT,
+    TO_ICT,
+    UNTRACKED,
+)
 from facewright.engine.face_model.model import triangulate
 from facewright.engine.face_model.pieces import pieces
 from facewright.engine.mesh.intersections import Crosser, sample_combinations
@@ -36,8 +43,10 @@ def test_moves_the_tongue_alone_out_of_the_lips(model):
     posed = model.neutral[tongue] + out[tongue]
     lips = model.neutral[model.landmarks68[[62, 66]]].mean(0)
     assert 1.2 < posed[:, 2].max() - lips[2] < 2.5
-    before = posed[posed[:, 2] > lips[2] + .3]
-    assert np.ptp(before[:, 0]) > 1.2 and .25 < np.ptp(before[np.abs(before[:, 0]) < .2][:, 1]) < 1.4   # a tongue's tip, no spike
+    before = posed[posed[:, 2] > lips[2] + 0.3]
+    assert (
+        np.ptp(before[:, 0]) > 1.2 and 0.25 < np.ptp(before[np.abs(before[:, 0]) < 0.2][:, 1]) < 1.4
+    )  # a tongue's tip, no spike
 
 
 def test_passes_between_the_teeth_of_an_open_jaw(model):
@@ -48,8 +57,12 @@ def test_passes_between_the_teeth_of_an_open_jaw(model):
         member = np.zeros(model.vertex_count, bool)
         member[np.concatenate([part[name] for name in names])] = True
         return triangles[member[triangles].all(1)]
+
     posed = model.neutral + offsets(model, 'jawOpen') + offsets(model, 'tongueOut')
-    assert len(Crosser(of('tongue'), of('upper_teeth', 'lower_teeth', 'skin'), model.neutral)(posed)) == 0
+    assert (
+        len(Crosser(of('tongue'), of('upper_teeth', 'lower_teeth', 'skin'), model.neutral)(posed))
+        == 0
+    )
 
 
 def test_is_left_out_where_there_is_no_evidence_for_it(model):

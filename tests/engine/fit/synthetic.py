@@ -1,10 +1,21 @@
 """A small linear head and exact observations of it: closed-form ground for the tracker's tests."""
+
 from __future__ import annotations
 
 import numpy as np
 import torch
 from facewright.engine.fit.options import TrackOptions
-from facewright.engine.fit.solver import DTYPE, Basis, Motion, Problem, Shared, Sight, make_priors, place, projection
+from facewright.engine.fit.solver import (
+    DTYPE,
+    Basis,
+    Motion,
+    Problem,
+    Shared,
+    Sight,
+    make_priors,
+    place,
+    projection,
+)
 
 LANDMARKS, IDENTITIES = 60, 4
 NAMES = ('jawOpen', 'mouthClose', 'eyeBlink_L', 'eyeBlink_R', 'browDown_L', 'browDown_R')
@@ -17,35 +28,92 @@ def tensor(a) -> torch.Tensor:
 def make_basis(rng: np.random.Generator) -> Basis:
     mean = rng.normal(size=(LANDMARKS, 3)) * (5, 7, 3)
     normals = mean / np.linalg.norm(mean, axis=1, keepdims=True)
-    return Basis(tensor(mean), tensor(normals), tensor(rng.normal(size=(LANDMARKS, 3, IDENTITIES)) * .5), tensor(rng.normal(size=(LANDMARKS, 3, len(NAMES))) * .8),
-                 torch.ones(LANDMARKS, dtype=DTYPE))
+    return Basis(
+        tensor(mean),
+        tensor(normals),
+        tensor(rng.normal(size=(LANDMARKS, 3, IDENTITIES)) * 0.5),
+        tensor(rng.normal(size=(LANDMARKS, 3, len(NAMES))) * 0.8),
+        torch.ones(LANDMARKS, dtype=DTYPE),
+    )
 
 
 def make_motion(rng: np.random.Generator, count: int) -> Motion:
-    turn = rng.normal(size=(count, 3)) * .15
-    flip = tensor(np.diag([1., -1., -1.]))
-    rotation = torch.linalg.matrix_exp(tensor(np.stack([np.cross(np.eye(3), t) for t in turn]))) @ flip
-    return Motion(rotation, tensor(rng.normal(size=(count, 3)) * (1, 1, 2) + (0, 0, 60)), tensor(rng.uniform(.1, .8, size=(count, len(NAMES)))))
+    turn = rng.normal(size=(count, 3)) * 0.15
+    flip = tensor(np.diag([1.0, -1.0, -1.0]))
+    rotation = (
+        torch.linalg.matrix_exp(tensor(np.stack([np.cross(np.eye(3), t) for t in turn]))) @ flip
+    )
+    return Motion(
+        rotation,
+        tensor(rng.normal(size=(count, 3)) * (1, 1, 2) + (0, 0, 60)),
+        tensor(rng.uniform(0.1, 0.8, size=(count, len(NAMES)))),
+    )
 
 
-def make_problem(rng: np.random.Generator, count: int = 5, views: int = 2, free: tuple[str, ...] = ('identity', 'focal', 'cameras'), noise: float = 0.,
-                 options: TrackOptions = TrackOptions()) -> tuple[Problem, Shared, Motion]:
+def make_problem(
+    rng: np.random.Generator,
+    count: int = 5,
+    views: int = 2,
+    free: tuple[str, ...] = ('identity', 'focal', 'cameras'),
+    noise: float = 0.0,
+    options: TrackOptions = TrackOptions(),
+) -> tuple[Problem, Shared, Motion]:
     """A problem whose observations are exact (plus noise px) at the returned state; second views lie between the nodes."""
     basis, motion = make_basis(rng), make_motion(rng, count)
-    rotation = np.stack([np.eye(3)] + [_about_y(.4 * v) for v in range(1, views)])
-    translation = np.stack([np.zeros(3)] + [np.array([-22. * v, 0, 5. * v]) for v in range(1, views)])
-    shared = Shared(tensor(rng.normal(size=IDENTITIES) * .5), tensor(np.log([900. + 50 * v for v in range(views)])), tensor(rotation), tensor(translation),
-                    torch.zeros(LANDMARKS, 3, dtype=DTYPE))
+    rotation = np.stack([np.eye(3)] + [_about_y(0.4 * v) for v in range(1, views)])
+    translation = np.stack(
+        [np.zeros(3)] + [np.array([-22.0 * v, 0, 5.0 * v]) for v in range(1, views)]
+    )
+    shared = Shared(
+        tensor(rng.normal(size=IDENTITIES) * 0.5),
+        tensor(np.log([900.0 + 50 * v for v in range(views)])),
+        tensor(rotation),
+        tensor(translation),
+        torch.zeros(LANDMARKS, 3, dtype=DTYPE),
+    )
     sights = []
     for v in range(views):
         node = torch.arange(count if v == 0 else count - 1)
-        between = torch.zeros(len(node), dtype=DTYPE) if v == 0 else torch.full((len(node),), .37, dtype=DTYPE)
-        blank = Sight(node, between, torch.zeros(len(node), LANDMARKS, 2, dtype=DTYPE), torch.eye(2, dtype=DTYPE).expand(len(node), LANDMARKS, 2, 2).clone(),
-                      torch.full((len(node),), 80., dtype=DTYPE), torch.ones(len(node), LANDMARKS, dtype=DTYPE), np.arange(len(node)))
-        pixels = projection(place(basis, shared, motion, blank, v, slice(None))[0], shared.log_focal[v].exp())
-        sights.append(Sight(node, between, pixels + noise * tensor(rng.normal(size=pixels.shape)), blank.whiten, blank.size, blank.trust, blank.frames))
-    problem = Problem(basis, tuple(sights), make_priors(NAMES, options), options, torch.full((count - 1,), 1 / 30, dtype=DTYPE), -1, shared.log_focal,
-                      (True,) * views, tuple(torch.zeros(LANDMARKS, 2, dtype=DTYPE) for _ in range(views)), frozenset(free))
+        between = (
+            torch.zeros(len(node), dtype=DTYPE)
+            if v == 0
+            else torch.full((len(node),), 0.37, dtype=DTYPE)
+        )
+        blank = Sight(
+            node,
+            between,
+            torch.zeros(len(node), LANDMARKS, 2, dtype=DTYPE),
+            torch.eye(2, dtype=DTYPE).expand(len(node), LANDMARKS, 2, 2).clone(),
+            torch.full((len(node),), 80.0, dtype=DTYPE),
+            torch.ones(len(node), LANDMARKS, dtype=DTYPE),
+            np.arange(len(node)),
+        )
+        pixels = projection(
+            place(basis, shared, motion, blank, v, slice(None))[0], shared.log_focal[v].exp()
+        )
+        sights.append(
+            Sight(
+                node,
+                between,
+                pixels + noise * tensor(rng.normal(size=pixels.shape)),
+                blank.whiten,
+                blank.size,
+                blank.trust,
+                blank.frames,
+            )
+        )
+    problem = Problem(
+        basis,
+        tuple(sights),
+        make_priors(NAMES, options),
+        options,
+        torch.full((count - 1,), 1 / 30, dtype=DTYPE),
+        -1,
+        shared.log_focal,
+        (True,) * views,
+        tuple(torch.zeros(LANDMARKS, 2, dtype=DTYPE) for _ in range(views)),
+        frozenset(free),
+    )
     return problem, shared, motion
 
 

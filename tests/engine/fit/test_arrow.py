@@ -1,4 +1,5 @@
 """The bordered solves, block-tridiagonal and block-pentadiagonal, against a dense one."""
+
 import pytest
 import torch
 from facewright.engine.fit.arrow import solve_arrow
@@ -14,12 +15,23 @@ def test_equals_dense_solve(count, m, g, reach):
         k = i % count
         span = slice(k * m, min(k + 1 + reach, count) * m)
         rows[i, span] = torch.randn(span.stop - span.start, generator=rng, dtype=torch.float64)
-        rows[i, count * m:] = torch.randn(g, generator=rng, dtype=torch.float64)
+        rows[i, count * m :] = torch.randn(g, generator=rng, dtype=torch.float64)
     dense = rows.T @ rows + torch.eye(size, dtype=torch.float64)
     b = torch.randn(size, generator=rng, dtype=torch.float64)
-    block = lambda i, j: dense[i * m:(i + 1) * m, j * m:(j + 1) * m]
-    off = lambda n: torch.stack([block(k, k + n) for k in range(count - n)]) if count > n else torch.zeros(0, m, m, dtype=torch.float64)
-    x, y = solve_arrow(torch.stack([block(k, k) for k in range(count)]), off(1),
-                       dense[:count * m, count * m:].reshape(count, m, g), dense[count * m:, count * m:], b[:count * m].reshape(count, m), b[count * m:], off(2) if reach == 2 else None)
+    block = lambda i, j: dense[i * m : (i + 1) * m, j * m : (j + 1) * m]
+    off = lambda n: (
+        torch.stack([block(k, k + n) for k in range(count - n)])
+        if count > n
+        else torch.zeros(0, m, m, dtype=torch.float64)
+    )
+    x, y = solve_arrow(
+        torch.stack([block(k, k) for k in range(count)]),
+        off(1),
+        dense[: count * m, count * m :].reshape(count, m, g),
+        dense[count * m :, count * m :],
+        b[: count * m].reshape(count, m),
+        b[count * m :],
+        off(2) if reach == 2 else None,
+    )
     expected = torch.linalg.solve(dense, b)
     torch.testing.assert_close(torch.cat([x.reshape(-1), y]), expected, rtol=1e-8, atol=1e-8)

@@ -1,4 +1,5 @@
 """A mouth that is a hole in the mesh: found, and the model's lips laid on its border."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -25,16 +26,23 @@ def cut(model):
     for region in ('mouth_socket', 'gums_tongue', 'teeth'):
         gone[model.regions[region]] = True
     kept = ~gone[model.faces].any(1)
-    return replace(model, faces=model.faces[kept], face_uvs=model.face_uvs[kept], face_materials=model.face_materials[kept])
+    return replace(
+        model,
+        faces=model.faces[kept],
+        face_uvs=model.face_uvs[kept],
+        face_materials=model.face_materials[kept],
+    )
 
 
 @pytest.fixture(scope='module')
 def shouting(model):
     """V×3: a person with an open mouth."""
     weights = np.zeros(len(model.names))
-    for name, value in {'jawOpen': .5, 'mouthFunnel': .4}.items():
+    for name, value in {'jawOpen': 0.5, 'mouthFunnel': 0.4}.items():
         weights[model.names.index(name)] = value
-    return model.shape(np.random.default_rng(5).normal(size=len(model.identities)) * .6, weights).astype(np.float64)
+    return model.shape(
+        np.random.default_rng(5).normal(size=len(model.identities)) * 0.6, weights
+    ).astype(np.float64)
 
 
 def test_the_borders_of_a_sheet_with_a_hole_are_two_loops():
@@ -51,17 +59,24 @@ def test_holes_that_touch_are_loops_of_their_own():
     y, x = np.mgrid[0:7, 0:7].reshape(2, -1)
     corner = np.flatnonzero((x < 6) & (y < 6) & ~((x == 2) & (y == 2)) & ~((x == 3) & (y == 3)))
     quads = np.stack([corner, corner + 1, corner + 8, corner + 7], 1)
-    assert sorted(len(loop) for loop in border_loops(np.concatenate([quads[:, :3], quads[:, [0, 2, 3]]]))) == [4, 4, 24]
+    assert sorted(
+        len(loop) for loop in border_loops(np.concatenate([quads[:, :3], quads[:, [0, 2, 3]]]))
+    ) == [4, 4, 24]
 
 
 def test_the_rim_is_found_from_a_shut_mouth(model, cut, shouting):
     found, there = mouth_rim(model, shouting, shouting, triangulate(cut.faces))
     assert set(found) <= set(slit_rim(model, 'mouth'))
-    assert np.linalg.norm(shouting[found] - there, axis=1).mean() < .1
-    found, there = mouth_rim(model, model.neutral.astype(np.float64), shouting, triangulate(cut.faces))
-    sides = [np.union1d(contour, rim) for contour, rim in zip(slit_contours(model, 'mouth'), slit_sides(model, 'mouth')[2:])]
+    assert np.linalg.norm(shouting[found] - there, axis=1).mean() < 0.1
+    found, there = mouth_rim(
+        model, model.neutral.astype(np.float64), shouting, triangulate(cut.faces)
+    )
+    sides = [
+        np.union1d(contour, rim)
+        for contour, rim in zip(slit_contours(model, 'mouth'), slit_sides(model, 'mouth')[2:])
+    ]
     upper, lower = (there[np.isin(found, side), 1].mean() for side in sides)
-    assert upper > lower + .5
+    assert upper > lower + 0.5
 
 
 def test_a_mouth_without_a_hole_has_no_rim(model, shouting):
@@ -69,10 +84,15 @@ def test_a_mouth_without_a_hole_has_no_rim(model, shouting):
 
 
 def test_the_wrap_opens_as_far_as_the_hole(model, cut, shouting):
-    wrapped = wrap_mesh(model, model_landmarks(model), foreign_copy(cut, rounds=0, vertices=shouting))
-    truth = wrapped.fit.to_head(.01 * shouting @ TURN.T + (.3, -1., 1.6))
-    opening = [np.linalg.norm(np.subtract(*v[model.landmarks68[[62, 66]]])) for v in (wrapped.vertices, truth)]
-    assert opening[0] == pytest.approx(opening[1], rel=.08)
+    wrapped = wrap_mesh(
+        model, model_landmarks(model), foreign_copy(cut, rounds=0, vertices=shouting)
+    )
+    truth = wrapped.fit.to_head(0.01 * shouting @ TURN.T + (0.3, -1.0, 1.6))
+    opening = [
+        np.linalg.norm(np.subtract(*v[model.landmarks68[[62, 66]]]))
+        for v in (wrapped.vertices, truth)
+    ]
+    assert opening[0] == pytest.approx(opening[1], rel=0.08)
     rim = slit_rim(model, 'mouth')
-    assert np.linalg.norm(wrapped.vertices[rim] - truth[rim], axis=1).mean() < .15
+    assert np.linalg.norm(wrapped.vertices[rim] - truth[rim], axis=1).mean() < 0.15
     assert wrapped.folds == 0

@@ -1,4 +1,5 @@
 """Tiny videos and images made on the spot."""
+
 from fractions import Fraction
 
 import av
@@ -9,13 +10,24 @@ def picture(i, size=(64, 48)):
     """A frame that says its number: a bright column moves right, the top left corner is red, the top right green."""
     w, h = size
     out = np.full((h, w, 3), 40, np.uint8)
-    out[:h // 4, :w // 4] = (220, 30, 30)
-    out[:h // 4, -w // 4:] = (30, 220, 30)
-    out[h // 2:, (i * 4) % (w - 4):(i * 4) % (w - 4) + 4] = 230
+    out[: h // 4, : w // 4] = (220, 30, 30)
+    out[: h // 4, -w // 4 :] = (30, 220, 30)
+    out[h // 2 :, (i * 4) % (w - 4) : (i * 4) % (w - 4) + 4] = 230
     return out
 
 
-def write_video(path, frames, rate=Fraction(25), codec='mpeg4', pixels='yuv420p', stamps=None, turn=0, sound=False, options=None, late=0.):
+def write_video(
+    path,
+    frames,
+    rate=Fraction(25),
+    codec='mpeg4',
+    pixels='yuv420p',
+    stamps=None,
+    turn=0,
+    sound=False,
+    options=None,
+    late=0.0,
+):
     """frames: RGB arrays; stamps: their times in ticks of 1/1000 s (else one a frame at `rate`); turn: degrees of the display rotation (counter-clockwise);
     late: seconds by which the sound starts after the picture (below 0: before)."""
     height, width = frames[0].shape[:2]
@@ -38,21 +50,36 @@ def write_video(path, frames, rate=Fraction(25), codec='mpeg4', pixels='yuv420p'
                 frame.pts, frame.time_base = stamps[i], Fraction(1, 1000)
             container.mux(stream.encode(frame))
         if voice:
-            _silence(container, voice, max(late, 0.))
+            _silence(container, voice, max(late, 0.0))
         container.mux(stream.encode(None))
     return path
 
 
-def write_tagged(path, colour, matrix=2, full=False, transfer=2, primaries=2, size=(64, 48), count=2):
+def write_tagged(
+    path, colour, matrix=2, full=False, transfer=2, primaries=2, size=(64, 48), count=2
+):
     """A lossless clip of one colour: (Y, U, V) of 10 bits, with H.273's numbers for its matrix, transfer function and primaries."""
     width, height = size
-    planes = [np.full(n, c, np.uint16) for n, c in zip((width * height, width * height // 4, width * height // 4), colour)]
+    planes = [
+        np.full(n, c, np.uint16)
+        for n, c in zip((width * height, width * height // 4, width * height // 4), colour)
+    ]
     with av.open(str(path), 'w') as container:
         stream = container.add_stream('ffv1', rate=25)
         stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p10le'
-        context, frame = stream.codec_context, av.VideoFrame.from_ndarray(np.concatenate(planes).reshape(height * 3 // 2, width), format='yuv420p10le')
+        context, frame = (
+            stream.codec_context,
+            av.VideoFrame.from_ndarray(
+                np.concatenate(planes).reshape(height * 3 // 2, width), format='yuv420p10le'
+            ),
+        )
         for tagged in (context, frame):
-            tagged.colorspace, tagged.color_range, tagged.color_trc, tagged.color_primaries = matrix, 2 if full else 1, transfer, primaries
+            tagged.colorspace, tagged.color_range, tagged.color_trc, tagged.color_primaries = (
+                matrix,
+                2 if full else 1,
+                transfer,
+                primaries,
+            )
         for i in range(count):
             frame.pts, frame.time_base = i, Fraction(1, 25)
             container.mux(stream.encode(frame))
@@ -67,7 +94,11 @@ def write_two_streams(path, first, second, default):
         for k, frames in enumerate((first, second)):
             stream = container.add_stream('mpeg4', rate=25)
             stream.height, stream.width = frames[0].shape[:2]
-            stream.pix_fmt, stream.bit_rate, stream.disposition = 'yuv420p', 4_000_000, int(k == default)
+            stream.pix_fmt, stream.bit_rate, stream.disposition = (
+                'yuv420p',
+                4_000_000,
+                int(k == default),
+            )
             streams.append(stream)
         for stream, frames in zip(streams, (first, second)):
             for picture_ in frames:
@@ -82,12 +113,14 @@ def write_sound(path):
     return path
 
 
-def _silence(container, stream, late=0.):
+def _silence(container, stream, late=0.0):
     """.3 s of silence, from `late` on, with a beep after .1 s."""
     samples = np.zeros((1, 4800), np.float32)
-    samples[0, 1600:1900] = np.sin(np.arange(300) * .5)
+    samples[0, 1600:1900] = np.sin(np.arange(300) * 0.5)
     for at in range(0, 4800, 960):
-        frame = av.AudioFrame.from_ndarray(samples[:, at:at + 960].copy(), format='fltp', layout='mono')
+        frame = av.AudioFrame.from_ndarray(
+            samples[:, at : at + 960].copy(), format='fltp', layout='mono'
+        )
         frame.sample_rate, frame.pts = 16000, round(16000 * late) + at
         container.mux(stream.encode(frame))
     container.mux(stream.encode(None))
@@ -97,11 +130,20 @@ def beep(path):
     """Seconds from a file's first decoded sample to its beep."""
     with av.open(str(path)) as container:
         samples = np.concatenate([f.to_ndarray()[0] for f in container.decode(audio=0)])
-        return np.argmax(np.abs(samples) > .3) / container.streams.audio[0].rate
+        return np.argmax(np.abs(samples) > 0.3) / container.streams.audio[0].rate
 
 
 def column(frame):
     """Where the bright column of `picture` is: its index, or −1."""
     h, w = frame.shape[:2]
-    row = frame[h // 2 + 2:].mean((0, 2))
-    return int(round((row * np.arange(w) * (row > 120)).sum() / max((row * (row > 120)).sum(), 1) / 4 - .4)) if (row > 120).any() else -1
+    row = frame[h // 2 + 2 :].mean((0, 2))
+    return (
+        int(
+            round(
+                (row * np.arange(w) * (row > 120)).sum() / max((row * (row > 120)).sum(), 1) / 4
+                - 0.4
+            )
+        )
+        if (row > 120).any()
+        else -1
+    )

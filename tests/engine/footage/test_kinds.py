@@ -1,4 +1,5 @@
 """What a file is taken for: one rule for the engine and the add-on."""
+
 import json
 import subprocess
 import sys
@@ -27,25 +28,42 @@ def numbered(pattern, numbers):
     return [pattern.format(n) for n in numbers]
 
 
-@pytest.mark.parametrize('names', [
-    numbered('a.{:04d}.png', range(1, 4)), numbered('frame_{:03d}.jpg', range(100)),
-    numbered('f{}.png', range(1, 13)), numbered('{:05d}.png', [7, 8, 9, 11]),
-    numbered('img{:03d}.png', range(1, 31)), numbered('s.{:04d}.exr', range(998, 1003)),
-    [*numbered('a{:04d}.png', range(20)), 'a5000.png']])
+@pytest.mark.parametrize(
+    'names',
+    [
+        numbered('a.{:04d}.png', range(1, 4)),
+        numbered('frame_{:03d}.jpg', range(100)),
+        numbered('f{}.png', range(1, 13)),
+        numbered('{:05d}.png', [7, 8, 9, 11]),
+        numbered('img{:03d}.png', range(1, 31)),
+        numbered('s.{:04d}.exr', range(998, 1003)),
+        [*numbered('a{:04d}.png', range(20)), 'a5000.png'],
+    ],
+)
 def test_numbered_images_are_a_sequence(tmp_path, names):
     for name in names:
         (tmp_path / name).write_bytes(b'x')
     assert kinds.kind_of(tmp_path / names[2]) == 'sequence'
 
 
-@pytest.mark.parametrize('names', [
-    ['IMG-20240101-WA0001.jpg', 'IMG-20240101-WA0002.jpg', 'IMG-20240101-WA0007.jpg'],
-    numbered('IMG-20240101-WA{:04d}.jpg', range(1, 6)), numbered('DSC0{}.JPG', range(1201, 1220)),
-    numbered('IMG_{:04d}.png', range(12, 14)), numbered('P10100{:02d}.jpg', range(1, 9)),
-    numbered('PXL_20240101_{}.jpg', range(101010101, 101010106)), numbered('lisa{}.jpg', (1, 2, 3)),
-    numbered('lisa{:02d}.jpg', range(5)), numbered('face{:03d}.jpg', (1, 2)),
-    numbered('face{:03d}.jpg', (1, 2, 3, 7)), numbered('face{:03d}.jpg', range(1, 90, 3)),
-    numbered('WhatsApp Image 2024-01-01 at 12.00.0{}.jpeg', range(3)), ['me.jpg', 'you.jpg']])
+@pytest.mark.parametrize(
+    'names',
+    [
+        ['IMG-20240101-WA0001.jpg', 'IMG-20240101-WA0002.jpg', 'IMG-20240101-WA0007.jpg'],
+        numbered('IMG-20240101-WA{:04d}.jpg', range(1, 6)),
+        numbered('DSC0{}.JPG', range(1201, 1220)),
+        numbered('IMG_{:04d}.png', range(12, 14)),
+        numbered('P10100{:02d}.jpg', range(1, 9)),
+        numbered('PXL_20240101_{}.jpg', range(101010101, 101010106)),
+        numbered('lisa{}.jpg', (1, 2, 3)),
+        numbered('lisa{:02d}.jpg', range(5)),
+        numbered('face{:03d}.jpg', (1, 2)),
+        numbered('face{:03d}.jpg', (1, 2, 3, 7)),
+        numbered('face{:03d}.jpg', range(1, 90, 3)),
+        numbered('WhatsApp Image 2024-01-01 at 12.00.0{}.jpeg', range(3)),
+        ['me.jpg', 'you.jpg'],
+    ],
+)
 def test_photos_beside_each_other_are_photos(tmp_path, names):
     for name in names:
         (tmp_path / name).write_bytes(b'x')
@@ -83,14 +101,24 @@ def test_a_sequence_without_numbers_is_the_folder_s(tmp_path):
     assert [p.name for p in view.images] == ['blink.png', 'rest.png', 'smile.png']
 
 
-@pytest.mark.parametrize('names', [['f1.png', 'f2.png', 'f10.png'], ['blink.png', 'rest.png', 'smile.png'], ['a1.png', 'a2.png', 'b1.png', 'b2.png'],
-                                   numbered('a.{:04d}.png', range(3))])
+@pytest.mark.parametrize(
+    'names',
+    [
+        ['f1.png', 'f2.png', 'f10.png'],
+        ['blink.png', 'rest.png', 'smile.png'],
+        ['a1.png', 'a2.png', 'b1.png', 'b2.png'],
+        numbered('a.{:04d}.png', range(3)),
+    ],
+)
 def test_a_folder_is_opened_again_from_a_result(tmp_path, names):
     from facewright.engine import result
     from facewright.engine.footage.capture import CaptureView
+
     images(tmp_path, *names)
     view = open_footage([{'path': tmp_path, 'start': 1 / 24}]).views[0]
-    given = CaptureView('v', view.path.parent / names[0], view.size, view.camera, view.times, 0., 24.)
+    given = CaptureView(
+        'v', view.path.parent / names[0], view.size, view.camera, view.times, 0.0, 24.0
+    )
     again = result._view(given, {'kind': 'sequence', 'first': view.first})
     assert again.images == view.images and again.first == view.first == 1
 
@@ -110,7 +138,9 @@ def test_a_capture_by_any_name(tmp_path):
         kinds.kind_of(tmp_path / 'package.json')
 
 
-@pytest.mark.parametrize('name', ['notes.txt', 'scene.blend', 'head.obj', 'take.csv', 'take.wav', 'x'])
+@pytest.mark.parametrize(
+    'name', ['notes.txt', 'scene.blend', 'head.obj', 'take.csv', 'take.wav', 'x']
+)
 def test_what_is_no_footage_is_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b'v 0 0 0\n' * 9)
     with pytest.raises(FacewrightError, match='is no footage: choose'):
@@ -124,7 +154,10 @@ def test_a_video_of_another_name(tmp_path):
 
 def test_a_name_in_other_letters_is_a_photo(tmp_path):
     images(tmp_path, *numbered('a.{:04d}.png', range(5)))
-    assert kinds.run_of(tmp_path / 'A.0001.png') is None and kinds.sequence_of(tmp_path / 'A.0001.png') is None
+    assert (
+        kinds.run_of(tmp_path / 'A.0001.png') is None
+        and kinds.sequence_of(tmp_path / 'A.0001.png') is None
+    )
     assert kinds.run_of(tmp_path / 'a.0009.png') is None
 
 
@@ -149,9 +182,11 @@ def test_odd_names_are_sorted(tmp_path):
 
 
 def test_it_needs_nothing_but_the_standard_library():
-    code = ('import importlib.util, sys, pathlib; root = pathlib.Path(sys.argv[1]); '
-            's = importlib.util.spec_from_file_location("w", root / "engine" / "worker.py"); '
-            'w = importlib.util.module_from_spec(s); s.loader.exec_module(w); w.register_package(root); '
-            'import facewright.engine.footage.kinds; '
-            'assert not {"numpy", "cv2", "av", "torch"} & set(sys.modules)')
+    code = (
+        'import importlib.util, sys, pathlib; root = pathlib.Path(sys.argv[1]); '
+        's = importlib.util.spec_from_file_location("w", root / "engine" / "worker.py"); '
+        'w = importlib.util.module_from_spec(s); s.loader.exec_module(w); w.register_package(root); '
+        'import facewright.engine.footage.kinds; '
+        'assert not {"numpy", "cv2", "av", "torch"} & set(sys.modules)'
+    )
     subprocess.run([sys.executable, '-c', code, str(ROOT)], check=True)

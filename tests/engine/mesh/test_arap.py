@@ -1,4 +1,5 @@
 """ARAP: rigid motions are free, each turn lowers the energy, a batch is its members."""
+
 import numpy as np
 import pytest
 from facewright.engine.errors import FacewrightError
@@ -11,7 +12,9 @@ from scipy.spatial.transform import Rotation
 def blob(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Points of a bumpy grid and the tetrahedra between them, positively oriented, slivers left in."""
     rng = np.random.default_rng(seed)
-    points = np.stack(np.meshgrid(*[np.arange(5.)] * 3), -1).reshape(-1, 3) + .25 * rng.normal(size=(125, 3))
+    points = np.stack(np.meshgrid(*[np.arange(5.0)] * 3), -1).reshape(-1, 3) + 0.25 * rng.normal(
+        size=(125, 3)
+    )
     cells = Delaunay(points).simplices
     volume = np.linalg.det(points[cells[:, 1:]] - points[cells[:, :1]])
     cells[volume < 0] = cells[volume < 0][:, [1, 0, 2, 3]]
@@ -22,12 +25,14 @@ def sheet(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     a = np.arange(64).reshape(8, 8)
     quads = np.stack([a[:-1, :-1], a[:-1, 1:], a[1:, 1:], a[1:, :-1]], -1).reshape(-1, 4)
-    points = np.stack([*np.mgrid[:8, :8].reshape(2, -1), np.zeros(64)], 1) + .2 * rng.normal(size=(64, 3))
+    points = np.stack([*np.mgrid[:8, :8].reshape(2, -1), np.zeros(64)], 1) + 0.2 * rng.normal(
+        size=(64, 3)
+    )
     return points, np.concatenate([quads[:, :3], quads[:, [0, 2, 3]]])
 
 
 MESHES = {'tetrahedra': blob, 'triangles': sheet}
-TURN = Rotation.from_rotvec([.9, -1.4, .6]).as_matrix()
+TURN = Rotation.from_rotvec([0.9, -1.4, 0.6]).as_matrix()
 
 
 @pytest.mark.parametrize('kind', MESHES)
@@ -43,16 +48,21 @@ def test_rigid_motion(kind):
 
 
 def test_energy_of_a_tetrahedron_is_volume_times_distance_to_a_rotation():
-    points = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1.]])
+    points = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1.0]])
     arap = Arap(points, np.array([[0, 1, 2, 3]]), np.ones(4, bool))
-    stretched = points @ (TURN @ np.diag([1.5, 1, .6])).T
-    assert np.allclose(arap.energy(np.stack([2 * points, stretched])), mass(points, np.array([[0, 1, 2, 3]])).sum() * np.array([3, .25 + .16]))
+    stretched = points @ (TURN @ np.diag([1.5, 1, 0.6])).T
+    assert np.allclose(
+        arap.energy(np.stack([2 * points, stretched])),
+        mass(points, np.array([[0, 1, 2, 3]])).sum() * np.array([3, 0.25 + 0.16]),
+    )
 
 
 def test_an_affine_map_is_continued_at_once():
-    corner = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [.2, .3, .25]])
-    arap = Arap(corner, np.array([[0, 1, 2, 4], [0, 1, 3, 4], [0, 2, 3, 4], [1, 2, 3, 4]]), np.arange(5) < 4)
-    affine = corner @ np.array([[1.2, .1, 0], [0, .8, .3], [.2, 0, 1.]]) + 1
+    corner = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0.2, 0.3, 0.25]])
+    arap = Arap(
+        corner, np.array([[0, 1, 2, 4], [0, 1, 3, 4], [0, 2, 3, 4], [1, 2, 3, 4]]), np.arange(5) < 4
+    )
+    affine = corner @ np.array([[1.2, 0.1, 0], [0, 0.8, 0.3], [0.2, 0, 1.0]]) + 1
     assert np.allclose(arap.harmonic(affine[None])[0], affine)
 
 
@@ -77,20 +87,24 @@ def test_energy_falls(kind):
 def test_a_batch_is_its_members_and_the_factor_serves_again(kind):
     points, cells = MESHES[kind]()
     fixed = np.arange(len(points)) % 4 == 0
-    targets = points + np.random.default_rng(1).normal(size=(6, *points.shape)) * .3
+    targets = points + np.random.default_rng(1).normal(size=(6, *points.shape)) * 0.3
     arap = Arap(points, cells, fixed)
     together = arap.solve(targets, iterations=4)
     for k in range(6):
-        assert np.allclose(arap.solve(targets[k:k + 1], iterations=4)[0], together[k], atol=1e-9)
+        assert np.allclose(arap.solve(targets[k : k + 1], iterations=4)[0], together[k], atol=1e-9)
     assert np.array_equal(arap.solve(targets, iterations=4), together)
-    assert np.allclose(Arap(points, cells, fixed).solve(targets, iterations=4), together, atol=1e-12)
+    assert np.allclose(
+        Arap(points, cells, fixed).solve(targets, iterations=4), together, atol=1e-12
+    )
 
 
 def test_what_no_cell_uses_comes_back():
     points, cells = blob()
-    more = np.r_[points, [[9, 9, 9.]]]
+    more = np.r_[points, [[9, 9, 9.0]]]
     fixed = np.arange(126) < 30
-    assert np.array_equal(Arap(more, cells, fixed).solve(more[None] + 1, iterations=2)[0, 125], [10, 10, 10])
+    assert np.array_equal(
+        Arap(more, cells, fixed).solve(more[None] + 1, iterations=2)[0, 125], [10, 10, 10]
+    )
 
 
 def test_a_piece_with_nothing_fixed_is_named():
@@ -101,7 +115,11 @@ def test_a_piece_with_nothing_fixed_is_named():
 
 
 def test_flat_and_inverted_cells_stay_finite():
-    points = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0], [.5, .5, 1], [.4, .4, -1e-9]])
+    points = np.array(
+        [[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0], [0.5, 0.5, 1], [0.4, 0.4, -1e-9]]
+    )
     cells = np.array([[0, 1, 2, 3], [0, 1, 2, 4], [1, 3, 2, 4], [0, 1, 2, 5]])
-    out = Arap(points, cells, np.array([1, 1, 1, 0, 0, 0], bool)).solve(points[None], iterations=3)[0]
+    out = Arap(points, cells, np.array([1, 1, 1, 0, 0, 0], bool)).solve(points[None], iterations=3)[
+        0
+    ]
     assert np.isfinite(out).all() and np.abs(out - points).max() < 1e-6

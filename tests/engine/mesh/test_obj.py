@@ -1,4 +1,5 @@
 """Wavefront OBJ as programs really write it: the file's order, whatever the white space."""
+
 import lzma
 
 import numpy as np
@@ -20,18 +21,21 @@ SAME = {
     'a face continued in Windows': PLAIN.replace('2/1 ', '2/1 \\\n').replace('\n', '\r\n'),
     'comments behind': PLAIN.replace('\n', ' # so\n'),
     'negative indices': PLAIN.replace('f 1/1 2/1 3/1 4/1', 'f -4/-1 -3/-1 -2/-1 -1/-1'),
-    'normals alone': PLAIN.replace('/1', '//1'), 'nothing but positions': PLAIN.replace('/1', ''),
+    'normals alone': PLAIN.replace('/1', '//1'),
+    'nothing but positions': PLAIN.replace('/1', ''),
     'a fourth coordinate': PLAIN.replace('v 1 0 0', 'v 1 0 0 1').replace('v 0 0 0', 'v 0 0 0 1'),
-    'no last line end': PLAIN.rstrip(), 'the old word for a face': PLAIN.replace('f ', 'fo '),
+    'no last line end': PLAIN.rstrip(),
+    'the old word for a face': PLAIN.replace('f ', 'fo '),
     'exponents': PLAIN.replace('v 1 0 0', 'v 1.0e+00 0e0 0'),
-    'free-form words': 'cstype bezier\n' + PLAIN + 'l 1 2\np 1\ns off\n'}
+    'free-form words': 'cstype bezier\n' + PLAIN + 'l 1 2\np 1\ns off\n',
+}
 
 
 @pytest.mark.parametrize('how', SAME)
 def test_every_way_of_writing_the_same_quad_reads_the_same(tmp_path, how):
     (tmp_path / 'a.obj').write_bytes(SAME[how].encode())
     mesh = read_mesh(tmp_path / 'a.obj')
-    assert mesh.vertices.tolist() == [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, .5]]
+    assert mesh.vertices.tolist() == [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0.5]]
     assert mesh.faces.tolist() == [[0, 1, 2, 3]]
 
 
@@ -44,7 +48,7 @@ def test_every_encoding_that_editors_save(tmp_path, encoding):
 
 def test_colours_of_one_byte_are_colours(tmp_path):
     (tmp_path / 'a.obj').write_text('v 0 0 0 255 0 0\nv 1 0 0 0 51 0\nv 0 1 0 0 0 255\nf 1 2 3\n')
-    assert read_mesh(tmp_path / 'a.obj').colours.tolist() == [[1, 0, 0], [0, .2, 0], [0, 0, 1]]
+    assert read_mesh(tmp_path / 'a.obj').colours.tolist() == [[1, 0, 0], [0, 0.2, 0], [0, 0, 1]]
 
 
 def test_polygons_stay_whatever_comes_last(tmp_path):

@@ -1,4 +1,5 @@
 """Registration: closed forms on smooth surfaces, targets with holes, noise and surplus, and the built-in head."""
+
 import numpy as np
 import pytest
 import trimesh
@@ -10,20 +11,22 @@ from facewright.engine.mesh.closest import Surface
 from facewright.engine.mesh.folds import flipped, new_crossings
 from facewright.engine.mesh.registration import RegistrationOptions, Target, register
 
-SURE = RegistrationOptions(landmark=(5., 5.))
+SURE = RegistrationOptions(landmark=(5.0, 5.0))
 
 
 def bumpy(subdivisions):
     """A ball of 8 cm with bumps that tell places apart."""
-    mesh = trimesh.creation.icosphere(subdivisions, 1.)
+    mesh = trimesh.creation.icosphere(subdivisions, 1.0)
     x, y, z = mesh.vertices.T
-    return mesh.vertices * (8 + .8 * np.sin(3 * x + 1) * np.cos(2 * y) + .5 * np.sin(4 * z))[:, None], np.asarray(mesh.faces)
+    return mesh.vertices * (8 + 0.8 * np.sin(3 * x + 1) * np.cos(2 * y) + 0.5 * np.sin(4 * z))[
+        :, None
+    ], np.asarray(mesh.faces)
 
 
 def warp(points):
     """A smooth displacement of up to 6 mm."""
     x, y, z = points.T / 8
-    return .35 * np.stack([np.sin(2 * y), np.cos(2 * z) - .5, np.sin(2 * x + 1)], 1)
+    return 0.35 * np.stack([np.sin(2 * y), np.cos(2 * z) - 0.5, np.sin(2 * x + 1)], 1)
 
 
 @pytest.fixture(scope='module')
@@ -44,37 +47,59 @@ def face():
     onto = np.full(model.vertex_count, -1)
     onto[index] = np.arange(len(index))
     triangles = triangulate(model.faces)
-    return model.neutral[index].astype(np.float64), onto[triangles[(onto[triangles] >= 0).all(1)]], onto[model.landmarks68], model, index
+    return (
+        model.neutral[index].astype(np.float64),
+        onto[triangles[(onto[triangles] >= 0).all(1)]],
+        onto[model.landmarks68],
+        model,
+        index,
+    )
 
 
 def test_onto_itself_nothing_moves(template):
     done = register(*template, *template)
-    assert np.abs(done.vertices - template[0]).max() < 1e-4 and done.matched.all() and done.folds == 0
+    assert (
+        np.abs(done.vertices - template[0]).max() < 1e-4 and done.matched.all() and done.folds == 0
+    )
 
 
 def test_aligned_by_landmarks(template):
     vertices, triangles = template
-    turn = trimesh.transformations.rotation_matrix(2., (3, 1, 2))[:3, :3]
+    turn = trimesh.transformations.rotation_matrix(2.0, (3, 1, 2))[:3, :3]
     moved = vertices @ turn.T + (5, -80, 30)
     marks = np.arange(0, len(vertices), 97)
-    done = register(vertices, triangles, moved, triangles, marks, moved[marks], RegistrationOptions(align=True, landmark=(5., 5.)))
+    done = register(
+        vertices,
+        triangles,
+        moved,
+        triangles,
+        marks,
+        moved[marks],
+        RegistrationOptions(align=True, landmark=(5.0, 5.0)),
+    )
     assert np.abs(done.vertices - moved).max() < 1e-3
 
 
 def test_shifted_target(template, target):
     vertices, triangles = template
-    done = register(vertices, triangles, target[0] + (.3, -.2, .2), target[1])
-    assert np.linalg.norm(done.vertices - vertices - (.3, -.2, .2), axis=1).mean() < .02
-    assert done.distance.mean() < .005
+    done = register(vertices, triangles, target[0] + (0.3, -0.2, 0.2), target[1])
+    assert np.linalg.norm(done.vertices - vertices - (0.3, -0.2, 0.2), axis=1).mean() < 0.02
+    assert done.distance.mean() < 0.005
 
 
 def test_a_smooth_warp_is_recovered(template, target):
     vertices, triangles = template
     marks = np.arange(0, len(vertices), 61)
     wanted = vertices + warp(vertices)
-    done = register(vertices, triangles, target[0] + warp(target[0]), target[1], marks, wanted[marks], SURE)
+    done = register(
+        vertices, triangles, target[0] + warp(target[0]), target[1], marks, wanted[marks], SURE
+    )
     error = np.linalg.norm(done.vertices - wanted, axis=1)
-    assert error.mean() < .4 * np.linalg.norm(warp(vertices), axis=1).mean() and done.distance.mean() < .01 and done.folds == 0
+    assert (
+        error.mean() < 0.4 * np.linalg.norm(warp(vertices), axis=1).mean()
+        and done.distance.mean() < 0.01
+        and done.folds == 0
+    )
 
 
 def test_landmarks_inside_triangles(template, target):
@@ -82,8 +107,10 @@ def test_landmarks_inside_triangles(template, target):
     chosen, weights = triangles[::60], np.full((len(triangles[::60]), 3), 1 / 3)
     wanted = vertices + warp(vertices)
     goals = wanted[chosen].mean(1)
-    done = register(vertices, triangles, target[0] + warp(target[0]), target[1], (chosen, weights), goals, SURE)
-    assert np.linalg.norm(done.vertices[chosen].mean(1) - goals, axis=1).mean() < .03
+    done = register(
+        vertices, triangles, target[0] + warp(target[0]), target[1], (chosen, weights), goals, SURE
+    )
+    assert np.linalg.norm(done.vertices[chosen].mean(1) - goals, axis=1).mean() < 0.03
 
 
 def test_hole_and_noise(template, target):
@@ -91,32 +118,40 @@ def test_hole_and_noise(template, target):
     rng = np.random.default_rng(0)
     moved = target[0] + warp(target[0])
     hole = np.linalg.norm(target[0] - vertices[vertices[:, 2].argmax()], axis=1) < 2.5
-    noisy = moved + .02 * rng.standard_normal(moved.shape)
+    noisy = moved + 0.02 * rng.standard_normal(moved.shape)
     done = register(vertices, triangles, noisy, target[1][~hole[target[1]].any(1)])
     truth = Surface(moved, target[1]).closest(done.vertices)[3]
-    over = np.linalg.norm(vertices - vertices[vertices[:, 2].argmax()], axis=1) < 2.
-    assert not done.matched[over].any() and done.matched[~over].mean() > .9
-    assert truth[over].mean() < .1 and truth[~over].mean() < .02 and done.folds == 0
+    over = np.linalg.norm(vertices - vertices[vertices[:, 2].argmax()], axis=1) < 2.0
+    assert not done.matched[over].any() and done.matched[~over].mean() > 0.9
+    assert truth[over].mean() < 0.1 and truth[~over].mean() < 0.02 and done.folds == 0
 
 
 def test_surplus_parts_do_not_pull(template, target):
     vertices, triangles = template
     rng = np.random.default_rng(1)
     strands = rng.standard_normal((300, 1, 3))
-    strands = 9.5 * strands / np.linalg.norm(strands, axis=2, keepdims=True) + rng.standard_normal((300, 3, 3)) * .3
+    strands = (
+        9.5 * strands / np.linalg.norm(strands, axis=2, keepdims=True)
+        + rng.standard_normal((300, 3, 3)) * 0.3
+    )
     both = np.concatenate([target[0], strands.reshape(-1, 3)])
     faces = np.concatenate([target[1], len(target[0]) + np.arange(900).reshape(-1, 3)])
     done = register(vertices, triangles, both, faces)
-    assert Surface(*target).closest(done.vertices)[3].mean() < .01
+    assert Surface(*target).closest(done.vertices)[3].mean() < 0.01
 
 
 def test_weights_leave_a_region_out(template, target):
     vertices, triangles = template
     weights = np.where(vertices[:, 0] > 4, 0, 1)
-    grown = target[0] * (1 + .1 * (target[0][:, [0]] > 4))
-    done = register(vertices, triangles, grown, target[1], options=RegistrationOptions(weights=weights))
+    grown = target[0] * (1 + 0.1 * (target[0][:, [0]] > 4))
+    done = register(
+        vertices, triangles, grown, target[1], options=RegistrationOptions(weights=weights)
+    )
     inner = vertices[:, 0] > 6
-    assert np.linalg.norm(done.vertices[inner] - vertices[inner], axis=1).mean() < .15 and not done.matched[inner].any()
+    assert (
+        np.linalg.norm(done.vertices[inner] - vertices[inner], axis=1).mean() < 0.15
+        and not done.matched[inner].any()
+    )
 
 
 def test_unwelded_targets_are_welded(target):
@@ -127,10 +162,27 @@ def test_unwelded_targets_are_welded(target):
 
 def test_another_person_of_the_built_in_head(face):
     vertices, triangles, marks, model, index = face
-    person = model.shape(np.random.default_rng(4).standard_normal(len(model.identities)))[index].astype(np.float64)
-    done = register(vertices, triangles, person, triangles, marks, person[marks], RegistrationOptions(align=True, landmark=(5., 5.)))
-    assert np.linalg.norm(done.vertices - person, axis=1).mean() < .1 and np.median(done.distance) < .02
-    assert done.folds == 0 and not flipped(vertices, done.vertices, triangles).any() and not len(new_crossings(vertices, done.vertices, triangles))
+    person = model.shape(np.random.default_rng(4).standard_normal(len(model.identities)))[
+        index
+    ].astype(np.float64)
+    done = register(
+        vertices,
+        triangles,
+        person,
+        triangles,
+        marks,
+        person[marks],
+        RegistrationOptions(align=True, landmark=(5.0, 5.0)),
+    )
+    assert (
+        np.linalg.norm(done.vertices - person, axis=1).mean() < 0.1
+        and np.median(done.distance) < 0.02
+    )
+    assert (
+        done.folds == 0
+        and not flipped(vertices, done.vertices, triangles).any()
+        and not len(new_crossings(vertices, done.vertices, triangles))
+    )
 
 
 def test_the_same_answer_twice(template, target):

@@ -1,4 +1,5 @@
 """Rigid motions: known ones found again, batched or not, with weights, scale and reflected data."""
+
 import numpy as np
 import pytest
 from facewright.engine.mesh.rigid import move, rigid_motion
@@ -8,11 +9,15 @@ from scipy.spatial.transform import Rotation
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 10 ** 6), st.booleans())
+@given(st.integers(0, 10**6), st.booleans())
 def test_a_known_motion_is_found(seed, scale):
     rng = np.random.default_rng(seed)
-    points, r, t = rng.normal(size=(12, 3)), Rotation.random(random_state=seed).as_matrix(), rng.normal(size=3) * 10
-    s = rng.uniform(.1, 9) if scale else 1.
+    points, r, t = (
+        rng.normal(size=(12, 3)),
+        Rotation.random(random_state=seed).as_matrix(),
+        rng.normal(size=3) * 10,
+    )
+    s = rng.uniform(0.1, 9) if scale else 1.0
     found = rigid_motion(points, s * points @ r.T + t, scale=scale)
     for got, true in zip(found, (r, t, s)):
         np.testing.assert_allclose(got, true, atol=1e-9)
@@ -21,7 +26,11 @@ def test_a_known_motion_is_found(seed, scale):
 
 def test_batches_are_their_members():
     rng = np.random.default_rng(0)
-    source, target, weights = rng.normal(size=(9, 3)), rng.normal(size=(4, 5, 9, 3)), rng.uniform(size=(5, 9))
+    source, target, weights = (
+        rng.normal(size=(9, 3)),
+        rng.normal(size=(4, 5, 9, 3)),
+        rng.uniform(size=(5, 9)),
+    )
     r, t, s = rigid_motion(source, target, weights, scale=True)
     assert r.shape == (4, 5, 3, 3) and t.shape == (4, 5, 3) and s.shape == (4, 5)
     for i in range(4):
@@ -39,6 +48,7 @@ def test_it_is_the_best_motion():
 
     def error(r, t):
         return (w * ((move(source, r, t) - target) ** 2).sum(1)).sum()
+
     r, t, _ = rigid_motion(source, target, w)
     for _ in range(200):
         nudge = Rotation.from_rotvec(rng.normal(size=3) * 1e-3).as_matrix()

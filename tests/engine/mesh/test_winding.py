@@ -1,4 +1,5 @@
 """Triangles wound alike: some turned over, pieces inside out, meshes that are right already."""
+
 import numpy as np
 import pytest
 import trimesh
@@ -17,7 +18,7 @@ def outwards(vertices, triangles) -> float:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 2**31), st.floats(.01, .99))
+@given(st.integers(0, 2**31), st.floats(0.01, 0.99))
 def test_whatever_is_turned_over_the_ball_looks_outwards(seed, share):
     triangles = np.array(BALL.faces)
     turned = np.random.default_rng(seed).random(len(triangles)) < share
@@ -35,17 +36,17 @@ def test_a_mesh_without_fault_comes_back_as_it_was():
 
 
 def test_an_open_shell_of_which_half_is_turned_looks_outwards():
-    triangles = BALL.faces[(BALL.vertices[BALL.faces][..., 2] > -.2).all(1)].copy()
+    triangles = BALL.faces[(BALL.vertices[BALL.faces][..., 2] > -0.2).all(1)].copy()
     triangles[::2] = triangles[::2, ::-1]
     assert outwards(BALL.vertices, wound_alike(np.array(BALL.vertices), triangles)) == 1
 
 
 def test_an_eyeball_inside_out_follows_the_head():
-    small = BALL.vertices * .2 + (0, 0, .9)
+    small = BALL.vertices * 0.2 + (0, 0, 0.9)
     triangles = np.concatenate([BALL.faces, BALL.faces[:, ::-1] + len(BALL.vertices)])
     mended = wound_alike(np.concatenate([BALL.vertices, small]), triangles)
-    assert (mended[:len(BALL.faces)] == BALL.faces).all()
-    assert outwards(small - (0, 0, .9), mended[len(BALL.faces):] - len(BALL.vertices)) == 1
+    assert (mended[: len(BALL.faces)] == BALL.faces).all()
+    assert outwards(small - (0, 0, 0.9), mended[len(BALL.faces) :] - len(BALL.vertices)) == 1
 
 
 def test_three_triangles_on_an_edge_say_nothing():

@@ -1,4 +1,5 @@
 """Interpolation: values and gradients against plain indexing."""
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +10,7 @@ from facewright.engine.render.rasterise import rasterise_batch
 
 from .scenes import ball
 
-CAMERA = (60., (31., 33.), (64, 70))
+CAMERA = (60.0, (31.0, 33.0), (64, 70))
 
 
 def indexed(attributes, triangles, seen, barycentric):
@@ -24,13 +25,18 @@ def indexed(attributes, triangles, seen, barycentric):
 @pytest.mark.parametrize('batched', [False, True])
 def test_values_and_gradients(channels, batched):
     points, triangles = ball()
-    points = torch.cat([points, points + torch.tensor([.5, .1, -2.])]).requires_grad_()
+    points = torch.cat([points, points + torch.tensor([0.5, 0.1, -2.0])]).requires_grad_()
     rng = torch.Generator().manual_seed(3)
-    attributes = torch.randn(*((2,) if batched else ()), points.shape[1], channels, generator=rng).requires_grad_()
+    attributes = torch.randn(
+        *((2,) if batched else ()), points.shape[1], channels, generator=rng
+    ).requires_grad_()
     seen = rasterise_batch(points, triangles, *CAMERA)
     seen.barycentric.retain_grad()
     picture = interpolate(attributes, triangles, seen)
-    wide, barycentric = attributes.detach().double().requires_grad_(), seen.barycentric.detach().double().requires_grad_()
+    wide, barycentric = (
+        attributes.detach().double().requires_grad_(),
+        seen.barycentric.detach().double().requires_grad_(),
+    )
     true = indexed(wide, triangles, seen, barycentric)
     np.testing.assert_allclose(picture.detach(), true.detach(), atol=1e-6)
     weigh = torch.randn(picture.shape, generator=rng)
@@ -44,18 +50,23 @@ def test_values_and_gradients(channels, batched):
 def test_positions_move_the_picture_as_told():
     """The picture of a smooth field fixed to the surface, against central differences over a rigid motion of a ball."""
     points, triangles = ball()
-    field = torch.sin(points[0] * torch.tensor([2., 1.5, 0]) + points[0].roll(1, 1))
-    y, x = torch.meshgrid(torch.arange(70.), torch.arange(64.), indexing='ij')
-    window = torch.exp(-((x - 30) ** 2 + (y - 34) ** 2) / 3 ** 2)[None, ..., None]  # within the ball: its outline is antialias's business
-    motion = torch.tensor([.1, -.2, .3])
+    field = torch.sin(points[0] * torch.tensor([2.0, 1.5, 0]) + points[0].roll(1, 1))
+    y, x = torch.meshgrid(torch.arange(70.0), torch.arange(64.0), indexing='ij')
+    window = torch.exp(-((x - 30) ** 2 + (y - 34) ** 2) / 3**2)[
+        None, ..., None
+    ]  # within the ball: its outline is antialias's business
+    motion = torch.tensor([0.1, -0.2, 0.3])
 
     def loss(shift):
         seen = rasterise_batch(points + shift * motion, triangles, *CAMERA)
         return (interpolate(field, triangles, seen) ** 2 * window).double().sum()
+
     shift = torch.zeros(1, requires_grad=True)
     loss(shift).backward()
     step = 1e-3  # small: the slope jumps where a pixel comes to another triangle
-    assert float(shift.grad) == pytest.approx(float(loss(torch.tensor([step])) - loss(torch.tensor([-step]))) / (2 * step), rel=2e-3)
+    assert float(shift.grad) == pytest.approx(
+        float(loss(torch.tensor([step])) - loss(torch.tensor([-step]))) / (2 * step), rel=2e-3
+    )
 
 
 def test_the_same_bits_on_one_core_and_on_more(monkeypatch):
@@ -66,15 +77,29 @@ def test_the_same_bits_on_one_core_and_on_more(monkeypatch):
         monkeypatch.setattr(launch, 'CORES', cores)
         monkeypatch.setattr(launch, 'LEAST', 1)
         own, values = points.clone().requires_grad_(), points[0, :, :2].clone().requires_grad_()
-        (interpolate(values, triangles, rasterise_batch(own, triangles, 900., (128., 128.), (256, 256))) * weigh).sum().backward()
+        (
+            interpolate(
+                values,
+                triangles,
+                rasterise_batch(own, triangles, 900.0, (128.0, 128.0), (256, 256)),
+            )
+            * weigh
+        ).sum().backward()
         results.append((own.grad, values.grad))
-    assert all((found == first).all() for result in results[1:] for found, first in zip(result, results[0]))
+    assert all(
+        (found == first).all() for result in results[1:] for found, first in zip(result, results[0])
+    )
 
 
 def test_wrong_shapes_are_told():
     points, triangles = ball()
     seen = rasterise_batch(points, triangles, *CAMERA)
-    for bad in (points[0, :9], points[0].double(), torch.zeros(2, points.shape[1], 3), points[0, :, 0]):
+    for bad in (
+        points[0, :9],
+        points[0].double(),
+        torch.zeros(2, points.shape[1], 3),
+        points[0, :, 0],
+    ):
         with pytest.raises(FacewrightError):
             interpolate(bad, triangles, seen)
     with pytest.raises(FacewrightError):

@@ -1,4 +1,5 @@
 """What belongs to triangles alone."""
+
 import gc
 import weakref
 
@@ -11,7 +12,14 @@ from facewright.engine.render.topology import gather, topology
 def test_corners_and_what_lies_across():
     mesh = topology(torch.tensor([[0, 1, 2], [0, 2, 3], [5, 2, 1]]))
     start, corners = mesh.corners
-    assert [corners[start[v]:start[v + 1]].tolist() for v in range(6)] == [[0, 3], [1, 8], [2, 4, 7], [5], [], [6]]
+    assert [corners[start[v] : start[v + 1]].tolist() for v in range(6)] == [
+        [0, 3],
+        [1, 8],
+        [2, 4, 7],
+        [5],
+        [],
+        [6],
+    ]
     assert mesh.across.tolist() == [[6, 5, -1], [-1, -1, 1], [0, -1, -1]]
     assert mesh.vertices == 6
 
@@ -41,8 +49,16 @@ def test_kept_with_the_tensor_and_made_anew_when_it_changes():
     assert gone() is None
 
 
-@pytest.mark.parametrize('bad', [torch.zeros(0, 3, dtype=torch.int32), torch.zeros(3, dtype=torch.int32), torch.zeros(2, 4, dtype=torch.int32), torch.zeros(2, 3),
-                                 torch.tensor([[0, 1, -1]])])
+@pytest.mark.parametrize(
+    'bad',
+    [
+        torch.zeros(0, 3, dtype=torch.int32),
+        torch.zeros(3, dtype=torch.int32),
+        torch.zeros(2, 4, dtype=torch.int32),
+        torch.zeros(2, 3),
+        torch.tensor([[0, 1, -1]]),
+    ],
+)
 def test_what_are_no_triangles(bad):
     with pytest.raises(FacewrightError):
         topology(bad)

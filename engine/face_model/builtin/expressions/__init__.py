@@ -1,4 +1,5 @@
 """The 53 expressions of the built-in head, each an offset from the neutral; right-side shapes are the left's mirror images."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Blinks, gaze, squints and brows of the left side."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -8,7 +9,12 @@ from ..cage import LID_L, LOWER_LID_L, UPPER_LID_L
 from ..skin import CREASE_LOWER, CREASE_UPPER, FOLD_LOWER, FOLD_UPPER
 from .fields import Fields, rotation, smoothstep
 
-GAZE = {'eyeLookDown': ('x', 27.), 'eyeLookUp': ('x', -25.), 'eyeLookIn': ('y', -30.), 'eyeLookOut': ('y', 30.)}
+GAZE = {
+    'eyeLookDown': ('x', 27.0),
+    'eyeLookUp': ('x', -25.0),
+    'eyeLookIn': ('y', -30.0),
+    'eyeLookOut': ('y', 30.0),
+}
 
 CORNERS = (362, 263, 463, 359)
 
@@ -20,17 +26,22 @@ def lid_fields(fields: Fields) -> tuple[np.ndarray, np.ndarray]:
     first = min(disc)
     loop = fields.head.cage.loops['lid_L']
     out = []
-    for edge, crease, share in ((UPPER_LID_L, CREASE_UPPER, .52), (LOWER_LID_L, CREASE_LOWER, .55)):
-        handles = {v: 0. for v in LID_L}
-        handles.update({v: 0. for v in CREASE_UPPER + CREASE_LOWER + FOLD_UPPER + FOLD_LOWER + CORNERS})
-        handles.update({v: 1. for v in edge})
+    for edge, crease, share in (
+        (UPPER_LID_L, CREASE_UPPER, 0.52),
+        (LOWER_LID_L, CREASE_LOWER, 0.55),
+    ):
+        handles = {v: 0.0 for v in LID_L}
+        handles.update(
+            {v: 0.0 for v in CREASE_UPPER + CREASE_LOWER + FOLD_UPPER + FOLD_LOWER + CORNERS}
+        )
+        handles.update({v: 1.0 for v in edge})
         handles.update({v: share for v in crease})
         fold = FOLD_UPPER if edge is UPPER_LID_L else FOLD_LOWER
-        handles.update({v: .12 for v in fold})
+        handles.update({v: 0.12 for v in fold})
         for v in (crease[0], crease[-1]):
-            handles[v] = share * .7
+            handles[v] = share * 0.7
         for k, v in enumerate(loop):
-            for depth, follow in enumerate((1., .8, .45, .12)):
+            for depth, follow in enumerate((1.0, 0.8, 0.45, 0.12)):
                 handles[first + depth * ring + k] = follow * (v in edge)
         field = np.zeros(len(fields.cage))
         for v, w in handles.items():
@@ -93,14 +104,21 @@ class Lids:
         still = np.concatenate([fields.head.loops['lid_L'], fields.head.loops['lid_edge_L']])
         near[still] = False
         near[:] &= np.isin(np.arange(fields.count), fields.head.regions['face'])
-        band = np.linalg.norm(fields.neutral - self.centre, axis=1) < 1.56       # between the lids' outer and inner edges
+        band = (
+            np.linalg.norm(fields.neutral - self.centre, axis=1) < 1.56
+        )  # between the lids' outer and inner edges
         self.margin = np.isin(np.arange(fields.count), fields.head.regions['eye_socket_L'])
         self.margin |= band & np.isin(np.arange(fields.count), fields.head.regions['face'])
-        self.outer_skin = np.flatnonzero(near & ~(band & (fields.neutral[:, 2] > self.centre[2]) & self.on_band(still)))
+        self.outer_skin = np.flatnonzero(
+            near & ~(band & (fields.neutral[:, 2] > self.centre[2]) & self.on_band(still))
+        )
 
     def on_band(self, edges: np.ndarray) -> np.ndarray:
         """V: on the strip between a lid's outer and inner edge."""
-        outer, inner = (np.isin(np.arange(self.fields.count), self.fields.head.loops[k]) for k in ('lid_L', 'lid_edge_L'))
+        outer, inner = (
+            np.isin(np.arange(self.fields.count), self.fields.head.loops[k])
+            for k in ('lid_L', 'lid_edge_L')
+        )
         beside = self.fields.neighbours
         return ((beside @ outer.astype(float)) > 0) & ((beside @ inner.astype(float)) > 0)
 
@@ -122,19 +140,21 @@ class Lids:
         offsets[rows, 1] = p[:, 1] * c + p[:, 2] * s - p[:, 1]
         offsets[rows, 2] = p[:, 2] * c - p[:, 1] * s - p[:, 2]
         offsets = f.smoothed(offsets, self.outer_skin, 16)
-        return self.kept_apart(offsets, up) if down + up > .5 else offsets
+        return self.kept_apart(offsets, up) if down + up > 0.5 else offsets
 
-    def kept_apart(self, offsets: np.ndarray, up: float, gap: float = .006) -> np.ndarray:
+    def kept_apart(self, offsets: np.ndarray, up: float, gap: float = 0.006) -> np.ndarray:
         """Offsets whose lids' edges and inner sides stay on their own side of the line where closing lids meet, by `gap` radians."""
         out = offsets.copy()
         (_, _), (x, low) = self.curves
         points = self.fields.neutral + offsets - self.centre
-        line = np.interp(points[:, 0] + self.centre[0], x, low) + up * self.gap(points[:, 0] + self.centre[0])
+        line = np.interp(points[:, 0] + self.centre[0], x, low) + up * self.gap(
+            points[:, 0] + self.centre[0]
+        )
         now = arctan2(points[:, 1], points[:, 2])
         open_ = self.gap(self.fields.neutral[:, 0])
-        slack = gap * smoothstep(open_, 0, .15)
+        slack = gap * smoothstep(open_, 0, 0.15)
         for side, own in ((1, self.upper), (-1, self.lower)):
-            rows = np.flatnonzero((own > .35) & self.margin)
+            rows = np.flatnonzero((own > 0.35) & self.margin)
             lack = np.maximum(side * (line[rows] - now[rows]) + slack[rows], 0) * side
             c, s = np.cos(lack), np.sin(lack)
             y, z = points[rows, 1], points[rows, 2]
@@ -150,15 +170,17 @@ def gaze(fields: Fields, name: str, lids: Lids) -> np.ndarray:
     ball = f.head.regions['eyeball_L']
     offsets = np.zeros((f.count, 3))
     if name == 'eyeLookDown':
-        offsets += lids.move(.52, -.26) - .35 * f.head.furrow * (f.neutral[:, :1] > 0)
+        offsets += lids.move(0.52, -0.26) - 0.35 * f.head.furrow * (f.neutral[:, :1] > 0)
     elif name == 'eyeLookUp':
-        offsets += lids.move(-.34, .06)
+        offsets += lids.move(-0.34, 0.06)
     else:
         sign = -1 if name == 'eyeLookIn' else 1
         open_ = lids.gap(f.neutral[:, 0])
-        offsets[:, 0] += sign * .13 * (lids.upper + lids.lower) * open_ / open_.max()
-    offsets[ball] = (f.neutral[ball] - f.eye_centre('L')) @ turn.T + f.eye_centre('L') - f.neutral[ball]
-    return f.off_eyes(offsets, {'L': turn @ [0, 0, 1.]})
+        offsets[:, 0] += sign * 0.13 * (lids.upper + lids.lower) * open_ / open_.max()
+    offsets[ball] = (
+        (f.neutral[ball] - f.eye_centre('L')) @ turn.T + f.eye_centre('L') - f.neutral[ball]
+    )
+    return f.off_eyes(offsets, {'L': turn @ [0, 0, 1.0]})
 
 
 def brow_handles(values: dict[int, tuple]) -> dict[int, np.ndarray]:
@@ -166,23 +188,71 @@ def brow_handles(values: dict[int, tuple]) -> dict[int, np.ndarray]:
 
 
 def brow_down(fields: Fields) -> np.ndarray:
-    h = {336: (-.22, -.30, .12), 285: (-.28, -.34, .15), 296: (-.36, -.42, .16), 295: (-.40, -.48, .2), 334: (-.34, -.45, .18),
-         282: (-.36, -.48, .22), 293: (-.22, -.32, .16), 283: (-.22, -.34, .18), 300: (-.08, -.14, .10), 276: (-.10, -.15, .1), 9: (0, -.18, .05),
-         8: (0, -.22, .05), 441: (-.12, -.14, .06), 442: (-.12, -.22, .08), 443: (-.12, -.24, .09), 444: (-.08, -.18, .06), 413: (-.06, -.06, .02)}
+    h = {
+        336: (-0.22, -0.30, 0.12),
+        285: (-0.28, -0.34, 0.15),
+        296: (-0.36, -0.42, 0.16),
+        295: (-0.40, -0.48, 0.2),
+        334: (-0.34, -0.45, 0.18),
+        282: (-0.36, -0.48, 0.22),
+        293: (-0.22, -0.32, 0.16),
+        283: (-0.22, -0.34, 0.18),
+        300: (-0.08, -0.14, 0.10),
+        276: (-0.10, -0.15, 0.1),
+        9: (0, -0.18, 0.05),
+        8: (0, -0.22, 0.05),
+        441: (-0.12, -0.14, 0.06),
+        442: (-0.12, -0.22, 0.08),
+        443: (-0.12, -0.24, 0.09),
+        444: (-0.08, -0.18, 0.06),
+        413: (-0.06, -0.06, 0.02),
+    }
     return finish_brow(fields, h, reach=2.6)
 
 
 def brow_inner_up(fields: Fields) -> np.ndarray:
-    h = {336: (.02, .62, -.06), 285: (.04, .62, -.04), 296: (.02, .46, -.05), 295: (.02, .48, -.03), 334: (0, .16, -.02), 282: (0, .18, -.01),
-         293: (0, 0, 0), 283: (0, .0, 0), 9: (0, .36, -.03), 8: (0, .30, .0), 107: (0, .08, 0), 55: (0, .07, 0), 337: (0, .34, -.08),
-         151: (0, .22, -.05), 441: (0, .28, 0), 442: (0, .24, 0), 443: (0, .08, 0), 413: (0, .10, 0)}
+    h = {
+        336: (0.02, 0.62, -0.06),
+        285: (0.04, 0.62, -0.04),
+        296: (0.02, 0.46, -0.05),
+        295: (0.02, 0.48, -0.03),
+        334: (0, 0.16, -0.02),
+        282: (0, 0.18, -0.01),
+        293: (0, 0, 0),
+        283: (0, 0.0, 0),
+        9: (0, 0.36, -0.03),
+        8: (0, 0.30, 0.0),
+        107: (0, 0.08, 0),
+        55: (0, 0.07, 0),
+        337: (0, 0.34, -0.08),
+        151: (0, 0.22, -0.05),
+        441: (0, 0.28, 0),
+        442: (0, 0.24, 0),
+        443: (0, 0.08, 0),
+        413: (0, 0.10, 0),
+    }
     return finish_brow(fields, h, reach=3.2)
 
 
 def brow_outer_up(fields: Fields) -> np.ndarray:
-    h = {336: (0, .10, 0), 285: (0, .08, 0), 296: (.06, .40, -.05), 295: (.06, .40, -.04), 334: (.10, .78, -.14), 282: (.10, .76, -.12),
-         293: (.12, .84, -.22), 283: (.12, .80, -.20), 300: (.08, .58, -.2), 276: (.08, .56, -.18), 333: (.04, .42, -.12), 298: (.05, .40, -.14),
-         443: (.03, .40, -.02), 444: (.05, .46, -.05), 442: (.02, .22, 0), 445: (.05, .32, -.06)}
+    h = {
+        336: (0, 0.10, 0),
+        285: (0, 0.08, 0),
+        296: (0.06, 0.40, -0.05),
+        295: (0.06, 0.40, -0.04),
+        334: (0.10, 0.78, -0.14),
+        282: (0.10, 0.76, -0.12),
+        293: (0.12, 0.84, -0.22),
+        283: (0.12, 0.80, -0.20),
+        300: (0.08, 0.58, -0.2),
+        276: (0.08, 0.56, -0.18),
+        333: (0.04, 0.42, -0.12),
+        298: (0.05, 0.40, -0.14),
+        443: (0.03, 0.40, -0.02),
+        444: (0.05, 0.46, -0.05),
+        442: (0.02, 0.22, 0),
+        445: (0.05, 0.32, -0.06),
+    }
     return finish_brow(fields, h, reach=3.2)
 
 
@@ -193,31 +263,75 @@ def finish_brow(fields: Fields, handles: dict, reach: float) -> np.ndarray:
 
 
 def eye_squint(fields: Fields, lids: Lids) -> np.ndarray:
-    h = {253: (0, .20, .04), 252: (.02, .20, .04), 254: (-.04, .22, .04), 339: (-.08, .20, .04), 256: (.04, .14, .03), 450: (0, .22, .08),
-         451: (.03, .20, .07), 449: (-.06, .26, .08), 448: (-.12, .24, .06), 347: (-.08, .24, .10), 348: (0, .20, .09), 346: (-.14, .20, .06),
-         261: (-.16, .16, .02), 340: (-.12, .08, .02), 265: (-.08, 0, 0), 446: (-.10, .03, 0), 444: (0, -.06, .02), 445: (-.04, -.08, .02)}
+    h = {
+        253: (0, 0.20, 0.04),
+        252: (0.02, 0.20, 0.04),
+        254: (-0.04, 0.22, 0.04),
+        339: (-0.08, 0.20, 0.04),
+        256: (0.04, 0.14, 0.03),
+        450: (0, 0.22, 0.08),
+        451: (0.03, 0.20, 0.07),
+        449: (-0.06, 0.26, 0.08),
+        448: (-0.12, 0.24, 0.06),
+        347: (-0.08, 0.24, 0.10),
+        348: (0, 0.20, 0.09),
+        346: (-0.14, 0.20, 0.06),
+        261: (-0.16, 0.16, 0.02),
+        340: (-0.12, 0.08, 0.02),
+        265: (-0.08, 0, 0),
+        446: (-0.10, 0.03, 0),
+        444: (0, -0.06, 0.02),
+        445: (-0.04, -0.08, 0.02),
+    }
     keep = {v: np.zeros(3) for v in LID_L + CREASE_UPPER}
     keep.update(brow_handles(h))
-    return fields.off_eyes(fields.on_skin(fields.spread(keep, 2.2)) + lids.move(.10, .24))
+    return fields.off_eyes(fields.on_skin(fields.spread(keep, 2.2)) + lids.move(0.10, 0.24))
 
 
 def cheek_squint(fields: Fields, lids: Lids) -> np.ndarray:
-    h = {280: (.02, .62, .36), 330: (.0, .60, .36), 347: (-.07, .52, .25), 348: (.0, .43, .20), 346: (-.10, .46, .18), 266: (.04, .50, .34),
-         425: (.07, .50, .32), 352: (.05, .40, .17), 426: (.04, .28, .10), 427: (.06, .30, .10), 411: (.04, .27, .08), 450: (0, .27, .09),
-         449: (-.05, .34, .10), 448: (-.08, .30, .07), 329: (.0, .30, .15), 371: (.02, .25, .12), 253: (0, .14, .03), 254: (-.02, .17, .03),
-         252: (0, .12, .03), 339: (-.05, .15, .02), 291: (.05, .10, -.03), 410: (.03, .14, 0), 436: (.04, .19, .02)}
+    h = {
+        280: (0.02, 0.62, 0.36),
+        330: (0.0, 0.60, 0.36),
+        347: (-0.07, 0.52, 0.25),
+        348: (0.0, 0.43, 0.20),
+        346: (-0.10, 0.46, 0.18),
+        266: (0.04, 0.50, 0.34),
+        425: (0.07, 0.50, 0.32),
+        352: (0.05, 0.40, 0.17),
+        426: (0.04, 0.28, 0.10),
+        427: (0.06, 0.30, 0.10),
+        411: (0.04, 0.27, 0.08),
+        450: (0, 0.27, 0.09),
+        449: (-0.05, 0.34, 0.10),
+        448: (-0.08, 0.30, 0.07),
+        329: (0.0, 0.30, 0.15),
+        371: (0.02, 0.25, 0.12),
+        253: (0, 0.14, 0.03),
+        254: (-0.02, 0.17, 0.03),
+        252: (0, 0.12, 0.03),
+        339: (-0.05, 0.15, 0.02),
+        291: (0.05, 0.10, -0.03),
+        410: (0.03, 0.14, 0),
+        436: (0.04, 0.19, 0.02),
+    }
     keep = {v: np.zeros(3) for v in LID_L}
     keep.update(brow_handles(h))
-    return fields.off_eyes(fields.on_skin(fields.spread(keep, 2.6)) + lids.move(.0, .16))
+    return fields.off_eyes(fields.on_skin(fields.spread(keep, 2.6)) + lids.move(0.0, 0.16))
 
 
 def shapes(fields: Fields) -> dict[str, np.ndarray]:
     """Left-side offsets by name without its _L."""
     lids = Lids(fields)
     left = fields.head.furrow * (fields.neutral[:, :1] > 0)
-    out = {'eyeBlink': fields.off_eyes(lids.move(.88, .12) - .6 * left), 'eyeWide': fields.off_eyes(lids.move(-.28, -.10) + .15 * left), 'eyeSquint': eye_squint(fields, lids),
-           'cheekSquint': cheek_squint(fields, lids), 'browDown': brow_down(fields), 'browInnerUp': brow_inner_up(fields), 'browOuterUp': brow_outer_up(fields)}
+    out = {
+        'eyeBlink': fields.off_eyes(lids.move(0.88, 0.12) - 0.6 * left),
+        'eyeWide': fields.off_eyes(lids.move(-0.28, -0.10) + 0.15 * left),
+        'eyeSquint': eye_squint(fields, lids),
+        'cheekSquint': cheek_squint(fields, lids),
+        'browDown': brow_down(fields),
+        'browInnerUp': brow_inner_up(fields),
+        'browOuterUp': brow_outer_up(fields),
+    }
     for name in GAZE:
         out[name] = gaze(fields, name, lids)
     return out
-

@@ -1,4 +1,5 @@
 """Smooth displacement fields on the built-in head's skin, and what keeps lids off eyeballs and lips off teeth."""
+
 from __future__ import annotations
 
 from functools import cached_property
@@ -15,17 +16,23 @@ from ..mouth import LOWER, UPPER
 from ..skin import SEAM, lip_gap, lip_pairs, seam_pairs
 from ..subdivide import edges_of
 
-HINGE = np.array([0., 1.0, 2.4])        # the jaw joint's axis, just in front of the ears
+HINGE = np.array([0.0, 1.0, 2.4])  # the jaw joint's axis, just in front of the ears
 
 
 def rotation(axis: str, degrees: float) -> np.ndarray:
     """3×3 about x, y or z, right-handed."""
     a = np.radians(degrees)
     c, s = np.cos(a), np.sin(a)
-    return np.array({'x': [[1, 0, 0], [0, c, -s], [0, s, c]], 'y': [[c, 0, s], [0, 1, 0], [-s, 0, c]], 'z': [[c, -s, 0], [s, c, 0], [0, 0, 1]]}[axis])
+    return np.array(
+        {
+            'x': [[1, 0, 0], [0, c, -s], [0, s, c]],
+            'y': [[c, 0, s], [0, 1, 0], [-s, 0, c]],
+            'z': [[c, -s, 0], [s, c, 0], [0, 0, 1]],
+        }[axis]
+    )
 
 
-def smoothstep(x, low: float = 0., high: float = 1.):
+def smoothstep(x, low: float = 0.0, high: float = 1.0):
     t = np.clip((np.asarray(x, float) - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
@@ -45,12 +52,14 @@ class Fields:
         """Cage bilaplacian, edges weighted by 1/length and vertices by area: its null space are constants."""
         edges, _, _ = edges_of(self.cage_faces)
         length = np.linalg.norm(self.cage[edges[:, 0]] - self.cage[edges[:, 1]], axis=1)
-        weight = 1 / np.maximum(length, .12)
+        weight = 1 / np.maximum(length, 0.12)
         n = len(self.cage)
-        graph = sparse.csr_matrix((np.repeat(weight, 2), (edges.ravel(), edges[:, ::-1].ravel())), (n, n))
+        graph = sparse.csr_matrix(
+            (np.repeat(weight, 2), (edges.ravel(), edges[:, ::-1].ravel())), (n, n)
+        )
         laplacian = sparse.diags(np.asarray(graph.sum(1)).ravel()) - graph
         size = np.zeros(n)
-        np.add.at(size, edges.ravel(), np.repeat(np.maximum(length, .12) ** 2, 2) / 4)
+        np.add.at(size, edges.ravel(), np.repeat(np.maximum(length, 0.12) ** 2, 2) / 4)
         return (laplacian @ sparse.diags(1 / size) @ laplacian).tocsc()
 
     @cached_property
@@ -76,18 +85,24 @@ class Fields:
         """The cage's rings behind the lips' inner edge, from the front to the throat, in LIPS_INNER's order."""
         first = self.head.cage.discs['mouth_socket']
         start = min(first)
-        return [list(range(start + 20 * k, start + 20 * k + 20)) for k in range((len(first) - 1) // 20)]
+        return [
+            list(range(start + 20 * k, start + 20 * k + 20)) for k in range((len(first) - 1) // 20)
+        ]
 
     @cached_property
     def stiffness(self) -> sparse.csc_matrix:
         """Bending with a little tension and a pull to zero: for fields that must fade over the whole head without overshooting."""
         edges, _, _ = edges_of(self.cage_faces)
-        length = np.maximum(np.linalg.norm(self.cage[edges[:, 0]] - self.cage[edges[:, 1]], axis=1), .12)
+        length = np.maximum(
+            np.linalg.norm(self.cage[edges[:, 0]] - self.cage[edges[:, 1]], axis=1), 0.12
+        )
         n = len(self.cage)
-        graph = sparse.csr_matrix((np.repeat(1 / length, 2), (edges.ravel(), edges[:, ::-1].ravel())), (n, n))
+        graph = sparse.csr_matrix(
+            (np.repeat(1 / length, 2), (edges.ravel(), edges[:, ::-1].ravel())), (n, n)
+        )
         laplacian = sparse.diags(np.asarray(graph.sum(1)).ravel()) - graph
-        size = np.bincount(edges.ravel(), np.repeat(length ** 2, 2) / 4, n)
-        return (self.bending + .25 * laplacian + .004 * sparse.diags(size)).tocsc()
+        size = np.bincount(edges.ravel(), np.repeat(length**2, 2) / 4, n)
+        return (self.bending + 0.25 * laplacian + 0.004 * sparse.diags(size)).tocsc()
 
     def fade(self, handles: dict[int, object]) -> np.ndarray:
         """C×3 over the cage: takes the handles' values and fades smoothly over everything else."""
@@ -99,7 +114,9 @@ class Fields:
         field[free] = splu(a[free][:, free]).solve(-(a[free][:, keys] @ field[keys]))
         return field
 
-    def spread(self, handles: dict[int, object], reach: float = 3., hold=(), width: int = 3) -> np.ndarray:
+    def spread(
+        self, handles: dict[int, object], reach: float = 3.0, hold=(), width: int = 3
+    ) -> np.ndarray:
         """C×width over the cage: the least-bending field that takes the handles' values and is 0 farther than `reach` from all of them."""
         n = len(self.cage)
         keys = np.array(list(handles))
@@ -116,7 +133,9 @@ class Fields:
         free = np.flatnonzero(~fixed)
         if len(free):
             a = self.bending
-            field[free] = splu(a[free][:, free]).solve(-(a[free][:, np.flatnonzero(fixed)] @ field[fixed]))
+            field[free] = splu(a[free][:, free]).solve(
+                -(a[free][:, np.flatnonzero(fixed)] @ field[fixed])
+            )
         return field
 
     def on_skin(self, field: np.ndarray) -> np.ndarray:
@@ -135,7 +154,10 @@ class Fields:
     def neighbours(self) -> sparse.csr_matrix:
         """V×V: the mean over the vertices next to each one."""
         edges, _, _ = edges_of(self.head.faces)
-        graph = sparse.csr_matrix((np.ones(2 * len(edges)), (edges.ravel(), edges[:, ::-1].ravel())), (self.count, self.count))
+        graph = sparse.csr_matrix(
+            (np.ones(2 * len(edges)), (edges.ravel(), edges[:, ::-1].ravel())),
+            (self.count, self.count),
+        )
         return (sparse.diags(1 / np.asarray(graph.sum(1)).ravel()) @ graph).tocsr()
 
     def smoothed(self, offsets: np.ndarray, rows: np.ndarray, rounds: int) -> np.ndarray:
@@ -143,7 +165,7 @@ class Fields:
         out = offsets.copy()
         mean = self.neighbours[rows]
         for _ in range(rounds):
-            out[rows] = .5 * out[rows] + .5 * (mean @ out)
+            out[rows] = 0.5 * out[rows] + 0.5 * (mean @ out)
         return out
 
     def seamed(self, offsets: np.ndarray) -> np.ndarray:
@@ -184,7 +206,14 @@ class Fields:
         out = offsets.copy()
         for side in 'LR':
             lashes = self.head.pieces['eyelashes_' + side]
-            out[lashes] = carried(self.neutral, self.head.lash_roots[side], lashes, offsets, self.eye_centre(side), turning)
+            out[lashes] = carried(
+                self.neutral,
+                self.head.lash_roots[side],
+                lashes,
+                offsets,
+                self.eye_centre(side),
+                turning,
+            )
         return out
 
     # contact ---------------------------------------------------------------------------------------------------------------
@@ -200,9 +229,9 @@ class Fields:
         for side in 'LR':
             offset = self.neutral[skin] - self.eye_centre(side)
             distance = np.linalg.norm(offset, axis=1)
-            zone = skin[(distance < 2.4) & (distance > .9 * EYE_RADIUS)]
-            gap = self.eye_gap(self.neutral[zone], side, np.array([0, 0, 1.]))
-            out[side] = zone, np.minimum(gap, .03)
+            zone = skin[(distance < 2.4) & (distance > 0.9 * EYE_RADIUS)]
+            gap = self.eye_gap(self.neutral[zone], side, np.array([0, 0, 1.0]))
+            out[side] = zone, np.minimum(gap, 0.03)
         return out
 
     def eye_gap(self, points: np.ndarray, side: str, axis: np.ndarray) -> np.ndarray:
@@ -212,12 +241,14 @@ class Fields:
         angle = np.arccos(np.clip(offset @ axis / distance, -1, 1))
         return distance - EYE_RADIUS - cornea_height(angle)
 
-    def off_eyes(self, offsets: np.ndarray, axes: dict[str, np.ndarray] | None = None) -> np.ndarray:
+    def off_eyes(
+        self, offsets: np.ndarray, axes: dict[str, np.ndarray] | None = None
+    ) -> np.ndarray:
         """Pushes the skin out of the eyeballs along their radii, keeping each vertex's clearance."""
         offsets = offsets.copy()
         for side in 'LR':
             zone, clearance = self.lid_zone[side]
-            axis = (axes or {}).get(side, np.array([0, 0, 1.]))
+            axis = (axes or {}).get(side, np.array([0, 0, 1.0]))
             points = self.neutral[zone] + offsets[zone]
             lack = np.maximum(clearance - self.eye_gap(points, side, axis), 0)
             radial = points - self.eye_centre(side)
@@ -234,25 +265,40 @@ class Fields:
         for v, (_, _, ring) in self.lips.items():
             if ring >= 2:
                 n[v] = 1
-        return np.flatnonzero(self.head.matrix @ n > .05)
+        return np.flatnonzero(self.head.matrix @ n > 0.05)
 
-    def off_teeth(self, offsets: np.ndarray, jaw: np.ndarray | None = None, shift=(0., 0., 0.), clearance: float = .14) -> np.ndarray:
+    def off_teeth(
+        self,
+        offsets: np.ndarray,
+        jaw: np.ndarray | None = None,
+        shift=(0.0, 0.0, 0.0),
+        clearance: float = 0.14,
+    ) -> np.ndarray:
         """Pushes the lips' inner sides out of the dental arches; jaw and shift: the lower arch's motion in this shape (it turns about HINGE and shifts)."""
         offsets = offsets.copy()
         zone = self.behind_lips
-        for arch, turn, move, band in ((UPPER.arch, np.eye(3), np.zeros(3), (-3.5, -.9)),
-                                       (LOWER.arch, np.eye(3) if jaw is None else jaw, np.asarray(shift), (-5.6, -3.3))):
+        for arch, turn, move, band in (
+            (UPPER.arch, np.eye(3), np.zeros(3), (-3.5, -0.9)),
+            (LOWER.arch, np.eye(3) if jaw is None else jaw, np.asarray(shift), (-5.6, -3.3)),
+        ):
             points = self.neutral[zone] + offsets[zone]
             local = (points - HINGE - move) @ turn + HINGE
             half, length, back = arch[0] + clearance, arch[1] + clearance, arch[2]
             x, z = local[:, 0], local[:, 2] - back
             inside = np.sqrt((np.abs(x) / half) ** 2.1 + (np.maximum(z, 0) / length) ** 2)
-            weight = smoothstep(local[:, 1], band[0] - .25, band[0]) * (1 - smoothstep(local[:, 1], band[1], band[1] + .25)) * (z > 0)
+            weight = (
+                smoothstep(local[:, 1], band[0] - 0.25, band[0])
+                * (1 - smoothstep(local[:, 1], band[1], band[1] + 0.25))
+                * (z > 0)
+            )
             # never tighter than the neutral
             base = self.neutral[zone]
-            rest = np.sqrt((np.abs(base[:, 0]) / half) ** 2.1 + (np.maximum(base[:, 2] - back, 0) / length) ** 2)
-            wanted = np.minimum(rest, 1.)
-            push = np.maximum(wanted / np.maximum(inside, .3), 1) - 1
+            rest = np.sqrt(
+                (np.abs(base[:, 0]) / half) ** 2.1
+                + (np.maximum(base[:, 2] - back, 0) / length) ** 2
+            )
+            wanted = np.minimum(rest, 1.0)
+            push = np.maximum(wanted / np.maximum(inside, 0.3), 1) - 1
             change = np.stack([x * push, np.zeros(len(x)), z * push], 1) * weight[:, None]
             offsets[zone] += change @ turn.T
         return offsets
