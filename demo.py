@@ -8,15 +8,16 @@ import time
 from pathlib import Path
 
 import bpy
-import facewright
 import numpy as np
-from facewright.engine.errors import FacewrightError
-from facewright.engine.performance import read_performance
+
+import facewright
+from facewright.engine.core.errors import FacewrightError
+from facewright.engine.formats.performance import read_performance
 
 
 def own_footage(out: Path) -> str:
     """The demo's own clip: the built-in head giving a known performance, rendered by this program; the truth lies beside it."""
-    from facewright.engine.demo import render_demo_footage
+    from facewright.engine.lab.demo import render_demo_footage
 
     print("rendering the demo's own footage", flush=True)
     return str(render_demo_footage(out / 'footage.mp4'))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import bpy
 
-from ..engine.errors import FacewrightError
+from ..engine.core.errors import FacewrightError
 from . import paths
 
 ASK = """import importlib.util, json, sys

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import bpy
 
-from ..engine import owned
-from ..engine.errors import FacewrightError
-from ..engine.result_folder import recover
+from ..engine.core import owned
+from ..engine.core.errors import FacewrightError
+from ..engine.core.result_folder import recover
 from . import paths
 
 

@@ -8,9 +8,9 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from ..engine import owned
-from ..engine.errors import FacewrightError
-from ..engine.files import replacing, sweep
+from ..engine.core import owned
+from ..engine.core.errors import FacewrightError
+from ..engine.core.files import replacing, sweep
 from . import paths
 
 FILES = ('rig.npz', 'performance.npz', 'motion.npz', 'cameras.json', 'report.json')

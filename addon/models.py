@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..engine.errors import FacewrightError
+from ..engine.core.errors import FacewrightError
 from ..engine.face_model import cached_model_path
 from ..engine.face_model.model import FaceModel
 from ..engine.face_model.store import read_model

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import bpy
 
-from ..engine.errors import FacewrightError
-from ..engine.files import cache_folder as engine_cache_folder
+from ..engine.core.errors import FacewrightError
+from ..engine.core.files import cache_folder as engine_cache_folder
 
 PACKAGE = __package__.rpartition('.')[
     0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import StringProperty
 
-from ..engine.errors import FacewrightError
+from ..engine.core.errors import FacewrightError
 from . import environment, paths
 from .operators.base import Operator
 from .panels.drawing import text

@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import owned, worker
-from .errors import FacewrightError
-from .files import cache_folder
+from . import worker
+from .core import owned
+from .core.errors import FacewrightError
+from .core.files import cache_folder
+from .core.progress import Progress
 from .footage.kinds import KINDS
-from .progress import Progress
-from .settled_words import settled_in_words
-from .verdicts import in_words, judge_all
+from .formats.verdicts import in_words, judge_all
+from .shape_keys.settled_words import settled_in_words
 
 EXIT_USAGE = 2
 STOPPED = 'facewright: stopped, nothing was written.'

@@ -12,7 +12,7 @@ _spec = importlib.util.spec_from_file_location('_facewright_worker', ROOT / 'eng
 _worker = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_worker)
 _worker.register_package(ROOT)
-sys.path.insert(0, str(ROOT / 'tests'))  # foreign_head
+sys.path.insert(0, str(ROOT / 'tests' / 'support'))
 
 
 @pytest.fixture(scope='session')

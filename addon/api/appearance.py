@@ -7,7 +7,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ...engine.errors import FacewrightError
+from ...engine.core.errors import FacewrightError
 from ..scene import appearance, cameras, results, takes
 
 

@@ -9,10 +9,10 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ...engine.errors import FacewrightError
-from ...engine.files import read_npz, write_npz
-from ...engine.rig import Rig, read_rig, write_rig
-from ...engine.settled_words import settled_in_words
+from ...engine.core.errors import FacewrightError
+from ...engine.core.files import read_npz, write_npz
+from ...engine.formats.rig import Rig, read_rig, write_rig
+from ...engine.shape_keys.settled_words import settled_in_words
 from .. import models
 from ..scene import crossings, flesh, head_space, mesh_sets, records, shape_keys
 from .head import find_model

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from ...engine.errors import FacewrightError
+from ...engine.core.errors import FacewrightError
 from ...engine.footage import kinds
 from .shared import checked_path
 

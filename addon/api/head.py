@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ...engine.errors import FacewrightError
+from ...engine.core.errors import FacewrightError
 from ...engine.face_model.model import FaceModel
 from .. import models
 from ..scene import heads, obstacles, takes, viewports

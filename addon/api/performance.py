@@ -7,12 +7,12 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ...engine import smoothing
-from ...engine.errors import FacewrightError
+from ...engine.core.errors import FacewrightError
 from ...engine.face_model.expressions import MERGED
-from ...engine.live_link import write_live_link
-from ...engine.live_link_reader import Recording, read_recording
-from ...engine.performance import Performance, read_performance, write_performance
+from ...engine.formats.live_link import write_live_link
+from ...engine.formats.live_link_reader import Recording, read_recording
+from ...engine.formats.performance import Performance, read_performance, write_performance
+from ...engine.tracking import smoothing
 from ..scene import actions, importing, names, renaming, settings, units
 from ..scene import motion as motion_of
 from .shared import absolute, checked_path

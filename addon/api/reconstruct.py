@@ -8,9 +8,9 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ...engine.errors import FacewrightError
-from ...engine.result_folder import recover
-from ...engine.verdicts import in_words
+from ...engine.core.errors import FacewrightError
+from ...engine.core.result_folder import recover
+from ...engine.formats.verdicts import in_words
 from .. import kept, models
 from ..scene import (
     actions,

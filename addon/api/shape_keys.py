@@ -10,17 +10,16 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
-from ...engine.errors import FacewrightError
-from ...engine.files import read_npz, write_text
-from ...engine.mesh.user_mesh import write_mesh
-from ...engine.rig import read_rig
-from ...engine.words import listed
+from ...engine.core.errors import FacewrightError
+from ...engine.core.files import read_npz, write_text
+from ...engine.core.words import listed
+from ...engine.formats.rig import read_rig
+from ...engine.geometry.user_mesh import write_mesh
 from .. import models
 from ..scene import fit_colours, head_space, heads, markers, mesh_sets, renaming, shape_keys
 from .head import find_model
 from .shared import checked_path, select, show_colours
 from .sides import left_of_middle
-
 
 LEAST_REST = 1e-3  # cm: where generating moves the neutral by less it stays
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from ...engine import shape_tools
-from ...engine.errors import FacewrightError
+from ...engine.core.errors import FacewrightError
+from ...engine.shape_keys import editing as shape_tools
 from ..scene import mesh_sets, records, renaming, shape_keys
 from .cavities import group_weights
 from .shape_keys import chosen_meshes

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import bpy
 
-from ...engine.errors import FacewrightError
-from ...engine.words import listed
+from ...engine.core.errors import FacewrightError
+from ...engine.core.words import listed
 from ..paths import absolute
 
 

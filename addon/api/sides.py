@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import bpy
 import numpy as np
 
-from ...engine import shape_tools
-from ...engine.errors import FacewrightError
+from ...engine.core.errors import FacewrightError
+from ...engine.shape_keys import editing as shape_tools
 from .. import models
 from ..scene import head_space, mesh_sets, shape_keys
 

@@ -7,7 +7,7 @@ import traceback
 
 import bpy
 
-from ...engine.errors import FacewrightError
+from ...engine.core.errors import FacewrightError
 from .. import jobs
 
 

@@ -7,7 +7,6 @@ import bpy
 from .. import api, environment
 from .drawing import Panel, text
 
-
 MOST = 3  # missing packages that are named: the preferences list all
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ...engine.verdicts import grades_in_words
+from ...engine.formats.verdicts import grades_in_words
 from .. import api, jobs
 from ..scene import regions, results
 from .drawing import Panel, draw_job, idle_column, text

@@ -10,8 +10,8 @@ import bpy
 import numpy as np
 from mathutils import Euler, Matrix, Quaternion
 
-from ...engine.errors import FacewrightError
-from ...engine.performance import Performance
+from ...engine.core.errors import FacewrightError
+from ...engine.formats.performance import Performance
 from . import names, units
 
 KEYFRAME = (

@@ -7,8 +7,8 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ...engine.errors import FacewrightError
-from ...engine.files import check_arrays, read_npz
+from ...engine.core.errors import FacewrightError
+from ...engine.core.files import check_arrays, read_npz
 from . import heads, takes
 
 NODE = 'Facewright Albedo'  # the texture node's name in each material that has one

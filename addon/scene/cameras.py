@@ -10,8 +10,8 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ...engine.errors import FacewrightError
-from ...engine.pictures import keeps_rate
+from ...engine.core.errors import FacewrightError
+from ...engine.footage.pictures import keeps_rate
 from . import actions, takes, units
 
 # custom property of a camera: width, height, pixel aspect x and y of its footage

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import bpy
 
-from ...engine.shape_tools import other_side, side_of
+from ...engine.shape_keys.editing import other_side, side_of
 from .actions import value_path
 
 MOST_LETTERS = 255  # what Blender keeps of a driver's expression

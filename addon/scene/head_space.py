@@ -5,9 +5,9 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from ...engine.errors import FacewrightError
+from ...engine.core.errors import FacewrightError
 from ...engine.face_model.model import FaceModel
-from ...engine.rig import Rig
+from ...engine.formats.rig import Rig
 from . import mesh_sets, names, shape_keys, units
 
 PLAIN = np.eye(4)  # local → head space as Facewright's own heads have it

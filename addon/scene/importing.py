@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import bpy
 import numpy as np
 
-from ...engine.errors import FacewrightError
-from ...engine.live_link import Timecode
-from ...engine.performance import Performance
-from ...engine.words import listed
+from ...engine.core.errors import FacewrightError
+from ...engine.core.words import listed
+from ...engine.formats.live_link import Timecode
+from ...engine.formats.performance import Performance
 from . import actions, drivers, names
 
 TIMECODE = 'facewright_timecode'  # custom property of a head: where its recording's timecodes stand

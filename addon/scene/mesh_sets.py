@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ...engine.errors import FacewrightError
-from ...engine.mesh.polygons import polygons_to_faces
-from ...engine.mesh.user_mesh import UserMesh
+from ...engine.core.errors import FacewrightError
+from ...engine.geometry.polygons import polygons_to_faces
+from ...engine.geometry.user_mesh import UserMesh
 from .masks import hidden_by_masks
 
 MADE_HERE = ('Fit', 'Crossing Colours')  # colour attributes that are not how a face looks

@@ -17,7 +17,7 @@ import numpy as np
 from mathutils import Matrix, Quaternion
 
 from ...engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES
-from ...engine.shape_tools import other_side, side_of
+from ...engine.shape_keys.editing import other_side, side_of
 from . import actions, mesh_sets, names, shape_keys, units
 
 REST = 'facewright_rest'  # custom property of what turns: its rotation at rest, a quaternion

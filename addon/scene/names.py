@@ -8,7 +8,7 @@ import numpy as np
 
 from ...engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES, MERGED, TO_ARKIT, TO_ICT
 from ...engine.face_model.spelling import expression, matches
-from ...engine.performance import Performance
+from ...engine.formats.performance import Performance
 
 __all__ = ['columns', 'expression', 'matches', 'performance_names', 'spelled']
 

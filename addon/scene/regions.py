@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ...engine import verdicts
+from ...engine.formats import verdicts
 from . import results
 
 

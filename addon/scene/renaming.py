@@ -12,9 +12,9 @@ from collections.abc import Callable
 import bpy
 import numpy as np
 
-from ...engine import shape_tools
-from ...engine.errors import FacewrightError
+from ...engine.core.errors import FacewrightError
 from ...engine.face_model.expressions import MERGED
+from ...engine.shape_keys import editing as shape_tools
 from . import actions, crossings, drivers, mesh_sets, names, records, shape_keys
 
 SETTINGS = (

@@ -12,11 +12,11 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ...engine.errors import FacewrightError
+from ...engine.core.errors import FacewrightError
 from ...engine.face_model.model import FaceModel
-from ...engine.performance import read_performance
-from ...engine.rig import read_rig
-from ...engine.verdicts import LIMITS
+from ...engine.formats.performance import read_performance
+from ...engine.formats.rig import read_rig
+from ...engine.formats.verdicts import LIMITS
 from . import actions, appearance, cameras, heads, takes, units
 
 # custom properties of the head: % of the outer-eye distance a frame, −1 where the face was not seen

@@ -19,7 +19,7 @@ spec.loader.exec_module(worker)
 worker.register_package(ROOT)
 
 from facewright.engine import tasks  # noqa: E402
-from facewright.engine.demo import render_demo_capture  # noqa: E402
+from facewright.engine.lab.demo import render_demo_capture  # noqa: E402
 
 
 def main() -> None:

@@ -16,12 +16,12 @@ _worker = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_worker)
 _worker.register_package(ROOT)
 
+from facewright.engine.annotate.parts import model_part_shares
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.paint import visible_faces
-from facewright.engine.face_model.parts import model_part_shares
-from facewright.engine.image_files import write_image
-from facewright.engine.part_iou import part_labels_picture
+from facewright.engine.footage.image_files import write_image
 from facewright.engine.render.preview import head_to_camera, render_head
+from facewright.engine.texture.part_iou import part_labels_picture
 
 SIZE, FOCAL, OPACITY = (420, 480), 1100.0, 0.55
 COLOURS = np.array(

@@ -26,12 +26,17 @@ worker.register_package(ROOT)
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+
+from facewright.engine.annotate.parts import LEFT_EYE, PARTS, RIGHT_EYE, SKIN, model_parts  # noqa: E402
+from facewright.engine.evidence.part_points import COLUMNS, ROWS, even, opening, part_points, seen  # noqa: E402
+from facewright.engine.evidence.prdl import mask_side, prdl  # noqa: E402
 from facewright.engine.face_model import load_model  # noqa: E402
 from facewright.engine.face_model.model import FaceModel, triangulate  # noqa: E402
 from facewright.engine.face_model.paint import visible_faces  # noqa: E402
-from facewright.engine.face_model.parts import LEFT_EYE, PARTS, RIGHT_EYE, SKIN, model_parts  # noqa: E402
-from facewright.engine.fit.part_points import COLUMNS, ROWS, even, opening, part_points, seen  # noqa: E402
-from facewright.engine.fit.part_rivals import (
+from facewright.engine.footage.capture import read_capture  # noqa: E402
+from facewright.engine.footage.image_files import write_image  # noqa: E402
+from facewright.engine.geometry.normals import vertex_normals  # noqa: E402
+from facewright.engine.lab.part_rivals import (
     chamfer,
     density_aware_chamfer,
     icp_from_target,
@@ -40,13 +45,9 @@ from facewright.engine.fit.part_rivals import (
     rendered_parts,
     soft_silhouette,
 )  # noqa: E402
-from facewright.engine.fit.prdl import mask_side, prdl  # noqa: E402
-from facewright.engine.footage.capture import read_capture  # noqa: E402
-from facewright.engine.image_files import write_image  # noqa: E402
-from facewright.engine.mesh.normals import vertex_normals  # noqa: E402
-from facewright.engine.part_iou import WITHOUT_SKIN, part_iou, part_labels_picture  # noqa: E402
 from facewright.engine.render.preview import contact_sheet, head_to_camera  # noqa: E402
 from facewright.engine.render.rasterise import rasterise  # noqa: E402
+from facewright.engine.texture.part_iou import WITHOUT_SKIN, part_iou, part_labels_picture  # noqa: E402
 
 SIZE = (224, 224)
 MOST, MOST_SKIN = 300, 2000  # points of a part

@@ -23,13 +23,14 @@ _worker.register_package(ROOT)
 sys.path.insert(0, str(ROOT / 'tests'))
 
 from foreign_head import foreign_copy  # noqa: E402
+
+from facewright.engine.annotate.landmarks import model_landmarks  # noqa: E402
 from facewright.engine.face_model import load_model  # noqa: E402
-from facewright.engine.face_model.landmarks import model_landmarks  # noqa: E402
 from facewright.engine.face_model.paint import albedo, visible_faces  # noqa: E402
-from facewright.engine.image_files import write_image  # noqa: E402
-from facewright.engine.mesh.user_mesh import UserMesh, read_mesh  # noqa: E402
+from facewright.engine.footage.image_files import write_image  # noqa: E402
+from facewright.engine.geometry.user_mesh import UserMesh, read_mesh  # noqa: E402
 from facewright.engine.render.preview import contact_sheet, render_head  # noqa: E402
-from facewright.engine.shape_keys import generate  # noqa: E402
+from facewright.engine.shape_keys.generate.generate import generate  # noqa: E402
 
 UPPER = ('brow', 'eye', 'cheekSquint')
 

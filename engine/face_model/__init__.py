@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from ..cache import cached
-from ..errors import FacewrightError
-from ..files import cache_folder
-from ..sources import fingerprint
+from ..core.cache import cached
+from ..core.errors import FacewrightError
+from ..core.files import cache_folder
+from ..core.sources import fingerprint
 from .model import FaceModel
 from .store import read_model, write_model
 

@@ -11,8 +11,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import FacewrightError
-from ..files import replacing
+from ..core.errors import FacewrightError
+from ..core.files import replacing
 from .ict_files import check_hashes
 
 ICT_COMMIT = 'da5f95a607f5e6b37755b38d3385d7f2853732e5'  # of the files that ict_hashes.json lists

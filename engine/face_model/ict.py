@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FacewrightError
-from ..mesh.obj import decoded, parse, positions
-from ..mesh.polygons import polygons_to_faces
+from ..core.errors import FacewrightError
+from ..geometry.obj import decoded, parse, positions
+from ..geometry.polygons import polygons_to_faces
 from .expressions import ICT_NAMES
 from .gaze import gaze_offsets
 from .ict_files import open_members

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from ..errors import FacewrightError
+from ..core.errors import FacewrightError
 
 HASHES = Path(__file__).with_name(
     'ict_hashes.json'

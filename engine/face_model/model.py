@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FacewrightError
-from ..files import cache_folder
-from ..sources import fingerprint
+from ..core.errors import FacewrightError
+from ..core.files import cache_folder
+from ..core.sources import fingerprint
 from .expressions import UNTRACKED
 
 

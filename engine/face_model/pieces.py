@@ -9,7 +9,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import cKDTree
 
-from ..errors import FacewrightError
+from ..core.errors import FacewrightError
 from .model import FaceModel, triangulate
 
 LIP_REACH = 0.48  # of the mouth's width: how far from the slit's rim a lip reaches over the skin (ICT: 2.1 cm, just past the lip's red)

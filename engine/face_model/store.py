@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FacewrightError
-from ..files import check_arrays, read_npz, write_npz
+from ..core.errors import FacewrightError
+from ..core.files import check_arrays, read_npz, write_npz
 from .model import FaceModel
 
 FORMAT = 3

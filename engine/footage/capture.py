@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FacewrightError
+from ..core.errors import FacewrightError
 from .footage import Camera
 
 UNITS = {'cm': 1.0, 'mm': 0.1, 'm': 100.0}  # centimetres each

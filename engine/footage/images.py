@@ -9,7 +9,7 @@ import av
 import cv2
 import numpy as np
 
-from ..errors import FacewrightError
+from ..core.errors import FacewrightError
 from .exif import PNG_START, TIFF_STARTS, Exif, exif, picture_size, png_is_whole
 from .video import orientation
 

@@ -7,7 +7,7 @@ import json
 import re
 from pathlib import Path
 
-from ..errors import FacewrightError
+from ..core.errors import FacewrightError
 from .exif import exif, picture_size
 
 KINDS = ('video', 'sequence', 'photo', 'capture')

@@ -15,11 +15,11 @@ from pathlib import Path
 import av
 import numpy as np
 
-from ..errors import FacewrightError
-from ..image_files import write_image
-from ..pictures import frame_count, keeps_rate, pictures_at
+from ..core.errors import FacewrightError
 from . import images, video
 from .footage import View
+from .image_files import write_image
+from .pictures import frame_count, keeps_rate, pictures_at
 from .sources import read_frames
 
 LARGEST = 1920  # pixels of the longer side: more than a viewport shows

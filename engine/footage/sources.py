@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FacewrightError
+from ..core.errors import FacewrightError
 from . import images, kinds, video
 from .capture import CaptureView, read_capture
 from .footage import Camera, Footage, View

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FacewrightError
-from ..pictures import keeps_rate
+from ..core.errors import FacewrightError
 from . import colours
+from .pictures import keeps_rate
 
 log = logging.getLogger('facewright.footage')
 

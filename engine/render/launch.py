@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 import warp as wp
 
-from ..errors import FacewrightError
+from ..core.errors import FacewrightError
 
 wp.config.log_level = wp.LOG_ERROR  # it prints its start-up and every kernel load otherwise
 

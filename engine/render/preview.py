@@ -7,7 +7,7 @@ import numpy as np
 import warp as wp
 
 from ..face_model.model import triangulate
-from ..mesh.normals import vertex_normals
+from ..geometry.normals import vertex_normals
 from .rasterise import rasterise
 
 HEAD_CENTRE = np.array([0.0, 0.0, 3.0])  # cm: what a preview camera looks at

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import owned
-from ..errors import FacewrightError
-from ..files import write_npz, write_text
-from ..progress import Clock, Progress, listen
-from ..result_folder import results
+from ..core import owned
+from ..core.errors import FacewrightError
+from ..core.files import write_npz, write_text
+from ..core.progress import Clock, Progress, listen
+from ..core.result_folder import results
 from .shared import VERSION, Task, Value, writable_folder
 
 LOOKS = 24  # pictures an albedo is made of, over all views
@@ -31,9 +31,9 @@ OPENED, PARTED, LOOKED, SOLVED = (
 
 def open_reconstruction(folder: str, clock: Clock):
     """(result, face model, its parts' shares V×9): a generator of Progress."""
+    from ..annotate.parts import model_part_shares
     from ..face_model import load_model
-    from ..face_model.parts import model_part_shares
-    from ..result import open_result
+    from ..formats.result import open_result
 
     yield Progress(0.0, 'Opening the reconstruction')
     result = open_result(folder)
@@ -73,8 +73,8 @@ def bake_albedo(result: str, out: str | None = None, size: int = 1024) -> Task:
 def write_albedo(folder: Path, opened: tuple, size: int, clock: Clock) -> Task:
     """Write bake_albedo's files of what open_reconstruction gave into `folder`."""
     found, model, shares = opened
-    from ..appearance import bake, lay_out
-    from ..image_files import write_image
+    from ..footage.image_files import write_image
+    from ..texture.albedo import bake, lay_out
 
     parts = shares.argmax(1)
     layout = lay_out(model, size)
@@ -135,12 +135,12 @@ def _spread(views, total: int) -> list[np.ndarray]:
 
 def _looks(found, model, layout, parts, number: int, frames: np.ndarray):
     """One Look (None: the face is not seen there) a frame of a view."""
-    from ..appearance import look
     from ..face_model.model import triangulate
-    from ..footage.masks_at import parts_at
-    from ..mesh.normals import vertex_normals
-    from ..result import pictures
+    from ..footage.masks.masks_at import parts_at
+    from ..formats.result import pictures
+    from ..geometry.normals import vertex_normals
     from ..render.rasterise import project
+    from ..texture.albedo import look
 
     view, triangles = found.views[number], triangulate(model.faces)
     for frame, picture in zip(frames, pictures(view, frames)):
@@ -190,13 +190,13 @@ def preview_overlay(
             f'The clip has {longest} frames, so there is no frame {wanted[0] if wanted[0] < 0 else wanted[-1]}: choose numbers from 0 to {longest - 1}.'
         )
     folder = Path(out) if out else Path(result) / 'overlay'
-    from ..face_model.parts import PARTS
-    from ..footage.masks_at import parts_at
-    from ..overlay import draw_mesh, draw_parts
-    from ..part_iou import part_iou, part_labels_picture
-    from ..image_files import write_image
+    from ..annotate.parts import PARTS
+    from ..footage.image_files import write_image
+    from ..footage.masks.masks_at import parts_at
+    from ..formats.result import pictures
     from ..render.rasterise import project
-    from ..result import pictures
+    from ..texture.overlay import draw_mesh, draw_parts
+    from ..texture.part_iou import part_iou, part_labels_picture
 
     chosen = [
         c if wanted is None else np.array([f for f in wanted if f < len(v.times)], int)
@@ -258,6 +258,6 @@ def _new_folder(folder: Path):
 
 def _numbers(iou) -> dict[str, float | None]:
     """Part → IoU, None where the picture does not show it."""
-    from ..face_model.parts import PARTS
+    from ..annotate.parts import PARTS
 
     return {name: None if np.isnan(v) else round(float(v), 4) for name, v in zip(PARTS[1:], iou)}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import FacewrightError
-from ..progress import Clock, Progress
+from ..core.errors import FacewrightError
+from ..core.progress import Clock, Progress
 from .models import import_model
 from .shared import Task, Value
 
@@ -22,7 +22,7 @@ def scene_clips(result: str, out: str, rate: float | None = None, model: str = '
     was. Raises FacewrightError for a face model that cannot be read.
     """
     from ..footage.proxies import write_proxies
-    from ..result import open_result
+    from ..formats.result import open_result
 
     clock, begun = Clock(), 0.0
     if model:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..progress import Clock, Progress, listen
+from ..core.progress import Clock, Progress, listen
 from .shared import Task, Value
 
 
@@ -13,7 +13,7 @@ def import_model(source: str = 'builtin', landmarks: bool = True) -> Task:
     from ..face_model import cached_model_path, load_model
 
     if landmarks:
-        from ..face_model.landmarks import model_landmarks
+        from ..annotate.landmarks import model_landmarks
     clock = Clock()
     for fraction in (reading := Value(listen(lambda report: load_model(source, report)))):
         yield clock.at((0.3 if landmarks else 1.0) * fraction, 'Reading the face model')

@@ -1,15 +1,16 @@
 """What a reconstruction's steps take: from this come its bar and the time it tells.
 
 Seconds on two cores, measured on clips of 3 to 128 s and on captures of four views (docs/bench.md);
-where another machine is slower or faster, the clock (engine/progress.py) finds out by how much.
+where another machine is slower or faster, the clock (engine/core/progress.py) finds out by how much.
 """
 
 from __future__ import annotations
 
-from ..fit import standard, tracker
-from ..fit.options import StandardOptions, for_quality
 from ..footage.footage import Footage
 from ..footage.proxies import needs_proxy
+from ..tracking import draft as tracker
+from ..tracking import standard
+from ..tracking.options import StandardOptions, for_quality
 
 READING, BINDING = 'Reading the face model', 'Finding the landmarks on the model'
 WRITING, BAKING, FILMING = (

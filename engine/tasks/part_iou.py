@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FacewrightError
-from ..files import write_text
-from ..progress import Progress
-from ..result_folder import results
+from ..core.errors import FacewrightError
+from ..core.files import write_text
+from ..core.progress import Progress
+from ..core.result_folder import results
 from .reconstruct import reconstruct
 from .shared import Task, writable_folder
 
@@ -33,7 +33,7 @@ def bench_part_iou(
     white. FacewrightError where the capture has no true masks.
     """
     from ..face_model import load_model
-    from ..part_iou import measure, read_parts, table
+    from ..texture.part_iou import measure, read_parts, table
 
     folder = writable_folder(Path(out), ('part_iou.md', 'part_iou.jpg'))
     if not (Path(capture) / 'parts.npz').is_file():
@@ -76,10 +76,11 @@ def bench_part_iou(
 def write_picture(path: Path, capture: Path, made: dict[str, Path], face, view: str) -> None:
     """A contact sheet of one view: a row a frame, the true parts and each result's."""
     import cv2
+
     from ..footage.capture import read_capture
-    from ..part_iou import open_played, read_parts
-    from ..image_files import write_image
+    from ..footage.image_files import write_image
     from ..render.preview import contact_sheet
+    from ..texture.part_iou import open_played, read_parts
 
     truth, camera = (
         read_parts(capture)[view],

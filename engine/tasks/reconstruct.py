@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FacewrightError
-from ..files import write_npz, write_text
-from ..progress import Clock, Plan, Progress, listen
-from ..result_folder import results
-from ..sources import fingerprint
-from ..unfinished import AGAIN, Unfinished, mark
+from ..core.checkpoints import AGAIN, Unfinished, mark
+from ..core.errors import FacewrightError
+from ..core.files import write_npz, write_text
+from ..core.progress import Clock, Plan, Progress, listen
+from ..core.result_folder import results
+from ..core.sources import fingerprint
 from .appearance import ALBEDO_FILES, open_reconstruction, write_albedo
 from .shared import VERSION, Task, Value, writable_folder
 
@@ -52,7 +52,7 @@ def reconstruct(
     frame of the first view in which the face is at rest (None or −1: unknown). smooth: 0..1, see smoothing.py. masks: for each view a folder or pattern
     of the user's own part masks, or None (see footage/own_masks.py). part_masks: False leaves PRDL out (for comparison).
     clips: a folder that gets what Blender shows behind the cameras in a scene of `rate` frames a second, as scene_clips; '' for none.
-    Raises FacewrightError; then nothing new is left in `out`. What a run that was stopped has found is kept (engine/unfinished.py): the same
+    Raises FacewrightError; then nothing new is left in `out`. What a run that was stopped has found is kept (engine/core/checkpoints.py): the same
     run goes on from there, to the same result.
     """
     if quality not in ('draft', 'standard'):
@@ -73,9 +73,9 @@ def reconstruct(
         raise FacewrightError(
             f'The clip has {len(footage.views[0].times)} frames, so frame {neutral_frame} cannot be the neutral one: choose a smaller number.'
         )
-    from . import pace
+    from ..annotate.landmarks import landmarks_are_cached, model_landmarks
     from ..face_model import cached_model_path, load_model
-    from ..face_model.landmarks import landmarks_are_cached, model_landmarks
+    from . import pace
 
     cached = cached_model_path(model).exists()
     clock = Plan(
@@ -93,7 +93,7 @@ def reconstruct(
         yield clock.at(fraction, pace.BINDING)
     yield clock.at(1.0, pace.BINDING)
     landmarks = binding.value
-    from ..fit.options import StandardOptions, for_quality
+    from ..tracking.options import StandardOptions, for_quality
 
     clips_as_they_are = [
         [v.name, mark(v.images or [v.path]), v.times.tolist(), camera_mark(v.camera)]
@@ -113,7 +113,7 @@ def reconstruct(
     )
     seconds['open'] = time.monotonic() - began
 
-    from ..footage.faces import detect_view
+    from ..footage.detector.faces import detect_view
     from ..footage.footage import Observations, ViewObservations
 
     seen = []
@@ -151,7 +151,7 @@ def reconstruct(
         )
     seconds['detect'] = time.monotonic() - began - seconds['open']
 
-    from ..fit.tracker import FINDING, FOLLOWING, track, track_arrays, track_from
+    from ..tracking.draft import FINDING, FOLLOWING, track, track_arrays, track_from
 
     if (before := kept.read('draft')) is not None:
         found = track_from(before, footage)
@@ -175,7 +175,7 @@ def reconstruct(
     neutral, refined = face.shape(found.identity), None
     seconds['track'] = time.monotonic() - began - sum(seconds.values())
     if quality == 'standard':
-        from ..fit.standard import refine
+        from ..tracking.standard import refine
 
         settings = StandardOptions() if part_masks else StandardOptions(parts=0.0)
         refining = Value(
@@ -261,15 +261,15 @@ def _clips(views, folder: str, rate: float | None, clock: Plan, warnings: list[s
 
 def _write(folder: Path, face, neutral: np.ndarray, footage, found, refined, smooth: float) -> None:
     """Everything but report.json and the texture. refined: what Standard found; None for Draft."""
+    from ..annotate.parts import PARTS, model_parts
     from ..face_model.expressions import TONGUE_OUT
-    from ..face_model.parts import PARTS, model_parts
     from ..face_model.tongue import with_tongue
-    from ..image_files import write_image
-    from ..live_link import write_live_link
-    from ..overlay import overlay
-    from ..performance import Performance, write_performance
-    from ..rig import Rig, write_rig
-    from ..smoothing import smooth as smoothed
+    from ..footage.image_files import write_image
+    from ..formats.live_link import write_live_link
+    from ..formats.performance import Performance, write_performance
+    from ..formats.rig import Rig, write_rig
+    from ..texture.overlay import overlay
+    from ..tracking.smoothing import smooth as smoothed
 
     fps = footage.views[0].fps
     performance = Performance(
@@ -330,7 +330,7 @@ def camera_mark(camera) -> list:
 
 def own_masks(masks: Sequence[str | None], views) -> list:
     """The user's own masks of each view, None where there are none; FacewrightError where there are more of them than views."""
-    from ..footage.own_masks import read_masks
+    from ..footage.masks.own_masks import read_masks
 
     if len(masks) > len(views):
         raise FacewrightError(
@@ -383,9 +383,9 @@ def _file_time(view) -> float:
 
 def make_report(source: str, footage, seen, found, quality: str, seconds: dict) -> dict:
     """report.json: what was found and how well it fits (percent: of the distance between the outer eye corners)."""
-    from ..fit.tracker import region_errors
     from ..footage.kinds import described
     from ..footage.proxies import counts_right
+    from ..tracking.draft import region_errors
 
     first = 100 * found.errors[0]
     every = np.concatenate(found.errors)

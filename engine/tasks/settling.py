@@ -6,9 +6,9 @@ import json
 import time
 from pathlib import Path
 
-from ..files import write_text
-from ..progress import Clock, Progress
-from ..result_folder import results
+from ..core.files import write_text
+from ..core.progress import Clock, Progress
+from ..core.result_folder import results
 from .shape_keys import OPENED, _open_model, _read_head, _staged
 from .shared import VERSION, Task, writable_folder
 
@@ -24,8 +24,8 @@ def settle(rig: str, out: str, model: str = 'builtin') -> Task:
     folder = writable_folder(Path(out), ('rig.npz', 'report.json'))
     face, _ = yield from _open_model(model, clock)
     head = _read_head(rig, face)
-    from ..mesh.settle import settle as settled
-    from ..rig import Rig, write_rig
+    from ..formats.rig import Rig, write_rig
+    from ..shape_keys.settle import settle as settled
 
     found = yield from _staged(
         lambda report: settled(face, head.neutral, head.expressions, head.names, report=report),

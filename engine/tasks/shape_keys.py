@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FacewrightError
-from ..files import read_npz, write_npz, write_text
-from ..progress import Clock, Progress, listen
-from ..result_folder import results
+from ..core.errors import FacewrightError
+from ..core.files import read_npz, write_npz, write_text
+from ..core.progress import Clock, Progress, listen
+from ..core.result_folder import results
 from .shared import VERSION, Task, Value, writable_folder
 
 OPENED = 0.08  # part of the bar until the model and the mesh are read
@@ -31,7 +31,7 @@ def _open_model(source: str, clock: Clock, landmarks: bool = False):
 
 def _landmarks(model, clock: Clock):
     """A model's landmarks: a generator of Progress."""
-    from ..face_model.landmarks import model_landmarks
+    from ..annotate.landmarks import model_landmarks
 
     for fraction in (binding := Value(listen(lambda report: model_landmarks(model, report)))):
         yield clock.silent(OPENED * (0.5 + 0.5 * fraction), 'Finding the landmarks on the model')
@@ -62,7 +62,7 @@ def _staged(
 
 def read_markers(path: str | None) -> dict[int, np.ndarray]:
     """markers.json, {name: [x, y, z]} in the mesh's units, as {index of the 68 landmarks: 3}; FacewrightError for an unknown name or not three numbers."""
-    from ..fit.scan_landmarks import MARKERS
+    from ..wrap.scan_landmarks import MARKERS
 
     if not path:
         return {}
@@ -101,12 +101,12 @@ def scan_landmarks(mesh: str, out: str, model: str = 'builtin') -> Task:
     """Where the face is on a mesh → OUT/landmarks.json: {marker name: [x, y, z] in the mesh's own space}, as `markers` takes it."""
     clock = Clock()
     folder = writable_folder(Path(out), ('landmarks.json',))
-    from ..mesh.user_mesh import read_mesh
+    from ..geometry.user_mesh import read_mesh
 
     read = read_mesh(mesh)
     face, landmarks = yield from _open_model(model, clock, True)
-    from ..fit.scan_landmarks import MARKERS
-    from ..fit.wrap import locate
+    from ..wrap.scan_landmarks import MARKERS
+    from ..wrap.wrap import locate
 
     found = yield from _staged(
         lambda report: locate(face, landmarks, read, None, True, report),
@@ -115,7 +115,7 @@ def scan_landmarks(mesh: str, out: str, model: str = 'builtin') -> Task:
         0.97,
         'Finding the face',
     )
-    from ..mesh.closest import Surface
+    from ..geometry.closest import Surface
 
     at = Surface(found.vertices, found.triangles).closest(
         found.fit.from_head(found.fit.vertices[face.landmarks68])
@@ -148,14 +148,14 @@ def wrap(
     clock, began = Clock(), time.monotonic()
     folder = writable_folder(Path(out), ('wrapped.obj', 'wrap.npz', 'report.json'))
     yield Progress(0.0, 'Reading the mesh')
-    from ..mesh.user_mesh import read_mesh
+    from ..geometry.user_mesh import read_mesh
 
     read, pinned = read_mesh(mesh), read_markers(markers)
     face, landmarks = yield from _open_model(model, clock, True)
     opened = time.monotonic() - began
-    from ..fit.wrap import fit_numbers, judged, wrap_mesh
-    from ..mesh.obj import write_obj
-    from ..shape_keys import removed
+    from ..geometry.obj import write_obj
+    from ..shape_keys.generate import removed
+    from ..wrap.wrap import fit_numbers, judged, wrap_mesh
 
     wrapped = yield from _staged(
         lambda report: wrap_mesh(face, landmarks, read, pinned, expression == 'auto', report),
@@ -217,10 +217,10 @@ def shape_keys(
     clock, began = Clock(), time.monotonic()
     folder = writable_folder(Path(out), ('rig.npz', 'report.json'))
     yield Progress(0.0, 'Reading the mesh')
-    from ..mesh.user_mesh import read_mesh
+    from ..geometry.user_mesh import read_mesh
 
     read, pinned = read_mesh(mesh), read_markers(markers)
-    from ..shape_keys import generate, has_topology
+    from ..shape_keys.generate import generate, has_topology
 
     face, _ = yield from _open_model(model, clock)
     landmarks = None if has_topology(face, read) else (yield from _landmarks(face, clock))
@@ -233,7 +233,7 @@ def shape_keys(
         0.97,
         'Carrying the expressions over',
     )
-    from ..rig import write_rig
+    from ..formats.rig import write_rig
 
     report = {
         'version': VERSION,
@@ -255,7 +255,7 @@ def shape_keys(
 
 def _read_head(path: str, model) -> object:
     """A rig in the model's topology; FacewrightError for any other."""
-    from ..rig import read_rig
+    from ..formats.rig import read_rig
 
     rig = read_rig(Path(path))
     if len(rig.neutral) != model.vertex_count:
@@ -311,7 +311,7 @@ def tetrahedra(model: str, out: str, head: str | None = None, mask: str | None =
     clock, began = Clock(), time.monotonic()
     folder = writable_folder(Path(out), ('flesh.npz', 'report.json'))
     face, _ = yield from _open_model(model, clock)
-    from ..mesh.tetrahedra import build_flesh, carry_flesh, flesh, inverted, outer_faces
+    from ..shape_keys.tetrahedra import build_flesh, carry_flesh, flesh, inverted, outer_faces
 
     rig = _read_head(head, face) if head else None
     within = None
@@ -372,10 +372,10 @@ def fix_cavities(rig: str, out: str, model: str, edits: str, spread: bool = Fals
     face, _ = yield from _open_model(model, clock)
     head = _read_head(rig, face)
     names, befores, afters = read_edits(Path(edits), face.vertex_count, head.names)
-    from ..mesh.cavities import follow_skin, spread_edit
-    from ..mesh.intersections import find_crossings
-    from ..mesh.tetrahedra import flesh
-    from ..rig import Rig, write_rig
+    from ..formats.rig import Rig, write_rig
+    from ..geometry.intersections import find_crossings
+    from ..shape_keys.cavities import follow_skin, spread_edit
+    from ..shape_keys.tetrahedra import flesh
 
     def work(report):
         filled = flesh(face)
@@ -432,7 +432,12 @@ def check_intersections(
     face, _ = yield from _open_model(model, clock)
     head = _read_head(rig, face)
     from ..face_model.expressions import WITH_OPEN_JAW
-    from ..mesh.intersections import KINDS, count_crossings, find_crossings, sample_combinations
+    from ..geometry.intersections import (
+        KINDS,
+        count_crossings,
+        find_crossings,
+        sample_combinations,
+    )
 
     def work(report):
         names, marked, counts = ('neutral', *head.names), [], []

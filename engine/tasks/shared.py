@@ -7,9 +7,9 @@ import tempfile
 from collections.abc import Generator, Iterable
 from pathlib import Path
 
-from ..errors import FacewrightError
-from ..progress import Progress
-from ..result_folder import claim, recover
+from ..core.errors import FacewrightError
+from ..core.progress import Progress
+from ..core.result_folder import claim, recover
 
 VERSION = '0.1.0'
 Task = Generator[Progress, None, dict]

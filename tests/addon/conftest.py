@@ -18,7 +18,6 @@ from facewright.engine.face_model.expressions import ICT_NAMES
 from facewright.engine.face_model.model import FaceModel
 from facewright.engine.face_model.regions import REGION_NAMES
 
-
 _status = 0
 
 
@@ -159,8 +158,8 @@ def make_result(
 
     One camera at the world's origin (OpenCV axes), unless `views` gives [(name, R, t)] in a y-up world.
     """
-    from facewright.engine.performance import Performance, write_performance
-    from facewright.engine.rig import Rig, write_rig
+    from facewright.engine.formats.performance import Performance, write_performance
+    from facewright.engine.formats.rig import Rig, write_rig
 
     rng = np.random.default_rng(3)
     folder.mkdir(parents=True, exist_ok=True)

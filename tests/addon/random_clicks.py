@@ -532,9 +532,9 @@ def play(folder: Path, seed: int, files: dict[str, list[str]], given: Path) -> N
 
 def files_to_choose(folder: Path) -> tuple[dict[str, list[str]], Path]:
     """{property: values it may take}, and the folder of the user's files."""
+    from facewright.engine.face_model import store
     from tests.addon import conftest
     from tests.addon.pictures import write_png
-    from facewright.engine.face_model import store
 
     given = folder / 'given ü'
     given.mkdir()

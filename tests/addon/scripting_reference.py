@@ -52,6 +52,7 @@ def table(properties) -> list[str]:
 def reference() -> str:
     """The whole page."""
     import bpy
+
     from facewright.addon import CLASSES, OPERATORS
 
     lines = [HEAD]

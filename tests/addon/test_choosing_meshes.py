@@ -6,8 +6,8 @@ import pytest
 
 from facewright.addon import api
 from facewright.addon.scene.masks import hidden_by_masks
-from facewright.engine.errors import FacewrightError
-from facewright.engine.mesh.user_mesh import read_mesh, seen_triangles, welded, write_mesh
+from facewright.engine.core.errors import FacewrightError
+from facewright.engine.geometry.user_mesh import read_mesh, seen_triangles, welded, write_mesh
 
 from .test_generating import add_mesh, select, worker  # noqa: F401
 

@@ -75,7 +75,7 @@ RENDER = """
 import importlib.util, pathlib, sys
 spec = importlib.util.spec_from_file_location('w', sys.argv[1])
 w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package()
-from facewright.engine.demo import render_demo_footage
+from facewright.engine.lab.demo import render_demo_footage
 render_demo_footage(pathlib.Path(sys.argv[2]), frames=12)
 """
 

@@ -8,7 +8,7 @@ import bpy
 import pytest
 
 from facewright.addon import environment, paths
-from facewright.engine.errors import FacewrightError
+from facewright.engine.core.errors import FacewrightError
 
 
 def test_the_test_environment_is_ready():

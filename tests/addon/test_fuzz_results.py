@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from facewright.addon import api
 from facewright.addon.scene import cameras, results
-from facewright.engine.files import read_npz
-from facewright.engine.face_model.parts import PARTS
+from facewright.engine.annotate.parts import PARTS
+from facewright.engine.core.files import read_npz
 
 JSON = ('report.json', 'cameras.json')
 

@@ -599,7 +599,7 @@ def test_a_marker_added_in_another_mode_is_ready_to_be_dragged(worker, mode):
 
 
 def test_the_markers_are_the_engine_s():
-    from facewright.engine.fit.scan_landmarks import MARKERS
+    from facewright.engine.wrap.scan_landmarks import MARKERS
 
     assert {name for name, _ in markers.PLACES} <= set(MARKERS)
 

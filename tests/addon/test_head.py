@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from facewright.addon import api, models
-from facewright.engine.errors import FacewrightError
+from facewright.engine.core.errors import FacewrightError
 from facewright.engine.face_model.expressions import ICT_NAMES
 
 

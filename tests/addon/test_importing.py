@@ -9,8 +9,8 @@ from mathutils import Matrix
 from facewright.addon import api
 from facewright.addon.scene import actions, motion, settings, shape_keys, units
 from facewright.engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES
-from facewright.engine.live_link import Timecode, write_live_link
-from facewright.engine.performance import read_performance
+from facewright.engine.formats.live_link import Timecode, write_live_link
+from facewright.engine.formats.performance import read_performance
 
 from .conftest import coordinates, turn
 from .test_performance import character, performance, saved  # noqa: F401 (a fixture)

@@ -13,9 +13,9 @@ import pytest
 import facewright
 from facewright.addon import jobs, paths
 from facewright.addon.operators.base import JobOperator
-from facewright.engine import owned
-from facewright.engine.errors import FacewrightError
-from facewright.engine.result_folder import STAGE
+from facewright.engine.core import owned
+from facewright.engine.core.errors import FacewrightError
+from facewright.engine.core.result_folder import STAGE
 
 pytestmark = pytest.mark.usefixtures('fake_worker')
 

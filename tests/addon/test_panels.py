@@ -10,8 +10,8 @@ import pytest
 
 from facewright.addon import api, environment, jobs, panels, preferences
 from facewright.addon.panels import drawing
-from facewright.engine.errors import FacewrightError
-from facewright.engine.verdicts import LIMITS
+from facewright.engine.core.errors import FacewrightError
+from facewright.engine.formats.verdicts import LIMITS
 
 
 class Layout:

@@ -9,7 +9,7 @@ import pytest
 from facewright.addon import api
 from facewright.addon.scene import actions, shape_keys
 from facewright.engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES
-from facewright.engine.performance import Performance, read_performance, write_performance
+from facewright.engine.formats.performance import Performance, read_performance, write_performance
 
 from .conftest import FLIP, coordinates, posed, turn
 

@@ -351,6 +351,7 @@ def test_a_result_from_another_computer_takes_the_scene_s_face_model(result, mod
 
 def test_a_result_of_another_face_model_is_refused(result, tmp_path, model):
     from facewright.engine.face_model import store
+
     from .conftest import sphere_model
 
     store.write_model(tmp_path / 'other.npz', sphere_model(rows=10))

@@ -10,9 +10,9 @@ import pytest
 from foreign_head import foreign_copy
 
 from facewright.engine import worker
+from facewright.engine.annotate.landmarks import model_landmarks
 from facewright.engine.face_model import load_model
-from facewright.engine.face_model.landmarks import model_landmarks
-from facewright.engine.mesh.user_mesh import write_mesh
+from facewright.engine.geometry.user_mesh import write_mesh
 
 pytestmark = pytest.mark.bench
 

@@ -63,7 +63,7 @@ def filled(mask):
 
 def model_outlines(model, neutral, track, view, window):
     """Outline's name → N×2 px, and the corners 6×2 px, of a track's first frame. window: (left, top, side) px of the picture."""
-    from facewright.engine.face_model.parts import (
+    from facewright.engine.annotate.parts import (
         LEFT_BROW,
         LEFT_EYE,
         LOWER_LIP,
@@ -73,8 +73,8 @@ def model_outlines(model, neutral, track, view, window):
         UPPER_LIP,
         model_part_shares,
     )
-    from facewright.engine.fit.tracker import to_pixels
-    from facewright.engine.part_iou import part_labels_picture
+    from facewright.engine.texture.part_iou import part_labels_picture
+    from facewright.engine.tracking.draft import to_pixels
 
     camera, lens = head_in_camera(model, neutral, track), track.cameras[0]
     left, top, side = window
@@ -150,12 +150,12 @@ def finish(steps):
 
 def fit(model, landmarks, path, quality):
     """(neutral V×3, Track, View) of one photo."""
-    from facewright.engine.fit.options import for_quality
-    from facewright.engine.fit.standard import refine
-    from facewright.engine.fit.tracker import track
     from facewright.engine.footage import open_footage
-    from facewright.engine.footage.faces import detect_view
+    from facewright.engine.footage.detector.faces import detect_view
     from facewright.engine.footage.footage import Observations
+    from facewright.engine.tracking.draft import track
+    from facewright.engine.tracking.options import for_quality
+    from facewright.engine.tracking.standard import refine
 
     footage = open_footage([str(path)], [])
     seen = Observations(
@@ -175,8 +175,8 @@ def fit(model, landmarks, path, quality):
 
 
 def test_photos_outlines(shared_data, table):
+    from facewright.engine.annotate.landmarks import model_landmarks
     from facewright.engine.face_model import load_model
-    from facewright.engine.face_model.landmarks import model_landmarks
 
     model = load_model(str(shared_data / 'ict-facekit.tar.xz'))
     landmarks, rows, means = model_landmarks(model), [], {}

@@ -13,12 +13,13 @@ PEAK = 600  # MB
 def measured(most_skin: int):
     import numpy as np
     import torch
+
+    from facewright.engine.annotate.parts import PARTS, model_parts
+    from facewright.engine.evidence.part_points import part_points
+    from facewright.engine.evidence.prdl import gauss_newton, mask_side, prdl
     from facewright.engine.face_model import load_model
-    from facewright.engine.face_model.parts import PARTS, model_parts
-    from facewright.engine.fit.part_points import part_points
-    from facewright.engine.fit.prdl import gauss_newton, mask_side, prdl
-    from facewright.engine.part_iou import part_labels_picture
     from facewright.engine.render.preview import head_to_camera
+    from facewright.engine.texture.part_iou import part_labels_picture
 
     torch.set_num_threads(1)
     model, size, focal = load_model('builtin'), (224, 224), 560.0

@@ -9,10 +9,10 @@ from trimesh.registration import nricp_amberg, nricp_sumner
 
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.model import triangulate
-from facewright.engine.mesh.closest import Surface
-from facewright.engine.mesh.folds import flipped, new_crossings
-from facewright.engine.mesh.registration import RegistrationOptions, register
-from facewright.engine.mesh.rigid import rigid_motion
+from facewright.engine.geometry.closest import Surface
+from facewright.engine.geometry.folds import flipped, new_crossings
+from facewright.engine.geometry.registration import RegistrationOptions, register
+from facewright.engine.geometry.rigid import rigid_motion
 
 pytestmark = pytest.mark.bench
 

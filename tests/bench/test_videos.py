@@ -24,13 +24,14 @@ def stillest(points: np.ndarray, present: np.ndarray) -> slice | None:
 
 def test_all_videos(root, shared_data, table):
     import cv2
+
+    from facewright.engine.annotate.landmarks import model_landmarks
     from facewright.engine.face_model import load_model
-    from facewright.engine.face_model.landmarks import model_landmarks
-    from facewright.engine.fit.tracker import track
     from facewright.engine.footage import open_footage
-    from facewright.engine.footage.faces import detect_view
+    from facewright.engine.footage.detector.faces import detect_view
     from facewright.engine.footage.footage import Observations
-    from facewright.engine.overlay import overlay
+    from facewright.engine.texture.overlay import overlay
+    from facewright.engine.tracking.draft import track
 
     model = load_model(str(shared_data / 'ict-facekit.tar.xz'))
     landmarks, rows, worst = model_landmarks(model), [], []

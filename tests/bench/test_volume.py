@@ -21,8 +21,8 @@ def best(count, call):
 
 def test_flesh(shared_data, table):
     from facewright.engine.face_model import load_model
-    from facewright.engine.mesh.cavities import follow_skin
-    from facewright.engine.mesh.tetrahedra import build_flesh, fill_head, inversion_report
+    from facewright.engine.shape_keys.cavities import follow_skin
+    from facewright.engine.shape_keys.tetrahedra import build_flesh, fill_head, inversion_report
 
     lines = []
     for name in ('builtin', shared_data / 'ict-facekit.tar.xz'):
@@ -72,12 +72,13 @@ def test_flesh(shared_data, table):
 
 def test_differential_coordinates(shared_data, table):
     import torch
-    from facewright.engine.face_model import load_model
-    from facewright.engine.mesh.arap import factor
-    from facewright.engine.mesh.differential import LAMBDA, DifferentialCoordinates
-    from facewright.engine.mesh.laplacian import uniform_laplacian
-    from facewright.engine.mesh.tetrahedra import flesh, flesh_edges
     from scipy import sparse
+
+    from facewright.engine.face_model import load_model
+    from facewright.engine.geometry.arap import factor
+    from facewright.engine.geometry.differential import LAMBDA, DifferentialCoordinates
+    from facewright.engine.geometry.laplacian import uniform_laplacian
+    from facewright.engine.shape_keys.tetrahedra import flesh, flesh_edges
 
     lines = []
     for name in ('builtin', shared_data / 'ict-facekit.tar.xz'):

@@ -6,16 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
+from facewright.engine.annotate.landmarks import model_landmarks
 from facewright.engine.face_model import load_model
-from facewright.engine.face_model.landmarks import model_landmarks
 from facewright.engine.face_model.model import triangulate
 from facewright.engine.face_model.paint import visible_faces
-from facewright.engine.fit.scan_landmarks import bare, look_round
-from facewright.engine.fit.wrap import fit_numbers, wrap_mesh
-from facewright.engine.footage.landmark_sets import landmark_sets
-from facewright.engine.mesh.closest import Surface
-from facewright.engine.mesh.user_mesh import read_mesh
+from facewright.engine.footage.detector.landmark_sets import landmark_sets
+from facewright.engine.geometry.closest import Surface
+from facewright.engine.geometry.user_mesh import read_mesh
 from facewright.engine.render.preview import render_head
+from facewright.engine.wrap.scan_landmarks import bare, look_round
+from facewright.engine.wrap.wrap import fit_numbers, wrap_mesh
 
 pytestmark = pytest.mark.bench
 SPACETIME = ('neutral', 'smile', 'disgust', 'surprise')

@@ -10,8 +10,8 @@ import types
 import pytest
 
 from facewright.engine import cli, worker
-from facewright.engine.errors import FacewrightError
-from facewright.engine.progress import Progress
+from facewright.engine.core.errors import FacewrightError
+from facewright.engine.core.progress import Progress
 
 RESULT = {
     'views': [{'name': 'clip', 'frames': 30, 'tracked': 29, 'focal_px': 1234.4}],
@@ -260,7 +260,7 @@ from pathlib import Path
 spec = importlib.util.spec_from_file_location('w', {str(root / 'engine' / 'worker.py')!r})
 w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package()
 from facewright.engine import cli
-from facewright.engine.progress import Progress
+from facewright.engine.core.progress import Progress
 def reconstruct(out, **arguments):
     half = open({str(tmp_path / 'half')!r}, 'w')
     Path(out).mkdir()

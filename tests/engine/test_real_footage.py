@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from facewright.engine import tasks
 from facewright.engine.worker import run
 

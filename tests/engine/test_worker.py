@@ -14,8 +14,8 @@ from facewright.engine import worker
 
 FAKE_TASKS = """
 import os, sys, time
-from .errors import FacewrightError
-from .progress import Progress
+from .core.errors import FacewrightError
+from .core.progress import Progress
 
 def good(value=1):
     yield Progress(.25, 'First', None)
@@ -61,12 +61,13 @@ TASKS = {f.__name__: f for f in (good, bad, broken, full, stopped, endless, busy
 def copy_of_engine(tmp_path, root):
     """A folder like an install's, in a path with a space and an accent, whose tasks are the fakes above."""
     folder = tmp_path / "Zoë's extensions" / 'user_default' / 'facewright'
-    (folder / 'engine').mkdir(parents=True)
+    (folder / 'engine' / 'core').mkdir(parents=True)
     for name in (
         'engine/__init__.py',
         'engine/worker.py',
-        'engine/errors.py',
-        'engine/progress.py',
+        'engine/core/__init__.py',
+        'engine/core/errors.py',
+        'engine/core/progress.py',
         'pyproject.toml',
     ):
         (folder / name).write_bytes((root / name).read_bytes())

@@ -14,10 +14,11 @@ from fuzzing import damaged, fuzzed, survives
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facewright.engine.errors import FacewrightError
-from facewright.engine.footage import open_footage, own_masks, read_frames
+from facewright.engine.core.errors import FacewrightError
+from facewright.engine.footage import open_footage, read_frames
 from facewright.engine.footage.footage import Camera, View
 from facewright.engine.footage.kinds import kind_of
+from facewright.engine.footage.masks import own_masks
 
 PICTURE = cv2.resize(np.random.default_rng(0).integers(0, 256, (3, 4, 3), np.uint8), (64, 48))
 EXIF = b'II*\0\x08\0\0\0\x01\0' + struct.pack('<HHIHH', 0x0112, 3, 1, 6, 0) + bytes(4)

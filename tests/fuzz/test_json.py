@@ -10,11 +10,11 @@ from fuzzing import damaged, damaged_json, fuzzed, survives
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facewright.engine import owned, result_folder
-from facewright.engine.demo import render_demo_footage
-from facewright.engine.performance import Performance, write_performance
-from facewright.engine.result import open_result
-from facewright.engine.rig import Rig, write_rig
+from facewright.engine.core import owned, result_folder
+from facewright.engine.formats.performance import Performance, write_performance
+from facewright.engine.formats.result import open_result
+from facewright.engine.formats.rig import Rig, write_rig
+from facewright.engine.lab.demo import render_demo_footage
 from facewright.engine.tasks.shape_keys import read_markers
 
 MARKERS = {'nose_tip': [0, 1.5, 2], 'landmark_03': [1, 2, 3]}

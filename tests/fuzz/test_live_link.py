@@ -7,8 +7,8 @@ from fuzzing import HOSTILE_NUMBERS, damaged, fuzzed, survives
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facewright.engine.live_link import HEADER, Timecode, write_live_link
-from facewright.engine.live_link_reader import read_recording
+from facewright.engine.formats.live_link import HEADER, Timecode, write_live_link
+from facewright.engine.formats.live_link_reader import read_recording
 
 COLUMNS = st.sampled_from(
     [
@@ -98,7 +98,7 @@ def valid() -> bytes:
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    from facewright.engine.performance import Performance
+    from facewright.engine.formats.performance import Performance
 
     with TemporaryDirectory() as folder:
         path = Path(folder) / 'take.csv'

@@ -14,7 +14,7 @@ from fuzzing import COUNT, HOSTILE_NUMBERS, damaged, damaged_json, fuzzed, survi
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facewright.engine.mesh.user_mesh import read_mesh, welded
+from facewright.engine.geometry.user_mesh import read_mesh, welded
 from facewright.engine.tasks.shape_keys import read_markers
 
 slow = settings(

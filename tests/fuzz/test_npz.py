@@ -10,16 +10,16 @@ import pytest
 from fuzzing import damaged, damaged_arrays, fuzzed, survives
 from hypothesis import given
 
+from facewright.engine.core.checkpoints import Unfinished
+from facewright.engine.core.files import read_npz
 from facewright.engine.face_model.expressions import ICT_NAMES
 from facewright.engine.face_model.model import FaceModel
 from facewright.engine.face_model.store import read_model, write_model
-from facewright.engine.files import read_npz
-from facewright.engine.mesh.tetrahedra import Flesh, read_flesh, write_flesh
-from facewright.engine.part_iou import read_parts
-from facewright.engine.performance import read_performance
-from facewright.engine.rig import read_rig
+from facewright.engine.formats.performance import read_performance
+from facewright.engine.formats.rig import read_rig
+from facewright.engine.shape_keys.tetrahedra import Flesh, read_flesh, write_flesh
 from facewright.engine.tasks.shape_keys import read_edits, read_mask
-from facewright.engine.unfinished import Unfinished
+from facewright.engine.texture.part_iou import read_parts
 
 NAMES = np.array(['jawOpen', 'eyeBlink_L'])
 V = 6

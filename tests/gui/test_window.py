@@ -81,7 +81,7 @@ def run(out: Path, script: str, *parts: str, **more: str) -> dict:
 
 @pytest.fixture(scope='module')
 def told(out) -> dict:
-    from facewright.engine.demo import render_demo_footage
+    from facewright.engine.lab.demo import render_demo_footage
 
     render_demo_footage(out / 'footage.mp4')
     return run(out, 'click_through.py')
@@ -89,7 +89,7 @@ def told(out) -> dict:
 
 @pytest.fixture(scope='module')
 def first(out) -> dict:
-    from facewright.engine.demo import render_demo_footage
+    from facewright.engine.lab.demo import render_demo_footage
 
     render_demo_footage(out / 'take_1.mp4', frames=24, size=(480, 360))
     return run(out, 'first_run.py', footage='take_1.mp4')
@@ -107,7 +107,7 @@ def tried(out) -> dict:
 
 @pytest.fixture(scope='module')
 def worded(out) -> dict:
-    from facewright.engine.demo import render_demo_footage
+    from facewright.engine.lab.demo import render_demo_footage
 
     render_demo_footage(out / 'short.mp4', frames=10, size=(320, 240))
     return run(out, 'words_panel.py', footage='short.mp4')
@@ -115,7 +115,7 @@ def worded(out) -> dict:
 
 @pytest.fixture(scope='module')
 def looked(out) -> dict:
-    from facewright.engine.demo import render_demo_footage
+    from facewright.engine.lab.demo import render_demo_footage
 
     render_demo_footage(out / 'short.mp4', frames=10, size=(320, 240))
     return run(out, 'appearance_panel.py', 'standard', 'draft', 'failing', footage='short.mp4')

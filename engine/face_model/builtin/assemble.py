@@ -12,7 +12,8 @@ from ..regions import REGION_NAMES
 from . import uv
 from .cage import FACE_POINTS, LIPS_INNER, OVAL_L, Cage, measured
 from .eyes import eyeball
-from .lashes import ROWS as LASH_ROWS, grow_lashes
+from .lashes import ROWS as LASH_ROWS
+from .lashes import grow_lashes
 from .mouth import (
     CROWN_RINGS,
     GUM_COLUMNS,

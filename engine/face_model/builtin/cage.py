@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
-from ...repeatable import arctan2
+from ...core.repeatable import arctan2
 from .mouth import UPPER, arch_front
 from .subdivide import catmull_clark, edges_of
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from ...repeatable import arctan2
+from ...core.repeatable import arctan2
 from .cage import EYE_CENTRE_L
 
 ROWS = 3  # pairs of vertices along a lash, root to tip

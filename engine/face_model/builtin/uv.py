@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...repeatable import arctan2
+from ...core.repeatable import arctan2
 
 
 def disc_uv(matrix, disc: dict[int, np.ndarray]) -> np.ndarray:

@@ -368,8 +368,8 @@ def test_the_detector_sees_it(model, head):
     """MediaPipe finds its own 468 points on a picture of the head, close to the vertices they were measured for."""
     from facewright.engine.face_model.paint import albedo
 
-    pytest.importorskip('facewright.engine.footage.faces')
-    from facewright.engine.footage.faces import detect_image
+    pytest.importorskip('facewright.engine.footage.detector.faces')
+    from facewright.engine.footage.detector.faces import detect_image
     from facewright.engine.render.preview import HEAD_CENTRE, render_head
 
     picture = render_head(
@@ -438,7 +438,7 @@ def test_lashes_follow_their_lids(model, head):
 
 def test_crossings_of_single_shapes_are_few(model):
     """Before its one button is pressed; mouthClose with the open jaw it belongs to. It was 7,429."""
-    from facewright.engine.mesh.intersections import Checker
+    from facewright.engine.geometry.intersections import Checker
 
     check = Checker(model)
     assert check.count(model.neutral).sum() == 0

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facewright.engine.face_model.builtin import measure
 from facewright.engine.face_model.builtin.cage import build_cage, measured
 from facewright.engine.face_model.builtin.mouth import arch_point
 from facewright.engine.face_model.builtin.subdivide import (
@@ -16,6 +15,7 @@ from facewright.engine.face_model.builtin.subdivide import (
     finer_loop,
     refine,
 )
+from facewright.engine.lab import measure_builtin as measure
 
 CUBE = np.array([[x, y, z] for x in (-1.0, 1) for y in (-1.0, 1) for z in (-1.0, 1)])
 CUBE_FACES = np.array(

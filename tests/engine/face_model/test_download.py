@@ -10,11 +10,10 @@ import zipfile
 
 import pytest
 
-from facewright.engine.errors import FacewrightError
+from facewright.engine.core.errors import FacewrightError
 from facewright.engine.face_model import ict, ict_files
 from facewright.engine.face_model.download import ICT_COMMIT, ICT_URL, download_ict
 from facewright.engine.face_model.expressions import ICT_NAMES
-
 
 FILES = {'generic_neutral_mesh.obj': b'v 0 0 0', 'jawOpen.obj': b'x' * 600_000}
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from facewright.engine.face_model.gaze import (
     EYE_DOWN,
     EYE_SIDEWAYS,

@@ -9,7 +9,8 @@ import zipfile
 
 import numpy as np
 import pytest
-from facewright.engine.errors import FacewrightError
+
+from facewright.engine.core.errors import FacewrightError
 from facewright.engine.face_model import cached_model_path, ict, ict_files, load_model
 from facewright.engine.face_model.expressions import ICT_NAMES
 from facewright.engine.face_model.store import read_model, write_model

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from facewright.engine.face_model import load_model
+from facewright.engine.face_model.model import triangulate
 from facewright.engine.face_model.paint import (
     IRIS,
     LIP,
@@ -17,7 +19,6 @@ from facewright.engine.face_model.paint import (
 )
 from facewright.engine.render.preview import head_to_camera
 from facewright.engine.render.rasterise import project, rasterise
-from facewright.engine.face_model.model import triangulate
 
 FOCAL, SIZE = 3000.0, (1200, 800)
 CLEAR = ('cornea', 'lacrimal', 'blend', 'occlusion', 'lash')

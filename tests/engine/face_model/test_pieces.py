@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.pieces import pieces, slit_rim, slit_sides
 

@@ -16,7 +16,7 @@ from facewright.engine.face_model.expressions import (
 )
 from facewright.engine.face_model.model import triangulate
 from facewright.engine.face_model.pieces import pieces
-from facewright.engine.mesh.intersections import Crosser, sample_combinations
+from facewright.engine.geometry.intersections import Crosser, sample_combinations
 
 
 @pytest.fixture(scope='module', params=['builtin', 'ict'])

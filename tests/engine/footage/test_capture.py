@@ -6,14 +6,13 @@ import sys
 from pathlib import Path
 
 import cv2
+import films
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).parent))
-import films
-
-from facewright.engine.errors import FacewrightError
+from facewright.engine.core.errors import FacewrightError
 from facewright.engine.footage import open_footage, read_frames
 
 FRAMES = 5

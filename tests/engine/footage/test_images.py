@@ -8,9 +8,10 @@ from fractions import Fraction
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from facewright.engine.errors import FacewrightError
+from facewright.engine.core.errors import FacewrightError
 from facewright.engine.footage import images, open_footage, read_frames
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facewright.engine.errors import FacewrightError
+from facewright.engine.core.errors import FacewrightError
 from facewright.engine.footage import kinds, open_footage
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -111,8 +111,8 @@ def test_a_sequence_without_numbers_is_the_folder_s(tmp_path):
     ],
 )
 def test_a_folder_is_opened_again_from_a_result(tmp_path, names):
-    from facewright.engine import result
     from facewright.engine.footage.capture import CaptureView
+    from facewright.engine.formats import result
 
     images(tmp_path, *names)
     view = open_footage([{'path': tmp_path, 'start': 1 / 24}]).views[0]

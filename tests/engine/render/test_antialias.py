@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from facewright.engine.errors import FacewrightError
+from scenes import ball, flat, square
+
+from facewright.engine.core.errors import FacewrightError
 from facewright.engine.render import launch
 from facewright.engine.render.antialias import antialias
 from facewright.engine.render.interpolate import interpolate
 from facewright.engine.render.rasterise import rasterise_batch
-
-from .scenes import ball, flat, square
 
 FOCAL, CENTRE, SIZE = 50.0, (32.0, 32.0), (64, 64)
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from facewright.engine.errors import FacewrightError
+from scenes import ball
+
+from facewright.engine.core.errors import FacewrightError
 from facewright.engine.render import launch
 from facewright.engine.render.interpolate import interpolate
 from facewright.engine.render.rasterise import rasterise_batch
-
-from .scenes import ball
 
 CAMERA = (60.0, (31.0, 33.0), (64, 70))
 

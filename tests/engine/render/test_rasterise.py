@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from facewright.engine.errors import FacewrightError
+from scenes import ball, square
+
+from facewright.engine.core.errors import FacewrightError
 from facewright.engine.face_model.model import triangulate
-from facewright.engine.mesh.normals import vertex_normals
+from facewright.engine.geometry.normals import vertex_normals
 from facewright.engine.render.preview import contact_sheet, render_camera, rotation_from_angles
 from facewright.engine.render.rasterise import project, rasterise, rasterise_batch
-
-from .scenes import ball, square
 
 
 def test_one_triangle_covers_the_pixels_whose_centres_lie_in_it():

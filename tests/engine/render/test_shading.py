@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from facewright.engine.errors import FacewrightError
+
+from facewright.engine.core.errors import FacewrightError
 from facewright.engine.render.shading import sh_basis, shade
 
 

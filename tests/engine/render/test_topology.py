@@ -5,7 +5,8 @@ import weakref
 
 import pytest
 import torch
-from facewright.engine.errors import FacewrightError
+
+from facewright.engine.core.errors import FacewrightError
 from facewright.engine.render.topology import gather, topology
 
 

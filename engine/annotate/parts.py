@@ -1,0 +1,306 @@
+"""Which of the eight parts of a face (papers/4) each vertex of a face model belongs to: their Algorithm 1.
+
+The painted model is rendered in several shapes, poses and textures, each picture is segmented as footage is, and every vertex seen
+takes a vote from the pixel it lies in. What the paper corrects by hand is set by the model's own pieces here: eyeballs are eyes, skin
+is none, sockets, teeth, gums, lashes and films are nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+from scipy.interpolate import CubicSpline
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from ..core.cache import cached
+from ..core.errors import FacewrightError
+from ..core.files import check_arrays, read_npz, write_npz
+from ..face_model.model import FaceModel, triangulate
+from ..face_model.paint import (
+    BROW,
+    LIP,
+    LIP_MIRROR,
+    _distance_to_polyline,
+    _inside_polygon,
+    albedo,
+    visible_faces,
+)
+from ..face_model.paint import (
+    SKIN as SKIN_COLOUR,
+)
+from ..face_model.pieces import face_graph, pieces
+
+PARTS = (
+    'other',
+    'skin',
+    'nose',
+    'left_brow',
+    'right_brow',
+    'left_eye',
+    'right_eye',
+    'upper_lip',
+    'lower_lip',
+)  # left is the person's
+SKIN, NOSE, LEFT_BROW, RIGHT_BROW, LEFT_EYE, RIGHT_EYE, UPPER_LIP, LOWER_LIP = range(1, 9)
+MIRRORED = np.array(
+    [0, SKIN, NOSE, RIGHT_BROW, LEFT_BROW, RIGHT_EYE, LEFT_EYE, UPPER_LIP, LOWER_LIP]
+)
+
+POSES = ((0, 0), (0, 12), (0, -12), (22, 0), (-22, 0), (40, 4), (-40, 4))  # yaw, pitch, degrees
+EXPRESSIONS = (
+    {},
+    {'jawOpen': 0.4},
+    {'jawOpen': 0.2, 'mouthSmile_L': 0.6, 'mouthSmile_R': 0.6},
+    {'browInnerUp_L': 0.6, 'browInnerUp_R': 0.6, 'jawOpen': 0.15},
+)
+IDENTITY_SEEDS, IDENTITY_SPREAD = (
+    3,
+    0.7,
+)  # random identities beside the mean one, and their standard deviations
+TEXTURES = (  # skin, lips, brows, brows' half width in cm: on twelve neutral London faces a brow is .082 of the outer eyes' distance high (.73 cm)
+    {'brow_half_width': 0.40},
+    {
+        'skin': (0.88, 0.74, 0.66),
+        'lip': (0.80, 0.47, 0.45),
+        'brow': (0.42, 0.31, 0.22),
+        'brow_half_width': 0.44,
+    },
+    {
+        'skin': (0.50, 0.35, 0.27),
+        'lip': (0.42, 0.20, 0.20),
+        'brow': (0.10, 0.07, 0.06),
+        'brow_half_width': 0.42,
+    },
+)
+SIZE, DISTANCE = 512, 60.0  # pixels, cm
+FOCAL = SIZE / 24.0 * DISTANCE  # frames 24 cm: a vertex's neighbours lie 2 to 4 pixels from it
+LIP_EDGE = 0.25  # cm over which the painted lip's edge is soft: a mesh's edges are as long
+NEAR = (
+    0.15  # cm over which a vertex that no picture shows, or an island, takes after its neighbours
+)
+HIDDEN = 0.15  # cm a vertex may lie behind what is seen in its pixel
+FACING = 0.25  # cosine to the camera from which a vertex is well seen
+
+
+def model_part_shares(
+    model: FaceModel, progress: Callable[[float], None] = lambda fraction: None
+) -> np.ndarray:
+    """V×9 float32, rows sum to 1: how much of each vertex is which of PARTS, from the model's cache if there is one, else found and
+    cached (about half a minute on two cores). Where two parts' shares between vertices are even, there one ends."""
+    model = model.tracked
+
+    def read(path: Path) -> np.ndarray:
+        data = read_npz(path, 'part cache')
+        check_arrays(path, data, {'shares': ('f', (model.vertex_count, len(PARTS)))}, 'delete it')
+        return data['shares']
+
+    return cached(
+        model.cache_path('parts', 'annotate.parts'),
+        read,
+        lambda: find_parts(model, progress),
+        lambda path, shares: write_npz(path, shares=shares),
+    )
+
+
+def model_parts(
+    model: FaceModel, progress: Callable[[float], None] = lambda fraction: None
+) -> np.ndarray:
+    """V int8: the index into PARTS of each vertex, the largest of its shares."""
+    return model_part_shares(model, progress).argmax(1).astype(np.int8)
+
+
+def part_vertices(model: FaceModel) -> dict[str, np.ndarray]:
+    """Vertex group name ('part_skin', 'part_nose' …) → sorted int32 vertex indices."""
+    labels = model_parts(model)
+    return {
+        f'part_{name}': np.flatnonzero(labels == k).astype(np.int32)
+        for k, name in enumerate(PARTS)
+        if k
+    }
+
+
+def part_faces(model: FaceModel) -> np.ndarray:
+    """F int8: the part most of a face's corners belong to; where two are as many, the one with the higher label."""
+    labels = model_parts(model)
+    votes = np.zeros((len(model.faces), len(PARTS)), np.int8)
+    for k in range(model.faces.shape[1]):
+        used = np.flatnonzero(model.faces[:, k] >= 0)
+        votes[used, labels[model.faces[used, k]]] += 1
+    return (len(PARTS) - 1 - votes[:, ::-1].argmax(1)).astype(np.int8)
+
+
+def find_parts(
+    model: FaceModel, progress: Callable[[float], None] = lambda fraction: None
+) -> np.ndarray:
+    """V×9 shares by rendering, segmenting and voting. FacewrightError where the detector sees no face in the model."""
+    rng = np.random.default_rng(0)
+    identities = [np.zeros(0)] + [
+        rng.normal(size=len(model.identities)) * IDENTITY_SPREAD for _ in range(IDENTITY_SEEDS)
+    ]
+    colours = [_painted(model, **texture) for texture in TEXTURES]
+    looks = [
+        (i, e, pose)
+        for e in range(len(EXPRESSIONS))
+        for i in range(len(identities))
+        for pose in (POSES if i == 0 else POSES[i::IDENTITY_SEEDS])
+    ]
+    votes, seen = np.zeros((model.vertex_count, len(PARTS))), 0
+    for done, (i, e, pose) in enumerate(looks):
+        weights = np.array([EXPRESSIONS[e].get(name, 0.0) for name in model.names])
+        cast = _votes(
+            model, model.shape(identities[i], weights), colours[done % len(colours)], *pose
+        )
+        if cast is not None:
+            votes, seen = votes + cast, seen + 1
+        progress((done + 1) / len(looks))
+    if seen < len(looks) / 2:
+        raise FacewrightError(
+            f'The landmark detector sees no face in the model {model.source or model.name}: use ICT-FaceKit or the built-in head.'
+        )
+    return _decided(model, votes)
+
+
+def _painted(
+    model: FaceModel, brow_half_width: float, skin=SKIN_COLOUR, lip=LIP, brow=BROW
+) -> np.ndarray:
+    """V×3 albedo whose lips end on the landmarks' outline between vertices, not at the nearest of them."""
+    colours = albedo(model, skin, lip, brow, brow_half_width)
+    if 'lips' in model.extra:
+        return colours
+    face = model.regions['narrow_face']
+    v, mark = (
+        model.neutral[face].astype(np.float64),
+        model.neutral[model.landmarks68].astype(np.float64),
+    )
+    outline = (mark[48:60] + mark[LIP_MIRROR] * (-1, 1, 1)) / 2
+    curve = CubicSpline(
+        np.arange(13), np.concatenate([outline, outline[:1]])[:, :2], bc_type='periodic'
+    )(np.arange(0, 12, 0.125))
+    distance = _distance_to_polyline(v[:, :2], np.concatenate([curve, curve[:1]])) * np.where(
+        _inside_polygon(v[:, :2], curve), 1, -1
+    )
+    alpha = np.clip(0.5 + distance / LIP_EDGE, 0, 1) * (v[:, 2] > outline[:, 2].min() - 1.5)
+    near = face[np.abs(distance) < LIP_EDGE]
+    alpha = alpha[np.abs(distance) < LIP_EDGE, None]
+    colours[near] = (1 - alpha) * np.asarray(skin) + alpha * np.asarray(lip)
+    return colours
+
+
+def _votes(
+    model: FaceModel, vertices: np.ndarray, colours: np.ndarray, yaw: float, pitch: float
+) -> np.ndarray | None:
+    """One picture: V×9 votes, each vertex's for the part it is seen in, as heavy as it faces the camera; None where no face is found."""
+    from ..footage.detector.search import find, thorough_steps
+    from ..footage.detector.visibility import confidence
+    from ..footage.masks.part_masks import frame_parts
+    from ..geometry.normals import vertex_normals
+    from ..render.preview import head_to_camera, render_camera
+    from ..render.rasterise import project, rasterise
+
+    faces = model.faces[visible_faces(model)]
+    triangles = triangulate(faces)
+    middle, size = (SIZE / 2, SIZE / 2), (SIZE, SIZE)
+    camera = head_to_camera(
+        vertices.astype(np.float64),
+        yaw,
+        pitch,
+        0,
+        DISTANCE,
+        model.neutral[model.landmarks68].mean(0) - (0, 0, 3),
+    )
+    buffers = rasterise(camera, triangles, FOCAL, middle, size)
+    picture = render_camera(
+        camera, faces, colours, FOCAL, middle, size, supersample=1, buffers=buffers
+    )
+    found = find(picture, thorough_steps(size))
+    if not found:
+        return None
+    labels = frame_parts(picture, found[0].points[:, :2], confidence(found[0], size))
+    x, y = np.clip(project(camera, FOCAL, middle).astype(int), 0, SIZE - 1).T
+    normals = vertex_normals(camera, triangles)
+    cosine = -(normals * camera).sum(1) / np.linalg.norm(camera, axis=1)
+    weight = np.clip(cosine / FACING, 0, 1) * (camera[:, 2] < buffers[2][y, x] + HIDDEN)
+    out = np.zeros((model.vertex_count, len(PARTS)))
+    out[np.arange(model.vertex_count), labels[y, x]] = weight
+    return out
+
+
+def mirror_vertices(model: FaceModel) -> np.ndarray:
+    """V int32: the vertex on the other side; the nearest to the mirror image within the regions on that side."""
+    out = np.arange(model.vertex_count)
+    kind = np.zeros(model.vertex_count, int)
+    for k, name in enumerate(
+        sorted(
+            {
+                name.removesuffix('_L').removesuffix('_R')
+                for name in model.regions
+                if name != 'narrow_face'
+            }
+        ),
+        1,
+    ):
+        for key in (name, f'{name}_L', f'{name}_R'):
+            kind[model.regions.get(key, np.zeros(0, int))] = k
+    for k in np.unique(kind):
+        rows = np.flatnonzero(kind == k)
+        out[rows] = rows[cKDTree(model.neutral[rows]).query(model.neutral[rows] * (-1, 1, 1))[1]]
+    return out.astype(np.int32)
+
+
+def _decided(model: FaceModel, votes: np.ndarray) -> np.ndarray:
+    """V×9 float32 shares from V×9 votes: symmetric, each part in one piece, only where it can be."""
+    votes = votes + votes[mirror_vertices(model)][:, MIRRORED]
+    votes[:, SKIN] += votes[:, LEFT_EYE] + votes[:, RIGHT_EYE]  # lids and what lashes shade
+    votes[:, [LEFT_EYE, RIGHT_EYE]] = 0
+    region, piece = model.regions, pieces(model)
+    for name, own, other in (
+        ('upper_lip', UPPER_LIP, LOWER_LIP),
+        ('lower_lip', LOWER_LIP, UPPER_LIP),
+    ):
+        votes[piece[name], own] += votes[piece[name], other]
+        votes[piece[name], other] = 0
+    votes[region['narrow_face'], 0] = 0  # the edge of the landmarks' mesh, the mouth's inside
+    skin = np.zeros(model.vertex_count, bool)
+    skin[piece['skin']] = True
+    graph = face_graph(model.neutral.astype(np.float64), model.faces)
+    graph.data = np.exp(-graph.data / NEAR)
+    graph = sparse.diags(skin.astype(float)) @ graph @ sparse.diags(skin.astype(float))
+    unseen = skin & (votes.sum(1) == 0)
+    shares = votes / np.where(votes.sum(1) > 0, votes.sum(1), 1)[:, None]
+    while (reached := unseen & ((around := graph @ shares).sum(1) > 0)).any():
+        shares[reached] = around[reached] / around[reached].sum(1, keepdims=True)
+        unseen &= ~reached
+    shares[region['narrow_face'], SKIN] += shares[region['narrow_face']].sum(1) == 0
+    shares = _one_piece(shares, graph, skin)
+    shares[~skin | (shares.sum(1) == 0)] = np.eye(len(PARTS))[0]
+    for side, label in (('L', LEFT_EYE), ('R', RIGHT_EYE)):
+        shares[region[f'eyeball_{side}']] = np.eye(len(PARTS))[label]
+    return shares.astype(np.float32)
+
+
+def _one_piece(shares: np.ndarray, graph: sparse.csr_matrix, skin: np.ndarray) -> np.ndarray:
+    """Islands of a part take the shares round them."""
+    shares = shares.copy()
+    links = graph.tocoo()
+    for k in range(1, len(PARTS)):
+        member = (shares.argmax(1) == k) & skin
+        own = member[links.row] & member[links.col]
+        _, component = connected_components(
+            sparse.coo_matrix((links.data[own], (links.row[own], links.col[own])), graph.shape),
+            directed=False,
+        )
+        if not member.any():
+            continue
+        rows = np.flatnonzero(member)
+        islands = rows[component[rows] != np.bincount(component[rows]).argmax()]
+        around = shares.copy()
+        around[islands] = 0
+        around = (graph @ around)[islands]
+        around[:, k] = 0
+        around[around.sum(1) == 0, SKIN] = 1
+        shares[islands] = around / around.sum(1, keepdims=True)
+    return shares

@@ -1,1 +1,0 @@
-"""Fitting a face model to what was seen."""

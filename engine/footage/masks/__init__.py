@@ -1,0 +1,1 @@
+"""Part masks of pictures: segmented here, or the user's own."""

@@ -1,0 +1,1 @@
+"""Meshes as meshes: triangles, Laplacians, closest points, registration. Nothing of faces."""

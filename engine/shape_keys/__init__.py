@@ -1,0 +1,1 @@
+"""Shape keys for any head: lids, lips, contact, cavities, tetrahedra, transfer, editing."""

@@ -1,0 +1,1 @@
+"""The face followed through footage: the solver, draft, standard."""

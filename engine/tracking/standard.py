@@ -1,0 +1,730 @@
+"""Quality 'standard': the draft's fit goes on with the pictures themselves, and with part masks (papers/4, eq. 7, solved by Gauss-Newton).
+
+First keyframes of all views find the person (identity, and with several views smooth personal offsets the model does not span); then windows of
+frames follow the performance with that held, so that memory does not grow with the clip. Landmarks, priors and the solver are the tracker's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from ..annotate.landmarks import ModelLandmarks
+from ..core.checkpoints import Unfinished
+from ..evidence.gaps import Pairs, find_pairs, gap_rows
+from ..evidence.part_evidence import find_masks, part_terms, used_points
+from ..evidence.part_points import OutlinePoints, PartPoints, outline_points
+from ..evidence.photometric import (
+    Looks,
+    Points,
+    choose_points,
+    cut_faces,
+    expected_look,
+    fit_shading,
+    look_at_all,
+    photometric_evidence,
+    shaded_evidence,
+)
+from ..face_model.model import FaceModel, triangulate
+from ..face_model.paint import visible_faces
+from ..footage.footage import Footage, Observations
+from ..footage.masks.own_masks import OwnMasks
+from ..geometry.normals import vertex_normals
+from .draft import (
+    Track,
+    choose_keyframes,
+    find_deviation,
+    find_view_bias,
+    make_sight,
+    reprojection_error,
+    seen_from,
+    to_pixels,
+    without_bias,
+)
+from .offsets import offset_modes
+from .options import StandardOptions, TrackOptions, for_few_pictures
+from .solver import (
+    DTYPE,
+    Basis,
+    Evidence,
+    Motion,
+    Problem,
+    Shared,
+    blend_nodes,
+    exponential,
+    landmark_basis,
+    logarithm,
+    make_priors,
+    place,
+    projection,
+    solve,
+)
+
+FINDING, FOLLOWING = (
+    'Finding the person in the pictures',
+    'Following the performance in the pictures',
+)  # the stages
+MASKING = 0.45  # of the time of a round of finding the person: finding the masks once
+WINDOW_MASKING = 0.3  # the same, of the time of following one window
+DOUBTED = 0.05  # of the face's RMS radius: a landmark so far from the fit is half believed when masks are found again
+MOTION = ('rotation', 'translation', 'weights')
+INSTANT = 0.004  # s: pictures of different views taken within this count as taken at once
+WORSE = 0.015  # of the eye distance: a frame whose landmarks lie so much further off than the draft's falls back to the draft
+
+
+@dataclass(frozen=True)
+class Standard:
+    """track: as the tracker's; neutral V×3 float32 cm; fallen: frames of the first view that kept the draft's pose and weights;
+    time N, rotation, translation, weights: the performance at every instant at which any view took a picture (the track has the first view's)."""
+
+    track: Track
+    neutral: np.ndarray
+    fallen: tuple[int, ...]
+    time: np.ndarray
+    rotation: np.ndarray
+    translation: np.ndarray
+    weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class PointLooks:
+    """What the points look like: expected P×C and support P (photometric.expected_look), albedo P×3 and light views×9×3 (photometric.fit_shading)."""
+
+    expected: np.ndarray
+    support: np.ndarray
+    albedo: np.ndarray
+    light: np.ndarray
+
+
+@dataclass(frozen=True)
+class Person:
+    """What stays the same while a performance is followed: the model with offset modes among its identities, its bases, and what the points look like."""
+
+    model: FaceModel
+    basis: Basis
+    points: Points
+    parts: PartPoints | None
+    outlines: OutlinePoints | None
+    gaps: Pairs
+    surface: Basis  # at the points, then at the parts' points and outlines, then at the rims of lips and lids
+    known: PointLooks | None = None
+
+
+def basis_at(model: FaceModel, vertex: np.ndarray) -> Basis:
+    """The model's linear bases at some of its vertices."""
+    normals = vertex_normals(model.neutral.astype(np.float64), triangulate(model.faces))[vertex]
+    tensor = lambda a: torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
+    return Basis(
+        tensor(model.neutral[vertex]),
+        tensor(normals),
+        tensor(np.moveaxis(model.identities[:, vertex], 0, -1)),
+        tensor(np.moveaxis(model.tracked.expressions[:, vertex], 0, -1)),
+        torch.ones(len(vertex), dtype=DTYPE),
+    )
+
+
+def basis_of(model: FaceModel, matrix: sparse.csr_matrix) -> Basis:
+    """The model's linear bases at N mixtures of its vertices, N×V."""
+    modes = lambda a: torch.as_tensor(
+        np.stack([matrix @ one.astype(np.float64) for one in a], -1), dtype=DTYPE
+    )
+    mean = torch.as_tensor(matrix @ model.neutral.astype(np.float64), dtype=DTYPE)
+    return Basis(
+        mean,
+        torch.zeros_like(mean),
+        modes(model.identities),
+        modes(model.tracked.expressions),
+        torch.ones(len(mean), dtype=DTYPE),
+    )
+
+
+def joined(bases: Sequence[Basis]) -> Basis:
+    """Some bases' points, one after the other."""
+    return Basis(*(torch.cat([getattr(one, f.name) for one in bases]) for f in fields(Basis)))
+
+
+def refine(
+    model: FaceModel,
+    landmarks: ModelLandmarks,
+    footage: Footage,
+    observations: Observations,
+    draft: Track,
+    options: StandardOptions = StandardOptions(),
+    masks: Sequence[OwnMasks | None] = (),
+    kept: Unfinished | None = None,
+) -> Iterator[tuple[float, str] | Standard]:
+    """A generator of (fraction of the stage, stage, whether it was done by an earlier run), whose return value is the Standard.
+
+    masks: for each view the user's own, or None: then they are found.
+    kept: what an earlier run of the same found, and where this one keeps the person and each finished window.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return (
+            yield from _refine(
+                model.tracked,
+                landmarks,
+                footage,
+                observations,
+                draft,
+                options,
+                masks or [None] * len(footage.views),
+                kept,
+            )
+        )
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _refine(
+    model: FaceModel,
+    landmarks: ModelLandmarks,
+    footage: Footage,
+    observations: Observations,
+    draft: Track,
+    options: StandardOptions,
+    masks: Sequence[OwnMasks | None],
+    kept: Unfinished | None,
+):
+    if sum(len(v.times) for v in footage.views) <= options.fewest_looks:
+        options = for_few_pictures(options)
+    several, tensor = (
+        len(footage.views) > 1,
+        lambda a: torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE),
+    )
+    spread, axes = (
+        (options.offset_spread, (0, 1, 2)) if several else (options.lone_offset_spread, (0, 1))
+    )
+    modes = offset_modes(model, options.modes, spread, axes, options.finer)
+    wide = replace(model, identities=np.concatenate([model.identities, modes]))
+    points = choose_points(wide, lambda vertex: basis_at(wide, vertex), options)
+    parts, gaps = used_points(wide, options) if options.parts else None, find_pairs(wide, landmarks)
+    outlines = outline_points(wide) if options.parts and options.outlines else None
+    surface = joined(
+        [
+            points.basis,
+            *(basis_of(wide, one.matrix) for one in (parts, outlines, gaps) if one is not None),
+        ]
+    )
+    person = Person(wide, landmark_basis(wide, landmarks), points, parts, outlines, gaps, surface)
+    tracking = TrackOptions(identity_weight=options.identity_weight)
+    shared = Shared(
+        torch.cat([tensor(draft.identity), torch.zeros(len(modes), dtype=DTYPE)]),
+        tensor(np.log([c.focal for c in draft.cameras])),
+        tensor(np.stack([c.rotation for c in draft.cameras])),
+        tensor(np.stack([c.translation for c in draft.cameras])),
+        tensor(draft.deviation),
+    )
+    nodes = instants(footage)
+    start = at_instants(draft, nodes)
+
+    keys = key_nodes(footage, observations, options, nodes)
+    if (found := kept and kept.read('person')) is not None:
+        person = replace(
+            person, known=PointLooks(**{f.name: found[f.name] for f in fields(PointLooks)})
+        )
+        shared, motion = (
+            kind(**{f.name: torch.as_tensor(found[f'{name}_{f.name}']) for f in fields(kind)})
+            for name, kind in (('shared', Shared), ('motion', Motion))
+        )
+        yield 1.0, FINDING, True
+    else:
+        finder = Stretch(
+            footage,
+            observations,
+            landmarks,
+            person,
+            tracking,
+            options,
+            draft,
+            nodes,
+            masks,
+            keys,
+            whole=False,
+        )
+        for fraction, (person, shared, motion) in finder.find(shared, pick(start, keys)):
+            yield fraction, FINDING, False
+        if kept:
+            kept.write(
+                'person',
+                **{f.name: getattr(person.known, f.name) for f in fields(PointLooks)},
+                **{
+                    f'{name}_{f.name}': getattr(one, f.name).numpy()
+                    for name, one in (('shared', shared), ('motion', motion))
+                    for f in fields(one)
+                },
+            )
+    moved = Motion(
+        motion.rotation @ start.rotation[keys].transpose(1, 2),
+        motion.translation - start.translation[keys],
+        motion.weights - start.weights[keys],
+    )
+
+    whole = Motion(
+        torch.empty_like(start.rotation),
+        torch.empty_like(start.translation),
+        torch.empty_like(start.weights),
+    )
+    near = torch.as_tensor(np.abs(nodes[:, None] - nodes[keys][None]).argmin(1))
+    begin = Motion(
+        moved.rotation[near] @ start.rotation,
+        start.translation + moved.translation[near],
+        (start.weights + moved.weights[near]).clamp(0, 1),
+    )
+    projected = [np.full_like(p, np.nan) for p in draft.projected]
+    length, overlap = options.window * len(footage.views), options.overlap * len(footage.views)
+    starts = list(range(0, max(len(nodes) - overlap, 1), length - overlap))
+    for n, first in enumerate(starts):
+        own = np.arange(first, min(first + length, len(nodes)))
+        held = min(overlap // 2, len(own)) if first else 0
+        found = kept.read(f'window_{n}') if kept else None
+        if found is None:
+            motion = pick(begin, own)
+            for name in MOTION:
+                getattr(motion, name)[:held] = getattr(whole, name)[first : first + held]
+            window = Stretch(
+                footage,
+                observations,
+                landmarks,
+                person,
+                tracking,
+                options,
+                draft,
+                nodes,
+                masks,
+                own,
+                whole=True,
+                held=held,
+            )
+            for fraction, motion in window.follow(shared, motion):
+                yield (n + fraction) / len(starts), FOLLOWING, False
+            found = {name: getattr(motion, name).numpy() for name in MOTION}
+            for v, sight in enumerate(window.sights):
+                camera = (
+                    place(person.basis, shared, motion, sight, v, slice(None))[0]
+                    if len(sight.node)
+                    else torch.zeros(0, len(person.basis.mean), 3)
+                )
+                found |= {
+                    f'frames_{v}': sight.frames,
+                    f'projected_{v}': to_pixels(
+                        camera.numpy(), footage.views[v].camera, draft.cameras[v].focal
+                    ),
+                }
+            if kept:
+                kept.write(f'window_{n}', **found)
+        else:
+            yield (n + 1) / len(starts), FOLLOWING, True
+        for name in MOTION:
+            getattr(whole, name)[own] = torch.as_tensor(found[name])
+        for v in range(len(projected)):
+            projected[v][found[f'frames_{v}']] = found[f'projected_{v}']
+    errors, eyes = zip(
+        *(reprojection_error(p, seen) for p, seen in zip(projected, observations.views))
+    )
+    fallen = worse_frames(errors[0], draft.errors[0])
+    back = np.isin(np.abs(nodes[:, None] - draft.time).argmin(1), fallen)
+    for name in MOTION:
+        getattr(whole, name)[back] = getattr(start, name)[back]
+    projected[0][fallen], errors[0][fallen] = draft.projected[0][fallen], draft.errors[0][fallen]
+    neutral, own = wide.shape(shared.identity.numpy()), np.searchsorted(nodes, draft.time)
+    rotation, translation, weights = (
+        whole.rotation.numpy(),
+        whole.translation.numpy(),
+        whole.weights.numpy(),
+    )
+    track = replace(
+        draft,
+        identity=shared.identity.numpy()[: len(model.identities)],
+        deviation=shared.deviation.numpy(),
+        weights=weights[own],
+        rotation=rotation[own],
+        translation=translation[own],
+        projected=tuple(projected),
+        errors=tuple(errors),
+        eye_distance=tuple(eyes),
+    )
+    yield 1.0, FOLLOWING, False
+    return Standard(
+        track, neutral, tuple(int(f) for f in fallen), nodes, rotation, translation, weights
+    )
+
+
+def worse_frames(errors: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Indices of frames whose error (a part of the eye distance) is not a number, or worse than before by more than WORSE, where it was one before."""
+    return np.flatnonzero(np.isfinite(before) & ~(errors <= before + WORSE))
+
+
+def pick(motion: Motion, nodes: np.ndarray) -> Motion:
+    """Some nodes of a motion, copied."""
+    at = torch.as_tensor(nodes)
+    return Motion(
+        motion.rotation[at].clone(), motion.translation[at].clone(), motion.weights[at].clone()
+    )
+
+
+def instants(footage: Footage) -> np.ndarray:
+    """Times (s) at which any view took a picture, the first view's all among them; of others that lie within INSTANT of one, none."""
+    first = footage.views[0].times
+    out = first
+    for view in footage.views[1:]:
+        inside = view.times[(view.times > first[0]) & (view.times < first[-1])]
+        out = np.union1d(
+            out, inside[np.abs(inside[:, None] - out).min(1, initial=np.inf) > INSTANT]
+        )
+    return out
+
+
+def at_instants(draft: Track, times: np.ndarray) -> Motion:
+    """The draft's motion at some times within it, on straight lines between its own."""
+    after = (
+        np.clip(np.searchsorted(draft.time, times, side='right'), 1, max(len(draft.time) - 1, 1))
+        if len(draft.time) > 1
+        else np.zeros(len(times), int)
+    )
+    before = np.maximum(after - 1, 0)
+    u = torch.as_tensor(
+        (times - draft.time[before]) / np.maximum(draft.time[after] - draft.time[before], 1e-9),
+        dtype=DTYPE,
+    )
+    ends = lambda a: (torch.as_tensor(a[k], dtype=DTYPE) for k in (before, after))
+    turn, turned = ends(draft.rotation)
+    return Motion(
+        exponential(logarithm(turned @ turn.mT) * u[:, None]) @ turn,
+        blend_nodes(u, *ends(draft.translation)),
+        blend_nodes(u, *ends(draft.weights)),
+    )
+
+
+def key_nodes(
+    footage: Footage, observations: Observations, options: StandardOptions, nodes: np.ndarray
+) -> np.ndarray:
+    """Nodes that find the person: those of chosen frames of the first view; with several views, all between such a frame and the next."""
+    view, seen = footage.views[0], observations.views[0]
+    if len(footage.views) > 1 and len(view.times) <= options.keyframes:
+        return np.arange(len(nodes))
+    count = options.keyframes if len(footage.views) == 1 else options.keyframes // 2
+    keys = choose_keyframes(view, seen, count)
+    if not len(keys):
+        keys = np.unique(
+            np.linspace(0, len(view.times) - 1, min(len(view.times), count)).astype(int)
+        )
+    if len(footage.views) == 1:
+        return keys
+    ends = (
+        np.searchsorted(nodes, view.times[keys]),
+        np.searchsorted(nodes, view.times[np.minimum(keys + 1, len(view.times) - 1)]),
+    )
+    return np.unique(np.concatenate([np.arange(a, b + 1) for a, b in zip(*ends)]))
+
+
+class Stretch:
+    """Some nodes of the performance with every view's frames there, their landmarks and their pictures."""
+
+    def __init__(
+        self,
+        footage: Footage,
+        observations: Observations,
+        landmarks: ModelLandmarks,
+        person: Person,
+        tracking: TrackOptions,
+        options: StandardOptions,
+        draft: Track,
+        all_times: np.ndarray,
+        own_masks: Sequence[OwnMasks | None],
+        nodes: np.ndarray,
+        whole: bool,
+        held: int = 0,
+    ):
+        self.footage, self.person, self.tracking, self.options = footage, person, tracking, options
+        times = all_times[nodes]
+        self.sights, self.pictures = [], []
+        for v, (view, seen, camera) in enumerate(
+            zip(footage.views, observations.views, draft.cameras)
+        ):
+            frames = frames_within(view.times, times, all_times, nodes, whole)
+            sight = make_sight(
+                view, seen, landmarks.confidence, times, camera.focal, tracking, frames
+            )
+            self.sights.append(sight)
+            self.pictures.append(cut_faces(view, sight.frames, seen.points))
+        self.sights = tuple(self.sights)
+        views = len(footage.views)
+        self.problem = Problem(
+            person.basis,
+            self.sights,
+            make_priors(person.model.names, tracking),
+            tracking,
+            torch.as_tensor(np.diff(times)),
+            -1,
+            torch.zeros(views, dtype=DTYPE),
+            (False,) * views,
+            tuple(torch.as_tensor(b) for b in draft.bias),
+            surface=person.surface,
+            smooth=views > 1,
+        )
+        self.held, self.observations, self.own_masks, self.masks = (
+            held,
+            observations,
+            own_masks,
+            None,
+        )
+
+    def find_masks(self, shared: Shared | None = None, motion: Motion | None = None):
+        """Part masks of every picture; yields fractions. With the present fit, a landmark far from where it has it is taken from there."""
+        self.masks = []
+        for v, (sight, pictures, seen) in enumerate(
+            zip(self.sights, self.pictures, self.observations.views)
+        ):
+            points = seen.points[sight.frames].astype(np.float64)
+            if motion is not None and len(points):
+                camera = place(self.person.basis, shared, motion, sight, v, slice(None))[0].numpy()
+                fitted = to_pixels(
+                    camera, self.footage.views[v].camera, float(shared.log_focal[v].exp())
+                )
+                off = ((points - fitted) ** 2).sum(2) / (DOUBTED * sight.size.numpy()[:, None]) ** 2
+                points = fitted + (points - fitted) / (1 + off)[..., None]
+            for found in find_masks(
+                pictures, points, seen.confidence[sight.frames], self.own_masks[v]
+            ):
+                if isinstance(found, float):
+                    yield (v + found) / len(self.sights)
+            self.masks.append(found)
+
+    def look(self, shared: Shared, motion: Motion, blur: float, robust: float | None = None):
+        """Yields fractions, and last (each view's Looks, each view's part terms: none without masks or `robust`)."""
+        model = self.person.model
+        neutral, triangles = (
+            model.shape(shared.identity.numpy()),
+            triangulate(model.faces[visible_faces(model)]),
+        )
+        out, terms, masked = [], [], bool(self.masks) and robust is not None
+        for v, (sight, pictures) in enumerate(zip(self.sights, self.pictures)):
+            camera = self.footage.views[v].camera
+
+            def parts(row, drawn, v=v, camera=camera, pictures=pictures):
+                return part_terms(
+                    self.person.parts,
+                    self.person.outlines,
+                    triangles,
+                    self.masks[v],
+                    row,
+                    drawn,
+                    pictures.scale[row],
+                    camera.aspect,
+                    robust,
+                    self.options,
+                )
+
+            for found in look_at_all(
+                model,
+                neutral,
+                self.person.points,
+                pictures,
+                sight,
+                shared,
+                motion,
+                v,
+                camera,
+                blur,
+                self.options,
+                parts if masked else lambda row, drawn: None,
+            ):
+                if isinstance(found, float):
+                    yield (v + found) / len(self.sights)
+            out.append(found[0])
+            terms.append(found[1] if masked else [])
+        yield out, terms
+
+    def evidence(
+        self, looks, terms, known: PointLooks, shared: Shared, motion: Motion
+    ) -> tuple[Evidence, ...]:
+        """Everything the pictures say, view by view."""
+        out = []
+        for v, (sight, pictures, view) in enumerate(
+            zip(self.sights, self.pictures, self.footage.views)
+        ):
+            one = photometric_evidence(
+                looks[v], known.expected, known.support, sight, pictures, view.camera, self.options
+            )
+            if self.options.shaded:
+                also = shaded_evidence(
+                    looks[v],
+                    known.albedo,
+                    known.light[v],
+                    known.support,
+                    sight,
+                    pictures,
+                    view.camera,
+                    self.options,
+                )
+                one = replace(
+                    one,
+                    gradient=one.gradient + also.gradient,
+                    curvature=one.curvature + also.curvature,
+                )
+            count, size = len(self.person.points.vertex), len(self.person.surface.mean)
+            still = replace(shared, deviation=torch.zeros_like(self.person.surface.mean))
+            camera = place(self.person.surface, still, motion, sight, v, slice(None))[0]
+            focal = shared.log_focal[v].exp()
+            at, first = projection(camera, focal), size - self.person.gaps.matrix.shape[0]
+            gradient, curvature = (
+                torch.zeros(len(at), size, 2, dtype=DTYPE),
+                torch.zeros(len(at), size, 2, 2, dtype=DTYPE),
+            )
+            gradient[:, :count], curvature[:, :count] = one.gradient, one.curvature
+            for row, (g, c, _) in enumerate(terms[v]):
+                gradient[row, count:first], curvature[row, count:first] = (
+                    torch.as_tensor(g),
+                    torch.as_tensor(c),
+                )
+            gaps = (
+                gap_rows(
+                    self.person.gaps,
+                    sight,
+                    at[:, first:],
+                    camera[:, first:, 2],
+                    float(focal),
+                    self.options.gaps,
+                )
+                if self.options.gaps
+                else [()] * len(at)
+            )
+            means = []
+            for row, gap in enumerate(gaps):
+                of_frame = (
+                    [(index + count, rows, residual) for index, rows, residual in terms[v][row][2]]
+                    if terms[v]
+                    else []
+                )
+                of_frame += [(np.arange(first, size), *gap)] if gap else []
+                means.append(tuple(tuple(torch.as_tensor(a) for a in term) for term in of_frame))
+            one = Evidence(one.node, one.between, at, gradient, curvature, tuple(means))
+            out.append(one)
+        return tuple(out)
+
+    def trusted(self, problem: Problem, shared: Shared, motion: Motion) -> Problem:
+        """With landmarks that face away turned down and the detector's constant error taken off."""
+        sights = without_bias(seen_from(problem.basis, shared, motion, self.sights), problem.bias)
+        share = self.options.landmarks**0.5
+        return replace(problem, sights=tuple(replace(s, whiten=s.whiten * share) for s in sights))
+
+    def find(self, shared: Shared, motion: Motion):
+        """The person: yields (fraction, (person, shared, motion))."""
+        options, person = self.options, self.person
+        habits, problem = self.problem.bias, replace(self.problem, free=frozenset({'identity'}))
+        masked = [
+            person.parts is not None
+            and (not turn or (options.remask and turn % options.remask == 0))
+            for turn in range(options.key_rounds)
+        ]
+        before = np.cumsum([0.0, *(1 + MASKING * bool(m) for m in masked)])  # in rounds
+        for turn in range(options.key_rounds):
+            looked = before[turn] + MASKING * bool(masked[turn])
+            if masked[turn]:
+                for fraction in self.find_masks(*(shared, motion) if turn else ()):
+                    yield (before[turn] + MASKING * fraction) / before[-1], (person, shared, motion)
+            blur, robust = (
+                between(ends, turn, options.key_rounds)
+                for ends in (options.blur, options.part_robust)
+            )
+            for looks in self.look(shared, motion, blur, robust):
+                if isinstance(looks, float):
+                    yield (looked + 0.5 * looks) / before[-1], (person, shared, motion)
+            looks, terms = looks
+            person = replace(person, known=know(looks, options))
+            evidence = self.evidence(looks, terms, person.known, shared, motion)
+            for i, (shared, motion) in enumerate(
+                solve(
+                    replace(self.trusted(problem, shared, motion), evidence=evidence),
+                    shared,
+                    motion,
+                    options.key_steps,
+                    1e-4,
+                )
+            ):
+                yield (
+                    (looked + 0.5 + 0.5 * (i + 1) / options.key_steps) / before[-1],
+                    (person, shared, motion),
+                )
+            bare = replace(
+                problem,
+                sights=without_bias(
+                    seen_from(problem.basis, shared, motion, self.sights), problem.bias
+                ),
+            )
+            shared = replace(shared, deviation=find_deviation(bare, shared, motion, self.tracking))
+            problem = replace(
+                problem, bias=find_view_bias(bare, shared, motion, self.tracking, habits)
+            )
+        self.problem = replace(problem, free=frozenset())
+        for looks in self.look(shared, motion, options.blur[1]):
+            pass
+        yield 1.0, (replace(person, known=know(looks[0], options)), shared, motion)
+
+    def follow(self, shared: Shared, motion: Motion):
+        """The performance, the person known: yields (fraction, motion)."""
+        options, person = self.options, self.person
+        problem = replace(self.problem, anchor=motion if self.held else None, anchors=self.held)
+        first = WINDOW_MASKING if person.parts is not None else 0.0
+        if person.parts is not None:
+            for fraction in self.find_masks(*(shared, motion) if options.remask else ()):
+                yield first * fraction, motion
+        for turn in range(options.rounds):
+            for looks in self.look(shared, motion, options.blur[1], options.part_robust[1]):
+                if isinstance(looks, float):
+                    yield first + (1 - first) * (turn + 0.6 * looks) / options.rounds, motion
+            evidence = self.evidence(*looks, person.known, shared, motion)
+            for i, (_, motion) in enumerate(
+                solve(
+                    replace(self.trusted(problem, shared, motion), evidence=evidence),
+                    shared,
+                    motion,
+                    options.steps,
+                    1e-4,
+                )
+            ):
+                yield (
+                    first
+                    + (1 - first) * (turn + 0.6 + 0.4 * (i + 1) / options.steps) / options.rounds,
+                    motion,
+                )
+        yield 1.0, motion
+
+
+def know(looks: list[Looks], options: StandardOptions) -> PointLooks:
+    """What the points look like, from all pictures of all views."""
+    return PointLooks(*expected_look(looks, options), *fit_shading(looks))
+
+
+def between(ends: tuple[float, float], turn: int, turns: int) -> float:
+    """From the first to the last number, by equal factors."""
+    along = turn / max(turns - 1, 1)
+    return ends[0] ** (1 - along) * ends[1] ** along
+
+
+def frames_within(
+    frame_times: np.ndarray,
+    times: np.ndarray,
+    all_times: np.ndarray,
+    nodes: np.ndarray,
+    whole: bool,
+) -> np.ndarray:
+    """Frames of a view that lie between neighbouring nodes of the stretch (and, at the performance's ends, beyond them)."""
+    early = 1e9 if nodes[0] == 0 and whole else 1e-6
+    late = 1e9 if nodes[-1] == len(all_times) - 1 and whole else 1e-6
+    inside = (frame_times >= times[0] - early) & (frame_times <= times[-1] + late)
+    if len(times) > 1:
+        after = np.clip(np.searchsorted(times, frame_times, side='right') - 1, 0, len(times) - 2)
+        joined = nodes[after + 1] == nodes[after] + 1
+        on = (
+            np.minimum(np.abs(frame_times - times[after]), np.abs(frame_times - times[after + 1]))
+            < 1e-6
+        )
+        inside &= joined | on
+    return np.flatnonzero(inside)

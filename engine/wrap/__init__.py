@@ -1,0 +1,1 @@
+"""A face model laid onto a scan."""

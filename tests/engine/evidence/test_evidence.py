@@ -1,0 +1,150 @@
+"""What pictures say, in the solver: its gradient against finite differences; roots of curvatures; offsets the model does not span."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from synthetic import IDENTITIES, LANDMARKS, NAMES, make_problem, moved, tensor
+
+from facewright.engine.face_model import load_model
+from facewright.engine.tracking.offsets import offset_modes
+from facewright.engine.tracking.solver import (
+    DTYPE,
+    Evidence,
+    Motion,
+    exponential,
+    linearise,
+    place,
+    projection,
+    roots,
+    solve,
+)
+
+
+def with_evidence(rng, means=True, **options):
+    problem, shared, motion = make_problem(rng, views=2, **options)
+    evidence = []
+    for view, sight in enumerate(problem.sights):
+        n = len(sight.node)
+        at = projection(
+            place(problem.basis, shared, motion, sight, view, slice(None))[0],
+            shared.log_focal[view].exp(),
+        )
+        half = tensor(rng.normal(size=(n, LANDMARKS, 2, 2)))
+        curvature = half @ half.mT
+        gradient = torch.einsum(
+            'nlij,nlj->nli', curvature, tensor(rng.normal(size=(n, LANDMARKS, 2)))
+        )
+        curvature[:, 1::3], gradient[:, 1::3] = (
+            0,
+            0,
+        )  # nothing is said of these, and of some only together
+        curvature[:, 6::9], gradient[:, 6::9] = 0, 0
+        index = torch.arange(0, LANDMARKS, 3)
+        rows = (
+            tuple(
+                ((index, tensor(rng.normal(size=(4, len(index), 2))), tensor(rng.normal(size=4))),)
+                for _ in range(n)
+            )
+            if means
+            else ()
+        )
+        evidence.append(
+            Evidence(
+                sight.node,
+                sight.between,
+                at + tensor(rng.normal(size=at.shape)),
+                gradient,
+                curvature,
+                rows,
+            )
+        )
+    return replace(problem, surface=problem.basis, evidence=tuple(evidence)), shared, motion
+
+
+@pytest.mark.parametrize('seed', [0, 1])
+def test_gradient_is_the_costs_derivative(seed):
+    rng = np.random.default_rng(seed)
+    problem, shared, motion = with_evidence(rng)
+    system, m = linearise(problem, shared, motion), 6 + len(NAMES)
+    for _ in range(4):
+        node, common = (
+            torch.as_tensor(rng.normal(size=(len(motion.weights), m))),
+            torch.as_tensor(rng.normal(size=problem.shared_count)),
+        )
+        common[IDENTITIES + 2 : IDENTITIES + 8] = 0
+        expected = float((system.gradient * node).sum() + (system.gradient_shared * common).sum())
+        h = 1e-5
+        cost = [
+            linearise(
+                problem, *moved(shared, motion, s * h * node, s * h * common, 2), derivatives=False
+            ).cost
+            for s in (1, -1)
+        ]
+        assert (cost[0] - cost[1]) / (2 * h) == pytest.approx(expected, rel=2e-3, abs=1e-1)
+
+
+def test_a_quadratic_that_knows_the_place_pulls_the_head_there():
+    rng = np.random.default_rng(5)
+    problem, shared, motion = make_problem(rng, views=1, free=())
+    sight = problem.sights[0]
+    at = projection(
+        place(problem.basis, shared, motion, sight, 0, slice(None))[0], shared.log_focal[0].exp()
+    )
+    blind = replace(
+        problem, sights=(replace(sight, whiten=sight.whiten * 1e-3),), surface=problem.basis
+    )
+    away = Motion(
+        exponential(0.02 * torch.ones(len(motion.weights), 3, dtype=DTYPE)) @ motion.rotation,
+        motion.translation + 0.3,
+        motion.weights,
+    )
+    start = projection(
+        place(problem.basis, shared, away, sight, 0, slice(None))[0], shared.log_focal[0].exp()
+    )
+    curvature = 10.0 * torch.eye(2, dtype=DTYPE).expand(*at.shape, 2)
+    told = replace(
+        blind,
+        evidence=(Evidence(sight.node, sight.between, start, 10.0 * (start - at), curvature),),
+    )
+    for _, found in solve(told, shared, away, 12, 1e-9):
+        pass
+    now = projection(
+        place(problem.basis, shared, found, sight, 0, slice(None))[0], shared.log_focal[0].exp()
+    )
+    assert (now - at).norm(dim=2).mean() < 0.1 * (start - at).norm(dim=2).mean()
+
+
+def test_roots_of_singular_curvatures():
+    vector = torch.tensor([[3.0, 4.0], [0.0, 0.0], [1e-9, 0.0]], dtype=DTYPE)
+    curvature = vector[:, :, None] * vector[:, None]
+    root, inverse = roots(curvature)
+    torch.testing.assert_close(root @ root, curvature, atol=1e-12, rtol=1e-9)
+    torch.testing.assert_close(
+        (inverse @ vector[:, :, None])[0, :, 0], vector[0] / 5, atol=1e-9, rtol=0
+    )
+    assert torch.isfinite(inverse).all()
+
+
+@pytest.fixture(scope='module')
+def model():
+    return load_model('builtin')
+
+
+def test_offsets_have_the_spread_asked_for_and_eyeballs_ride(model):
+    modes = offset_modes(model, 12, 0.2, (0, 2))
+    assert modes.shape == (24, model.vertex_count, 3) and np.isfinite(modes).all()
+    assert not modes[:12, :, 1:].any() and not modes[12:, :, :2].any()
+    face = model.regions['narrow_face']
+    assert 0.1 < np.sqrt((modes[:12, face, 0] ** 2).sum(0).mean()) < 0.3
+    for side in 'LR':
+        assert np.ptp(modes[:, model.regions[f'eyeball_{side}']], axis=1).max() < 1e-6
+    np.testing.assert_array_equal(modes, offset_modes(model, 12, 0.2, (0, 2)))
+
+
+def test_offsets_are_smooth(model):
+    modes = offset_modes(model, 12, 0.2, (1,))
+    edges = model.faces[np.isin(model.faces[:, :3], model.regions['narrow_face']).all(1)]
+    step = np.abs(modes[:, edges[:, 0]] - modes[:, edges[:, 1]]).max()
+    assert step < 0.25 * np.abs(modes).max()

@@ -1,0 +1,297 @@
+"""Finding and following faces: on the built-in head, rendered, and on a few real frames where they are at hand."""
+
+import functools
+import sys
+from pathlib import Path
+
+import cv2
+import films
+import numpy as np
+import pytest
+
+from facewright.engine.core.errors import FacewrightError
+from facewright.engine.footage import open_footage
+from facewright.engine.footage.detector.faces import detect_image, detect_view
+from facewright.engine.footage.detector.landmark_sets import OUTER_EYE_CORNERS, mirror
+
+SIDE = 200
+
+
+@functools.cache
+def head(yaw=0.0, side=SIDE):
+    """The built-in head on grey, side×side×3, without its lashes: at this size each is a dot."""
+    from facewright.engine.face_model import load_model
+    from facewright.engine.face_model.paint import albedo, visible_faces
+    from facewright.engine.render.preview import render_head
+
+    model = load_model('builtin')
+    return render_head(
+        model.neutral, model.faces[visible_faces(model)], albedo(model), yaw=yaw, size=(side, side)
+    )
+
+
+def scene(*placed, size=(640, 360), seed=0):
+    """A noisy grey picture with heads: (picture, x, y, side) of each, cut off at the borders."""
+    out = np.full((size[1], size[0], 3), 92.0)
+    for picture, x, y, side in placed:
+        small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+        x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + side, size[0]), min(y + side, size[1])
+        if x0 < x1 and y0 < y1:
+            out[y0:y1, x0:x1] = small[y0 - y : y1 - y, x0 - x : x1 - x]
+    return (out + np.random.default_rng(seed).normal(0, 4, out.shape)).clip(0, 255).astype(np.uint8)
+
+
+def filmed(path, frames, rate=25):
+    films.write_video(
+        path, frames, rate=rate, codec='libx264', options={'crf': '12', 'preset': 'ultrafast'}
+    )
+    return open_footage(path).views[0]
+
+
+def eyes(points):
+    return float(np.linalg.norm(np.subtract(*points[list(OUTER_EYE_CORNERS), :2])))
+
+
+def test_left_is_the_persons_left():
+    points = detect_image(head())
+    assert (
+        points.shape == (478, 3)
+        and points[263, 0] > points[33, 0]
+        and points[152, 1] > points[10, 1]
+    )
+    assert (
+        abs(points[:, 0].mean() - SIDE / 2) < 6 and points[1, 2] < points[[234, 454], 2].min()
+    )  # the nose is nearer than the ears
+
+
+@pytest.mark.parametrize('roll', range(-180, 180, 30))
+def test_any_roll(roll):
+    still, centre = detect_image(head()), (SIDE / 2 - 0.5, SIDE / 2 - 0.5)
+    turn = cv2.getRotationMatrix2D(centre, roll, 1)
+    found = detect_image(
+        cv2.warpAffine(head(), turn, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
+    )
+    expected = (still[:, :2] - 0.5) @ turn[:, :2].T + turn[:, 2] + 0.5
+    assert np.linalg.norm(found[:, :2] - expected, axis=1).mean() < 0.08 * eyes(
+        still
+    )  # a mistaken roll: .5
+
+
+@pytest.mark.parametrize(
+    'side, size', [(90, (1920, 1080)), (200, (1920, 1080)), (900, (1000, 1000)), (160, (161, 203))]
+)
+def test_any_size(side, size):
+    still = detect_image(head())
+    x, y = int(0.6 * (size[0] - side)), int(0.3 * (size[1] - side))
+    found = detect_image(scene((head(), x, y, side), size=size))
+    expected = still[:, :2] * side / SIDE + [x, y]
+    assert np.linalg.norm(found[:, :2] - expected, axis=1).mean() < 0.05 * eyes(expected)
+
+
+def test_the_larger_of_two():
+    found = detect_image(scene((head(), 20, 40, 140), (head(), 330, 20, 260)))
+    assert found[:, 0].mean() > 330
+
+
+@pytest.mark.parametrize(
+    'picture',
+    [
+        np.zeros((90, 160, 3), np.uint8),
+        np.full((1, 1, 3), 255, np.uint8),
+        scene(),
+        np.random.default_rng(3).integers(0, 255, (300, 400, 3)).astype(np.uint8),
+    ],
+)
+def test_no_face_is_none(picture):
+    assert detect_image(picture) is None
+
+
+def test_the_back_of_a_head_is_none():
+    assert detect_image(head(180.0)) is None
+
+
+def test_mirrored_pictures_give_mirrored_landmarks():
+    points, other = (
+        detect_image(head(20.0)),
+        detect_image(np.ascontiguousarray(head(20.0)[:, ::-1])),
+    )
+    assert np.linalg.norm(
+        (other[mirror()] * [-1, 1, 1] + [SIDE, 0, 0])[:, :2] - points[:, :2], axis=1
+    ).mean() < 0.03 * eyes(points)
+
+
+@pytest.mark.parametrize('quality', ['draft', 'final'])
+def test_a_moving_head_is_followed(tmp_path, quality):
+    at = [(100 + 6 * i, 60 + int(20 * np.sin(i / 3)), 180 + 2 * i) for i in range(20)]
+    view, told = (
+        filmed(tmp_path / 'a.mp4', [scene((head(), *a), seed=i) for i, a in enumerate(at)]),
+        [],
+    )
+    seen = detect_view(view, quality, lambda done, total: told.append((done, total)))
+    assert (
+        seen.points.shape == (20, 478, 2) and seen.points.dtype == np.float32 and seen.present.all()
+    )
+    assert (
+        0 <= seen.confidence.min()
+        and seen.confidence.max() <= 1
+        and seen.confidence[:, [1, 13, 14, 33, 263]].min() > 0.5
+    )
+    assert told == [(i + 1, 20) for i in range(20)]
+    still = detect_image(head())
+    for i, (x, y, side) in enumerate(at):
+        expected = still[:, :2] * side / SIDE + [x, y]
+        assert np.linalg.norm(seen.points[i] - expected, axis=1).mean() < 0.05 * eyes(expected)
+
+
+def test_the_same_twice(tmp_path):
+    view = filmed(
+        tmp_path / 'a.mp4', [scene((head(), 100 + 9 * i, 60, 200), seed=i) for i in range(6)]
+    )
+    a, b = detect_view(view), detect_view(view)
+    assert np.array_equal(a.points, b.points) and np.array_equal(a.confidence, b.confidence)
+
+
+def test_more_looks_tremble_less(tmp_path):
+    view = filmed(tmp_path / 'a.mp4', [scene((head(), 200, 60, 220), seed=i) for i in range(25)])
+    draft, final = (detect_view(view, q).points for q in ('draft', 'final'))
+    tremble = [np.diff(p[5:], 2, axis=0).std() for p in (draft, final)]
+    assert tremble[1] < 0.9 * tremble[0] and tremble[0] < 0.02 * eyes(draft[0])
+
+
+def test_it_leaves_and_comes_back(tmp_path):
+    frames = [
+        scene((head(), 200 + (40 * i if i < 16 else 40 * (44 - i)), 60, 200), seed=i)
+        if i < 16 or i > 28
+        else scene(seed=i)
+        for i in range(45)
+    ]
+    seen = detect_view(filmed(tmp_path / 'a.mp4', frames))
+    assert seen.present[:8].all() and not seen.present[14:30].any() and seen.present[36:].all()
+    assert not seen.points[~seen.present].any() and not seen.confidence[~seen.present].any()
+
+
+def test_it_turns_away_and_back(tmp_path):
+    turn = [
+        0,
+        20,
+        40,
+        60,
+        90,
+        120,
+        150,
+        180,
+        180,
+        180,
+        180,
+        180,
+        210,
+        240,
+        270,
+        300,
+        320,
+        340,
+        0,
+        0,
+    ]
+    frames = [scene((head(float(a)), 220, 60, 200), seed=i) for i, a in enumerate(turn)]
+    seen = detect_view(filmed(tmp_path / 'a.mp4', frames))
+    assert seen.present[:3].all() and not seen.present[6:13].any() and seen.present[16:].all()
+
+
+def test_it_comes_late(tmp_path):
+    seen = detect_view(
+        filmed(
+            tmp_path / 'a.mp4',
+            [scene(seed=i) for i in range(13)]
+            + [scene((head(), 300, 60, 200), seed=i) for i in range(12)],
+        )
+    )
+    assert not seen.present[:13].any() and seen.present[13:].all()
+
+
+def test_one_of_two_is_kept(tmp_path):
+    """The larger goes away, the smaller comes nearer and stays: it is not taken for the first, who then returns."""
+    frames = []
+    for i in range(60):
+        gone = 20 <= i < 45
+        grows = 150 + 2 * min(i, 30)
+        frames.append(
+            scene((head(), 40, 60, grows), *([] if gone else [(head(), 380, 40, 240)]), seed=i)
+        )
+    seen = detect_view(filmed(tmp_path / 'a.mp4', frames))
+    assert seen.present[:20].all() and not seen.present[20:45].any() and seen.present[46:].all()
+    assert (seen.points[seen.present].mean(1)[:, 0] > 380).all()
+
+
+@pytest.mark.parametrize('yaw', [-45.0, 45.0])
+def test_turned_away_landmarks_are_trusted_less(tmp_path, yaw):
+    seen = detect_view(
+        filmed(tmp_path / 'a.mp4', [scene((head(yaw), 200, 60, 240), seed=i) for i in range(3)])
+    )
+    cheeks = [234, 454]  # the oval beside the person's right ear, left ear
+    reach = np.abs(
+        seen.points[0, cheeks, 0] - seen.points[0, 1, 0]
+    )  # the one turned away lies close behind the nose
+    near, far = (seen.confidence[0, cheeks[k]] for k in (reach.argmax(), reach.argmin()))
+    frontal = detect_view(
+        filmed(tmp_path / 'b.mp4', [scene((head(), 200, 60, 240), seed=i) for i in range(3)])
+    ).confidence[0]
+    assert (
+        far < 0.05 < 0.4 < near and seen.confidence[0, 13] < 0.8 * frontal[13]
+    )  # and all of an oblique face a little less
+
+
+def test_landmarks_outside_the_picture_are_trusted_less(tmp_path):
+    seen = detect_view(
+        filmed(tmp_path / 'a.mp4', [scene((head(), -95, 40, 260), seed=i) for i in range(3)])
+    )
+    outside = seen.points[0, :, 0] < 0
+    assert (
+        outside.any()
+        and seen.confidence[0, outside].max() < 0.11 < seen.confidence[0, ~outside].mean()
+    )
+
+
+def test_no_face_anywhere(tmp_path):
+    with pytest.raises(FacewrightError, match='No face was found in .*empty room.mp4: ') as caught:
+        detect_view(filmed(tmp_path / 'empty room.mp4', [scene(seed=i) for i in range(8)]))
+    assert '\n' not in str(caught.value)
+
+
+def test_a_photo_is_a_clip_of_one_frame(tmp_path):
+    (tmp_path / 'a.png').write_bytes(
+        cv2.imencode('.png', scene((head(), 200, 60, 240))[..., ::-1])[1].tobytes()
+    )
+    assert detect_view(open_footage(tmp_path / 'a.png').views[0], 'final').present.all()
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'grid_lwbsza.mpg',
+        'obama_weekly_address_4.mp4',
+        'pyfeat_single_face_smile.mp4',
+        'pexels_8164110_upset_man.mp4',
+    ],
+)
+def test_real_faces(shared_data, name):
+    seen = detect_view(open_footage([{'path': shared_data / 'videos' / name, 'end': 0.6}]).views[0])
+    assert seen.present.all() and np.abs(np.diff(seen.points, axis=0)).mean() < 0.03 * eyes(
+        seen.points[0]
+    )
+
+
+def test_a_head_that_turns_round(shared_data):
+    """Profile to the back of the head and to the other side: no face, whatever the landmark network makes of ears."""
+    seen = detect_view(
+        open_footage(
+            [
+                {
+                    'path': shared_data / 'videos' / 'pexels_8090198_turntable_woman.mp4',
+                    'start': 7.2,
+                    'end': 23.6,
+                }
+            ]
+        ).views[0]
+    )
+    assert seen.present[:20].all() and not seen.present[40:370].any() and seen.present[-10:].all()

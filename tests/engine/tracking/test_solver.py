@@ -1,0 +1,179 @@
+"""The tracker's normal equations: gradients against finite differences, exact recovery, bounds, priors."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from synthetic import IDENTITIES, NAMES, make_problem, moved
+
+from facewright.engine.face_model.expressions import ICT_NAMES
+from facewright.engine.tracking.options import TrackOptions
+from facewright.engine.tracking.solver import (
+    DTYPE,
+    Motion,
+    System,
+    add_jolt,
+    exponential,
+    linearise,
+    logarithm,
+    make_priors,
+    skew,
+    solve,
+)
+
+
+@pytest.mark.parametrize('seed,smooth', [(0, False), (1, False), (2, False), (3, True)])
+def test_gradient_is_the_costs_derivative(seed, smooth):
+    rng = np.random.default_rng(seed)
+    problem, shared, motion = make_problem(rng, views=2, noise=2.0)
+    motion = replace(motion, weights=motion.weights * 0.5)
+    if smooth:  # turns between nodes are taken as small
+        motion = replace(
+            motion,
+            rotation=exponential(
+                0.0003 * torch.as_tensor(rng.normal(size=(len(motion.weights), 3)))
+            )
+            @ motion.rotation[:1],
+        )
+    problem = replace(
+        problem,
+        neutral_node=1,
+        anchor=Motion(motion.rotation, motion.translation + 0.3, motion.weights + 0.1),
+        anchors=2,
+        smooth=smooth,
+    )
+    system = linearise(problem, shared, motion)
+    views, m = 2, 6 + len(NAMES)
+    for _ in range(6):
+        node, common = (
+            torch.as_tensor(rng.normal(size=(len(motion.weights), m))),
+            torch.as_tensor(rng.normal(size=problem.shared_count)),
+        )
+        common[IDENTITIES + views : IDENTITIES + views + 6] = (
+            0  # the first camera is the world: it has no derivative
+        )
+        expected = float((system.gradient * node).sum() + (system.gradient_shared * common).sum())
+        h = 1e-5
+        cost = [
+            linearise(
+                problem,
+                *moved(shared, motion, s * h * node, s * h * common, views),
+                derivatives=False,
+            ).cost
+            for s in (1, -1)
+        ]
+        assert (cost[0] - cost[1]) / (2 * h) == pytest.approx(expected, rel=2e-4, abs=1e-3)
+
+
+def test_steady_motion_costs_no_jolt_and_its_curvature_is_that_of_the_cost():
+    """Exactly quadratic in translations and weights: the normal equations' own Hessian against differences of the gradient."""
+    step, m, jolt = (
+        torch.tensor([0.02, 0.05, 0.03], dtype=DTYPE),
+        3,
+        torch.tensor([1.0, 2.0, 3.0], dtype=DTYPE),
+    )
+
+    def system(x):
+        out = System(
+            torch.zeros(4, m, m, dtype=DTYPE),
+            torch.zeros(3, m, m, dtype=DTYPE),
+            torch.zeros(4, m, 0, dtype=DTYPE),
+            torch.zeros(0, 0, dtype=DTYPE),
+            torch.zeros(4, m, dtype=DTYPE),
+            torch.zeros(0, dtype=DTYPE),
+            0.0,
+        )
+        add_jolt(out, x[1:] - x[:-1], step, jolt)
+        return out
+
+    times = torch.cat([torch.zeros(1, dtype=DTYPE), step.cumsum(0)])
+    steady = system(times[:, None] * torch.tensor([3.0, -1.0, 0.0], dtype=DTYPE))
+    assert steady.cost < 1e-18
+    x = torch.randn(4, m, generator=torch.Generator().manual_seed(0), dtype=DTYPE)
+    found, base = system(x), system(torch.zeros(4, m, dtype=DTYPE))
+    dense = torch.zeros(4, m, 4, m, dtype=DTYPE)
+    for k in range(4):
+        dense[k, :, k] = found.diagonal[k]
+    for gap, blocks in ((1, found.upper), (2, found.second)):
+        for k, block in enumerate(blocks):
+            dense[k, :, k + gap], dense[k + gap, :, k] = block, block.T
+    torch.testing.assert_close(
+        torch.einsum('kalb,lb->ka', dense, x), found.gradient - base.gradient
+    )
+    assert found.cost == pytest.approx(float(0.5 * (x * found.gradient).sum()))
+
+
+def test_exact_observations_are_recovered():
+    rng = np.random.default_rng(3)
+    weak = TrackOptions(
+        statistics=1e-6,
+        weight_l1=0.0,
+        identity_weight=1e-6,
+        turn_speed=1e4,
+        move_speed=1e4,
+        weight_speed=1e4,
+        fast_speed=1e4,
+        data=1.0,
+    )
+    problem, shared, motion = make_problem(rng, views=1, free=('identity',), options=weak)
+    start = Motion(
+        exponential(0.1 * torch.ones(len(motion.weights), 3, dtype=DTYPE)) @ motion.rotation,
+        motion.translation + 1.0,
+        torch.full_like(motion.weights, 0.3),
+    )
+    found, moves = None, None
+    for found, moves in solve(
+        problem,
+        replace(shared, identity=torch.zeros_like(shared.identity)),
+        start,
+        40,
+        tolerance=1e-12,
+    ):
+        pass
+    torch.testing.assert_close(found.identity, shared.identity, atol=2e-2, rtol=0)
+    torch.testing.assert_close(moves.weights, motion.weights, atol=2e-2, rtol=0)
+    torch.testing.assert_close(moves.translation, motion.translation, atol=2e-1, rtol=0)
+
+
+def test_weights_stay_within_bounds_and_cost_falls():
+    rng = np.random.default_rng(4)
+    problem, shared, motion = make_problem(rng, views=1, free=(), noise=25.0)
+    costs = [linearise(problem, shared, motion, derivatives=False).cost]
+    for shared, motion in solve(problem, shared, motion, 8, 1e-6):
+        assert motion.weights.min() >= 0 and motion.weights.max() <= 1
+        costs.append(linearise(problem, shared, motion, derivatives=False).cost)
+    assert len(costs) > 2 and all(b < a for a, b in zip(costs, costs[1:]))
+
+
+def test_logarithm_undoes_exponential():
+    v = torch.as_tensor(np.random.default_rng(5).normal(size=(50, 3)))
+    v = v / v.norm(dim=1, keepdim=True) * torch.linspace(0, 3.0, 50, dtype=DTYPE)[:, None]
+    torch.testing.assert_close(logarithm(exponential(v)), v, atol=1e-5, rtol=1e-4)
+
+
+def test_skew_is_the_cross_product():
+    a, b = torch.randn(2, 9, 3, dtype=DTYPE, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close((skew(a) @ b[..., None])[..., 0], torch.linalg.cross(a, b))
+
+
+def test_prior_is_positive_definite_and_mirror_symmetric():
+    priors = make_priors(ICT_NAMES, TrackOptions())
+    assert torch.linalg.eigvalsh(priors.precision).min() > 0
+    from facewright.engine.lab.measure_statistics import mirrored
+
+    order = [ICT_NAMES.index(mirrored(n)) for n in ICT_NAMES]
+    torch.testing.assert_close(
+        priors.precision[order][:, order], priors.precision, rtol=1e-3, atol=1e-2
+    )
+
+
+def test_a_frame_called_neutral_comes_out_neutral():
+    rng = np.random.default_rng(6)
+    problem, shared, motion = make_problem(rng, views=1, free=('identity',))
+    told = replace(problem, neutral_node=2)
+    for _, free in solve(problem, shared, motion, 15, 1e-6):
+        pass
+    for _, held in solve(told, shared, motion, 15, 1e-6):
+        pass
+    assert held.weights[2].sum() < 0.5 * free.weights[2].sum()

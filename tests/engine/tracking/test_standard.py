@@ -1,0 +1,288 @@
+"""Quality 'standard': points keep their look, frames and nodes are matched, a frame that came out worse falls back."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from facewright.engine.evidence.photometric import (
+    SIZE,
+    Looks,
+    Pictures,
+    choose_points,
+    draw,
+    expected_look,
+    fit_shading,
+    look,
+    photometric_evidence,
+    shaded_evidence,
+)
+from facewright.engine.face_model import load_model
+from facewright.engine.face_model.model import triangulate
+from facewright.engine.face_model.paint import albedo, visible_faces
+from facewright.engine.footage.detector.crops import Crop
+from facewright.engine.footage.footage import Camera
+from facewright.engine.render.preview import head_to_camera, render_camera
+from facewright.engine.render.shading import sh_basis
+from facewright.engine.tracking.options import StandardOptions
+from facewright.engine.tracking.solver import exponential
+from facewright.engine.tracking.standard import (
+    at_instants,
+    basis_at,
+    between,
+    frames_within,
+    instants,
+    worse_frames,
+)
+
+OPTIONS = replace(StandardOptions(), points=300)
+FOCAL, CAMERA = 900.0, Camera(900.0, (160.0, 160.0))
+
+
+@pytest.fixture(scope='module')
+def scene():
+    """The built-in head with freckles before a camera, its points and a picture of it."""
+    model = load_model('builtin')
+    points = choose_points(model, lambda vertex: basis_at(model, vertex), OPTIONS)
+    colours = albedo(model) * (
+        1 - 0.25 * (np.random.default_rng(0).random(model.vertex_count)[:, None] > 0.8)
+    )
+    head = head_to_camera(model.neutral.astype(np.float64), distance=62.0).astype(np.float32)
+    triangles = triangulate(model.faces[visible_faces(model)])
+    picture = render_camera(
+        head.astype(np.float64),
+        model.faces[visible_faces(model)],
+        colours,
+        FOCAL,
+        CAMERA.centre,
+        (SIZE, SIZE),
+        supersample=1,
+    )
+    pictures = Pictures(picture[None], (Crop((SIZE / 2, SIZE / 2), float(SIZE)),), np.array([0]))
+    return model, points, triangles, head, pictures
+
+
+def looked(scene, head):
+    _, points, triangles, _, pictures = scene
+    drawn = draw(triangles, pictures, 0, head, CAMERA, FOCAL)
+    return Looks(
+        *(
+            part[None]
+            for part in look(points, drawn, pictures, 0, head, CAMERA, FOCAL, 1.2, OPTIONS)
+        )
+    )
+
+
+class Sight:
+    node, between = torch.zeros(1, dtype=torch.long), torch.zeros(1)
+
+
+def test_a_shifted_head_is_pulled_back(scene):
+    """The picture's quadratic, summed over all points, has its least value near the true place."""
+    right = looked(scene, scene[3])
+    step = np.array([1.2, -0.9])  # pixels
+    shifted = scene[3] + (np.r_[step, 0] * scene[3][:, 2].mean() / FOCAL).astype(np.float32)
+    off = looked(scene, shifted)
+    evidence = photometric_evidence(
+        off, right.values[0], np.full(right.trust.shape[1], 9.0), Sight, scene[4], CAMERA, OPTIONS
+    )
+    back = torch.linalg.solve(evidence.curvature[0].sum(0), -evidence.gradient[0].sum(0)).numpy()
+    np.testing.assert_allclose(back, -step, atol=0.45)
+    assert right.trust.sum() > 100
+
+
+def test_where_nothing_moved_nothing_pulls(scene):
+    right = looked(scene, scene[3])
+    evidence = photometric_evidence(
+        right, right.values[0], np.full(right.trust.shape[1], 9.0), Sight, scene[4], CAMERA, OPTIONS
+    )
+    assert (
+        float(evidence.gradient.abs().max()) < 1e-9
+        and torch.linalg.eigvalsh(evidence.curvature).min() > -1e-9
+    )
+
+
+def test_points_behind_the_head_or_seldom_seen_say_nothing(scene):
+    away = scene[3].copy()
+    away[:, 2] = 2 * away[:, 2].mean() - away[:, 2]  # inside out: the face looks away
+    assert looked(scene, away).trust.sum() < 0.2 * looked(scene, scene[3]).trust.sum()
+    right = looked(scene, scene[3])
+    seldom = photometric_evidence(
+        right,
+        right.values[0] + 1,
+        np.full(right.trust.shape[1], 1.0),
+        Sight,
+        scene[4],
+        CAMERA,
+        OPTIONS,
+    )
+    assert not seldom.gradient.any() and not seldom.curvature.any()
+
+
+def test_the_expected_look_ignores_an_outlier():
+    values = np.ones((9, 5, 2))
+    values[4] = 8.0
+    blank = np.zeros((9, 5, 2))
+    rest = np.zeros((9, 5, 3)), np.zeros((9, 5, 3, 2)), np.zeros((9, 5, 3))
+    mean, support = expected_look(
+        [Looks(values, np.zeros((9, 5, 2, 2)), np.ones((9, 5)), blank, blank, *rest)], OPTIONS
+    )
+    np.testing.assert_allclose(mean, 1.0, atol=0.05)
+    np.testing.assert_allclose(support, 9.0)
+
+
+def lit(light, albedo, count, seed=0):
+    """Looks of `count` pictures of points under a light (9×3): exact but for one point in ten, which a shadow or a highlight changes."""
+    rng = np.random.default_rng(seed)
+    normals = rng.normal(size=(count, len(albedo), 3)) * (1, 1, 0.6) - (0, 0, 1.2)
+    normals /= np.linalg.norm(normals, axis=2, keepdims=True)
+    colour = albedo * (sh_basis(torch.from_numpy(normals)).numpy() @ light)
+    colour[rng.random(colour.shape[:2]) < 0.1] *= 1.6
+    blank = np.zeros((count, len(albedo), 2))
+    return Looks(
+        blank,
+        blank[..., None] * 0,
+        np.ones(colour.shape[:2]),
+        blank,
+        blank,
+        colour,
+        rng.normal(size=(*colour.shape, 2)),
+        normals,
+    )
+
+
+def test_albedo_and_light_are_told_apart():
+    """Two views of their own light; up to the scale that no picture tells."""
+    rng = np.random.default_rng(1)
+    albedo = rng.uniform(0.2, 0.7, size=(200, 3))
+    lights = [
+        np.concatenate(
+            [[[3.0, 3.0, 2.8]], rng.normal(size=(3, 3)) * 0.35, rng.normal(size=(5, 3)) * 0.1]
+        )
+        for _ in range(2)
+    ]
+    looks = [lit(light, albedo, 12, k) for k, light in enumerate(lights)]
+    found, light = fit_shading(looks)
+    for c in range(3):
+        np.testing.assert_allclose(
+            found[:, c] / albedo[:, c], np.median(found[:, c] / albedo[:, c]), rtol=0.03
+        )
+    for look_, one in zip(looks, light):
+        truth = look_.colour / (found * (sh_basis(torch.from_numpy(look_.normals)).numpy() @ one))
+        assert np.median(np.abs(truth - 1)) < 0.01
+    evidence = shaded_evidence(
+        looks[0],
+        found,
+        light[0],
+        np.full(200, 9.0),
+        Sight,
+        Pictures(np.zeros((12, 1, 1, 3)), (Crop((160.0, 160.0), 320.0),) * 12, np.arange(12)),
+        CAMERA,
+        OPTIONS,
+    )
+    assert float(evidence.gradient.norm(dim=2).median()) < 0.05 * float(
+        evidence.curvature.diagonal(dim1=2, dim2=3).sum(-1).median()
+    )
+
+
+def test_views_without_pictures_have_no_light():
+    albedo = np.full((50, 3), 0.5)
+    some = lit(np.concatenate([[[3.0] * 3], np.zeros((8, 3))]), albedo, 4)
+    none = Looks(
+        *(
+            getattr(some, name)[:0]
+            for name in (
+                'values',
+                'gradients',
+                'trust',
+                'place',
+                'pixels',
+                'colour',
+                'colour_gradients',
+                'normals',
+            )
+        )
+    )
+    found, light = fit_shading([some, none])
+    assert np.isfinite(found).all() and not light[1].any() and light[0].any()
+
+
+def test_a_shifted_head_is_pulled_back_by_its_colours(scene):
+    """An even light from everywhere: what is left are the colours themselves."""
+    right = looked(scene, scene[3])
+    albedo, light = fit_shading([right])
+    step = np.array([1.2, -0.9])
+    off = looked(
+        scene, scene[3] + (np.r_[step, 0] * scene[3][:, 2].mean() / FOCAL).astype(np.float32)
+    )
+    evidence = shaded_evidence(
+        off, albedo, light[0], np.full(right.trust.shape[1], 9.0), Sight, scene[4], CAMERA, OPTIONS
+    )
+    back = torch.linalg.solve(evidence.curvature[0].sum(0), -evidence.gradient[0].sum(0)).numpy()
+    np.testing.assert_allclose(back, -step, atol=0.5)
+
+
+def views(*times):
+    return SimpleNamespace(views=tuple(SimpleNamespace(times=np.asarray(t, float)) for t in times))
+
+
+def test_instants_hold_the_first_views_and_what_lies_between():
+    np.testing.assert_allclose(instants(views([0, 0.1, 0.2])), [0, 0.1, 0.2])
+    np.testing.assert_allclose(
+        instants(views([0, 0.1, 0.2], [-0.05, 0.05, 0.101, 0.25], [0.052, 0.15])),
+        [0, 0.05, 0.1, 0.15, 0.2],
+    )
+
+
+def test_a_steady_turn_stays_steady_between_frames():
+    turn = lambda t: exponential(
+        torch.as_tensor(np.outer(np.atleast_1d(t), [0.3, -1.0, 0.2]))
+    ).numpy()
+    time = np.array([0.0, 0.1, 0.3])
+    draft = SimpleNamespace(
+        time=time,
+        rotation=turn(time),
+        translation=np.outer(time, [1.0, 2, 3]),
+        weights=np.outer(time, [0.5, 1.0]),
+    )
+    found = at_instants(draft, np.array([0.0, 0.05, 0.1, 0.25, 0.3]))
+    np.testing.assert_allclose(found.rotation.numpy(), turn([0.0, 0.05, 0.1, 0.25, 0.3]), atol=1e-9)
+    np.testing.assert_allclose(found.translation.numpy()[:, 2], [0, 0.15, 0.3, 0.75, 0.9])
+    np.testing.assert_allclose(found.weights.numpy()[:, 1], [0, 0.05, 0.1, 0.25, 0.3])
+    alone = at_instants(
+        SimpleNamespace(
+            time=time[:1], rotation=turn(0.0), translation=np.ones((1, 3)), weights=np.ones((1, 2))
+        ),
+        time[:1],
+    )
+    assert torch.isfinite(alone.rotation).all() and len(alone.weights) == 1
+
+
+def test_worse_frames():
+    before = np.array([0.01, 0.01, 0.01, np.nan])
+    assert worse_frames(np.array([0.012, 0.05, np.nan, 0.5]), before).tolist() == [1, 2]
+
+
+def test_frames_between_key_nodes():
+    every = np.arange(20) / 10.0
+    times = every + 0.03  # another camera's clock
+    nodes = np.array([2, 3, 10, 11])
+    assert frames_within(times, every[nodes], every, nodes, whole=False).tolist() == [2, 10]
+    assert frames_within(every, every[nodes], every, nodes, whole=False).tolist() == [2, 3, 10, 11]
+    assert frames_within(times - 0.05, every[:5], every, np.arange(5), whole=True).tolist() == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]
+
+
+def test_between_goes_by_equal_factors():
+    assert (
+        between((8.0, 1.0), 0, 4) == pytest.approx(8.0)
+        and between((8.0, 1.0), 3, 4) == pytest.approx(1.0)
+        and between((8.0, 1.0), 1, 4) == pytest.approx(4.0)
+    )

@@ -1,0 +1,144 @@
+"""A small linear head and exact observations of it: closed-form ground for the tracker's tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from facewright.engine.tracking.options import TrackOptions
+from facewright.engine.tracking.solver import (
+    DTYPE,
+    Basis,
+    Motion,
+    Problem,
+    Shared,
+    Sight,
+    exponential,
+    make_priors,
+    place,
+    projection,
+)
+
+LANDMARKS, IDENTITIES = 60, 4
+NAMES = ('jawOpen', 'mouthClose', 'eyeBlink_L', 'eyeBlink_R', 'browDown_L', 'browDown_R')
+
+
+def tensor(a) -> torch.Tensor:
+    return torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
+
+
+def make_basis(rng: np.random.Generator) -> Basis:
+    mean = rng.normal(size=(LANDMARKS, 3)) * (5, 7, 3)
+    normals = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+    return Basis(
+        tensor(mean),
+        tensor(normals),
+        tensor(rng.normal(size=(LANDMARKS, 3, IDENTITIES)) * 0.5),
+        tensor(rng.normal(size=(LANDMARKS, 3, len(NAMES))) * 0.8),
+        torch.ones(LANDMARKS, dtype=DTYPE),
+    )
+
+
+def make_motion(rng: np.random.Generator, count: int) -> Motion:
+    turn = rng.normal(size=(count, 3)) * 0.15
+    flip = tensor(np.diag([1.0, -1.0, -1.0]))
+    rotation = (
+        torch.linalg.matrix_exp(tensor(np.stack([np.cross(np.eye(3), t) for t in turn]))) @ flip
+    )
+    return Motion(
+        rotation,
+        tensor(rng.normal(size=(count, 3)) * (1, 1, 2) + (0, 0, 60)),
+        tensor(rng.uniform(0.1, 0.8, size=(count, len(NAMES)))),
+    )
+
+
+def make_problem(
+    rng: np.random.Generator,
+    count: int = 5,
+    views: int = 2,
+    free: tuple[str, ...] = ('identity', 'focal', 'cameras'),
+    noise: float = 0.0,
+    options: TrackOptions = TrackOptions(),
+) -> tuple[Problem, Shared, Motion]:
+    """A problem whose observations are exact (plus noise px) at the returned state; second views lie between the nodes."""
+    basis, motion = make_basis(rng), make_motion(rng, count)
+    rotation = np.stack([np.eye(3)] + [_about_y(0.4 * v) for v in range(1, views)])
+    translation = np.stack(
+        [np.zeros(3)] + [np.array([-22.0 * v, 0, 5.0 * v]) for v in range(1, views)]
+    )
+    shared = Shared(
+        tensor(rng.normal(size=IDENTITIES) * 0.5),
+        tensor(np.log([900.0 + 50 * v for v in range(views)])),
+        tensor(rotation),
+        tensor(translation),
+        torch.zeros(LANDMARKS, 3, dtype=DTYPE),
+    )
+    sights = []
+    for v in range(views):
+        node = torch.arange(count if v == 0 else count - 1)
+        between = (
+            torch.zeros(len(node), dtype=DTYPE)
+            if v == 0
+            else torch.full((len(node),), 0.37, dtype=DTYPE)
+        )
+        blank = Sight(
+            node,
+            between,
+            torch.zeros(len(node), LANDMARKS, 2, dtype=DTYPE),
+            torch.eye(2, dtype=DTYPE).expand(len(node), LANDMARKS, 2, 2).clone(),
+            torch.full((len(node),), 80.0, dtype=DTYPE),
+            torch.ones(len(node), LANDMARKS, dtype=DTYPE),
+            np.arange(len(node)),
+        )
+        pixels = projection(
+            place(basis, shared, motion, blank, v, slice(None))[0], shared.log_focal[v].exp()
+        )
+        sights.append(
+            Sight(
+                node,
+                between,
+                pixels + noise * tensor(rng.normal(size=pixels.shape)),
+                blank.whiten,
+                blank.size,
+                blank.trust,
+                blank.frames,
+            )
+        )
+    problem = Problem(
+        basis,
+        tuple(sights),
+        make_priors(NAMES, options),
+        options,
+        torch.full((count - 1,), 1 / 30, dtype=DTYPE),
+        -1,
+        shared.log_focal,
+        (True,) * views,
+        tuple(torch.zeros(LANDMARKS, 2, dtype=DTYPE) for _ in range(views)),
+        frozenset(free),
+    )
+    return problem, shared, motion
+
+
+def _about_y(angle: float) -> np.ndarray:
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+
+
+def moved(shared, motion, node_step, shared_step, views):
+    """The state after a step, in the solver's own parametrisation."""
+    motion = Motion(
+        exponential(node_step[:, :3]) @ motion.rotation,
+        motion.translation + node_step[:, 3:6],
+        motion.weights + node_step[:, 6:],
+    )
+    change = shared_step[IDENTITIES + views :].reshape(views, 6)
+    shared = replace(
+        shared,
+        identity=shared.identity + shared_step[:IDENTITIES],
+        log_focal=shared.log_focal + shared_step[IDENTITIES : IDENTITIES + views],
+        rotation=exponential(change[:, :3]) @ shared.rotation,
+        translation=shared.translation + change[:, 3:],
+    )
+    return shared, motion
