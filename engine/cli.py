@@ -16,7 +16,7 @@ from pathlib import Path
 
 from . import worker
 from .core import owned
-from .core.errors import FacewrightError
+from .core.errors import FacewrightError, sentence_for
 from .core.files import cache_folder
 from .core.progress import Progress
 from .footage.kinds import KINDS
@@ -583,4 +583,4 @@ def outcome(options: argparse.Namespace, line: ProgressLine, log: Log) -> tuple[
         traceback.print_exc()
         log.keep = log.path is not None
         where = f'\n(log: {log.path})' if log.keep else ''
-        return f'facewright: {worker.sentence_for(error)}{where}', worker.EXIT_ERROR
+        return f'facewright: {sentence_for(error)}{where}', worker.EXIT_ERROR

@@ -181,25 +181,6 @@ def leave_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def sentence_for(error: BaseException) -> str:
-    """One readable sentence for any exception."""
-    if type(error).__name__ == 'FacewrightError':
-        return str(error)
-    text = ' '.join(str(error).split())[:300]
-    if (
-        isinstance(error, MemoryError)
-        or 'not enough memory' in text
-        or "can't allocate memory" in text
-        or 'out of memory' in text
-    ):
-        return 'The memory is full: close other programs, or take a shorter or smaller clip.'
-    if isinstance(error, KeyboardInterrupt):
-        return 'Stopped.'
-    if isinstance(error, ImportError):
-        return f'The engine cannot import what it needs ({text}): install Facewright again, or choose another environment in its preferences.'
-    return f'Something went wrong that Facewright did not foresee ({type(error).__name__}: {text}): please report it with the log.'
-
-
 def find_task(name: str):
     """The task function called `name`, from engine/tasks."""
     tasks = importlib.import_module(f'{PACKAGE}.engine.tasks').TASKS
@@ -245,6 +226,8 @@ def work(folder: Path, send) -> int:
         return EXIT_ERROR
     except BaseException as error:
         traceback.print_exc()
+        from facewright.engine.core.errors import sentence_for
+
         send({'error': sentence_for(error), 'log': str(folder / 'log.txt')})
         return EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else EXIT_ERROR
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import ast
-import sys
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGINE = ROOT / 'engine'
@@ -23,15 +20,16 @@ FLOORS = (
     ('evidence',),
     ('wrap',),
     ('shape_keys',),
-    ('texture',),
     ('tracking',),
+    ('texture',),
     ('personal', 'anatomy', 'image_geometry', 'volume'),
     ('tasks',),
-    ('worker', 'cli'),
+    ('worker',),
+    ('cli',),
     ('lab',),
 )
 FLOOR = {room: k for k, rooms in enumerate(FLOORS) for room in rooms}
-LATE = ('tasks', 'cli', 'worker')  # may import within functions, to start fast
+LATE = ('tasks', 'cli', 'worker', 'lab')  # may import within functions, to start fast
 
 
 def module_name(path: Path) -> tuple[str, ...]:

@@ -20,10 +20,10 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 from facewright.engine.face_model import load_model  # noqa: E402
-from facewright.engine.face_model.model import triangulate  # noqa: E402
 from facewright.engine.footage.image_files import write_image  # noqa: E402
 from facewright.engine.geometry.differential import DifferentialCoordinates  # noqa: E402
 from facewright.engine.geometry.laplacian import edges_of  # noqa: E402
+from facewright.engine.geometry.polygons import triangulate  # noqa: E402
 from facewright.engine.render.preview import contact_sheet, render_head  # noqa: E402
 from facewright.engine.shape_keys.tetrahedra import flesh, flesh_edges, outer_triangles  # noqa: E402
 

@@ -27,15 +27,22 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from facewright.engine.annotate.parts import LEFT_EYE, PARTS, RIGHT_EYE, SKIN, model_parts  # noqa: E402
+from facewright.engine.annotate.parts import model_parts  # noqa: E402
 from facewright.engine.evidence.part_points import COLUMNS, ROWS, even, opening, part_points, seen  # noqa: E402
 from facewright.engine.evidence.prdl import mask_side, prdl  # noqa: E402
 from facewright.engine.face_model import load_model  # noqa: E402
-from facewright.engine.face_model.model import FaceModel, triangulate  # noqa: E402
+from facewright.engine.face_model.model import FaceModel
 from facewright.engine.face_model.paint import visible_faces  # noqa: E402
+from facewright.engine.face_model.part_labels import (
+    LEFT_EYE,
+    PARTS,
+    RIGHT_EYE,
+    SKIN,
+)
 from facewright.engine.footage.capture import read_capture  # noqa: E402
 from facewright.engine.footage.image_files import write_image  # noqa: E402
 from facewright.engine.geometry.normals import vertex_normals  # noqa: E402
+from facewright.engine.geometry.polygons import triangulate  # noqa: E402
 from facewright.engine.lab.part_rivals import (
     chamfer,
     density_aware_chamfer,

@@ -16,8 +16,19 @@ import numpy as np
 from ..core.cache import cached
 from ..core.errors import FacewrightError
 from ..core.files import check_arrays, read_npz, write_npz
-from ..face_model.model import FaceModel, triangulate
+from ..face_model.model import FaceModel
 from ..face_model.paint import albedo, visible_faces
+from ..footage.detector.faces import detect_image
+from ..footage.detector.landmark_sets import landmark_sets
+from ..geometry.normals import vertex_normals
+from ..geometry.polygons import triangulate
+from ..render.preview import (
+    HEAD_TO_CAMERA,
+    head_to_camera,
+    render_camera,
+    rotation_from_angles,
+)
+from ..render.rasterise import project, rasterise
 
 POSES = (
     (0, 0),
@@ -120,10 +131,6 @@ def _hits(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
     """One look: the neutral point under each landmark (478×3, NaN where none), its weight (facing², 478), the detected pixels
     (478×2) and the model in camera space (V×3, cm)."""
-    from ..footage.detector.faces import detect_image
-    from ..geometry.normals import vertex_normals
-    from ..render.preview import head_to_camera, render_camera
-    from ..render.rasterise import rasterise
 
     faces = model.faces[visible_faces(model)]
     triangles = triangulate(faces)
@@ -173,9 +180,6 @@ def find_landmarks(
 ) -> ModelLandmarks:
     """Render, detect, cast back, average. FacewrightError where the detector sees no face in the model."""
     import trimesh
-
-    from ..footage.detector.landmark_sets import landmark_sets
-    from ..render.rasterise import project
 
     colours = albedo(model)
     skin = np.zeros(model.vertex_count, bool)
@@ -264,14 +268,6 @@ def find_response(
     A closed lid is not seen as closed as it is; without this a blink comes out half shut. Lid shapes alone: what the detector does with
     the others varies too much from face to face (measured: taking in all made the capture's surface error 0.1 mm worse, gaze 0.05 mm).
     """
-    from ..footage.detector.faces import detect_image
-    from ..render.preview import (
-        HEAD_TO_CAMERA,
-        head_to_camera,
-        render_camera,
-        rotation_from_angles,
-    )
-    from ..render.rasterise import project
 
     faces = model.faces[visible_faces(model)]
     centre = model.neutral[model.landmarks68].mean(0) - (0, 0, 3)

@@ -19,36 +19,35 @@ from scipy.spatial import cKDTree
 from ..core.cache import cached
 from ..core.errors import FacewrightError
 from ..core.files import check_arrays, read_npz, write_npz
-from ..face_model.model import FaceModel, triangulate
+from ..face_model.model import FaceModel
 from ..face_model.paint import (
     BROW,
     LIP,
     LIP_MIRROR,
-    _distance_to_polyline,
-    _inside_polygon,
     albedo,
     visible_faces,
 )
 from ..face_model.paint import (
     SKIN as SKIN_COLOUR,
 )
-from ..face_model.pieces import face_graph, pieces
-
-PARTS = (
-    'other',
-    'skin',
-    'nose',
-    'left_brow',
-    'right_brow',
-    'left_eye',
-    'right_eye',
-    'upper_lip',
-    'lower_lip',
-)  # left is the person's
-SKIN, NOSE, LEFT_BROW, RIGHT_BROW, LEFT_EYE, RIGHT_EYE, UPPER_LIP, LOWER_LIP = range(1, 9)
-MIRRORED = np.array(
-    [0, SKIN, NOSE, RIGHT_BROW, LEFT_BROW, RIGHT_EYE, LEFT_EYE, UPPER_LIP, LOWER_LIP]
+from ..face_model.part_labels import (
+    LEFT_EYE,
+    LOWER_LIP,
+    MIRRORED,
+    PARTS,
+    RIGHT_EYE,
+    SKIN,
+    UPPER_LIP,
 )
+from ..face_model.pieces import face_graph, pieces
+from ..footage.detector.search import find, thorough_steps
+from ..footage.detector.visibility import confidence
+from ..footage.masks.part_masks import frame_parts
+from ..geometry.normals import vertex_normals
+from ..geometry.planar import distance_to_polyline, inside_polygon
+from ..geometry.polygons import triangulate
+from ..render.preview import head_to_camera, render_camera
+from ..render.rasterise import project, rasterise
 
 POSES = ((0, 0), (0, 12), (0, -12), (22, 0), (-22, 0), (40, 4), (-40, 4))  # yaw, pitch, degrees
 EXPRESSIONS = (
@@ -180,8 +179,8 @@ def _painted(
     curve = CubicSpline(
         np.arange(13), np.concatenate([outline, outline[:1]])[:, :2], bc_type='periodic'
     )(np.arange(0, 12, 0.125))
-    distance = _distance_to_polyline(v[:, :2], np.concatenate([curve, curve[:1]])) * np.where(
-        _inside_polygon(v[:, :2], curve), 1, -1
+    distance = distance_to_polyline(v[:, :2], np.concatenate([curve, curve[:1]])) * np.where(
+        inside_polygon(v[:, :2], curve), 1, -1
     )
     alpha = np.clip(0.5 + distance / LIP_EDGE, 0, 1) * (v[:, 2] > outline[:, 2].min() - 1.5)
     near = face[np.abs(distance) < LIP_EDGE]
@@ -194,12 +193,6 @@ def _votes(
     model: FaceModel, vertices: np.ndarray, colours: np.ndarray, yaw: float, pitch: float
 ) -> np.ndarray | None:
     """One picture: V×9 votes, each vertex's for the part it is seen in, as heavy as it faces the camera; None where no face is found."""
-    from ..footage.detector.search import find, thorough_steps
-    from ..footage.detector.visibility import confidence
-    from ..footage.masks.part_masks import frame_parts
-    from ..geometry.normals import vertex_normals
-    from ..render.preview import head_to_camera, render_camera
-    from ..render.rasterise import project, rasterise
 
     faces = model.faces[visible_faces(model)]
     triangles = triangulate(faces)

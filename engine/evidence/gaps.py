@@ -19,8 +19,8 @@ from ..face_model.model import FaceModel
 from ..face_model.pieces import CONTOURS, inner_contours, slit_contours
 from ..footage.detector.landmark_sets import between_corners, landmark_sets, resting_face
 from ..footage.masks.part_masks import MOUTH_CORNERS
-from ..tracking.solver import Sight
 from .part_points import along_contour
+from .state import Sight
 
 NOISE = 0.025  # of the face's RMS radius: standard deviation of a pair's distance
 ROBUST = 3.0  # of that: Cauchy's scale

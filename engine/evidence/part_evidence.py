@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..annotate.parts import (
+from ..face_model.model import FaceModel
+from ..face_model.part_labels import (
     LEFT_BROW,
     LEFT_EYE,
     LOWER_LIP,
@@ -21,11 +22,10 @@ from ..annotate.parts import (
     SKIN,
     UPPER_LIP,
 )
-from ..face_model.model import FaceModel
 from ..footage.masks.own_masks import OwnMasks
 from ..footage.masks.part_masks import frame_parts
 from ..geometry.normals import vertex_normals
-from ..tracking.options import StandardOptions
+from .options import StandardOptions
 from .part_points import OutlinePoints, PartPoints, outlines_seen, part_points, seen
 from .photometric import SIZE, Drawn, Pictures, sampled
 from .prdl import MaskSide, gauss_newton, mask_side

@@ -14,7 +14,10 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from ..annotate.parts import (
+from ..annotate.parts import model_part_shares, model_parts
+from ..face_model.model import FaceModel
+from ..face_model.paint import visible_faces
+from ..face_model.part_labels import (
     LEFT_EYE,
     LOWER_LIP,
     NOSE,
@@ -22,12 +25,9 @@ from ..annotate.parts import (
     RIGHT_EYE,
     SKIN,
     UPPER_LIP,
-    model_part_shares,
-    model_parts,
 )
-from ..face_model.model import FaceModel, triangulate
-from ..face_model.paint import visible_faces
 from ..face_model.pieces import CONTOURS, inner_contours, slit_contours
+from ..geometry.polygons import triangulate
 from .prdl import farthest_first
 
 COLUMNS, ROWS = 49, 15  # points across and between the lids from which an eye's are taken

@@ -18,17 +18,24 @@ import cv2
 import numpy as np
 import torch
 
-from ..face_model.model import FaceModel, triangulate
+from ..face_model.model import FaceModel
 from ..face_model.paint import visible_faces
 from ..face_model.pieces import pieces
 from ..footage.detector.crops import Crop, cut
 from ..footage.footage import Camera, View
 from ..footage.sources import read_frames
 from ..geometry.laplacian import mass
+from ..geometry.polygons import triangulate
 from ..render.rasterise import rasterise
 from ..render.shading import sh_basis
-from ..tracking.options import StandardOptions
-from ..tracking.solver import DTYPE, Basis, Evidence, Motion, Shared
+from .options import StandardOptions
+from .state import (, to_pixels
+    DTYPE,
+    Basis,
+    Evidence,
+    Motion,
+    Shared,
+)
 
 SIZE, REACH = (
     320,
@@ -220,8 +227,6 @@ def look(
     options: StandardOptions,
 ) -> tuple[np.ndarray, ...]:
     """What one picture shows at the points of a head (V×3, camera space, cm), in the order of Looks' fields."""
-    from ..tracking.draft import to_pixels
-
     at, depth = head[points.vertex], drawn.depth
     place = pictures.inside(row, to_pixels(at.astype(np.float64), camera, focal))
     x, y = (np.clip(place[:, k].astype(int), 0, SIZE - 1) for k in (0, 1))

@@ -167,3 +167,15 @@ def arkit_to_ict(weights: np.ndarray, names: tuple[str, ...] = ARKIT_NAMES) -> n
         if TO_ARKIT[ict] in index:
             out[..., k] = weights[..., index[TO_ARKIT[ict]]]
     return out
+
+
+OPPOSITES = (
+    ('jawLeft', 'jawRight'),
+    ('mouthLeft', 'mouthRight'),
+    *(
+        (f'eyeLook{a}_{s}', f'eyeLook{b}_{s}')
+        for s in 'LR'
+        for a, b in (('In', 'Out'), ('Up', 'Down'))
+    ),
+    *((f'eye{a}_{s}', f'eyeWide_{s}') for s in 'LR' for a in ('Blink', 'Squint')),
+)

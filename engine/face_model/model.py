@@ -125,12 +125,3 @@ class FaceModel:
         if weights is not None:
             out += np.tensordot(np.asarray(weights, np.float32), self.expressions, 1)
         return out
-
-
-def triangulate(faces: np.ndarray) -> np.ndarray:
-    """F×4 quads (triangles padded with −1) → T×3 int32: first all (0, 1, 2), then the quads' (0, 2, 3).
-
-    The one fixed diagonal of the project.
-    """
-    quads = faces[faces[:, 3] >= 0]
-    return np.ascontiguousarray(np.concatenate([faces[:, :3], quads[:, [0, 2, 3]]]), dtype=np.int32)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..geometry.planar import distance_to_polyline, inside_polygon
 from .model import FaceModel
 
 TRANSPARENT = (
@@ -64,24 +65,6 @@ def visible_faces(model: FaceModel) -> np.ndarray:
     for name in TRANSPARENT:
         clear[model.regions.get(name, np.zeros(0, int))] = True
     return ~clear[model.faces[:, 0]]
-
-
-def _distance_to_polyline(points: np.ndarray, line: np.ndarray) -> np.ndarray:
-    best = np.full(len(points), np.inf)
-    for a, b in zip(line[:-1], line[1:]):
-        u = np.clip(((points - a) @ (b - a)) / max(((b - a) ** 2).sum(), 1e-9), 0, 1)
-        best = np.minimum(best, np.linalg.norm(points - a - u[:, None] * (b - a), axis=1))
-    return best
-
-
-def _inside_polygon(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
-    inside = np.zeros(len(points), bool)
-    for (x1, y1), (x2, y2) in zip(polygon, np.roll(polygon, -1, 0)):
-        crosses = (y1 > points[:, 1]) != (y2 > points[:, 1])
-        inside ^= crosses & (
-            points[:, 0] < (x2 - x1) * (points[:, 1] - y1) / np.where(y2 == y1, 1e-9, y2 - y1) + x1
-        )
-    return inside
 
 
 def eye_pole(model: FaceModel, side: str) -> np.ndarray:
@@ -299,18 +282,17 @@ def albedo(
         colour = (1 - a) * colour + a * np.array(brow, np.float32)
     else:
         for line in (mark[17:22], mark[22:27]):
-            distance = _distance_to_polyline(v[face], line + (0, BROW_LIFT, 0))
+            distance = distance_to_polyline(v[face], line + (0, BROW_LIFT, 0))
             a = np.clip((brow_half_width - distance) / (0.35 * brow_half_width), 0, 1)[:, None]
             colour[face] = (1 - a) * colour[face] + a * np.asarray(brow)
     outline = (mark[48:60] + mark[LIP_MIRROR] * (-1, 1, 1)) / 2
     lips = face[
-        _inside_polygon(v[face][:, :2], outline[:, :2])
-        & (v[face][:, 2] > outline[:, 2].min() - 1.5)
+        inside_polygon(v[face][:, :2], outline[:, :2]) & (v[face][:, 2] > outline[:, 2].min() - 1.5)
     ]
     painted = np.isin(np.arange(len(v)), lips).astype(np.float32)
     if lip_edge:
         inside = np.where(painted[face] > 0, 1, -1)
-        away = _distance_to_polyline(v[face][:, :2], np.concatenate([outline, outline[:1]])[:, :2])
+        away = distance_to_polyline(v[face][:, :2], np.concatenate([outline, outline[:1]])[:, :2])
         near = v[face][:, 2] > outline[:, 2].min() - 1.5
         painted[face] = np.clip(0.5 + inside * away / lip_edge, 0, 1) * near
     red = model.extra.get('lips', painted)[:, None]

@@ -10,7 +10,8 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import cKDTree
 
 from ..core.errors import FacewrightError
-from .model import FaceModel, triangulate
+from ..geometry.polygons import triangulate
+from .model import FaceModel
 
 LIP_REACH = 0.48  # of the mouth's width: how far from the slit's rim a lip reaches over the skin (ICT: 2.1 cm, just past the lip's red)
 LID_REACH = 0.42  # of the eye's width: how far a lid reaches (ICT: 1.0 cm)

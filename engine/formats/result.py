@@ -15,8 +15,8 @@ from ..face_model.model import FaceModel
 from ..footage import open_footage, read_frames
 from ..footage.capture import read_capture
 from ..footage.footage import View
-from ..texture.part_iou import at, to_camera
 from .performance import Performance, read_motion
+from .played import at, to_camera
 from .rig import Rig, read_rig
 
 

@@ -22,3 +22,12 @@ def polygons_to_faces(corners: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         for k in range(3, sizes[i] - 1, 2):
             extra.append([ring[0], ring[k], ring[k + 1], ring[k + 2] if k + 2 < sizes[i] else -1])
     return np.concatenate([out[sizes > 2], np.array(extra, np.int64).reshape(-1, 4)])
+
+
+def triangulate(faces: np.ndarray) -> np.ndarray:
+    """F×4 quads (triangles padded with −1) → T×3 int32: first all (0, 1, 2), then the quads' (0, 2, 3).
+
+    The one fixed diagonal of the project.
+    """
+    quads = faces[faces[:, 3] >= 0]
+    return np.ascontiguousarray(np.concatenate([faces[:, :3], quads[:, [0, 2, 3]]]), dtype=np.int32)

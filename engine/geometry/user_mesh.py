@@ -9,11 +9,10 @@ import numpy as np
 
 from ..core.errors import FacewrightError
 from ..core.files import read_npz, write_npz
-from ..face_model.model import triangulate
 from .gltf import refuse_unreadable
 from .obj import read_obj
 from .ply import read_ply
-from .polygons import polygons_to_faces
+from .polygons import polygons_to_faces, triangulate
 
 SUFFIXES = ('.obj', '.ply', '.stl', '.off', '.glb', '.gltf', '.npz')
 MOST_VERTICES = 5_000_000  # more is a mistake or needs decimating first

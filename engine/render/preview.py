@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import warp as wp
 
-from ..face_model.model import triangulate
 from ..geometry.normals import vertex_normals
+from ..geometry.polygons import triangulate
 from .rasterise import rasterise
 
 HEAD_CENTRE = np.array([0.0, 0.0, 3.0])  # cm: what a preview camera looks at

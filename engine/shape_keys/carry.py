@@ -18,11 +18,12 @@ from scipy.spatial import cKDTree
 
 from ..core.errors import FacewrightError
 from ..face_model.gaze import sphere_centre
-from ..face_model.model import FaceModel, triangulate
+from ..face_model.model import FaceModel
 from ..face_model.pieces import pieces
 from ..geometry.closest import Surface
 from ..geometry.laplacian import edges_of, half_cotangents, mass, weighted_laplacian
 from ..geometry.normals import vertex_normals
+from ..geometry.polygons import triangulate
 from ..geometry.rigid import rigid_motion
 
 SAME = 0.01  # cm: a component this near to the wrapped head, all over, is a copy of that part of it

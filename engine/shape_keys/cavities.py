@@ -13,12 +13,13 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 from ..core.errors import FacewrightError
-from ..face_model.model import FaceModel, triangulate
+from ..face_model.model import FaceModel
 from ..face_model.pieces import pieces
 from ..geometry.arap import Arap
 from ..geometry.folds import local_rotations
 from ..geometry.intersections import Crosser
 from ..geometry.laplacian import edges_of
+from ..geometry.polygons import triangulate
 from ..geometry.rigid import move, rigid_motion
 from ..geometry.untangle import cell_sizes, signed_volumes, untangle
 from .tetrahedra import Flesh, points_of

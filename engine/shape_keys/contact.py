@@ -18,13 +18,14 @@ from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
 from ..face_model.expressions import UNTRACKED, WITH_OPEN_JAW
-from ..face_model.model import FaceModel, triangulate
+from ..face_model.model import FaceModel
 from ..face_model.pieces import face_graph, pieces, slit_sides
-from ..geometry.intersections import Checker, sample_combinations
 from ..geometry.laplacian import cotangent_laplacian, edges_of, weighted_laplacian
 from ..geometry.normals import vertex_normals
+from ..geometry.polygons import triangulate
 from ..render.preview import head_to_camera
 from ..render.rasterise import rasterise
+from .crossings import Checker, sample_combinations
 from .lids import meet_lids, through_lids
 
 wp.config.log_level = wp.LOG_ERROR

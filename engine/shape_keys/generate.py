@@ -11,18 +11,19 @@ from ..annotate.landmarks import ModelLandmarks
 from ..core.errors import FacewrightError
 from ..face_model.expressions import TONGUE_OUT
 from ..face_model.gaze import sphere_centre
-from ..face_model.model import FaceModel, triangulate
+from ..face_model.model import FaceModel
 from ..face_model.tongue import with_tongue
 from ..formats.rig import Rig
 from ..geometry.closest import Surface
 from ..geometry.laplacian import components
+from ..geometry.polygons import triangulate
 from ..geometry.rigid import rigid_motion
 from ..geometry.user_mesh import UserMesh, welded
+from ..wrap.transfer import transfer_expressions
 from ..wrap.wrap import Wrapped, at_rest, fit_numbers, judged, unit_of, wrap_mesh
 from .carry import carry
 from .contact import settle_contacts, settle_neutral
 from .lids import lids_over_eyeballs
-from .transfer import transfer_expressions
 
 LIPS_DEEP = 1.2  # cm: skin that stands no further behind the lips in an open mouth closes it
 

@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from ..core.repeatable import arctan2
 from ..face_model.gaze import sphere_centre
-from ..face_model.model import FaceModel, triangulate
+from ..face_model.model import FaceModel
 from ..face_model.pieces import pieces, slit_contours
 from ..geometry.closest import Surface
 from ..geometry.laplacian import (
@@ -20,6 +20,7 @@ from ..geometry.laplacian import (
     weighted_laplacian,
 )
 from ..geometry.normals import vertex_normals
+from ..geometry.polygons import triangulate
 
 MOVING = (
     'eyeBlink',

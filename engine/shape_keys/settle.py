@@ -16,13 +16,14 @@ from scipy import sparse
 
 from ..face_model.expressions import WITH_OPEN_JAW
 from ..face_model.gaze import sphere_centre
-from ..face_model.model import FaceModel, triangulate
+from ..face_model.model import FaceModel
 from ..face_model.pieces import pieces
-from ..geometry.intersections import KINDS, Checker, pose
 from ..geometry.laplacian import edges_of
+from ..geometry.polygons import triangulate
 from ..render.preview import head_to_camera
 from ..render.rasterise import rasterise
 from .contact import ContactOptions, seen_skin, settle_contacts
+from .crossings import KINDS, Checker, pose
 
 CLEAR = 0.002  # cm: how far crossing triangles are put apart
 ROUNDS = 40  # at most, of pushing a shape's crossings apart

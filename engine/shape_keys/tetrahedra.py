@@ -25,10 +25,11 @@ from scipy.spatial import cKDTree
 from ..core.cache import cached
 from ..core.errors import FacewrightError
 from ..core.files import check_arrays, read_npz, write_npz
-from ..face_model.model import FaceModel, triangulate
+from ..face_model.model import FaceModel
 from ..geometry.arap import Arap
 from ..geometry.folds import self_crossings
 from ..geometry.laplacian import edges_of
+from ..geometry.polygons import triangulate
 from ..geometry.rigid import move, rigid_motion
 from ..geometry.untangle import cell_sizes, relax, signed_volumes, untangle
 

@@ -135,10 +135,10 @@ def _spread(views, total: int) -> list[np.ndarray]:
 
 def _looks(found, model, layout, parts, number: int, frames: np.ndarray):
     """One Look (None: the face is not seen there) a frame of a view."""
-    from ..face_model.model import triangulate
     from ..footage.masks.masks_at import parts_at
     from ..formats.result import pictures
     from ..geometry.normals import vertex_normals
+    from ..geometry.polygons import triangulate
     from ..render.rasterise import project
     from ..texture.albedo import look
 
@@ -190,7 +190,7 @@ def preview_overlay(
             f'The clip has {longest} frames, so there is no frame {wanted[0] if wanted[0] < 0 else wanted[-1]}: choose numbers from 0 to {longest - 1}.'
         )
     folder = Path(out) if out else Path(result) / 'overlay'
-    from ..annotate.parts import PARTS
+    from ..face_model.part_labels import PARTS
     from ..footage.image_files import write_image
     from ..footage.masks.masks_at import parts_at
     from ..formats.result import pictures
@@ -258,6 +258,6 @@ def _new_folder(folder: Path):
 
 def _numbers(iou) -> dict[str, float | None]:
     """Part → IoU, None where the picture does not show it."""
-    from ..annotate.parts import PARTS
+    from ..face_model.part_labels import PARTS
 
     return {name: None if np.isnan(v) else round(float(v), 4) for name, v in zip(PARTS[1:], iou)}

@@ -6,11 +6,11 @@ where another machine is slower or faster, the clock (engine/core/progress.py) f
 
 from __future__ import annotations
 
+from ..evidence.options import StandardOptions, for_quality
 from ..footage.footage import Footage
 from ..footage.proxies import needs_proxy
 from ..tracking import draft as tracker
 from ..tracking import standard
-from ..tracking.options import StandardOptions, for_quality
 
 READING, BINDING = 'Reading the face model', 'Finding the landmarks on the model'
 WRITING, BAKING, FILMING = (

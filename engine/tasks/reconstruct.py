@@ -93,7 +93,7 @@ def reconstruct(
         yield clock.at(fraction, pace.BINDING)
     yield clock.at(1.0, pace.BINDING)
     landmarks = binding.value
-    from ..tracking.options import StandardOptions, for_quality
+    from ..evidence.options import StandardOptions, for_quality
 
     clips_as_they_are = [
         [v.name, mark(v.images or [v.path]), v.times.tolist(), camera_mark(v.camera)]
@@ -217,7 +217,7 @@ def _texture(folder: Path, clock: Plan):
 
     Returns what went wrong, in sentences: the head is finished without it.
     """
-    from ..worker import sentence_for
+    from ..core.errors import sentence_for
     from . import pace
 
     def making():
@@ -261,8 +261,9 @@ def _clips(views, folder: str, rate: float | None, clock: Plan, warnings: list[s
 
 def _write(folder: Path, face, neutral: np.ndarray, footage, found, refined, smooth: float) -> None:
     """Everything but report.json and the texture. refined: what Standard found; None for Draft."""
-    from ..annotate.parts import PARTS, model_parts
+    from ..annotate.parts import model_parts
     from ..face_model.expressions import TONGUE_OUT
+    from ..face_model.part_labels import PARTS
     from ..face_model.tongue import with_tongue
     from ..footage.image_files import write_image
     from ..formats.live_link import write_live_link

@@ -373,8 +373,8 @@ def fix_cavities(rig: str, out: str, model: str, edits: str, spread: bool = Fals
     head = _read_head(rig, face)
     names, befores, afters = read_edits(Path(edits), face.vertex_count, head.names)
     from ..formats.rig import Rig, write_rig
-    from ..geometry.intersections import find_crossings
     from ..shape_keys.cavities import follow_skin, spread_edit
+    from ..shape_keys.crossings import find_crossings
     from ..shape_keys.tetrahedra import flesh
 
     def work(report):
@@ -432,7 +432,7 @@ def check_intersections(
     face, _ = yield from _open_model(model, clock)
     head = _read_head(rig, face)
     from ..face_model.expressions import WITH_OPEN_JAW
-    from ..geometry.intersections import (
+    from ..shape_keys.crossings import (
         KINDS,
         count_crossings,
         find_crossings,

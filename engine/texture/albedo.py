@@ -18,18 +18,8 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
-from ..annotate.parts import (
-    LEFT_BROW,
-    LEFT_EYE,
-    LOWER_LIP,
-    NOSE,
-    RIGHT_BROW,
-    RIGHT_EYE,
-    SKIN,
-    UPPER_LIP,
-)
 from ..core.errors import FacewrightError
-from ..face_model.model import FaceModel, triangulate
+from ..face_model.model import FaceModel
 from ..face_model.paint import (
     IRIS,
     iris_vertices,
@@ -39,8 +29,19 @@ from ..face_model.paint import (
 from ..face_model.paint import (
     SKIN as PAINTED_SKIN,
 )
+from ..face_model.part_labels import (
+    LEFT_BROW,
+    LEFT_EYE,
+    LOWER_LIP,
+    NOSE,
+    RIGHT_BROW,
+    RIGHT_EYE,
+    SKIN,
+    UPPER_LIP,
+)
 from ..geometry.laplacian import cotangent_laplacian, edges_of, mass, uniform_laplacian
 from ..geometry.normals import vertex_normals
+from ..geometry.polygons import triangulate
 from ..render.rasterise import project, rasterise
 from ..render.shading import sh_basis
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..annotate.parts import PARTS
 from ..face_model.model import FaceModel
 from ..face_model.paint import visible_faces
+from ..face_model.part_labels import PARTS
 from ..footage import read_frames
 from ..footage.footage import View
 from ..render.preview import contact_sheet, render_camera

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ..annotate.parts import PARTS, model_part_shares
+from ..annotate.parts import model_part_shares
 from ..core.errors import FacewrightError
 from ..core.files import read_npz
-from ..face_model.model import FaceModel, triangulate
+from ..face_model.model import FaceModel
 from ..face_model.paint import visible_faces
+from ..face_model.part_labels import PARTS
 from ..footage.capture import read_capture
-from ..footage.footage import Camera
 from ..formats.performance import read_motion
+from ..formats.played import at, to_camera
 from ..formats.rig import read_rig
+from ..geometry.polygons import triangulate
 from ..render.rasterise import rasterise
 
 WITHOUT_SKIN = tuple(
@@ -66,22 +68,6 @@ def part_iou(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
     both, mine, theirs = pairs.diagonal(), pairs.sum(1), pairs.sum(0)
     out = both / np.maximum(mine + theirs - both, 1)
     return np.where(theirs > 0, out, np.nan)[1:]
-
-
-def to_camera(points: np.ndarray, camera: Camera) -> np.ndarray:
-    """…×3 world cm → OpenCV camera axes, y scaled by the camera's aspect, for a renderer with one focal length."""
-    out = points @ camera.rotation.T + camera.translation
-    out[..., 1] *= camera.aspect
-    return out
-
-
-def at(time: np.ndarray, values: np.ndarray, when: float) -> np.ndarray:
-    """The row of `values` (T×…) at `when`, linear between `time` (T)."""
-    if len(time) == 1:
-        return values[0]
-    i = int(np.clip(np.searchsorted(time, when) - 1, 0, len(time) - 2))
-    u = float(np.clip((when - time[i]) / (time[i + 1] - time[i]), 0, 1))
-    return (1 - u) * values[i] + u * values[i + 1]
 
 
 @dataclass(frozen=True)

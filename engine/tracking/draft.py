@@ -17,24 +17,23 @@ import torch
 from ..annotate.detector_bias import habit
 from ..annotate.landmarks import ModelLandmarks
 from ..core.errors import FacewrightError
-from ..face_model.model import FaceModel
-from ..footage.detector.landmark_sets import OUTER_EYE_CORNERS, face_regions, landmark_sets
-from ..footage.footage import Camera, Footage, Observations, View, ViewObservations
-from .options import TrackOptions
-from .solver import (
+from ..evidence.options import TrackOptions
+from ..evidence.state import (
     DTYPE,
     Basis,
     Motion,
-    Problem,
     Shared,
     Sight,
     landmark_basis,
-    make_priors,
     place,
     projection,
-    solve,
+    to_pixels,
     visibility,
 )
+from ..face_model.model import FaceModel
+from ..footage.detector.landmark_sets import OUTER_EYE_CORNERS, face_regions, landmark_sets
+from ..footage.footage import Camera, Footage, Observations, View, ViewObservations
+from .solver import Problem, make_priors, solve
 
 SCORED = ('lips', 'left_eye', 'right_eye', 'left_brow', 'right_brow', 'nose')
 COARSE, MIDDLE, FINE = 2e-3, 4e-4, 2e-4  # relative fall of the cost at which a fit stops
@@ -667,20 +666,6 @@ def at_times(
     ).astype(np.float32)
     return replace(view, times=times), ViewObservations(
         blend(seen.points), blend(seen.confidence), present
-    )
-
-
-def to_pixels(camera: np.ndarray, lens: Camera, focal: float) -> np.ndarray:
-    """…×3 camera space → …×2 pixels of the picture, with aspect and distortion."""
-    k = np.array(
-        [[focal, 0, lens.centre[0]], [0, focal * lens.aspect, lens.centre[1]], [0, 0, 1.0]]
-    )
-    if any(lens.distortion):
-        return cv2.projectPoints(
-            camera.reshape(-1, 1, 3), np.zeros(3), np.zeros(3), k, np.asarray(lens.distortion)
-        )[0].reshape(camera.shape[:-1] + (2,))
-    return camera[..., :2] / camera[..., 2:] * (focal, focal * lens.aspect) + np.asarray(
-        lens.centre
     )
 
 

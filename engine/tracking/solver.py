@@ -7,183 +7,32 @@ sees the straight line between them (design: the motion is a function of time; n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from ..annotate.landmarks import ModelLandmarks
 from ..core.files import read_npz
 from ..evidence.expression_statistics import STATISTICS
-from ..face_model.model import FaceModel, triangulate
-from ..geometry.normals import vertex_normals
+from ..evidence.options import TrackOptions
+from ..evidence.state import (
+    DTYPE,
+    Basis,
+    Evidence,
+    Motion,
+    Shared,
+    Sight,
+    blend_nodes,
+    exponential,
+    logarithm,
+    place,
+    projection,
+    skew,
+)
 from .arrow import solve_arrow
-from .options import TrackOptions
 
-DTYPE = torch.float64
 CHUNK = 24  # frames linearised at once: bounds memory
 EVIDENCE_CHUNK = 4
-
-
-@dataclass(frozen=True)
-class Basis:
-    """The face model at the 478 landmarks, cm: mean L×3, unit normals L×3, identities L×3×I, expressions L×3×E as the
-    detector sees them, confidence L."""
-
-    mean: torch.Tensor
-    normals: torch.Tensor
-    identities: torch.Tensor
-    expressions: torch.Tensor
-    confidence: torch.Tensor
-
-    def of(self, kept: torch.Tensor) -> Basis:
-        """Some of the points: L bool."""
-        return (
-            self
-            if bool(kept.all())
-            else Basis(*(getattr(self, f.name)[kept] for f in fields(Basis)))
-        )
-
-
-@dataclass(frozen=True)
-class Sight:
-    """One view's landmarks, ready to fit: for n frames the node before (n), how far towards the next (n, in [0, 1)),
-    pixels relative to the principal point with distortion and aspect removed (n×L×2), whitening (n×L×2×2), the face's RMS radius in the
-    picture (n, px) and trust in each landmark (n×L, 0..1)."""
-
-    node: torch.Tensor
-    between: torch.Tensor
-    pixels: torch.Tensor
-    whiten: torch.Tensor
-    size: torch.Tensor
-    trust: torch.Tensor
-    frames: np.ndarray  # n: the frame of the view each row is
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What one view's pictures say of P surface points, to second order round where they lay when the pictures were looked at.
-
-    For n frames: node and between as a Sight's; at n×P×2, pixels as a Sight's; with d = pixels − at the cost is
-    Σ gradient·d + ½ dᵀ curvature d (n×P×2, n×P×2×2) + ½ Σ (residual + Σ rows·d)², the last for `means`: for each frame a tuple of
-    (index of its points N, rows R×N×2, residual R): what depends on many points at once.
-    """
-
-    node: torch.Tensor
-    between: torch.Tensor
-    at: torch.Tensor
-    gradient: torch.Tensor
-    curvature: torch.Tensor
-    means: tuple[tuple[tuple[torch.Tensor, torch.Tensor, torch.Tensor], ...], ...] = ()
-
-
-@dataclass(frozen=True)
-class Shared:
-    """What all frames share: identity I; log focal V; view rotation V×3×3 and translation V×3 (world → camera); landmark deviation L×3."""
-
-    identity: torch.Tensor
-    log_focal: torch.Tensor
-    rotation: torch.Tensor
-    translation: torch.Tensor
-    deviation: torch.Tensor
-
-
-@dataclass(frozen=True)
-class Motion:
-    """Node values: rotation K×3×3, translation K×3 (head → world, cm), weights K×E."""
-
-    rotation: torch.Tensor
-    translation: torch.Tensor
-    weights: torch.Tensor
-
-
-def landmark_basis(model: FaceModel, landmarks: ModelLandmarks) -> Basis:
-    """The model's linear bases sampled at the landmarks."""
-    as_tensor = lambda a: torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
-    normals = landmarks.on(
-        vertex_normals(model.neutral.astype(np.float64), triangulate(model.faces))
-    )
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    return Basis(
-        as_tensor(landmarks.on(model.neutral)),
-        as_tensor(normals),
-        as_tensor(np.moveaxis(landmarks.on(model.identities), 0, -1)),
-        as_tensor(np.moveaxis(landmarks.on(model.tracked.expressions) + landmarks.response, 0, -1)),
-        as_tensor(landmarks.confidence),
-    )
-
-
-def skew(v: torch.Tensor) -> torch.Tensor:
-    """…×3 → …×3×3 with skew(v) u = v × u."""
-    x, y, z = v.unbind(-1)
-    o = torch.zeros_like(x)
-    return torch.stack([o, -z, y, z, o, -x, -y, x, o], -1).reshape(v.shape[:-1] + (3, 3))
-
-
-def exponential(v: torch.Tensor) -> torch.Tensor:
-    """…×3 rotation vectors → …×3×3."""
-    return torch.linalg.matrix_exp(skew(v))
-
-
-def logarithm(r: torch.Tensor) -> torch.Tensor:
-    """…×3×3 rotations by less than π → …×3 rotation vectors."""
-    cosine = ((r.diagonal(dim1=-2, dim2=-1).sum(-1) - 1) / 2).clamp(-1, 1)
-    angle = torch.acos(cosine)
-    axis = (
-        torch.stack(
-            [r[..., 2, 1] - r[..., 1, 2], r[..., 0, 2] - r[..., 2, 0], r[..., 1, 0] - r[..., 0, 1]],
-            -1,
-        )
-        / 2
-    )
-    return axis / torch.sinc(angle / torch.pi)[..., None].clamp_min(1e-6)
-
-
-def blend_nodes(between: torch.Tensor, at: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
-    u = between.reshape((-1,) + (1,) * (at.dim() - 1))
-    return (1 - u) * at + u * after
-
-
-def place(basis: Basis, shared: Shared, motion: Motion, sight: Sight, view: int, rows: slice):
-    """Landmarks of some rows in camera space (n×L×3), and the rotated shapes at the two nodes round each row."""
-    shape = basis.mean + shared.deviation + basis.identities @ shared.identity
-    nodes = (sight.node[rows], (sight.node[rows] + 1).clamp_max(len(motion.weights) - 1))
-    turned = [
-        torch.einsum(
-            'nij,nlj->nli',
-            motion.rotation[k],
-            shape + torch.einsum('lie,ne->nli', basis.expressions, motion.weights[k]),
-        )
-        for k in nodes
-    ]
-    world = blend_nodes(
-        sight.between[rows],
-        turned[0] + motion.translation[nodes[0]][:, None],
-        turned[1] + motion.translation[nodes[1]][:, None],
-    )
-    return world @ shared.rotation[view].T + shared.translation[view], world, turned, nodes
-
-
-def visibility(
-    basis: Basis, shared: Shared, motion: Motion, sight: Sight, view: int
-) -> torch.Tensor:
-    """n×L in [HIDDEN, 1]: how far each landmark's skin faces the camera; what turns away is guessed by the detector, not seen."""
-    camera, _, _, nodes = place(basis, shared, motion, sight, view, slice(None))
-    normals = torch.einsum(
-        'ij,njk,lk->nli', shared.rotation[view], motion.rotation[nodes[0]], basis.normals
-    )
-    facing = -(normals * camera / camera.norm(dim=2, keepdim=True)).sum(2)
-    return ((facing - FACING[0]) / (FACING[1] - FACING[0])).clamp(HIDDEN, 1)
-
-
-FACING, HIDDEN = (
-    (0.0, 0.5),
-    0.02,
-)  # cosines between which confidence grows from HIDDEN to 1 (measured here)
-
-
-def projection(camera: torch.Tensor, focal: torch.Tensor) -> torch.Tensor:
-    return camera[..., :2] / camera[..., 2:].clamp_min(1.0) * focal
 
 
 @dataclass(frozen=True)

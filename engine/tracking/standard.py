@@ -16,6 +16,7 @@ from scipy import sparse
 from ..annotate.landmarks import ModelLandmarks
 from ..core.checkpoints import Unfinished
 from ..evidence.gaps import Pairs, find_pairs, gap_rows
+from ..evidence.options import StandardOptions, TrackOptions, for_few_pictures
 from ..evidence.part_evidence import find_masks, part_terms, used_points
 from ..evidence.part_points import OutlinePoints, PartPoints, outline_points
 from ..evidence.photometric import (
@@ -29,11 +30,26 @@ from ..evidence.photometric import (
     photometric_evidence,
     shaded_evidence,
 )
-from ..face_model.model import FaceModel, triangulate
+from ..evidence.state import (
+    DTYPE,
+    Basis,
+    Evidence,
+    Motion,
+    Shared,
+    blend_nodes,
+    exponential,
+    landmark_basis,
+    logarithm,
+    place,
+    projection,
+    to_pixels,
+)
+from ..face_model.model import FaceModel
 from ..face_model.paint import visible_faces
 from ..footage.footage import Footage, Observations
 from ..footage.masks.own_masks import OwnMasks
 from ..geometry.normals import vertex_normals
+from ..geometry.polygons import triangulate
 from .draft import (
     Track,
     choose_keyframes,
@@ -42,27 +58,10 @@ from .draft import (
     make_sight,
     reprojection_error,
     seen_from,
-    to_pixels,
     without_bias,
 )
 from .offsets import offset_modes
-from .options import StandardOptions, TrackOptions, for_few_pictures
-from .solver import (
-    DTYPE,
-    Basis,
-    Evidence,
-    Motion,
-    Problem,
-    Shared,
-    blend_nodes,
-    exponential,
-    landmark_basis,
-    logarithm,
-    make_priors,
-    place,
-    projection,
-    solve,
-)
+from .solver import Problem, make_priors, solve
 
 FINDING, FOLLOWING = (
     'Finding the person in the pictures',

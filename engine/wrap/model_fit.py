@@ -13,11 +13,12 @@ import numpy as np
 from ..annotate.landmarks import ModelLandmarks
 from ..core.files import read_npz
 from ..evidence.expression_statistics import STATISTICS
-from ..face_model.model import FaceModel, triangulate
+from ..face_model.model import FaceModel
 from ..footage.detector.landmark_sets import landmark_sets
 from ..geometry.border import Border
 from ..geometry.closest import Surface
 from ..geometry.normals import vertex_normals
+from ..geometry.polygons import triangulate
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ import numpy as np
 
 from ..core.errors import FacewrightError
 from ..footage.detector.landmark_sets import COUNT
-from ..footage.detector.looking import Face, crop_around, refined
+from ..footage.detector.looking import Face, refined
 from ..footage.detector.search import BELIEVED, find, tiles, whole
 from ..geometry.normals import vertex_normals
 from ..geometry.rigid import rigid_motion
 from ..render.preview import HEAD_TO_CAMERA, head_to_camera, render_camera
-from ..render.rasterise import project, rasterise
+from ..render.rasterise import rasterise
 
 SEARCH_SIZE = 384  # pixels of the pictures the face is searched in
 SIZE, DISTANCE = (

@@ -9,24 +9,25 @@ import numpy as np
 
 from ..annotate.landmarks import ModelLandmarks
 from ..core.errors import FacewrightError
-from ..face_model.model import FaceModel, triangulate
+from ..face_model.expressions import OPPOSITES
+from ..face_model.model import FaceModel
 from ..face_model.paint import visible_faces
 from ..face_model.pieces import pieces
 from ..footage.detector.landmark_sets import landmark_sets
 from ..geometry.border import Border
 from ..geometry.closest import Surface
-from ..geometry.intersections import OPPOSITES
 from ..geometry.laplacian import components, mass
 from ..geometry.normals import vertex_normals
+from ..geometry.polygons import triangulate
 from ..geometry.registration import RegistrationOptions, register
 from ..geometry.rigid import rigid_motion
 from ..geometry.user_mesh import UserMesh, seen_triangles, welded
 from ..render.preview import head_to_camera
 from ..render.rasterise import rasterise
-from ..shape_keys.transfer import ANCHOR, STILL, Transfer
 from .model_fit import ModelFit, ModelFitOptions, fit_model, seen_landmarks
 from .mouth_hole import mouth_rim
 from .scan_landmarks import bare, find_face, look_at, look_round
+from .transfer import ANCHOR, STILL, Transfer
 
 UNITS = {'mm': 0.1, 'cm': 1.0, 'dm': 10.0, 'in': 2.54, 'm': 100.0}  # cm a unit
 UNIT_SLACK = 0.2  # natural logarithm: a head this much off the usual size still tells its unit

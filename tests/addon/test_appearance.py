@@ -11,8 +11,8 @@ import pytest
 
 from facewright.addon import api, jobs, kept, panels, paths
 from facewright.addon.scene import appearance, results
-from facewright.engine.annotate.parts import PARTS
 from facewright.engine.core import owned
+from facewright.engine.face_model.part_labels import PARTS
 
 from .conftest import make_result
 from .pictures import write_png

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from facewright.addon import api
 from facewright.addon.scene import cameras, results
-from facewright.engine.annotate.parts import PARTS
 from facewright.engine.core.files import read_npz
+from facewright.engine.face_model.part_labels import PARTS
 
 JSON = ('report.json', 'cameras.json')
 

@@ -39,7 +39,7 @@ def head(source: str = 'builtin') -> tuple[np.ndarray, np.ndarray]:
         with np.load(source) as file:
             return file['points'], file['triangles']
     from facewright.engine.face_model import load_model
-    from facewright.engine.face_model.model import triangulate
+    from facewright.engine.geometry.polygons import triangulate
 
     model = load_model(source)
     points = (model.neutral - model.neutral.mean(0)) * (1, -1, -1) + (0, 0, DISTANCE)

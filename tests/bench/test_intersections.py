@@ -14,12 +14,8 @@ COMBINATIONS, IDENTITIES = 1000, 5
 def test_combinations_on_random_identities(shared_data, table, name):
     from facewright.engine.face_model import load_model
     from facewright.engine.face_model.pieces import pieces
-    from facewright.engine.geometry.intersections import (
-        KINDS,
-        count_crossings,
-        sample_combinations,
-    )
     from facewright.engine.shape_keys.contact import settle_contacts
+    from facewright.engine.shape_keys.crossings import KINDS, count_crossings, sample_combinations
 
     model = load_model('builtin' if name == 'builtin' else str(shared_data / 'ict-facekit.tar.xz'))
     part = pieces(model)

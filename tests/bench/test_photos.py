@@ -63,7 +63,9 @@ def filled(mask):
 
 def model_outlines(model, neutral, track, view, window):
     """Outline's name → N×2 px, and the corners 6×2 px, of a track's first frame. window: (left, top, side) px of the picture."""
-    from facewright.engine.annotate.parts import (
+    from facewright.engine.annotate.parts import model_part_shares
+    from facewright.engine.evidence.state import to_pixels
+    from facewright.engine.face_model.part_labels import (
         LEFT_BROW,
         LEFT_EYE,
         LOWER_LIP,
@@ -71,10 +73,8 @@ def model_outlines(model, neutral, track, view, window):
         RIGHT_BROW,
         RIGHT_EYE,
         UPPER_LIP,
-        model_part_shares,
     )
     from facewright.engine.texture.part_iou import part_labels_picture
-    from facewright.engine.tracking.draft import to_pixels
 
     camera, lens = head_in_camera(model, neutral, track), track.cameras[0]
     left, top, side = window
@@ -150,11 +150,11 @@ def finish(steps):
 
 def fit(model, landmarks, path, quality):
     """(neutral V×3, Track, View) of one photo."""
+    from facewright.engine.evidence.options import for_quality
     from facewright.engine.footage import open_footage
     from facewright.engine.footage.detector.faces import detect_view
     from facewright.engine.footage.footage import Observations
     from facewright.engine.tracking.draft import track
-    from facewright.engine.tracking.options import for_quality
     from facewright.engine.tracking.standard import refine
 
     footage = open_footage([str(path)], [])

@@ -14,10 +14,11 @@ def measured(most_skin: int):
     import numpy as np
     import torch
 
-    from facewright.engine.annotate.parts import PARTS, model_parts
+    from facewright.engine.annotate.parts import model_parts
     from facewright.engine.evidence.part_points import part_points
     from facewright.engine.evidence.prdl import gauss_newton, mask_side, prdl
     from facewright.engine.face_model import load_model
+    from facewright.engine.face_model.part_labels import PARTS
     from facewright.engine.render.preview import head_to_camera
     from facewright.engine.texture.part_iou import part_labels_picture
 

@@ -8,9 +8,9 @@ import trimesh
 from trimesh.registration import nricp_amberg, nricp_sumner
 
 from facewright.engine.face_model import load_model
-from facewright.engine.face_model.model import triangulate
 from facewright.engine.geometry.closest import Surface
 from facewright.engine.geometry.folds import flipped, new_crossings
+from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.geometry.registration import RegistrationOptions, register
 from facewright.engine.geometry.rigid import rigid_motion
 

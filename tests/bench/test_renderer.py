@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from facewright.engine.face_model import load_model
-from facewright.engine.face_model.model import triangulate
+from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.render.antialias import antialias
 from facewright.engine.render.interpolate import interpolate
 from facewright.engine.render.launch import CORES

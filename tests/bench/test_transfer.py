@@ -12,9 +12,9 @@ SEEDS = range(5)
 
 def test_transfer_onto_identities(shared_data, table):
     from facewright.engine.face_model import load_model
-    from facewright.engine.face_model.model import triangulate
     from facewright.engine.face_model.pieces import pieces
-    from facewright.engine.shape_keys.transfer import Transfer, transfer_expressions
+    from facewright.engine.geometry.polygons import triangulate
+    from facewright.engine.wrap.transfer import Transfer, transfer_expressions
 
     model = load_model(str(shared_data / 'ict-facekit.tar.xz'))
     rows = np.arange(14062)  # skin and sockets

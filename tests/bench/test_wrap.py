@@ -8,10 +8,10 @@ import pytest
 
 from facewright.engine.annotate.landmarks import model_landmarks
 from facewright.engine.face_model import load_model
-from facewright.engine.face_model.model import triangulate
 from facewright.engine.face_model.paint import visible_faces
 from facewright.engine.footage.detector.landmark_sets import landmark_sets
 from facewright.engine.geometry.closest import Surface
+from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.geometry.user_mesh import read_mesh
 from facewright.engine.render.preview import render_head
 from facewright.engine.wrap.scan_landmarks import bare, look_round

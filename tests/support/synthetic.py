@@ -7,19 +7,18 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from facewright.engine.tracking.options import TrackOptions
-from facewright.engine.tracking.solver import (
+from facewright.engine.evidence.options import TrackOptions
+from facewright.engine.evidence.state import (
     DTYPE,
     Basis,
     Motion,
-    Problem,
     Shared,
     Sight,
     exponential,
-    make_priors,
     place,
     projection,
 )
+from facewright.engine.tracking.solver import Problem, make_priors
 
 LANDMARKS, IDENTITIES = 60, 4
 NAMES = ('jawOpen', 'mouthClose', 'eyeBlink_L', 'eyeBlink_R', 'browDown_L', 'browDown_R')

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...annotate.parts import (
+from ...core.errors import FacewrightError
+from ...face_model.part_labels import (
     LEFT_BROW,
     LEFT_EYE,
     LOWER_LIP,
@@ -18,7 +19,6 @@ from ...annotate.parts import (
     SKIN,
     UPPER_LIP,
 )
-from ...core.errors import FacewrightError
 from ..footage import View
 from ..images import as_stored
 from ..kinds import files_in, natural

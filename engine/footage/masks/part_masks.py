@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...annotate.parts import (
+from ...face_model.part_labels import (
     LEFT_BROW,
     LEFT_EYE,
     LOWER_LIP,
@@ -22,6 +22,7 @@ from ...annotate.parts import (
     SKIN,
     UPPER_LIP,
 )
+from ...geometry.planar import inside_polygon
 from ..detector.landmark_sets import (
     COUNT,
     OUTER_EYE_CORNERS,
@@ -226,12 +227,11 @@ def _smooth(loop: np.ndarray, steps: int = 4) -> np.ndarray:
 @functools.cache
 def _triangles() -> dict[str, np.ndarray]:
     """Name → T×3 landmarks: 'nose', 'upper_lip', 'lower_lip', 'face'. Filled together they cover a part up to its silhouette in any pose."""
-    from ...face_model.paint import _inside_polygon
 
     face, sets, every = resting_face(), landmark_sets(), tesselation()
 
     def within(outline) -> np.ndarray:
-        inside = _inside_polygon(face, face[outline, :2])
+        inside = inside_polygon(face, face[outline, :2])
         inside[outline] = True
         return every[inside[every].all(1)]
 

@@ -6,6 +6,15 @@ from scipy.sparse.csgraph import connected_components
 
 from facewright.engine.annotate import parts
 from facewright.engine.annotate.parts import (
+    mirror_vertices,
+    model_part_shares,
+    model_parts,
+    part_faces,
+    part_vertices,
+)
+from facewright.engine.core.errors import FacewrightError
+from facewright.engine.face_model import load_model
+from facewright.engine.face_model.part_labels import (
     LEFT_BROW,
     LEFT_EYE,
     LOWER_LIP,
@@ -16,14 +25,7 @@ from facewright.engine.annotate.parts import (
     RIGHT_EYE,
     SKIN,
     UPPER_LIP,
-    mirror_vertices,
-    model_part_shares,
-    model_parts,
-    part_faces,
-    part_vertices,
 )
-from facewright.engine.core.errors import FacewrightError
-from facewright.engine.face_model import load_model
 from facewright.engine.face_model.pieces import face_graph, pieces
 
 

@@ -94,7 +94,7 @@ def test_all_that_is_imported_counts_and_nothing_else(tree):
             'tasks.reconstruct',
             {
                 'tracking/standard.py',
-                'tracking/options.py',
+                'evidence/options.py',
                 'annotate/detector_bias.py',
                 'evidence/expression_statistics.npz',
                 'footage/video.py',

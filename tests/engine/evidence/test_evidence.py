@@ -7,19 +7,17 @@ import pytest
 import torch
 from synthetic import IDENTITIES, LANDMARKS, NAMES, make_problem, moved, tensor
 
-from facewright.engine.face_model import load_model
-from facewright.engine.tracking.offsets import offset_modes
-from facewright.engine.tracking.solver import (
+from facewright.engine.evidence.state import (
     DTYPE,
     Evidence,
     Motion,
     exponential,
-    linearise,
     place,
     projection,
-    roots,
-    solve,
 )
+from facewright.engine.face_model import load_model
+from facewright.engine.tracking.offsets import offset_modes
+from facewright.engine.tracking.solver import linearise, roots, solve
 
 
 def with_evidence(rng, means=True, **options):

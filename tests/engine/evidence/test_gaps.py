@@ -6,9 +6,9 @@ import torch
 
 from facewright.engine.annotate.landmarks import model_landmarks
 from facewright.engine.evidence.gaps import NOISE, SLITS, find_pairs, gap_rows, slit_chains
+from facewright.engine.evidence.state import Sight
 from facewright.engine.face_model import load_model
 from facewright.engine.footage.detector.landmark_sets import resting_face
-from facewright.engine.tracking.solver import Sight
 
 FOCAL, DISTANCE = 1000.0, 60.0
 

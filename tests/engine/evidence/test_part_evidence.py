@@ -5,18 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from facewright.engine.annotate.parts import NOSE, PARTS, UPPER_LIP, model_part_shares
+from facewright.engine.annotate.parts import model_part_shares
+from facewright.engine.evidence.options import StandardOptions
 from facewright.engine.evidence.part_evidence import GRID, outline_terms
 from facewright.engine.evidence.part_points import outline_points
 from facewright.engine.evidence.photometric import SIZE, Drawn
 from facewright.engine.face_model import load_model
-from facewright.engine.face_model.model import triangulate
 from facewright.engine.face_model.paint import visible_faces
+from facewright.engine.face_model.part_labels import NOSE, PARTS, UPPER_LIP
 from facewright.engine.geometry.normals import vertex_normals
+from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.render.preview import head_to_camera
 from facewright.engine.render.rasterise import rasterise
 from facewright.engine.texture.part_iou import part_labels_picture
-from facewright.engine.tracking.options import StandardOptions
 
 FOCAL, CENTRE, ONE = 900.0, (SIZE / 2, SIZE / 2), np.ones(2)
 

@@ -4,13 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from facewright.engine.annotate.parts import (
-    LEFT_EYE,
-    PARTS,
-    RIGHT_EYE,
-    model_part_shares,
-    model_parts,
-)
+from facewright.engine.annotate.parts import model_part_shares, model_parts
 from facewright.engine.evidence.part_points import (
     even,
     outline_points,
@@ -19,9 +13,10 @@ from facewright.engine.evidence.part_points import (
     seen,
 )
 from facewright.engine.face_model import load_model
-from facewright.engine.face_model.model import triangulate
 from facewright.engine.face_model.paint import visible_faces
+from facewright.engine.face_model.part_labels import LEFT_EYE, PARTS, RIGHT_EYE
 from facewright.engine.geometry.normals import vertex_normals
+from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.render.preview import head_to_camera
 from facewright.engine.render.rasterise import rasterise
 from facewright.engine.texture.part_iou import part_labels_picture

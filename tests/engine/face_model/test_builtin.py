@@ -10,8 +10,8 @@ from facewright.engine.face_model.builtin.assemble import assemble
 from facewright.engine.face_model.builtin.cage import EYE_CENTRE_L, EYE_RADIUS
 from facewright.engine.face_model.builtin.identities import mode_names
 from facewright.engine.face_model.expressions import EXPRESSION_NAMES, ICT_NAMES
-from facewright.engine.face_model.model import triangulate
 from facewright.engine.face_model.regions import REGION_NAMES
+from facewright.engine.geometry.polygons import triangulate
 
 FILLED = (
     'narrow_face',
@@ -438,7 +438,7 @@ def test_lashes_follow_their_lids(model, head):
 
 def test_crossings_of_single_shapes_are_few(model):
     """Before its one button is pressed; mouthClose with the open jaw it belongs to. It was 7,429."""
-    from facewright.engine.geometry.intersections import Checker
+    from facewright.engine.shape_keys.crossings import Checker
 
     check = Checker(model)
     assert check.count(model.neutral).sum() == 0

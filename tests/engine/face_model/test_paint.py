@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from facewright.engine.face_model import load_model
-from facewright.engine.face_model.model import triangulate
 from facewright.engine.face_model.paint import (
     IRIS,
     LIP,
@@ -17,6 +16,7 @@ from facewright.engine.face_model.paint import (
     opacity,
     surfaces,
 )
+from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.render.preview import head_to_camera
 from facewright.engine.render.rasterise import project, rasterise
 

@@ -14,9 +14,10 @@ from facewright.engine.face_model.expressions import (
     TO_ICT,
     UNTRACKED,
 )
-from facewright.engine.face_model.model import triangulate
 from facewright.engine.face_model.pieces import pieces
-from facewright.engine.geometry.intersections import Crosser, sample_combinations
+from facewright.engine.geometry.intersections import Crosser
+from facewright.engine.geometry.polygons import triangulate
+from facewright.engine.shape_keys.crossings import sample_combinations
 
 
 @pytest.fixture(scope='module', params=['builtin', 'ict'])

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from facewright.engine.face_model import load_model
-from facewright.engine.face_model.model import triangulate
 from facewright.engine.geometry.differential import DifferentialCoordinates
 from facewright.engine.geometry.laplacian import edges_of, uniform_laplacian
+from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.shape_keys.tetrahedra import flesh, flesh_edges
 
 DEVICES = ['cpu'] + (['cuda'] if torch.cuda.is_available() else [])

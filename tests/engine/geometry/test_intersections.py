@@ -6,13 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facewright.engine.face_model import load_model
-from facewright.engine.face_model.expressions import ICT_NAMES
-from facewright.engine.face_model.model import triangulate
-from facewright.engine.geometry.intersections import (
+from facewright.engine.face_model.expressions import ICT_NAMES, OPPOSITES
+from facewright.engine.geometry.intersections import Crosser
+from facewright.engine.geometry.polygons import triangulate
+from facewright.engine.shape_keys.crossings import (
     KINDS,
-    OPPOSITES,
     Checker,
-    Crosser,
     count_crossings,
     find_crossings,
     pose,

@@ -6,9 +6,9 @@ import trimesh
 
 from facewright.engine.core.errors import FacewrightError
 from facewright.engine.face_model import load_model
-from facewright.engine.face_model.model import triangulate
 from facewright.engine.geometry.closest import Surface
 from facewright.engine.geometry.folds import flipped, new_crossings
+from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.geometry.registration import RegistrationOptions, Target, register
 
 SURE = RegistrationOptions(landmark=(5.0, 5.0))

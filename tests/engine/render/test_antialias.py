@@ -245,7 +245,7 @@ def test_nothing_in_view_and_wrong_shapes():
 def test_a_head_s_outline_is_as_that_of_a_finer_picture():
     """Area and its changes beside differences of pictures with 8 × 8 samples a pixel."""
     from facewright.engine.face_model import load_model
-    from facewright.engine.face_model.model import triangulate
+    from facewright.engine.geometry.polygons import triangulate
 
     model = load_model('builtin')
     points = torch.tensor(

@@ -6,8 +6,8 @@ import torch
 from scenes import ball, square
 
 from facewright.engine.core.errors import FacewrightError
-from facewright.engine.face_model.model import triangulate
 from facewright.engine.geometry.normals import vertex_normals
+from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.render.preview import contact_sheet, render_camera, rotation_from_angles
 from facewright.engine.render.rasterise import project, rasterise, rasterise_batch
 

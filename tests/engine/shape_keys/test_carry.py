@@ -9,9 +9,9 @@ from scipy.spatial import cKDTree
 from facewright.engine.core.errors import FacewrightError
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.gaze import sphere_centre
-from facewright.engine.face_model.model import triangulate
 from facewright.engine.face_model.pieces import pieces
 from facewright.engine.geometry.laplacian import edges_of
+from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.geometry.rigid import rigid_motion
 from facewright.engine.shape_keys.carry import carry
 

@@ -7,9 +7,9 @@ from scipy.spatial.distance import pdist
 from facewright.engine.core.errors import FacewrightError
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.pieces import pieces
-from facewright.engine.geometry.intersections import Checker
 from facewright.engine.geometry.laplacian import edges_of
 from facewright.engine.shape_keys.cavities import follow_skin, spread_edit
+from facewright.engine.shape_keys.crossings import Checker
 from facewright.engine.shape_keys.tetrahedra import closed_skin, flesh
 
 RIGID = (

@@ -6,13 +6,6 @@ import pytest
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.expressions import WITH_OPEN_JAW
 from facewright.engine.face_model.pieces import pieces, slit_sides
-from facewright.engine.geometry.intersections import (
-    KINDS,
-    Checker,
-    count_crossings,
-    find_crossings,
-    sample_combinations,
-)
 from facewright.engine.geometry.rigid import rigid_motion
 from facewright.engine.shape_keys.contact import (
     Contact,
@@ -25,7 +18,14 @@ from facewright.engine.shape_keys.contact import (
     settle_neutral,
     training_poses,
 )
-from facewright.engine.shape_keys.transfer import transfer_expressions
+from facewright.engine.shape_keys.crossings import (
+    KINDS,
+    Checker,
+    count_crossings,
+    find_crossings,
+    sample_combinations,
+)
+from facewright.engine.wrap.transfer import transfer_expressions
 
 COMBINATIONS, SEED = 50, 7  # the settling has its own seed
 

@@ -5,10 +5,10 @@ import pytest
 import trimesh
 
 from facewright.engine.face_model import load_model
-from facewright.engine.face_model.model import triangulate
 from facewright.engine.face_model.pieces import pieces, slit_contours
 from facewright.engine.geometry.closest import Surface
 from facewright.engine.geometry.normals import vertex_normals
+from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.shape_keys.lids import (
     CLEAR,
     eyeballs,

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from facewright.engine import tasks
-from facewright.engine.annotate.parts import NOSE, PARTS, SKIN, model_part_shares
+from facewright.engine.annotate.parts import model_part_shares
 from facewright.engine.core.errors import FacewrightError
 from facewright.engine.core.result_folder import MANIFEST
 from facewright.engine.face_model import load_model
-from facewright.engine.face_model.model import triangulate
 from facewright.engine.face_model.paint import (
     SKIN as PAINTED,
 )
@@ -21,9 +20,11 @@ from facewright.engine.face_model.paint import (
 from facewright.engine.face_model.paint import (
     visible_faces,
 )
+from facewright.engine.face_model.part_labels import NOSE, PARTS, SKIN
 from facewright.engine.footage.masks.masks_at import parts_at
 from facewright.engine.formats.result import open_result
 from facewright.engine.geometry.normals import vertex_normals
+from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.lab.demo import render_demo_footage
 from facewright.engine.render.preview import head_to_camera
 from facewright.engine.render.rasterise import rasterise

@@ -1,8 +1,6 @@
 """Part IoU: eq. 13 by hand, the picture of the parts, and the measure over a small capture made here."""
 
 import json
-import sys
-from pathlib import Path
 
 import films
 import numpy as np
@@ -11,19 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from facewright.engine.annotate.parts import (
+from facewright.engine.annotate.parts import model_part_shares, model_parts
+from facewright.engine.core.errors import FacewrightError
+from facewright.engine.core.files import write_npz
+from facewright.engine.face_model import load_model
+from facewright.engine.face_model.part_labels import (
     LEFT_EYE,
     LOWER_LIP,
     NOSE,
     PARTS,
     RIGHT_EYE,
     UPPER_LIP,
-    model_part_shares,
-    model_parts,
 )
-from facewright.engine.core.errors import FacewrightError
-from facewright.engine.core.files import write_npz
-from facewright.engine.face_model import load_model
 from facewright.engine.render.preview import HEAD_TO_CAMERA, head_to_camera
 from facewright.engine.texture.part_iou import measure, part_iou, part_labels_picture, table
 

@@ -7,18 +7,20 @@ import pytest
 import torch
 from synthetic import IDENTITIES, NAMES, make_problem, moved
 
-from facewright.engine.face_model.expressions import ICT_NAMES
-from facewright.engine.tracking.options import TrackOptions
-from facewright.engine.tracking.solver import (
+from facewright.engine.evidence.options import TrackOptions
+from facewright.engine.evidence.state import (
     DTYPE,
     Motion,
+    exponential,
+    logarithm,
+    skew,
+)
+from facewright.engine.face_model.expressions import ICT_NAMES
+from facewright.engine.tracking.solver import (
     System,
     add_jolt,
-    exponential,
     linearise,
-    logarithm,
     make_priors,
-    skew,
     solve,
 )
 

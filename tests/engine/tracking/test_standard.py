@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from facewright.engine.evidence.options import StandardOptions
 from facewright.engine.evidence.photometric import (
     SIZE,
     Looks,
@@ -19,15 +20,14 @@ from facewright.engine.evidence.photometric import (
     photometric_evidence,
     shaded_evidence,
 )
+from facewright.engine.evidence.state import exponential
 from facewright.engine.face_model import load_model
-from facewright.engine.face_model.model import triangulate
 from facewright.engine.face_model.paint import albedo, visible_faces
 from facewright.engine.footage.detector.crops import Crop
 from facewright.engine.footage.footage import Camera
+from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.render.preview import head_to_camera, render_camera
 from facewright.engine.render.shading import sh_basis
-from facewright.engine.tracking.options import StandardOptions
-from facewright.engine.tracking.solver import exponential
 from facewright.engine.tracking.standard import (
     at_instants,
     basis_at,

@@ -8,8 +8,8 @@ from foreign_head import TURN, foreign_copy
 
 from facewright.engine.annotate.landmarks import model_landmarks
 from facewright.engine.face_model import load_model
-from facewright.engine.face_model.model import triangulate
 from facewright.engine.face_model.pieces import slit_contours, slit_rim, slit_sides
+from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.wrap.mouth_hole import border_loops, mouth_rim
 from facewright.engine.wrap.wrap import wrap_mesh
 

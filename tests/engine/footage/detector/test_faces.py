@@ -1,8 +1,6 @@
 """Finding and following faces: on the built-in head, rendered, and on a few real frames where they are at hand."""
 
 import functools
-import sys
-from pathlib import Path
 
 import cv2
 import films

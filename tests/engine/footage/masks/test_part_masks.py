@@ -8,7 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facewright.engine.annotate.parts import (
+from facewright.engine.annotate.parts import model_part_shares
+from facewright.engine.core.errors import FacewrightError
+from facewright.engine.face_model import load_model
+from facewright.engine.face_model.paint import albedo, visible_faces
+from facewright.engine.face_model.part_labels import (
     LEFT_BROW,
     LEFT_EYE,
     LOWER_LIP,
@@ -17,11 +21,7 @@ from facewright.engine.annotate.parts import (
     RIGHT_EYE,
     SKIN,
     UPPER_LIP,
-    model_part_shares,
 )
-from facewright.engine.core.errors import FacewrightError
-from facewright.engine.face_model import load_model
-from facewright.engine.face_model.paint import albedo, visible_faces
 from facewright.engine.footage.detector.faces import detect_image
 from facewright.engine.footage.footage import Camera, View
 from facewright.engine.footage.masks.own_masks import NUMBERINGS, read_masks
@@ -106,7 +106,7 @@ def test_any_size(look, factor):
 
 
 def test_mirrored_pictures_have_mirrored_masks(look):
-    from facewright.engine.annotate.parts import MIRRORED
+    from facewright.engine.face_model.part_labels import MIRRORED
     from facewright.engine.footage.detector.landmark_sets import mirror
 
     picture, points, _ = look(20, jawOpen=0.3)

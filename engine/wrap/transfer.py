@@ -15,8 +15,9 @@ from scipy.spatial import cKDTree
 
 from ..core.errors import FacewrightError
 from ..face_model.gaze import sphere_centre
-from ..face_model.model import FaceModel, triangulate
+from ..face_model.model import FaceModel
 from ..face_model.pieces import pieces
+from ..geometry.polygons import triangulate
 from ..geometry.rigid import move, rigid_motion
 
 STILL = 1e-4  # cm: a vertex that no shape moves further does not move

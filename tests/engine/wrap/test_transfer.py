@@ -12,7 +12,7 @@ from facewright.engine.face_model import load_model
 from facewright.engine.face_model.gaze import sphere_centre
 from facewright.engine.face_model.pieces import pieces
 from facewright.engine.geometry.rigid import rigid_motion
-from facewright.engine.shape_keys.transfer import (
+from facewright.engine.wrap.transfer import (
     Transfer,
     gradient,
     nearest_of_the_model,
@@ -129,7 +129,7 @@ def test_flat_triangles_do_no_harm(blob):
 
 def test_it_is_the_least_squares_solution(blob):
     """Against a dense solve of Sumner and Popović's own system."""
-    from facewright.engine.shape_keys.transfer import frames
+    from facewright.engine.wrap.transfer import frames
 
     v, t, other = blob
     shape = wavy(v, 1)
@@ -186,7 +186,7 @@ def test_identities_of_the_model_get_its_own_shapes(model, seed):
 @pytest.mark.parametrize('seed', [0, 2])
 def test_transfer_alone_comes_close_to_the_model_s_shapes(shared_data, seed):
     """Without the identity fit: the bare method from the model's neutral."""
-    from facewright.engine.face_model.model import triangulate
+    from facewright.engine.geometry.polygons import triangulate
 
     model = load_model(str(shared_data / 'ict-facekit.tar.xz')).tracked
     rows = np.arange(14062)
