@@ -29,12 +29,13 @@ from ..geometry.polygons import triangulate
 from ..render.rasterise import rasterise
 from ..render.shading import sh_basis
 from .options import StandardOptions
-from .state import (, to_pixels
+from .state import (
     DTYPE,
     Basis,
     Evidence,
     Motion,
     Shared,
+    to_pixels,
 )
 
 SIZE, REACH = (

@@ -10,7 +10,7 @@ from facewright.engine.annotate import landmarks, parts
 from facewright.engine.core.cache import cached
 from facewright.engine.face_model import cached_model_path, load_model
 from facewright.engine.face_model import model as noun
-from facewright.engine.shape_keys.generate import tetrahedra
+from facewright.engine.shape_keys import tetrahedra
 
 
 @pytest.fixture

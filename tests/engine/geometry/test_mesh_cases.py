@@ -8,7 +8,7 @@ import pytest
 from facewright.engine.annotate.landmarks import model_landmarks
 from facewright.engine.face_model import load_model
 from facewright.engine.geometry.user_mesh import read_mesh, welded
-from facewright.engine.shape_keys.generate.generate import generate
+from facewright.engine.shape_keys.generate import generate
 from facewright.engine.wrap.scan_landmarks import find_face
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facewright.engine.core.errors import FacewrightError
-from facewright.engine.shape_keys.generate import editing as tools
+from facewright.engine.shape_keys import editing as tools
 
 
 def grid(columns: int = 9, rows: int = 5):

@@ -10,8 +10,8 @@ from facewright.engine.core.errors import FacewrightError
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.pieces import pieces
 from facewright.engine.formats.rig import Rig, read_rig, write_rig
+from facewright.engine.shape_keys import settle as settling
 from facewright.engine.shape_keys.contact import ContactOptions, seen_skin
-from facewright.engine.shape_keys.generate import settle as settling
 from facewright.engine.shape_keys.settle import Separator, poses, settle
 from facewright.engine.shape_keys.settled_words import settled_in_words
 
