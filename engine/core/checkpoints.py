@@ -15,11 +15,11 @@ from .errors import FacewrightError
 from .files import cache_folder, read_npz, write_npz
 
 MOST = 4  # unfinished runs that are kept beside those at work; of more, those that wrote first go
-AGAIN = 'Going on where an earlier run stopped'
+RESUMED = 'Going on where an earlier run stopped'
 NAME = re.compile(r'[a-z0-9_]+')
 
 
-class Unfinished:
+class CheckpointStore:
     """The steps of one run, each a named set of arrays. `what`: all the run depends on, as JSON can write it; another `what` is another run.
 
     While a process uses it no other deletes it, and several may use it at once.

@@ -20,7 +20,7 @@ from ..face_model.pieces import CONTOURS, inner_contours, slit_contours
 from ..footage.detector.landmark_sets import between_corners, landmark_sets, resting_face
 from ..footage.masks.part_masks import MOUTH_CORNERS
 from .part_points import along_contour
-from .state import Sight
+from .state import ViewLandmarks
 
 NOISE = 0.025  # of the face's RMS radius: standard deviation of a pair's distance
 ROBUST = 3.0  # of that: Cauchy's scale
@@ -90,7 +90,12 @@ def find_pairs(model: FaceModel, landmarks: ModelLandmarks) -> Pairs:
 
 
 def gap_rows(
-    pairs: Pairs, sight: Sight, at: torch.Tensor, depth: torch.Tensor, focal: float, weight: float
+    pairs: Pairs,
+    sight: ViewLandmarks,
+    at: torch.Tensor,
+    depth: torch.Tensor,
+    focal: float,
+    weight: float,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """For each row of a sight (rows N×2N×2 by the pixels of the model's points, residual N), as Evidence's `means`; at n×2N×2, depth n×2N cm.
 

@@ -33,8 +33,8 @@ from .state import (
     DTYPE,
     Basis,
     Evidence,
-    Motion,
-    Shared,
+    SharedParameters,
+    Trajectory,
     to_pixels,
 )
 
@@ -153,8 +153,8 @@ def features(crop: np.ndarray, blur: float, options: StandardOptions) -> np.ndar
 def heads(
     model: FaceModel,
     neutral: np.ndarray,
-    shared: Shared,
-    motion: Motion,
+    shared: SharedParameters,
+    motion: Trajectory,
     sight,
     view: int,
     rows: slice,
@@ -278,8 +278,8 @@ def look_at_all(
     points: Points,
     pictures: Pictures,
     sight,
-    shared: Shared,
-    motion: Motion,
+    shared: SharedParameters,
+    motion: Trajectory,
     view: int,
     camera: Camera,
     blur: float,

@@ -42,7 +42,7 @@ class Basis:
 
 
 @dataclass(frozen=True)
-class Sight:
+class ViewLandmarks:
     """One view's landmarks, ready to fit: for n frames the node before (n), how far towards the next (n, in [0, 1)),
     pixels relative to the principal point with distortion and aspect removed (n×L×2), whitening (n×L×2×2), the face's RMS radius in the
     picture (n, px) and trust in each landmark (n×L, 0..1)."""
@@ -60,7 +60,7 @@ class Sight:
 class Evidence:
     """What one view's pictures say of P surface points, to second order round where they lay when the pictures were looked at.
 
-    For n frames: node and between as a Sight's; at n×P×2, pixels as a Sight's; with d = pixels − at the cost is
+    For n frames: node and between as a ViewLandmarks's; at n×P×2, pixels as a ViewLandmarks's; with d = pixels − at the cost is
     Σ gradient·d + ½ dᵀ curvature d (n×P×2, n×P×2×2) + ½ Σ (residual + Σ rows·d)², the last for `means`: for each frame a tuple of
     (index of its points N, rows R×N×2, residual R): what depends on many points at once.
     """
@@ -74,7 +74,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedParameters:
     """What all frames share: identity I; log focal V; view rotation V×3×3 and translation V×3 (world → camera); landmark deviation L×3."""
 
     identity: torch.Tensor
@@ -85,7 +85,7 @@ class Shared:
 
 
 @dataclass(frozen=True)
-class Motion:
+class Trajectory:
     """Node values: rotation K×3×3, translation K×3 (head → world, cm), weights K×E."""
 
     rotation: torch.Tensor
@@ -140,7 +140,14 @@ def blend_nodes(between: torch.Tensor, at: torch.Tensor, after: torch.Tensor) ->
     return (1 - u) * at + u * after
 
 
-def place(basis: Basis, shared: Shared, motion: Motion, sight: Sight, view: int, rows: slice):
+def place(
+    basis: Basis,
+    shared: SharedParameters,
+    motion: Trajectory,
+    sight: ViewLandmarks,
+    view: int,
+    rows: slice,
+):
     """Landmarks of some rows in camera space (n×L×3), and the rotated shapes at the two nodes round each row."""
     shape = basis.mean + shared.deviation + basis.identities @ shared.identity
     nodes = (sight.node[rows], (sight.node[rows] + 1).clamp_max(len(motion.weights) - 1))
@@ -161,7 +168,7 @@ def place(basis: Basis, shared: Shared, motion: Motion, sight: Sight, view: int,
 
 
 def visibility(
-    basis: Basis, shared: Shared, motion: Motion, sight: Sight, view: int
+    basis: Basis, shared: SharedParameters, motion: Trajectory, sight: ViewLandmarks, view: int
 ) -> torch.Tensor:
     """n×L in [HIDDEN, 1]: how far each landmark's skin faces the camera; what turns away is guessed by the detector, not seen."""
     camera, _, _, nodes = place(basis, shared, motion, sight, view, slice(None))

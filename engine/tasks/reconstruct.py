@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.checkpoints import AGAIN, Unfinished, mark
+from ..core.checkpoints import RESUMED, CheckpointStore, mark
 from ..core.errors import FacewrightError
 from ..core.files import write_npz, write_text
 from ..core.progress import Clock, Plan, Progress, listen
@@ -100,7 +100,7 @@ def reconstruct(
         for v in footage.views
     ]
     masks_as_they_are = [one and [one.numbering, mark(one.files)] for one in own]
-    kept = Unfinished(
+    kept = CheckpointStore(
         [
             fingerprint('tasks.reconstruct'),
             face.digest,
@@ -128,7 +128,7 @@ def reconstruct(
                 )
             )
             clock.skip(1.0, pace.detecting(footage, i))
-            yield clock.at(1.0, pace.detecting(footage, i), AGAIN)
+            yield clock.at(1.0, pace.detecting(footage, i), RESUMED)
             continue
         watching = Value(
             listen(
@@ -184,7 +184,7 @@ def reconstruct(
         for fraction, stage, kept_before in refining:
             if kept_before:
                 clock.skip(fraction, stage)
-            yield clock.at(fraction, stage, AGAIN if kept_before else '')
+            yield clock.at(fraction, stage, RESUMED if kept_before else '')
         refined = refining.value
         found, neutral = refined.track, refined.neutral
         seconds['pictures'] = time.monotonic() - began - sum(seconds.values())

@@ -21,9 +21,9 @@ from ..evidence.options import TrackOptions
 from ..evidence.state import (
     DTYPE,
     Basis,
-    Motion,
-    Shared,
-    Sight,
+    SharedParameters,
+    Trajectory,
+    ViewLandmarks,
     landmark_basis,
     place,
     projection,
@@ -127,7 +127,7 @@ def make_sight(
     focal: float,
     options: TrackOptions,
     frames: np.ndarray,
-) -> Sight:
+) -> ViewLandmarks:
     """The given frames of a view as rows between the nodes (times, s); frames without a face are left out."""
     frames = frames[seen.present[frames]]
     times = view.times[frames]
@@ -140,7 +140,7 @@ def make_sight(
     after, between = after + step, np.where(step | (between < 1e-6), 0, between)
     points = seen.points[frames].astype(np.float64)
     tensor = lambda a: torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
-    return Sight(
+    return ViewLandmarks(
         torch.as_tensor(after),
         tensor(between),
         tensor(undistort(points, view.camera, focal)),
@@ -152,8 +152,8 @@ def make_sight(
 
 
 def seen_from(
-    basis: Basis, shared: Shared, motion: Motion, sights: tuple[Sight, ...]
-) -> tuple[Sight, ...]:
+    basis: Basis, shared: SharedParameters, motion: Trajectory, sights: tuple[ViewLandmarks, ...]
+) -> tuple[ViewLandmarks, ...]:
     """The sights with the whitening of landmarks that face away from their camera turned down."""
     out = []
     for v, s in enumerate(sights):
@@ -164,8 +164,8 @@ def seen_from(
 
 def find_view_bias(
     problem: Problem,
-    shared: Shared,
-    motion: Motion,
+    shared: SharedParameters,
+    motion: Trajectory,
     options: TrackOptions,
     habits: tuple[torch.Tensor, ...],
 ) -> tuple[torch.Tensor, ...]:
@@ -204,8 +204,8 @@ def detector_habits(
     model: FaceModel,
     landmarks: ModelLandmarks,
     problem: Problem,
-    shared: Shared,
-    motion: Motion,
+    shared: SharedParameters,
+    motion: Trajectory,
     options: TrackOptions,
 ) -> tuple[torch.Tensor, ...]:
     """Per view L×2: what the detector adds when it looks at the fitted head in some of this view's own poses (habits.py)."""
@@ -231,7 +231,9 @@ def detector_habits(
     return tuple(out)
 
 
-def without_bias(sights: tuple[Sight, ...], bias: tuple[torch.Tensor, ...]) -> tuple[Sight, ...]:
+def without_bias(
+    sights: tuple[ViewLandmarks, ...], bias: tuple[torch.Tensor, ...]
+) -> tuple[ViewLandmarks, ...]:
     return tuple(
         replace(s, pixels=s.pixels - b * s.size[:, None, None]) for s, b in zip(sights, bias)
     )
@@ -360,7 +362,7 @@ def relative_cameras(
 
 
 def find_deviation(
-    problem: Problem, shared: Shared, motion: Motion, options: TrackOptions
+    problem: Problem, shared: SharedParameters, motion: Trajectory, options: TrackOptions
 ) -> torch.Tensor:
     """Ridge estimate of each landmark's constant offset L×3 (head space, cm) from all rows of all views."""
     count = len(problem.basis.mean)
@@ -437,7 +439,7 @@ def _track(
     else:
         cameras = relative_cameras(basis, footage, observations, focals)
     tensor = lambda a: torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
-    shared = Shared(
+    shared = SharedParameters(
         torch.zeros(basis.identities.shape[2], dtype=DTYPE),
         tensor(np.log(focals)),
         tensor(cameras[0]),
@@ -458,7 +460,7 @@ def _track(
             'No face was found in the footage: choose a clip that shows a face, or set in and out points round it.'
         )
     r, t = poses
-    motion = Motion(
+    motion = Trajectory(
         tensor(r), tensor(t), torch.full((len(keys), len(model.names)), 0.02, dtype=DTYPE)
     )
     free = (
@@ -511,7 +513,7 @@ def _track(
 
     focals = shared.log_focal.exp().numpy()
     frozen = replace(problem, free=frozenset())
-    whole = Motion(
+    whole = Trajectory(
         torch.empty(len(nodes), 3, 3, dtype=DTYPE),
         torch.empty(len(nodes), 3, dtype=DTYPE),
         torch.empty(len(nodes), len(model.names), dtype=DTYPE),
@@ -540,7 +542,7 @@ def _track(
         else:
             r, t = poses
         nearest = torch.as_tensor(np.abs(own[:, None] - key_times[None]).argmin(1))
-        motion = Motion(tensor(r), tensor(t), key_motion.weights[nearest].clone())
+        motion = Trajectory(tensor(r), tensor(t), key_motion.weights[nearest].clone())
         held = min(options.overlap // 2, stop - start) if start else 0
         if held:
             for name in ('rotation', 'translation', 'weights'):

@@ -19,9 +19,9 @@ from ..evidence.state import (
     DTYPE,
     Basis,
     Evidence,
-    Motion,
-    Shared,
-    Sight,
+    SharedParameters,
+    Trajectory,
+    ViewLandmarks,
     blend_nodes,
     exponential,
     logarithm,
@@ -106,7 +106,7 @@ class Problem:
     """Everything that stays fixed while solving. free: which shared unknowns move ('identity', 'focal', 'cameras')."""
 
     basis: Basis
-    sights: tuple[Sight, ...]
+    sights: tuple[ViewLandmarks, ...]
     priors: Priors
     options: TrackOptions
     step: torch.Tensor  # K−1 seconds between nodes
@@ -115,7 +115,7 @@ class Problem:
     unknown_focal: tuple[bool, ...]
     bias: tuple[torch.Tensor, ...]  # per view L×2, see tracker.find_view_bias
     free: frozenset[str] = frozenset()
-    anchor: Motion | None = None  # node 0 is held near this
+    anchor: Trajectory | None = None  # node 0 is held near this
     anchors: int = 0  # how many first nodes are held
     surface: Basis | None = None  # the points evidence is about
     evidence: tuple[Evidence, ...] = ()  # per view, or none
@@ -148,9 +148,9 @@ class Blocks:
 def pixel_derivatives(
     problem: Problem,
     basis: Basis,
-    shared: Shared,
-    motion: Motion,
-    sight: Sight | Evidence,
+    shared: SharedParameters,
+    motion: Trajectory,
+    sight: ViewLandmarks | Evidence,
     view: int,
     rows: slice,
     dtype: torch.dtype = DTYPE,
@@ -227,7 +227,9 @@ def add_blocks(
         system.gradient_shared += (flat.T @ residual.reshape(-1)).to(DTYPE)
 
 
-def linearise(problem: Problem, shared: Shared, motion: Motion, derivatives: bool = True) -> System:
+def linearise(
+    problem: Problem, shared: SharedParameters, motion: Trajectory, derivatives: bool = True
+) -> System:
     """The cost and, where asked, its Gauss-Newton normal equations at one state."""
     basis, options = problem.basis, problem.options
     count, expressions = motion.weights.shape
@@ -270,8 +272,8 @@ def linearise(problem: Problem, shared: Shared, motion: Motion, derivatives: boo
 
 def add_evidence(
     problem: Problem,
-    shared: Shared,
-    motion: Motion,
+    shared: SharedParameters,
+    motion: Trajectory,
     evidence: Evidence,
     view: int,
     system: System,
@@ -355,7 +357,9 @@ def roots(curvature: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return (vector * root[..., None, :]) @ vector.mT, (vector * inverse[..., None, :]) @ vector.mT
 
 
-def add_priors(problem: Problem, shared: Shared, motion: Motion, system: System) -> None:
+def add_priors(
+    problem: Problem, shared: SharedParameters, motion: Trajectory, system: System
+) -> None:
     """Add every prior's cost, gradient and curvature."""
     priors, options = problem.priors, problem.options
     w = motion.weights
@@ -455,8 +459,12 @@ def add_jolt(system: System, change: torch.Tensor, step: torch.Tensor, jolt: tor
 
 
 def solve(
-    problem: Problem, shared: Shared, motion: Motion, iterations: int, tolerance: float
-) -> Iterator[tuple[Shared, Motion]]:
+    problem: Problem,
+    shared: SharedParameters,
+    motion: Trajectory,
+    iterations: int,
+    tolerance: float,
+) -> Iterator[tuple[SharedParameters, Trajectory]]:
     """Levenberg-Marquardt with weights kept in [0, 1] by an active set; yields the state after each accepted step."""
     damping, cost = 1e-3, None
     ids, views = problem.identity_count, len(problem.sights)
@@ -492,7 +500,7 @@ def solve(
                 -system.gradient_shared,
                 system.second,
             )
-            new_motion = Motion(
+            new_motion = Trajectory(
                 exponential(step[:, :3]) @ motion.rotation,
                 motion.translation + step[:, 3:6],
                 (w + step[:, 6:]).clamp(0, 1),

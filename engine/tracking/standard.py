@@ -14,7 +14,7 @@ import torch
 from scipy import sparse
 
 from ..annotate.landmarks import ModelLandmarks
-from ..core.checkpoints import Unfinished
+from ..core.checkpoints import CheckpointStore
 from ..evidence.gaps import Pairs, find_pairs, gap_rows
 from ..evidence.options import StandardOptions, TrackOptions, for_few_pictures
 from ..evidence.part_evidence import find_masks, part_terms, used_points
@@ -34,8 +34,8 @@ from ..evidence.state import (
     DTYPE,
     Basis,
     Evidence,
-    Motion,
-    Shared,
+    SharedParameters,
+    Trajectory,
     blend_nodes,
     exponential,
     landmark_basis,
@@ -100,7 +100,7 @@ class PointLooks:
 
 
 @dataclass(frozen=True)
-class Person:
+class ActorModel:
     """What stays the same while a performance is followed: the model with offset modes among its identities, its bases, and what the points look like."""
 
     model: FaceModel
@@ -154,7 +154,7 @@ def refine(
     draft: Track,
     options: StandardOptions = StandardOptions(),
     masks: Sequence[OwnMasks | None] = (),
-    kept: Unfinished | None = None,
+    kept: CheckpointStore | None = None,
 ) -> Iterator[tuple[float, str] | Standard]:
     """A generator of (fraction of the stage, stage, whether it was done by an earlier run), whose return value is the Standard.
 
@@ -188,7 +188,7 @@ def _refine(
     draft: Track,
     options: StandardOptions,
     masks: Sequence[OwnMasks | None],
-    kept: Unfinished | None,
+    kept: CheckpointStore | None,
 ):
     if sum(len(v.times) for v in footage.views) <= options.fewest_looks:
         options = for_few_pictures(options)
@@ -210,9 +210,11 @@ def _refine(
             *(basis_of(wide, one.matrix) for one in (parts, outlines, gaps) if one is not None),
         ]
     )
-    person = Person(wide, landmark_basis(wide, landmarks), points, parts, outlines, gaps, surface)
+    person = ActorModel(
+        wide, landmark_basis(wide, landmarks), points, parts, outlines, gaps, surface
+    )
     tracking = TrackOptions(identity_weight=options.identity_weight)
-    shared = Shared(
+    shared = SharedParameters(
         torch.cat([tensor(draft.identity), torch.zeros(len(modes), dtype=DTYPE)]),
         tensor(np.log([c.focal for c in draft.cameras])),
         tensor(np.stack([c.rotation for c in draft.cameras])),
@@ -229,11 +231,11 @@ def _refine(
         )
         shared, motion = (
             kind(**{f.name: torch.as_tensor(found[f'{name}_{f.name}']) for f in fields(kind)})
-            for name, kind in (('shared', Shared), ('motion', Motion))
+            for name, kind in (('shared', SharedParameters), ('motion', Trajectory))
         )
         yield 1.0, FINDING, True
     else:
-        finder = Stretch(
+        finder = Window(
             footage,
             observations,
             landmarks,
@@ -258,19 +260,19 @@ def _refine(
                     for f in fields(one)
                 },
             )
-    moved = Motion(
+    moved = Trajectory(
         motion.rotation @ start.rotation[keys].transpose(1, 2),
         motion.translation - start.translation[keys],
         motion.weights - start.weights[keys],
     )
 
-    whole = Motion(
+    whole = Trajectory(
         torch.empty_like(start.rotation),
         torch.empty_like(start.translation),
         torch.empty_like(start.weights),
     )
     near = torch.as_tensor(np.abs(nodes[:, None] - nodes[keys][None]).argmin(1))
-    begin = Motion(
+    begin = Trajectory(
         moved.rotation[near] @ start.rotation,
         start.translation + moved.translation[near],
         (start.weights + moved.weights[near]).clamp(0, 1),
@@ -286,7 +288,7 @@ def _refine(
             motion = pick(begin, own)
             for name in MOTION:
                 getattr(motion, name)[:held] = getattr(whole, name)[first : first + held]
-            window = Stretch(
+            window = Window(
                 footage,
                 observations,
                 landmarks,
@@ -359,10 +361,10 @@ def worse_frames(errors: np.ndarray, before: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.isfinite(before) & ~(errors <= before + WORSE))
 
 
-def pick(motion: Motion, nodes: np.ndarray) -> Motion:
+def pick(motion: Trajectory, nodes: np.ndarray) -> Trajectory:
     """Some nodes of a motion, copied."""
     at = torch.as_tensor(nodes)
-    return Motion(
+    return Trajectory(
         motion.rotation[at].clone(), motion.translation[at].clone(), motion.weights[at].clone()
     )
 
@@ -379,7 +381,7 @@ def instants(footage: Footage) -> np.ndarray:
     return out
 
 
-def at_instants(draft: Track, times: np.ndarray) -> Motion:
+def at_instants(draft: Track, times: np.ndarray) -> Trajectory:
     """The draft's motion at some times within it, on straight lines between its own."""
     after = (
         np.clip(np.searchsorted(draft.time, times, side='right'), 1, max(len(draft.time) - 1, 1))
@@ -393,7 +395,7 @@ def at_instants(draft: Track, times: np.ndarray) -> Motion:
     )
     ends = lambda a: (torch.as_tensor(a[k], dtype=DTYPE) for k in (before, after))
     turn, turned = ends(draft.rotation)
-    return Motion(
+    return Trajectory(
         exponential(logarithm(turned @ turn.mT) * u[:, None]) @ turn,
         blend_nodes(u, *ends(draft.translation)),
         blend_nodes(u, *ends(draft.weights)),
@@ -422,7 +424,7 @@ def key_nodes(
     return np.unique(np.concatenate([np.arange(a, b + 1) for a, b in zip(*ends)]))
 
 
-class Stretch:
+class Window:
     """Some nodes of the performance with every view's frames there, their landmarks and their pictures."""
 
     def __init__(
@@ -430,7 +432,7 @@ class Stretch:
         footage: Footage,
         observations: Observations,
         landmarks: ModelLandmarks,
-        person: Person,
+        person: ActorModel,
         tracking: TrackOptions,
         options: StandardOptions,
         draft: Track,
@@ -474,7 +476,7 @@ class Stretch:
             None,
         )
 
-    def find_masks(self, shared: Shared | None = None, motion: Motion | None = None):
+    def find_masks(self, shared: SharedParameters | None = None, motion: Trajectory | None = None):
         """Part masks of every picture; yields fractions. With the present fit, a landmark far from where it has it is taken from there."""
         self.masks = []
         for v, (sight, pictures, seen) in enumerate(
@@ -495,7 +497,9 @@ class Stretch:
                     yield (v + found) / len(self.sights)
             self.masks.append(found)
 
-    def look(self, shared: Shared, motion: Motion, blur: float, robust: float | None = None):
+    def look(
+        self, shared: SharedParameters, motion: Trajectory, blur: float, robust: float | None = None
+    ):
         """Yields fractions, and last (each view's Looks, each view's part terms: none without masks or `robust`)."""
         model = self.person.model
         neutral, triangles = (
@@ -541,7 +545,7 @@ class Stretch:
         yield out, terms
 
     def evidence(
-        self, looks, terms, known: PointLooks, shared: Shared, motion: Motion
+        self, looks, terms, known: PointLooks, shared: SharedParameters, motion: Trajectory
     ) -> tuple[Evidence, ...]:
         """Everything the pictures say, view by view."""
         out = []
@@ -607,13 +611,13 @@ class Stretch:
             out.append(one)
         return tuple(out)
 
-    def trusted(self, problem: Problem, shared: Shared, motion: Motion) -> Problem:
+    def trusted(self, problem: Problem, shared: SharedParameters, motion: Trajectory) -> Problem:
         """With landmarks that face away turned down and the detector's constant error taken off."""
         sights = without_bias(seen_from(problem.basis, shared, motion, self.sights), problem.bias)
         share = self.options.landmarks**0.5
         return replace(problem, sights=tuple(replace(s, whiten=s.whiten * share) for s in sights))
 
-    def find(self, shared: Shared, motion: Motion):
+    def find(self, shared: SharedParameters, motion: Trajectory):
         """The person: yields (fraction, (person, shared, motion))."""
         options, person = self.options, self.person
         habits, problem = self.problem.bias, replace(self.problem, free=frozenset({'identity'}))
@@ -666,7 +670,7 @@ class Stretch:
             pass
         yield 1.0, (replace(person, known=know(looks[0], options)), shared, motion)
 
-    def follow(self, shared: Shared, motion: Motion):
+    def follow(self, shared: SharedParameters, motion: Trajectory):
         """The performance, the person known: yields (fraction, motion)."""
         options, person = self.options, self.person
         problem = replace(self.problem, anchor=motion if self.held else None, anchors=self.held)

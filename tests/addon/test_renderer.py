@@ -17,7 +17,7 @@ spec = importlib.util.spec_from_file_location('w', sys.argv[1])
 w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package()
 import numpy, torch
 from facewright.engine.face_model import load_model
-from facewright.engine.face_model.model import triangulate
+from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.render.preview import head_to_camera
 from facewright.engine.render.rasterise import rasterise_batch
 model = load_model(sys.argv[2])

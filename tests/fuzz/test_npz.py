@@ -10,7 +10,7 @@ import pytest
 from fuzzing import damaged, damaged_arrays, fuzzed, survives
 from hypothesis import given
 
-from facewright.engine.core.checkpoints import Unfinished
+from facewright.engine.core.checkpoints import CheckpointStore
 from facewright.engine.core.files import read_npz
 from facewright.engine.face_model.expressions import ICT_NAMES
 from facewright.engine.face_model.model import FaceModel
@@ -221,7 +221,7 @@ def test_a_damaged_step_is_one_to_do_again(tmp_path_factory, data):
     """Never an error: a stopped run's file only saves time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('FACEWRIGHT_CACHE', str(tmp_path_factory.getbasetemp() / 'cache'))
-        run = Unfinished('fuzz')
+        run = CheckpointStore('fuzz')
         run.write('draft', a=np.zeros(1))
         (run.folder / 'draft.npz').write_bytes(data)
         found = run.read('draft')

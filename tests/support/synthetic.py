@@ -11,9 +11,9 @@ from facewright.engine.evidence.options import TrackOptions
 from facewright.engine.evidence.state import (
     DTYPE,
     Basis,
-    Motion,
-    Shared,
-    Sight,
+    SharedParameters,
+    Trajectory,
+    ViewLandmarks,
     exponential,
     place,
     projection,
@@ -40,13 +40,13 @@ def make_basis(rng: np.random.Generator) -> Basis:
     )
 
 
-def make_motion(rng: np.random.Generator, count: int) -> Motion:
+def make_motion(rng: np.random.Generator, count: int) -> Trajectory:
     turn = rng.normal(size=(count, 3)) * 0.15
     flip = tensor(np.diag([1.0, -1.0, -1.0]))
     rotation = (
         torch.linalg.matrix_exp(tensor(np.stack([np.cross(np.eye(3), t) for t in turn]))) @ flip
     )
-    return Motion(
+    return Trajectory(
         rotation,
         tensor(rng.normal(size=(count, 3)) * (1, 1, 2) + (0, 0, 60)),
         tensor(rng.uniform(0.1, 0.8, size=(count, len(NAMES)))),
@@ -60,14 +60,14 @@ def make_problem(
     free: tuple[str, ...] = ('identity', 'focal', 'cameras'),
     noise: float = 0.0,
     options: TrackOptions = TrackOptions(),
-) -> tuple[Problem, Shared, Motion]:
+) -> tuple[Problem, SharedParameters, Trajectory]:
     """A problem whose observations are exact (plus noise px) at the returned state; second views lie between the nodes."""
     basis, motion = make_basis(rng), make_motion(rng, count)
     rotation = np.stack([np.eye(3)] + [_about_y(0.4 * v) for v in range(1, views)])
     translation = np.stack(
         [np.zeros(3)] + [np.array([-22.0 * v, 0, 5.0 * v]) for v in range(1, views)]
     )
-    shared = Shared(
+    shared = SharedParameters(
         tensor(rng.normal(size=IDENTITIES) * 0.5),
         tensor(np.log([900.0 + 50 * v for v in range(views)])),
         tensor(rotation),
@@ -82,7 +82,7 @@ def make_problem(
             if v == 0
             else torch.full((len(node),), 0.37, dtype=DTYPE)
         )
-        blank = Sight(
+        blank = ViewLandmarks(
             node,
             between,
             torch.zeros(len(node), LANDMARKS, 2, dtype=DTYPE),
@@ -95,7 +95,7 @@ def make_problem(
             place(basis, shared, motion, blank, v, slice(None))[0], shared.log_focal[v].exp()
         )
         sights.append(
-            Sight(
+            ViewLandmarks(
                 node,
                 between,
                 pixels + noise * tensor(rng.normal(size=pixels.shape)),
@@ -127,7 +127,7 @@ def _about_y(angle: float) -> np.ndarray:
 
 def moved(shared, motion, node_step, shared_step, views):
     """The state after a step, in the solver's own parametrisation."""
-    motion = Motion(
+    motion = Trajectory(
         exponential(node_step[:, :3]) @ motion.rotation,
         motion.translation + node_step[:, 3:6],
         motion.weights + node_step[:, 6:],

@@ -14,7 +14,7 @@ import importlib.util, sys
 spec = importlib.util.spec_from_file_location('w', sys.argv[1]); w = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(w); w.register_package()
 from pathlib import Path
-from facewright.engine import owned
+from facewright.engine.core import owned
 """
 
 

@@ -10,7 +10,7 @@ from synthetic import IDENTITIES, LANDMARKS, NAMES, make_problem, moved, tensor
 from facewright.engine.evidence.state import (
     DTYPE,
     Evidence,
-    Motion,
+    Trajectory,
     exponential,
     place,
     projection,
@@ -93,7 +93,7 @@ def test_a_quadratic_that_knows_the_place_pulls_the_head_there():
     blind = replace(
         problem, sights=(replace(sight, whiten=sight.whiten * 1e-3),), surface=problem.basis
     )
-    away = Motion(
+    away = Trajectory(
         exponential(0.02 * torch.ones(len(motion.weights), 3, dtype=DTYPE)) @ motion.rotation,
         motion.translation + 0.3,
         motion.weights,

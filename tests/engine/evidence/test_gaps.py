@@ -6,7 +6,7 @@ import torch
 
 from facewright.engine.annotate.landmarks import model_landmarks
 from facewright.engine.evidence.gaps import NOISE, SLITS, find_pairs, gap_rows, slit_chains
-from facewright.engine.evidence.state import Sight
+from facewright.engine.evidence.state import ViewLandmarks
 from facewright.engine.face_model import load_model
 from facewright.engine.footage.detector.landmark_sets import resting_face
 
@@ -50,7 +50,7 @@ def test_points_lie_across_the_slits(model, pairs):
 
 
 def sight(points, trust=1.0):
-    return Sight(
+    return ViewLandmarks(
         None,
         None,
         torch.as_tensor(points)[None],

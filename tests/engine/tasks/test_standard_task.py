@@ -10,7 +10,7 @@ import pytest
 
 from facewright.engine import tasks
 from facewright.engine.core import checkpoints as unfinished
-from facewright.engine.core.checkpoints import AGAIN
+from facewright.engine.core.checkpoints import RESUMED
 from facewright.engine.core.errors import FacewrightError
 from facewright.engine.core.progress import Progress
 from facewright.engine.formats.performance import read_performance
@@ -41,7 +41,7 @@ def result(capture, steps, tmp_path_factory):
     out, seen = tmp_path_factory.mktemp('out'), []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(unfinished, 'cache_folder', lambda: steps)
-        patch.setattr(unfinished.Unfinished, 'finished', lambda run: None)
+        patch.setattr(unfinished.CheckpointStore, 'finished', lambda run: None)
         return (
             out,
             run(
@@ -149,7 +149,7 @@ def test_cancel_leaves_nothing_in_the_folder_and_the_next_run_goes_on(
     )
     stages = {p.stage for p in seen}
     assert (
-        AGAIN in stages
+        RESUMED in stages
         and 'Following the face' not in stages
         and ('Finding the person in the pictures' in stages) == stage.startswith('Finding')
     )

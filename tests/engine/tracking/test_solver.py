@@ -10,7 +10,7 @@ from synthetic import IDENTITIES, NAMES, make_problem, moved
 from facewright.engine.evidence.options import TrackOptions
 from facewright.engine.evidence.state import (
     DTYPE,
-    Motion,
+    Trajectory,
     exponential,
     logarithm,
     skew,
@@ -41,7 +41,7 @@ def test_gradient_is_the_costs_derivative(seed, smooth):
     problem = replace(
         problem,
         neutral_node=1,
-        anchor=Motion(motion.rotation, motion.translation + 0.3, motion.weights + 0.1),
+        anchor=Trajectory(motion.rotation, motion.translation + 0.3, motion.weights + 0.1),
         anchors=2,
         smooth=smooth,
     )
@@ -119,7 +119,7 @@ def test_exact_observations_are_recovered():
         data=1.0,
     )
     problem, shared, motion = make_problem(rng, views=1, free=('identity',), options=weak)
-    start = Motion(
+    start = Trajectory(
         exponential(0.1 * torch.ones(len(motion.weights), 3, dtype=DTYPE)) @ motion.rotation,
         motion.translation + 1.0,
         torch.full_like(motion.weights, 0.3),

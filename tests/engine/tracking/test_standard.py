@@ -75,7 +75,7 @@ def looked(scene, head):
     )
 
 
-class Sight:
+class ViewLandmarks:
     node, between = torch.zeros(1, dtype=torch.long), torch.zeros(1)
 
 
@@ -86,7 +86,13 @@ def test_a_shifted_head_is_pulled_back(scene):
     shifted = scene[3] + (np.r_[step, 0] * scene[3][:, 2].mean() / FOCAL).astype(np.float32)
     off = looked(scene, shifted)
     evidence = photometric_evidence(
-        off, right.values[0], np.full(right.trust.shape[1], 9.0), Sight, scene[4], CAMERA, OPTIONS
+        off,
+        right.values[0],
+        np.full(right.trust.shape[1], 9.0),
+        ViewLandmarks,
+        scene[4],
+        CAMERA,
+        OPTIONS,
     )
     back = torch.linalg.solve(evidence.curvature[0].sum(0), -evidence.gradient[0].sum(0)).numpy()
     np.testing.assert_allclose(back, -step, atol=0.45)
@@ -96,7 +102,13 @@ def test_a_shifted_head_is_pulled_back(scene):
 def test_where_nothing_moved_nothing_pulls(scene):
     right = looked(scene, scene[3])
     evidence = photometric_evidence(
-        right, right.values[0], np.full(right.trust.shape[1], 9.0), Sight, scene[4], CAMERA, OPTIONS
+        right,
+        right.values[0],
+        np.full(right.trust.shape[1], 9.0),
+        ViewLandmarks,
+        scene[4],
+        CAMERA,
+        OPTIONS,
     )
     assert (
         float(evidence.gradient.abs().max()) < 1e-9
@@ -113,7 +125,7 @@ def test_points_behind_the_head_or_seldom_seen_say_nothing(scene):
         right,
         right.values[0] + 1,
         np.full(right.trust.shape[1], 1.0),
-        Sight,
+        ViewLandmarks,
         scene[4],
         CAMERA,
         OPTIONS,
@@ -177,7 +189,7 @@ def test_albedo_and_light_are_told_apart():
         found,
         light[0],
         np.full(200, 9.0),
-        Sight,
+        ViewLandmarks,
         Pictures(np.zeros((12, 1, 1, 3)), (Crop((160.0, 160.0), 320.0),) * 12, np.arange(12)),
         CAMERA,
         OPTIONS,
@@ -218,7 +230,14 @@ def test_a_shifted_head_is_pulled_back_by_its_colours(scene):
         scene, scene[3] + (np.r_[step, 0] * scene[3][:, 2].mean() / FOCAL).astype(np.float32)
     )
     evidence = shaded_evidence(
-        off, albedo, light[0], np.full(right.trust.shape[1], 9.0), Sight, scene[4], CAMERA, OPTIONS
+        off,
+        albedo,
+        light[0],
+        np.full(right.trust.shape[1], 9.0),
+        ViewLandmarks,
+        scene[4],
+        CAMERA,
+        OPTIONS,
     )
     back = torch.linalg.solve(evidence.curvature[0].sum(0), -evidence.gradient[0].sum(0)).numpy()
     np.testing.assert_allclose(back, -step, atol=0.5)
