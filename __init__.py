@@ -1,15 +1,19 @@
-"""Facewright: footage of a face in, an animated head with shape keys out. This folder is the Blender extension and the package."""
+"""Facewright: footage of a face in, an animated head with shape keys out.
+
+This folder is the Blender extension and the package. bpy is imported only from `register` on: the
+engine's processes import this package too.
+"""
 
 
 def register():
-    """Called by Blender when the extension is enabled. bpy is imported only from here on: the engine's processes import this package too."""
+    """Register the add-on: Blender calls it when the extension is enabled."""
     from . import addon
 
     addon.register()
 
 
 def unregister():
-    """Called by Blender when the extension is disabled."""
+    """Take the add-on away: Blender calls it when the extension is disabled."""
     from . import addon
 
     addon.unregister()

@@ -1,12 +1,13 @@
 """One script, one verb a job: `python build.py demo`, `test`, `zip`, `env`.
 
-Standard library only until its environment (.venv beside this file) exists. What goes into the environment and into the
-zips is read from pyproject.toml. Where the package index is a mirror, pip's own settings say so.
+Standard library only until its environment (.venv beside this file) exists. What goes into the
+environment and into the zips is read from pyproject.toml. Where the package index is a mirror, pip's own settings say so.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import json
 import os
@@ -18,7 +19,7 @@ import tempfile
 import time
 import xml.etree.ElementTree
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -28,6 +29,7 @@ DIST = ROOT / 'dist'
 NEWEST_BLENDER = '5.0'
 SESSION_LIMIT = 3600  # seconds; Blender's module has been seen to hang when it leaves
 SERIES = (3, 11)  # the Python of every supported Blender
+CHECKS = (('ruff', 'format', '--check', '.'), ('ruff', 'check', '.'), ('basedpyright',))  # modules
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,11 @@ PARTS = (
 LEAVE_OUT = ('__pycache__', '.pyc', '.DS_Store')
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
-# Windows refuses paths of more than 259 characters, and Blender unpacks wheels below its user folder.
-WINDOWS_BASE = 'C:\\Users\\a-name-of-20-letters\\AppData\\Roaming\\Blender Foundation\\Blender\\4.2\\extensions\\.local\\lib\\python3.11\\site-packages\\'
+# Windows refuses paths of more than 259 characters; Blender unpacks wheels below its user folder.
+WINDOWS_BASE = (
+    'C:\\Users\\a-name-of-20-letters\\AppData\\Roaming\\Blender Foundation\\Blender\\4.2'
+    '\\extensions\\.local\\lib\\python3.11\\site-packages\\'
+)
 WINDOWS_LIMIT = 259
 
 # Parts of wheels that only serve to compile or test against them.
@@ -117,7 +122,8 @@ def arguments() -> argparse.Namespace:
     add = verb(
         'demo',
         demo,
-        'make the environment, reconstruct a face from a video and leave a .blend, a contact sheet and figures',
+        'make the environment, reconstruct a face from a video '
+        'and leave a .blend, a contact sheet and figures',
     )
     add.add_argument(
         'footage',
@@ -132,6 +138,7 @@ def arguments() -> argparse.Namespace:
         help='an ICT-FaceKit folder or archive; default: the built-in head',
     )
     add.add_argument('--out', type=Path, default=ROOT / 'demo-out', metavar='DIR')
+    verb('check', check, "check the sources' layout, style and types")
     add = verb('test', test, 'make the environment and run all tests; what follows goes to pytest')
     add.add_argument('pytest', nargs=argparse.REMAINDER, metavar='PYTEST_ARGUMENTS')
     add = verb('zip', zips, 'make installable zips in dist/')
@@ -147,7 +154,7 @@ def arguments() -> argparse.Namespace:
     return options
 
 
-class Stop(Exception):
+class Stop(Exception):  # noqa: N818 (it ends the job with one sentence, as SystemExit does)
     """One sentence about why the job cannot go on."""
 
 
@@ -161,13 +168,14 @@ def run_with_right_python() -> int:
     if command and subprocess.run([*command, '-c', ''], capture_output=True).returncode == 0:
         return subprocess.call([*command, *sys.argv])
     print(
-        f'build.py: this needs Python {wanted}, as Blender has it, and this is {sys.version.split()[0]}: install Python {wanted} and run it again.',
+        f'build.py: this needs Python {wanted}, as Blender has it, and this is '
+        f'{sys.version.split()[0]}: install Python {wanted} and run it again.',
         file=sys.stderr,
     )
     return 1
 
 
-# ---- the environment -------------------------------------------------------------------------------------------------
+# ---- the environment -----------------------------------------------------------------------------
 
 
 def project() -> dict:
@@ -178,7 +186,10 @@ def project() -> dict:
 
 
 def requirements(system: str) -> list[str]:
-    """The engine's pinned requirements for 'linux', 'win32' or 'darwin'. On Linux the index's plain torch is a CUDA build of several GB."""
+    """Return the engine's pinned requirements for 'linux', 'win32' or 'darwin'.
+
+    On Linux the index's plain torch is a CUDA build of several GB.
+    """
     lines = project()['project']['dependencies']
     return [
         line + '+cpu' if line.startswith('torch==') and system.startswith('linux') else line
@@ -187,7 +198,10 @@ def requirements(system: str) -> list[str]:
 
 
 def run(command: list, quiet: bool = False, **options) -> str:
-    """Run a command, its output shown unless `quiet`; returns a quiet one's output. Raises Stop with its last lines where it fails."""
+    """Run a command, its output shown unless `quiet`; return a quiet one's output.
+
+    Raises Stop with its last lines where it fails.
+    """
     done = subprocess.run(
         [str(part) for part in command],
         stdout=subprocess.PIPE if quiet else None,
@@ -200,8 +214,8 @@ def run(command: list, quiet: bool = False, **options) -> str:
     if done.returncode:
         tail = '\n'.join((done.stdout or '').strip().splitlines()[-12:])
         raise Stop(
-            f'{Path(command[0]).name} {" ".join(str(part) for part in command[1:4])} … failed with exit code {done.returncode}'
-            + (f':\n{tail}' if tail else '.')
+            f'{Path(command[0]).name} {" ".join(str(part) for part in command[1:4])} … '
+            f'failed with exit code {done.returncode}' + (f':\n{tail}' if tail else '.')
         )
     return done.stdout or ''
 
@@ -237,7 +251,9 @@ def torch_options(torch_wheel: str | None) -> list[str]:
 
 
 def environment(
-    torch_wheel: str | None = None, tests: bool = False, blenders: tuple[str, ...] = ()
+    torch_wheel: str | None = None,
+    extras: tuple[str, ...] = (),
+    blenders: tuple[str, ...] = (),
 ) -> None:
     """Make .venv, or bring it up to date; an existing one is added to, never deleted."""
     if not PYTHON.exists():
@@ -246,12 +262,12 @@ def environment(
     lines = requirements(sys.platform)
     once('engine', lines, lambda: install_engine(lines, torch_wheel))
     once('command', project()['project'], install_command)
-    if tests:
-        extra = project()['project']['optional-dependencies']['test']
-        once('test', extra, lambda: pip('install', '--no-deps', *extra))
+    for extra in extras:
+        lines = project()['project']['optional-dependencies'][extra]
+        once(extra, lines, functools.partial(pip, 'install', '--no-deps', *lines))
     for series in blenders:
         version = project()['tool']['facewright']['blender'][series]
-        once(f'blender-{series}', version, lambda: install_blender(series, version))
+        once(f'blender-{series}', version, functools.partial(install_blender, series, version))
 
 
 def install_engine(lines: list[str], torch_wheel: str | None) -> None:
@@ -273,26 +289,29 @@ def no_cpu_torch(line: str, stop: Stop) -> str:
     if 'No matching distribution' not in str(stop):
         return str(stop)
     return (
-        f"pip finds no {line}, PyTorch's CPU build, and the plain one would pull several GB of CUDA: give the CPU build with --torch-wheel, "
-        'as a wheel, a folder of wheels or the address of PyTorch\'s CPU package index (see pytorch.org, "Start Locally").'
+        f"pip finds no {line}, PyTorch's CPU build, and the plain one would pull several GB of "
+        'CUDA: give the CPU build with --torch-wheel, as a wheel, a folder of wheels or the '
+        'address of PyTorch\'s CPU package index (see pytorch.org, "Start Locally").'
     )
 
 
 def refuse_cuda() -> None:
-    """Raise where the installed torch is a CUDA build on a system whose index could only give that by accident."""
+    """Raise Stop where torch is a CUDA build on a system whose index gives that by accident."""
     if not sys.platform.startswith('linux'):
         return
     text = run(
         [
             PYTHON,
             '-c',
-            'import importlib.metadata as m; d = m.distribution("torch"); print(d.version, *(d.requires or ()))',
+            'import importlib.metadata as m; d = m.distribution("torch"); '
+            'print(d.version, *(d.requires or ()))',
         ],
         quiet=True,
     )
     if re.search(r'\+cu|nvidia|cuda', text):
         raise Stop(
-            f'.venv holds a CUDA build of torch ({text.split()[0]}): remove .venv and give the CPU build with --torch-wheel.'
+            f'.venv holds a CUDA build of torch ({text.split()[0]}): '
+            'remove .venv and give the CPU build with --torch-wheel.'
         )
 
 
@@ -302,7 +321,10 @@ def install_command() -> None:
 
 
 def install_blender(series: str, version: str) -> None:
-    """Blender as a module into .venv/blender/<series>, to be put on PYTHONPATH; its numpy is the environment's."""
+    """Install Blender as a module into .venv/blender/<series>, to be put on PYTHONPATH.
+
+    Its numpy is the environment's.
+    """
     target = VENV / 'blender' / series
     if (target / f'bpy-{version}.dist-info').is_dir():
         return
@@ -325,90 +347,95 @@ def env(options) -> int:
     return 0
 
 
-# ---- test ------------------------------------------------------------------------------------------------------------
+# ---- check ---------------------------------------------------------------------------------------
+
+
+def check(options) -> int:
+    """Check the sources' layout, style and types; nothing is changed."""
+    environment(options.torch_wheel, extras=('test', 'dev'))
+    failed = [
+        ' '.join(command)
+        for command in CHECKS
+        if subprocess.call([str(PYTHON), '-m', *command], cwd=ROOT)
+    ]
+    print('check: ' + (f'failed: {", ".join(failed)}' if failed else 'clean'), flush=True)
+    return 1 if failed else 0
+
+
+# ---- test ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Tally:
+    """The results of the test sessions so far: counts, and the sessions that failed."""
+
+    passed: int = 0
+    bad: int = 0
+    skipped: int = 0
+    failed: list[str] = field(default_factory=list)
+
+    def add(self, report: Path) -> int:
+        """Add pytest's report of a session; return how many tests it had."""
+        if not report.exists():
+            return 0
+        total = 0
+        results = xml.etree.ElementTree.parse(report)  # noqa: S314 (pytest's own file)
+        for suite in results.getroot().iter('testsuite'):
+            tests, skipped = int(suite.get('tests', 0)), int(suite.get('skipped', 0))
+            bad = int(suite.get('failures', 0)) + int(suite.get('errors', 0))
+            self.passed += tests - bad - skipped
+            self.bad += bad
+            self.skipped += skipped
+            total += tests
+        return total
 
 
 def test(options) -> int:
-    """The engine's tests, then the add-on's once in each Blender; the sum at the end."""
+    """Run the engine's tests, then the add-on's once in each Blender; print the sum at the end."""
     series = tuple(project()['tool']['facewright']['blender'])
-    environment(options.torch_wheel, tests=True, blenders=series)
+    environment(options.torch_wheel, extras=('test',), blenders=series)
     given = [argument for argument in options.pytest if argument != '--']
-    chosen = [
-        argument
-        for argument in given
-        if not argument.startswith('-') and Path(argument.split('::')[0]).exists()
-    ]
+    chosen = [a for a in given if not a.startswith('-') and Path(a.split('::')[0]).exists()]
     others = [argument for argument in given if argument not in chosen]
-    in_blender = [
-        c
-        for c in chosen
-        if (ROOT / 'tests' / 'addon') in (p := Path(c.split('::')[0]).resolve(), *p.parents)
-    ]
-    outside = [c for c in chosen if c not in in_blender]
-    began, counts, failed = time.monotonic(), [0, 0, 0], []
-
-    def session(name, paths, variables):
-        print(f'\n==== {name} ====', flush=True)
-        with tempfile.TemporaryDirectory() as scratch:
-            report = Path(scratch) / 'report.xml'
-            try:
-                code = subprocess.call(
-                    [
-                        str(PYTHON),
-                        '-m',
-                        'pytest',
-                        f'--junitxml={report}',
-                        '--durations=8',
-                        *others,
-                        *paths,
-                    ],
-                    cwd=ROOT,
-                    env=variables,
-                    timeout=SESSION_LIMIT,
-                )
-            except subprocess.TimeoutExpired:
-                code = 'none: it did not end'
-            seen = add_up(report, counts)
-        if code not in (0, 5) or (code == 0 and not seen):
-            failed.append(f'{name} (exit code {code})')
-
+    in_blender = [a for a in chosen if is_in_blender(a)]
+    outside = [a for a in chosen if a not in in_blender]
+    began, tally = time.monotonic(), Tally()
     if outside or not chosen:
-        session('engine', outside or ['tests', '--ignore=tests/addon'], dict(os.environ))
+        paths = outside or ['tests', '--ignore=tests/addon']
+        run_session('engine', [*others, *paths], dict(os.environ), tally)
     if in_blender or not chosen:
         for one in series:
             with tempfile.TemporaryDirectory() as resources:
-                session(
-                    f'Blender {one}',
-                    in_blender or ['tests/addon'],
-                    blender_environment(one, resources),
-                )
-    passed, bad, skipped = counts
-    print(
-        f'\nall sessions together, {time.monotonic() - began:.0f} s'
-        + (f'; failed: {", ".join(failed)}' if failed else '')
-    )
-    print(f'{passed} passed, {bad} failed, {skipped} skipped', flush=True)
-    return 1 if bad or failed or not passed else 0
+                arguments = [*others, *(in_blender or ['tests/addon'])]
+                run_session(f'Blender {one}', arguments, blender_environment(one, resources), tally)
+    failures = f'; failed: {", ".join(tally.failed)}' if tally.failed else ''
+    print(f'\nall sessions together, {time.monotonic() - began:.0f} s{failures}')
+    print(f'{tally.passed} passed, {tally.bad} failed, {tally.skipped} skipped', flush=True)
+    return 1 if tally.bad or tally.failed or not tally.passed else 0
 
 
-def add_up(report: Path, counts: list[int]) -> int:
-    """Add a session's passed, failed and skipped to `counts`; returns how many tests it had."""
-    if not report.exists():
-        return 0
-    total = 0
-    for suite in xml.etree.ElementTree.parse(report).getroot().iter('testsuite'):
-        tests, bad, skipped = (
-            int(suite.get('tests')),
-            int(suite.get('failures')) + int(suite.get('errors')),
-            int(suite.get('skipped')),
-        )
-        for i, n in enumerate((tests - bad - skipped, bad, skipped)):
-            counts[i] += n
-        total += tests
-    return total
+def is_in_blender(argument: str) -> bool:
+    """Whether a path or test id lies in tests/addon."""
+    path = Path(argument.split('::')[0]).resolve()
+    return (ROOT / 'tests' / 'addon') in (path, *path.parents)
 
 
-# ---- demo ------------------------------------------------------------------------------------------------------------
+def run_session(name: str, arguments: list[str], variables: dict[str, str], tally: Tally) -> None:
+    """Run pytest once in a process of its own and add its results to `tally`."""
+    print(f'\n==== {name} ====', flush=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        report = Path(scratch) / 'report.xml'
+        command = [str(PYTHON), '-m', 'pytest', f'--junitxml={report}', '--durations=8', *arguments]
+        try:
+            code = subprocess.call(command, cwd=ROOT, env=variables, timeout=SESSION_LIMIT)
+        except subprocess.TimeoutExpired:
+            code = 'none: it did not end'
+        seen = tally.add(report)
+    if code not in (0, 5) or (code == 0 and not seen):
+        tally.failed.append(f'{name} (exit code {code})')
+
+
+# ---- demo ----------------------------------------------------------------------------------------
 
 
 def demo(options) -> int:
@@ -436,11 +463,14 @@ def demo(options) -> int:
     return 0
 
 
-# ---- zip -------------------------------------------------------------------------------------------------------------
+# ---- zip -----------------------------------------------------------------------------------------
 
 
 def zips(options) -> int:
-    """The zips asked for, each checked by Blender's own extension tool; the small one needs no environment, and is checked where one is there."""
+    """Make the zips asked for, each checked by Blender's own extension tool.
+
+    The small one needs no environment, and is checked where one is there.
+    """
     names = [*PLATFORMS, 'small'] if options.platform == 'all' else [options.platform]
     if names != ['small']:
         environment(options.torch_wheel, blenders=(NEWEST_BLENDER,))
@@ -467,7 +497,10 @@ def zips(options) -> int:
 def make_zip(
     platform: Platform | None, torch_wheel: str | None = None, folder: Path = DIST
 ) -> Path:
-    """One installable zip, with the platform's wheels or, for None, without any; written whole or not at all."""
+    """Make one installable zip, with the platform's wheels or, for None, without any.
+
+    It is written whole or not at all.
+    """
     version = project()['project']['version']
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f'facewright-{version}-{platform.name if platform else "small"}.zip'
@@ -478,7 +511,7 @@ def make_zip(
         pack(staged, made)
         if platform or extension_tool():
             validate(made)
-        os.replace(made, path)
+        made.replace(path)
     return path
 
 
@@ -498,7 +531,8 @@ def stage(folder: Path, platform: Platform | None, wheels: list[Path]) -> Path:
     (folder / 'requirements.txt').write_text(
         '\n'.join(
             [
-                "# The engine's requirements, complete: pip install --no-deps -r requirements.txt, with Python 3.11",
+                "# The engine's requirements, complete: "
+                'pip install --no-deps -r requirements.txt, with Python 3.11',
                 *project()['project']['dependencies'],
                 '',
             ]
@@ -580,8 +614,11 @@ def find_wheel(folder: Path, stem: str) -> Path | None:
 
 
 def trim(wheel: Path, folder: Path, name: str) -> Path:
-    """A copy of a wheel without what only compilers and torch's own tests need, its many licence files in one, and tagged arm64 where
-    it is universal2, which Blender 4.2 takes for another system; the wheel itself where nothing of that applies."""
+    """Copy a wheel without what only compilers and torch's own tests need.
+
+    Its many licence files become one, and it is tagged arm64 where it is universal2, which
+    Blender 4.2 takes for another system. Returns the wheel itself where nothing of that applies.
+    """
     unwanted = TRIM.get(name)
     if not unwanted and 'universal2' not in wheel.name:
         return wheel
@@ -614,7 +651,7 @@ def trim(wheel: Path, folder: Path, name: str) -> Path:
             add_member(target, f'{info}/licenses/THIRD_PARTY.txt', b'\n\n'.join(licences), records)
         text = ''.join(f'{line}\n' for line in (*records, f'{info}/RECORD,,'))
         target.writestr(zipfile.ZipInfo(f'{info}/RECORD', EPOCH), text, zipfile.ZIP_DEFLATED)
-    os.replace(part, made)
+    part.replace(made)
     return made
 
 
@@ -643,13 +680,17 @@ def check_lengths(wheels: list[Path]) -> None:
             longest = max(members.namelist(), key=len)
         if len(WINDOWS_BASE) + len(longest) > WINDOWS_LIMIT:
             raise Stop(
-                f'{longest} of {wheel.name} has {len(longest)} characters, and Windows allows {WINDOWS_LIMIT - len(WINDOWS_BASE)} '
+                f'{longest} of {wheel.name} has {len(longest)} characters, and Windows allows '
+                f'{WINDOWS_LIMIT - len(WINDOWS_BASE)} '
                 "below Blender's folder: leave that file out (TRIM in build.py)."
             )
 
 
 def pack(folder: Path, path: Path) -> None:
-    """Zip a folder's contents: sorted, of fixed dates, wheels stored as they are, so that the same tree gives the same bytes."""
+    """Zip a folder's contents, so that the same tree gives the same bytes.
+
+    Sorted, of fixed dates, wheels stored as they are.
+    """
     with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as target:
         for file in sorted(p for p in folder.rglob('*') if p.is_file()):
             entry = zipfile.ZipInfo(file.relative_to(folder).as_posix(), EPOCH)
@@ -658,7 +699,7 @@ def pack(folder: Path, path: Path) -> None:
                 zipfile.ZIP_STORED if file.suffix == '.whl' else zipfile.ZIP_DEFLATED
             )
             entry.file_size = file.stat().st_size
-            with open(file, 'rb') as source, target.open(entry, 'w') as sink:
+            with file.open('rb') as source, target.open(entry, 'w') as sink:
                 shutil.copyfileobj(source, sink, 1 << 20)
 
 

@@ -1,4 +1,7 @@
-"""Lists the package's parts: this folder is the package `facewright` itself, which pyproject.toml cannot say."""
+"""List the package's parts: this folder is the package `facewright` itself.
+
+pyproject.toml cannot say that.
+"""
 
 from setuptools import find_packages, setup
 
