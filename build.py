@@ -1,7 +1,8 @@
 """One script, one verb a job: `python build.py demo`, `test`, `zip`, `env`.
 
 Standard library only until its environment (.venv beside this file) exists. What goes into the
-environment and into the zips is read from pyproject.toml. Where the package index is a mirror, pip's own settings say so.
+environment and into the zips is read from pyproject.toml. Where the package
+index is a mirror, pip's own settings say so.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Makes this folder importable as `facewright`, whatever it is called, and finds the data that lies beside the project."""
+"""Make this folder importable as `facewright`, whatever its name; find the data beside it."""
 
 import importlib.util
 import sys
@@ -23,7 +23,7 @@ def root() -> Path:
 
 @pytest.fixture(scope='session')
 def shared_data() -> Path:
-    """The folder of real footage, models and captures beside the project; skips where it is absent."""
+    """Return the folder of real footage, models and captures; skip where it is absent."""
     folder = ROOT.parent / 'shared' / 'data'
     if not folder.is_dir():
         pytest.skip('needs shared/data beside the project')

@@ -47,7 +47,7 @@ def wheel(folder, name, members):
     return path
 
 
-# ---- requirements --------------------------------------------------------------------------------------------------
+# ---- requirements --------------------------------------------------------------------------------
 
 
 def test_every_requirement_is_pinned_once():
@@ -60,7 +60,7 @@ def test_every_requirement_is_pinned_once():
 
 @pytest.mark.skipif(os.name == 'nt', reason='makes symbolic links')
 def test_the_list_is_complete(root, tmp_path):
-    """Every module of the engine imports, and torch trains, where only the pinned distributions exist."""
+    """Every module of the engine imports, and torch trains, with the pinned packages alone."""
     for name in build.project()['project']['dependencies']:
         for top in {file.parts[0] for file in importlib.metadata.files(name.split('==')[0])} - {
             '..',
@@ -74,7 +74,9 @@ def test_the_list_is_complete(root, tmp_path):
     program = textwrap.dedent("""
         import importlib.util, pkgutil, sys
         sys.path.insert(0, sys.argv[2])
-        spec = importlib.util.spec_from_file_location('w', sys.argv[1]); w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w)
+        spec = importlib.util.spec_from_file_location('w', sys.argv[1])
+        w = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(w)
         assert w.prepare_imports() is None
         package = w.register_package()
         import cv2, scipy.sparse.linalg, scipy.spatial, torch, trimesh, warp, av, safetensors.torch
@@ -135,7 +137,7 @@ def test_no_cpu_build_says_how_to_give_one(monkeypatch):
         raise build.Stop('ERROR: No matching distribution found for torch==2.13.0+cpu')
 
     monkeypatch.setattr(build, 'pip', pip)
-    with pytest.raises(build.Stop, match='several GB of CUDA.*--torch-wheel'):
+    with pytest.raises(build.Stop, match=r'several GB of CUDA.*--torch-wheel'):
         build.install_engine(['torch==2.13.0+cpu'], None)
 
 
@@ -155,7 +157,7 @@ def test_torch_wheel_may_be_a_file_a_folder_or_an_index(tmp_path):
         build.torch_options(str(tmp_path / 'nothing.whl'))
 
 
-# ---- steps and verbs -----------------------------------------------------------------------------------------------
+# ---- steps and verbs -----------------------------------------------------------------------------
 
 
 def test_a_step_runs_once_and_again_after_a_change_or_a_failure(monkeypatch, tmp_path):
@@ -185,7 +187,10 @@ def test_pytest_arguments_are_handed_on(monkeypatch):
 
 @pytest.fixture
 def fake_sessions(monkeypatch):
-    """Runs `build.py test` with pytest replaced: {words in the command: (exit code, tests, failures)}; returns (exit code, commands)."""
+    """Run `build.py test` with pytest replaced; return (exit code, commands).
+
+    outcomes: {words in the command: (exit code, tests, failures)}.
+    """
 
     def run(outcomes, *given):
         commands = []
@@ -201,7 +206,8 @@ def fake_sessions(monkeypatch):
                 part.split('=', 1)[1] for part in command if part.startswith('--junitxml=')
             )
             Path(report).write_text(
-                f'<testsuites><testsuite tests="{tests}" failures="{failures}" errors="0" skipped="0"/></testsuites>'
+                f'<testsuites><testsuite tests="{tests}" failures="{failures}" errors="0" '
+                'skipped="0"/></testsuites>'
             )
             return code
 
@@ -239,7 +245,7 @@ def test_test_fails(fake_sessions, outcomes):
 def test_chosen_tests_run_where_they_belong(fake_sessions, root, monkeypatch):
     monkeypatch.chdir(root)
     assert len(fake_sessions({'': (0, 1, 0)}, 'tests/test_build.py::test_x', '-q')[1]) == 1
-    code, commands = fake_sessions({'': (0, 1, 0)}, 'tests/addon')
+    _, commands = fake_sessions({'': (0, 1, 0)}, 'tests/addon')
     assert all(
         env['PYTHONPATH'].endswith(series)
         for (_, env), series in zip(
@@ -248,7 +254,7 @@ def test_chosen_tests_run_where_they_belong(fake_sessions, root, monkeypatch):
     )
 
 
-# ---- zips ----------------------------------------------------------------------------------------------------------
+# ---- zips ----------------------------------------------------------------------------------------
 
 
 @needs_tool
@@ -385,17 +391,20 @@ def test_trimming_keeps_what_runs_and_every_licence(tmp_path):
 def test_too_long_a_path_for_windows_is_named(tmp_path):
     build.check_lengths([wheel(tmp_path, 'a-1-py3-none-any.whl', {'a/b.py': b''})])
     long = 'a/' * 100 + 'b.py'
-    with pytest.raises(build.Stop, match='b.py of a-2'):
+    with pytest.raises(build.Stop, match=r'b\.py of a-2'):
         build.check_lengths([wheel(tmp_path, 'a-2-py3-none-any.whl', {long: b''})])
 
 
-# ---- installing ----------------------------------------------------------------------------------------------------
+# ---- installing ----------------------------------------------------------------------------------
 
 INSTALL = """
 import json, sys
 import bpy
 path, python = sys.argv[1:]
-assert bpy.ops.extensions.package_install_files(filepath=path, repo='user_default', enable_on_install=True) == {'FINISHED'}
+done = bpy.ops.extensions.package_install_files(
+    filepath=path, repo='user_default', enable_on_install=True
+)
+assert done == {'FINISHED'}
 name = 'bl_ext.user_default.facewright'
 assert name in bpy.context.preferences.addons, sorted(bpy.context.preferences.addons.keys())
 preferences = bpy.context.preferences.addons[name].preferences
@@ -404,7 +413,9 @@ if preferences is not None:
 before = set(bpy.data.objects)
 finished = bpy.ops.facewright.add_head() == {'FINISHED'}
 (head,) = set(bpy.data.objects) - before
-print('INSTALLED ' + json.dumps({'finished': finished, 'keys': len(head.data.shape_keys.key_blocks), 'file': sys.modules[name].__file__}))
+keys = len(head.data.shape_keys.key_blocks)
+report = {'finished': finished, 'keys': keys, 'file': sys.modules[name].__file__}
+print('INSTALLED ' + json.dumps(report))
 bpy.ops.preferences.addon_disable(module=name)
 assert not hasattr(bpy.types.Scene, 'facewright')
 """
@@ -417,7 +428,10 @@ def cache(tmp_path_factory):
 
 
 def install(archive, blender, python, folder, cache):
-    """Install a zip into a Blender whose user folder has a space and an accent, add a head there, disable the add-on."""
+    """Install a zip into a Blender whose user folder has a space and an accent.
+
+    Add a head there, disable the add-on.
+    """
     resources = folder / "Zoë's Blender"
     resources.mkdir()
     environment = {
@@ -474,3 +488,24 @@ def test_a_platforms_zip_builds_and_is_valid(platform, tmp_path):
         platform.name
     ]  # what Blender 4.2 accepts
     assert all(name.removesuffix('.whl').endswith(('-any', ending)) for name in wheels)
+
+
+# ---- check ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('broken', [None, 'format', 'lint', 'basedpyright'])
+def test_check_fails_where_any_of_its_checks_does(monkeypatch, capsys, broken):
+    """`build.py check` runs layout, lint and types, all of them, and fails with any."""
+    seen = []
+
+    def call(command, cwd):
+        seen.append(' '.join(command[2:]))
+        name = {'ruff format --check .': 'format', 'ruff check .': 'lint'}.get(seen[-1], seen[-1])
+        return int(name == broken)
+
+    monkeypatch.setattr(build, 'environment', lambda *_, **__: None)
+    monkeypatch.setattr(build.subprocess, 'call', call)
+    monkeypatch.setattr(sys, 'argv', ['build.py', 'check'])
+    assert build.main() == (broken is not None)
+    assert len(seen) == 3
+    assert ('clean' in capsys.readouterr().out) == (broken is None)
