@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..engine.core.errors import FacewrightError
-from ..engine.face_model import cached_model_path
+from ..engine.face_model import BUILTIN, cached_model_path
 from ..engine.face_model.model import FaceModel
 from ..engine.face_model.store import read_model
 from . import paths
 
-BUILTIN = 'builtin'
 _last: tuple[Path, float, FaceModel] | None = None
 
 

@@ -1,4 +1,8 @@
-"""Face models: one `FaceModel`, from ICT-FaceKit or the built-in head, cached so that it opens in under a second."""
+"""Face models: one `FaceModel`, whoever made it, cached so that it opens in under a second.
+
+What another face model needs, in three files: its reader (a module beside `ict.py`), a row of
+`readers.READERS`, and a test of its reader. Everything else asks `load_model` and the noun.
+"""
 
 from __future__ import annotations
 
@@ -11,49 +15,29 @@ from ..core.errors import FacewrightError
 from ..core.files import cache_folder
 from ..core.sources import fingerprint
 from .model import FaceModel
+from .readers import BUILTIN, reader_of
 from .store import read_model, write_model
 
-BUILTIN = 'builtin'
-
-
-def _source_key(source: str) -> str:
-    """A key that changes when the model's files do (path, size and time of the archive, or of the folder's meshes), or what reads or builds it."""
-    parts = [
-        fingerprint(
-            'face_model.builtin' if source == BUILTIN else 'face_model.ict', 'face_model.store'
-        )
-    ]
-    if source != BUILTIN:
-        path = Path(source).resolve()
-        files = (
-            [path]
-            if path.is_file()
-            else sorted(
-                [
-                    *path.glob('*.obj'),
-                    *path.glob('FaceXModel/*.obj'),
-                    *path.glob('*/FaceXModel/*.obj'),
-                ]
-            )
-        )
-        parts += [
-            str(path),
-            *(f'{f.name} {f.stat().st_size} {f.stat().st_mtime_ns}' for f in files),
-        ]
-    return hashlib.sha256('\0'.join(parts).encode()).hexdigest()[:16]
+__all__ = ['BUILTIN', 'FaceModel', 'cached_model_path', 'load_model']
 
 
 def cached_model_path(source: str) -> Path:
-    """Where `source` ('builtin', an ICT-FaceKit folder or archive, or already a cached .npz) is or will be cached."""
+    """Return where a model is or will be cached.
+
+    source: 'builtin', the path of a model's files, or already that of a cached .npz.
+    """
     source = str(source)
     if source.endswith('.npz'):
         return Path(source)
-    stem = BUILTIN if source == BUILTIN else 'ict'
-    return cache_folder() / 'models' / f'{stem}-{_source_key(source)}.npz'
+    return cache_folder() / 'models' / f'{reader_of(source).name}-{_source_key(source)}.npz'
 
 
 def load_model(source: str = BUILTIN, progress: Callable[[float], None] | None = None) -> FaceModel:
-    """The model of `source`, from its cache if there is one, else read or built and cached. progress gets 0..1."""
+    """Return the model of a source, from its cache if there is one, else read or built and cached.
+
+    source: as `cached_model_path` takes it; progress: called with 0..1 while a model is read.
+    Raises FacewrightError where there is nothing at the path, or no face model.
+    """
     source = str(source)
     if source != BUILTIN and not Path(source).exists():
         raise FacewrightError(
@@ -61,17 +45,22 @@ def load_model(source: str = BUILTIN, progress: Callable[[float], None] | None =
         )
     if source.endswith('.npz'):
         return read_model(Path(source))
+    report = progress or (lambda fraction: None)
     return cached(
-        cached_model_path(source), read_model, lambda: _made(source, progress), write_model
+        cached_model_path(source),
+        read_model,
+        lambda: reader_of(source).read(source, report),
+        write_model,
     )
 
 
-def _made(source: str, progress: Callable[[float], None] | None) -> FaceModel:
-    """The model of `source`, built or read from its own files."""
-    if source == BUILTIN:
-        from .builtin import build
-
-        return build()
-    from .ict import read_ict
-
-    return read_ict(Path(source), progress or (lambda fraction: None))
+def _source_key(source: str) -> str:
+    """Return 16 hexadecimal digits that change with a model's files and with what reads them."""
+    reader = reader_of(source)
+    parts = [fingerprint(reader.module, 'face_model.store')]
+    if source != BUILTIN:
+        parts.append(str(Path(source).resolve()))
+    for file in reader.files(source):
+        status = file.stat()
+        parts.append(f'{file.name} {status.st_size} {status.st_mtime_ns}')
+    return hashlib.sha256('\0'.join(parts).encode()).hexdigest()[:16]
