@@ -312,7 +312,7 @@ def share(text: str) -> float:
 def arguments_of(options: argparse.Namespace) -> tuple[str, dict]:
     """The task a command line asks for, and its arguments."""
     if options.verb == 'model':
-        return 'import_model', {'source': options.source}
+        return 'import_face_model', {'source': options.source}
     if options.verb != 'reconstruct':
         given = {
             k: str(v) if isinstance(v, Path) else v
@@ -327,7 +327,13 @@ def arguments_of(options: argparse.Namespace) -> tuple[str, dict]:
             }
         if options.verb == 'overlay':
             return 'preview_overlay', given
-        return options.verb.replace('-', '_'), given
+        names = {
+            'wrap': 'wrap_model',
+            'shape-keys': 'generate_shape_keys',
+            'tetrahedra': 'build_tetrahedra',
+            'settle': 'settle_shape_keys',
+        }
+        return names.get(options.verb, options.verb.replace('-', '_')), given
     extra = {
         'lens_mm': options.lens,
         'fps': options.rate,

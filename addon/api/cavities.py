@@ -328,7 +328,7 @@ def fix_in_words(job: RigJob, changed: tuple[str, ...], result: dict) -> list[st
 
 
 def settle_job(context: bpy.types.Context) -> RigJob:
-    """The task 'settle' for the active head."""
+    """The task 'settle_shape_keys' for the active head."""
     head = _head(context)
     source = model_of(context.scene, head)
     rig, matrix, called = head_space.rig_of(head, find_model(source))
@@ -387,7 +387,7 @@ def apply_settled(
 
 
 def flesh_job(context: bpy.types.Context, mask: str = '') -> RigJob:
-    """The task 'tetrahedra', for the selected head, or for the scene's face model where no mesh is selected. mask: a vertex group that says where."""
+    """The task 'build_tetrahedra', for the selected head, or for the scene's face model where no mesh is selected. mask: a vertex group that says where."""
     arguments = {'out': '{job}/out', 'model': models.source_of(context.scene.facewright)}
     if not chosen_meshes(context):
         if mask:

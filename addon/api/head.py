@@ -12,7 +12,7 @@ from .shared import hidden_in_words, select
 
 
 def model_is_ready(source: str) -> bool:
-    """Whether a face model can be used at once; else the task 'import_model' makes it so. Raises
+    """Whether a face model can be used at once; else the task 'import_face_model' makes it so. Raises
     where there is nothing at `source`.
     """
     return models.cached(source) is not None

@@ -112,7 +112,7 @@ def head_job(context: bpy.types.Context, **arguments) -> HeadJob:
 
 
 def landmarks_job(context: bpy.types.Context) -> HeadJob:
-    """The task 'scan_landmarks' for the selected meshes, their markers left aside."""
+    """The task 'add_markers' for the selected meshes, their markers left aside."""
     job = head_job(context)
     return HeadJob(job.meshes, {}, {k: job.arguments[k] for k in ('mesh', 'out', 'model')})
 

@@ -100,7 +100,7 @@ class FACEWRIGHT_OT_settle_shape_keys(HeadOperator):
 
     bl_idname = 'facewright.settle_shape_keys'
     bl_label = 'Settle'
-    task, title = 'settle', 'Settling'
+    task, title = 'settle_shape_keys', 'Settling'
 
     def take(self, context, settings):
         return api.settle_job(context)
@@ -114,7 +114,7 @@ class FACEWRIGHT_OT_build_tetrahedra(HeadOperator):
 
     bl_idname = 'facewright.build_tetrahedra'
     bl_label = 'Fill Cavities'
-    task, title = 'tetrahedra', 'Filling the cavities'
+    task, title = 'build_tetrahedra', 'Filling the cavities'
 
     show: EnumProperty(
         name='Show',

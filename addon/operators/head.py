@@ -32,7 +32,9 @@ class FACEWRIGHT_OT_add_head(JobOperator):
             None
             if api.model_is_ready(source)
             else jobs.start(
-                'import_model', {'source': source, 'landmarks': False}, 'Reading the face model'
+                'import_face_model',
+                {'source': source, 'landmarks': False},
+                'Reading the face model',
             )
         )
 
@@ -69,7 +71,7 @@ class FACEWRIGHT_OT_import_face_model(FileOperator, JobOperator):
         return (
             None
             if api.model_is_ready(source)
-            else jobs.start('import_model', {'source': source}, 'Reading the face model')
+            else jobs.start('import_face_model', {'source': source}, 'Reading the face model')
         )
 
     def finish(self, context, result):
@@ -92,7 +94,7 @@ class FACEWRIGHT_OT_download_face_model(JobOperator):
 
     def begin(self, context):
         return jobs.start(
-            'download_model',
+            'download_face_model',
             {'folder': str(paths.cache_folder() / 'downloads'), 'scratch': '{job}'},
             'Downloading ICT-FaceKit',
         )

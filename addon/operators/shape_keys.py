@@ -37,7 +37,7 @@ class FACEWRIGHT_OT_generate_shape_keys(HeadOperator):
 
     bl_idname = 'facewright.generate_shape_keys'
     bl_label = 'Generate Shape Keys'
-    task, title = 'shape_keys', 'Shape keys'
+    task, title = 'generate_shape_keys', 'Shape keys'
 
     onto: EnumProperty(
         name='Onto',
@@ -129,7 +129,7 @@ class FACEWRIGHT_OT_wrap_model(HeadOperator):
 
     bl_idname = 'facewright.wrap_model'
     bl_label = 'Wrap Face Model'
-    task, title = 'wrap', 'Wrapping'
+    task, title = 'wrap_model', 'Wrapping'
 
     at_rest: BoolProperty(
         name='Find Its Expression',
@@ -160,7 +160,7 @@ class FACEWRIGHT_OT_add_markers(HeadOperator):
 
     bl_idname = 'facewright.add_markers'
     bl_label = 'Add Markers'
-    task, title = 'scan_landmarks', 'Finding the landmarks'
+    task, title = 'add_markers', 'Finding the landmarks'
 
     def take(self, context, settings):
         return api.landmarks_job(context)

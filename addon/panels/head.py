@@ -6,7 +6,7 @@ import bpy
 
 from .drawing import Panel, draw_job, text
 
-TASKS = ('import_model', 'download_model')
+TASKS = ('import_face_model', 'download_face_model')
 
 
 class FACEWRIGHT_PT_head(Panel, bpy.types.Panel):

@@ -10,8 +10,8 @@ from ..scene import crossings
 from .banner import draw_pinned
 from .drawing import Panel, draw_job, idle_column, text
 
-TASKS = ('shape_keys', 'wrap', 'scan_landmarks')
-CAVITY_TASKS = ('check_intersections', 'settle', 'fix_cavities', 'tetrahedra')
+TASKS = ('generate_shape_keys', 'wrap_model', 'add_markers')
+CAVITY_TASKS = ('check_intersections', 'settle_shape_keys', 'fix_cavities', 'build_tetrahedra')
 
 
 class FACEWRIGHT_UL_crossings(bpy.types.UIList):

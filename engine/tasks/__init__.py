@@ -1,40 +1,40 @@
 """What a user can ask for. Each task is a generator of Progress whose return value is a dict that JSON can hold.
 
-The add-on runs them in a child process (worker.py), the command line and the tests directly.
+The add-on runs them in a child process (worker.py), the command line and the tests directly. A task's module is imported
+only when the task is asked for: `tasks.reconstruct` is that function, found then.
 """
 
-from .appearance import bake_albedo, preview_overlay
-from .clips import scene_clips
-from .models import download_model, import_model
-from .part_iou import bench_part_iou
-from .reconstruct import reconstruct
-from .settling import settle
-from .shape_keys import (
-    check_intersections,
-    fix_cavities,
-    scan_landmarks,
-    shape_keys,
-    tetrahedra,
-    wrap,
-)
-from .shared import VERSION, Task
+from __future__ import annotations
 
-TASKS = {
-    task.__name__: task
-    for task in (
-        reconstruct,
-        bake_albedo,
-        preview_overlay,
-        import_model,
-        download_model,
-        scene_clips,
-        scan_landmarks,
-        wrap,
-        shape_keys,
-        tetrahedra,
-        fix_cavities,
-        check_intersections,
-        settle,
-        bench_part_iou,
-    )
+import importlib
+from collections.abc import Callable
+
+MODULES = {
+    'reconstruct': 'reconstruction',
+    'bake_albedo': 'appearance',
+    'preview_overlay': 'appearance',
+    'import_face_model': 'models',
+    'download_face_model': 'models',
+    'scene_clips': 'clips',
+    'add_markers': 'shape_keys',
+    'wrap_model': 'shape_keys',
+    'generate_shape_keys': 'shape_keys',
+    'build_tetrahedra': 'shape_keys',
+    'fix_cavities': 'shape_keys',
+    'check_intersections': 'shape_keys',
+    'settle_shape_keys': 'settling',
+    'bench_part_iou': 'part_iou',
 }
+
+
+def find_task(name: str) -> Callable:
+    """Import the task called `name`; raises ValueError where there is none."""
+    if name not in MODULES:
+        raise ValueError(f'there is no task called {name!r}, only {", ".join(sorted(MODULES))}')
+    return getattr(importlib.import_module(f'{__name__}.{MODULES[name]}'), name)
+
+
+def __getattr__(name: str):
+    if name in MODULES:
+        return find_task(name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..core.errors import FacewrightError
 from ..core.progress import Clock, Progress
-from .models import import_model
+from .models import import_face_model
 from .shared import Task, Value
 
 READ = 0.4  # part of the bar for the face model, where it has to be read
@@ -27,7 +27,7 @@ def scene_clips(result: str, out: str, rate: float | None = None, model: str = '
     clock, begun = Clock(), 0.0
     if model:
         begun = READ
-        for progress in import_model(model, landmarks=False):
+        for progress in import_face_model(model, landmarks=False):
             yield clock.at(READ * progress.fraction, progress.stage)
     yield clock.at(begun, 'Opening the footage')
     made, warnings = {}, []

@@ -8,7 +8,7 @@ from ..core.progress import Clock, Progress, listen
 from .shared import Task, Value
 
 
-def import_model(source: str = 'builtin', landmarks: bool = True) -> Task:
+def import_face_model(source: str = 'builtin', landmarks: bool = True) -> Task:
     """Read or build a face model and cache it, with its landmarks where tracking will need them. Returns {'model': path of the cache, 'name': …}."""
     from ..face_model import cached_model_path, load_model
 
@@ -30,7 +30,7 @@ def import_model(source: str = 'builtin', landmarks: bool = True) -> Task:
     }
 
 
-def download_model(folder: str, scratch: str) -> Task:
+def download_face_model(folder: str, scratch: str) -> Task:
     """Download ICT-FaceKit from its project page into `folder` (through `scratch`) and cache it. The caller has asked the user."""
     from ..face_model.download import download_ict
 
@@ -39,7 +39,7 @@ def download_model(folder: str, scratch: str) -> Task:
         fetching := Value(listen(lambda report: download_ict(Path(folder), Path(scratch), report)))
     ):
         yield clock.at(0.7 * fraction, 'Downloading ICT-FaceKit')
-    importing = Value(import_model(str(fetching.value)))
+    importing = Value(import_face_model(str(fetching.value)))
     for progress in importing:
         yield clock.at(0.7 + 0.3 * progress.fraction, progress.stage)
     return importing.value | {'source': str(fetching.value)}

@@ -12,7 +12,7 @@ from ..core.errors import FacewrightError
 from ..core.files import write_text
 from ..core.progress import Progress
 from ..core.result_folder import results
-from .reconstruct import reconstruct
+from .reconstruction import reconstruct
 from .shared import Task, writable_folder
 
 RUNS = {

@@ -13,7 +13,7 @@ from .shape_keys import OPENED, _open_model, _read_head, _staged
 from .shared import VERSION, Task, writable_folder
 
 
-def settle(rig: str, out: str, model: str = 'builtin') -> Task:
+def settle_shape_keys(rig: str, out: str, model: str = 'builtin') -> Task:
     """Take a head's crossing pieces apart → OUT/rig.npz, report.json.
 
     rig: a rig.npz in the model's topology. Its neutral and every expression are changed as little as need be; report.json

@@ -97,7 +97,7 @@ def read_markers(path: str | None) -> dict[int, np.ndarray]:
     return out
 
 
-def scan_landmarks(mesh: str, out: str, model: str = 'builtin') -> Task:
+def add_markers(mesh: str, out: str, model: str = 'builtin') -> Task:
     """Where the face is on a mesh → OUT/landmarks.json: {marker name: [x, y, z] in the mesh's own space}, as `markers` takes it."""
     clock = Clock()
     folder = writable_folder(Path(out), ('landmarks.json',))
@@ -129,7 +129,7 @@ def scan_landmarks(mesh: str, out: str, model: str = 'builtin') -> Task:
     return {'out': str(folder), 'landmarks': named}
 
 
-def wrap(
+def wrap_model(
     mesh: str,
     out: str,
     model: str = 'builtin',
@@ -194,7 +194,7 @@ def wrap(
     return report | {'out': str(folder)}
 
 
-def shape_keys(
+def generate_shape_keys(
     mesh: str,
     out: str,
     model: str = 'builtin',
@@ -301,7 +301,9 @@ def read_edits(
     return names.tolist(), data['before'].astype(np.float64), data['edited'].astype(np.float64)
 
 
-def tetrahedra(model: str, out: str, head: str | None = None, mask: str | None = None) -> Task:
+def build_tetrahedra(
+    model: str, out: str, head: str | None = None, mask: str | None = None
+) -> Task:
     """What is filled between skin and cavities → OUT/flesh.npz: vertices (all of the model's, then the filling's)×3 cm, tetrahedra M×4, surface
     triangles B×3 (the filling's outside), inverted per shape; report.json.
 

@@ -89,7 +89,7 @@ def model_of(arguments):
     return dict(np.load(arguments['model']))
 
 
-def scan_landmarks(arguments, inputs, out):
+def add_markers(arguments, inputs, out):
     points = inputs['mesh']['vertices']
     found = {
         'nose_tip': points[0].tolist(),
@@ -100,7 +100,7 @@ def scan_landmarks(arguments, inputs, out):
     return {'landmarks': found}
 
 
-def shape_keys(arguments, inputs, out):
+def generate_shape_keys(arguments, inputs, out):
     mesh = inputs['mesh']
     if arguments['onto'] == 'model':
         model = model_of(arguments)
@@ -121,7 +121,7 @@ def shape_keys(arguments, inputs, out):
     }
 
 
-def wrap(arguments, inputs, out):
+def wrap_model(arguments, inputs, out):
     model, matrix = model_of(arguments), to_head()
     own = (model['neutral'].astype(float) - matrix[:3, 3]) @ np.linalg.inv(matrix[:3, :3]).T
     distance = np.linspace(0, 4, len(own))
@@ -142,7 +142,7 @@ def wrap(arguments, inputs, out):
     }
 
 
-def tetrahedra(arguments, inputs, out):
+def build_tetrahedra(arguments, inputs, out):
     neutral = (inputs['head'] if 'head' in inputs else model_of(arguments))['neutral']
     points = np.concatenate([neutral, [[0, 0, 0]]])
     corners = np.array([[0, 1, 2], [5, 6, 7], [100, 101, 102], [200, 201, 202]])
@@ -172,7 +172,7 @@ def fix_cavities(arguments, inputs, out):
     return {'shapes': told, 'spread': arguments['spread']}
 
 
-def settle(arguments, inputs, out):
+def settle_shape_keys(arguments, inputs, out):
     """The neutral's first five vertices go up by a millimetre, jawOpen's next five forwards by two."""
     rig = inputs['rig']
     neutral, shapes, names = rig['neutral'].copy(), rig['expressions'].copy(), rig['names'].tolist()

@@ -103,16 +103,16 @@ elif task in ('bake_albedo', 'preview_overlay'):
                 ],
             }
         )
-elif task in ('import_model', 'download_model'):
+elif task in ('import_face_model', 'download_face_model'):
     send(error=f'no {task} here', log=str(folder / 'log.txt'))
 elif task in (
-    'scan_landmarks',
-    'wrap',
-    'shape_keys',
-    'tetrahedra',
+    'add_markers',
+    'wrap_model',
+    'generate_shape_keys',
+    'build_tetrahedra',
     'fix_cavities',
     'check_intersections',
-    'settle',
+    'settle_shape_keys',
 ):
     if os.environ.get('FAKE_FAIL'):
         send(error='No face was found on Head: place markers.', log=str(folder / 'log.txt'))

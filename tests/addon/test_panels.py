@@ -156,7 +156,7 @@ def test_while_a_job_runs_and_after_it_failed(tmp_path, fake_worker):
     )
     assert 'facewright.reconstruct' not in words
     assert 'Hanging' not in said(panels.head.FACEWRIGHT_PT_head)
-    job.task = 'download_model'
+    job.task = 'download_face_model'
     assert 'Hanging' in said(panels.head.FACEWRIGHT_PT_head) and 'Hanging' not in said(
         panels.reconstruct.FACEWRIGHT_PT_reconstruct
     )
@@ -255,7 +255,7 @@ def test_shape_keys_in_every_state(tmp_path, fake_worker, monkeypatch, model_pat
     assert 'hide' in said(module.FACEWRIGHT_PT_shape_keys_options) and 'keep_edits' not in said(
         module.FACEWRIGHT_PT_shape_keys_options
     )
-    job = start_as('shape_keys', 'hang', {'pids': str(tmp_path / 'pids')}, 'Shape keys')
+    job = start_as('generate_shape_keys', 'hang', {'pids': str(tmp_path / 'pids')}, 'Shape keys')
     while job.fraction == 0:
         job.poll()
     words = said(module.FACEWRIGHT_PT_shape_keys)

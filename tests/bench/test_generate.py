@@ -28,7 +28,7 @@ def test_fifty_thousand_vertices(shared_data, tmp_path, table):
         (job / 'job.json').write_text(
             json.dumps(
                 {
-                    'task': 'shape_keys',
+                    'task': 'generate_shape_keys',
                     'arguments': {
                         'mesh': str(job / 'head.npz'),
                         'out': str(job / 'out'),

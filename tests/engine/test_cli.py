@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-import types
 
 import pytest
 
@@ -30,18 +29,18 @@ def asked(monkeypatch):
         os.write(2, b'library chatter\n')
         return RESULT
 
-    def import_model(source):
+    def import_face_model(source):
         calls.append(source)
         yield Progress(0.5, 'Reading')
         return {}
 
-    tasks = types.SimpleNamespace(TASKS={'reconstruct': reconstruct, 'import_model': import_model})
-    monkeypatch.setitem(sys.modules, 'facewright.engine.tasks', tasks)
+    replace(monkeypatch, reconstruct, import_face_model)
     return calls
 
 
-def replace(monkeypatch, task):
-    monkeypatch.setattr(sys.modules['facewright.engine.tasks'], 'TASKS', {'reconstruct': task})
+def replace(monkeypatch, *functions):
+    named = {function.__name__: function for function in functions}
+    monkeypatch.setattr(worker, 'find_task', named.__getitem__)
 
 
 def test_reconstruct_hands_everything_on(asked, tmp_path, capfd):
@@ -255,7 +254,7 @@ def test_ctrl_c_stops_with_one_line(tmp_path, root, number):
 def endless(root, tmp_path, ending):
     """A process of the command line whose task goes on for ever, until its `ending`; it has begun."""
     program = f"""
-import importlib.util, sys, time, types
+import importlib.util, sys, time
 from pathlib import Path
 spec = importlib.util.spec_from_file_location('w', {str(root / 'engine' / 'worker.py')!r})
 w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package()
@@ -269,7 +268,7 @@ def reconstruct(out, **arguments):
             yield Progress(.1, 'For ever')
             time.sleep(.01)
 {ending}
-sys.modules['facewright.engine.tasks'] = types.SimpleNamespace(TASKS={{'reconstruct': reconstruct}})
+cli.worker.find_task = {{'reconstruct': reconstruct}}.__getitem__
 sys.exit(cli.main(['reconstruct', 'a.mp4', '--out', {str(tmp_path / 'out')!r}]))
 """
     child = subprocess.Popen(

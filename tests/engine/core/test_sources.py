@@ -91,7 +91,7 @@ def test_all_that_is_imported_counts_and_nothing_else(tree):
         ),
         ('face_model.ict', {'face_model/gaze.py', 'face_model/regions.py'}),
         (
-            'tasks.reconstruct',
+            'tasks.reconstruction',
             {
                 'tracking/standard.py',
                 'evidence/options.py',

@@ -96,7 +96,7 @@ def test_the_task_writes_a_rig_and_says_what_it_did(model, tmp_path, monkeypatch
     neutral, expressions, names = chosen(model, 1)
     names = ('jawOpen', 'mouthClose', 'eyeBlink_L', 'mySnarl')
     write_rig(tmp_path / 'rig.npz', Rig(neutral, expressions[:4], names, model.faces))
-    progress = tasks.settle(str(tmp_path / 'rig.npz'), str(tmp_path / 'out'), 'builtin')
+    progress = tasks.settle_shape_keys(str(tmp_path / 'rig.npz'), str(tmp_path / 'out'), 'builtin')
     steps = []
     while True:
         try:
@@ -120,7 +120,7 @@ def test_another_topology_is_a_sentence(model, tmp_path):
         Rig(model.neutral[:9], model.expressions[:2, :9], model.names[:2], model.faces[:1]),
     )
     with pytest.raises(FacewrightError, match='topology'):
-        list(tasks.settle(str(tmp_path / 'rig.npz'), str(tmp_path / 'out'), 'builtin'))
+        list(tasks.settle_shape_keys(str(tmp_path / 'rig.npz'), str(tmp_path / 'out'), 'builtin'))
     assert not (tmp_path / 'out' / 'rig.npz').exists()
 
 

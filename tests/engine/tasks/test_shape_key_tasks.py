@@ -52,7 +52,7 @@ def same(model, tmp_path_factory):
         ),
     )
     told, result = finish(
-        tasks.shape_keys(str(folder / 'head.npz'), str(folder / 'out'), settle=False)
+        tasks.generate_shape_keys(str(folder / 'head.npz'), str(folder / 'out'), settle=False)
     )
     return folder, told, result
 
@@ -72,7 +72,7 @@ def test_a_head_in_the_models_topology_gets_the_models_expressions(model, same):
 
 def test_generating_again_on_what_was_made_makes_the_same(model, same, tmp_path):
     """The settled head that came out, in metres elsewhere, is what goes in."""
-    finish(tasks.shape_keys(str(same[0] / 'head.npz'), str(tmp_path / 'first')))
+    finish(tasks.generate_shape_keys(str(same[0] / 'head.npz'), str(tmp_path / 'first')))
     rig = read_rig(tmp_path / 'first' / 'rig.npz')
     mesh = UserMesh(
         0.01 * rig.neutral.astype(np.float64) @ TURN.T + (3, 2, 1),
@@ -81,7 +81,9 @@ def test_generating_again_on_what_was_made_makes_the_same(model, same, tmp_path)
         ('head',),
     )
     write_mesh(tmp_path / 'head.npz', mesh)
-    _, result = finish(tasks.shape_keys(str(tmp_path / 'head.npz'), str(tmp_path / 'second')))
+    _, result = finish(
+        tasks.generate_shape_keys(str(tmp_path / 'head.npz'), str(tmp_path / 'second'))
+    )
     again, own = (
         read_rig(tmp_path / 'second' / 'rig.npz'),
         np.linalg.inv(np.array(result['to_head'])),
@@ -105,7 +107,9 @@ def test_progress_grows_to_one(same):
 def foreign(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp('foreign')
     write_mesh(folder / 'head.npz', foreign_copy(model, rounds=0))
-    return folder, finish(tasks.shape_keys(str(folder / 'head.npz'), str(folder / 'out')))[1]
+    return folder, finish(tasks.generate_shape_keys(str(folder / 'head.npz'), str(folder / 'out')))[
+        1
+    ]
 
 
 def test_a_foreign_head_keeps_its_own_vertices_and_moves_as_the_model_would(model, foreign):
@@ -133,7 +137,7 @@ def test_a_foreign_head_keeps_its_own_vertices_and_moves_as_the_model_would(mode
 
 def test_wrap_writes_every_vertex_of_the_model_in_the_meshs_own_space(model, foreign, tmp_path):
     folder, _ = foreign
-    _, result = finish(tasks.wrap(str(folder / 'head.npz'), str(tmp_path)))
+    _, result = finish(tasks.wrap_model(str(folder / 'head.npz'), str(tmp_path)))
     wrapped = read_mesh(tmp_path / 'wrapped.obj')
     assert len(wrapped.vertices) == model.vertex_count and (wrapped.faces == model.faces).all()
     truth = 0.01 * person(model, 5) @ TURN.T + (0.3, -1.0, 1.6)
@@ -143,7 +147,7 @@ def test_wrap_writes_every_vertex_of_the_model_in_the_meshs_own_space(model, for
         result['fit']['model_to_mesh_median_mm'] < 0.3
         and json.loads((tmp_path / 'report.json').read_text())['unit'] == 'm'
     )
-    markers = finish(tasks.scan_landmarks(str(folder / 'head.npz'), str(tmp_path / 'marks')))[1][
+    markers = finish(tasks.add_markers(str(folder / 'head.npz'), str(tmp_path / 'marks')))[1][
         'landmarks'
     ]
     assert np.linalg.norm(markers['nose_tip'] - truth[model.landmarks68[30]]) < 0.006
@@ -152,7 +156,7 @@ def test_wrap_writes_every_vertex_of_the_model_in_the_meshs_own_space(model, for
 
 @pytest.mark.parametrize('stop', [1, 3, 6])
 def test_cancel_leaves_nothing(foreign, tmp_path, stop):
-    task = tasks.shape_keys(str(foreign[0] / 'head.npz'), str(tmp_path / 'out'))
+    task = tasks.generate_shape_keys(str(foreign[0] / 'head.npz'), str(tmp_path / 'out'))
     for _ in range(stop):
         next(task)
     task.close()
@@ -175,7 +179,7 @@ def test_crossings_of_a_head_are_counted_by_shape_and_combination(model, tmp_pat
 
 
 def test_the_filling_can_be_looked_at(model, tmp_path):
-    _, result = finish(tasks.tetrahedra('builtin', str(tmp_path)))
+    _, result = finish(tasks.build_tetrahedra('builtin', str(tmp_path)))
     data = np.load(tmp_path / 'flesh.npz', allow_pickle=False)
     assert (
         (data['vertices'][: model.vertex_count] == model.neutral).all()
@@ -224,9 +228,9 @@ def test_cavities_follow_an_edit(model, tmp_path):
 @pytest.mark.parametrize(
     'call,says',
     [
-        (lambda f: tasks.wrap('nowhere.obj', f), 'no mesh at nowhere'),
-        (lambda f: tasks.wrap(f + '/head.npz', f, expression='smile'), 'auto or none'),
-        (lambda f: tasks.shape_keys(f + '/head.npz', f, onto='both'), 'model or mesh'),
+        (lambda f: tasks.wrap_model('nowhere.obj', f), 'no mesh at nowhere'),
+        (lambda f: tasks.wrap_model(f + '/head.npz', f, expression='smile'), 'auto or none'),
+        (lambda f: tasks.generate_shape_keys(f + '/head.npz', f, onto='both'), 'model or mesh'),
         (lambda f: tasks.check_intersections(f + '/head.npz', f, 'builtin'), 'lacks'),
         (lambda f: tasks.check_intersections(f + '/rig.npz', f, 'builtin', -1), '0 to 100000'),
         (
@@ -237,7 +241,7 @@ def test_cavities_follow_an_edit(model, tmp_path):
             lambda f: tasks.fix_cavities(f + '/rig.npz', f, 'builtin', f + '/none.npz'),
             'rig.npz was not written by Facewright',
         ),
-        (lambda f: tasks.tetrahedra('builtin', f, mask=f + '/rig.npz'), 'whether to fill'),
+        (lambda f: tasks.build_tetrahedra('builtin', f, mask=f + '/rig.npz'), 'whether to fill'),
         (lambda f: tasks.check_intersections(f + '/small.npz', f, 'builtin'), 'topology'),
     ],
 )

@@ -102,7 +102,7 @@ def reconstruct(
     masks_as_they_are = [one and [one.numbering, mark(one.files)] for one in own]
     kept = CheckpointStore(
         [
-            fingerprint('tasks.reconstruct'),
+            fingerprint('tasks.reconstruction'),
             face.digest,
             clips_as_they_are,
             quality,
