@@ -81,8 +81,8 @@ LIP_EDGE = 0.25  # cm over which the painted lip's edge is soft: a mesh's edges 
 NEAR = (
     0.15  # cm over which a vertex that no picture shows, or an island, takes after its neighbours
 )
-HIDDEN = 0.15  # cm a vertex may lie behind what is seen in its pixel
-FACING = 0.25  # cosine to the camera from which a vertex is well seen
+OCCLUSION_TOLERANCE = 0.15  # cm a vertex may lie behind what is seen in its pixel
+WELL_SEEN_COSINE = 0.25  # cosine to the camera from which a vertex is well seen
 
 
 def model_part_shares(
@@ -216,7 +216,9 @@ def _votes(
     x, y = np.clip(project(camera, FOCAL, middle).astype(int), 0, SIZE - 1).T
     normals = vertex_normals(camera, triangles)
     cosine = -(normals * camera).sum(1) / np.linalg.norm(camera, axis=1)
-    weight = np.clip(cosine / FACING, 0, 1) * (camera[:, 2] < buffers[2][y, x] + HIDDEN)
+    weight = np.clip(cosine / WELL_SEEN_COSINE, 0, 1) * (
+        camera[:, 2] < buffers[2][y, x] + OCCLUSION_TOLERANCE
+    )
     out = np.zeros((model.vertex_count, len(PARTS)))
     out[np.arange(model.vertex_count), labels[y, x]] = weight
     return out

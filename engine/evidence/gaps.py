@@ -91,17 +91,17 @@ def find_pairs(model: FaceModel, landmarks: ModelLandmarks) -> Pairs:
 
 def gap_rows(
     pairs: Pairs,
-    sight: ViewLandmarks,
+    view_landmarks: ViewLandmarks,
     at: torch.Tensor,
     depth: torch.Tensor,
     focal: float,
     weight: float,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each row of a sight (rows N×2N×2 by the pixels of the model's points, residual N), as Evidence's `means`; at n×2N×2, depth n×2N cm.
+    """For each row of a view (rows N×2N×2 by the pixels of the model's points, residual N), as Evidence's `means`; at n×2N×2, depth n×2N cm.
 
     A distance is taken square to the line between the slit's corners. A mouth seen shut asks for no less than the neutral's own gap.
     """
-    seen, place, n = sight.pixels.numpy(), at.numpy(), len(pairs.upper)
+    seen, rims, n = view_landmarks.pixels.numpy(), at.numpy(), len(pairs.upper)
     across = seen[:, pairs.corners[:, 1]] - seen[:, pairs.corners[:, 0]]
     down = (
         np.stack([-across[..., 1], across[..., 0]], -1)
@@ -109,10 +109,10 @@ def gap_rows(
     )
     target = (down * (seen[:, pairs.lower] - seen[:, pairs.upper])).sum(2)
     target = np.maximum(target, pairs.rest * focal / depth.numpy().mean(1, keepdims=True))
-    noise = NOISE * sight.size.numpy()[:, None]
-    residual = ((down * (place[:, n:] - place[:, :n])).sum(2) - target) / noise
+    noise = NOISE * view_landmarks.size.numpy()[:, None]
+    residual = ((down * (rims[:, n:] - rims[:, :n])).sum(2) - target) / noise
     trust = np.minimum(
-        sight.trust.numpy()[:, pairs.upper], sight.trust.numpy()[:, pairs.lower]
+        view_landmarks.trust.numpy()[:, pairs.upper], view_landmarks.trust.numpy()[:, pairs.lower]
     ) * ~(pairs.limit & (residual < 0))
     root = np.sqrt(weight * trust / (1 + (residual / ROBUST) ** 2))
     rows = np.zeros((len(seen), n, 2 * n, 2))

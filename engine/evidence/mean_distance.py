@@ -1,7 +1,7 @@
 """Mean distance from every anchor of a pixel grid to a set of points, and its gradient, without forming all pairs.
 
-|x| is split into a far part, smooth everywhere (|x| beyond REACH pixels, within it the Taylor polynomial of √s at REACH², s = |x|²), and the
-remainder, which vanishes beyond REACH. The far part is carried to the pixel grid by Lagrange interpolation and summed there by one convolution
+|x| is split into a far part, smooth everywhere (|x| beyond NEAR pixels, within it the Taylor polynomial of √s at NEAR², s = |x|²), and the
+remainder, which vanishes beyond NEAR. The far part is carried to the pixel grid by Lagrange interpolation and summed there by one convolution
 (FFT); the remainder is summed over the few anchors around each point. Against all pairs the mean is right to 2e-6 px, its gradient to 5e-6.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 import scipy.fft
 from scipy.special import binom
 
-REACH = 10.0  # px
+NEAR = 10.0  # px
 TAYLOR = binom(0.5, np.arange(7))[::-1]
 NODES = np.arange(-4, 6)  # a point lies between its nodes 0 and 1
 LAGRANGE = np.linalg.inv(np.vander(NODES.astype(float), increasing=True).T)  # nodes × powers
@@ -49,7 +49,7 @@ def mean_distance(points: np.ndarray, size: tuple[int, int], stride: int = 1) ->
         for part in _pieces(points[near], _patch(stride) ** 2):
             place, dx, dy, inside = _around(part, x, y, stride)
             s = dx[:, None] ** 2 + dy[:, :, None] ** 2
-            rest = np.where(inside & (s < REACH**2), np.sqrt(s) - _far(s), 0)
+            rest = np.where(inside & (s < NEAR**2), np.sqrt(s) - _far(s), 0)
             out += np.bincount(place.ravel(), rest.ravel(), out.size).reshape(out.shape)
     return out / len(points)
 
@@ -80,7 +80,7 @@ def mean_distance_gradient(
             s = dx[:, None] ** 2 + dy[:, :, None] ** 2
             slope = (
                 np.where(
-                    inside & (s < REACH**2),
+                    inside & (s < NEAR**2),
                     1 / np.sqrt(np.maximum(s, 1e-24)) - 2 * _far_slope(s),
                     0,
                 )
@@ -91,13 +91,13 @@ def mean_distance_gradient(
 
 
 def _far(s: np.ndarray) -> np.ndarray:
-    """The smooth part of a distance whose square s is below REACH²."""
-    return REACH * np.polyval(TAYLOR, s / REACH**2 - 1)
+    """The smooth part of a distance whose square s is below NEAR²."""
+    return NEAR * np.polyval(TAYLOR, s / NEAR**2 - 1)
 
 
 def _far_slope(s: np.ndarray) -> np.ndarray:
     """d far / d s."""
-    return np.polyval(np.polyder(TAYLOR), s / REACH**2 - 1) / REACH
+    return np.polyval(np.polyder(TAYLOR), s / NEAR**2 - 1) / NEAR
 
 
 def _by_grid(points: np.ndarray, size: tuple[int, int], anchors: int) -> np.ndarray:
@@ -147,12 +147,12 @@ def _kernel(size: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
     )  # the nodes beyond the picture only send, or only receive
     rows, columns = (np.minimum(np.arange(n), n - np.arange(n)) ** 2.0 for n in shape)
     s = rows[:, None] + columns
-    return scipy.fft.rfft2(np.where(s < REACH**2, _far(s), np.sqrt(s))), shape
+    return scipy.fft.rfft2(np.where(s < NEAR**2, _far(s), np.sqrt(s))), shape
 
 
 def _patch(stride: int) -> int:
-    """Anchors a side of the square that holds all within REACH of any point."""
-    return 2 * int(REACH / stride + 0.5) + 1
+    """Anchors a side of the square that holds all within NEAR of any point."""
+    return 2 * int(NEAR / stride + 0.5) + 1
 
 
 def _around(points: np.ndarray, x: np.ndarray, y: np.ndarray, stride: int):

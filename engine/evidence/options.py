@@ -11,8 +11,8 @@ class TrackOptions:
 
     keyframes: int = 48  # frames that share in finding identity and focal length (measured here: more changes nothing)
     rounds: int = 4  # times the constant errors are found again between fits
-    looks: int = 6  # fitted heads rendered per view to learn the detector's habits; 0: none
-    habit_rounds: int = 3  # rounds that do so
+    bias_renders: int = 6  # fitted heads rendered per view to learn the detector's habits; 0: none
+    bias_rounds: int = 3  # rounds that do so
     iterations: int = 12  # Gauss-Newton steps for keyframes
     window: int = 240  # frames solved together once identity is known: keeps memory flat
     overlap: int = 16  # frames two windows share
@@ -44,16 +44,16 @@ class TrackOptions:
     )
     decorrelate: float = 0.3  # how far expressions are taken as independent of each other
     weight_l1: float = 0.05  # exponential prior on expression weights, per unit
-    weight_speed: float = 1.0  # random walk of a weight, per √s
-    fast_speed: float = 6.0  # the same for lids and gaze
-    turn_speed: float = 2.0  # rad per √s
-    move_speed: float = 25.0  # cm per √s
-    turn_jolt: float = 3.0  # rad/s² × √s: white noise of acceleration, where several views' pictures lie between one another's
-    move_jolt: float = 30.0  # cm/s² × √s (a recorded performance moves its head far more calmly: it may do ten times as much)
-    weight_jolt: float = (
+    weight_velocity: float = 1.0  # velocity prior (a random walk) of a weight, per √s
+    fast_velocity: float = 6.0  # the same for lids and gaze
+    rotation_velocity: float = 2.0  # rad per √s
+    translation_velocity: float = 25.0  # cm per √s
+    rotation_acceleration: float = 3.0  # rad/s² × √s: white noise of acceleration, where several views' pictures lie between one another's
+    translation_acceleration: float = 30.0  # cm/s² × √s (a recorded performance moves its head far more calmly: it may do ten times as much)
+    weight_acceleration: float = (
         15.0  # 1/s² × √s (measured on a recorded performance: 7 over .1 s, 14 over .025 s)
     )
-    fast_jolt: float = 60.0  # the same for lids and gaze
+    fast_acceleration: float = 60.0  # the same for lids and gaze
     focal_guess: float = (
         1.35  # focal length per longer picture side, where unknown (a 48 mm lens on 35-mm film)
     )
@@ -89,11 +89,13 @@ class StandardOptions:
     denser: float = 3.0  # how much more densely they lie on lids and lips
     photometric: float = 1.5  # what a point's residual counts
     shaded: float = 2.0  # what a point's colour beside albedo × light counts
-    look_noise: float = 0.5  # of a look, in units of the local contrast
+    appearance_noise: float = (
+        0.5  # of what a picture shows at a point, in units of the local contrast
+    )
     redness: float = 0.5  # what redness counts beside brightness
     local: float = 0.045  # of the crop's side: the standard deviation of what is local
     blur: tuple[float, float] = (6.0, 0.8)  # pixels of the crop, first and last round
-    fewest_looks: float = 3.0  # pictures a point must be seen in
+    fewest_samples: float = 3.0  # pictures a point must be seen in
     parts: float = 0.5  # what PRDL counts, its eight parts together with the landmarks and the pictures (0: none)
     lips: float = 2.0  # how much more a lip counts
     eyes: float = 1.0  # the same for an eye
@@ -134,5 +136,7 @@ def for_few_pictures(options: StandardOptions) -> StandardOptions:
 
 
 def for_quality(quality: str) -> TrackOptions:
-    """'draft': fewer looks; 'standard': more keyframes, and more of the fitted head's own pictures to learn the detector's habits from."""
-    return {'draft': TrackOptions(), 'standard': TrackOptions(keyframes=80, looks=12)}[quality]
+    """'draft': fewer renders; 'standard': more keyframes, and more of the fitted head's own pictures to learn the detector's habits from."""
+    return {'draft': TrackOptions(), 'standard': TrackOptions(keyframes=80, bias_renders=12)}[
+        quality
+    ]

@@ -58,9 +58,11 @@ def find_masks(
     """Masks of every row (landmarks n×478×2 px of the picture, confidence n×478); own masks take the place of what is found. Yields fractions, and last the Masks. The forehead above the brows is left out, as in the paper."""
     sides, all_labels = [], np.zeros((len(pictures.frames), GRID, GRID), np.uint8)
     for row in range(len(pictures.frames)):
-        place = pictures.inside(row, landmarks[row].astype(np.float64))
+        crop_landmarks = pictures.inside(row, landmarks[row].astype(np.float64))
         if own is None:
-            labels = frame_parts(pictures.crops[row], place, confidence[row], forehead=False)
+            labels = frame_parts(
+                pictures.crops[row], crop_landmarks, confidence[row], forehead=False
+            )
         else:
             window = pictures.windows[row]
             step = window.side / SIZE
@@ -100,7 +102,7 @@ def part_terms(
     robust: float,
     options: StandardOptions,
 ) -> tuple[np.ndarray, np.ndarray, list[tuple[np.ndarray, np.ndarray, np.ndarray]]]:
-    """One picture's gradient P×2, curvature P×2×2 and means [(index, rows R×N×2, residual R)] by pixels of the sight (see solver.Evidence)."""
+    """One picture's gradient P×2, curvature P×2×2 and means [(index, rows R×N×2, residual R)] by undistorted pixels (see state.Evidence)."""
     vertices = drawn.vertices.astype(np.float64)
     normals, at = vertex_normals(vertices, triangles), points.matrix @ vertices
     pixels = (at[:, :2] / at[:, 2:] * drawn.focal + np.asarray(drawn.centre)) * SCALE

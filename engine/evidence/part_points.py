@@ -34,10 +34,12 @@ COLUMNS, ROWS = 49, 15  # points across and between the lids from which an eye's
 CORNER = 0.2  # of the opening's greatest height: where it is lower, at its corners, no ball is seen
 LATTICE = np.array([(i, j, 4 - i - j) for i in range(5) for j in range(5 - i)]) / 4
 INSET = 0.04  # cm that a part's points keep from points beyond its edge, nearly half a pixel of a face at 224²: a mask has pixels' centres
-FACING = 0.15  # cosine between normal and line of sight, from which a point counts as seen
-BEHIND = 0.3  # cm that a point may lie behind the surface seen at its pixel
+LEAST_PART_COSINE = (
+    0.15  # cosine between normal and line of sight, from which a point counts as seen
+)
+PART_DEPTH_TOLERANCE = 0.3  # cm that a point may lie behind the surface seen at its pixel
 RIM = 0.15  # cm from a lip's inner edge within which its outline is that edge
-LID_BEHIND = 0.8  # cm for an eye's points, which lie on straight lines behind the ball
+EYE_DEPTH_TOLERANCE = 0.8  # cm for an eye's points, which lie on straight lines behind the ball
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,9 +121,9 @@ def seen(
     for label in (LEFT_EYE, RIGHT_EYE):
         own = points.part == label
         open_[own] = gap[own] >= min(1.0, 0.5 * gap[own].max(initial=0))
-    facing = -(normals * at).sum(1) > FACING * np.linalg.norm(normals, axis=1) * np.linalg.norm(
-        at, axis=1
-    )
+    facing = -(normals * at).sum(1) > LEAST_PART_COSINE * np.linalg.norm(
+        normals, axis=1
+    ) * np.linalg.norm(at, axis=1)
     pixel = np.floor(at[:, :2] / np.maximum(at[:, 2:], 1e-6) * focal + np.asarray(centre)).astype(
         int
     )
@@ -132,7 +134,11 @@ def seen(
         & open_
         & (
             ~inside
-            | (at[:, 2] <= depth[clipped[:, 1], clipped[:, 0]] + np.where(eye, LID_BEHIND, BEHIND))
+            | (
+                at[:, 2]
+                <= depth[clipped[:, 1], clipped[:, 0]]
+                + np.where(eye, EYE_DEPTH_TOLERANCE, PART_DEPTH_TOLERANCE)
+            )
         )
     )
 
@@ -221,16 +227,18 @@ def outlines_seen(
 ) -> np.ndarray:
     """P bool, as `seen`: points turned to the camera, and not hidden; outside of the picture a point is not seen."""
     at, normals = points.matrix @ vertices, points.matrix @ normals
-    facing = -(normals * at).sum(1) > FACING * np.linalg.norm(normals, axis=1) * np.linalg.norm(
-        at, axis=1
-    )
+    facing = -(normals * at).sum(1) > LEAST_PART_COSINE * np.linalg.norm(
+        normals, axis=1
+    ) * np.linalg.norm(at, axis=1)
     pixel = np.floor(at[:, :2] / np.maximum(at[:, 2:], 1e-6) * focal + np.asarray(centre)).astype(
         int
     )
     inside = (pixel >= 0).all(1) & (pixel < depth.shape[::-1]).all(1) & (at[:, 2] > 0)
     clipped = np.clip(pixel, 0, np.array(depth.shape[::-1]) - 1)
     return (
-        inside & (facing | points.rim) & (at[:, 2] <= depth[clipped[:, 1], clipped[:, 0]] + BEHIND)
+        inside
+        & (facing | points.rim)
+        & (at[:, 2] <= depth[clipped[:, 1], clipped[:, 0]] + PART_DEPTH_TOLERANCE)
     )
 
 

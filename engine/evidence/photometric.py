@@ -1,8 +1,8 @@
 """What the pictures themselves say of where the skin lies: two losses of papers/4 (eq. 7), adapted so that Gauss-Newton can solve them.
 
 Photometric: a point's linear colour is its albedo times its view's light, nine spherical harmonics of its normal; both are found from all pictures
-(fit_shading). In place of the perceptual loss, whose network we don't ship, a look that does not depend on light: brightness and redness about their
-local mean over their local contrast, so that what light and exposure change slowly over the face cancels; a point's expected look is the robust mean
+(fit_shading). In place of the perceptual loss, whose network we don't ship, an appearance that does not depend on light: brightness and redness about their
+local mean over their local contrast, so that what light and exposure change slowly over the face cancels; a point's expected appearance is the robust mean
 over all pictures in which it is visible. The residuals, with the picture's gradient, are quadratics in the point's place in the picture (Evidence).
 Occluded points (depth buffer), points that turn away and, by a robust weight, points that look wrong count less or not at all.
 """
@@ -31,19 +31,19 @@ from ..render.shading import sh_basis
 from .options import StandardOptions
 from .state import (
     DTYPE,
-    Basis,
     Evidence,
+    PointBasis,
     SharedParameters,
     Trajectory,
     to_pixels,
 )
 
-SIZE, REACH = (
+SIZE, CROP_RADII = (
     320,
     2.1,
 )  # pixels: side of a face's crop; half of it in root-mean-square radii of its landmarks
-BEHIND = 0.15  # cm behind what is drawn, within which a point is the one drawn
-FACING = 0.2, 0.6  # cosines between which a point's worth grows from 0 to 1
+POINT_DEPTH_TOLERANCE = 0.15  # cm behind what is drawn, within which a point is the one drawn
+POINT_TRUST_COSINES = 0.2, 0.6  # cosines between which a point's worth grows from 0 to 1
 EDGE = 3  # pixels of the crop: points this near to what is not head are left out
 LINEAR = (np.arange(256, dtype=np.float32) / 255) ** 2.2  # of a byte
 SHADING_TURNS, SHADING_RIDGE = 4, 1e-4
@@ -58,7 +58,7 @@ class Points:
 
     vertex: np.ndarray
     ring: np.ndarray
-    basis: Basis
+    basis: PointBasis
 
 
 @dataclass(frozen=True)
@@ -81,15 +81,15 @@ class Pictures:
 
 
 @dataclass(frozen=True)
-class Looks:
-    """What n pictures show at P points: values n×P×C, gradients n×P×C×2 (by crop pixels), trust n×P in [0, 1], place n×P×2 (crop pixels),
+class AppearanceSamples:
+    """What n pictures show at P points: values n×P×C, gradients n×P×C×2 (by crop pixels), trust n×P in [0, 1], crop_pixels n×P×2,
     pixels n×P×2 (of the picture, relative to the principal point, undistorted); colour n×P×3 linear RGB, its gradients n×P×3×2, unit normals n×P×3
     (camera's axes)."""
 
     values: np.ndarray
     gradients: np.ndarray
     trust: np.ndarray
-    place: np.ndarray
+    crop_pixels: np.ndarray
     pixels: np.ndarray
     colour: np.ndarray
     colour_gradients: np.ndarray
@@ -98,7 +98,7 @@ class Looks:
 
 def choose_points(model: FaceModel, bases, options: StandardOptions) -> Points:
     """Vertices of the narrow face, by area and denser round lids and lips. Not the
-    irises: their highlights stay where they are (measured: gaze came out worse). `bases(vertices)` gives the Basis there."""
+    irises: their highlights stay where they are (measured: gaze came out worse). `bases(vertices)` gives the PointBasis there."""
     piece, face = pieces(model), model.regions['narrow_face']
     area = mass(model.neutral, triangulate(model.faces))
     dense = np.ones(model.vertex_count)
@@ -128,7 +128,7 @@ def cut_faces(view: View, frames: np.ndarray, landmarks: np.ndarray) -> Pictures
     for frame in frames:
         middle = landmarks[frame].mean(0)
         radius = float(np.sqrt(((landmarks[frame] - middle) ** 2).sum(1).mean()))
-        windows.append(Crop(tuple(middle.astype(float)), 2 * REACH * max(radius, 4.0)))
+        windows.append(Crop(tuple(middle.astype(float)), 2 * CROP_RADII * max(radius, 4.0)))
     crops = np.empty((len(frames), SIZE, SIZE, 3), np.uint8)
     for row, (window, picture) in enumerate(zip(windows, read_frames(view, frames))):
         crops[row] = cut(picture, window, SIZE)
@@ -154,29 +154,32 @@ def heads(
     model: FaceModel,
     neutral: np.ndarray,
     shared: SharedParameters,
-    motion: Trajectory,
-    sight,
+    trajectory: Trajectory,
+    view_landmarks,
     view: int,
     rows: slice,
 ) -> np.ndarray:
-    """n×V×3 float32: the whole head in the camera's space for some rows of a sight."""
+    """n×V×3 float32: the whole head in the camera's space for some rows of a view's landmarks."""
     shapes, nodes = (
         [],
-        (sight.node[rows], (sight.node[rows] + 1).clamp_max(len(motion.weights) - 1)),
+        (
+            view_landmarks.node[rows],
+            (view_landmarks.node[rows] + 1).clamp_max(len(trajectory.weights) - 1),
+        ),
     )
     flat = model.expressions.reshape(len(model.names), -1)
     for k in nodes:
-        shape = neutral + (motion.weights[k].numpy().astype(np.float32) @ flat).reshape(
+        shape = neutral + (trajectory.weights[k].numpy().astype(np.float32) @ flat).reshape(
             -1, *neutral.shape
         )
         shapes.append(
-            shape @ motion.rotation[k].numpy().astype(np.float32).transpose(0, 2, 1)
-            + motion.translation[k].numpy().astype(np.float32)[:, None]
+            shape @ trajectory.rotation[k].numpy().astype(np.float32).transpose(0, 2, 1)
+            + trajectory.translation[k].numpy().astype(np.float32)[:, None]
         )
-        if not bool((sight.between[rows] > 0).any()):
+        if not bool((view_landmarks.between[rows] > 0).any()):
             shapes.append(shapes[0])
             break
-    u = sight.between[rows].numpy().astype(np.float32)[:, None, None]
+    u = view_landmarks.between[rows].numpy().astype(np.float32)[:, None, None]
     world = (1 - u) * shapes[0] + u * shapes[1]
     return world @ shared.rotation[view].numpy().astype(np.float32).T + shared.translation[
         view
@@ -216,7 +219,7 @@ def draw(
     )
 
 
-def look(
+def sample_appearance(
     points: Points,
     drawn: Drawn,
     pictures: Pictures,
@@ -229,29 +232,37 @@ def look(
 ) -> tuple[np.ndarray, ...]:
     """What one picture shows at the points of a head (V×3, camera space, cm), in the order of Looks' fields."""
     at, depth = head[points.vertex], drawn.depth
-    place = pictures.inside(row, to_pixels(at.astype(np.float64), camera, focal))
-    x, y = (np.clip(place[:, k].astype(int), 0, SIZE - 1) for k in (0, 1))
+    crop_pixels = pictures.inside(row, to_pixels(at.astype(np.float64), camera, focal))
+    x, y = (np.clip(crop_pixels[:, k].astype(int), 0, SIZE - 1) for k in (0, 1))
     solid = cv2.erode(np.isfinite(depth).astype(np.uint8), np.ones((2 * EDGE + 1,) * 2, np.uint8))
     a, b, c = np.moveaxis(head[points.ring], 1, 0)
     normal = np.cross(b - a, c - a)
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
     facing = -(normal * at).sum(1) / np.maximum(np.linalg.norm(at, axis=1), 1e-9)
     seen = (
-        (np.abs(at[:, 2] - depth[y, x]) < BEHIND)
+        (np.abs(at[:, 2] - depth[y, x]) < POINT_DEPTH_TOLERANCE)
         & (solid[y, x] > 0)
-        & ((place > EDGE) & (place < SIZE - EDGE)).all(1)
+        & ((crop_pixels > EDGE) & (crop_pixels < SIZE - EDGE)).all(1)
     )
-    trust = np.where(seen, np.clip((facing - FACING[0]) / (FACING[1] - FACING[0]), 0, 1), 0)
+    trust = np.where(
+        seen,
+        np.clip(
+            (facing - POINT_TRUST_COSINES[0]) / (POINT_TRUST_COSINES[1] - POINT_TRUST_COSINES[0]),
+            0,
+            1,
+        ),
+        0,
+    )
     shown = (
         features(pictures.crops[row], blur, options),
         cv2.GaussianBlur(LINEAR[pictures.crops[row]], (0, 0), blur),
     )
-    (values, gradient), (colour, colour_gradient) = (sampled(one, place) for one in shown)
+    (values, gradient), (colour, colour_gradient) = (sampled(one, crop_pixels) for one in shown)
     return (
         values,
         gradient,
         trust,
-        place,
+        crop_pixels,
         at[:, :2] / at[:, 2:] * focal,
         colour,
         colour_gradient,
@@ -260,32 +271,32 @@ def look(
 
 
 def sampled(
-    picture: np.ndarray, place: np.ndarray, border: int = cv2.BORDER_CONSTANT
+    picture: np.ndarray, crop_pixels: np.ndarray, border: int = cv2.BORDER_CONSTANT
 ) -> tuple[np.ndarray, np.ndarray]:
     """(P×C values, P×C×2 gradients a pixel) of H×W×C float32, C at most 4, at P×2 px (corner origin), bilinear; border: what lies beyond the picture, as OpenCV says it."""
-    grid = (place - 0.5).astype(np.float32)[None]
+    grid = (crop_pixels - 0.5).astype(np.float32)[None]
     sample = lambda one: cv2.remap(one, grid, None, cv2.INTER_LINEAR, borderMode=border)[0].reshape(
-        len(place), -1
+        len(crop_pixels), -1
     )
     return sample(picture), np.stack(
         [sample(cv2.Sobel(picture, cv2.CV_32F, x, y, ksize=3) / 8) for x, y in ((1, 0), (0, 1))], -1
     )
 
 
-def look_at_all(
+def sample_appearance_of_view(
     model: FaceModel,
     neutral: np.ndarray,
     points: Points,
     pictures: Pictures,
-    sight,
+    view_landmarks,
     shared: SharedParameters,
-    motion: Trajectory,
+    trajectory: Trajectory,
     view: int,
     camera: Camera,
     blur: float,
     options: StandardOptions,
     also: Callable[[int, Drawn], object] = lambda row, drawn: None,
-) -> Iterator[float | tuple[Looks, list]]:
+) -> Iterator[float | tuple[AppearanceSamples, list]]:
     """All pictures of one view; yields the fraction done, and last the Looks and, picture by picture, what `also(row, drawn)` made of each drawn head.
 
     A picture a thread: what takes long (OpenCV, Warp) lets others run meanwhile."""
@@ -294,9 +305,9 @@ def look_at_all(
 
     def one(row: int, head: np.ndarray):
         drawn = draw(triangles, pictures, row, head, camera, focal)
-        return look(points, drawn, pictures, row, head, camera, focal, blur, options), also(
-            row, drawn
-        )
+        return sample_appearance(
+            points, drawn, pictures, row, head, camera, focal, blur, options
+        ), also(row, drawn)
 
     with ThreadPoolExecutor(min(os.cpu_count() or 1, BATCH)) as pool:
         for start in range(0, count, BATCH):
@@ -304,19 +315,19 @@ def look_at_all(
             drawn = list(
                 zip(
                     range(rows.start, rows.stop),
-                    heads(model, neutral, shared, motion, sight, view, rows),
+                    heads(model, neutral, shared, trajectory, view_landmarks, view, rows),
                 )
             )
             found += [one(*drawn.pop(0))] if not start else []  # alone: it may have kernels to load
             found += pool.map(lambda task: one(*task), drawn)
             yield rows.stop / count
     if found:
-        looks, others = zip(*found)
-        yield Looks(*(np.stack(part) for part in zip(*looks))), list(others)
+        samples, others = zip(*found)
+        yield AppearanceSamples(*(np.stack(part) for part in zip(*samples))), list(others)
     else:
         p = len(points.vertex)
         yield (
-            Looks(
+            AppearanceSamples(
                 *(
                     np.zeros((0, p, *rest))
                     for rest in ((2,), (2, 2), (), (2,), (2,), (3,), (3, 2), (3,))
@@ -326,31 +337,33 @@ def look_at_all(
         )
 
 
-def expected_look(looks: list[Looks], options: StandardOptions) -> tuple[np.ndarray, np.ndarray]:
+def expected_appearance(
+    samples: list[AppearanceSamples], options: StandardOptions
+) -> tuple[np.ndarray, np.ndarray]:
     """(P×C the robust mean over all pictures of all views, P how many pictures' worth of trust it rests on)."""
     values, trust = (
-        np.concatenate([l.values for l in looks]),
-        np.concatenate([l.trust for l in looks])[..., None],
+        np.concatenate([l.values for l in samples]),
+        np.concatenate([l.trust for l in samples])[..., None],
     )
     mean = (values * trust).sum(0) / np.maximum(trust.sum(0), 1e-6)
     for _ in range(5):
-        weight = trust / (1 + ((values - mean) / options.look_noise) ** 2)
+        weight = trust / (1 + ((values - mean) / options.appearance_noise) ** 2)
         mean = (values * weight).sum(0) / np.maximum(weight.sum(0), 1e-6)
     return mean, trust[..., 0].sum(0)
 
 
-def fit_shading(looks: list[Looks]) -> tuple[np.ndarray, np.ndarray]:
+def fit_shading(samples: list[AppearanceSamples]) -> tuple[np.ndarray, np.ndarray]:
     """(albedo P×3, light views×9×3 in each camera's axes) by turns of least squares; what is not matt skin under the light counts little. Their common
     scale is set so that the mean light of a view is 1. A view without pictures has no light (0)."""
-    basis = [sh_basis(torch.from_numpy(np.asarray(l.normals, np.float64))).numpy() for l in looks]
-    trust = [np.asarray(l.trust, np.float64)[..., None] for l in looks]
-    weight = [np.broadcast_to(t, l.colour.shape) for t, l in zip(trust, looks)]
-    albedo = sum((l.colour * w).sum(0) for l, w in zip(looks, weight)) / np.maximum(
+    basis = [sh_basis(torch.from_numpy(np.asarray(l.normals, np.float64))).numpy() for l in samples]
+    trust = [np.asarray(l.trust, np.float64)[..., None] for l in samples]
+    weight = [np.broadcast_to(t, l.colour.shape) for t, l in zip(trust, samples)]
+    albedo = sum((l.colour * w).sum(0) for l, w in zip(samples, weight)) / np.maximum(
         sum(w.sum(0) for w in weight), 1e-6
     )
-    light = np.zeros((len(looks), 9, 3))
+    light = np.zeros((len(samples), 9, 3))
     for _ in range(SHADING_TURNS):
-        for v, (l, y, w) in enumerate(zip(looks, basis, weight)):
+        for v, (l, y, w) in enumerate(zip(samples, basis, weight)):
             for c in range(3):
                 rows, told = (
                     y.reshape(-1, 9)
@@ -367,7 +380,7 @@ def fit_shading(looks: list[Looks]) -> tuple[np.ndarray, np.ndarray]:
                 )
         shade = [y @ light[v] for v, y in enumerate(basis)]
         albedo = sum(
-            (w * s * l.colour).sum(0) for w, s, l in zip(weight, shade, looks)
+            (w * s * l.colour).sum(0) for w, s, l in zip(weight, shade, samples)
         ) / np.maximum(sum((w * s * s).sum(0) for w, s in zip(weight, shade)), 1e-9)
         weight = [
             t
@@ -380,18 +393,18 @@ def fit_shading(looks: list[Looks]) -> tuple[np.ndarray, np.ndarray]:
                 ** 2
             )
             ** 2
-            for t, l, s in zip(trust, looks, shade)
+            for t, l, s in zip(trust, samples, shade)
         ]
     level = max(np.mean([s.mean() for s in shade if s.size] or [1.0]), 1e-9)
     return albedo * level, light / level
 
 
 def shaded_evidence(
-    looks: Looks,
+    samples: AppearanceSamples,
     albedo: np.ndarray,
     light: np.ndarray,
     support: np.ndarray,
-    sight,
+    view_landmarks,
     pictures: Pictures,
     camera: Camera,
     options: StandardOptions,
@@ -399,56 +412,64 @@ def shaded_evidence(
     """The photometric residuals' quadratic: colours beside albedo (P×3) times light (9×3)."""
     scale = SHADING_NOISE * max(float((albedo * light[0] * 0.282).mean()), 1e-3)
     residual = (
-        looks.colour
+        samples.colour
         - albedo
-        * (sh_basis(torch.from_numpy(np.asarray(looks.normals, np.float64))).numpy() @ light)
+        * (sh_basis(torch.from_numpy(np.asarray(samples.normals, np.float64))).numpy() @ light)
     ) / scale
     weight = (
-        looks.trust
-        * (support > options.fewest_looks)
+        samples.trust
+        * (support > options.fewest_samples)
         / (1 + (residual**2).mean(2)) ** 2
         * options.shaded
         / 3
     )
     return _quadratic(
-        residual, looks.colour_gradients / scale, weight, looks, sight, pictures, camera
+        residual,
+        samples.colour_gradients / scale,
+        weight,
+        samples,
+        view_landmarks,
+        pictures,
+        camera,
     )
 
 
 def photometric_evidence(
-    looks: Looks,
+    samples: AppearanceSamples,
     expected: np.ndarray,
     support: np.ndarray,
-    sight,
+    view_landmarks,
     pictures: Pictures,
     camera: Camera,
     options: StandardOptions,
 ) -> Evidence:
     """The residuals' quadratic round the present places. Points seen in too few pictures have nothing to be compared with."""
-    residual = looks.values - expected
+    residual = samples.values - expected
     weight = (
-        looks.trust
-        * (support > options.fewest_looks)
-        / (1 + (residual**2).sum(2) / options.look_noise**2) ** 2
+        samples.trust
+        * (support > options.fewest_samples)
+        / (1 + (residual**2).sum(2) / options.appearance_noise**2) ** 2
         * options.photometric
-        / options.look_noise**2
+        / options.appearance_noise**2
     )
-    return _quadratic(residual, looks.gradients, weight, looks, sight, pictures, camera)
+    return _quadratic(
+        residual, samples.gradients, weight, samples, view_landmarks, pictures, camera
+    )
 
 
 def _quadratic(
     residual: np.ndarray,
     gradients: np.ndarray,
     weight: np.ndarray,
-    looks: Looks,
-    sight,
+    samples: AppearanceSamples,
+    view_landmarks,
     pictures: Pictures,
     camera: Camera,
 ) -> Evidence:
     """½ Σ weight (residual + gradients · step)² of n×P×C residuals, where a step is not longer than the picture's gradient holds."""
     scale = pictures.scale[:, None, None, None] * np.array(
         [1.0, camera.aspect]
-    )  # crop pixels a pixel of the sight, along x and y
+    )  # crop pixels a pixel of the picture, along x and y
     gradient = gradients * scale
     curvature = np.einsum('np,npci,npcj->npij', weight, gradient, gradient)
     pull = np.einsum('np,npci,npc->npi', weight, gradient, residual)
@@ -459,5 +480,9 @@ def _quadratic(
     pull *= np.minimum(1, MOST_STEP / np.maximum(step, 1e-9))[..., None]
     tensor = lambda a: torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
     return Evidence(
-        sight.node, sight.between, tensor(looks.pixels), tensor(pull), tensor(curvature)
+        view_landmarks.node,
+        view_landmarks.between,
+        tensor(samples.pixels),
+        tensor(pull),
+        tensor(curvature),
     )

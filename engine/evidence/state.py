@@ -1,6 +1,6 @@
 """The unknowns of a performance, what was seen of it, and where its points lie in a view.
 
-Unknowns of a node (a moment of the first view): rotation vector, translation, expression weights. A sight between two nodes
+Unknowns of a node (a moment of the first view): rotation vector, translation, expression weights. A picture between two nodes
 sees the straight line between them (design: the motion is a function of time; no common clock is needed).
 """
 
@@ -22,7 +22,7 @@ DTYPE = torch.float64
 
 
 @dataclass(frozen=True)
-class Basis:
+class PointBasis:
     """The face model at the 478 landmarks, cm: mean L×3, unit normals L×3, identities L×3×I, expressions L×3×E as the
     detector sees them, confidence L."""
 
@@ -32,25 +32,25 @@ class Basis:
     expressions: torch.Tensor
     confidence: torch.Tensor
 
-    def of(self, kept: torch.Tensor) -> Basis:
+    def of(self, kept: torch.Tensor) -> PointBasis:
         """Some of the points: L bool."""
         return (
             self
             if bool(kept.all())
-            else Basis(*(getattr(self, f.name)[kept] for f in fields(Basis)))
+            else PointBasis(*(getattr(self, f.name)[kept] for f in fields(PointBasis)))
         )
 
 
 @dataclass(frozen=True)
 class ViewLandmarks:
     """One view's landmarks, ready to fit: for n frames the node before (n), how far towards the next (n, in [0, 1)),
-    pixels relative to the principal point with distortion and aspect removed (n×L×2), whitening (n×L×2×2), the face's RMS radius in the
+    pixels relative to the principal point with distortion and aspect removed (n×L×2), the square root of their information (inverse covariance: it takes a residual to units of noise; n×L×2×2), the face's RMS radius in the
     picture (n, px) and trust in each landmark (n×L, 0..1)."""
 
     node: torch.Tensor
     between: torch.Tensor
     pixels: torch.Tensor
-    whiten: torch.Tensor
+    sqrt_information: torch.Tensor
     size: torch.Tensor
     trust: torch.Tensor
     frames: np.ndarray  # n: the frame of the view each row is
@@ -93,14 +93,14 @@ class Trajectory:
     weights: torch.Tensor
 
 
-def landmark_basis(model: FaceModel, landmarks: ModelLandmarks) -> Basis:
+def landmark_basis(model: FaceModel, landmarks: ModelLandmarks) -> PointBasis:
     """The model's linear bases sampled at the landmarks."""
     as_tensor = lambda a: torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
     normals = landmarks.on(
         vertex_normals(model.neutral.astype(np.float64), triangulate(model.faces))
     )
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    return Basis(
+    return PointBasis(
         as_tensor(landmarks.on(model.neutral)),
         as_tensor(normals),
         as_tensor(np.moveaxis(landmarks.on(model.identities), 0, -1)),
@@ -109,84 +109,80 @@ def landmark_basis(model: FaceModel, landmarks: ModelLandmarks) -> Basis:
     )
 
 
-def skew(v: torch.Tensor) -> torch.Tensor:
-    """…×3 → …×3×3 with skew(v) u = v × u."""
-    x, y, z = v.unbind(-1)
-    o = torch.zeros_like(x)
-    return torch.stack([o, -z, y, z, o, -x, -y, x, o], -1).reshape(v.shape[:-1] + (3, 3))
-
-
-def exponential(v: torch.Tensor) -> torch.Tensor:
-    """…×3 rotation vectors → …×3×3."""
-    return torch.linalg.matrix_exp(skew(v))
-
-
-def logarithm(r: torch.Tensor) -> torch.Tensor:
-    """…×3×3 rotations by less than π → …×3 rotation vectors."""
-    cosine = ((r.diagonal(dim1=-2, dim2=-1).sum(-1) - 1) / 2).clamp(-1, 1)
-    angle = torch.acos(cosine)
-    axis = (
-        torch.stack(
-            [r[..., 2, 1] - r[..., 1, 2], r[..., 0, 2] - r[..., 2, 0], r[..., 1, 0] - r[..., 0, 1]],
-            -1,
-        )
-        / 2
-    )
-    return axis / torch.sinc(angle / torch.pi)[..., None].clamp_min(1e-6)
-
-
 def blend_nodes(between: torch.Tensor, at: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
     u = between.reshape((-1,) + (1,) * (at.dim() - 1))
     return (1 - u) * at + u * after
 
 
-def place(
-    basis: Basis,
+def pose_points(
+    basis: PointBasis,
     shared: SharedParameters,
-    motion: Trajectory,
-    sight: ViewLandmarks,
+    trajectory: Trajectory,
+    view_landmarks: ViewLandmarks,
     view: int,
     rows: slice,
 ):
     """Landmarks of some rows in camera space (n×L×3), and the rotated shapes at the two nodes round each row."""
     shape = basis.mean + shared.deviation + basis.identities @ shared.identity
-    nodes = (sight.node[rows], (sight.node[rows] + 1).clamp_max(len(motion.weights) - 1))
+    nodes = (
+        view_landmarks.node[rows],
+        (view_landmarks.node[rows] + 1).clamp_max(len(trajectory.weights) - 1),
+    )
     turned = [
         torch.einsum(
             'nij,nlj->nli',
-            motion.rotation[k],
-            shape + torch.einsum('lie,ne->nli', basis.expressions, motion.weights[k]),
+            trajectory.rotation[k],
+            shape + torch.einsum('lie,ne->nli', basis.expressions, trajectory.weights[k]),
         )
         for k in nodes
     ]
     world = blend_nodes(
-        sight.between[rows],
-        turned[0] + motion.translation[nodes[0]][:, None],
-        turned[1] + motion.translation[nodes[1]][:, None],
+        view_landmarks.between[rows],
+        turned[0] + trajectory.translation[nodes[0]][:, None],
+        turned[1] + trajectory.translation[nodes[1]][:, None],
     )
     return world @ shared.rotation[view].T + shared.translation[view], world, turned, nodes
 
 
 def visibility(
-    basis: Basis, shared: SharedParameters, motion: Trajectory, sight: ViewLandmarks, view: int
+    basis: PointBasis,
+    shared: SharedParameters,
+    trajectory: Trajectory,
+    view_landmarks: ViewLandmarks,
+    view: int,
 ) -> torch.Tensor:
-    """n×L in [HIDDEN, 1]: how far each landmark's skin faces the camera; what turns away is guessed by the detector, not seen."""
-    camera, _, _, nodes = place(basis, shared, motion, sight, view, slice(None))
+    """n×L in [LEAST_TRUST, 1]: how far each landmark's skin faces the camera; what turns away is guessed by the detector, not seen."""
+    camera, _, _, nodes = pose_points(basis, shared, trajectory, view_landmarks, view, slice(None))
     normals = torch.einsum(
-        'ij,njk,lk->nli', shared.rotation[view], motion.rotation[nodes[0]], basis.normals
+        'ij,njk,lk->nli', shared.rotation[view], trajectory.rotation[nodes[0]], basis.normals
     )
     facing = -(normals * camera / camera.norm(dim=2, keepdim=True)).sum(2)
-    return ((facing - FACING[0]) / (FACING[1] - FACING[0])).clamp(HIDDEN, 1)
+    return ((facing - TRUSTED_COSINES[0]) / (TRUSTED_COSINES[1] - TRUSTED_COSINES[0])).clamp(
+        LEAST_TRUST, 1
+    )
 
 
-FACING, HIDDEN = (
+TRUSTED_COSINES, LEAST_TRUST = (
     (0.0, 0.5),
     0.02,
-)  # cosines between which confidence grows from HIDDEN to 1 (measured here)
+)  # cosines between which confidence grows from LEAST_TRUST to 1 (measured here)
 
 
 def projection(camera: torch.Tensor, focal: torch.Tensor) -> torch.Tensor:
     return camera[..., :2] / camera[..., 2:].clamp_min(1.0) * focal
+
+
+def project_landmarks(
+    basis: PointBasis,
+    shared: SharedParameters,
+    trajectory: Trajectory,
+    view_landmarks: ViewLandmarks,
+    view: int,
+    rows: slice = slice(None),
+) -> torch.Tensor:
+    """Project a basis' points into some rows' pictures: n×L×2 px, as a ViewLandmarks's pixels."""
+    camera = pose_points(basis, shared, trajectory, view_landmarks, view, rows)[0]
+    return projection(camera, shared.log_focal[view].exp())
 
 
 def to_pixels(camera: np.ndarray, lens: Camera, focal: float) -> np.ndarray:

@@ -17,7 +17,7 @@ from .laplacian import cotangent_laplacian, edges_of
 from .rigid import rigid_motion
 
 wp.config.log_level = wp.LOG_ERROR
-REACH = 0.25  # cm: how far round a fold its displacement is not believed at first (an eyelid's thickness)
+FOLD_RADIUS = 0.25  # cm: how far round a fold its displacement is not believed at first (an eyelid's thickness)
 GROWTH = 1.4  # each round that a fold stays
 STIFFEN = 1.7  # the same for the last resort
 WIDEST = 2.5  # cm: and no further
@@ -272,7 +272,7 @@ def smoothed(finder: Folds, seen: Folded) -> Folded:
     """
     pushed = push_apart(finder, seen, True)
     tries = []
-    for reach in (REACH, 2 * REACH):
+    for reach in (FOLD_RADIUS, 2 * FOLD_RADIUS):
         stiff = _rounds(
             finder, pushed, Loose.stiffened, Loose(finder.before, finder.triangles, reach), STIFFEN
         )
@@ -327,7 +327,7 @@ def push_apart(finder: Folds, seen: Folded, thorough: bool = False) -> Folded:
 class Loose:
     """Balls round the places of a mesh (before V×3, triangles T×3) that folded; a ball grows each time its place folds again."""
 
-    def __init__(self, before: np.ndarray, triangles: np.ndarray, reach: float = REACH):
+    def __init__(self, before: np.ndarray, triangles: np.ndarray, reach: float = FOLD_RADIUS):
         self.before, self.triangles, self.reach, self.tree = (
             before,
             triangles,

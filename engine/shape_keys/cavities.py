@@ -27,7 +27,9 @@ from .tetrahedra import Flesh, points_of
 ITERATIONS = 12
 MOVED = 1e-3  # cm: inner points that moved less aren't touched by untangling
 NOTHING = 1e-4  # cm: wall vertices that would move less stay to the bit; an edit smaller than this is none
-REACH = 0.6  # cm: how the weight of a wall vertex falls with its distance from a rigid piece
+PIECE_FALLOFF = (
+    0.6  # cm: how the weight of a wall vertex falls with its distance from a rigid piece
+)
 STILL = 0.02  # cm: a rigid piece's motion smaller than this all over is none
 STEPS = (
     np.arange(1, 9) / 4
@@ -100,7 +102,7 @@ def _follow_walls(part: dict[str, np.ndarray], was: np.ndarray, out: np.ndarray)
         rows, near = _rows(part, names), part.get(wall, np.empty(0, np.int32))
         if not len(rows) or not len(near):
             continue
-        closeness = np.exp(-((cKDTree(was[rows]).query(was[near])[0] / REACH) ** 2) / 2)
+        closeness = np.exp(-((cKDTree(was[rows]).query(was[near])[0] / PIECE_FALLOFF) ** 2) / 2)
         off = ((out[near] - was[near]) ** 2).sum(1)
         stayed = (closeness * off / (off + doubt**2)).sum()
         weights = closeness

@@ -46,9 +46,12 @@ from ..render.rasterise import project, rasterise
 from ..render.shading import sh_basis
 
 GAMMA = 2.2
-BEHIND = 0.15  # cm behind what is drawn, within which a point is the one drawn
+TEXEL_DEPTH_TOLERANCE = 0.15  # cm behind what is drawn, within which a point is the one drawn
 JUMP = 0.6  # cm of depth between neighbouring pixels: a silhouette
-FACING = 0.25, 0.85  # cosines to the camera between which a texel's worth grows from 0 to 1
+TEXEL_TRUST_COSINES = (
+    0.25,
+    0.85,
+)  # cosines to the camera between which a texel's worth grows from 0 to 1
 EDGE = 0.012  # of the face's width in the picture: how near to a silhouette nothing is taken
 MISTAKEN = 0.1  # worth of a texel that the picture's masks give to a neighbouring part
 NOISE = 0.08  # of the colour: residuals from which the robust mean turns away
@@ -188,7 +191,7 @@ def look(
     ) / np.linalg.norm(vertices, axis=1)
     at = project(vertices, focal, centre)
     usable = (
-        (facing > FACING[0])
+        (facing > TEXEL_TRUST_COSINES[0])
         & (vertices[:, 2] > 1)
         & (at > 1).all(1)
         & (at < np.array(size) - 1).all(1)
@@ -200,14 +203,25 @@ def look(
     place = project(point, focal, centre)
     x, y = place.astype(int).T
     mine = parts[corner[np.arange(len(corner)), weight.argmax(1)]]
-    trust = AGREEMENT[mine, labels[y, x]] * (allowed[y, x] & (point[:, 2] < depth[y, x] + BEHIND))
-    trust *= np.clip((on(facing[:, None])[:, 0] - FACING[0]) / (FACING[1] - FACING[0]), 0, 1) ** 2
+    trust = AGREEMENT[mine, labels[y, x]] * (
+        allowed[y, x] & (point[:, 2] < depth[y, x] + TEXEL_DEPTH_TOLERANCE)
+    )
+    trust *= (
+        np.clip(
+            (on(facing[:, None])[:, 0] - TEXEL_TRUST_COSINES[0])
+            / (TEXEL_TRUST_COSINES[1] - TEXEL_TRUST_COSINES[0]),
+            0,
+            1,
+        )
+        ** 2
+    )
     kept = trust > 1e-3
     iris = np.concatenate([iris_vertices(model, side) for side in 'LR'])
     iris = iris[usable[iris]]
     x, y = at[iris].astype(int).T
     iris = iris[
-        np.isin(labels[y, x], (LEFT_EYE, RIGHT_EYE)) & (vertices[iris, 2] < depth[y, x] + BEHIND)
+        np.isin(labels[y, x], (LEFT_EYE, RIGHT_EYE))
+        & (vertices[iris, 2] < depth[y, x] + TEXEL_DEPTH_TOLERANCE)
     ]
     return Look(
         view,

@@ -14,7 +14,7 @@ from ..render.preview import contact_sheet, render_camera
 from ..tracking.draft import Track
 
 TILE = 280  # px: side of a tile
-REACH = 2.1  # half a tile, in RMS radii of the face's landmarks
+TILE_RADII = 2.1  # half a tile, in RMS radii of the face's landmarks
 OPACITY = 0.72
 CLAY, EYE = (0.62, 0.72, 0.80), (0.95, 0.95, 0.95)
 HALF = 0.5  # opacity of the head over a whole frame
@@ -62,7 +62,7 @@ def face_window(projected: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarra
     if not np.isfinite(projected).all():
         return np.asarray(size) / 2, float(max(size))
     middle = projected.mean(0)
-    return middle, 2 * REACH * float(np.sqrt(((projected - middle) ** 2).sum(1).mean()))
+    return middle, 2 * TILE_RADII * float(np.sqrt(((projected - middle) ** 2).sum(1).mean()))
 
 
 def overlay_tiles(

@@ -20,12 +20,12 @@ from ..core.errors import FacewrightError
 from ..evidence.options import TrackOptions
 from ..evidence.state import (
     DTYPE,
-    Basis,
+    PointBasis,
     SharedParameters,
     Trajectory,
     ViewLandmarks,
     landmark_basis,
-    place,
+    pose_points,
     projection,
     to_pixels,
     visibility,
@@ -92,7 +92,9 @@ def undistort(points: np.ndarray, camera: Camera, focal: float) -> np.ndarray:
     return out / (1, camera.aspect)
 
 
-def whitening(points: np.ndarray, confidence: np.ndarray, options: TrackOptions) -> np.ndarray:
+def make_sqrt_information(
+    points: np.ndarray, confidence: np.ndarray, options: TrackOptions
+) -> np.ndarray:
     """T×478×2×2: residual pixels → units of noise. Face-oval points are freer along the oval than across it."""
     noise = np.maximum(options.noise * rms_radius(points), 0.05)[:, None]
     scale = np.sqrt(confidence) / noise
@@ -119,7 +121,7 @@ def whitening(points: np.ndarray, confidence: np.ndarray, options: TrackOptions)
     return out
 
 
-def make_sight(
+def make_view_landmarks(
     view: View,
     seen: ViewObservations,
     basis_confidence: np.ndarray,
@@ -144,7 +146,7 @@ def make_sight(
         torch.as_tensor(after),
         tensor(between),
         tensor(undistort(points, view.camera, focal)),
-        tensor(whitening(points, seen.confidence[frames] * basis_confidence, options)),
+        tensor(make_sqrt_information(points, seen.confidence[frames] * basis_confidence, options)),
         tensor(rms_radius(points)),
         tensor(seen.confidence[frames] * basis_confidence),
         frames,
@@ -152,20 +154,29 @@ def make_sight(
 
 
 def seen_from(
-    basis: Basis, shared: SharedParameters, motion: Trajectory, sights: tuple[ViewLandmarks, ...]
+    basis: PointBasis,
+    shared: SharedParameters,
+    trajectory: Trajectory,
+    landmarks_by_view: tuple[ViewLandmarks, ...],
 ) -> tuple[ViewLandmarks, ...]:
-    """The sights with the whitening of landmarks that face away from their camera turned down."""
+    """Turn down the information of landmarks that face away from their camera."""
     out = []
-    for v, s in enumerate(sights):
-        seen = visibility(basis, shared, motion, s, v)
-        out.append(replace(s, whiten=s.whiten * seen.sqrt()[..., None, None], trust=s.trust * seen))
+    for v, s in enumerate(landmarks_by_view):
+        seen = visibility(basis, shared, trajectory, s, v)
+        out.append(
+            replace(
+                s,
+                sqrt_information=s.sqrt_information * seen.sqrt()[..., None, None],
+                trust=s.trust * seen,
+            )
+        )
     return tuple(out)
 
 
 def find_view_bias(
     problem: Problem,
     shared: SharedParameters,
-    motion: Trajectory,
+    trajectory: Trajectory,
     options: TrackOptions,
     habits: tuple[torch.Tensor, ...],
 ) -> tuple[torch.Tensor, ...]:
@@ -174,24 +185,31 @@ def find_view_bias(
     Detectors err by a habit of their own in each view; taken as noise it would be counted once a frame and bend the person's shape.
     """
     out = []
-    for view, sight in enumerate(problem.sights):
-        if not len(sight.node):
+    for view, view_landmarks in enumerate(problem.landmarks_by_view):
+        if not len(view_landmarks.node):
             out.append(habits[view])
             continue
-        camera = place(problem.basis, shared, motion, sight, view, slice(None))[0]
-        gap = (sight.pixels - projection(camera, shared.log_focal[view].exp())) / sight.size[
-            :, None, None
-        ] + problem.bias[view]
+        camera = pose_points(problem.basis, shared, trajectory, view_landmarks, view, slice(None))[
+            0
+        ]
+        gap = (
+            view_landmarks.pixels - projection(camera, shared.log_focal[view].exp())
+        ) / view_landmarks.size[:, None, None] + problem.bias[view]
         square = (
             torch.einsum(
                 'nlij,nlj->nli',
-                sight.whiten,
-                (gap - problem.bias[view]) * sight.size[:, None, None],
+                view_landmarks.sqrt_information,
+                (gap - problem.bias[view]) * view_landmarks.size[:, None, None],
             )
             .square()
             .sum(2)
         )
-        weight = options.data * sight.trust / options.noise**2 / (1 + square / options.robust**2)
+        weight = (
+            options.data
+            * view_landmarks.trust
+            / options.noise**2
+            / (1 + square / options.robust**2)
+        )
         ridge = options.view_bias**-2
         out.append(
             ((gap * weight[..., None]).sum(0) + ridge * habits[view])
@@ -205,61 +223,64 @@ def detector_habits(
     landmarks: ModelLandmarks,
     problem: Problem,
     shared: SharedParameters,
-    motion: Trajectory,
+    trajectory: Trajectory,
     options: TrackOptions,
 ) -> tuple[torch.Tensor, ...]:
     """Per view L×2: what the detector adds when it looks at the fitted head in some of this view's own poses (habits.py)."""
     out = []
     identity = model.shape(shared.identity.numpy()).astype(np.float64)
-    for view, sight in enumerate(problem.sights):
+    for view, view_landmarks in enumerate(problem.landmarks_by_view):
         rows = (
             np.unique(
-                np.linspace(0, len(sight.node) - 1, min(options.looks, len(sight.node))).astype(int)
+                np.linspace(
+                    0,
+                    len(view_landmarks.node) - 1,
+                    min(options.bias_renders, len(view_landmarks.node)),
+                ).astype(int)
             )
-            if len(sight.node)
+            if len(view_landmarks.node)
             else []
         )
         heads = []
         for row in rows:
-            k = int(sight.node[row])
+            k = int(view_landmarks.node[row])
             head = identity + np.tensordot(
-                motion.weights[k].numpy().astype(np.float32), model.expressions, 1
+                trajectory.weights[k].numpy().astype(np.float32), model.expressions, 1
             )
-            world = head @ motion.rotation[k].numpy().T + motion.translation[k].numpy()
+            world = head @ trajectory.rotation[k].numpy().T + trajectory.translation[k].numpy()
             heads.append(world @ shared.rotation[view].numpy().T + shared.translation[view].numpy())
         out.append(torch.as_tensor(habit(model, landmarks, heads), dtype=DTYPE))
     return tuple(out)
 
 
 def without_bias(
-    sights: tuple[ViewLandmarks, ...], bias: tuple[torch.Tensor, ...]
+    landmarks_by_view: tuple[ViewLandmarks, ...], bias: tuple[torch.Tensor, ...]
 ) -> tuple[ViewLandmarks, ...]:
     return tuple(
-        replace(s, pixels=s.pixels - b * s.size[:, None, None]) for s, b in zip(sights, bias)
+        replace(s, pixels=s.pixels - b * s.size[:, None, None])
+        for s, b in zip(landmarks_by_view, bias)
     )
 
 
-def poses_from_landmarks(
-    points3d: np.ndarray, sight_points: np.ndarray, confidence: np.ndarray, focal: float
+def pose_from_landmarks(
+    points3d: np.ndarray, pixels: np.ndarray, confidence: np.ndarray, focal: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """One frame's head → camera pose by PnP (OpenCV) from landmarks relative to the principal point."""
     k = np.array([[focal, 0, 0], [0, focal, 0], [0, 0, 1.0]])
     rows = np.flatnonzero(confidence > np.median(confidence) * 0.5)
-    ok, rvec, tvec = cv2.solvePnP(
-        points3d[rows], sight_points[rows], k, None, flags=cv2.SOLVEPNP_SQPNP
-    )
+    ok, rvec, tvec = cv2.solvePnP(points3d[rows], pixels[rows], k, None, flags=cv2.SOLVEPNP_SQPNP)
     if not ok or tvec[2, 0] <= 0:
         spread = np.linalg.norm(points3d - points3d.mean(0), axis=1).mean() / max(
-            np.linalg.norm(sight_points - sight_points.mean(0), axis=1).mean(), 1e-6
+            np.linalg.norm(pixels - pixels.mean(0), axis=1).mean(), 1e-6
         )
         rotation = FLIP.copy()
         depth = focal * spread
-        return rotation, np.r_[sight_points.mean(0) * spread, depth] - rotation @ points3d.mean(0)
+        return rotation, np.r_[pixels.mean(0) * spread, depth] - rotation @ points3d.mean(0)
     return cv2.Rodrigues(rvec)[0], tvec[:, 0]
 
 
 def first_poses(
-    basis: Basis,
+    basis: PointBasis,
     footage: Footage,
     observations: Observations,
     focals: np.ndarray,
@@ -298,7 +319,7 @@ def first_poses(
         _, v, frame = best
         view, seen = footage.views[v], observations.views[v]
         points = undistort(seen.points[frame][None].astype(np.float64), view.camera, focals[v])[0]
-        r, t = poses_from_landmarks(mean, points, seen.confidence[frame] * confidence, focals[v])
+        r, t = pose_from_landmarks(mean, points, seen.confidence[frame] * confidence, focals[v])
         rotation[k], translation[k], known[k] = (
             extrinsics[0][v].T @ r,
             extrinsics[0][v].T @ (t - extrinsics[1][v]),
@@ -321,7 +342,7 @@ def choose_keyframes(view: View, seen: ViewObservations, count: int) -> np.ndarr
 
 
 def relative_cameras(
-    basis: Basis, footage: Footage, observations: Observations, focals: np.ndarray
+    basis: PointBasis, footage: Footage, observations: Observations, focals: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """World → camera of every view when unknown: the first view is the world, the others from the head's pose in both at close times."""
     count = len(footage.views)
@@ -342,7 +363,7 @@ def relative_cameras(
         relative = []
         for _, i, j in sorted(pairs)[:24]:
             poses = [
-                poses_from_landmarks(
+                pose_from_landmarks(
                     mean,
                     undistort(o.points[f][None].astype(np.float64), w.camera, focals[n])[0],
                     o.confidence[f] * confidence,
@@ -362,16 +383,20 @@ def relative_cameras(
 
 
 def find_deviation(
-    problem: Problem, shared: SharedParameters, motion: Trajectory, options: TrackOptions
+    problem: Problem, shared: SharedParameters, trajectory: Trajectory, options: TrackOptions
 ) -> torch.Tensor:
     """Ridge estimate of each landmark's constant offset L×3 (head space, cm) from all rows of all views."""
     count = len(problem.basis.mean)
     a, b = torch.zeros(count, 3, 3, dtype=DTYPE), torch.zeros(count, 3, dtype=DTYPE)
-    for view, sight in enumerate(problem.sights):
+    for view, view_landmarks in enumerate(problem.landmarks_by_view):
         focal = shared.log_focal[view].exp()
-        camera, _, _, nodes = place(problem.basis, shared, motion, sight, view, slice(None))
+        camera, _, _, nodes = pose_points(
+            problem.basis, shared, trajectory, view_landmarks, view, slice(None)
+        )
         residual = torch.einsum(
-            'nlij,nlj->nli', sight.whiten, sight.pixels - projection(camera, focal)
+            'nlij,nlj->nli',
+            view_landmarks.sqrt_information,
+            view_landmarks.pixels - projection(camera, focal),
         )
         root = torch.sqrt(options.data / (1 + (residual**2).sum(2) / options.robust**2))[..., None]
         x, y, z = camera.unbind(-1)
@@ -381,9 +406,9 @@ def find_deviation(
             * focal
         )
         j = (
-            (sight.whiten * root[..., None])
+            (view_landmarks.sqrt_information * root[..., None])
             @ d
-            @ (shared.rotation[view] @ motion.rotation[nodes[0]])[:, None]
+            @ (shared.rotation[view] @ trajectory.rotation[nodes[0]])[:, None]
         )
         a += torch.einsum('nlai,nlaj->lij', j, j)
         b += torch.einsum('nlai,nla->li', j, residual * root)
@@ -450,8 +475,8 @@ def _track(
     keys = key_nodes(footage, observations, options, neutral_frame)
     key_times = nodes[keys]
     resampled = [at_times(view, seen, key_times) for view, seen in zip(views, observations.views)]
-    sights = tuple(
-        make_sight(v, s, confidence, key_times, f, options, np.arange(len(key_times)))
+    landmarks_by_view = tuple(
+        make_view_landmarks(v, s, confidence, key_times, f, options, np.arange(len(key_times)))
         for (v, s), f in zip(resampled, focals)
     )
     poses = first_poses(basis, footage, observations, focals, cameras, key_times)
@@ -460,7 +485,7 @@ def _track(
             'No face was found in the footage: choose a clip that shows a face, or set in and out points round it.'
         )
     r, t = poses
-    motion = Trajectory(
+    trajectory = Trajectory(
         tensor(r), tensor(t), torch.full((len(keys), len(model.names)), 0.02, dtype=DTYPE)
     )
     free = (
@@ -471,7 +496,7 @@ def _track(
     neutral = int(np.flatnonzero(keys == neutral_frame)[0]) if neutral_frame in keys else -1
     problem = Problem(
         basis,
-        sights,
+        landmarks_by_view,
         priors,
         options,
         tensor(np.diff(key_times)),
@@ -487,29 +512,34 @@ def _track(
         USUAL_STEPS[0 if not turn else 2 if turn == rounds - 1 else 1] for turn in range(rounds)
     ]
     learns = [
-        bool(options.looks) and turn < min(options.habit_rounds, rounds - 1)
+        bool(options.bias_renders) and turn < min(options.bias_rounds, rounds - 1)
         for turn in range(rounds)
     ]
     before = np.cumsum([0, *(u + HABIT_STEPS * learn for u, learn in zip(usual, learns))])
     for turn in range(rounds):
         problem = replace(
-            problem, sights=without_bias(seen_from(basis, shared, motion, sights), problem.bias)
+            problem,
+            landmarks_by_view=without_bias(
+                seen_from(basis, shared, trajectory, landmarks_by_view), problem.bias
+            ),
         )
         last = turn == rounds - 1
         most = (
             options.iterations if last or not turn else options.iterations // 2
         )  # rounds between are moved on by the next
         tolerance = FINE if last else COARSE
-        for i, (shared, motion) in enumerate(solve(problem, shared, motion, most, tolerance)):
+        for i, (shared, trajectory) in enumerate(
+            solve(problem, shared, trajectory, most, tolerance)
+        ):
             yield (before[turn] + min(i + 1, usual[turn])) / before[-1], FINDING
         if not last:
             if learns[turn]:
-                habits = detector_habits(model, landmarks, problem, shared, motion, options)
+                habits = detector_habits(model, landmarks, problem, shared, trajectory, options)
             problem = replace(
-                problem, bias=find_view_bias(problem, shared, motion, options, habits)
+                problem, bias=find_view_bias(problem, shared, trajectory, options, habits)
             )
-            shared = replace(shared, deviation=find_deviation(problem, shared, motion, options))
-    key_motion = motion
+            shared = replace(shared, deviation=find_deviation(problem, shared, trajectory, options))
+    key_trajectory = trajectory
 
     focals = shared.log_focal.exp().numpy()
     frozen = replace(problem, free=frozenset())
@@ -530,40 +560,46 @@ def _track(
             )
             for v in views
         ]
-        sights = tuple(
-            make_sight(v, s, confidence, own, f, options, f_in)
+        landmarks_by_view = tuple(
+            make_view_landmarks(v, s, confidence, own, f, options, f_in)
             for v, s, f, f_in in zip(views, observations.views, focals, inside)
         )
         shared_cameras = shared.rotation.numpy(), shared.translation.numpy()
         poses = first_poses(basis, footage, observations, focals, shared_cameras, own)
         if poses is None:  # a long stretch without a face: stay where the face was last seen
             known = torch.as_tensor(np.abs(own[:, None] - key_times[None]).argmin(1))
-            r, t = key_motion.rotation[known].numpy(), key_motion.translation[known].numpy()
+            r, t = key_trajectory.rotation[known].numpy(), key_trajectory.translation[known].numpy()
         else:
             r, t = poses
         nearest = torch.as_tensor(np.abs(own[:, None] - key_times[None]).argmin(1))
-        motion = Trajectory(tensor(r), tensor(t), key_motion.weights[nearest].clone())
+        trajectory = Trajectory(tensor(r), tensor(t), key_trajectory.weights[nearest].clone())
         held = min(options.overlap // 2, stop - start) if start else 0
         if held:
             for name in ('rotation', 'translation', 'weights'):
-                getattr(motion, name)[:held] = getattr(whole, name)[start : start + held]
+                getattr(trajectory, name)[:held] = getattr(whole, name)[start : start + held]
         local = replace(
             frozen,
-            sights=without_bias(seen_from(basis, shared, motion, sights), problem.bias),
+            landmarks_by_view=without_bias(
+                seen_from(basis, shared, trajectory, landmarks_by_view), problem.bias
+            ),
             step=tensor(np.diff(own)),
-            anchor=motion if held else None,
+            anchor=trajectory if held else None,
             anchors=held,
             neutral_node=neutral_frame - start if start <= neutral_frame < stop else -1,
         )
-        for i, (_, motion) in enumerate(solve(local, shared, motion, options.iterations, MIDDLE)):
+        for i, (_, trajectory) in enumerate(
+            solve(local, shared, trajectory, options.iterations, MIDDLE)
+        ):
             yield (n + min((i + 1) / USUAL_WINDOW, 1.0)) / len(starts), FOLLOWING
         keep = slice(start, stop)
         for name in ('rotation', 'translation', 'weights'):
-            getattr(whole, name)[keep] = getattr(motion, name)
-        for v, (view, sight) in enumerate(zip(views, sights)):
-            if len(sight.node):
-                camera = place(basis, shared, motion, sight, v, slice(None))[0]
-                projected[v][sight.frames] = to_pixels(camera.numpy(), view.camera, focals[v])
+            getattr(whole, name)[keep] = getattr(trajectory, name)
+        for v, (view, view_landmarks) in enumerate(zip(views, landmarks_by_view)):
+            if len(view_landmarks.node):
+                camera = pose_points(basis, shared, trajectory, view_landmarks, v, slice(None))[0]
+                projected[v][view_landmarks.frames] = to_pixels(
+                    camera.numpy(), view.camera, focals[v]
+                )
     errors, eyes = zip(
         *(reprojection_error(projected[v], observations.views[v]) for v in range(len(views)))
     )

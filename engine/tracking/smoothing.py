@@ -15,7 +15,7 @@ from ..core.errors import FacewrightError
 from ..formats.performance import Performance
 
 TREND = 7  # frames over which the local trend is the median of the differences: longer than a short blink
-REACH = 0.12  # s: the temporal sigma at strength 1; a blink lasts 0.1 to 0.4 s
+FULL_STRENGTH_SIGMA = 0.12  # s: the temporal sigma at strength 1; a blink lasts 0.1 to 0.4 s
 TOLERANCE = 2.5  # how many times its noise two samples may differ and still be averaged
 NOISE_FLOOR, NOISE_CEILING = (
     0.004,
@@ -72,7 +72,7 @@ def smooth(performance: Performance, strength: float = 0.5) -> Performance:
         )
     if strength == 0 or len(performance.time) < 3:
         return performance
-    time, reach = performance.time, strength * REACH
+    time, reach = performance.time, strength * FULL_STRENGTH_SIGMA
     weights = performance.weights.astype(np.float64)
     weights = bilateral(
         weights, time, reach, TOLERANCE * noise(weights, NOISE_FLOOR, NOISE_CEILING)

@@ -1,6 +1,6 @@
-"""The maximum-a-posteriori fit of motion and what all frames share: residuals, priors, Levenberg-Marquardt.
+"""The maximum-a-posteriori fit of a trajectory and what all frames share: residuals, priors, Levenberg-Marquardt.
 
-Unknowns of a node (a moment of the first view): rotation vector, translation, expression weights. A sight between two nodes
+Unknowns of a node (a moment of the first view): rotation vector, translation, expression weights. A picture between two nodes
 sees the straight line between them (design: the motion is a function of time; no common clock is needed).
 """
 
@@ -17,18 +17,17 @@ from ..evidence.expression_statistics import STATISTICS
 from ..evidence.options import TrackOptions
 from ..evidence.state import (
     DTYPE,
-    Basis,
     Evidence,
+    PointBasis,
     SharedParameters,
     Trajectory,
     ViewLandmarks,
     blend_nodes,
-    exponential,
-    logarithm,
-    place,
+    pose_points,
+    project_landmarks,
     projection,
-    skew,
 )
+from ..geometry.rotations import skew, so3_exp, so3_log
 from .arrow import solve_arrow
 
 CHUNK = 24  # frames linearised at once: bounds memory
@@ -37,13 +36,13 @@ EVIDENCE_CHUNK = 4
 
 @dataclass(frozen=True)
 class Priors:
-    """Quadratic priors on a node's weights: precision E×E, linear E (the prior's mean and the L1 prior: weights are not negative); random-walk
+    """Quadratic priors on a node's weights: precision E×E, linear E (the prior's mean and the L1 prior: weights are not negative); velocity
     precision per second of the node's unknowns (6 + E: rotation, translation, weights), and that of their acceleration's integral."""
 
     precision: torch.Tensor
     linear: torch.Tensor
-    walk: torch.Tensor
-    jolt: torch.Tensor
+    velocity: torch.Tensor
+    acceleration: torch.Tensor
     jaw_open: int
     mouth_close: int
 
@@ -79,11 +78,26 @@ def make_priors(names: tuple[str, ...], options: TrackOptions) -> Priors:
         )
         ** -2
     )
-    walk = of_each(options.turn_speed, options.move_speed, options.weight_speed, options.fast_speed)
-    jolt = of_each(options.turn_jolt, options.move_jolt, options.weight_jolt, options.fast_jolt)
+    velocity = of_each(
+        options.rotation_velocity,
+        options.translation_velocity,
+        options.weight_velocity,
+        options.fast_velocity,
+    )
+    acceleration = of_each(
+        options.rotation_acceleration,
+        options.translation_acceleration,
+        options.weight_acceleration,
+        options.fast_acceleration,
+    )
     position = {n: i for i, n in enumerate(names)}
     return Priors(
-        precision, linear, walk, jolt, position.get('jawOpen', -1), position.get('mouthClose', -1)
+        precision,
+        linear,
+        velocity,
+        acceleration,
+        position.get('jawOpen', -1),
+        position.get('mouthClose', -1),
     )
 
 
@@ -105,8 +119,8 @@ class System:
 class Problem:
     """Everything that stays fixed while solving. free: which shared unknowns move ('identity', 'focal', 'cameras')."""
 
-    basis: Basis
-    sights: tuple[ViewLandmarks, ...]
+    basis: PointBasis
+    landmarks_by_view: tuple[ViewLandmarks, ...]
     priors: Priors
     options: TrackOptions
     step: torch.Tensor  # K−1 seconds between nodes
@@ -117,7 +131,7 @@ class Problem:
     free: frozenset[str] = frozenset()
     anchor: Trajectory | None = None  # node 0 is held near this
     anchors: int = 0  # how many first nodes are held
-    surface: Basis | None = None  # the points evidence is about
+    surface: PointBasis | None = None  # the points evidence is about
     evidence: tuple[Evidence, ...] = ()  # per view, or none
     smooth: bool = False  # nodes lie closer than one view's pictures: changes of speed cost too
 
@@ -127,7 +141,7 @@ class Problem:
 
     @property
     def shared_count(self) -> int:
-        views = len(self.sights)
+        views = len(self.landmarks_by_view)
         return (
             self.identity_count
             + (views if 'focal' in self.free else 0)
@@ -136,7 +150,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Blocks:
+class PixelDerivatives:
     """Pixels n×L×2 of some frames' points; their derivatives by each of the nodes round a frame, n×L×2×m each, and by what is shared, n×L×2×G."""
 
     pixels: torch.Tensor
@@ -147,18 +161,20 @@ class Blocks:
 
 def pixel_derivatives(
     problem: Problem,
-    basis: Basis,
+    basis: PointBasis,
     shared: SharedParameters,
-    motion: Trajectory,
-    sight: ViewLandmarks | Evidence,
+    trajectory: Trajectory,
+    view_landmarks: ViewLandmarks | Evidence,
     view: int,
     rows: slice,
     dtype: torch.dtype = DTYPE,
-) -> Blocks:
+) -> PixelDerivatives:
     """Where a view sees points, and how that changes with the unknowns (rotation vector, translation, weights of a node; shared ones)."""
-    ids, g, views = problem.identity_count, problem.shared_count, len(problem.sights)
+    ids, g, views = problem.identity_count, problem.shared_count, len(problem.landmarks_by_view)
     focal = shared.log_focal[view].exp()
-    camera, world, turned, nodes = place(basis, shared, motion, sight, view, rows)
+    camera, world, turned, nodes = pose_points(
+        basis, shared, trajectory, view_landmarks, view, rows
+    )
     pixels = projection(camera, focal)
     x, y, z = camera.unbind(-1)
     z = z.clamp_min(1.0)
@@ -168,8 +184,8 @@ def pixel_derivatives(
         * focal
     )  # by camera-space motion
     dw = d @ shared.rotation[view]  # by world-space motion
-    between = sight.between[rows]
-    n, m = len(pixels), 6 + motion.weights.shape[1]
+    between = view_landmarks.between[rows]
+    n, m = len(pixels), 6 + trajectory.weights.shape[1]
     expressions, identities = basis.expressions.to(dtype), basis.identities.to(dtype)
     by_node = []
     for k in range(2 if bool((between > 0).any()) else 1):
@@ -178,14 +194,16 @@ def pixel_derivatives(
         j[..., :3] = -(dk @ skew(turned[k]))
         j[..., 3:6] = dk
         j[..., 6:] = torch.einsum(
-            'nlai,lie->nlae', (dk @ motion.rotation[nodes[k]][:, None]).to(dtype), expressions
+            'nlai,lie->nlae', (dk @ trajectory.rotation[nodes[k]][:, None]).to(dtype), expressions
         )
         by_node.append(j)
     js = None
     if g:
         js = torch.zeros(n, dw.shape[1], 2, g, dtype=dtype)
         if ids:
-            rotation = blend_nodes(between, motion.rotation[nodes[0]], motion.rotation[nodes[1]])
+            rotation = blend_nodes(
+                between, trajectory.rotation[nodes[0]], trajectory.rotation[nodes[1]]
+            )
             js[..., :ids] = torch.einsum(
                 'nlai,lie->nlae', (dw @ rotation[:, None]).to(dtype), identities
             )
@@ -195,12 +213,12 @@ def pixel_derivatives(
             at = g - 6 * views + 6 * view
             js[..., at : at + 3] = -(d @ skew(world @ shared.rotation[view].T))
             js[..., at + 3 : at + 6] = d
-    return Blocks(pixels, nodes, by_node, js)
+    return PixelDerivatives(pixels, nodes, by_node, js)
 
 
 def add_blocks(
     system: System,
-    blocks: Blocks,
+    blocks: PixelDerivatives,
     half: Callable[[torch.Tensor], torch.Tensor],
     residual: torch.Tensor,
 ) -> None:
@@ -228,11 +246,11 @@ def add_blocks(
 
 
 def linearise(
-    problem: Problem, shared: SharedParameters, motion: Trajectory, derivatives: bool = True
+    problem: Problem, shared: SharedParameters, trajectory: Trajectory, derivatives: bool = True
 ) -> System:
     """The cost and, where asked, its Gauss-Newton normal equations at one state."""
     basis, options = problem.basis, problem.options
-    count, expressions = motion.weights.shape
+    count, expressions = trajectory.weights.shape
     m, g = 6 + expressions, problem.shared_count
     system = System(
         torch.zeros(count, m, m, dtype=DTYPE),
@@ -243,18 +261,20 @@ def linearise(
         torch.zeros(g, dtype=DTYPE),
         0.0,
     )
-    for view, sight in enumerate(problem.sights):
-        for start in range(0, len(sight.node), CHUNK):
+    for view, view_landmarks in enumerate(problem.landmarks_by_view):
+        for start in range(0, len(view_landmarks.node), CHUNK):
             rows = slice(start, start + CHUNK)
             if derivatives:
-                blocks = pixel_derivatives(problem, basis, shared, motion, sight, view, rows)
+                blocks = pixel_derivatives(
+                    problem, basis, shared, trajectory, view_landmarks, view, rows
+                )
                 pixels = blocks.pixels
             else:
-                pixels = projection(
-                    place(basis, shared, motion, sight, view, rows)[0], shared.log_focal[view].exp()
-                )
+                pixels = project_landmarks(basis, shared, trajectory, view_landmarks, view, rows)
             residual = torch.einsum(
-                'nlij,nlj->nli', sight.whiten[rows], pixels - sight.pixels[rows]
+                'nlij,nlj->nli',
+                view_landmarks.sqrt_information[rows],
+                pixels - view_landmarks.pixels[rows],
             )
             square = (residual**2).sum(2) / options.robust**2
             system.cost += 0.5 * options.data * options.robust**2 * float(torch.log1p(square).sum())
@@ -262,18 +282,20 @@ def linearise(
                 root = torch.sqrt(options.data / (1 + square))[
                     ..., None
                 ]  # IRLS for the Cauchy loss
-                whiten = sight.whiten[rows] * root[..., None]
-                add_blocks(system, blocks, lambda j: whiten @ j, (residual * root).flatten(1))
+                sqrt_information = view_landmarks.sqrt_information[rows] * root[..., None]
+                add_blocks(
+                    system, blocks, lambda j: sqrt_information @ j, (residual * root).flatten(1)
+                )
     for view, evidence in enumerate(problem.evidence):
-        add_evidence(problem, shared, motion, evidence, view, system, derivatives)
-    add_priors(problem, shared, motion, system)
+        add_evidence(problem, shared, trajectory, evidence, view, system, derivatives)
+    add_priors(problem, shared, trajectory, system)
     return system
 
 
 def add_evidence(
     problem: Problem,
     shared: SharedParameters,
-    motion: Trajectory,
+    trajectory: Trajectory,
     evidence: Evidence,
     view: int,
     system: System,
@@ -302,13 +324,11 @@ def add_evidence(
         blank = replace(shared, deviation=torch.zeros_like(surface.mean))
         if derivatives:
             blocks = pixel_derivatives(
-                problem, surface, blank, motion, evidence, view, rows, torch.float32
+                problem, surface, blank, trajectory, evidence, view, rows, torch.float32
             )
             pixels = blocks.pixels
         else:
-            pixels = projection(
-                place(surface, blank, motion, evidence, view, rows)[0], shared.log_focal[view].exp()
-            )
+            pixels = project_landmarks(surface, blank, trajectory, evidence, view, rows)
         off = pixels - at
         pull = torch.einsum('nlij,nlj->nli', curvature, off)
         system.cost += float((gradient * off).sum() + 0.5 * (off * pull).sum())
@@ -330,7 +350,7 @@ def add_evidence(
             torch.einsum('nlij,nlj->nli', inverse, gradient + pull).flatten(1),
         )
         for k, of_frame in enumerate(means):
-            one = Blocks(
+            one = PixelDerivatives(
                 None,
                 tuple(i[k : k + 1] for i in blocks.nodes),
                 [j[k : k + 1] for j in blocks.by_node],
@@ -358,11 +378,11 @@ def roots(curvature: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def add_priors(
-    problem: Problem, shared: SharedParameters, motion: Trajectory, system: System
+    problem: Problem, shared: SharedParameters, trajectory: Trajectory, system: System
 ) -> None:
     """Add every prior's cost, gradient and curvature."""
     priors, options = problem.priors, problem.options
-    w = motion.weights
+    w = trajectory.weights
     pull = w @ priors.precision
     system.cost += float(0.5 * (w * pull).sum() + (w * priors.linear).sum())
     system.diagonal[:, 6:, 6:] += priors.precision
@@ -379,10 +399,10 @@ def add_priors(
         system.gradient[:, a] += excess / 0.05
         system.gradient[:, b] -= excess / 0.05
     if len(w) > 1:
-        precision = priors.walk / problem.step[:, None].clamp_min(1e-4)
-        turn = logarithm(motion.rotation[1:] @ motion.rotation[:-1].transpose(1, 2))
+        precision = priors.velocity / problem.step[:, None].clamp_min(1e-4)
+        turn = so3_log(trajectory.rotation[1:] @ trajectory.rotation[:-1].transpose(1, 2))
         change = torch.cat(
-            [turn, motion.translation[1:] - motion.translation[:-1], w[1:] - w[:-1]], 1
+            [turn, trajectory.translation[1:] - trajectory.translation[:-1], w[1:] - w[:-1]], 1
         )
         system.cost += float(0.5 * (precision * change**2).sum())
         spread = torch.diag_embed(precision)
@@ -392,7 +412,7 @@ def add_priors(
         system.gradient[1:] += precision * change
         system.gradient[:-1] -= precision * change
         if problem.smooth and len(w) > 2:
-            add_jolt(system, change, problem.step, priors.jolt)
+            add_acceleration_prior(system, change, problem.step, priors.acceleration)
     if problem.neutral_node >= 0:
         k, tight = problem.neutral_node, options.neutral_sigma**-2
         system.cost += float(0.5 * tight * (w[k] ** 2).sum())
@@ -402,8 +422,8 @@ def add_priors(
         k = problem.anchors
         gap = torch.cat(
             [
-                logarithm(motion.rotation[:k] @ problem.anchor.rotation[:k].transpose(1, 2)),
-                motion.translation[:k] - problem.anchor.translation[:k],
+                so3_log(trajectory.rotation[:k] @ problem.anchor.rotation[:k].transpose(1, 2)),
+                trajectory.translation[:k] - problem.anchor.translation[:k],
                 w[:k] - problem.anchor.weights[:k],
             ],
             1,
@@ -418,7 +438,7 @@ def add_priors(
         system.cost += float(0.5 * (tight * gap**2).sum())
         system.diagonal[:k] += torch.diag(tight)
         system.gradient[:k] += tight * gap
-    ids, views = problem.identity_count, len(problem.sights)
+    ids, views = problem.identity_count, len(problem.landmarks_by_view)
     if ids:
         precision = options.identity_weight / options.identity**2
         system.cost += float(0.5 * precision * (shared.identity**2).sum())
@@ -426,7 +446,7 @@ def add_priors(
         system.gradient_shared[:ids] += precision * shared.identity
     if 'focal' in problem.free:
         gap = (shared.log_focal - problem.focal_prior) / options.focal_sigma**2
-        weight = 10.0  # against keyframes × landmarks: a guess of the lens is worth ten looks
+        weight = 10.0  # against keyframes × landmarks: a guess of the lens is worth ten pictures
         system.cost += float(0.5 * weight * (gap * (shared.log_focal - problem.focal_prior)).sum())
         rows = torch.arange(ids, ids + views)
         system.corner[rows, rows] += weight / options.focal_sigma**2
@@ -436,22 +456,24 @@ def add_priors(
         system.corner[rows, rows] += 1e-3
 
 
-def add_jolt(system: System, change: torch.Tensor, step: torch.Tensor, jolt: torch.Tensor) -> None:
-    """White noise of acceleration as a prior: change (K−1)×m from node to node, step K−1 s, jolt m its precision over a second."""
+def add_acceleration_prior(
+    system: System, change: torch.Tensor, step: torch.Tensor, acceleration: torch.Tensor
+) -> None:
+    """White noise of acceleration as a prior: change (K−1)×m from node to node, step K−1 s, acceleration m its precision over a second."""
     step = step[:, None].clamp_min(1e-4)
     early, late = step[:-1], step[1:]
     span = (early + late) / 2
     factor = [1 / (span * early), -(1 / early + 1 / late) / span, 1 / (span * late)]
-    acceleration = change[1:] * factor[2] - change[:-1] * factor[0]
-    precision = span * jolt
-    system.cost += float(0.5 * (precision * acceleration**2).sum())
-    m, count = len(jolt), len(system.diagonal)
+    change_of_speed = change[1:] * factor[2] - change[:-1] * factor[0]
+    precision = span * acceleration
+    system.cost += float(0.5 * (precision * change_of_speed**2).sum())
+    m, count = len(acceleration), len(system.diagonal)
     if system.second is None:
         system.second = torch.zeros(count - 2, m, m, dtype=DTYPE)
     part = lambda i, j: torch.diag_embed(precision * factor[i] * factor[j])
     for i in range(3):
         rows = slice(i, count - 2 + i)
-        system.gradient[rows] += precision * factor[i] * acceleration
+        system.gradient[rows] += precision * factor[i] * change_of_speed
         system.diagonal[rows] += part(i, i)
     system.upper[:-1] += part(0, 1)
     system.upper[1:] += part(1, 2)
@@ -461,16 +483,16 @@ def add_jolt(system: System, change: torch.Tensor, step: torch.Tensor, jolt: tor
 def solve(
     problem: Problem,
     shared: SharedParameters,
-    motion: Trajectory,
+    trajectory: Trajectory,
     iterations: int,
     tolerance: float,
 ) -> Iterator[tuple[SharedParameters, Trajectory]]:
     """Levenberg-Marquardt with weights kept in [0, 1] by an active set; yields the state after each accepted step."""
     damping, cost = 1e-3, None
-    ids, views = problem.identity_count, len(problem.sights)
+    ids, views = problem.identity_count, len(problem.landmarks_by_view)
     for _ in range(iterations):
-        system = linearise(problem, shared, motion)
-        w = motion.weights
+        system = linearise(problem, shared, trajectory)
+        w = trajectory.weights
         pinned = torch.cat(
             [
                 torch.zeros(len(w), 6, dtype=torch.bool),
@@ -500,9 +522,9 @@ def solve(
                 -system.gradient_shared,
                 system.second,
             )
-            new_motion = Trajectory(
-                exponential(step[:, :3]) @ motion.rotation,
-                motion.translation + step[:, 3:6],
+            new_trajectory = Trajectory(
+                so3_exp(step[:, :3]) @ trajectory.rotation,
+                trajectory.translation + step[:, 3:6],
                 (w + step[:, 6:]).clamp(0, 1),
             )
             new_shared = shared
@@ -517,10 +539,10 @@ def solve(
                 change = shared_step[-6 * views :].reshape(views, 6)
                 new_shared = replace(
                     new_shared,
-                    rotation=exponential(change[:, :3]) @ shared.rotation,
+                    rotation=so3_exp(change[:, :3]) @ shared.rotation,
                     translation=shared.translation + change[:, 3:],
                 )
-            new_cost = linearise(problem, new_shared, new_motion, derivatives=False).cost
+            new_cost = linearise(problem, new_shared, new_trajectory, derivatives=False).cost
             if np.isfinite(new_cost) and new_cost < system.cost:
                 accepted = True
                 break
@@ -528,7 +550,7 @@ def solve(
         if not accepted:
             return
         damping = max(damping / 4, 1e-6)
-        shared, motion = new_shared, new_motion
-        yield shared, motion
+        shared, trajectory = new_shared, new_trajectory
+        yield shared, trajectory
         if system.cost - new_cost < tolerance * abs(system.cost):
             return

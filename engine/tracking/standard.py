@@ -20,27 +20,25 @@ from ..evidence.options import StandardOptions, TrackOptions, for_few_pictures
 from ..evidence.part_evidence import find_masks, part_terms, used_points
 from ..evidence.part_points import OutlinePoints, PartPoints, outline_points
 from ..evidence.photometric import (
-    Looks,
+    AppearanceSamples,
     Points,
     choose_points,
     cut_faces,
-    expected_look,
+    expected_appearance,
     fit_shading,
-    look_at_all,
     photometric_evidence,
+    sample_appearance_of_view,
     shaded_evidence,
 )
 from ..evidence.state import (
     DTYPE,
-    Basis,
     Evidence,
+    PointBasis,
     SharedParameters,
     Trajectory,
     blend_nodes,
-    exponential,
     landmark_basis,
-    logarithm,
-    place,
+    pose_points,
     projection,
     to_pixels,
 )
@@ -50,12 +48,13 @@ from ..footage.footage import Footage, Observations
 from ..footage.masks.own_masks import OwnMasks
 from ..geometry.normals import vertex_normals
 from ..geometry.polygons import triangulate
+from ..geometry.rotations import so3_exp, so3_log
 from .draft import (
     Track,
     choose_keyframes,
     find_deviation,
     find_view_bias,
-    make_sight,
+    make_view_landmarks,
     reprojection_error,
     seen_from,
     without_bias,
@@ -70,7 +69,7 @@ FINDING, FOLLOWING = (
 MASKING = 0.45  # of the time of a round of finding the person: finding the masks once
 WINDOW_MASKING = 0.3  # the same, of the time of following one window
 DOUBTED = 0.05  # of the face's RMS radius: a landmark so far from the fit is half believed when masks are found again
-MOTION = ('rotation', 'translation', 'weights')
+TRAJECTORY = ('rotation', 'translation', 'weights')
 INSTANT = 0.004  # s: pictures of different views taken within this count as taken at once
 WORSE = 0.015  # of the eye distance: a frame whose landmarks lie so much further off than the draft's falls back to the draft
 
@@ -90,8 +89,8 @@ class Standard:
 
 
 @dataclass(frozen=True)
-class PointLooks:
-    """What the points look like: expected P×C and support P (photometric.expected_look), albedo P×3 and light views×9×3 (photometric.fit_shading)."""
+class PointAppearance:
+    """What the points look like: expected P×C and support P (photometric.expected_appearance), albedo P×3 and light views×9×3 (photometric.fit_shading)."""
 
     expected: np.ndarray
     support: np.ndarray
@@ -104,20 +103,20 @@ class ActorModel:
     """What stays the same while a performance is followed: the model with offset modes among its identities, its bases, and what the points look like."""
 
     model: FaceModel
-    basis: Basis
+    basis: PointBasis
     points: Points
     parts: PartPoints | None
     outlines: OutlinePoints | None
     gaps: Pairs
-    surface: Basis  # at the points, then at the parts' points and outlines, then at the rims of lips and lids
-    known: PointLooks | None = None
+    surface: PointBasis  # at the points, then at the parts' points and outlines, then at the rims of lips and lids
+    appearance: PointAppearance | None = None
 
 
-def basis_at(model: FaceModel, vertex: np.ndarray) -> Basis:
+def basis_at(model: FaceModel, vertex: np.ndarray) -> PointBasis:
     """The model's linear bases at some of its vertices."""
     normals = vertex_normals(model.neutral.astype(np.float64), triangulate(model.faces))[vertex]
     tensor = lambda a: torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
-    return Basis(
+    return PointBasis(
         tensor(model.neutral[vertex]),
         tensor(normals),
         tensor(np.moveaxis(model.identities[:, vertex], 0, -1)),
@@ -126,13 +125,13 @@ def basis_at(model: FaceModel, vertex: np.ndarray) -> Basis:
     )
 
 
-def basis_of(model: FaceModel, matrix: sparse.csr_matrix) -> Basis:
+def basis_of(model: FaceModel, matrix: sparse.csr_matrix) -> PointBasis:
     """The model's linear bases at N mixtures of its vertices, N×V."""
     modes = lambda a: torch.as_tensor(
         np.stack([matrix @ one.astype(np.float64) for one in a], -1), dtype=DTYPE
     )
     mean = torch.as_tensor(matrix @ model.neutral.astype(np.float64), dtype=DTYPE)
-    return Basis(
+    return PointBasis(
         mean,
         torch.zeros_like(mean),
         modes(model.identities),
@@ -141,9 +140,11 @@ def basis_of(model: FaceModel, matrix: sparse.csr_matrix) -> Basis:
     )
 
 
-def joined(bases: Sequence[Basis]) -> Basis:
+def joined(bases: Sequence[PointBasis]) -> PointBasis:
     """Some bases' points, one after the other."""
-    return Basis(*(torch.cat([getattr(one, f.name) for one in bases]) for f in fields(Basis)))
+    return PointBasis(
+        *(torch.cat([getattr(one, f.name) for one in bases]) for f in fields(PointBasis))
+    )
 
 
 def refine(
@@ -190,7 +191,7 @@ def _refine(
     masks: Sequence[OwnMasks | None],
     kept: CheckpointStore | None,
 ):
-    if sum(len(v.times) for v in footage.views) <= options.fewest_looks:
+    if sum(len(v.times) for v in footage.views) <= options.fewest_samples:
         options = for_few_pictures(options)
     several, tensor = (
         len(footage.views) > 1,
@@ -227,9 +228,10 @@ def _refine(
     keys = key_nodes(footage, observations, options, nodes)
     if (found := kept and kept.read('person')) is not None:
         person = replace(
-            person, known=PointLooks(**{f.name: found[f.name] for f in fields(PointLooks)})
+            person,
+            appearance=PointAppearance(**{f.name: found[f.name] for f in fields(PointAppearance)}),
         )
-        shared, motion = (
+        shared, trajectory = (
             kind(**{f.name: torch.as_tensor(found[f'{name}_{f.name}']) for f in fields(kind)})
             for name, kind in (('shared', SharedParameters), ('motion', Trajectory))
         )
@@ -248,22 +250,22 @@ def _refine(
             keys,
             whole=False,
         )
-        for fraction, (person, shared, motion) in finder.find(shared, pick(start, keys)):
+        for fraction, (person, shared, trajectory) in finder.find(shared, pick(start, keys)):
             yield fraction, FINDING, False
         if kept:
             kept.write(
                 'person',
-                **{f.name: getattr(person.known, f.name) for f in fields(PointLooks)},
+                **{f.name: getattr(person.appearance, f.name) for f in fields(PointAppearance)},
                 **{
                     f'{name}_{f.name}': getattr(one, f.name).numpy()
-                    for name, one in (('shared', shared), ('motion', motion))
+                    for name, one in (('shared', shared), ('motion', trajectory))
                     for f in fields(one)
                 },
             )
     moved = Trajectory(
-        motion.rotation @ start.rotation[keys].transpose(1, 2),
-        motion.translation - start.translation[keys],
-        motion.weights - start.weights[keys],
+        trajectory.rotation @ start.rotation[keys].transpose(1, 2),
+        trajectory.translation - start.translation[keys],
+        trajectory.weights - start.weights[keys],
     )
 
     whole = Trajectory(
@@ -285,9 +287,9 @@ def _refine(
         held = min(overlap // 2, len(own)) if first else 0
         found = kept.read(f'window_{n}') if kept else None
         if found is None:
-            motion = pick(begin, own)
-            for name in MOTION:
-                getattr(motion, name)[:held] = getattr(whole, name)[first : first + held]
+            trajectory = pick(begin, own)
+            for name in TRAJECTORY:
+                getattr(trajectory, name)[:held] = getattr(whole, name)[first : first + held]
             window = Window(
                 footage,
                 observations,
@@ -302,17 +304,17 @@ def _refine(
                 whole=True,
                 held=held,
             )
-            for fraction, motion in window.follow(shared, motion):
+            for fraction, trajectory in window.follow(shared, trajectory):
                 yield (n + fraction) / len(starts), FOLLOWING, False
-            found = {name: getattr(motion, name).numpy() for name in MOTION}
-            for v, sight in enumerate(window.sights):
+            found = {name: getattr(trajectory, name).numpy() for name in TRAJECTORY}
+            for v, view_landmarks in enumerate(window.landmarks_by_view):
                 camera = (
-                    place(person.basis, shared, motion, sight, v, slice(None))[0]
-                    if len(sight.node)
+                    pose_points(person.basis, shared, trajectory, view_landmarks, v, slice(None))[0]
+                    if len(view_landmarks.node)
                     else torch.zeros(0, len(person.basis.mean), 3)
                 )
                 found |= {
-                    f'frames_{v}': sight.frames,
+                    f'frames_{v}': view_landmarks.frames,
                     f'projected_{v}': to_pixels(
                         camera.numpy(), footage.views[v].camera, draft.cameras[v].focal
                     ),
@@ -321,7 +323,7 @@ def _refine(
                 kept.write(f'window_{n}', **found)
         else:
             yield (n + 1) / len(starts), FOLLOWING, True
-        for name in MOTION:
+        for name in TRAJECTORY:
             getattr(whole, name)[own] = torch.as_tensor(found[name])
         for v in range(len(projected)):
             projected[v][found[f'frames_{v}']] = found[f'projected_{v}']
@@ -330,7 +332,7 @@ def _refine(
     )
     fallen = worse_frames(errors[0], draft.errors[0])
     back = np.isin(np.abs(nodes[:, None] - draft.time).argmin(1), fallen)
-    for name in MOTION:
+    for name in TRAJECTORY:
         getattr(whole, name)[back] = getattr(start, name)[back]
     projected[0][fallen], errors[0][fallen] = draft.projected[0][fallen], draft.errors[0][fallen]
     neutral, own = wide.shape(shared.identity.numpy()), np.searchsorted(nodes, draft.time)
@@ -361,11 +363,13 @@ def worse_frames(errors: np.ndarray, before: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.isfinite(before) & ~(errors <= before + WORSE))
 
 
-def pick(motion: Trajectory, nodes: np.ndarray) -> Trajectory:
-    """Some nodes of a motion, copied."""
+def pick(trajectory: Trajectory, nodes: np.ndarray) -> Trajectory:
+    """Some nodes of a trajectory, copied."""
     at = torch.as_tensor(nodes)
     return Trajectory(
-        motion.rotation[at].clone(), motion.translation[at].clone(), motion.weights[at].clone()
+        trajectory.rotation[at].clone(),
+        trajectory.translation[at].clone(),
+        trajectory.weights[at].clone(),
     )
 
 
@@ -382,7 +386,7 @@ def instants(footage: Footage) -> np.ndarray:
 
 
 def at_instants(draft: Track, times: np.ndarray) -> Trajectory:
-    """The draft's motion at some times within it, on straight lines between its own."""
+    """The draft's trajectory at some times within it, on straight lines between its own."""
     after = (
         np.clip(np.searchsorted(draft.time, times, side='right'), 1, max(len(draft.time) - 1, 1))
         if len(draft.time) > 1
@@ -396,7 +400,7 @@ def at_instants(draft: Track, times: np.ndarray) -> Trajectory:
     ends = lambda a: (torch.as_tensor(a[k], dtype=DTYPE) for k in (before, after))
     turn, turned = ends(draft.rotation)
     return Trajectory(
-        exponential(logarithm(turned @ turn.mT) * u[:, None]) @ turn,
+        so3_exp(so3_log(turned @ turn.mT) * u[:, None]) @ turn,
         blend_nodes(u, *ends(draft.translation)),
         blend_nodes(u, *ends(draft.weights)),
     )
@@ -444,21 +448,21 @@ class Window:
     ):
         self.footage, self.person, self.tracking, self.options = footage, person, tracking, options
         times = all_times[nodes]
-        self.sights, self.pictures = [], []
+        self.landmarks_by_view, self.pictures = [], []
         for v, (view, seen, camera) in enumerate(
             zip(footage.views, observations.views, draft.cameras)
         ):
             frames = frames_within(view.times, times, all_times, nodes, whole)
-            sight = make_sight(
+            view_landmarks = make_view_landmarks(
                 view, seen, landmarks.confidence, times, camera.focal, tracking, frames
             )
-            self.sights.append(sight)
-            self.pictures.append(cut_faces(view, sight.frames, seen.points))
-        self.sights = tuple(self.sights)
+            self.landmarks_by_view.append(view_landmarks)
+            self.pictures.append(cut_faces(view, view_landmarks.frames, seen.points))
+        self.landmarks_by_view = tuple(self.landmarks_by_view)
         views = len(footage.views)
         self.problem = Problem(
             person.basis,
-            self.sights,
+            self.landmarks_by_view,
             make_priors(person.model.names, tracking),
             tracking,
             torch.as_tensor(np.diff(times)),
@@ -476,29 +480,39 @@ class Window:
             None,
         )
 
-    def find_masks(self, shared: SharedParameters | None = None, motion: Trajectory | None = None):
+    def find_masks(
+        self, shared: SharedParameters | None = None, trajectory: Trajectory | None = None
+    ):
         """Part masks of every picture; yields fractions. With the present fit, a landmark far from where it has it is taken from there."""
         self.masks = []
-        for v, (sight, pictures, seen) in enumerate(
-            zip(self.sights, self.pictures, self.observations.views)
+        for v, (view_landmarks, pictures, seen) in enumerate(
+            zip(self.landmarks_by_view, self.pictures, self.observations.views)
         ):
-            points = seen.points[sight.frames].astype(np.float64)
-            if motion is not None and len(points):
-                camera = place(self.person.basis, shared, motion, sight, v, slice(None))[0].numpy()
+            points = seen.points[view_landmarks.frames].astype(np.float64)
+            if trajectory is not None and len(points):
+                camera = pose_points(
+                    self.person.basis, shared, trajectory, view_landmarks, v, slice(None)
+                )[0].numpy()
                 fitted = to_pixels(
                     camera, self.footage.views[v].camera, float(shared.log_focal[v].exp())
                 )
-                off = ((points - fitted) ** 2).sum(2) / (DOUBTED * sight.size.numpy()[:, None]) ** 2
+                off = ((points - fitted) ** 2).sum(2) / (
+                    DOUBTED * view_landmarks.size.numpy()[:, None]
+                ) ** 2
                 points = fitted + (points - fitted) / (1 + off)[..., None]
             for found in find_masks(
-                pictures, points, seen.confidence[sight.frames], self.own_masks[v]
+                pictures, points, seen.confidence[view_landmarks.frames], self.own_masks[v]
             ):
                 if isinstance(found, float):
-                    yield (v + found) / len(self.sights)
+                    yield (v + found) / len(self.landmarks_by_view)
             self.masks.append(found)
 
-    def look(
-        self, shared: SharedParameters, motion: Trajectory, blur: float, robust: float | None = None
+    def sample_appearance(
+        self,
+        shared: SharedParameters,
+        trajectory: Trajectory,
+        blur: float,
+        robust: float | None = None,
     ):
         """Yields fractions, and last (each view's Looks, each view's part terms: none without masks or `robust`)."""
         model = self.person.model
@@ -507,7 +521,7 @@ class Window:
             triangulate(model.faces[visible_faces(model)]),
         )
         out, terms, masked = [], [], bool(self.masks) and robust is not None
-        for v, (sight, pictures) in enumerate(zip(self.sights, self.pictures)):
+        for v, (view_landmarks, pictures) in enumerate(zip(self.landmarks_by_view, self.pictures)):
             camera = self.footage.views[v].camera
 
             def parts(row, drawn, v=v, camera=camera, pictures=pictures):
@@ -524,14 +538,14 @@ class Window:
                     self.options,
                 )
 
-            for found in look_at_all(
+            for found in sample_appearance_of_view(
                 model,
                 neutral,
                 self.person.points,
                 pictures,
-                sight,
+                view_landmarks,
                 shared,
-                motion,
+                trajectory,
                 v,
                 camera,
                 blur,
@@ -539,29 +553,40 @@ class Window:
                 parts if masked else lambda row, drawn: None,
             ):
                 if isinstance(found, float):
-                    yield (v + found) / len(self.sights)
+                    yield (v + found) / len(self.landmarks_by_view)
             out.append(found[0])
             terms.append(found[1] if masked else [])
         yield out, terms
 
     def evidence(
-        self, looks, terms, known: PointLooks, shared: SharedParameters, motion: Trajectory
+        self,
+        samples,
+        terms,
+        appearance: PointAppearance,
+        shared: SharedParameters,
+        trajectory: Trajectory,
     ) -> tuple[Evidence, ...]:
         """Everything the pictures say, view by view."""
         out = []
-        for v, (sight, pictures, view) in enumerate(
-            zip(self.sights, self.pictures, self.footage.views)
+        for v, (view_landmarks, pictures, view) in enumerate(
+            zip(self.landmarks_by_view, self.pictures, self.footage.views)
         ):
             one = photometric_evidence(
-                looks[v], known.expected, known.support, sight, pictures, view.camera, self.options
+                samples[v],
+                appearance.expected,
+                appearance.support,
+                view_landmarks,
+                pictures,
+                view.camera,
+                self.options,
             )
             if self.options.shaded:
                 also = shaded_evidence(
-                    looks[v],
-                    known.albedo,
-                    known.light[v],
-                    known.support,
-                    sight,
+                    samples[v],
+                    appearance.albedo,
+                    appearance.light[v],
+                    appearance.support,
+                    view_landmarks,
                     pictures,
                     view.camera,
                     self.options,
@@ -573,7 +598,9 @@ class Window:
                 )
             count, size = len(self.person.points.vertex), len(self.person.surface.mean)
             still = replace(shared, deviation=torch.zeros_like(self.person.surface.mean))
-            camera = place(self.person.surface, still, motion, sight, v, slice(None))[0]
+            camera = pose_points(
+                self.person.surface, still, trajectory, view_landmarks, v, slice(None)
+            )[0]
             focal = shared.log_focal[v].exp()
             at, first = projection(camera, focal), size - self.person.gaps.matrix.shape[0]
             gradient, curvature = (
@@ -589,7 +616,7 @@ class Window:
             gaps = (
                 gap_rows(
                     self.person.gaps,
-                    sight,
+                    view_landmarks,
                     at[:, first:],
                     camera[:, first:, 2],
                     float(focal),
@@ -611,14 +638,23 @@ class Window:
             out.append(one)
         return tuple(out)
 
-    def trusted(self, problem: Problem, shared: SharedParameters, motion: Trajectory) -> Problem:
+    def trusted(
+        self, problem: Problem, shared: SharedParameters, trajectory: Trajectory
+    ) -> Problem:
         """With landmarks that face away turned down and the detector's constant error taken off."""
-        sights = without_bias(seen_from(problem.basis, shared, motion, self.sights), problem.bias)
+        landmarks_by_view = without_bias(
+            seen_from(problem.basis, shared, trajectory, self.landmarks_by_view), problem.bias
+        )
         share = self.options.landmarks**0.5
-        return replace(problem, sights=tuple(replace(s, whiten=s.whiten * share) for s in sights))
+        return replace(
+            problem,
+            landmarks_by_view=tuple(
+                replace(s, sqrt_information=s.sqrt_information * share) for s in landmarks_by_view
+            ),
+        )
 
-    def find(self, shared: SharedParameters, motion: Trajectory):
-        """The person: yields (fraction, (person, shared, motion))."""
+    def find(self, shared: SharedParameters, trajectory: Trajectory):
+        """The person: yields (fraction, (person, shared, trajectory))."""
         options, person = self.options, self.person
         habits, problem = self.problem.bias, replace(self.problem, free=frozenset({'identity'}))
         masked = [
@@ -630,64 +666,79 @@ class Window:
         for turn in range(options.key_rounds):
             looked = before[turn] + MASKING * bool(masked[turn])
             if masked[turn]:
-                for fraction in self.find_masks(*(shared, motion) if turn else ()):
-                    yield (before[turn] + MASKING * fraction) / before[-1], (person, shared, motion)
+                for fraction in self.find_masks(*(shared, trajectory) if turn else ()):
+                    yield (
+                        (before[turn] + MASKING * fraction) / before[-1],
+                        (person, shared, trajectory),
+                    )
             blur, robust = (
                 between(ends, turn, options.key_rounds)
                 for ends in (options.blur, options.part_robust)
             )
-            for looks in self.look(shared, motion, blur, robust):
-                if isinstance(looks, float):
-                    yield (looked + 0.5 * looks) / before[-1], (person, shared, motion)
-            looks, terms = looks
-            person = replace(person, known=know(looks, options))
-            evidence = self.evidence(looks, terms, person.known, shared, motion)
-            for i, (shared, motion) in enumerate(
+            for samples in self.sample_appearance(shared, trajectory, blur, robust):
+                if isinstance(samples, float):
+                    yield (looked + 0.5 * samples) / before[-1], (person, shared, trajectory)
+            samples, terms = samples
+            person = replace(person, appearance=estimate_appearance(samples, options))
+            evidence = self.evidence(samples, terms, person.appearance, shared, trajectory)
+            for i, (shared, trajectory) in enumerate(
                 solve(
-                    replace(self.trusted(problem, shared, motion), evidence=evidence),
+                    replace(self.trusted(problem, shared, trajectory), evidence=evidence),
                     shared,
-                    motion,
+                    trajectory,
                     options.key_steps,
                     1e-4,
                 )
             ):
                 yield (
                     (looked + 0.5 + 0.5 * (i + 1) / options.key_steps) / before[-1],
-                    (person, shared, motion),
+                    (person, shared, trajectory),
                 )
             bare = replace(
                 problem,
-                sights=without_bias(
-                    seen_from(problem.basis, shared, motion, self.sights), problem.bias
+                landmarks_by_view=without_bias(
+                    seen_from(problem.basis, shared, trajectory, self.landmarks_by_view),
+                    problem.bias,
                 ),
             )
-            shared = replace(shared, deviation=find_deviation(bare, shared, motion, self.tracking))
+            shared = replace(
+                shared, deviation=find_deviation(bare, shared, trajectory, self.tracking)
+            )
             problem = replace(
-                problem, bias=find_view_bias(bare, shared, motion, self.tracking, habits)
+                problem, bias=find_view_bias(bare, shared, trajectory, self.tracking, habits)
             )
         self.problem = replace(problem, free=frozenset())
-        for looks in self.look(shared, motion, options.blur[1]):
+        for samples in self.sample_appearance(shared, trajectory, options.blur[1]):
             pass
-        yield 1.0, (replace(person, known=know(looks[0], options)), shared, motion)
+        yield (
+            1.0,
+            (
+                replace(person, appearance=estimate_appearance(samples[0], options)),
+                shared,
+                trajectory,
+            ),
+        )
 
-    def follow(self, shared: SharedParameters, motion: Trajectory):
-        """The performance, the person known: yields (fraction, motion)."""
+    def follow(self, shared: SharedParameters, trajectory: Trajectory):
+        """The performance, the person known: yields (fraction, trajectory)."""
         options, person = self.options, self.person
-        problem = replace(self.problem, anchor=motion if self.held else None, anchors=self.held)
+        problem = replace(self.problem, anchor=trajectory if self.held else None, anchors=self.held)
         first = WINDOW_MASKING if person.parts is not None else 0.0
         if person.parts is not None:
-            for fraction in self.find_masks(*(shared, motion) if options.remask else ()):
-                yield first * fraction, motion
+            for fraction in self.find_masks(*(shared, trajectory) if options.remask else ()):
+                yield first * fraction, trajectory
         for turn in range(options.rounds):
-            for looks in self.look(shared, motion, options.blur[1], options.part_robust[1]):
-                if isinstance(looks, float):
-                    yield first + (1 - first) * (turn + 0.6 * looks) / options.rounds, motion
-            evidence = self.evidence(*looks, person.known, shared, motion)
-            for i, (_, motion) in enumerate(
+            for samples in self.sample_appearance(
+                shared, trajectory, options.blur[1], options.part_robust[1]
+            ):
+                if isinstance(samples, float):
+                    yield first + (1 - first) * (turn + 0.6 * samples) / options.rounds, trajectory
+            evidence = self.evidence(*samples, person.appearance, shared, trajectory)
+            for i, (_, trajectory) in enumerate(
                 solve(
-                    replace(self.trusted(problem, shared, motion), evidence=evidence),
+                    replace(self.trusted(problem, shared, trajectory), evidence=evidence),
                     shared,
-                    motion,
+                    trajectory,
                     options.steps,
                     1e-4,
                 )
@@ -695,14 +746,16 @@ class Window:
                 yield (
                     first
                     + (1 - first) * (turn + 0.6 + 0.4 * (i + 1) / options.steps) / options.rounds,
-                    motion,
+                    trajectory,
                 )
-        yield 1.0, motion
+        yield 1.0, trajectory
 
 
-def know(looks: list[Looks], options: StandardOptions) -> PointLooks:
+def estimate_appearance(
+    samples: list[AppearanceSamples], options: StandardOptions
+) -> PointAppearance:
     """What the points look like, from all pictures of all views."""
-    return PointLooks(*expected_look(looks, options), *fit_shading(looks))
+    return PointAppearance(*expected_appearance(samples, options), *fit_shading(samples))
 
 
 def between(ends: tuple[float, float], turn: int, turns: int) -> float:

@@ -33,7 +33,7 @@ GROUPS = {
     'corners': ('corners',),
 }
 SIDE = 900  # pixels: side of the picture the model's parts are drawn in
-REACH = 1.6  # half of it, in distances between the pupils
+CROP_PUPIL_DISTANCES = 1.6  # half of it, in distances between the pupils
 
 
 def read_template(path):
@@ -118,7 +118,11 @@ def distances(model, neutral, track, view, template):
     unit = np.linalg.norm(template[PUPILS[0]] - template[PUPILS[1]])
     middle = template[list(sum(OUTLINES.values(), ()))].mean(0)
     outlines, corners = model_outlines(
-        model, neutral, track, view, (*(middle - REACH * unit), 2 * REACH * unit)
+        model,
+        neutral,
+        track,
+        view,
+        (*(middle - CROP_PUPIL_DISTANCES * unit), 2 * CROP_PUPIL_DISTANCES * unit),
     )
     out = {
         name: 100 / unit * cKDTree(outlines[name]).query(template[list(index)])[0]

@@ -10,14 +10,13 @@ import torch
 from facewright.engine.evidence.options import TrackOptions
 from facewright.engine.evidence.state import (
     DTYPE,
-    Basis,
+    PointBasis,
     SharedParameters,
     Trajectory,
     ViewLandmarks,
-    exponential,
-    place,
-    projection,
+    project_landmarks,
 )
+from facewright.engine.geometry.rotations import so3_exp
 from facewright.engine.tracking.solver import Problem, make_priors
 
 LANDMARKS, IDENTITIES = 60, 4
@@ -28,10 +27,10 @@ def tensor(a) -> torch.Tensor:
     return torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
 
 
-def make_basis(rng: np.random.Generator) -> Basis:
+def make_basis(rng: np.random.Generator) -> PointBasis:
     mean = rng.normal(size=(LANDMARKS, 3)) * (5, 7, 3)
     normals = mean / np.linalg.norm(mean, axis=1, keepdims=True)
-    return Basis(
+    return PointBasis(
         tensor(mean),
         tensor(normals),
         tensor(rng.normal(size=(LANDMARKS, 3, IDENTITIES)) * 0.5),
@@ -62,7 +61,7 @@ def make_problem(
     options: TrackOptions = TrackOptions(),
 ) -> tuple[Problem, SharedParameters, Trajectory]:
     """A problem whose observations are exact (plus noise px) at the returned state; second views lie between the nodes."""
-    basis, motion = make_basis(rng), make_motion(rng, count)
+    basis, trajectory = make_basis(rng), make_motion(rng, count)
     rotation = np.stack([np.eye(3)] + [_about_y(0.4 * v) for v in range(1, views)])
     translation = np.stack(
         [np.zeros(3)] + [np.array([-22.0 * v, 0, 5.0 * v]) for v in range(1, views)]
@@ -74,7 +73,7 @@ def make_problem(
         tensor(translation),
         torch.zeros(LANDMARKS, 3, dtype=DTYPE),
     )
-    sights = []
+    landmarks_by_view = []
     for v in range(views):
         node = torch.arange(count if v == 0 else count - 1)
         between = (
@@ -91,15 +90,13 @@ def make_problem(
             torch.ones(len(node), LANDMARKS, dtype=DTYPE),
             np.arange(len(node)),
         )
-        pixels = projection(
-            place(basis, shared, motion, blank, v, slice(None))[0], shared.log_focal[v].exp()
-        )
-        sights.append(
+        pixels = project_landmarks(basis, shared, trajectory, blank, v, slice(None))
+        landmarks_by_view.append(
             ViewLandmarks(
                 node,
                 between,
                 pixels + noise * tensor(rng.normal(size=pixels.shape)),
-                blank.whiten,
+                blank.sqrt_information,
                 blank.size,
                 blank.trust,
                 blank.frames,
@@ -107,7 +104,7 @@ def make_problem(
         )
     problem = Problem(
         basis,
-        tuple(sights),
+        tuple(landmarks_by_view),
         make_priors(NAMES, options),
         options,
         torch.full((count - 1,), 1 / 30, dtype=DTYPE),
@@ -117,7 +114,7 @@ def make_problem(
         tuple(torch.zeros(LANDMARKS, 2, dtype=DTYPE) for _ in range(views)),
         frozenset(free),
     )
-    return problem, shared, motion
+    return problem, shared, trajectory
 
 
 def _about_y(angle: float) -> np.ndarray:
@@ -125,19 +122,19 @@ def _about_y(angle: float) -> np.ndarray:
     return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
 
 
-def moved(shared, motion, node_step, shared_step, views):
+def moved(shared, trajectory, node_step, shared_step, views):
     """The state after a step, in the solver's own parametrisation."""
-    motion = Trajectory(
-        exponential(node_step[:, :3]) @ motion.rotation,
-        motion.translation + node_step[:, 3:6],
-        motion.weights + node_step[:, 6:],
+    trajectory = Trajectory(
+        so3_exp(node_step[:, :3]) @ trajectory.rotation,
+        trajectory.translation + node_step[:, 3:6],
+        trajectory.weights + node_step[:, 6:],
     )
     change = shared_step[IDENTITIES + views :].reshape(views, 6)
     shared = replace(
         shared,
         identity=shared.identity + shared_step[:IDENTITIES],
         log_focal=shared.log_focal + shared_step[IDENTITIES : IDENTITIES + views],
-        rotation=exponential(change[:, :3]) @ shared.rotation,
+        rotation=so3_exp(change[:, :3]) @ shared.rotation,
         translation=shared.translation + change[:, 3:],
     )
-    return shared, motion
+    return shared, trajectory

@@ -7,7 +7,7 @@ import numpy as np
 from .landmark_sets import COUNT, OUTER_EYE_CORNERS, landmark_sets, tesselation
 from .looking import Face
 
-AVERTED, FACING = (
+HIDDEN_COSINE, TRUSTED_COSINE = (
     -0.15,
     0.2,
 )  # cosine between a landmark's normal and the view, from hidden to trusted: the oval of a frontal face lies at 0 to .3
@@ -24,7 +24,7 @@ DISAGREEMENT = (
 
 def confidence(face: Face, size: tuple[int, int]) -> np.ndarray:
     """478 float32 in [0, 1] for a face in a picture of (width, height)."""
-    facing = _ramp(_facing(face.points), AVERTED, FACING)
+    facing = _ramp(_facing(face.points), HIDDEN_COSINE, TRUSTED_COSINE)
     for side, centre in zip(('right', 'left'), landmark_sets()['iris_centres']):
         loop = face.points[landmark_sets()[f'{side}_eye'], :2]
         facing[centre : centre + 5] = facing[landmark_sets()[f'{side}_eye']].mean() * _ramp(

@@ -60,7 +60,7 @@ WORK = 288.0  # px: the longer side of the landmarks' box in the working picture
 MARGIN = 0.22  # of that side, round the box
 TRUSTED = 0.08  # mean confidence below which a part is taken for hidden
 MOUTH_SHUT = 0.012  # gap between the lips over the mouth's width: below, they touch
-REACH = {
+OUTLINE_NOISE = {
     'lip': (0.008, 4.5),
     'inside': (0.006, 3.5),
     'eye': (0.006, 6.0),
@@ -315,7 +315,7 @@ def _edge(
 
     sample_in, sample_out: pixels each colour is learnt from; for the mouth's inside, and the lips round it, two colours each.
     """
-    sigma, most = REACH[kind][0] * WORK, REACH[kind][1]
+    sigma, most = OUTLINE_NOISE[kind][0] * WORK, OUTLINE_NOISE[kind][1]
     odds = 2 * _signed(mask) / sigma
     if min(sample_in.sum(), sample_out.sum()) >= FEW:
         inside, outside = (
@@ -432,7 +432,7 @@ def _eye(work: _Work, loop: np.ndarray) -> tuple[np.ndarray, tuple[slice, slice]
     skin = part.face & (distance < -0.02 * WORK) & (distance > -0.06 * WORK)
     if skin.sum() < FEW:
         return np.zeros(part.shape, bool), where
-    sigma, most = REACH['eye'][0] * WORK, REACH['eye'][1]
+    sigma, most = OUTLINE_NOISE['eye'][0] * WORK, OUTLINE_NOISE['eye'][1]
     odds = _odds(
         part.lab, [(EYE_COLOUR[0], np.diag(EYE_COLOUR[1] ** 2))], [_gaussian(part.lab[skin])], most
     )

@@ -11,24 +11,20 @@ from facewright.engine.evidence.state import (
     DTYPE,
     Evidence,
     Trajectory,
-    exponential,
-    place,
-    projection,
+    project_landmarks,
 )
 from facewright.engine.face_model import load_model
+from facewright.engine.geometry.rotations import so3_exp
 from facewright.engine.tracking.offsets import offset_modes
 from facewright.engine.tracking.solver import linearise, roots, solve
 
 
 def with_evidence(rng, means=True, **options):
-    problem, shared, motion = make_problem(rng, views=2, **options)
+    problem, shared, trajectory = make_problem(rng, views=2, **options)
     evidence = []
-    for view, sight in enumerate(problem.sights):
-        n = len(sight.node)
-        at = projection(
-            place(problem.basis, shared, motion, sight, view, slice(None))[0],
-            shared.log_focal[view].exp(),
-        )
+    for view, view_landmarks in enumerate(problem.landmarks_by_view):
+        n = len(view_landmarks.node)
+        at = project_landmarks(problem.basis, shared, trajectory, view_landmarks, view, slice(None))
         half = tensor(rng.normal(size=(n, LANDMARKS, 2, 2)))
         curvature = half @ half.mT
         gradient = torch.einsum(
@@ -50,25 +46,25 @@ def with_evidence(rng, means=True, **options):
         )
         evidence.append(
             Evidence(
-                sight.node,
-                sight.between,
+                view_landmarks.node,
+                view_landmarks.between,
                 at + tensor(rng.normal(size=at.shape)),
                 gradient,
                 curvature,
                 rows,
             )
         )
-    return replace(problem, surface=problem.basis, evidence=tuple(evidence)), shared, motion
+    return replace(problem, surface=problem.basis, evidence=tuple(evidence)), shared, trajectory
 
 
 @pytest.mark.parametrize('seed', [0, 1])
 def test_gradient_is_the_costs_derivative(seed):
     rng = np.random.default_rng(seed)
-    problem, shared, motion = with_evidence(rng)
-    system, m = linearise(problem, shared, motion), 6 + len(NAMES)
+    problem, shared, trajectory = with_evidence(rng)
+    system, m = linearise(problem, shared, trajectory), 6 + len(NAMES)
     for _ in range(4):
         node, common = (
-            torch.as_tensor(rng.normal(size=(len(motion.weights), m))),
+            torch.as_tensor(rng.normal(size=(len(trajectory.weights), m))),
             torch.as_tensor(rng.normal(size=problem.shared_count)),
         )
         common[IDENTITIES + 2 : IDENTITIES + 8] = 0
@@ -76,7 +72,9 @@ def test_gradient_is_the_costs_derivative(seed):
         h = 1e-5
         cost = [
             linearise(
-                problem, *moved(shared, motion, s * h * node, s * h * common, 2), derivatives=False
+                problem,
+                *moved(shared, trajectory, s * h * node, s * h * common, 2),
+                derivatives=False,
             ).cost
             for s in (1, -1)
         ]
@@ -85,32 +83,34 @@ def test_gradient_is_the_costs_derivative(seed):
 
 def test_a_quadratic_that_knows_the_place_pulls_the_head_there():
     rng = np.random.default_rng(5)
-    problem, shared, motion = make_problem(rng, views=1, free=())
-    sight = problem.sights[0]
-    at = projection(
-        place(problem.basis, shared, motion, sight, 0, slice(None))[0], shared.log_focal[0].exp()
-    )
+    problem, shared, trajectory = make_problem(rng, views=1, free=())
+    view_landmarks = problem.landmarks_by_view[0]
+    at = project_landmarks(problem.basis, shared, trajectory, view_landmarks, 0, slice(None))
     blind = replace(
-        problem, sights=(replace(sight, whiten=sight.whiten * 1e-3),), surface=problem.basis
+        problem,
+        landmarks_by_view=(
+            replace(view_landmarks, sqrt_information=view_landmarks.sqrt_information * 1e-3),
+        ),
+        surface=problem.basis,
     )
     away = Trajectory(
-        exponential(0.02 * torch.ones(len(motion.weights), 3, dtype=DTYPE)) @ motion.rotation,
-        motion.translation + 0.3,
-        motion.weights,
+        so3_exp(0.02 * torch.ones(len(trajectory.weights), 3, dtype=DTYPE)) @ trajectory.rotation,
+        trajectory.translation + 0.3,
+        trajectory.weights,
     )
-    start = projection(
-        place(problem.basis, shared, away, sight, 0, slice(None))[0], shared.log_focal[0].exp()
-    )
+    start = project_landmarks(problem.basis, shared, away, view_landmarks, 0, slice(None))
     curvature = 10.0 * torch.eye(2, dtype=DTYPE).expand(*at.shape, 2)
     told = replace(
         blind,
-        evidence=(Evidence(sight.node, sight.between, start, 10.0 * (start - at), curvature),),
+        evidence=(
+            Evidence(
+                view_landmarks.node, view_landmarks.between, start, 10.0 * (start - at), curvature
+            ),
+        ),
     )
     for _, found in solve(told, shared, away, 12, 1e-9):
         pass
-    now = projection(
-        place(problem.basis, shared, found, sight, 0, slice(None))[0], shared.log_focal[0].exp()
-    )
+    now = project_landmarks(problem.basis, shared, found, view_landmarks, 0, slice(None))
     assert (now - at).norm(dim=2).mean() < 0.1 * (start - at).norm(dim=2).mean()
 
 

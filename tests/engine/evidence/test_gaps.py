@@ -49,7 +49,7 @@ def test_points_lie_across_the_slits(model, pairs):
     assert pairs.rest[mouth].max() < 0.3 and not pairs.rest[pairs.limit].any()
 
 
-def sight(points, trust=1.0):
+def view_landmarks(points, trust=1.0):
     return ViewLandmarks(
         None,
         None,
@@ -80,7 +80,7 @@ def test_the_residual_is_the_distance_too_much(model, pairs, shift):
     at, seen = placed(model, pairs, shift)
     ((rows, residual),) = gap_rows(
         pairs,
-        sight(seen),
+        view_landmarks(seen),
         at,
         torch.full((1, at.shape[1]), DISTANCE, dtype=torch.float64),
         FOCAL,
@@ -102,7 +102,7 @@ def test_what_is_not_trusted_says_nothing(model, pairs):
     at, seen = placed(model, pairs, 5.0)
     ((rows, residual),) = gap_rows(
         pairs,
-        sight(seen, 0.0),
+        view_landmarks(seen, 0.0),
         at,
         torch.full((1, at.shape[1]), DISTANCE, dtype=torch.float64),
         FOCAL,

@@ -11,14 +11,12 @@ from facewright.engine.evidence.options import TrackOptions
 from facewright.engine.evidence.state import (
     DTYPE,
     Trajectory,
-    exponential,
-    logarithm,
-    skew,
 )
 from facewright.engine.face_model.expressions import ICT_NAMES
+from facewright.engine.geometry.rotations import skew, so3_exp, so3_log
 from facewright.engine.tracking.solver import (
     System,
-    add_jolt,
+    add_acceleration_prior,
     linearise,
     make_priors,
     solve,
@@ -28,28 +26,30 @@ from facewright.engine.tracking.solver import (
 @pytest.mark.parametrize('seed,smooth', [(0, False), (1, False), (2, False), (3, True)])
 def test_gradient_is_the_costs_derivative(seed, smooth):
     rng = np.random.default_rng(seed)
-    problem, shared, motion = make_problem(rng, views=2, noise=2.0)
-    motion = replace(motion, weights=motion.weights * 0.5)
+    problem, shared, trajectory = make_problem(rng, views=2, noise=2.0)
+    trajectory = replace(trajectory, weights=trajectory.weights * 0.5)
     if smooth:  # turns between nodes are taken as small
-        motion = replace(
-            motion,
-            rotation=exponential(
-                0.0003 * torch.as_tensor(rng.normal(size=(len(motion.weights), 3)))
+        trajectory = replace(
+            trajectory,
+            rotation=so3_exp(
+                0.0003 * torch.as_tensor(rng.normal(size=(len(trajectory.weights), 3)))
             )
-            @ motion.rotation[:1],
+            @ trajectory.rotation[:1],
         )
     problem = replace(
         problem,
         neutral_node=1,
-        anchor=Trajectory(motion.rotation, motion.translation + 0.3, motion.weights + 0.1),
+        anchor=Trajectory(
+            trajectory.rotation, trajectory.translation + 0.3, trajectory.weights + 0.1
+        ),
         anchors=2,
         smooth=smooth,
     )
-    system = linearise(problem, shared, motion)
+    system = linearise(problem, shared, trajectory)
     views, m = 2, 6 + len(NAMES)
     for _ in range(6):
         node, common = (
-            torch.as_tensor(rng.normal(size=(len(motion.weights), m))),
+            torch.as_tensor(rng.normal(size=(len(trajectory.weights), m))),
             torch.as_tensor(rng.normal(size=problem.shared_count)),
         )
         common[IDENTITIES + views : IDENTITIES + views + 6] = (
@@ -60,7 +60,7 @@ def test_gradient_is_the_costs_derivative(seed, smooth):
         cost = [
             linearise(
                 problem,
-                *moved(shared, motion, s * h * node, s * h * common, views),
+                *moved(shared, trajectory, s * h * node, s * h * common, views),
                 derivatives=False,
             ).cost
             for s in (1, -1)
@@ -70,7 +70,7 @@ def test_gradient_is_the_costs_derivative(seed, smooth):
 
 def test_steady_motion_costs_no_jolt_and_its_curvature_is_that_of_the_cost():
     """Exactly quadratic in translations and weights: the normal equations' own Hessian against differences of the gradient."""
-    step, m, jolt = (
+    step, m, acceleration = (
         torch.tensor([0.02, 0.05, 0.03], dtype=DTYPE),
         3,
         torch.tensor([1.0, 2.0, 3.0], dtype=DTYPE),
@@ -86,7 +86,7 @@ def test_steady_motion_costs_no_jolt_and_its_curvature_is_that_of_the_cost():
             torch.zeros(0, dtype=DTYPE),
             0.0,
         )
-        add_jolt(out, x[1:] - x[:-1], step, jolt)
+        add_acceleration_prior(out, x[1:] - x[:-1], step, acceleration)
         return out
 
     times = torch.cat([torch.zeros(1, dtype=DTYPE), step.cumsum(0)])
@@ -112,17 +112,17 @@ def test_exact_observations_are_recovered():
         statistics=1e-6,
         weight_l1=0.0,
         identity_weight=1e-6,
-        turn_speed=1e4,
-        move_speed=1e4,
-        weight_speed=1e4,
-        fast_speed=1e4,
+        rotation_velocity=1e4,
+        translation_velocity=1e4,
+        weight_velocity=1e4,
+        fast_velocity=1e4,
         data=1.0,
     )
-    problem, shared, motion = make_problem(rng, views=1, free=('identity',), options=weak)
+    problem, shared, trajectory = make_problem(rng, views=1, free=('identity',), options=weak)
     start = Trajectory(
-        exponential(0.1 * torch.ones(len(motion.weights), 3, dtype=DTYPE)) @ motion.rotation,
-        motion.translation + 1.0,
-        torch.full_like(motion.weights, 0.3),
+        so3_exp(0.1 * torch.ones(len(trajectory.weights), 3, dtype=DTYPE)) @ trajectory.rotation,
+        trajectory.translation + 1.0,
+        torch.full_like(trajectory.weights, 0.3),
     )
     found, moves = None, None
     for found, moves in solve(
@@ -134,24 +134,24 @@ def test_exact_observations_are_recovered():
     ):
         pass
     torch.testing.assert_close(found.identity, shared.identity, atol=2e-2, rtol=0)
-    torch.testing.assert_close(moves.weights, motion.weights, atol=2e-2, rtol=0)
-    torch.testing.assert_close(moves.translation, motion.translation, atol=2e-1, rtol=0)
+    torch.testing.assert_close(moves.weights, trajectory.weights, atol=2e-2, rtol=0)
+    torch.testing.assert_close(moves.translation, trajectory.translation, atol=2e-1, rtol=0)
 
 
 def test_weights_stay_within_bounds_and_cost_falls():
     rng = np.random.default_rng(4)
-    problem, shared, motion = make_problem(rng, views=1, free=(), noise=25.0)
-    costs = [linearise(problem, shared, motion, derivatives=False).cost]
-    for shared, motion in solve(problem, shared, motion, 8, 1e-6):
-        assert motion.weights.min() >= 0 and motion.weights.max() <= 1
-        costs.append(linearise(problem, shared, motion, derivatives=False).cost)
+    problem, shared, trajectory = make_problem(rng, views=1, free=(), noise=25.0)
+    costs = [linearise(problem, shared, trajectory, derivatives=False).cost]
+    for shared, trajectory in solve(problem, shared, trajectory, 8, 1e-6):
+        assert trajectory.weights.min() >= 0 and trajectory.weights.max() <= 1
+        costs.append(linearise(problem, shared, trajectory, derivatives=False).cost)
     assert len(costs) > 2 and all(b < a for a, b in zip(costs, costs[1:]))
 
 
 def test_logarithm_undoes_exponential():
     v = torch.as_tensor(np.random.default_rng(5).normal(size=(50, 3)))
     v = v / v.norm(dim=1, keepdim=True) * torch.linspace(0, 3.0, 50, dtype=DTYPE)[:, None]
-    torch.testing.assert_close(logarithm(exponential(v)), v, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(so3_log(so3_exp(v)), v, atol=1e-5, rtol=1e-4)
 
 
 def test_skew_is_the_cross_product():
@@ -172,10 +172,10 @@ def test_prior_is_positive_definite_and_mirror_symmetric():
 
 def test_a_frame_called_neutral_comes_out_neutral():
     rng = np.random.default_rng(6)
-    problem, shared, motion = make_problem(rng, views=1, free=('identity',))
+    problem, shared, trajectory = make_problem(rng, views=1, free=('identity',))
     told = replace(problem, neutral_node=2)
-    for _, free in solve(problem, shared, motion, 15, 1e-6):
+    for _, free in solve(problem, shared, trajectory, 15, 1e-6):
         pass
-    for _, held in solve(told, shared, motion, 15, 1e-6):
+    for _, held in solve(told, shared, trajectory, 15, 1e-6):
         pass
     assert held.weights[2].sum() < 0.5 * free.weights[2].sum()

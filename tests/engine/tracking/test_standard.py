@@ -1,4 +1,4 @@
-"""Quality 'standard': points keep their look, frames and nodes are matched, a frame that came out worse falls back."""
+"""Quality 'standard': points keep their appearance, frames and nodes are matched, a frame that came out worse falls back."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -10,22 +10,22 @@ import torch
 from facewright.engine.evidence.options import StandardOptions
 from facewright.engine.evidence.photometric import (
     SIZE,
-    Looks,
+    AppearanceSamples,
     Pictures,
     choose_points,
     draw,
-    expected_look,
+    expected_appearance,
     fit_shading,
-    look,
     photometric_evidence,
+    sample_appearance,
     shaded_evidence,
 )
-from facewright.engine.evidence.state import exponential
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.paint import albedo, visible_faces
 from facewright.engine.footage.detector.crops import Crop
 from facewright.engine.footage.footage import Camera
 from facewright.engine.geometry.polygons import triangulate
+from facewright.engine.geometry.rotations import so3_exp
 from facewright.engine.render.preview import head_to_camera, render_camera
 from facewright.engine.render.shading import sh_basis
 from facewright.engine.tracking.standard import (
@@ -67,10 +67,12 @@ def scene():
 def looked(scene, head):
     _, points, triangles, _, pictures = scene
     drawn = draw(triangles, pictures, 0, head, CAMERA, FOCAL)
-    return Looks(
+    return AppearanceSamples(
         *(
             part[None]
-            for part in look(points, drawn, pictures, 0, head, CAMERA, FOCAL, 1.2, OPTIONS)
+            for part in sample_appearance(
+                points, drawn, pictures, 0, head, CAMERA, FOCAL, 1.2, OPTIONS
+            )
         )
     )
 
@@ -138,8 +140,9 @@ def test_the_expected_look_ignores_an_outlier():
     values[4] = 8.0
     blank = np.zeros((9, 5, 2))
     rest = np.zeros((9, 5, 3)), np.zeros((9, 5, 3, 2)), np.zeros((9, 5, 3))
-    mean, support = expected_look(
-        [Looks(values, np.zeros((9, 5, 2, 2)), np.ones((9, 5)), blank, blank, *rest)], OPTIONS
+    mean, support = expected_appearance(
+        [AppearanceSamples(values, np.zeros((9, 5, 2, 2)), np.ones((9, 5)), blank, blank, *rest)],
+        OPTIONS,
     )
     np.testing.assert_allclose(mean, 1.0, atol=0.05)
     np.testing.assert_allclose(support, 9.0)
@@ -153,7 +156,7 @@ def lit(light, albedo, count, seed=0):
     colour = albedo * (sh_basis(torch.from_numpy(normals)).numpy() @ light)
     colour[rng.random(colour.shape[:2]) < 0.1] *= 1.6
     blank = np.zeros((count, len(albedo), 2))
-    return Looks(
+    return AppearanceSamples(
         blank,
         blank[..., None] * 0,
         np.ones(colour.shape[:2]),
@@ -175,17 +178,17 @@ def test_albedo_and_light_are_told_apart():
         )
         for _ in range(2)
     ]
-    looks = [lit(light, albedo, 12, k) for k, light in enumerate(lights)]
-    found, light = fit_shading(looks)
+    samples = [lit(light, albedo, 12, k) for k, light in enumerate(lights)]
+    found, light = fit_shading(samples)
     for c in range(3):
         np.testing.assert_allclose(
             found[:, c] / albedo[:, c], np.median(found[:, c] / albedo[:, c]), rtol=0.03
         )
-    for look_, one in zip(looks, light):
+    for look_, one in zip(samples, light):
         truth = look_.colour / (found * (sh_basis(torch.from_numpy(look_.normals)).numpy() @ one))
         assert np.median(np.abs(truth - 1)) < 0.01
     evidence = shaded_evidence(
-        looks[0],
+        samples[0],
         found,
         light[0],
         np.full(200, 9.0),
@@ -202,14 +205,14 @@ def test_albedo_and_light_are_told_apart():
 def test_views_without_pictures_have_no_light():
     albedo = np.full((50, 3), 0.5)
     some = lit(np.concatenate([[[3.0] * 3], np.zeros((8, 3))]), albedo, 4)
-    none = Looks(
+    none = AppearanceSamples(
         *(
             getattr(some, name)[:0]
             for name in (
                 'values',
                 'gradients',
                 'trust',
-                'place',
+                'crop_pixels',
                 'pixels',
                 'colour',
                 'colour_gradients',
@@ -256,9 +259,7 @@ def test_instants_hold_the_first_views_and_what_lies_between():
 
 
 def test_a_steady_turn_stays_steady_between_frames():
-    turn = lambda t: exponential(
-        torch.as_tensor(np.outer(np.atleast_1d(t), [0.3, -1.0, 0.2]))
-    ).numpy()
+    turn = lambda t: so3_exp(torch.as_tensor(np.outer(np.atleast_1d(t), [0.3, -1.0, 0.2]))).numpy()
     time = np.array([0.0, 0.1, 0.3])
     draft = SimpleNamespace(
         time=time,
