@@ -13,8 +13,15 @@ from ..core.files import check_arrays, read_npz, write_npz
 
 @dataclass(frozen=True)
 class Performance:
-    """time T float64 (s, first view's clock); weights T×E float32 in [0, 1]; names E;
-    rotation T×3×3 and translation T×3 float64 (head → world, cm; OpenCV camera axes unless the capture gives a world); fps."""
+    """Expression weights and the head's pose over time.
+
+    time: T float64, s on the first view's clock, increasing
+    weights: T×E float32 in [0, 1]
+    names: E expressions
+    rotation, translation: T×3×3 and T×3 float64, head → world, cm; the world has OpenCV camera
+        axes unless the capture gives another
+    fps: frames a second the samples are played at
+    """
 
     time: np.ndarray
     weights: np.ndarray
@@ -24,26 +31,30 @@ class Performance:
     fps: float
 
 
-def write_performance(path: Path, p: Performance) -> None:
+def write_performance(path: Path, performance: Performance) -> None:
+    """Write performance.npz (docs/formats.md)."""
     write_npz(
         path,
-        time=p.time.astype(np.float64),
-        weights=p.weights.astype(np.float32),
-        names=np.array(p.names),
-        rotation=p.rotation.astype(np.float64),
-        translation=p.translation.astype(np.float64),
-        fps=np.float64(p.fps),
+        time=performance.time.astype(np.float64),
+        weights=performance.weights.astype(np.float32),
+        names=np.array(performance.names),
+        rotation=performance.rotation.astype(np.float64),
+        translation=performance.translation.astype(np.float64),
+        fps=np.array(performance.fps, np.float64),
     )
 
 
 def read_motion(folder: Path) -> Performance:
-    """The performance in a result folder at every instant it is known at: its motion.npz, written where there are several views, else its performance.npz."""
+    """Read a result folder's performance at every time it is known at.
+
+    That is its motion.npz, written where there are several views, else its performance.npz.
+    """
     motion = Path(folder) / 'motion.npz'
     return read_performance(motion if motion.exists() else Path(folder) / 'performance.npz')
 
 
 def read_performance(path: Path) -> Performance:
-    """Read performance.npz; raises FacewrightError naming what is missing, misshapen or not finite."""
+    """Read performance.npz; FacewrightError names what is missing, misshapen or not finite."""
     data = read_npz(path, 'performance.npz')
     then = 'make the performance again'
     check_arrays(path, data, {'time': ('fiu', (None,)), 'names': ('U', (None,))}, then)

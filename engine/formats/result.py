@@ -1,8 +1,9 @@
-"""The folder a reconstruction leaves, opened again: the head, its performance, the cameras and the footage itself."""
+"""A reconstruction's folder, opened again: the head, its performance, cameras and footage."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,50 +14,64 @@ from ..core.errors import FacewrightError
 from ..core.result_folder import recover
 from ..face_model.model import FaceModel
 from ..footage import open_footage, read_frames
-from ..footage.capture import read_capture
+from ..footage.capture import CaptureView, read_capture
 from ..footage.footage import View
+from .animated_head import interpolate, to_camera
 from .performance import Performance, read_motion
-from .played import at, to_camera
 from .rig import Rig, read_rig
 
 
 @dataclass(frozen=True)
 class Result:
-    """model: what the face model was read from; performance: at every instant it is known at (performance.read_motion); views: the footage, each with the camera that was found (all of it known)."""
+    """A reconstruction.
+
+    model: what the face model was read from
+    rig: the head
+    performance: at every time it is known at (performance.read_motion)
+    views: the footage, each with the camera that was found (all of it known)
+    """
 
     model: str
     rig: Rig
     performance: Performance
     views: tuple[View, ...]
 
-    def head(self, view: View, frame: int) -> tuple[np.ndarray, np.ndarray]:
-        """(V×3 float64 cm, in head space; 3×4: head → world) at a frame of a view, linear between the performance's times."""
-        play, when = self.performance, view.times[frame]
-        place = {name: k for k, name in enumerate(play.names)}
+    def head_at(self, view: View, frame: int) -> tuple[np.ndarray, np.ndarray]:
+        """Find the head at a frame of a view: (V×3 float64 cm in head space; 3×4 head → world).
+
+        Linear between the performance's times; the rotation is the nearest to the mean.
+        """
+        performance, when = self.performance, view.times[frame]
+        place = {name: k for k, name in enumerate(performance.names)}
         used = [k for k, name in enumerate(self.rig.names) if name in place]
-        weights = at(play.time, play.weights, when)[[place[self.rig.names[k]] for k in used]]
+        columns = [place[self.rig.names[k]] for k in used]
+        weights = interpolate(performance.time, performance.weights, when)[columns]
         vertices = self.rig.neutral.astype(np.float64) + np.tensordot(
             weights, self.rig.expressions[used], 1
         )
-        u, _, v = np.linalg.svd(at(play.time, play.rotation, when))  # the nearest rotation
-        return vertices, np.concatenate([u @ v, at(play.time, play.translation, when)[:, None]], 1)
+        u, _, v = np.linalg.svd(interpolate(performance.time, performance.rotation, when))
+        translation = interpolate(performance.time, performance.translation, when)
+        return vertices, np.concatenate([u @ v, translation[:, None]], 1)
 
     def in_camera(self, view: View, frame: int) -> np.ndarray:
-        """V×3 float64 cm in the view's camera, y scaled by its aspect: what a renderer with one focal length takes."""
-        vertices, pose = self.head(view, frame)
+        """Place the head of a frame before the view's camera: V×3 float64 cm, see to_camera."""
+        vertices, pose = self.head_at(view, frame)
         return to_camera(vertices @ pose[:, :3].T + pose[:, 3], view.camera)
 
-    def fits(self, model: FaceModel) -> None:
-        """FacewrightError where the head is not in the model's topology."""
+    def check_topology(self, model: FaceModel) -> None:
+        """Raise FacewrightError where the head is not in the model's topology."""
         if self.rig.neutral.shape != model.neutral.shape:
             raise FacewrightError(
-                f'The head has {len(self.rig.neutral)} vertices and the face model {self.model} {model.vertex_count}: '
-                'choose the result of a reconstruction made with that model.'
+                f'The head has {len(self.rig.neutral)} vertices and the face model {self.model} '
+                f'{model.vertex_count}: choose the result of a reconstruction made with that model.'
             )
 
 
 def open_result(folder: Path | str) -> Result:
-    """Read rig.npz, performance.npz, report.json and cameras.json of a reconstruction and open its footage; FacewrightError: one sentence that names the file."""
+    """Read rig.npz, performance.npz, report.json and cameras.json and open the footage.
+
+    Raises FacewrightError: one sentence that names the file.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise FacewrightError(
@@ -66,11 +81,11 @@ def open_result(folder: Path | str) -> Result:
     rig, performance = read_rig(folder / 'rig.npz'), read_motion(folder)
     try:
         report = json.loads((folder / 'report.json').read_text(encoding='utf-8'))
-        model, told = report['model'], {view['name']: view for view in report['views']}
+        model, reported = report['model'], {view['name']: view for view in report['views']}
         if not isinstance(model, str):
             raise ValueError
         views = tuple(
-            _view(given, told.get(given.name, {}))
+            _open_view(given, reported.get(given.name, {}))
             for given in read_capture(folder / 'cameras.json')
         )
     except FileNotFoundError:
@@ -79,26 +94,30 @@ def open_result(folder: Path | str) -> Result:
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise FacewrightError(
-            f'{folder / "report.json"} is not a readable report ({type(error).__name__}): reconstruct again.'
+            f'{folder / "report.json"} is not a readable report ({type(error).__name__}): '
+            'reconstruct again.'
         ) from error
     return Result(model, rig, performance, views)
 
 
-def _view(given, told: dict) -> View:
-    """A view's footage, cut to the frames that were used, with the camera that was found."""
-    kind = told.get('kind')
+def _open_view(given: CaptureView, reported: dict) -> View:
+    """Open a view's footage, cut to the frames that were used, with the camera that was found.
+
+    given: of cameras.json; reported: the view's entry in report.json.
+    """
+    kind = reported.get('kind')
     whole = open_footage(
         [{'path': given.path, 'kind': kind if kind in ('video', 'sequence', 'photo') else None}]
     ).views[0]
     times = whole.times if given.time is None else given.time
-    first = int(told.get('first', 0)) - whole.first
-    if kind == 'sequence' and first + len(times) > len(
-        whole.times
-    ):  # images of several names: a whole folder was chosen
+    first = int(reported.get('first', 0)) - whole.first
+    # images of several names: a whole folder was chosen
+    if kind == 'sequence' and first + len(times) > len(whole.times):
         whole = open_footage([{'path': given.path.parent, 'kind': kind}]).views[0]
     if whole.size != given.size or first < 0 or first + len(times) > len(whole.times):
         raise FacewrightError(
-            f'{given.path} is not the footage of the reconstruction any more (its size or length changed): reconstruct again.'
+            f'{given.path} is not the footage of the reconstruction any more (its size or length '
+            'changed): reconstruct again.'
         )
     part = slice(first, first + len(times))
     return replace(
@@ -112,21 +131,27 @@ def _view(given, told: dict) -> View:
     )
 
 
-def pictures(view: View, frames: np.ndarray):
-    """The view's frames (increasing indices), one at a time, H×W×3 uint8 RGB, without the lens' distortion."""
-    camera, maps = view.camera, None
+def undistorted_frames(view: View, frames: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield frames of a view (increasing indices) without the lens' distortion: H×W×3 uint8 RGB."""
+    maps = _undistortion_maps(view) if any(view.camera.distortion) else None
     for picture in read_frames(view, frames):
-        if any(camera.distortion):
-            if maps is None:
-                k = np.array(
-                    [
-                        [camera.focal, 0, camera.centre[0] - 0.5],
-                        [0, camera.focal * camera.aspect, camera.centre[1] - 0.5],
-                        [0, 0, 1.0],
-                    ]
-                )  # OpenCV counts from pixel centres
-                maps = cv2.initUndistortRectifyMap(
-                    k, np.asarray(camera.distortion), None, k, view.size, cv2.CV_32FC1
-                )
-            picture = cv2.remap(picture, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        if maps is not None:
+            across, down = maps
+            picture = cv2.remap(
+                picture, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            )
         yield picture
+
+
+def _undistortion_maps(view: View) -> tuple[np.ndarray, np.ndarray]:
+    """Find where in a view's picture each undistorted pixel lies: H×W float32 x and y."""
+    camera = view.camera
+    if camera.focal is None:
+        raise ValueError('the camera has no focal length')
+    centre = camera.centre[0] - 0.5, camera.centre[1] - 0.5  # OpenCV counts from pixel centres
+    k = np.array(
+        [[camera.focal, 0, centre[0]], [0, camera.focal * camera.aspect, centre[1]], [0, 0, 1.0]]
+    )
+    return cv2.initUndistortRectifyMap(
+        k, np.asarray(camera.distortion), np.eye(3), k, view.size, cv2.CV_32FC1
+    )

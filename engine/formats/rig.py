@@ -14,7 +14,13 @@ from ..face_model.expressions import UNTRACKED
 
 @dataclass(frozen=True)
 class Rig:
-    """neutral V×3 float32 and expressions E×V×3 float32 (offsets), both cm in head space; names E; faces F×4 int32, triangles padded with −1."""
+    """A person's head and how it moves.
+
+    neutral: V×3 float32, cm in head space
+    expressions: E×V×3 float32 offsets, cm in head space
+    names: E
+    faces: F×4 int32, triangles padded with −1
+    """
 
     neutral: np.ndarray
     expressions: np.ndarray

@@ -1,4 +1,5 @@
-"""What a reconstruction's errors mean for an animator: each region of the face good, fair or poor, and where to look.
+"""What a reconstruction's errors mean for an animator: each region of the face good, fair or poor,
+and where to look.
 
 Standard library only: the add-on and the command line say it in the same words.
 """
@@ -9,8 +10,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-# Error of a region's landmarks, % of the distance between the eyes' outer corners (about .9 mm each): up to the first
-# good, up to the second fair. Chosen against the truth: see docs/bench.md, "Good, fair and poor".
+# Error of a region's landmarks, % of the distance between the eyes' outer corners (about .9 mm
+# each): up to the first good, up to the second fair. Chosen against the truth: docs/bench.md,
+# "Good, fair and poor".
 LIMITS = {
     'eyes': (2.0, 3.0),
     'brows': (2.0, 3.5),
@@ -24,8 +26,13 @@ GRADES = ('good', 'fair', 'poor')
 
 @dataclass(frozen=True)
 class Verdict:
-    """region: a key of LIMITS; grade: of GRADES, over the clip; percent: the error that MOST frames stay below; worst: index of the frame
-    with the largest."""
+    """A region's grade over a clip.
+
+    region: a key of LIMITS
+    grade: of GRADES
+    percent: the error that MOST frames stay below, of the outer eye corners' distance
+    worst: index of the frame with the largest error
+    """
 
     region: str
     grade: str
@@ -40,7 +47,10 @@ def grade(region: str, percent: float) -> str:
 
 
 def judge(region: str, per_frame: Sequence[float | None]) -> Verdict | None:
-    """Judge a region by its error in each frame (None or below 0: no face there); None where there is no face at all."""
+    """Judge a region by its error in each frame (None or below 0: no face there).
+
+    None where there is no face at all.
+    """
     seen = sorted(
         (e, -i) for i, e in enumerate(per_frame) if e is not None and e >= 0 and math.isfinite(e)
     )
@@ -51,7 +61,8 @@ def judge(region: str, per_frame: Sequence[float | None]) -> Verdict | None:
 
 
 def judge_all(error: dict) -> list[Verdict]:
-    """Judge report.json's `error`: region by region, or the face as a whole in a report that has none (before regions were measured)."""
+    """Judge report.json's `error` region by region, or the face as a whole in a report of before
+    regions were measured."""
     found = {
         region: values['per_frame']
         for region, values in error.get('regions', {}).items()
@@ -81,7 +92,8 @@ def in_words(
 ) -> str:
     """Say verdicts in a line: 'eyes good, brows fair, lips poor (see frame 37), jaw good'.
 
-    frame_of: the number under which the user knows a frame of that index. figures: with the percentages.
+    frame_of: the number under which the user knows a frame of that index.
+    figures: with the percentages.
     """
     out = []
     for verdict in verdicts:

@@ -108,7 +108,8 @@ def render_demo_footage(path: Path, frames: int = FRAMES, size: tuple[int, int] 
 def render_demo_capture(folder: Path, frames: int = FRAMES, size: tuple[int, int] = SIZE) -> Path:
     """Write the clip with its camera (view.mp4, capture.json) and the true parts in every frame (parts.npz) into `folder`: what `bench part-iou` takes. Returns the clip's path."""
     from ..footage.capture import read_capture
-    from ..texture.part_iou import Played
+    from ..formats.animated_head import AnimatedHead
+    from ..texture.part_iou import parts_at
 
     clip = render_demo_footage(folder / 'view.mp4', frames, size)
     truth, focal = read_performance(folder / 'truth.npz'), FOCAL * size[0] / SIZE[0]
@@ -131,11 +132,11 @@ def render_demo_capture(folder: Path, frames: int = FRAMES, size: tuple[int, int
     person = model.shape(
         np.random.default_rng(PERSON_SEED).normal(size=len(model.identities)) * PERSON_SPREAD
     )
-    played = Played(
+    head = AnimatedHead(
         person, model.expressions, truth.time, truth.weights, truth.rotation, truth.translation
     )
     view = read_capture(folder / 'capture.json')[0]
     write_npz(
-        folder / 'parts.npz', view=np.stack([played.labels(model, view, k) for k in range(frames)])
+        folder / 'parts.npz', view=np.stack([parts_at(head, model, view, k) for k in range(frames)])
     )
     return clip

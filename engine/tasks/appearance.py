@@ -40,7 +40,7 @@ def open_reconstruction(folder: str, clock: Clock):
     for fraction in (reading := Value(listen(lambda report: load_model(result.model, report)))):
         yield clock.silent(OPENED * fraction, 'Reading the face model')
     model = reading.value
-    result.fits(model)
+    result.check_topology(model)
     for fraction in (parting := Value(listen(lambda report: model_part_shares(model, report)))):
         yield clock.silent(OPENED + (PARTED - OPENED) * fraction, 'Finding the parts of the model')
     return result, model, parting.value
@@ -136,15 +136,15 @@ def _spread(views, total: int) -> list[np.ndarray]:
 def _looks(found, model, layout, parts, number: int, frames: np.ndarray):
     """One Look (None: the face is not seen there) a frame of a view."""
     from ..footage.masks.masks_at import parts_at
-    from ..formats.result import pictures
+    from ..formats.result import undistorted_frames
     from ..geometry.normals import vertex_normals
     from ..geometry.polygons import triangulate
     from ..render.rasterise import project
     from ..texture.albedo import look
 
     view, triangles = found.views[number], triangulate(model.faces)
-    for frame, picture in zip(frames, pictures(view, frames)):
-        head, pose = found.head(view, int(frame))
+    for frame, picture in zip(frames, undistorted_frames(view, frames)):
+        head, pose = found.head_at(view, int(frame))
         points = found.in_camera(view, int(frame))
         labels = parts_at(
             picture, project(points[model.landmarks68], view.camera.focal, view.camera.centre)
@@ -193,7 +193,7 @@ def preview_overlay(
     from ..face_model.part_labels import PARTS
     from ..footage.image_files import write_image
     from ..footage.masks.masks_at import parts_at
-    from ..formats.result import pictures
+    from ..formats.result import undistorted_frames
     from ..render.rasterise import project
     from ..texture.overlay import draw_mesh, draw_parts
     from ..texture.part_iou import part_iou, part_labels_picture
@@ -206,7 +206,7 @@ def preview_overlay(
     with _new_folder(folder), results(folder, 'preview_overlay') as part:
         for view, own in zip(found.views, chosen):
             focal, centre = view.camera.focal, view.camera.centre
-            for frame, picture in zip(own, pictures(view, own)):
+            for frame, picture in zip(own, undistorted_frames(view, own)):
                 points = found.in_camera(view, int(frame))
                 seen = part_labels_picture(model, shares, points, focal, centre, view.size)
                 true = parts_at(picture, project(points[model.landmarks68], focal, centre))

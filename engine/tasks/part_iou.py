@@ -79,14 +79,15 @@ def write_picture(path: Path, capture: Path, made: dict[str, Path], face, view: 
 
     from ..footage.capture import read_capture
     from ..footage.image_files import write_image
+    from ..formats.animated_head import open_animated_head
     from ..render.preview import contact_sheet
-    from ..texture.part_iou import open_played, read_parts
+    from ..texture.part_iou import parts_at, read_parts
 
     truth, camera = (
         read_parts(capture)[view],
         next(v for v in read_capture(capture / 'capture.json') if v.name == view),
     )
-    played = {name: open_played(folder, face) for name, folder in made.items()}
+    heads = {name: open_animated_head(folder, face) for name, folder in made.items()}
     tiles, labels = [], []
     for frame in np.linspace(0, len(truth) - 1, PICTURED).astype(int):
         true = truth[frame]
@@ -102,7 +103,7 @@ def write_picture(path: Path, capture: Path, made: dict[str, Path], face, view: 
         )
         for name, seen in [
             ('true', true),
-            *((name, one.labels(face, camera, int(frame))) for name, one in played.items()),
+            *((name, parts_at(head, face, camera, int(frame))) for name, head in heads.items()),
         ]:
             picture = COLOURS[np.zeros_like(true) if seen is None else seen]
             if name != 'true':
