@@ -17,7 +17,7 @@ from pathlib import Path
 
 import bpy
 
-from ..engine.core import owned
+from ..engine.core import owned, store
 from ..engine.core.errors import FacewrightError
 from ..engine.core.result_folder import recover
 from . import paths
@@ -265,7 +265,7 @@ def _new_folder() -> tuple[Path, owned.Hold | None]:
         raise FacewrightError(
             f'Cannot write to {base} ({error.strerror or error}): choose another cache folder in the Facewright preferences.'
         ) from error
-    owned.clear_out(base, days=owned.LOG_DAYS)
+    store.evict(base)
     return folder, held
 
 

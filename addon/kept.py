@@ -8,17 +8,16 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from ..engine.core import owned
+from ..engine.core import owned, store
 from ..engine.core.errors import FacewrightError
 from ..engine.core.files import replacing, sweep
 from . import paths
 
 FILES = ('rig.npz', 'performance.npz', 'motion.npz', 'cameras.json', 'report.json')
-COUNT = 10  # results kept; some 20 MB each with ICT-FaceKit
 
 
 def keep(folder: Path) -> Path:
-    """Copy a result folder's files; returns where to. Our oldest beyond COUNT go."""
+    """Copy a result folder's files; returns where to. The oldest go (engine/core/store.py)."""
     base = paths.cache_folder() / 'results'
     kept = None
     try:
@@ -34,7 +33,7 @@ def keep(folder: Path) -> Path:
             f'Cannot write to {base} ({error.strerror or error}): choose another cache '
             'folder in the Facewright preferences.'
         ) from error
-    owned.clear_out(base, keep=COUNT - 1)  # held: one more stays
+    store.evict(base)
     return kept
 
 
@@ -47,7 +46,7 @@ def keep_clips(clips: dict[str, dict]) -> dict[str, dict]:
     """Move clips made for a scene ({view: {'path', 'rate'}}) from a job's folder into the cache;
     returns where they are.
 
-    Scenes show them: they are never deleted by themselves. A clip that is there already is used
+    Scenes show them: store.evict never deletes them. A clip that is there already is used
     again.
     """
     base, found = paths.cache_folder() / 'clips', {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..engine.core.errors import FacewrightError
+from ..engine.core.store import mark_used
 from ..engine.face_model import BUILTIN, cached_model_path
 from ..engine.face_model.model import FaceModel
 from ..engine.face_model.store import read_model
@@ -33,6 +34,7 @@ def cached(source: str) -> FaceModel | None:
         path = cached_model_path(source)
     if not path.exists():
         return None
+    mark_used(path)
     stamp = path.stat().st_mtime
     if _last is None or _last[:2] != (path, stamp):
         try:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import worker
-from .core import owned
+from .core import owned, store
 from .core.errors import FacewrightError, sentence_for
 from .core.files import cache_folder
 from .core.progress import Progress
@@ -496,7 +496,7 @@ def chatter_in_a_log(shown: bool) -> Iterator[Log]:
         with contextlib.suppress(OSError):
             base = cache_folder() / 'jobs'
             folder, hold = owned.make_new(base)
-            owned.clear_out(base, days=owned.LOG_DAYS)
+            store.evict(base)
             log.path = folder / 'log.txt'
     if log.path is None:
         yield log

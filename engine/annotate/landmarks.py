@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.cache import cached
 from ..core.errors import FacewrightError
 from ..core.files import check_arrays, read_npz, write_npz
+from ..core.store import cached
 from ..face_model.model import FaceModel
 from ..face_model.paint import albedo, visible_faces
 from ..footage.detector.faces import detect_image

@@ -14,7 +14,7 @@ import numpy as np
 
 from .errors import FacewrightError
 
-_TEMPORARY = re.compile(r'\.[0-9a-f]{8}-.+')
+_TEMPORARY = re.compile(r'\.(?:[0-9a-f]{8}|lock)-.+')
 
 
 def cache_folder() -> Path:

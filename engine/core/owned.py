@@ -21,7 +21,6 @@ except ModuleNotFoundError:  # Windows
     import msvcrt
 
 MARK = '.facewright'
-LOG_DAYS = 7.0  # so long a job's folder stays for its log
 PATIENCE = 5.0  # seconds to wait for a process that is looking whether a folder may go
 _GOING = '.going-'  # a folder that is being deleted
 _SLOTS = 64  # Windows: so many processes may hold one folder at once, a byte each
@@ -101,6 +100,11 @@ def is_ours(folder: Path) -> bool:
         return False
 
 
+def is_going(folder: Path) -> bool:
+    """Return whether a folder is what a deletion left that was killed."""
+    return folder.name.startswith(_GOING)
+
+
 def remove(folder: Path) -> bool:
     """Delete a folder that is ours and that nobody holds, with all in it; whether it has gone."""
     held = hold(folder, alone=True)
@@ -127,26 +131,6 @@ def remove(folder: Path) -> bool:
             going.rmdir()
     held.release()
     return not folder.exists()
-
-
-def clear_out(parent: Path, keep: int = 0, days: float = 0.0) -> None:
-    """Delete the folders of ours in `parent` that nobody holds, but the `keep` that were changed last and all changed within `days`."""
-    found = []
-    with contextlib.suppress(OSError):
-        for folder in parent.iterdir():
-            if is_ours(folder):
-                with contextlib.suppress(OSError):
-                    found.append((folder.stat().st_mtime, folder.name, folder))
-    free = 0
-    for changed, name, folder in sorted(found, reverse=True):
-        held = hold(folder, alone=True)
-        if held is None:
-            continue
-        held.release()
-        free += 1
-        recent = days and time.time() - changed < days * 86400
-        if name.startswith(_GOING) or not (recent or free <= keep):
-            remove(folder)
 
 
 @contextlib.contextmanager

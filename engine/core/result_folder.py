@@ -20,6 +20,7 @@ from pathlib import Path
 from . import owned
 from .errors import FacewrightError
 from .files import cache_folder
+from .store import evict
 
 MANIFEST = '.facewright.json'
 STAGE = '.facewright-new-'  # begins the hidden folder's name
@@ -69,7 +70,7 @@ def _work_folder() -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix='facewright-') as work:
             yield Path(work)
         return
-    owned.clear_out(base)  # what runs left that were killed
+    evict(base)
     try:
         yield work
     finally:

@@ -6,14 +6,13 @@ What another face model needs, in three files: its reader (a module beside `ict.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from ..core.cache import cached
 from ..core.errors import FacewrightError
 from ..core.files import cache_folder
 from ..core.sources import fingerprint
+from ..core.store import cached, files_fingerprint, make_key, mark_used
 from .model import FaceModel
 from .readers import BUILTIN, reader_of
 from .store import read_model, write_model
@@ -44,6 +43,7 @@ def load_model(source: str = BUILTIN, progress: Callable[[float], None] | None =
             f'There is no face model at {source}: check the path, or choose the built-in head.'
         )
     if source.endswith('.npz'):
+        mark_used(Path(source))
         return read_model(Path(source))
     report = progress or (lambda fraction: None)
     return cached(
@@ -55,12 +55,8 @@ def load_model(source: str = BUILTIN, progress: Callable[[float], None] | None =
 
 
 def _source_key(source: str) -> str:
-    """Return 16 hexadecimal digits that change with a model's files and with what reads them."""
+    """Return a key that changes with a model's files and with what reads or builds it."""
     reader = reader_of(source)
-    parts = [fingerprint(reader.module, 'face_model.store')]
-    if source != BUILTIN:
-        parts.append(str(Path(source).resolve()))
-    for file in reader.files(source):
-        status = file.stat()
-        parts.append(f'{file.name} {status.st_size} {status.st_mtime_ns}')
-    return hashlib.sha256('\0'.join(parts).encode()).hexdigest()[:16]
+    version = fingerprint(reader.module, 'face_model.store')
+    place = '' if source == BUILTIN else str(Path(source).resolve())
+    return make_key(version, place, files_fingerprint(reader.files(source)))

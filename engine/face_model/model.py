@@ -12,6 +12,7 @@ import numpy as np
 from ..core.errors import FacewrightError
 from ..core.files import cache_folder
 from ..core.sources import fingerprint
+from ..core.store import make_key
 from .expressions import UNTRACKED
 
 
@@ -93,7 +94,7 @@ class FaceModel:
 
     def cache_path(self, what: str, module: str) -> Path:
         """Where what a module of the engine makes of this model is kept: another file for another model or another version of the module."""
-        key = hashlib.sha256(f'{self.digest} {fingerprint(module)}'.encode()).hexdigest()[:16]
+        key = make_key(self.digest, fingerprint(module))
         return cache_folder() / 'models' / f'{self.name}-{what}-{key}.npz'
 
     @property

@@ -22,9 +22,9 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from ..core.cache import cached
 from ..core.errors import FacewrightError
 from ..core.files import check_arrays, read_npz, write_npz
+from ..core.store import cached
 from ..face_model.model import FaceModel
 from ..geometry.arap import Arap
 from ..geometry.folds import self_crossings

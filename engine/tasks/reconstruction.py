@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.checkpoints import RESUMED, CheckpointStore, mark
 from ..core.errors import FacewrightError
 from ..core.files import write_npz, write_text
 from ..core.progress import Clock, Plan, Progress, listen
 from ..core.result_folder import results
 from ..core.sources import fingerprint
+from ..core.store import RESUMED, CheckpointStore, files_fingerprint
 from .appearance import ALBEDO_FILES, open_reconstruction, write_albedo
 from .shared import VERSION, Task, Value, writable_folder
 
@@ -52,7 +52,7 @@ def reconstruct(
     frame of the first view in which the face is at rest (None or −1: unknown). smooth: 0..1, see smoothing.py. masks: for each view a folder or pattern
     of the user's own part masks, or None (see footage/own_masks.py). part_masks: False leaves PRDL out (for comparison).
     clips: a folder that gets what Blender shows behind the cameras in a scene of `rate` frames a second, as scene_clips; '' for none.
-    Raises FacewrightError; then nothing new is left in `out`. What a run that was stopped has found is kept (engine/core/checkpoints.py): the same
+    Raises FacewrightError; then nothing new is left in `out`. What a run that was stopped has found is kept (engine/core/store.py): the same
     run goes on from there, to the same result.
     """
     if quality not in ('draft', 'standard'):
@@ -96,10 +96,15 @@ def reconstruct(
     from ..evidence.options import StandardOptions, for_quality
 
     clips_as_they_are = [
-        [v.name, mark(v.images or [v.path]), v.times.tolist(), camera_mark(v.camera)]
+        [
+            v.name,
+            files_fingerprint(v.images or [v.path]),
+            v.times.tolist(),
+            camera_fingerprint(v.camera),
+        ]
         for v in footage.views
     ]
-    masks_as_they_are = [one and [one.numbering, mark(one.files)] for one in own]
+    masks_as_they_are = [one and [one.numbering, files_fingerprint(one.files)] for one in own]
     kept = CheckpointStore(
         [
             fingerprint('tasks.reconstruction'),
@@ -207,7 +212,7 @@ def reconstruct(
             }
         report['seconds']['write'] = round(time.monotonic() - began - sum(seconds.values()), 2)
         write_text(work / 'report.json', json.dumps(report, indent=1))
-    kept.finished()
+    kept.discard()
     yield Progress(1.0, 'Done', 0.0)
     return report | played | {'out': str(folder)}
 
@@ -314,7 +319,7 @@ def replaced_in_words(view: str, frames: Sequence[int]) -> str:
     return f'{view}: {what} could not be decoded, and a picture beside was used: convert the clip to MP4, or cut it.'
 
 
-def camera_mark(camera) -> list:
+def camera_fingerprint(camera) -> list:
     """What tells one camera from another."""
     return [
         None if a is None else np.asarray(a, float).tolist()

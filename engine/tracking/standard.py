@@ -14,7 +14,7 @@ import torch
 from scipy import sparse
 
 from ..annotate.landmarks import ModelLandmarks
-from ..core.checkpoints import CheckpointStore
+from ..core.store import CheckpointStore
 from ..evidence.gaps import Pairs, find_pairs, gap_rows
 from ..evidence.options import StandardOptions, TrackOptions, for_few_pictures
 from ..evidence.part_evidence import find_masks, part_terms, used_points

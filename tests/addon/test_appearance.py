@@ -11,12 +11,14 @@ import pytest
 
 from facewright.addon import api, jobs, kept, panels, paths
 from facewright.addon.scene import appearance, results
-from facewright.engine.core import owned
+from facewright.engine.core import owned, store
 from facewright.engine.face_model.part_labels import PARTS
 
 from .conftest import make_result
 from .pictures import write_png
 from .test_panels import said
+
+COUNT = store.LIMITS['results'].entries + 1  # and the newest
 
 
 @pytest.fixture
@@ -260,10 +262,10 @@ def test_a_failed_bake_changes_nothing(head, monkeypatch):
 
 
 def test_only_the_last_results_are_kept(standard):
-    made = [kept.keep(standard) for _ in range(kept.COUNT + 2)]
+    made = [kept.keep(standard) for _ in range(COUNT + 2)]
     left = set((paths.cache_folder() / 'results').iterdir())
     assert (
-        len(left) == kept.COUNT
+        len(left) == COUNT
         and made[-1] in left
         and {p.name for p in made[-1].iterdir()}
         == {owned.MARK} | {n for n in kept.FILES if (standard / n).exists()}
@@ -274,7 +276,7 @@ def test_folders_of_the_users_beside_the_kept_results_stay(standard):
     theirs = paths.cache_folder() / 'results' / 'theirs'
     theirs.mkdir(parents=True)
     os.utime(theirs, (1, 1))
-    for _ in range(kept.COUNT + 2):
+    for _ in range(COUNT + 2):
         kept.keep(standard)
     assert theirs.exists()
 

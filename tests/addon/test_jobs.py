@@ -129,7 +129,7 @@ def test_a_cache_in_a_folder_of_the_users_deletes_nothing_of_theirs(monkeypatch,
     """The Cache preference may be a folder that has its own jobs, results, and a facewright too."""
     theirs = [
         tmp_path / name / 'spring'
-        for name in ('jobs', 'results', 'facewright/jobs', 'facewright/results', 'unfinished')
+        for name in ('jobs', 'results', 'facewright/jobs', 'facewright/results', 'checkpoints')
     ]
     for folder in theirs:
         folder.mkdir(parents=True)

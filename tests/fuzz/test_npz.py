@@ -10,7 +10,7 @@ import pytest
 from fuzzing import damaged, damaged_arrays, fuzzed, survives
 from hypothesis import given
 
-from facewright.engine.core.checkpoints import CheckpointStore
+from facewright.engine.core.store import CheckpointStore
 from facewright.engine.core.files import read_npz
 from facewright.engine.face_model.expressions import ICT_NAMES
 from facewright.engine.face_model.model import FaceModel

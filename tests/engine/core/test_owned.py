@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from facewright.engine.core import owned
+from facewright.engine.core.store import Limit, evict
 
 LOADER = """
 import importlib.util, sys
@@ -15,6 +16,7 @@ spec = importlib.util.spec_from_file_location('w', sys.argv[1]); w = importlib.u
 spec.loader.exec_module(w); w.register_package()
 from pathlib import Path
 from facewright.engine.core import owned
+from facewright.engine.core.store import Limit, evict
 """
 
 
@@ -60,8 +62,8 @@ def test_what_is_not_ours_is_never_marked_held_or_deleted(tmp_path):
         assert owned.hold(path) is None and not owned.remove(path)
     assert owned.make(tmp_path / 'wedding') is None
     os.utime(tmp_path / 'wedding', (1, 1))
-    owned.clear_out(tmp_path / 'jobs')
-    owned.clear_out(tmp_path, days=1.0)
+    evict(tmp_path / 'jobs', Limit(entries=0))
+    evict(tmp_path, Limit(days=1.0))
     assert (
         (tmp_path / 'wedding' / 'photo.jpg').exists()
         and (tmp_path / 'file').exists()
@@ -79,27 +81,6 @@ def test_links_inside_are_not_followed(tmp_path):
     owned.make(tmp_path / 'run').release()
     (tmp_path / 'run' / 'link').symlink_to(tmp_path / 'mine')
     assert owned.remove(tmp_path / 'run') and (tmp_path / 'mine' / 'take.blend').exists()
-
-
-def test_the_oldest_free_ones_go(tmp_path):
-    folders = [tmp_path / str(k) for k in range(6)]
-    holds = [owned.make(folder) for folder in folders]
-    for k, (folder, held) in enumerate(zip(folders, holds)):
-        os.utime(folder, (k + 1, k + 1))
-        if k != 1:
-            held.release()
-    owned.clear_out(tmp_path, keep=2)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ['1', '4', '5']
-    os.utime(folders[4], None)
-    owned.clear_out(tmp_path, days=1.0)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ['1', '4']
-
-
-def test_a_killed_deletion_is_finished_later(tmp_path):
-    owned.make(tmp_path / f'{owned._GOING}x').release()
-    (tmp_path / f'{owned._GOING}x' / 'left').write_text('x')
-    owned.clear_out(tmp_path, keep=9)
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='POSIX signals')
@@ -123,7 +104,7 @@ base, me = Path(sys.argv[2]), sys.argv[3]
 held = owned.make(base / me)
 (base / me / 'step').write_text(me)
 for k in range(30):
-    owned.clear_out(base, keep=1)
+    evict(base, Limit(entries=1))
     other = owned.make(base / 'shared')
     assert other is not None
     (base / 'shared' / me).write_text('x')
@@ -139,7 +120,7 @@ def test_eight_processes_do_not_take_each_others(tmp_path, root):
     children = [child(root, MANY, tmp_path, f'run{k}') for k in range(8)]
     told = [one.communicate()[0] for one in children]
     assert told == ['well\n'] * 8 and [one.returncode for one in children] == [0] * 8
-    owned.clear_out(tmp_path, keep=1)
+    evict(tmp_path, Limit(entries=1))
     assert len(list(tmp_path.iterdir())) == 1
 
 

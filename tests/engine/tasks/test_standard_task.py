@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from facewright.engine import tasks
-from facewright.engine.core import checkpoints as unfinished
-from facewright.engine.core.checkpoints import RESUMED
+from facewright.engine.core import store
 from facewright.engine.core.errors import FacewrightError
 from facewright.engine.core.progress import Progress
+from facewright.engine.core.store import RESUMED
 from facewright.engine.formats.performance import read_performance
 from facewright.engine.formats.rig import read_rig
 from facewright.engine.lab.demo import DISTANCE, render_demo_capture
@@ -40,8 +40,8 @@ def steps(tmp_path_factory):
 def result(capture, steps, tmp_path_factory):
     out, seen = tmp_path_factory.mktemp('out'), []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(unfinished, 'cache_folder', lambda: steps)
-        patch.setattr(unfinished.CheckpointStore, 'finished', lambda run: None)
+        patch.setattr(store, 'cache_folder', lambda: steps)
+        patch.setattr(store.CheckpointStore, 'discard', lambda run: None)
         return (
             out,
             run(
@@ -130,7 +130,7 @@ def test_masks_that_do_not_fit_are_refused_before_the_work(capture, tmp_path):
 def test_cancel_leaves_nothing_in_the_folder_and_the_next_run_goes_on(
     result, capture, tmp_path, monkeypatch, stage
 ):
-    monkeypatch.setattr(unfinished, 'cache_folder', lambda: tmp_path / 'cache')
+    monkeypatch.setattr(store, 'cache_folder', lambda: tmp_path / 'cache')
     task = tasks.reconstruct(
         [str(capture / 'capture.json')], str(tmp_path / 'out'), quality='standard'
     )
@@ -139,7 +139,7 @@ def test_cancel_leaves_nothing_in_the_folder_and_the_next_run_goes_on(
             break
     task.close()
     assert list((tmp_path / 'out').iterdir()) == []
-    assert len(list((tmp_path / 'cache' / 'unfinished').iterdir())) == 1
+    assert len(list((tmp_path / 'cache' / 'checkpoints').iterdir())) == 1
     seen = []
     run(
         tasks.reconstruct(
@@ -153,7 +153,7 @@ def test_cancel_leaves_nothing_in_the_folder_and_the_next_run_goes_on(
         and 'Following the face' not in stages
         and ('Finding the person in the pictures' in stages) == stage.startswith('Finding')
     )
-    assert not list((tmp_path / 'cache' / 'unfinished').iterdir())
+    assert not list((tmp_path / 'cache' / 'checkpoints').iterdir())
     for name in ('rig.npz', 'performance.npz'):
         a, b = np.load(result[0] / name), np.load(tmp_path / 'out' / name)
         assert all((a[k] == b[k]).all() for k in a.files)
@@ -164,7 +164,7 @@ def test_a_texture_that_cannot_be_made_is_a_warning_beside_a_finished_head(
 ):
     """Stopped while it was made, nothing is written and nothing forgotten; then it fails."""
     shutil.copytree(steps, tmp_path / 'cache')
-    monkeypatch.setattr(unfinished, 'cache_folder', lambda: tmp_path / 'cache')
+    monkeypatch.setattr(store, 'cache_folder', lambda: tmp_path / 'cache')
     ask = lambda: tasks.reconstruct(
         [str(capture / 'capture.json')], str(tmp_path / 'out'), quality='standard'
     )
@@ -173,7 +173,7 @@ def test_a_texture_that_cannot_be_made_is_a_warning_beside_a_finished_head(
     task.close()
     assert (
         list((tmp_path / 'out').iterdir()) == []
-        and len(list((tmp_path / 'cache' / 'unfinished').iterdir())) == 1
+        and len(list((tmp_path / 'cache' / 'checkpoints').iterdir())) == 1
     )
 
     def fails(folder, *_):
@@ -200,7 +200,7 @@ def test_a_texture_that_cannot_be_made_is_a_warning_beside_a_finished_head(
     }
     a, b = np.load(result[0] / 'rig.npz'), np.load(tmp_path / 'out' / 'rig.npz')
     assert all((a[k] == b[k]).all() for k in a.files) and not list(
-        (tmp_path / 'cache' / 'unfinished').iterdir()
+        (tmp_path / 'cache' / 'checkpoints').iterdir()
     )
 
 

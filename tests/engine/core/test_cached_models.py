@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from facewright.engine.annotate import landmarks, parts
-from facewright.engine.core.cache import cached
+from facewright.engine.core.store import cached
 from facewright.engine.face_model import cached_model_path, load_model
 from facewright.engine.face_model import model as noun
 from facewright.engine.shape_keys import tetrahedra
