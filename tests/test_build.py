@@ -82,8 +82,8 @@ def test_the_list_is_complete(root, tmp_path):
         import cv2, scipy.sparse.linalg, scipy.spatial, torch, trimesh, warp, av, safetensors.torch
         torch.optim.Adam([torch.zeros(1, requires_grad=True)]).step()
         import facewright.engine
-        from facewright.engine.footage.detector import networks
-        networks.mediapipe()
+        from facewright.engine.footage.detector.mediapipe_networks import mediapipe
+        mediapipe()
         for module in pkgutil.walk_packages(facewright.engine.__path__, 'facewright.engine.'):
             importlib.import_module(module.name)
         print('all there')

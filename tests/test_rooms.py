@@ -86,3 +86,27 @@ def test_no_arrow_runs_up_or_sideways():
             elif late and here not in LATE:
                 wrong.append(f'{path.relative_to(ROOT)}:{line} imports {there} in a function')
     assert not wrong, '\n'.join(wrong)
+
+
+def test_a_room_within_a_room_has_its_doors():
+    """The detector and the masks are entered through their packages; landmark_sets are constants."""
+    for inner, also in (('detector', {'landmark_sets'}), ('masks', set())):
+        package = ('engine', 'footage', inner)
+        wrong = [
+            f'{path.relative_to(ROOT)}:{line} imports {".".join(module)}'
+            for path in engine_files()
+            if module_name(path)[:3] != package
+            for module, line, _ in imports(path)
+            if module[:3] == package and len(module) > 3 and module[3] not in also
+        ]
+        assert not wrong, '\n'.join(wrong)
+
+
+def test_the_detector_has_two_doors():
+    path = ENGINE / 'footage' / 'detector' / '__init__.py'
+    (exported,) = (
+        ast.literal_eval(node.value)
+        for node in ast.parse(path.read_text(encoding='utf-8')).body
+        if isinstance(node, ast.Assign) and node.targets[0].id == '__all__'
+    )
+    assert [name for name in exported if name.islower()] == ['detect_image', 'detect_view']

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..face_model.model import FaceModel
 from ..face_model.paint import albedo, visible_faces
-from ..footage.detector.faces import detect_image
+from ..footage.detector import detect_image
 from ..render.preview import render_camera
 from ..render.rasterise import project
 from .landmarks import ModelLandmarks
@@ -39,9 +39,9 @@ def look(
         vertices_camera, faces, colours, focal, centre, (SIZE, SIZE), supersample=1
     )
     seen = detect_image(image)
-    if seen is None:
+    if not seen:
         return None
-    off = (seen[:, :2] - project(marks, focal, centre)) / (FACE_PART * SIZE)
+    off = (seen[0].landmarks[:, :2] - project(marks, focal, centre)) / (FACE_PART * SIZE)
     return off if np.median(np.linalg.norm(off, axis=1)) < WORST else None
 
 

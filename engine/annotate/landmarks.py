@@ -18,7 +18,7 @@ from ..core.files import check_arrays, read_npz, write_npz
 from ..core.store import cached
 from ..face_model.model import FaceModel
 from ..face_model.paint import albedo, visible_faces
-from ..footage.detector.faces import detect_image
+from ..footage.detector import detect_image
 from ..footage.detector.landmark_sets import landmark_sets
 from ..geometry.normals import vertex_normals
 from ..geometry.polygons import triangulate
@@ -137,7 +137,7 @@ def _hits(
     centre = model.neutral[model.landmarks68].mean(0) - (0, 0, 3)
     camera = head_to_camera(vertices.astype(np.float64), yaw, pitch, 0, DISTANCE, centre)
     buffers = rasterise(camera, triangles, FOCAL, (SIZE / 2, SIZE / 2), (SIZE, SIZE))
-    seen = detect_image(
+    found = detect_image(
         render_camera(
             camera,
             faces,
@@ -149,8 +149,9 @@ def _hits(
             buffers=buffers,
         )
     )
-    if seen is None:
+    if not found:
         return None
+    seen = found[0].landmarks
     triangle, barycentric, _ = buffers
     points = np.full((len(seen), 3), np.nan)
     weight = np.zeros(len(seen))
@@ -282,8 +283,10 @@ def find_response(
         marks = found.on(camera)
         return (
             None
-            if seen is None
-            else (seen[:, :2] - project(marks, FOCAL, (SIZE / 2, SIZE / 2))) * marks[:, 2:] / FOCAL
+            if not seen
+            else (seen[0].landmarks[:, :2] - project(marks, FOCAL, (SIZE / 2, SIZE / 2)))
+            * marks[:, 2:]
+            / FOCAL
         )
 
     out = np.zeros((len(model.names), 478, 3))

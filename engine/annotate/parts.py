@@ -40,9 +40,8 @@ from ..face_model.part_labels import (
     UPPER_LIP,
 )
 from ..face_model.pieces import face_graph, pieces
-from ..footage.detector.search import find, thorough_steps
-from ..footage.detector.visibility import confidence
-from ..footage.masks.part_masks import frame_parts
+from ..footage.detector import NEW_FACE_SCORE, detect_image
+from ..footage.masks import segment_parts
 from ..geometry.normals import vertex_normals
 from ..geometry.planar import distance_to_polyline, inside_polygon
 from ..geometry.polygons import triangulate
@@ -209,10 +208,10 @@ def _votes(
     picture = render_camera(
         camera, faces, colours, FOCAL, middle, size, supersample=1, buffers=buffers
     )
-    found = find(picture, thorough_steps(size))
+    found = detect_image(picture, min_score=NEW_FACE_SCORE)
     if not found:
         return None
-    labels = frame_parts(picture, found[0].points[:, :2], confidence(found[0], size))
+    labels = segment_parts(picture, found[0].landmarks[:, :2], found[0].confidence)
     x, y = np.clip(project(camera, FOCAL, middle).astype(int), 0, SIZE - 1).T
     normals = vertex_normals(camera, triangles)
     cosine = -(normals * camera).sum(1) / np.linalg.norm(camera, axis=1)

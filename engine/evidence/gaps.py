@@ -18,7 +18,7 @@ from ..annotate.landmarks import ModelLandmarks
 from ..face_model.model import FaceModel
 from ..face_model.pieces import CONTOURS, inner_contours, slit_contours
 from ..footage.detector.landmark_sets import between_corners, landmark_sets, resting_face
-from ..footage.masks.part_masks import MOUTH_CORNERS
+from ..footage.masks import MOUTH_CORNERS
 from .part_points import along_contour
 from .state import ViewLandmarks
 

@@ -22,8 +22,7 @@ from ..face_model.part_labels import (
     SKIN,
     UPPER_LIP,
 )
-from ..footage.masks.own_masks import OwnMasks
-from ..footage.masks.part_masks import frame_parts
+from ..footage.masks import UserMasks, segment_parts
 from ..geometry.normals import vertex_normals
 from .options import StandardOptions
 from .part_points import OutlinePoints, PartPoints, outlines_seen, part_points, seen
@@ -53,14 +52,14 @@ def used_points(model: FaceModel, options: StandardOptions) -> PartPoints:
 
 
 def find_masks(
-    pictures: Pictures, landmarks: np.ndarray, confidence: np.ndarray, own: OwnMasks | None = None
+    pictures: Pictures, landmarks: np.ndarray, confidence: np.ndarray, own: UserMasks | None = None
 ):
     """Masks of every row (landmarks n×478×2 px of the picture, confidence n×478); own masks take the place of what is found. Yields fractions, and last the Masks. The forehead above the brows is left out, as in the paper."""
     sides, all_labels = [], np.zeros((len(pictures.frames), GRID, GRID), np.uint8)
     for row in range(len(pictures.frames)):
         crop_landmarks = pictures.inside(row, landmarks[row].astype(np.float64))
         if own is None:
-            labels = frame_parts(
+            labels = segment_parts(
                 pictures.crops[row], crop_landmarks, confidence[row], forehead=False
             )
         else:

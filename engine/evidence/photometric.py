@@ -21,7 +21,7 @@ import torch
 from ..face_model.model import FaceModel
 from ..face_model.paint import visible_faces
 from ..face_model.pieces import pieces
-from ..footage.detector.crops import Crop, cut
+from ..footage.crops import Crop, cut
 from ..footage.footage import Camera, View
 from ..footage.sources import read_frames
 from ..geometry.laplacian import mass

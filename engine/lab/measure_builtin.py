@@ -168,13 +168,13 @@ def oriented(quads: list[tuple], mean: np.ndarray) -> list[tuple]:
 def neutral_landmarks(path: Path) -> np.ndarray:
     """478×3 of one person's neutral face, x right, y up, z towards the camera, from a photograph or the best of a clip's frames."""
     from ..footage import images, video
-    from ..footage.detector.faces import detect_image
+    from ..footage.detector import detect_image
 
     if path.suffix.lower() in ('.jpg', '.jpeg', '.png'):
-        found = [detect_image(images.read(path)[..., :3])]
+        pictures = [images.read(path)]
     else:
-        found = [detect_image(frame) for frame in video.read(path, np.arange(0, 60, 5))]
-    found = [f for f in found if f is not None]
+        pictures = video.read(path, np.arange(0, 60, 5))
+    found = [faces[0].landmarks for p in pictures if (faces := detect_image(p))]
     if not found:
         raise ValueError(f'no face in {path}')
 
@@ -195,9 +195,9 @@ def main() -> None:
     parser.add_argument('files', type=Path, nargs='+')
     parser.add_argument('--mean-of', type=int, default=None)
     args = parser.parse_args()
-    from ..footage.detector.networks import mediapipe
+    from ..footage.detector.landmark_sets import tesselation_edges
 
-    edges = mediapipe().solutions.face_mesh_connections.FACEMESH_TESSELATION
+    edges = tesselation_edges()
     shapes = np.array([neutral_landmarks(p) for p in args.files])
     mean, mirror = symmetric_mean(shapes[: args.mean_of])
     modes = variation(shapes, mean, mirror)

@@ -135,7 +135,7 @@ def _spread(views, total: int) -> list[np.ndarray]:
 
 def _looks(found, model, layout, parts, number: int, frames: np.ndarray):
     """One Look (None: the face is not seen there) a frame of a view."""
-    from ..footage.masks.masks_at import parts_at
+    from ..footage.masks import segment_parts_at
     from ..formats.result import undistorted_frames
     from ..geometry.normals import vertex_normals
     from ..geometry.polygons import triangulate
@@ -146,7 +146,7 @@ def _looks(found, model, layout, parts, number: int, frames: np.ndarray):
     for frame, picture in zip(frames, undistorted_frames(view, frames)):
         head, pose = found.head_at(view, int(frame))
         points = found.in_camera(view, int(frame))
-        labels = parts_at(
+        labels = segment_parts_at(
             picture, project(points[model.landmarks68], view.camera.focal, view.camera.centre)
         )
         yield (
@@ -192,7 +192,7 @@ def preview_overlay(
     folder = Path(out) if out else Path(result) / 'overlay'
     from ..face_model.part_labels import PARTS
     from ..footage.image_files import write_image
-    from ..footage.masks.masks_at import parts_at
+    from ..footage.masks import segment_parts_at
     from ..formats.result import undistorted_frames
     from ..render.rasterise import project
     from ..texture.overlay import draw_mesh, draw_parts
@@ -209,7 +209,7 @@ def preview_overlay(
             for frame, picture in zip(own, undistorted_frames(view, own)):
                 points = found.in_camera(view, int(frame))
                 seen = part_labels_picture(model, shares, points, focal, centre, view.size)
-                true = parts_at(picture, project(points[model.landmarks68], focal, centre))
+                true = segment_parts_at(picture, project(points[model.landmarks68], focal, centre))
                 iou = np.full(len(PARTS) - 1, np.nan) if true is None else part_iou(seen, true)
                 drawn = (
                     draw_mesh(model, picture, points, focal, centre)

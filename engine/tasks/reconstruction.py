@@ -50,7 +50,7 @@ def reconstruct(
     sources, views: see footage.open_footage. model: 'builtin' or a path. quality: 'draft' (landmarks) or 'standard' (pictures and part
     masks too, and bake_albedo's files). parts.npz: `labels` V int8, which part of a face each vertex is, `names` of the parts, see face_model/parts.py. neutral_frame: number of a used
     frame of the first view in which the face is at rest (None or −1: unknown). smooth: 0..1, see smoothing.py. masks: for each view a folder or pattern
-    of the user's own part masks, or None (see footage/own_masks.py). part_masks: False leaves PRDL out (for comparison).
+    of the user's own part masks, or None (see footage/masks/user_masks.py). part_masks: False leaves PRDL out (for comparison).
     clips: a folder that gets what Blender shows behind the cameras in a scene of `rate` frames a second, as scene_clips; '' for none.
     Raises FacewrightError; then nothing new is left in `out`. What a run that was stopped has found is kept (engine/core/store.py): the same
     run goes on from there, to the same result.
@@ -118,7 +118,7 @@ def reconstruct(
     )
     seconds['open'] = time.monotonic() - began
 
-    from ..footage.detector.faces import detect_view
+    from ..footage.detector import detect_view
     from ..footage.footage import Observations, ViewObservations
 
     seen = []
@@ -336,14 +336,14 @@ def camera_fingerprint(camera) -> list:
 
 def own_masks(masks: Sequence[str | None], views) -> list:
     """The user's own masks of each view, None where there are none; FacewrightError where there are more of them than views."""
-    from ..footage.masks.own_masks import read_masks
+    from ..footage.masks import read_user_masks
 
     if len(masks) > len(views):
         raise FacewrightError(
             f'{len(masks)} folders of masks were given for {len(views)} views: give at most one a view, in their order.'
         )
     return [
-        read_masks(path, view) if path else None
+        read_user_masks(path, view) if path else None
         for path, view in zip([*masks, *[None] * len(views)], views)
     ]
 

@@ -179,7 +179,7 @@ def look(
 ) -> Look:
     """What a picture (H×W×3 uint8 RGB, undistorted) shows of a head (vertices V×3 cm in the camera's space, normals V×3 in the world's).
 
-    parts V: the model's (`model_parts`); labels H×W: the picture's (`frame_parts`): what they call other, hair, hands, glasses and backdrop, is not taken.
+    parts V: the model's (`model_parts`); labels H×W: the picture's (`segment_parts`): what they call other, hair, hands, glasses and backdrop, is not taken.
     """
     size = picture.shape[1::-1]
     _, _, depth = rasterise(

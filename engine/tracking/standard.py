@@ -45,7 +45,7 @@ from ..evidence.state import (
 from ..face_model.model import FaceModel
 from ..face_model.paint import visible_faces
 from ..footage.footage import Footage, Observations
-from ..footage.masks.own_masks import OwnMasks
+from ..footage.masks import UserMasks
 from ..geometry.normals import vertex_normals
 from ..geometry.polygons import triangulate
 from ..geometry.rotations import so3_exp, so3_log
@@ -154,7 +154,7 @@ def refine(
     observations: Observations,
     draft: Track,
     options: StandardOptions = StandardOptions(),
-    masks: Sequence[OwnMasks | None] = (),
+    masks: Sequence[UserMasks | None] = (),
     kept: CheckpointStore | None = None,
 ) -> Iterator[tuple[float, str] | Standard]:
     """A generator of (fraction of the stage, stage, whether it was done by an earlier run), whose return value is the Standard.
@@ -188,7 +188,7 @@ def _refine(
     observations: Observations,
     draft: Track,
     options: StandardOptions,
-    masks: Sequence[OwnMasks | None],
+    masks: Sequence[UserMasks | None],
     kept: CheckpointStore | None,
 ):
     if sum(len(v.times) for v in footage.views) <= options.fewest_samples:
@@ -441,7 +441,7 @@ class Window:
         options: StandardOptions,
         draft: Track,
         all_times: np.ndarray,
-        own_masks: Sequence[OwnMasks | None],
+        own_masks: Sequence[UserMasks | None],
         nodes: np.ndarray,
         whole: bool,
         held: int = 0,

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.errors import FacewrightError
+from ..footage.crops import tiles, whole_picture
+from ..footage.detector import NEW_FACE_SCORE, Detection, detect_image
 from ..footage.detector.landmark_sets import COUNT
-from ..footage.detector.looking import Face, refined
-from ..footage.detector.search import BELIEVED, find, tiles, whole
 from ..geometry.normals import vertex_normals
 from ..geometry.rigid import rigid_motion
 from ..render.preview import HEAD_TO_CAMERA, head_to_camera, render_camera
@@ -112,25 +112,25 @@ def find_face(
         SEARCH_SIZE / 22.0 * DISTANCE,
     )
     paint = bare(len(vertices))
-    steps = [
-        [w for r in (0, 90, -90, 180, 45, -45) for w in whole(size, math.radians(r))],
+    windows = [
+        [whole_picture(size, math.radians(r)) for r in (0, 90, -90, 180, 45, -45)],
         tiles(size, 2),
     ]
     best = None
     for turn in directions():
         camera = (vertices - centre) @ turn.T / radius * 10 @ HEAD_TO_CAMERA.T + (0, 0, DISTANCE)
         buffers = rasterise(camera, triangles, focal, middle, size)
-        faces = find(
+        faces = detect_image(
             render_camera(
                 camera, triangles, paint, focal, middle, size, supersample=1, buffers=buffers
             ),
-            steps,
-            BELIEVED - 0.1,
+            windows=windows,
+            min_score=NEW_FACE_SCORE - 0.1,
         )
         for face in faces:
             if _bulges(face, camera, triangles, buffers):
                 rotation, translation, scale, off = _onto(
-                    at(vertices, triangles, *cast(face.points[:, :2], buffers)[:2]), reference
+                    at(vertices, triangles, *cast(face.landmarks[:, :2], buffers)[:2]), reference
                 )
                 if best is None or off < best[0]:
                     best = (
@@ -138,7 +138,14 @@ def find_face(
                         rotation,
                         translation,
                         scale,
-                        len([f for f in faces if f.belief > BELIEVED and f.side > 0.6 * face.side]),
+                        len(
+                            [
+                                f
+                                for f in faces
+                                if f.score > NEW_FACE_SCORE
+                                and f.square.side > 0.6 * face.square.side
+                            ]
+                        ),
                     )
         if best is not None and best[0] < FACE_LIKE:
             break
@@ -161,10 +168,10 @@ def _onto(points: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.nda
     return rotation, translation, float(scale), float(np.median(off))
 
 
-def _bulges(face: Face, camera: np.ndarray, triangles: np.ndarray, buffers) -> bool:
+def _bulges(face: Detection, camera: np.ndarray, triangles: np.ndarray, buffers) -> bool:
     """Is what looks like a face really nearer where the detector says so? A mask seen from inside looks like a face too."""
-    depth = at(camera, triangles, *cast(face.points[:, :2], buffers)[:2])[:, 2]
-    return bool(np.corrcoef(depth, face.points[:, 2])[0, 1] > 0.2)
+    depth = at(camera, triangles, *cast(face.landmarks[:, :2], buffers)[:2])[:, 2]
+    return bool(np.corrcoef(depth, face.landmarks[:, 2])[0, 1] > 0.2)
 
 
 def cast(pixels: np.ndarray, buffers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -209,10 +216,12 @@ def look_at(
     picture = render_camera(
         camera, triangles, paint, FOCAL, middle, size, supersample=1, buffers=buffers
     )
-    face = refined(picture, whole(size)[0]) or next(iter(find(picture, [whole(size)], 0.4)), None)
-    if face is None:
+    whole = whole_picture(size)
+    faces = detect_image(picture, expected=whole, windows=[[whole]], min_score=0.4)
+    if not faces:
         return None
-    triangle, barycentric, distance = cast(face.points[:, :2], buffers)
+    face = faces[0]
+    triangle, barycentric, distance = cast(face.landmarks[:, :2], buffers)
     points, seen, ray = (
         at(v, triangles, triangle, barycentric)
         for v in (vertices, vertex_normals(camera, triangles), camera)
@@ -220,7 +229,11 @@ def look_at(
     facing = np.abs((seen * ray).sum(1)) / np.maximum(
         np.linalg.norm(seen, axis=1) * np.linalg.norm(ray, axis=1), 1e-9
     )
-    return points, np.clip(facing, 0, 1) ** 2 * np.exp(-((distance / HIT) ** 2)), face.points[:, :2]
+    return (
+        points,
+        np.clip(facing, 0, 1) ** 2 * np.exp(-((distance / HIT) ** 2)),
+        face.landmarks[:, :2],
+    )
 
 
 def look_round(

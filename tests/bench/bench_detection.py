@@ -23,7 +23,7 @@ _spec.loader.exec_module(_worker)
 _worker.register_package(ROOT)
 
 from facewright.engine.footage import open_footage, read_frames  # noqa: E402
-from facewright.engine.footage.detector.faces import detect_image, detect_view  # noqa: E402
+from facewright.engine.footage.detector import detect_image, detect_view  # noqa: E402
 
 TILE, COLUMNS, PICTURES = 300, 6, 18
 

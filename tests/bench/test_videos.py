@@ -28,7 +28,7 @@ def test_all_videos(root, shared_data, table):
     from facewright.engine.annotate.landmarks import model_landmarks
     from facewright.engine.face_model import load_model
     from facewright.engine.footage import open_footage
-    from facewright.engine.footage.detector.faces import detect_view
+    from facewright.engine.footage.detector import detect_view
     from facewright.engine.footage.footage import Observations
     from facewright.engine.texture.overlay import overlay
     from facewright.engine.tracking.draft import track

@@ -18,7 +18,7 @@ from facewright.engine.core.errors import FacewrightError
 from facewright.engine.footage import open_footage, read_frames
 from facewright.engine.footage.footage import Camera, View
 from facewright.engine.footage.kinds import kind_of
-from facewright.engine.footage.masks import own_masks
+from facewright.engine.footage.masks import read_user_masks
 
 PICTURE = cv2.resize(np.random.default_rng(0).integers(0, 256, (3, 4, 3), np.uint8), (64, 48))
 EXIF = b'II*\0\x08\0\0\0\x01\0' + struct.pack('<HHIHH', 0x0112, 3, 1, 6, 0) + bytes(4)
@@ -87,7 +87,7 @@ def test_a_damaged_mask(tmp_path, data):
     path = tmp_path / f'a{suffix}'
     path.write_bytes(content)
     view = View('v', path, 'photo', (64, 48), 24.0, np.zeros(1), 0, 0, Camera(None, (32, 24)))
-    survives(lambda: own_masks.read_masks(path, view).read(0))
+    survives(lambda: read_user_masks(path, view).read(0))
 
 
 @fuzzed
@@ -113,4 +113,4 @@ def test_a_mask_of_nothing(tmp_path):
     (tmp_path / 'a.png').write_bytes(b'')
     view = View('v', tmp_path, 'photo', (64, 48), 24.0, np.zeros(1), 0, 0, Camera(None, (32, 24)))
     with pytest.raises(FacewrightError, match='not a readable image'):
-        own_masks.read_masks(tmp_path / 'a.png', view)
+        read_user_masks(tmp_path / 'a.png', view)

@@ -1,6 +1,7 @@
-"""Which of the 478 landmarks are what: read from MediaPipe's own connection sets, nothing typed by hand.
+"""Which of the detector's landmarks are what, and whose networks they are (NETWORKS).
 
-Left is the person's left. Loops are in order around; `inner_lip` and `outer_lip` are the two loops of the lips.
+Read from MediaPipe's own connection sets, hardly anything typed by hand. Left is the person's left.
+Loops are in order around; `inner_lip` and `outer_lip` are the two loops of the lips.
 """
 
 from __future__ import annotations
@@ -9,17 +10,22 @@ import functools
 
 import numpy as np
 
-from . import networks
+from .mediapipe_networks import MEDIAPIPE, mediapipe
 
+NETWORKS = MEDIAPIPE  # the detector in use; what else is here is about its landmarks
 COUNT = 478
 OUTER_EYE_CORNERS = (33, 263)  # the person's right, left
+IRIS_CENTRES, NOSE_TIP, INNER_LIPS = (468, 473), 1, (13, 14)
 
 
 @functools.cache
 def landmark_sets() -> dict[str, np.ndarray]:
-    """Name → int32 indices. Loops: left_eye, right_eye, left_iris, right_iris, inner_lip, outer_lip, oval.
-    Sets: lips, left_brow, right_brow, nose, iris_centres (right, left)."""
-    networks.mediapipe()
+    """Name sets of landmarks: name → int32 indices.
+
+    Loops: left_eye, right_eye, left_iris, right_iris, inner_lip, outer_lip, oval.
+    Sets: lips, left_brow, right_brow, nose, iris_centres (right, left).
+    """
+    mediapipe()
     from mediapipe.python.solutions import face_mesh_connections as c
 
     out = {
@@ -39,18 +45,18 @@ def landmark_sets() -> dict[str, np.ndarray]:
     steps = _steps_from(oval, triangles)
     outer, inner = sorted(lips, key=lambda loop: steps[loop].mean())
     out['outer_lip'], out['inner_lip'] = outer, inner
-    out['iris_centres'] = np.array(
-        [min(out[f'{side}_iris']) - 1 for side in ('right', 'left')], np.int32
-    )  # the refined network puts each centre before its ring
+    # The refined network puts each centre before its ring.
+    centres = [min(out[f'{side}_iris']) - 1 for side in ('right', 'left')]
+    out['iris_centres'] = np.array(centres, np.int32)
     return out
 
 
 @functools.cache
 def face_regions() -> dict[str, np.ndarray]:
-    """Name the landmarks of what an animator looks at: eyes (with the irises), brows, lips, jaw.
+    """Name the landmarks of what an animator looks at: eyes with irises, brows, lips, jaw.
 
-    The jaw's are in order along the outline, from ear to ear: those of the oval that lie lower than the
-    middle of the lips on the resting face.
+    The jaw's are in order along the outline, from ear to ear: those of the oval that lie lower than
+    the middle of the lips on the resting face.
     """
     sets = landmark_sets()
     joined = {
@@ -69,26 +75,45 @@ def face_regions() -> dict[str, np.ndarray]:
 
 
 def between_corners(loop: np.ndarray, corners: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The two ways round a loop of landmarks from one of its landmarks to another, both ends included: first in the loop's order, then against it."""
+    """Split a loop of landmarks into the two ways from one of them to another, both ends included.
+
+    The first goes in the loop's order, the second against it.
+    """
     first, last = (int(np.flatnonzero(loop == k)[0]) for k in corners)
-    return np.roll(loop, -first)[: (last - first) % len(loop) + 1], np.roll(loop[::-1], first + 1)[
-        : (first - last) % len(loop) + 1
-    ]
+    forward = np.roll(loop, -first)[: (last - first) % len(loop) + 1]
+    backward = np.roll(loop[::-1], first + 1)[: (first - last) % len(loop) + 1]
+    return forward, backward
 
 
 @functools.cache
 def resting_face() -> np.ndarray:
-    """478×3: what the network answers to an even dark picture, its own idea of a face (x right, y down, crop sides): symmetric to 1 %."""
-    return networks.landmarks(np.full((networks.INPUT, networks.INPUT, 3), 64, np.uint8))[0]
+    """Ask the network for its own idea of a face: what it answers to an even dark picture.
+
+    478×3, x right, y down, in sides of the crop; symmetric to 1 %.
+    """
+    side = NETWORKS.landmarks_size
+    return NETWORKS.landmarks(np.full((side, side, 3), 64, np.uint8)).points
+
+
+def keypoints(points: np.ndarray) -> np.ndarray:
+    """Landmarks N×3 → 4×2: right eye, left eye, nose tip, mouth, as face detectors give them."""
+    right, left = (points[k] for k in IRIS_CENTRES)
+    upper, lower = (points[k] for k in INNER_LIPS)
+    return np.stack([right, left, points[NOSE_TIP], (upper + lower) / 2])[:, :2]
+
+
+def tesselation_edges() -> frozenset[tuple[int, int]]:
+    """MediaPipe's edges of the face's surface, pairs of landmarks."""
+    return mediapipe().solutions.face_mesh_connections.FACEMESH_TESSELATION
 
 
 @functools.cache
 def tesselation() -> np.ndarray:
-    """FACEMESH_TESSELATION's 852 triangles, 852×3 int32 over the 468 surface landmarks; counter-clockwise seen from the front with y up."""
-    networks.mediapipe()
-    from mediapipe.python.solutions import face_mesh_connections as c
+    """Read the surface's triangles from its edges: 852×3 int32 over the first 468 landmarks.
 
-    edges = sorted({tuple(sorted(e)) for e in c.FACEMESH_TESSELATION})
+    Counter-clockwise seen from the front with y up.
+    """
+    edges = sorted({tuple(sorted(e)) for e in tesselation_edges()})
     near: dict[int, set[int]] = {}
     for a, b in edges:
         near.setdefault(a, set()).add(b)
@@ -98,7 +123,8 @@ def tesselation() -> np.ndarray:
     for i, triangle in enumerate(found):
         for edge in _edges(triangle):
             owners.setdefault(edge, []).append(i)
-    # three edges around a landmark with three neighbours look like a triangle too: the surface has two at every edge
+    # Three edges around a landmark with three neighbours look like a triangle too: the surface has
+    # two at every edge.
     kept = [t for t in found if not all(len(owners[e]) > 2 for e in _edges(t))]
     return _oriented(np.array(kept, np.int32), resting_face())
 
@@ -109,7 +135,10 @@ def _edges(triangle) -> list[tuple[int, int]]:
 
 
 def _oriented(triangles: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Turn triangles so that neighbours agree and most face the camera (x right, y down, so counter-clockwise with y up)."""
+    """Turn triangles so that neighbours agree and most face the camera.
+
+    points: x right, y down; so they are counter-clockwise with y up.
+    """
     triangles = triangles.copy()
     owners: dict[tuple[int, int], list[int]] = {}
     for i, triangle in enumerate(triangles.tolist()):
@@ -136,10 +165,11 @@ def _oriented(triangles: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def mirror() -> np.ndarray:
-    """478 int32: the landmark on the other side of the face; its own index on the middle line.
+    """Find each landmark's mirror image on the other side of the face: 478 int32.
 
-    The one-to-one match of the resting face with its mirror image; all but six of the tesselation's 1278 edges mirror onto edges
-    (three of its quads are split the other way on the other side), which confirms it: see the tests.
+    On the middle line a landmark's own index. The one-to-one match of the resting face with its
+    mirror image; all but six of the tesselation's 1278 edges mirror onto edges (three of its quads
+    are split the other way on the other side), which confirms it: see the tests.
     """
     from scipy.optimize import linear_sum_assignment
 

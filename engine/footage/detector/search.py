@@ -3,117 +3,109 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from . import networks
-from .crops import Crop, cut
-from .looking import Face, refined
+from ..crops import Crop, cut, tiles, whole_picture
+from . import landmark_sets
+from .crop_landmarks import Face, converged_face
 
-BELIEVED = 0.65  # `confirm` from which something new is a face
+NEW_FACE_SCORE = 0.65  # Face.score from which something new is a face
+SURE_SCORE = 0.78  # and from which no further windows are tried
+BOX_MARGIN = 1.5  # crop side per longer side of the wide detector's box
 SMALL = 0.2  # of a window: below, a face is detected once more from nearer
-SURE = 0.78  # and from which no further step is tried
 
 
-def candidates(picture: np.ndarray, windows: list[Crop]) -> list[Crop]:
-    """Run the wide detector on windows → crops for the landmark network, best first, overlapping ones once."""
-    found = []
-    for window in windows:
-        for score, crop in _detected(picture, window):
+def find_faces(
+    picture: np.ndarray,
+    windows_in_turn: Iterable[Sequence[Crop]],
+    min_score: float = NEW_FACE_SCORE,
+) -> list[Face]:
+    """Search groups of windows one after the other; the largest face first.
+
+    Ends with the first group that shows a sure face; else the group with the highest score counts.
+    """
+    best: list[Face] = []
+    for windows in windows_in_turn:
+        seen: list[Face] = []
+        for crop in _candidate_crops(picture, windows):
+            face = converged_face(picture, crop)
             if (
-                crop.side < SMALL * window.side
-            ):  # too few pixels for the detector to place it: look again from nearer
-                near = _detected(picture, Crop(crop.centre, 4 * crop.side))
-                score, crop = min(
-                    near, key=lambda f: math.dist(f[1].centre, crop.centre), default=(score, crop)
-                )
-            found.append((score, crop))
-    kept: list[Crop] = []
-    for _, crop in sorted(found, key=lambda f: -f[0]):
-        if all(math.dist(crop.centre, k.centre) > 0.35 * max(crop.side, k.side) for k in kept):
-            kept.append(crop)
-    return kept
+                face
+                and face.score >= min_score
+                and not any(same_place(face, other) for other in seen)
+            ):
+                seen.append(face)
+        if _top_score(seen) > _top_score(best):
+            best = seen
+        if _top_score(best) >= SURE_SCORE:
+            break
+    return sorted(best, key=lambda f: -f.side)
 
 
-def _detected(picture: np.ndarray, window: Crop) -> list[tuple[float, Crop]]:
-    """The wide detector's faces in one window: score, crop for the landmark network."""
-    out = []
-    for score, box, keypoints in networks.faces(cut(picture, window, networks.INPUT)):
-        eyes = window.to_picture(keypoints[:2])
-        roll = float(np.arctan2(*(eyes[1] - eyes[0])[::-1]))
-        centre = window.to_picture(box[None, :2] + box[None, 2:] / 2)[0]
-        out.append(
-            (
-                score,
-                Crop(
-                    tuple(float(v) for v in centre), float(box[2:].max() * window.side * 1.5), roll
-                ),
-            )
-        )
-    return out
-
-
-def whole(size: tuple[int, int], roll: float = 0.0) -> list[Crop]:
-    """The window that holds the whole picture (width, height)."""
-    return [Crop((size[0] / 2, size[1] / 2), float(max(size)), roll)]
-
-
-def tiles(size: tuple[int, int], parts: int) -> list[Crop]:
-    """Half-overlapping square windows, each 1/parts of the longer side."""
-    side = max(size) / parts
-    at = [
-        [length / 2]
-        if length <= side
-        else np.linspace(
-            side / 2, length - side / 2, int(np.ceil((length / side - 1) * 2)) + 1
-        ).tolist()
-        for length in size
-    ]
-    return [Crop((x, y), side) for y in at[1] for x in at[0]]
-
-
-def quick_steps(size: tuple[int, int]) -> Iterator[list[Crop]]:
-    yield whole(size)
+def coarse_windows(size: tuple[int, int]) -> Iterator[list[Crop]]:
+    """The whole picture, then its halves."""
+    yield [whole_picture(size)]
     yield tiles(size, 2)
 
 
-def thorough_steps(size: tuple[int, int]) -> Iterator[list[Crop]]:
-    """Windows to try in turn: the whole picture, tiles, the picture turned (the detector mistakes the roll of faces turned by more than 60°), ever smaller tiles."""
-    yield from quick_steps(size)
+def exhaustive_windows(size: tuple[int, int]) -> Iterator[list[Crop]]:
+    """The whole picture, tiles, the picture turned, ever smaller tiles.
+
+    Turned, as the detector mistakes the roll of faces that are turned by more than 60°.
+    """
+    yield from coarse_windows(size)
     for roll in (90, -90, 180, 45, -45, 135, -135):
-        yield whole(size, math.radians(roll))
+        yield [whole_picture(size, math.radians(roll))]
     if max(size) > 500:
         yield tiles(size, 4)
     if max(size) > 1000:
         yield tiles(size, 8)
 
 
-def find(
-    picture: np.ndarray, steps: Iterable[list[Crop]], believed: float = BELIEVED
-) -> list[Face]:
-    """The believed faces of the first step that shows a sure one, else of the step with the most believed; the largest first."""
-    best: list[Face] = []
-    for windows in steps:
-        seen: list[Face] = []
-        for crop in candidates(picture, windows):
-            face = refined(picture, crop)
-            if (
-                face
-                and face.belief >= believed
-                and not any(same_place(face, other) for other in seen)
-            ):
-                seen.append(face)
-        if _top(seen) > _top(best):
-            best = seen
-        if _top(best) >= SURE:
-            break
-    return sorted(best, key=lambda f: -f.side)
-
-
-def _top(faces: list[Face]) -> float:
-    return max((f.belief for f in faces), default=0.0)
-
-
 def same_place(a: Face, b: Face) -> bool:
+    """Whether two faces of one picture are one."""
     return bool(np.linalg.norm(a.centre - b.centre) < 0.5 * max(a.side, b.side))
+
+
+def _candidate_crops(picture: np.ndarray, windows: Sequence[Crop]) -> list[Crop]:
+    """Crops for the landmark network, best first, overlapping ones once."""
+    found = []
+    for window in windows:
+        for score, crop in _scored_crops(picture, window):
+            if crop.side < SMALL * window.side:
+                # Too few pixels for the detector to place it: look again from nearer.
+                near = _scored_crops(picture, Crop(crop.centre, 4 * crop.side))
+                found.append(
+                    min(
+                        near,
+                        key=lambda f, here=crop.centre: math.dist(f[1].centre, here),
+                        default=(score, crop),
+                    )
+                )
+            else:
+                found.append((score, crop))
+    apart: list[Crop] = []
+    for _, crop in sorted(found, key=lambda f: -f[0]):
+        if all(math.dist(crop.centre, k.centre) > 0.35 * max(crop.side, k.side) for k in apart):
+            apart.append(crop)
+    return apart
+
+
+def _scored_crops(picture: np.ndarray, window: Crop) -> list[tuple[float, Crop]]:
+    """The wide detector's faces in one window: score, crop for the landmark network."""
+    network = landmark_sets.NETWORKS
+    out = []
+    for face in network.wide(cut(picture, window, network.wide_size)):
+        eyes = window.to_picture(face.keypoints[:2])
+        roll = float(np.arctan2(*(eyes[1] - eyes[0])[::-1]))
+        low, extent = face.box[None, :2], face.box[None, 2:]
+        centre = tuple(float(v) for v in window.to_picture(low + extent / 2)[0])
+        side = float(face.box[2:].max() * window.side * BOX_MARGIN)
+        out.append((face.score, Crop(centre, side, roll)))
+    return out
+
+
+def _top_score(faces: list[Face]) -> float:
+    return max((f.score for f in faces), default=0.0)

@@ -64,8 +64,8 @@ def test_all_that_is_imported_counts_and_nothing_else(tree):
         (
             'annotate.landmarks',
             {
-                'footage/detector/faces.py',
-                'footage/detector/networks.py',
+                'footage/detector/detect.py',
+                'footage/detector/mediapipe_networks.py',
                 'render/rasterise.py',
                 'render/preview.py',
                 'face_model/paint.py',
@@ -74,8 +74,9 @@ def test_all_that_is_imported_counts_and_nothing_else(tree):
         (
             'annotate.parts',
             {
-                'footage/masks/part_masks.py',
+                'footage/masks/segment.py',
                 'footage/detector/search.py',
+                'footage/detector/confidence.py',
                 'render/rasterise.py',
                 'face_model/pieces.py',
             },

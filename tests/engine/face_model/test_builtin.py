@@ -368,18 +368,19 @@ def test_the_detector_sees_it(model, head):
     """MediaPipe finds its own 468 points on a picture of the head, close to the vertices they were measured for."""
     from facewright.engine.face_model.paint import albedo
 
-    pytest.importorskip('facewright.engine.footage.detector.faces')
-    from facewright.engine.footage.detector.faces import detect_image
+    from facewright.engine.footage.detector import detect_image
     from facewright.engine.render.preview import HEAD_CENTRE, render_head
 
     picture = render_head(
         model.neutral, model.faces, albedo(model), size=(480, 480), focal=1000, distance=60
     )
     found = detect_image(picture)
-    assert found is not None
+    assert found
     p = model.neutral[head.point] - HEAD_CENTRE
     seen = np.stack([p[:, 0], -p[:, 1]], 1) / (60 - p[:, 2:]) * 1000 + 240
-    error = np.linalg.norm(found[:468, :2] - seen, axis=1) / np.linalg.norm(seen[33] - seen[263])
+    error = np.linalg.norm(found[0].landmarks[:468, :2] - seen, axis=1) / np.linalg.norm(
+        seen[33] - seen[263]
+    )
     assert np.median(error) < 0.03
 
 

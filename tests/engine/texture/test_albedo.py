@@ -21,7 +21,7 @@ from facewright.engine.face_model.paint import (
     visible_faces,
 )
 from facewright.engine.face_model.part_labels import NOSE, PARTS, SKIN
-from facewright.engine.footage.masks.masks_at import parts_at
+from facewright.engine.footage.masks import segment_parts_at
 from facewright.engine.formats.result import open_result
 from facewright.engine.geometry.normals import vertex_normals
 from facewright.engine.geometry.polygons import triangulate
@@ -263,7 +263,7 @@ def test_drawing_leaves_the_frame_alone_where_no_head_is(model):
     assert (draw_mesh(model, picture, away, 100.0, (50.0, 40.0)) == picture).all()
     drawn = draw_parts(picture, np.zeros((80, 200), np.uint8), np.full(8, np.nan))
     assert (drawn[:, 120:] == picture[:, 120:]).all() and drawn.shape == picture.shape
-    assert parts_at(picture, np.full((68, 2), np.nan)) is None
+    assert segment_parts_at(picture, np.full((68, 2), np.nan)) is None
 
 
 def test_a_trimmed_clip_opens_at_the_same_frames(reconstruction, tmp_path):

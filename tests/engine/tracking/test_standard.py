@@ -22,7 +22,7 @@ from facewright.engine.evidence.photometric import (
 )
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.paint import albedo, visible_faces
-from facewright.engine.footage.detector.crops import Crop
+from facewright.engine.footage.crops import Crop
 from facewright.engine.footage.footage import Camera
 from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.geometry.rotations import so3_exp

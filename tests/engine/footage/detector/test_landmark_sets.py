@@ -13,7 +13,7 @@ from facewright.engine.footage.detector.landmark_sets import (
     resting_face,
     tesselation,
 )
-from facewright.engine.footage.detector.networks import STUBS, mediapipe
+from facewright.engine.footage.detector.mediapipe_networks import STUBS, mediapipe
 
 
 def test_importing_leaves_no_stub_behind():

@@ -22,10 +22,10 @@ from facewright.engine.face_model.part_labels import (
     SKIN,
     UPPER_LIP,
 )
-from facewright.engine.footage.detector.faces import detect_image
+from facewright.engine.footage.detector import detect_image
 from facewright.engine.footage.footage import Camera, View
-from facewright.engine.footage.masks.own_masks import NUMBERINGS, read_masks
-from facewright.engine.footage.masks.part_masks import cut_forehead, frame_parts
+from facewright.engine.footage.masks import cut_forehead, read_user_masks, segment_parts
+from facewright.engine.footage.masks.user_masks import NUMBERINGS
 from facewright.engine.render.preview import head_to_camera, render_camera
 from facewright.engine.texture.part_iou import part_iou, part_labels_picture
 
@@ -55,7 +55,7 @@ def look():
             picture = render_camera(camera, faces, colours, *at)
             seen[key] = (
                 picture,
-                detect_image(picture)[:, :2],
+                detect_image(picture)[0].landmarks[:, :2],
                 part_labels_picture(model, shares, camera, *at),
             )
         return seen[key]
@@ -66,7 +66,7 @@ def look():
 @pytest.mark.parametrize('yaw', [-30, 0, 30])
 def test_parts_are_found_where_they_are(look, yaw):
     picture, points, true = look(yaw, jawOpen=0.3)
-    score = part_iou(frame_parts(picture, points, SURE), true)
+    score = part_iou(segment_parts(picture, points, SURE), true)
     assert np.nanmean(score[1:]) > 0.75 and score[1:].min() > 0.5, dict(
         zip(PARTS[1:], score.round(2))
     )
@@ -74,8 +74,8 @@ def test_parts_are_found_where_they_are(look, yaw):
 
 def test_closed_eyes_are_none_and_an_open_mouth_is_left_out(look):
     picture, points, true = look(eyeBlink_L=1.0, eyeBlink_R=1.0, jawOpen=0.6)
-    open_ = (frame_parts(*look()[:2], SURE) == LEFT_EYE).sum()
-    labels = frame_parts(picture, points, SURE)
+    open_ = (segment_parts(*look()[:2], SURE) == LEFT_EYE).sum()
+    labels = segment_parts(picture, points, SURE)
     assert (labels == LEFT_EYE).sum() < 0.25 * open_ and (labels == RIGHT_EYE).sum() < 0.25 * open_
     rows, columns = np.nonzero(np.isin(true, (UPPER_LIP, LOWER_LIP)))
     middle = labels[
@@ -86,7 +86,7 @@ def test_closed_eyes_are_none_and_an_open_mouth_is_left_out(look):
 
 
 def test_left_is_the_persons(look):
-    labels = frame_parts(*look()[:2], SURE)
+    labels = segment_parts(*look()[:2], SURE)
     centre = lambda k: np.argwhere(labels == k).mean(0)[1]
     assert centre(LEFT_EYE) > centre(NOSE) > centre(RIGHT_EYE) and centre(LEFT_BROW) > centre(NOSE)
 
@@ -99,7 +99,7 @@ def test_any_size(look, factor):
         picture, (size, size), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     )
     score = part_iou(
-        frame_parts(small, points * factor, SURE),
+        segment_parts(small, points * factor, SURE),
         cv2.resize(true, (size, size), interpolation=cv2.INTER_NEAREST),
     )
     assert np.nanmean(score[1:]) > (0.6 if factor < 1 else 0.75)
@@ -110,16 +110,16 @@ def test_mirrored_pictures_have_mirrored_masks(look):
     from facewright.engine.footage.detector.landmark_sets import mirror
 
     picture, points, _ = look(20, jawOpen=0.3)
-    labels = frame_parts(picture, points, SURE)
-    other = frame_parts(picture[:, ::-1].copy(), ((SIZE, 0) + points * (-1, 1))[mirror()], SURE)
+    labels = segment_parts(picture, points, SURE)
+    other = segment_parts(picture[:, ::-1].copy(), ((SIZE, 0) + points * (-1, 1))[mirror()], SURE)
     score = part_iou(MIRRORED[other][:, ::-1].astype(np.uint8), labels)
     assert score.min() > 0.85, score
 
 
 def test_the_forehead_is_cut_above_the_brows_in_any_roll(look):
     picture, points, _ = look()
-    labels = frame_parts(picture, points, SURE)
-    cut = frame_parts(picture, points, SURE, forehead=False)
+    labels = segment_parts(picture, points, SURE)
+    cut = segment_parts(picture, points, SURE, forehead=False)
     brows = np.isin(labels, (3, 4))
     rows = np.nonzero(brows)[0]
     assert not (cut[: rows.min() - 3] == SKIN).any() and (labels[: rows.min() - 3] == SKIN).any()
@@ -136,10 +136,10 @@ def test_a_thing_before_the_face_and_hair_are_not_skin(look):
     top = int(points[10, 1]) - 20
     picture[top : top + 60, 150:250] = (20, 18, 16)
     picture[-130:, :170] = (30, 60, 190)
-    labels = frame_parts(picture, points, SURE)
+    labels = segment_parts(picture, points, SURE)
     assert (labels[top + 2 : top + 55, 155:245] == SKIN).mean() < 0.05
     assert (labels[-125:, :165] == SKIN).mean() < 0.05
-    assert (labels == SKIN).sum() > 0.5 * (frame_parts(*look()[:2], SURE) == SKIN).sum()
+    assert (labels == SKIN).sum() > 0.5 * (segment_parts(*look()[:2], SURE) == SKIN).sum()
 
 
 def test_hidden_parts_and_faces_are_left_out(look):
@@ -148,19 +148,19 @@ def test_hidden_parts_and_faces_are_left_out(look):
     picture, points, _ = look()
     trust = SURE.copy()
     trust[landmark_sets()['left_eye']] = 0.02
-    labels = frame_parts(picture, points, trust)
+    labels = segment_parts(picture, points, trust)
     assert not (labels == LEFT_EYE).any() and (labels == RIGHT_EYE).any()
-    assert not frame_parts(picture, points, 0 * SURE).any()
-    assert not frame_parts(picture, points + 5000, SURE).any()
+    assert not segment_parts(picture, points, 0 * SURE).any()
+    assert not segment_parts(picture, points + 5000, SURE).any()
     with pytest.raises(ValueError):
-        frame_parts(picture, points[:68], SURE)
+        segment_parts(picture, points[:68], SURE)
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(-300, 300), st.integers(-300, 300), st.floats(0.05, 1.5))
 def test_a_face_partly_outside_never_fails(look, dx, dy, scale):
     picture, points, _ = look()
-    labels = frame_parts(picture, (points * scale + (dx, dy)), SURE)
+    labels = segment_parts(picture, (points * scale + (dx, dy)), SURE)
     assert labels.shape == picture.shape[:2] and labels.max() < len(PARTS)
 
 
@@ -204,17 +204,17 @@ def test_own_masks_come_back_exactly(tmp_path_factory, count, width, height, fir
         for _ in range(count)
     ]
     folder = write(tmp_path_factory.mktemp('Masken 1'), values, 'm{}.png', first)
-    masks = read_masks(folder, view(count, (width, height)))
+    masks = read_user_masks(folder, view(count, (width, height)))
     assert len(masks) == count and all((masks.read(k) == v).all() for k, v in enumerate(values))
-    again = read_masks(folder / 'm*.png', view(count, (width, height)))
+    again = read_user_masks(folder / 'm*.png', view(count, (width, height)))
     assert again.files == masks.files
 
 
 def test_a_view_that_starts_later_takes_its_own_masks(tmp_path):
     folder = write(tmp_path / 'front', [np.full((10, 12), k, np.uint8) for k in range(6)])
-    masks = read_masks(tmp_path, view(3, first=2))
+    masks = read_user_masks(tmp_path, view(3, first=2))
     assert [masks.read(k)[0, 0] for k in range(3)] == [2, 3, 4]
-    assert read_masks(folder / 'mask_0003.png', view(1)).read(0)[0, 0] == 2
+    assert read_user_masks(folder / 'mask_0003.png', view(1)).read(0)[0, 0] == 2
 
 
 @pytest.mark.parametrize('numbering', ['celebamask-hq', 'face-parsing'])
@@ -229,7 +229,7 @@ def test_numberings_of_face_parsers(tmp_path, look, numbering, swap):
     values = back[true]
     values[:5] = 18
     write(tmp_path / numbering, [values])
-    masks = read_masks(tmp_path / numbering, view(1, (SIZE, SIZE)))
+    masks = read_user_masks(tmp_path / numbering, view(1, (SIZE, SIZE)))
     expected = true.copy()
     expected[:5] = 0
     assert masks.numbering == numbering and (masks.read(0) == expected).all()
@@ -238,7 +238,7 @@ def test_numberings_of_face_parsers(tmp_path, look, numbering, swap):
 def test_auto_takes_more_than_eight_for_celebamask_hq(tmp_path):
     value = np.zeros((10, 12), np.uint8)
     value[0] = 13
-    assert read_masks(write(tmp_path, [value]), view(1)).numbering == 'celebamask-hq'
+    assert read_user_masks(write(tmp_path, [value]), view(1)).numbering == 'celebamask-hq'
 
 
 GOOD = np.zeros((10, 12), np.uint8)
@@ -257,18 +257,18 @@ GOOD = np.zeros((10, 12), np.uint8)
 )
 def test_wrong_masks_are_told(tmp_path, values, message):
     with pytest.raises(FacewrightError, match=message):
-        read_masks(write(tmp_path, values), view())
+        read_user_masks(write(tmp_path, values), view())
 
 
 def test_wrong_files_are_told(tmp_path):
     with pytest.raises(FacewrightError, match='no file or folder'):
-        read_masks(tmp_path / 'nowhere', view())
+        read_user_masks(tmp_path / 'nowhere', view())
     folder = write(tmp_path / 'a', [GOOD] * 4)
     (folder / 'mask_0002.png').unlink()
     with pytest.raises(FacewrightError, match='number 2 is missing'):
-        read_masks(folder, view())
+        read_user_masks(folder, view())
     (folder / 'mask_0002.png').write_bytes(b'no image')
     with pytest.raises(FacewrightError, match='not a readable image'):
-        read_masks(folder, view(4)).read(1)
+        read_user_masks(folder, view(4)).read(1)
     with pytest.raises(FacewrightError, match='no numbering'):
-        read_masks(folder, view(4), numbering='other')
+        read_user_masks(folder, view(4), numbering='other')

@@ -24,7 +24,7 @@ from ..images import as_stored
 from ..kinds import files_in, natural
 
 # Pixel values of face parsers' label pictures → the labels of face_model.parts.PARTS; what is not named is 0. l_ and r_ are told apart by
-# where they lie (see OwnMasks), as parsers disagree whose left they mean.
+# where they lie (see UserMasks), as parsers disagree whose left they mean.
 NUMBERINGS: dict[str, dict[int, int]] = {
     'facewright': {k: k for k in range(LOWER_LIP + 1)},
     'celebamask-hq': {
@@ -53,7 +53,7 @@ MASK_SUFFIXES = ('.png', '.tif', '.tiff', '.bmp', '.pgm')  # kept exactly, as la
 
 
 @dataclass(frozen=True)
-class OwnMasks:
+class UserMasks:
     """Masks made elsewhere, one file a frame of a view; `read` opens them one by one."""
 
     files: tuple[Path, ...]  # T
@@ -82,7 +82,9 @@ class OwnMasks:
         return labels if self.numbering == 'facewright' else _own_left(labels)
 
 
-def read_masks(folder_or_pattern: Path | str, view: View, numbering: str = 'auto') -> OwnMasks:
+def read_user_masks(
+    folder_or_pattern: Path | str, view: View, numbering: str = 'auto'
+) -> UserMasks:
     """The user's own masks of a view: grey images (PNG, TIFF, BMP), one a frame in natural order of their names, whose values are labels.
 
     folder_or_pattern: a folder (or, where it has one named like the view, that one in it), a pattern with * such as masks/face_*.png, or one file
@@ -115,7 +117,7 @@ def read_masks(folder_or_pattern: Path | str, view: View, numbering: str = 'auto
             if max(int(_read_values(files[k]).max(initial=0)) for k in chosen) > LOWER_LIP
             else 'facewright'
         )
-    masks = OwnMasks(tuple(files), view.size, numbering)
+    masks = UserMasks(tuple(files), view.size, numbering)
     masks.read(0)
     return masks
 

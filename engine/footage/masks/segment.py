@@ -118,7 +118,7 @@ class _Work:
         return self.lab.shape[:2]
 
 
-def frame_parts(
+def segment_parts(
     picture: np.ndarray, points: np.ndarray, confidence: np.ndarray, forehead: bool = True
 ) -> np.ndarray:
     """H×W uint8 labels (face_model.parts.PARTS) of the one face whose landmarks are given; 0 where other or hidden.

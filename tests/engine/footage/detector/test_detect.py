@@ -9,8 +9,15 @@ import pytest
 
 from facewright.engine.core.errors import FacewrightError
 from facewright.engine.footage import open_footage
-from facewright.engine.footage.detector.faces import detect_image, detect_view
+from facewright.engine.footage.crops import Crop, tiles, whole_picture
+from facewright.engine.footage.detector import (
+    NEW_FACE_SCORE,
+    detect_image,
+    detect_view,
+    landmark_sets,
+)
 from facewright.engine.footage.detector.landmark_sets import OUTER_EYE_CORNERS, mirror
+from facewright.engine.footage.detector.networks import CropFace, CropLandmarks, FaceNetworks
 
 SIDE = 200
 
@@ -50,8 +57,12 @@ def eyes(points):
     return float(np.linalg.norm(np.subtract(*points[list(OUTER_EYE_CORNERS), :2])))
 
 
+def landmarks_of(picture):
+    return detect_image(picture)[0].landmarks
+
+
 def test_left_is_the_persons_left():
-    points = detect_image(head())
+    points = landmarks_of(head())
     assert (
         points.shape == (478, 3)
         and points[263, 0] > points[33, 0]
@@ -64,9 +75,9 @@ def test_left_is_the_persons_left():
 
 @pytest.mark.parametrize('roll', range(-180, 180, 30))
 def test_any_roll(roll):
-    still, centre = detect_image(head()), (SIDE / 2 - 0.5, SIDE / 2 - 0.5)
+    still, centre = landmarks_of(head()), (SIDE / 2 - 0.5, SIDE / 2 - 0.5)
     turn = cv2.getRotationMatrix2D(centre, roll, 1)
-    found = detect_image(
+    found = landmarks_of(
         cv2.warpAffine(head(), turn, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
     )
     expected = (still[:, :2] - 0.5) @ turn[:, :2].T + turn[:, 2] + 0.5
@@ -79,15 +90,15 @@ def test_any_roll(roll):
     'side, size', [(90, (1920, 1080)), (200, (1920, 1080)), (900, (1000, 1000)), (160, (161, 203))]
 )
 def test_any_size(side, size):
-    still = detect_image(head())
+    still = landmarks_of(head())
     x, y = int(0.6 * (size[0] - side)), int(0.3 * (size[1] - side))
-    found = detect_image(scene((head(), x, y, side), size=size))
+    found = landmarks_of(scene((head(), x, y, side), size=size))
     expected = still[:, :2] * side / SIDE + [x, y]
     assert np.linalg.norm(found[:, :2] - expected, axis=1).mean() < 0.05 * eyes(expected)
 
 
 def test_the_larger_of_two():
-    found = detect_image(scene((head(), 20, 40, 140), (head(), 330, 20, 260)))
+    found = landmarks_of(scene((head(), 20, 40, 140), (head(), 330, 20, 260)))
     assert found[:, 0].mean() > 330
 
 
@@ -100,18 +111,18 @@ def test_the_larger_of_two():
         np.random.default_rng(3).integers(0, 255, (300, 400, 3)).astype(np.uint8),
     ],
 )
-def test_no_face_is_none(picture):
-    assert detect_image(picture) is None
+def test_no_face_is_an_empty_list(picture):
+    assert detect_image(picture) == []
 
 
-def test_the_back_of_a_head_is_none():
-    assert detect_image(head(180.0)) is None
+def test_the_back_of_a_head_is_no_face():
+    assert detect_image(head(180.0)) == []
 
 
 def test_mirrored_pictures_give_mirrored_landmarks():
     points, other = (
-        detect_image(head(20.0)),
-        detect_image(np.ascontiguousarray(head(20.0)[:, ::-1])),
+        landmarks_of(head(20.0)),
+        landmarks_of(np.ascontiguousarray(head(20.0)[:, ::-1])),
     )
     assert np.linalg.norm(
         (other[mirror()] * [-1, 1, 1] + [SIDE, 0, 0])[:, :2] - points[:, :2], axis=1
@@ -135,7 +146,7 @@ def test_a_moving_head_is_followed(tmp_path, quality):
         and seen.confidence[:, [1, 13, 14, 33, 263]].min() > 0.5
     )
     assert told == [(i + 1, 20) for i in range(20)]
-    still = detect_image(head())
+    still = landmarks_of(head())
     for i, (x, y, side) in enumerate(at):
         expected = still[:, :2] * side / SIDE + [x, y]
         assert np.linalg.norm(seen.points[i] - expected, axis=1).mean() < 0.05 * eyes(expected)
@@ -293,3 +304,69 @@ def test_a_head_that_turns_round(shared_data):
         ).views[0]
     )
     assert seen.present[:20].all() and not seen.present[40:370].any() and seen.present[-10:].all()
+
+
+def test_the_face_that_is_expected():
+    """A place given, nothing else is searched; nothing there, the windows are."""
+    picture = scene((head(), 20, 40, 140), (head(), 330, 20, 260))
+    small = Crop((90.0, 110.0), 140.0)
+    (there,) = detect_image(picture, expected=small, windows=())
+    assert there.landmarks[:, 0].max() < 160 and there.square.side < 140
+    empty = Crop((240.0, 300.0), 60.0)
+    assert detect_image(picture, expected=empty, windows=()) == []
+    found = detect_image(picture, expected=empty, windows=[[whole_picture((640, 360))]])
+    assert found[0].landmarks[:, 0].min() > 330
+
+
+def test_all_faces_and_how_surely_they_are_faces():
+    picture = scene((head(), 20, 40, 140), (head(), 330, 20, 260))
+    large, small = detect_image(picture, windows=[tiles((640, 360), 2)])
+    assert large.square.side > small.square.side
+    assert min(large.score, small.score) > NEW_FACE_SCORE
+    for face in (large, small):
+        assert face.confidence.shape == (478,) and face.confidence[[1, 13, 14, 33, 263]].min() > 0.5
+    assert detect_image(picture, windows=[tiles((640, 360), 2)], min_score=0.99) == []
+
+
+def test_another_detector(monkeypatch):
+    """Networks that take the brightest square for a face: landmarks and confidence are theirs."""
+    resting = landmark_sets.resting_face()
+    resting = (resting - resting.mean(0)) / np.ptp(resting, axis=0).max() / 1.5 + 0.5
+    own = np.linspace(0.2, 1, 478)
+
+    def landmarks(crop):
+        assert crop.shape == (64, 64, 3)
+        return CropLandmarks(
+            box(crop)[0] * [1, 1, 0] + box(crop)[1] * 1.5 * (resting - 0.5), 0.9, own
+        )
+
+    def box(crop):
+        y, x = np.nonzero(crop[..., 0] > 128)
+        if not len(x):
+            return np.full(3, 0.5), 1 / 1.5
+        centre = np.array([x.mean() + 0.5, y.mean() + 0.5, 0]) / len(crop)
+        return centre, max(np.ptp(x), np.ptp(y)) / len(crop)
+
+    def faces(crop):
+        if (crop[..., 0] <= 128).all():
+            return []
+        centre, side = box(crop)
+        points = landmark_sets.keypoints(centre * [1, 1, 0] + side * 1.5 * (resting - 0.5))
+        return [CropFace(0.95, np.array([*(centre[:2] - side / 2), side, side]), points)]
+
+    other = FaceNetworks(landmarks, 64, faces, 96, faces, 80)
+    monkeypatch.setattr(landmark_sets, 'NETWORKS', other)
+    picture = np.zeros((240, 320, 3), np.uint8)
+    picture[60:140, 100:180] = 200
+    (found,) = detect_image(picture)
+    assert np.abs(found.landmarks[:, :2].mean(0) - (140, 100)).max() < 4
+    assert abs(found.square.side - 80) < 6
+    surface = found.confidence[:468] > 0.2  # what lies behind is trusted little by either
+    monkeypatch.setattr(
+        landmark_sets,
+        'NETWORKS',
+        FaceNetworks(lambda c: CropLandmarks(landmarks(c).points, 0.9), 64, faces, 96, faces, 80),
+    )
+    (without,) = detect_image(picture)
+    ratio = found.confidence[:468][surface] / without.confidence[:468][surface]
+    assert np.allclose(ratio, own[:468][surface], atol=1e-5)

@@ -1,0 +1,80 @@
+"""How far each landmark can be trusted.
+
+Less where it is turned away, outside the picture, an iris behind a closed lid, or where augmented
+crops disagree.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .crop_landmarks import Face
+from .landmark_sets import COUNT, OUTER_EYE_CORNERS, landmark_sets, tesselation
+
+# Cosine between a landmark's normal and the view, from hidden to trusted: the oval of a frontal
+# face lies at 0 to .3.
+HIDDEN_COSINE, TRUSTED_COSINE = -0.15, 0.2
+SHUT, OPEN = 0.04, 0.14  # lid gap / eye width, from no iris to a trusted one
+LEAST = 0.02
+# Degrees of yaw over which the network's answers lose their worth: errors against the dev capture's
+# truth are twice as large at 50 as at 20.
+PROFILE = (25.0, 65.0)
+# Of the eye distance: spread between augmented crops that costs a landmark most of its trust.
+DISAGREEMENT = 0.03
+
+
+def landmark_confidence(face: Face, size: tuple[int, int]) -> np.ndarray:
+    """478 float32 in [0, 1] for a face in a picture of (width, height)."""
+    facing = _smoothstep(_facing_cosine(face.landmarks), HIDDEN_COSINE, TRUSTED_COSINE)
+    sets = landmark_sets()
+    for side, centre in zip(('right', 'left'), sets['iris_centres']):
+        eye = sets[f'{side}_eye']
+        openness = _smoothstep(_eye_openness(face.landmarks[eye, :2]), SHUT, OPEN)
+        facing[centre : centre + 5] = facing[eye].mean() * openness
+    whole = (
+        np.clip((face.score - 0.35) / 0.4, 0.15, 1)
+        * np.clip(face.presence, 0.2, 1)
+        * (1 - 0.8 * _smoothstep(abs(_yaw(face.landmarks)), *PROFILE))
+    )
+    out = np.maximum(facing, LEAST) * whole
+    eyes = np.linalg.norm(np.subtract(*face.landmarks[list(OUTER_EYE_CORNERS)]))
+    out = out * np.maximum(np.exp(-0.5 * (face.spread / (DISAGREEMENT * eyes)) ** 2), 0.2)
+    if face.network_confidence is not None:
+        out = out * face.network_confidence
+    x, y = face.landmarks[:, 0], face.landmarks[:, 1]
+    inside = (x >= 0) & (y >= 0) & (x < size[0]) & (y < size[1])
+    return np.where(inside, out, out * 0.1).astype(np.float32)
+
+
+def _smoothstep(value, low: float, high: float):
+    u = np.clip((value - low) / (high - low), 0, 1)
+    return u * u * (3 - 2 * u)
+
+
+def _facing_cosine(landmarks: np.ndarray) -> np.ndarray:
+    """478: cosine between a landmark's outward normal and the direction to the camera.
+
+    Orthographic; irises 0, to be set by their eye.
+    """
+    surface = landmarks[:468] * [1, -1, -1]
+    a, b, c = tesselation().T
+    normals = np.zeros((468, 3))
+    area = np.cross(surface[b] - surface[a], surface[c] - surface[a])
+    for corner in (a, b, c):
+        np.add.at(normals, corner, area)
+    out = np.zeros(COUNT)
+    out[:468] = normals[:, 2] / np.maximum(np.linalg.norm(normals, axis=1), 1e-9)
+    return out
+
+
+def _yaw(landmarks: np.ndarray) -> float:
+    """Degrees the eye line is turned out of the picture plane."""
+    x, y, z = np.subtract(*landmarks[list(OUTER_EYE_CORNERS)])
+    return float(np.degrees(np.arctan2(z, np.hypot(x, y))))
+
+
+def _eye_openness(loop: np.ndarray) -> float:
+    """Area of an eye's loop over the square of its width: about lid gap / width."""
+    x, y = loop.T
+    area = abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2
+    return float(area / max(4 * np.square(loop - loop.mean(0)).sum(1).max(), 1e-9))
