@@ -1,4 +1,6 @@
-"""All of Facewright that knows Blender. Never imports the engine's heavy parts: those run in a child process (jobs.py)."""
+"""All of Facewright that knows Blender. Never imports the engine's heavy parts: those run in a
+child process (jobs.py).
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ CLASSES = (
 
 
 def register() -> None:
-    """Add the classes, the scene's settings and the handlers; where anything fails, nothing stays behind."""
+    """Add the classes, the scene's settings and the handlers; where anything fails, nothing stays
+    behind.
+    """
     steps = [
         (
             lambda cls=cls: bpy.utils.register_class(cls),
@@ -57,7 +61,8 @@ def register() -> None:
         for do, take_back in steps:
             do()
             undo.append(take_back)
-        if not bpy.app.binary_path:  # the application disables add-ons before it ends; the module crashes (4.2) if nobody does
+        # the application disables add-ons before it ends; the module crashes (4.2) if nobody does
+        if not bpy.app.binary_path:
             atexit.register(unregister)
     except Exception:
         for take_back in reversed(undo):

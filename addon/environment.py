@@ -1,9 +1,10 @@
-"""Whether a Python can run the engine: asked in a child process, so that nothing of it is imported here."""
+"""Whether a Python can run the engine: asked in a child process, so that nothing of it is imported
+here.
+"""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -20,13 +21,16 @@ spec = importlib.util.spec_from_file_location('facewright_worker', sys.argv[1])
 worker = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(worker)
 wrong = worker.prepare_imports()
-print(json.dumps({'version': sys.version.split()[0], 'wrong': wrong, 'packages': [p[:3] for p in worker.unsuitable(worker.pinned_versions())]}))
+packages = [p[:3] for p in worker.unsuitable(worker.pinned_versions())]
+print(json.dumps({'version': sys.version.split()[0], 'wrong': wrong, 'packages': packages}))
 """
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What a Python said of itself. wrong: one sentence, None where all is well; packages: (name, wanted, found or None) of those that don't fit."""
+    """What a Python said of itself. wrong: one sentence, None where all is well; packages: (name,
+    wanted, found or None) of those that don't fit.
+    """
 
     python: str
     version: str
@@ -35,12 +39,15 @@ class Environment:
 
 
 def check(python: str | None = None, timeout: float = 60) -> Environment:
-    """Ask a Python (default: the engine's, as in the preferences) which of the engine's requirements it has."""
+    """Ask a Python (default: the engine's, as in the preferences) which of the engine's
+    requirements it has.
+    """
     return _Question(python or paths.engine_python()).answer(timeout)
 
 
 def ask(anew: bool = False) -> Environment | None:
-    """Tell what is known of the engine's Python, and ask it, without waiting, where nothing is; None until it has answered.
+    """Tell what is known of the engine's Python, and ask it, without waiting, where nothing is;
+    None until it has answered.
 
     An answer holds as long as the file is the same one; `anew`: ask again.
     """
@@ -76,7 +83,9 @@ def wait() -> Environment | None:
 
 
 def known() -> Environment | None:
-    """Tell what the engine's Python answered; None where it was not asked, or has not answered yet."""
+    """Tell what the engine's Python answered; None where it was not asked, or has not
+    answered yet.
+    """
     return _known.get(_key(paths.engine_python()))
 
 
@@ -104,7 +113,7 @@ _asked: dict[tuple[str, int], _Question] = {}
 def _key(python: str) -> tuple[str, int]:
     """A Python, and when its file was last changed (0 where there is none)."""
     try:
-        return python, os.stat(python).st_mtime_ns
+        return python, Path(python).stat().st_mtime_ns
     except (OSError, ValueError):
         return python, 0
 
@@ -170,7 +179,8 @@ class _Question:
         except (IndexError, ValueError, KeyError, TypeError):
             last = (complaint.strip().splitlines() or ['it said nothing'])[-1]
             raise FacewrightError(
-                f'{self.python} is not a Python that can run the engine ({last}): choose a Python 3.11 program.'
+                f'{self.python} is not a Python that can run the engine ({last}): choose a '
+                'Python 3.11 program.'
             ) from None
 
 

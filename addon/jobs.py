@@ -1,4 +1,6 @@
-"""Engine tasks in a child process: start, progress, cancel, result. One job at a time; none outlives Blender, the file or the add-on."""
+"""Engine tasks in a child process: start, progress, cancel, result. One job at a time; none
+outlives Blender, the file or the add-on.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ from . import paths
 
 
 class Job:
-    """A running or finished task. `state`: 'running', 'done' (then `result`), 'failed' (`error`, `log`) or 'cancelled'.
+    """A running or finished task. `state`: 'running', 'done' (then `result`), 'failed' (`error`,
+    `log`) or 'cancelled'.
 
     Everything changes in `poll`, on the caller's thread; a reader thread only fills a queue.
     """
@@ -38,7 +41,8 @@ class Job:
         worker: Path | None = None,
         prepare: Callable[[Path], None] | None = None,
     ):
-        """Start `PYTHON -I -B worker.py FOLDER`. Arguments are JSON-able; '{job}' in a text argument stands for the job's folder.
+        """Start `PYTHON -I -B worker.py FOLDER`. Arguments are JSON-able; '{job}' in a text
+        argument stands for the job's folder.
 
         prepare: called with the folder first, to put the task's input there.
         """
@@ -82,7 +86,7 @@ class Job:
                 if sys.platform == 'win32'
                 else {'start_new_session': True}
             )
-            with open(self.folder / 'log.txt', 'wb') as log:
+            with (self.folder / 'log.txt').open('wb') as log:
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.PIPE,
@@ -95,7 +99,8 @@ class Job:
         except OSError as error:
             self.remove()
             raise FacewrightError(
-                f'Cannot start the engine ({error.strerror or error}): choose its Python in the Facewright preferences.'
+                f'Cannot start the engine ({error.strerror or error}): choose its Python in '
+                'the Facewright preferences.'
             ) from error
         except Exception:
             self.remove()
@@ -135,7 +140,8 @@ class Job:
                 else f'exit code {code}'
             )
             self._fail(
-                f'The engine stopped unexpectedly ({reason}): try again, and if it happens again look into its log.',
+                f'The engine stopped unexpectedly ({reason}): try again, and if it happens '
+                'again look into its log.',
                 self.folder / 'log.txt',
             )
         if self.state != 'running':
@@ -205,7 +211,9 @@ def running() -> Job | None:
 def start(
     task: str, arguments: dict, title: str = '', prepare: Callable[[Path], None] | None = None
 ) -> Job:
-    """Start a task as the current job (arguments as Job's); FacewrightError while another one runs."""
+    """Start a task as the current job (arguments as Job's); FacewrightError while
+    another one runs.
+    """
     global current
     if running():
         raise FacewrightError(f'{current.title} is still running: wait for it or cancel it first.')
@@ -231,7 +239,8 @@ def cancel() -> bool:
 
 
 def wait(job: Job, tell: Callable[[str], None] = lambda stage: None) -> dict:
-    """Run a job to its end and return its result; FacewrightError with its sentence, and its log's path, where it failed.
+    """Run a job to its end and return its result; FacewrightError with its sentence, and its log's
+    path, where it failed.
 
     tell: called with each new stage. An interruption (Ctrl-C) cancels the job.
     """
@@ -263,7 +272,8 @@ def _new_folder() -> tuple[Path, owned.Hold | None]:
         folder, held = owned.make_new(base)
     except OSError as error:
         raise FacewrightError(
-            f'Cannot write to {base} ({error.strerror or error}): choose another cache folder in the Facewright preferences.'
+            f'Cannot write to {base} ({error.strerror or error}): choose another cache folder '
+            'in the Facewright preferences.'
         ) from error
     store.evict(base)
     return folder, held
@@ -272,18 +282,15 @@ def _new_folder() -> tuple[Path, owned.Hold | None]:
 def _kill_tree(process: subprocess.Popen) -> None:
     if sys.platform == 'win32':
         subprocess.run(
-            ['taskkill', '/F', '/T', '/PID', str(process.pid)],
+            ['taskkill', '/F', '/T', '/PID', str(process.pid)],  # noqa: S607  Windows' own
             capture_output=True,
             creationflags=subprocess.CREATE_NO_WINDOW,
         )
         process.kill()
         return
-    try:
-        os.killpg(
-            process.pid, signal.SIGKILL
-        )  # its own session: the group is the child and what it started
-    except ProcessLookupError:
-        pass
+    with contextlib.suppress(ProcessLookupError):
+        # its own session: the group is the child and what it started
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 @bpy.app.handlers.persistent

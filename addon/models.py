@@ -1,4 +1,6 @@
-"""The face model a scene uses, for Blender's process: read from the engine's cache; made by a job where it is not there yet."""
+"""The face model a scene uses, for Blender's process: read from the engine's cache; made by a job
+where it is not there yet.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,14 @@ def source_of(settings) -> str:
 
 
 def cached(source: str) -> FaceModel | None:
-    """The model of `source` ('builtin', a folder, an archive or a cached .npz) if it is in the cache. The last one read is kept."""
+    """The model of `source` ('builtin', a folder, an archive or a cached .npz) if it is in the
+    cache. The last one read is kept.
+    """
     global _last
     if source != BUILTIN and not Path(source).exists():
         raise FacewrightError(
-            f"There is no face model at {source}: choose ICT-FaceKit's folder or archive, or the built-in head."
+            f"There is no face model at {source}: choose ICT-FaceKit's folder or archive, or "
+            'the built-in head.'
         )
     with paths.engine_cache():
         path = cached_model_path(source)

@@ -20,22 +20,29 @@ WORKER = ROOT / 'engine' / 'worker.py'
 
 
 def absolute(path: str, what: str) -> str:
-    """A path without Blender's '//'; raises FacewrightError where that means the folder of a .blend that was never saved."""
+    """A path without Blender's '//'; raises FacewrightError where that means the folder of a .blend
+    that was never saved.
+    """
     if path.startswith('//') and not bpy.data.filepath:
         raise FacewrightError(
-            f'The {what} {path} lies beside the .blend, which is not saved yet: save it first, or give a whole path.'
+            f'The {what} {path} lies beside the .blend, which is not saved yet: save it '
+            'first, or give a whole path.'
         )
     return bpy.path.abspath(path)
 
 
 def preferences():
-    """The add-on's preferences; None where it runs without being enabled as one (the bpy module)."""
+    """The add-on's preferences; None where it runs without being enabled as one (the
+    bpy module).
+    """
     addon = bpy.context.preferences.addons.get(PACKAGE)
     return addon.preferences if addon else None
 
 
 def cache_base() -> Path | None:
-    """The folder our own lies in: the preference, else $FACEWRIGHT_CACHE, else the extension's; None for the user's cache folder."""
+    """The folder our own lies in: the preference, else $FACEWRIGHT_CACHE, else the extension's;
+    None for the user's cache folder.
+    """
     chosen = getattr(preferences(), 'cache', '')
     if chosen:
         return Path(bpy.path.abspath(chosen))
@@ -74,7 +81,9 @@ def engine_python() -> str:
 
 
 def child_environment() -> dict[str, str]:
-    """Environment variables for the engine's processes: nobody's Python settings, the add-on's cache."""
+    """Environment variables for the engine's processes: nobody's Python settings, the add-on's
+    cache.
+    """
     alien = ('LD_PRELOAD', 'DYLD_INSERT_LIBRARIES', '__PYVENV_LAUNCHER__')
     base = cache_base()
     kept = {k: v for k, v in os.environ.items() if not k.startswith('PYTHON') and k not in alien}

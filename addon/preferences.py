@@ -20,13 +20,16 @@ class Preferences(bpy.types.AddonPreferences):
 
     python: StringProperty(
         name="Engine's Python",
-        description="The Python program of an environment that has the engine's requirements, for instance one with CUDA. Empty: Blender's own, with the packages that came with Facewright",
+        description="The Python program of an environment that has the engine's requirements, for "
+        "instance one with CUDA. Empty: Blender's own, with the packages that came with "
+        'Facewright',
         subtype='FILE_PATH',
         update=_ask,
     )
     cache: StringProperty(
         name='Cache',
-        description="Where face models, results and running jobs are kept, in a folder facewright of their own. Empty: the extension's own folder",
+        description='Where face models, results and running jobs are kept, in a folder '
+        "facewright of their own. Empty: the extension's own folder",
         subtype='DIR_PATH',
     )
 
@@ -68,7 +71,8 @@ def draw_missing(context, layout, found: environment.Environment) -> None:
     text(
         context,
         box,
-        'Install the Facewright zip made for your system, which brings them all. Or, with the small zip, make an environment '
+        'Install the Facewright zip made for your system, which brings them all. Or, with '
+        'the small zip, make an environment '
         'with Python 3.11, run the command below in it, and choose its Python above.',
     )
     row = box.row()

@@ -1,4 +1,6 @@
-"""The add-on for Python: what every operator does, as functions, one file a panel. They raise FacewrightError and touch no interface."""
+"""The add-on for Python: what every operator does, as functions, one file a panel. They raise
+FacewrightError and touch no interface.
+"""
 
 from . import cavities, shape_tools
 from .appearance import (

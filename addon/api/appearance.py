@@ -12,7 +12,9 @@ from ..scene import appearance, cameras, results, takes
 
 
 def reconstructed(context: bpy.types.Context) -> bpy.types.Object | None:
-    """The reconstructed head that the active object is or belongs to (its camera, a part of it), else the scene's last one."""
+    """The reconstructed head that the active object is or belongs to (its camera, a part of it),
+    else the scene's last one.
+    """
     found = (takes.head_of(context.object), context.scene.facewright.result)
     return next(
         (
@@ -34,11 +36,14 @@ def _chosen(context: bpy.types.Context) -> bpy.types.Object:
 
 
 def result_folder(head: bpy.types.Object) -> str:
-    """Where the files of a head's reconstruction are kept; FacewrightError where they, or the footage, have gone."""
+    """Where the files of a head's reconstruction are kept; FacewrightError where they, or the
+    footage, have gone.
+    """
     folder = Path(head[results.FOLDER])
     if not (folder / 'rig.npz').exists():
         raise FacewrightError(
-            f"The files of {head.name}'s reconstruction are not on this computer any more ({folder}): reconstruct again, or import its result folder."
+            f"The files of {head.name}'s reconstruction are not on this computer any more "
+            f'({folder}): reconstruct again, or import its result folder.'
         )
     gone = next(
         (
@@ -50,13 +55,16 @@ def result_folder(head: bpy.types.Object) -> str:
     )
     if gone is not None:
         raise FacewrightError(
-            f'The footage of {head.name} is not at {gone} any more: put it back, or reconstruct again from where it is now.'
+            f'The footage of {head.name} is not at {gone} any more: put it back, or '
+            'reconstruct again from where it is now.'
         )
     return str(folder)
 
 
 def overlay_job(context: bpy.types.Context, show: str = 'MESH') -> tuple[str, dict]:
-    """(head's name, the task 'preview_overlay''s arguments) for the scene's current frame. show 'MESH' or 'PARTS'."""
+    """(head's name, the task 'preview_overlay''s arguments) for the scene's current frame. show
+    'MESH' or 'PARTS'.
+    """
     head = _chosen(context)
     frames = np.array(head.get(results.FRAMES, (0,)))
     return head.name, {
@@ -70,7 +78,9 @@ def overlay_job(context: bpy.types.Context, show: str = 'MESH') -> tuple[str, di
 def apply_overlay(
     context: bpy.types.Context, name: str, out: str | Path, result: dict
 ) -> list[bpy.types.Image]:
-    """Bring the pictures of the task 'preview_overlay' in as images, one a view, the scene camera's first; open Image Editors show that one."""
+    """Bring the pictures of the task 'preview_overlay' in as images, one a view, the scene camera's
+    first; open Image Editors show that one.
+    """
     head = _still_there(name)
     drawn = {row['view']: row for row in result['frames']}
     if not drawn:
@@ -115,7 +125,9 @@ def bake_job(context: bpy.types.Context, size: int = 1024) -> tuple[str, dict]:
 
 
 def apply_albedo(name: str, out: str | Path) -> bpy.types.Image:
-    """Put what the task 'bake_albedo' left in a folder into a head's materials; returns the texture."""
+    """Put what the task 'bake_albedo' left in a folder into a head's materials; returns the
+    texture.
+    """
     return appearance.apply_albedo(_still_there(name), Path(out))
 
 

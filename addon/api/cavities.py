@@ -1,4 +1,6 @@
-"""Cavities of a head in a face model's topology: the flesh round them, edits they follow, crossings."""
+"""Cavities of a head in a face model's topology: the flesh round them, edits they follow,
+crossings.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ LEAST_MOTION = 1e-5  # cm: vertices that moved less stay to the bit
 
 @dataclass(frozen=True)
 class RigJob:
-    """A task on one head's rig: the object's name, the rig as written, local_to_head 4×4, the keys' names in the rig's order, edits (npz) or {}, arguments."""
+    """A task on one head's rig: the object's name, the rig as written, local_to_head 4×4, the keys'
+    names in the rig's order, edits (npz) or {}, arguments.
+    """
 
     head: str
     rig: Rig | None
@@ -49,8 +53,7 @@ class RigJob:
         if (
             thing is None
             or thing.type != 'MESH'
-            or self.rig is not None
-            and len(thing.data.vertices) != len(self.rig.neutral)
+            or (self.rig is not None and len(thing.data.vertices) != len(self.rig.neutral))
         ):
             raise FacewrightError(
                 f'{self.head} is no longer the mesh it was when this started: do it again.'
@@ -59,7 +62,9 @@ class RigJob:
 
 
 def model_of(scene: bpy.types.Scene, thing: bpy.types.Object) -> str:
-    """The face model whose topology a mesh has ('builtin' or a path): the built-in head's or the scene's. Raises FacewrightError for neither."""
+    """The face model whose topology a mesh has ('builtin' or a path): the built-in head's or the
+    scene's. Raises FacewrightError for neither.
+    """
     sources = list(dict.fromkeys((models.source_of(scene.facewright), models.BUILTIN)))
     for source in sources:
         if source != models.BUILTIN:
@@ -73,7 +78,8 @@ def model_of(scene: bpy.types.Scene, thing: bpy.types.Object) -> str:
     ):
         find_model(sources[0])
     raise FacewrightError(
-        f"{thing.name} has not the face model's own topology, which this needs: generate its shape keys onto the face model first, "
+        f"{thing.name} has not the face model's own topology, which this needs: generate its "
+        'shape keys onto the face model first, '
         'or choose the model it was made from in the Head panel.'
     )
 
@@ -87,7 +93,9 @@ def _head(context: bpy.types.Context) -> bpy.types.Object:
 
 
 def crossings_job(context: bpy.types.Context, combinations: int = 0, seed: int = 0) -> RigJob:
-    """The task 'check_intersections' for the active head. Without combinations the pose its sliders make is checked as well."""
+    """The task 'check_intersections' for the active head. Without combinations the pose its sliders
+    make is checked as well.
+    """
     head = _head(context)
     source = model_of(context.scene, head)
     posed = (
@@ -113,7 +121,9 @@ def crossings_job(context: bpy.types.Context, combinations: int = 0, seed: int =
 
 
 def apply_crossings(context: bpy.types.Context, job: RigJob, folder: str | Path) -> str:
-    """Keep a check's counts with the head and show the worst shape's crossings; returns what to tell the user."""
+    """Keep a check's counts with the head and show the worst shape's crossings; returns what to
+    tell the user.
+    """
     head, data = job.object(), read_npz(Path(folder) / 'crossings.npz', 'list of crossings')
     called = [
         head.data.shape_keys.reference_key.name,
@@ -169,7 +179,8 @@ def told(keys: bpy.types.Key) -> str:
     ]
     if found['combinations']:
         words.append(
-            f'{found["combinations_total"]:,} in {found["combinations"]} combinations, of which {found["combinations_clean"]} are clean'
+            f'{found["combinations_total"]:,} in {found["combinations"]} combinations, of '
+            f'which {found["combinations_clean"]} are clean'
             f'{before("combinations_before", found["combinations_total"])}.'
         )
     if len(found['pose']):
@@ -178,7 +189,9 @@ def told(keys: bpy.types.Key) -> str:
 
 
 def show_crossings(context: bpy.types.Context, key: str = '') -> int:
-    """Mark where a shape key ('': the active one) crosses itself, as the last check found; returns how many vertices."""
+    """Mark where a shape key ('': the active one) crosses itself, as the last check found; returns
+    how many vertices.
+    """
     head = _head(context)
     name = key or (head.active_shape_key.name if head.active_shape_key else '')
     if crossings.count(head.data.shape_keys, name) is None:
@@ -195,7 +208,9 @@ def hide_crossings(context: bpy.types.Context) -> None:
 
 
 def fix_job(context: bpy.types.Context, keys: str = 'ACTIVE', spread: bool = False) -> RigJob:
-    """The task 'fix_cavities' for the active head: keys 'ACTIVE' (the active shape key or the Basis) or 'EDITED' (all that were changed by hand)."""
+    """The task 'fix_cavities' for the active head: keys 'ACTIVE' (the active shape key or the
+    Basis) or 'EDITED' (all that were changed by hand).
+    """
     head = _head(context)
     source = model_of(context.scene, head)
     rig, matrix, called = head_space.rig_of(head, find_model(source))
@@ -220,7 +235,8 @@ def fix_job(context: bpy.types.Context, keys: str = 'ACTIVE', spread: bool = Fal
         if changed is None:
             if keys == 'ACTIVE':
                 raise FacewrightError(
-                    f'How {key} was before your edit is not known, as Facewright did not make it: generate the shape keys first, then edit.'
+                    f'How {key} was before your edit is not known, as Facewright did not make '
+                    'it: generate the shape keys first, then edit.'
                 )
             continue
         if changed.any():
@@ -230,7 +246,9 @@ def fix_job(context: bpy.types.Context, keys: str = 'ACTIVE', spread: bool = Fal
     if not names:
         what = f'{active} has' if keys == 'ACTIVE' else f'The shape keys of {head.name} have'
         raise FacewrightError(
-            f'{what} not been edited since Facewright made {"it" if keys == "ACTIVE" else "them"}: edit the skin first, then the cavities can follow.'
+            f'{what} not been edited since Facewright made '
+            f'{"it" if keys == "ACTIVE" else "them"}: edit the skin first, then the cavities '
+            'can follow.'
         )
     edits = {
         'names': np.array(names),
@@ -254,7 +272,9 @@ def fix_job(context: bpy.types.Context, keys: str = 'ACTIVE', spread: bool = Fal
 
 
 def _edit(blocks: bpy.types.Key, key: str) -> np.ndarray | None:
-    """N×3: what was changed by hand in a key since it was made or its cavities last followed; None where that is not known."""
+    """N×3: what was changed by hand in a key since it was made or its cavities last followed; None
+    where that is not known.
+    """
     if key == blocks.reference_key.name:
         return records.basis_edit(blocks)
     now = shape_keys.offsets_of(blocks.key_blocks[key])
@@ -263,7 +283,8 @@ def _edit(blocks: bpy.types.Key, key: str) -> np.ndarray | None:
 
 
 def apply_fix(context: bpy.types.Context, job: RigJob, folder: str | Path) -> tuple[str, ...]:
-    """Shapes whose cavities followed (rig.npz) onto the head; returns the keys that changed. Vertices that did not move stay to the bit.
+    """Shapes whose cavities followed (rig.npz) onto the head; returns the keys that changed.
+    Vertices that did not move stay to the bit.
 
     Where the Basis was edited every key moves along with it, whether or not it is an expression.
     """
@@ -299,7 +320,9 @@ def apply_fix(context: bpy.types.Context, job: RigJob, folder: str | Path) -> tu
 
 
 def fix_in_words(job: RigJob, changed: tuple[str, ...], result: dict) -> list[str]:
-    """What a fix did: a sentence, then the crossings before and after of each edited shape (their sum where they are many)."""
+    """What a fix did: a sentence, then the crossings before and after of each edited shape (their
+    sum where they are many).
+    """
     edited = job.edits['names'].tolist()
     own = [key for key, name in zip(job.keys, job.rig.names) if name in edited]
     others = len(set(changed) & set(job.keys) - set(own))
@@ -347,8 +370,9 @@ def apply_settled(
 ) -> list[str]:
     """Put a settled rig.npz onto the head; returns what to tell the user.
 
-    The Basis moves with every key on it, whether or not it is an expression; locked keys keep their own shape. What was
-    known of hand edits stays known. The last check is forgotten: it was of other shapes.
+    The Basis moves with every key on it, whether or not it is an expression; locked keys keep their
+    own shape. What was known of hand edits stays known. The last check is forgotten: it was of
+    other shapes.
     """
     head, rig = job.object(), read_rig(Path(folder) / 'rig.npz')
     if rig.expressions.shape != job.rig.expressions.shape or rig.names != job.rig.names:
@@ -380,19 +404,23 @@ def apply_settled(
     words = [settled_in_words(shapes)] if shapes else []
     if locked:
         words.append(
-            f'{", ".join(locked[:MOST_TOLD])}{" and others" if len(locked) > MOST_TOLD else ""}: locked, so left as '
+            f'{", ".join(locked[:MOST_TOLD])}{" and others" if len(locked) > MOST_TOLD else ""}: '
+            'locked, so left as '
             f'{"they are" if len(locked) > 1 else "it is"}.'
         )
     return words
 
 
 def flesh_job(context: bpy.types.Context, mask: str = '') -> RigJob:
-    """The task 'build_tetrahedra', for the selected head, or for the scene's face model where no mesh is selected. mask: a vertex group that says where."""
+    """The task 'build_tetrahedra', for the selected head, or for the scene's face model where no
+    mesh is selected. mask: a vertex group that says where.
+    """
     arguments = {'out': '{job}/out', 'model': models.source_of(context.scene.facewright)}
     if not chosen_meshes(context):
         if mask:
             raise FacewrightError(
-                'A vertex group says where to fill, and no mesh is selected: select the head that has it.'
+                'A vertex group says where to fill, and no mesh is selected: select the head '
+                'that has it.'
             )
         return RigJob('', None, head_space.PLAIN, (), {}, arguments)
     head = _head(context)
@@ -415,7 +443,8 @@ def flesh_job(context: bpy.types.Context, mask: str = '') -> RigJob:
         edits = {'mask': group_weights(head, mask) > 0.5}
         if not edits['mask'].any():
             raise FacewrightError(
-                f'The vertex group {mask} holds no vertex of {head.name} by more than a half: paint it first.'
+                f'The vertex group {mask} holds no vertex of {head.name} by more than a half: '
+                'paint it first.'
             )
         arguments['mask'] = '{job}/edits.npz'
     return RigJob(head.name, rig, matrix, (), edits, arguments)
@@ -424,7 +453,9 @@ def flesh_job(context: bpy.types.Context, mask: str = '') -> RigJob:
 def apply_flesh(
     context: bpy.types.Context, job: RigJob, folder: str | Path, show: str = 'CUT'
 ) -> tuple[bpy.types.Object, int]:
-    """The tetrahedra (flesh.npz) as an object beside the head, parented to it and selected; returns it and how many there are."""
+    """The tetrahedra (flesh.npz) as an object beside the head, parented to it and selected; returns
+    it and how many there are.
+    """
     data = read_npz(Path(folder) / 'flesh.npz', 'file of tetrahedra')
     points, tetrahedra = data['vertices'].astype(np.float64), data['tetrahedra']
     head = job.object() if job.head else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import bpy
@@ -13,51 +12,36 @@ from .shared import checked_path
 
 
 def add_footage(
-    scene: bpy.types.Scene,
-    path: str,
-    name: str = '',
-    kind: str = 'AUTO',
-    lens: float = 0,
-    offset: float = 0,
-    start: float = 0,
-    end: float = 0,
-    fps: float = 24,
-    cameras: str = '',
-    masks: str = '',
-):
-    """Add a view to a scene's footage; returns it. Parameters as FootageView's; kind 'AUTO': as footage.kinds tells.
+    scene: bpy.types.Scene, path: str, name: str = '', kind: str = 'AUTO', **options
+) -> bpy.types.PropertyGroup:
+    """Add a view to a scene's footage; returns it, a FootageView.
 
-    Raises FacewrightError where the file is no footage.
+    kind: one of FootageView's or 'AUTO': as the file is. options: more of FootageView's
+    properties (lens, offset, start, end, fps, cameras, masks). Raises FacewrightError where the
+    file is no footage.
     """
     path, kind = checked_footage(path, kind)
     view = scene.facewright.views.add()
     view.filepath, view.kind = path, kind
     view.label = name or (Path(path).parent.name if view.kind == 'CAPTURE' else Path(path).stem)
-    view.lens, view.offset, view.start, view.end, view.fps, view.cameras, view.masks = (
-        lens,
-        offset,
-        start,
-        end,
-        fps,
-        cameras,
-        masks,
-    )
+    for option, value in options.items():
+        setattr(view, option, value)
     scene.facewright.active_view = len(scene.facewright.views) - 1
     return view
 
 
 def checked_footage(path: str, kind: str = 'AUTO') -> tuple[str, str]:
-    """Check a file or folder before anything is added: its absolute path and its kind, found where it is 'AUTO'.
+    """Check a file or folder before anything is added; returns its absolute path and its kind.
 
-    Raises FacewrightError where it is no footage.
+    kind: 'AUTO' to find it. Raises FacewrightError where the file is no footage.
     """
-    path = checked_path(path, 'footage')
-    if os.path.isfile(path) and not os.path.getsize(path):
+    file = Path(checked_path(path, 'footage'))
+    if file.is_file() and not file.stat().st_size:
         raise FacewrightError(
-            f'{path} is empty, perhaps not yet copied: choose a file with something in it.'
+            f'{file} is empty, perhaps not yet copied: choose a file with something in it.'
         )
-    found = kinds.kind_of(path).upper() if kind == 'AUTO' or not os.path.isdir(path) else kind
-    return path, found if kind == 'AUTO' else kind
+    found = kinds.kind_of(str(file)).upper() if kind == 'AUTO' or not file.is_dir() else kind
+    return str(file), found if kind == 'AUTO' else kind
 
 
 def remove_footage(scene: bpy.types.Scene, index: int) -> None:

@@ -12,8 +12,8 @@ from .shared import hidden_in_words, select
 
 
 def model_is_ready(source: str) -> bool:
-    """Whether a face model can be used at once; else the task 'import_face_model' makes it so. Raises
-    where there is nothing at `source`.
+    """Whether a face model can be used at once; else the task 'import_face_model' makes it so.
+    Raises where there is nothing at `source`.
     """
     return models.cached(source) is not None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import bpy
@@ -81,7 +82,7 @@ def import_performance(
     performance, notes = recording.performance, list(recording.notes)
     plans = importing.plan(found, performance)
     animated = settings.holds_animation(scene)
-    follow = frame_rate == 'FILE' or frame_rate == 'AUTO' and not animated
+    follow = frame_rate == 'FILE' or (frame_rate == 'AUTO' and not animated)
     if follow:
         actions.frame_rate(scene, performance.fps)
     frames = actions.sample_frames(scene, performance.time, start)
@@ -249,7 +250,7 @@ def rename_shape_keys(context: bpy.types.Context, naming: str) -> tuple[int, lis
     and what to tell the user."""
     count, notes = 0, []
     for head in _heads(context):
-        changed, told = renaming.rename(head, naming, lambda: left_of_middle(context.scene, head))
+        changed, told = renaming.rename(head, naming, partial(left_of_middle, context.scene, head))
         count += changed
         notes += [f'{head.name}: {note}' for note in told]
     return count, notes

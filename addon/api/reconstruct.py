@@ -11,7 +11,7 @@ import numpy as np
 from ...engine.core.errors import FacewrightError
 from ...engine.core.result_folder import recover
 from ...engine.formats.verdicts import in_words
-from .. import kept, models
+from .. import models, result_store
 from ..scene import (
     actions,
     appearance,
@@ -52,7 +52,7 @@ def reconstruction(
     if source != models.BUILTIN:
         source = checked_path(source, 'face model')
     out = absolute(output, 'folder') if output else '{job}/out'
-    masks = sum((_masks(view) for view in chosen.views), [])
+    masks = [mask for view in chosen.views for mask in _masks(view)]
     given = [_source(view) for view in chosen.views]
     arguments = {
         'sources': given,
@@ -188,7 +188,7 @@ def _chosen(views) -> list[str]:
             'Cameras of one capture were chosen but not of another: name them for each, '
             'or for none.'
         )
-    return sum(names, [])
+    return [name for of_view in names for name in of_view]
 
 
 def model_of_result(scene: bpy.types.Scene, folder: str | Path) -> str:
@@ -278,13 +278,13 @@ def apply_result(
     old = takes.earlier(scene, results.source_of(folder))
     leaving = [h for h in old if old_take == 'REPLACE' and not takes.own_work(h)]
     keep = settings.keeps_settings(scene, scene_settings, leaving)
-    home = kept.keep(folder)
+    home = result_store.save(folder)
     try:
         begin = first_frame(scene, keep) if start is None else start
-        choices = results.Choices(naming, sound, begin, keep, kept.keep_clips(clips or {}))
+        choices = results.Choices(naming, sound, begin, keep, result_store.save_clips(clips or {}))
         head, notes = results.apply_result(scene, folder, model, choices)
     except Exception:
-        kept.drop(home)
+        result_store.delete(home)
         raise
     head[results.FOLDER] = str(home)
     notes = [

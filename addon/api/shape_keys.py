@@ -1,9 +1,12 @@
-"""Shape keys for any head: what the Shape Keys panel's jobs get, and what becomes of their results."""
+"""Shape keys for any head: what the Shape Keys panel's jobs get, and what becomes of
+their results.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import bpy
@@ -26,7 +29,9 @@ LEAST_REST = 1e-3  # cm: where generating moves the neutral by less it stays
 
 @dataclass(frozen=True)
 class HeadJob:
-    """A task on the selected meshes: meshes as they were taken, markers {landmark: point in the world}, the task's arguments."""
+    """A task on the selected meshes: meshes as they were taken, markers {landmark: point in the
+    world}, the task's arguments.
+    """
 
     meshes: mesh_sets.MeshSet
     markers: dict[str, list[float]]
@@ -40,7 +45,9 @@ class HeadJob:
 
 
 def chosen_meshes(context: bpy.types.Context) -> list[bpy.types.Object]:
-    """The selected mesh objects, the active one first. An active mesh counts as chosen where no other is selected, hidden or not."""
+    """The selected mesh objects, the active one first. An active mesh counts as chosen where no
+    other is selected, hidden or not.
+    """
     found = [o for o in context.selected_objects if o.type == 'MESH']
     active = context.view_layer.objects.active
     if active is not None and active.type == 'MESH' and (active in found or not found):
@@ -49,7 +56,9 @@ def chosen_meshes(context: bpy.types.Context) -> list[bpy.types.Object]:
 
 
 def companions(context: bpy.types.Context) -> list[bpy.types.Object]:
-    """Meshes that are not selected but belong to the selected ones: their children, or children of the same parent, inside their box."""
+    """Meshes that are not selected but belong to the selected ones: their children, or children of
+    the same parent, inside their box.
+    """
     chosen = chosen_meshes(context)
     if not chosen:
         return []
@@ -73,7 +82,9 @@ def companions(context: bpy.types.Context) -> list[bpy.types.Object]:
 
 
 def select_companions(context: bpy.types.Context) -> int:
-    """Select the companions too, those that are hidden excepted; returns how many are selected now."""
+    """Select the companions too, those that are hidden excepted; returns how many are
+    selected now.
+    """
     found = companions(context)
     for thing in found:
         thing.select_set(True)
@@ -81,20 +92,24 @@ def select_companions(context: bpy.types.Context) -> int:
 
 
 def head_job(context: bpy.types.Context, **arguments) -> HeadJob:
-    """The selected meshes and their markers, and a task's arguments for them. Raises FacewrightError naming the mesh that cannot be used."""
+    """The selected meshes and their markers, and a task's arguments for them. Raises
+    FacewrightError naming the mesh that cannot be used.
+    """
     chosen = chosen_meshes(context)
     if not chosen:
         others, active = list(context.selected_objects), context.view_layer.objects.active
         other = active if active in others else next(iter(others), None)
         if other is None:
             raise FacewrightError(
-                'Nothing is selected: select your head, with its eyes, teeth and lashes where they are objects of their own.'
+                'Nothing is selected: select your head, with its eyes, teeth and lashes '
+                'where they are objects of their own.'
             )
         raise FacewrightError(f'{other.name} {mesh_sets.what_to_select(other)}')
     for thing in chosen:
         if any(m.type == 'MIRROR' and m.show_viewport for m in thing.modifiers):
             raise FacewrightError(
-                f'{thing.name} has a Mirror modifier, and shape keys under it move both sides alike: apply it first (in Object mode, from its menu).'
+                f'{thing.name} has a Mirror modifier, and shape keys under it move both sides '
+                'alike: apply it first (in Object mode, from its menu).'
             )
     context.view_layer.update()
     meshes = mesh_sets.take(chosen)
@@ -137,9 +152,11 @@ def apply_shape_keys(
     replace: bool = False,
     follow: bool = True,
 ) -> tuple[dict[str, shape_keys.Written], list[str]]:
-    """Generated shapes (rig.npz) onto the meshes they were made for; returns what became of each object's keys, and what to tell the user.
+    """Generated shapes (rig.npz) onto the meshes they were made for; returns what became of each
+    object's keys, and what to tell the user.
 
-    The part that moves most leads: it gets every shape, the others those that move them, and with `follow` theirs are driven by its sliders.
+    The part that moves most leads: it gets every shape, the others those that move them, and with
+    `follow` theirs are driven by its sliders.
     """
     report, rig, things = (
         read_report(folder),
@@ -148,7 +165,8 @@ def apply_shape_keys(
     )
     if len(rig.neutral) != sum(p.count for p in job.meshes.parts):
         raise FacewrightError(
-            f'The shapes in {folder} are for {len(rig.neutral)} vertices, and the selected meshes have others: do it again.'
+            f'The shapes in {folder} are for {len(rig.neutral)} vertices, and the selected '
+            'meshes have others: do it again.'
         )
     notes = _notes(report)
     expressions, called = (
@@ -186,7 +204,9 @@ def apply_shape_keys(
                 f'{thing.name} has a mesh of its own now: it shared one with other objects.'
             )
         if shape_keys.ours_alone(thing):
-            notes += renaming.rename(thing, naming, lambda: left_of_middle(context.scene, thing))[1]
+            notes += renaming.rename(thing, naming, partial(left_of_middle, context.scene, thing))[
+                1
+            ]
         have = shape_keys.meanings(thing)
         wanted = {
             n: o
@@ -235,7 +255,8 @@ def _told(written: dict[str, shape_keys.Written]) -> list[str]:
     for name, what in written.items():
         if what.kept:
             out.append(
-                f'{name} had {listed(what.kept)} already, locked or made elsewhere: left as {"it is" if len(what.kept) == 1 else "they are"} '
+                f'{name} had {listed(what.kept)} already, locked or made elsewhere: left as '
+                f'{"it is" if len(what.kept) == 1 else "they are"} '
                 '(Replace Other Keys, in the options, takes ours for those made elsewhere).'
             )
         if what.edited:
@@ -250,8 +271,10 @@ def apply_head(
     naming: str = 'ICT',
     hide: bool = True,
 ) -> tuple[bpy.types.Object, list[str]]:
-    """A wrapped head as a new object where the meshes are, selected; with shape keys where the folder holds rig.npz, with the colours of the fit
-    where it holds wrap.npz. hide: hide the meshes it was made of. Returns it and what to tell the user."""
+    """A wrapped head as a new object where the meshes are, selected; with shape keys where the
+    folder holds rig.npz, with the colours of the fit where it holds wrap.npz. hide: hide the meshes
+    it was made of. Returns it and what to tell the user.
+    """
     folder, report, originals = Path(folder), read_report(folder), job.meshes.objects()
     model = find_model(job.arguments['model'])
     to_head = np.array(report['to_head'], float)
@@ -283,7 +306,8 @@ def apply_head(
         thing.hide_set(True)
     if hide:
         notes.append(
-            f'{listed(t.name for t in originals)} {"is" if len(originals) == 1 else "are"} hidden, not changed.'
+            f'{listed(t.name for t in originals)} {"is" if len(originals) == 1 else "are"} '
+            'hidden, not changed.'
         )
     return head, notes
 

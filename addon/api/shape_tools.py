@@ -49,7 +49,8 @@ def _unlocked(key: bpy.types.ShapeKey) -> None:
 def symmetrise(
     context: bpy.types.Context, source: str = 'LEFT', keys: str = 'ACTIVE', tolerance: float = 1e-3
 ) -> int:
-    """Make shapes symmetrical: source 'LEFT' or 'RIGHT' (that side's is copied over) or 'AVERAGE'; returns how many keys changed.
+    """Make shapes symmetrical: source 'LEFT' or 'RIGHT' (that side's is copied over) or 'AVERAGE';
+    returns how many keys changed.
 
     Keys with a side in their names (mouthSmile_L, jawLeft) become mirror images of each other.
     """
@@ -58,7 +59,7 @@ def symmetrise(
     blocks, done = thing.data.shape_keys.key_blocks, set()
     for key in chosen:
         other = shape_tools.other_side(key.name)
-        if key.name in done or other and other not in blocks and keys == 'ALL':
+        if key.name in done or (other and other not in blocks and keys == 'ALL'):
             continue
         if other is None:
             shape_keys.set_offsets(
@@ -111,7 +112,8 @@ def mirror(
         name = shape_tools.other_side(key.name)
         if name is None:
             raise FacewrightError(
-                f'{key.name} names no side: give it an ending such as _L or Right, or mirror it onto itself.'
+                f'{key.name} names no side: give it an ending such as _L or Right, or mirror '
+                'it onto itself.'
             )
         other = thing.data.shape_keys.key_blocks.get(name)
         if other is None:
@@ -126,7 +128,8 @@ def mirror(
 def split(
     context: bpy.types.Context, width: float = 0.01, tolerance: float = 1e-3
 ) -> tuple[str, str]:
-    """Split the active key softly into a left and a right one that sum to it; it becomes the left, its animation is copied. The mesh need not be symmetrical.
+    """Split the active key softly into a left and a right one that sum to it; it becomes the left,
+    its animation is copied. The mesh need not be symmetrical.
 
     width: of the soft middle, in the object's units.
     """
@@ -156,7 +159,9 @@ def split(
 def region_weights(
     thing: bpy.types.Object, where: str = 'ALL', group: str = '', falloff: float = 0.01
 ) -> np.ndarray:
-    """N weights in [0, 1]: everywhere ('ALL'), of a vertex group ('GROUP'), or of the selected vertices, fading out over `falloff` ('SELECTED')."""
+    """N weights in [0, 1]: everywhere ('ALL'), of a vertex group ('GROUP'), or of the selected
+    vertices, fading out over `falloff` ('SELECTED').
+    """
     if where == 'GROUP':
         if not group:
             raise FacewrightError('No vertex group was chosen: choose the one that says where.')
@@ -185,7 +190,9 @@ def reset(
     group: str = '',
     falloff: float = 0.01,
 ) -> int:
-    """Bring shapes back where `where` says: to the 'BASIS', or to what was 'GENERATED'; returns how many keys changed."""
+    """Bring shapes back where `where` says: to the 'BASIS', or to what was 'GENERATED'; returns how
+    many keys changed.
+    """
     thing = tool_mesh(context)
     chosen, weights = _keys(thing, keys), region_weights(thing, where, group, falloff)
     count = 0
@@ -199,7 +206,9 @@ def reset(
         count += 1
     if not count:
         raise FacewrightError(
-            f'Facewright did not make {chosen[0].name if len(chosen) == 1 else "these shape keys"}, or the mesh was changed since: reset to the Basis instead.'
+            'Facewright did not make '
+            f'{chosen[0].name if len(chosen) == 1 else "these shape keys"}, or the mesh was '
+            'changed since: reset to the Basis instead.'
         )
     thing.data.update()
     return count

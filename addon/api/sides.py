@@ -12,9 +12,8 @@ from ...engine.shape_keys import editing as shape_tools
 from .. import models
 from ..scene import head_space, mesh_sets, shape_keys
 
-OFF_CENTRE = (
-    0.2  # of the width: an uneven mesh whose middle is further from x = 0 was not made around it
-)
+# of the width: an uneven mesh whose middle is further from x = 0 was not made around it
+OFF_CENTRE = 0.2
 
 
 @dataclass(frozen=True)

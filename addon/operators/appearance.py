@@ -10,7 +10,10 @@ from .base import JobOperator, redraw
 
 
 class FACEWRIGHT_OT_preview_overlay(JobOperator):
-    """Draw the reconstructed head over its footage at the current frame, as found (not as edited since), into an image; with how well each region of the face fits"""
+    bl_description = (
+        'Draw the reconstructed head over its footage at the current frame, as found (not as '
+        'edited since), into an image; with how well each region of the face fits'
+    )
 
     bl_idname = 'facewright.preview_overlay'
     bl_label = 'Overlay'
@@ -41,7 +44,10 @@ class FACEWRIGHT_OT_preview_overlay(JobOperator):
 
 
 class FACEWRIGHT_OT_bake_albedo(JobOperator):
-    """Make a texture of the skin's own colour, without the light, from the footage and put it into the head's material"""
+    bl_description = (
+        "Make a texture of the skin's own colour, without the light, from the footage and "
+        "put it into the head's material"
+    )
 
     bl_idname = 'facewright.bake_albedo'
     bl_label = 'Bake Skin Texture'

@@ -1,4 +1,6 @@
-"""What every operator shares: errors become a sentence, jobs run modally in a window and to their end without one."""
+"""What every operator shares: errors become a sentence, jobs run modally in a window and to their
+end without one.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from .. import jobs
 
 
 class Operator(bpy.types.Operator):
-    """Base of all operators: `run` does the work and raises FacewrightError; from Python that arrives as a RuntimeError with its sentence."""
+    """Base of all operators: `run` does the work and raises FacewrightError; from Python that
+    arrives as a RuntimeError with its sentence.
+    """
 
     bl_options = {'REGISTER', 'UNDO'}
 
@@ -20,16 +24,19 @@ class Operator(bpy.types.Operator):
         return self.guard(self.run, context)
 
     def guard(self, function, context):
-        """Call function(context); report any exception as one sentence. Returns what it returns, {'FINISHED'} for None."""
+        """Call function(context); report any exception as one sentence. Returns what it returns,
+        {'FINISHED'} for None.
+        """
         try:
             return function(context) or {'FINISHED'}
         except FacewrightError as error:
             self.report({'ERROR'}, str(error))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  said, and printed: never out of Blender's loop
             traceback.print_exc()
             self.report(
                 {'ERROR'},
-                f'Facewright met something unforeseen ({type(error).__name__}: {error}): please report it with what the system console shows.',
+                f'Facewright met something unforeseen ({type(error).__name__}: {error}): '
+                'please report it with what the system console shows.',
             )
         return {'CANCELLED'}
 
@@ -39,7 +46,9 @@ class Operator(bpy.types.Operator):
             self.report({'WARNING'}, sentence)
 
     def option(self, settings, name, setting=''):
-        """A parameter of this call, or where it was not given the panel's setting of that name (or called `setting`)."""
+        """A parameter of this call, or where it was not given the panel's setting of that name (or
+        called `setting`).
+        """
         return (
             getattr(self, name)
             if self.properties.is_property_set(name)
@@ -49,7 +58,9 @@ class Operator(bpy.types.Operator):
 
 @contextlib.contextmanager
 def object_mode(context):
-    """Object mode for the block, then back. Blender's undo remembers what happened to objects in object mode alone."""
+    """Object mode for the block, then back. Blender's undo remembers what happened to objects in
+    object mode alone.
+    """
     thing, mode = context.view_layer.objects.active, context.mode
     if mode == 'OBJECT' or thing is None:
         yield
@@ -100,8 +111,8 @@ class FileOperator(Operator):
 class JobOperator(Operator):
     """An operator whose `begin` starts a job and whose `finish` brings its result into the scene.
 
-    In a window it starts the job and returns {'RUNNING_MODAL'}; with `blender -b` or the bpy module it waits for it.
-    `begin` returns None where no job is needed: then `finish` gets None at once.
+    In a window it starts the job and returns {'RUNNING_MODAL'}; with `blender -b` or the bpy module
+    it waits for it. `begin` returns None where no job is needed: then `finish` gets None at once.
     """
 
     def run(self, context):

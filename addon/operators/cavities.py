@@ -11,7 +11,10 @@ from .shape_keys import PANEL, HeadOperator
 
 
 class FACEWRIGHT_OT_check_intersections(HeadOperator):
-    """Count where the insides of mouth and eyes cross the skin, lips cross lips and lids cross eyeballs, per shape key and in combinations"""
+    bl_description = (
+        'Count where the insides of mouth and eyes cross the skin, lips cross lips and lids '
+        'cross eyeballs, per shape key and in combinations'
+    )
 
     bl_idname = 'facewright.check_intersections'
     bl_label = 'Check Intersections'
@@ -19,7 +22,8 @@ class FACEWRIGHT_OT_check_intersections(HeadOperator):
 
     combinations: IntProperty(
         name='Combinations',
-        description=f'How many random combinations to check too. 0: the pose the sliders make instead. {PANEL}',
+        description='How many random combinations to check too. 0: the pose the sliders make '
+        f'instead. {PANEL}',
         default=0,
         min=0,
         max=100000,
@@ -40,7 +44,10 @@ class FACEWRIGHT_OT_check_intersections(HeadOperator):
 
 
 class FACEWRIGHT_OT_show_crossings(Operator):
-    """Mark the vertices where the active shape key crosses itself, as a vertex group, as colours and as the selection, and pin the key"""
+    bl_description = (
+        'Mark the vertices where the active shape key crosses itself, as a vertex group, as '
+        'colours and as the selection, and pin the key'
+    )
 
     bl_idname = 'facewright.show_crossings'
     bl_label = 'Show Crossings'
@@ -67,7 +74,11 @@ class FACEWRIGHT_OT_hide_crossings(Operator):
 
 
 class FACEWRIGHT_OT_fix_cavities(HeadOperator):
-    """After you edited the skin of a shape key or of the Basis: sockets, gums, teeth and eyeballs follow it; the skin stays as you made it. An edited Basis is followed in every shape key"""
+    bl_description = (
+        'After you edited the skin of a shape key or of the Basis: sockets, gums, teeth and '
+        'eyeballs follow it; the skin stays as you made it. An edited Basis is followed in '
+        'every shape key'
+    )
 
     bl_idname = 'facewright.fix_cavities'
     bl_label = 'Fix Cavities'
@@ -96,7 +107,11 @@ class FACEWRIGHT_OT_fix_cavities(HeadOperator):
 
 
 class FACEWRIGHT_OT_settle_shape_keys(HeadOperator):
-    """Take apart what crosses: lips, lids and eyeballs, gums and teeth and the insides of mouth and eyes, in the Basis and in every expression. What one sees changes as little as need be; your own edits stay"""
+    bl_description = (
+        'Take apart what crosses: lips, lids and eyeballs, gums and teeth and the insides of '
+        'mouth and eyes, in the Basis and in every expression. What one sees changes as '
+        'little as need be; your own edits stay'
+    )
 
     bl_idname = 'facewright.settle_shape_keys'
     bl_label = 'Settle'
@@ -110,7 +125,10 @@ class FACEWRIGHT_OT_settle_shape_keys(HeadOperator):
 
 
 class FACEWRIGHT_OT_build_tetrahedra(HeadOperator):
-    """Show what is filled between the skin and the insides of mouth, nose and eyes, as an object beside the head"""
+    bl_description = (
+        'Show what is filled between the skin and the insides of mouth, nose and eyes, as an '
+        'object beside the head'
+    )
 
     bl_idname = 'facewright.build_tetrahedra'
     bl_label = 'Fill Cavities'

@@ -20,7 +20,10 @@ from .base import FileOperator, Operator
 
 
 class FACEWRIGHT_OT_add_footage(FileOperator):
-    """Add a video, an image sequence, a photo or a capture.json; several files are several views of one performance"""
+    bl_description = (
+        'Add a video, an image sequence, a photo or a capture.json; several files are '
+        'several views of one performance'
+    )
 
     bl_idname = 'facewright.add_footage'
     bl_label = 'Add Footage'
@@ -56,7 +59,8 @@ class FACEWRIGHT_OT_add_footage(FileOperator):
     )
     lens: FloatProperty(
         name='Lens',
-        description='Focal length as on a 35-mm camera, in millimetres. 0: unknown, found from the footage',
+        description='Focal length as on a 35-mm camera, in millimetres. 0: unknown, found from the '
+        'footage',
         default=0,
         min=0,
         max=2000,
@@ -79,12 +83,14 @@ class FACEWRIGHT_OT_add_footage(FileOperator):
     )
     cameras: StringProperty(
         name='Cameras',
-        description="Which of a capture's cameras to use: their names, separated by commas. Empty: all",
+        description="Which of a capture's cameras to use: their names, separated by commas. Empty: "
+        'all',
         options={'SKIP_SAVE'},
     )
     masks: StringProperty(
         name='Masks',
-        description="Folder of your own masks of the face's regions, one image a frame. Empty: found in the picture",
+        description="Folder of your own masks of the face's regions, one image a frame. Empty: "
+        'found in the picture',
         options={'SKIP_SAVE'},
     )
     filter_glob: StringProperty(
@@ -123,7 +129,8 @@ class FACEWRIGHT_OT_add_footage(FileOperator):
 
     def run(self, context):
         chosen = (
-            [os.path.join(self.directory, f.name) for f in self.files if f.name]
+            # pathlib does not know Blender's '//'
+            [os.path.join(self.directory, f.name) for f in self.files if f.name]  # noqa: PTH118
             if self.directory
             else []
         )
@@ -166,7 +173,10 @@ class FACEWRIGHT_OT_remove_footage(Operator):
 
 
 class FACEWRIGHT_OT_move_footage(Operator):
-    """Move the chosen view up or down; the first view gives the clock, the frame rate and the sound"""
+    bl_description = (
+        'Move the chosen view up or down; the first view gives the clock, the frame rate and '
+        'the sound'
+    )
 
     bl_idname = 'facewright.move_footage'
     bl_label = 'Move Footage'

@@ -18,7 +18,8 @@ class FACEWRIGHT_OT_add_head(JobOperator):
 
     model: StringProperty(
         name='Face Model',
-        description='"builtin", or the path of ICT-FaceKit\'s folder or archive. Empty: as set in the panel',
+        description='"builtin", or the path of ICT-FaceKit\'s folder or archive. Empty: as set '
+        'in the panel',
     )
     naming: EnumProperty(
         name='Shape Key Names',
@@ -47,14 +48,18 @@ class FACEWRIGHT_OT_add_head(JobOperator):
 
 
 class FACEWRIGHT_OT_import_face_model(FileOperator, JobOperator):
-    """Read ICT-FaceKit from its folder, its GitHub zip or a tar archive, once, and use it in this scene"""
+    bl_description = (
+        'Read ICT-FaceKit from its folder, its GitHub zip or a tar archive, once, and use it '
+        'in this scene'
+    )
 
     bl_idname = 'facewright.import_face_model'
     bl_label = 'Import ICT-FaceKit'
 
     filepath: StringProperty(
         name='File',
-        description='ICT-FaceKit as a folder (the one that holds FaceXModel), its GitHub zip, or a tar archive',
+        description='ICT-FaceKit as a folder (the one that holds FaceXModel), its GitHub zip, or '
+        'a tar archive',
         subtype='FILE_PATH',
         options={'SKIP_SAVE'},
     )
@@ -79,7 +84,10 @@ class FACEWRIGHT_OT_import_face_model(FileOperator, JobOperator):
 
 
 class FACEWRIGHT_OT_download_face_model(JobOperator):
-    """Download the ICT-FaceKit face model (MIT licence, some hundred megabytes) from GitHub and use it in this scene"""
+    bl_description = (
+        'Download the ICT-FaceKit face model (MIT licence, some hundred megabytes) from '
+        'GitHub and use it in this scene'
+    )
 
     bl_idname = 'facewright.download_face_model'
     bl_label = 'Download ICT-FaceKit'
@@ -88,7 +96,8 @@ class FACEWRIGHT_OT_download_face_model(JobOperator):
     def poll(cls, context):
         if not bpy.app.online_access:
             cls.poll_message_set(
-                'Blender may not go online: allow it in Preferences > System > Network, or import a copy you downloaded yourself'
+                'Blender may not go online: allow it in Preferences > System > Network, or '
+                'import a copy you downloaded yourself'
             )
         return bpy.app.online_access
 

@@ -25,7 +25,10 @@ EARLIER_TAKE = {
 
 
 class FACEWRIGHT_OT_reconstruct(JobOperator):
-    """Make an animated head from the footage, in the background, with a bar that shows the time left"""
+    bl_description = (
+        'Make an animated head from the footage, in the background, with a bar that shows '
+        'the time left'
+    )
 
     bl_idname = 'facewright.reconstruct'
     bl_label = 'Reconstruct'
@@ -39,8 +42,9 @@ class FACEWRIGHT_OT_reconstruct(JobOperator):
     )
     neutral_frame: IntProperty(
         name='Neutral Frame',
-        description="Which of the first view's frames shows the face at rest, counted from 0 at its in-point "
-        "(not the scene's frame); −1: unknown. Not given: as in the panel, where it is a scene frame",
+        description="Which of the first view's frames shows the face at rest, counted from 0 at "
+        "its in-point (not the scene's frame); −1: unknown. Not given: as in the "
+        'panel, where it is a scene frame',
         default=-1,
         min=-1,
         options={'SKIP_SAVE'},
@@ -104,7 +108,10 @@ class FACEWRIGHT_OT_set_neutral_frame(Operator):
 
 
 class FACEWRIGHT_OT_cancel(Operator):
-    """Stop the running job at once: the scene stays as it is. The same reconstruction, started again, goes on from there"""
+    bl_description = (
+        'Stop the running job at once: the scene stays as it is. The same reconstruction, '
+        'started again, goes on from there'
+    )
 
     bl_idname = 'facewright.cancel'
     bl_label = 'Cancel'
@@ -185,7 +192,10 @@ class FACEWRIGHT_OT_clear_message(Operator):
 
 
 class FACEWRIGHT_OT_show_worst_frame(Operator):
-    """Go to the frame in which a region of the face, or the face as a whole, fits the footage worst"""
+    bl_description = (
+        'Go to the frame in which a region of the face, or the face as a whole, fits the '
+        'footage worst'
+    )
 
     bl_idname = 'facewright.show_worst_frame'
     bl_label = 'Go to Worst Frame'
@@ -201,7 +211,10 @@ class FACEWRIGHT_OT_show_worst_frame(Operator):
 
 
 class FACEWRIGHT_OT_look_through(Operator):
-    """Look through the camera of the selected head, or the next one where there are several. Unless the scene kept its own, renders get it too, with its footage's size"""
+    bl_description = (
+        'Look through the camera of the selected head, or the next one where there are '
+        "several. Unless the scene kept its own, renders get it too, with its footage's size"
+    )
 
     bl_idname = 'facewright.look_through'
     bl_label = 'Look Through Camera'
@@ -211,7 +224,10 @@ class FACEWRIGHT_OT_look_through(Operator):
 
 
 class FACEWRIGHT_OT_lay_clip_over(Operator):
-    """Lay the clip over the head, half transparent, to see how the head lies on it; press again to put it back behind"""
+    bl_description = (
+        'Lay the clip over the head, half transparent, to see how the head lies on it; press '
+        'again to put it back behind'
+    )
 
     bl_idname = 'facewright.lay_clip_over'
     bl_label = 'Clip over Head'

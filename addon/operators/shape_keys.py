@@ -15,8 +15,10 @@ WARNING = 'Warning: '  # before a line of the panel's report
 
 
 class HeadOperator(JobOperator):
-    """A job on the selected head: `take` makes its input and arguments (an api job), `bring` puts the result, a folder, into the scene and returns what to
-    tell the user, lines of which the first says it all. They are reported and stay in the panel."""
+    """A job on the selected head: `take` makes its input and arguments (an api job), `bring` puts
+    the result, a folder, into the scene and returns what to tell the user, lines of which the first
+    says it all. They are reported and stay in the panel.
+    """
 
     bl_options = {'UNDO'}
 
@@ -33,7 +35,10 @@ class HeadOperator(JobOperator):
 
 
 class FACEWRIGHT_OT_generate_shape_keys(HeadOperator):
-    """Give the selected head the 53 expressions as shape keys: any mesh, with its eyes, teeth and lashes selected too where they are objects of their own"""
+    bl_description = (
+        'Give the selected head the 53 expressions as shape keys: any mesh, with its eyes, '
+        'teeth and lashes selected too where they are objects of their own'
+    )
 
     bl_idname = 'facewright.generate_shape_keys'
     bl_label = 'Generate Shape Keys'
@@ -125,7 +130,10 @@ class FACEWRIGHT_OT_generate_shape_keys(HeadOperator):
 
 
 class FACEWRIGHT_OT_wrap_model(HeadOperator):
-    """Lay the face model's topology onto the selected scan or sculpt: a new head in its place, coloured by how far it is from it"""
+    bl_description = (
+        "Lay the face model's topology onto the selected scan or sculpt: a new head in its "
+        'place, coloured by how far it is from it'
+    )
 
     bl_idname = 'facewright.wrap_model'
     bl_label = 'Wrap Face Model'
@@ -156,7 +164,10 @@ class FACEWRIGHT_OT_wrap_model(HeadOperator):
 
 
 class FACEWRIGHT_OT_add_markers(HeadOperator):
-    """Put an empty on each landmark of the selected head, where it is found automatically: drag those that are wrong, then generate or wrap"""
+    bl_description = (
+        'Put an empty on each landmark of the selected head, where it is found '
+        'automatically: drag those that are wrong, then generate or wrap'
+    )
 
     bl_idname = 'facewright.add_markers'
     bl_label = 'Add Markers'
@@ -168,12 +179,16 @@ class FACEWRIGHT_OT_add_markers(HeadOperator):
     def bring(self, context, out, result):
         found = api.apply_markers(context, self.work, out)
         return [
-            f'{len(found)} markers are on {self.work.meshes.parts[0].name}: drag those that are wrong.'
+            f'{len(found)} markers are on {self.work.meshes.parts[0].name}: drag those that '
+            'are wrong.'
         ]
 
 
 class FACEWRIGHT_OT_add_marker(Operator):
-    """Put one landmark's empty at the 3D cursor, or move it there; with four or more no face need be found on the mesh"""
+    bl_description = (
+        "Put one landmark's empty at the 3D cursor, or move it there; with four or more no "
+        'face need be found on the mesh'
+    )
 
     bl_idname = 'facewright.add_marker'
     bl_label = 'Add Marker'
@@ -202,7 +217,10 @@ class FACEWRIGHT_OT_remove_markers(Operator):
 
 
 class FACEWRIGHT_OT_select_companions(Operator):
-    """Select the eyes, teeth and lashes too: meshes under the same parent, or under the head itself, that lie within it"""
+    bl_description = (
+        'Select the eyes, teeth and lashes too: meshes under the same parent, or under the '
+        'head itself, that lie within it'
+    )
 
     bl_idname = 'facewright.select_companions'
     bl_label = 'Select What Belongs to It'

@@ -77,7 +77,8 @@ class OnRegion(OnKeys):
     )
     falloff: FloatProperty(
         name='Falloff',
-        description=f'How far the effect fades out beyond selected vertices, for `where` `SELECTED`. {PANEL}',
+        description='How far the effect fades out beyond selected vertices, for `where` '
+        f'`SELECTED`. {PANEL}',
         default=0.01,
         min=0,
         unit='LENGTH',
@@ -89,7 +90,10 @@ class OnRegion(OnKeys):
 
 
 class FACEWRIGHT_OT_symmetrise_shape_keys(OnKeys):
-    """Make shapes symmetrical; keys with a side in their name, such as mouthSmile_L, become mirror images of each other"""
+    bl_description = (
+        'Make shapes symmetrical; keys with a side in their name, such as mouthSmile_L, '
+        'become mirror images of each other'
+    )
 
     bl_idname = 'facewright.symmetrise_shape_keys'
     bl_label = 'Symmetrise'
@@ -113,7 +117,10 @@ class FACEWRIGHT_OT_symmetrise_shape_keys(OnKeys):
 
 
 class FACEWRIGHT_OT_mirror_shape_key(OnShapes):
-    """Mirror the active shape key: onto the other side's key, which is made where it is missing, or onto itself"""
+    bl_description = (
+        "Mirror the active shape key: onto the other side's key, which is made where it is "
+        'missing, or onto itself'
+    )
 
     bl_idname = 'facewright.mirror_shape_key'
     bl_label = 'Mirror'
@@ -134,7 +141,10 @@ class FACEWRIGHT_OT_mirror_shape_key(OnShapes):
 
 
 class FACEWRIGHT_OT_split_shape_key(OnShapes):
-    """Split the active shape key into a left and a right one with a soft middle: both together are what it was, its animation is copied"""
+    bl_description = (
+        'Split the active shape key into a left and a right one with a soft middle: both '
+        'together are what it was, its animation is copied'
+    )
 
     bl_idname = 'facewright.split_shape_key'
     bl_label = 'Split Left/Right'

@@ -31,7 +31,10 @@ class FACEWRIGHT_PT_engine(Panel, bpy.types.Panel):
             if not missing:
                 what = 'has other versions of some packages than it needs'
             text(context, box, f'Facewright cannot run yet: {found.python} {what}.', 'ERROR')
-            words = 'Choose the Python of an environment that has them, or install the zip made for your system.'
+            words = (
+                'Choose the Python of an environment that has them, or install the zip made for '
+                'your system.'
+            )
             text(context, box, words)
         else:
             text(context, box, f'Facewright cannot run yet. {found.wrong}', 'ERROR')

@@ -49,7 +49,9 @@ def text(context, layout, words: str, icon: str = 'NONE') -> None:
 
 
 def time_left(job: jobs.Job) -> str:
-    """'About 2 min left', '' where the task has not told: what it last told, less the time since."""
+    """'About 2 min left', '' where the task has not told: what it last told, less the
+    time since.
+    """
     if job.remaining is None:
         return ''
     left = job.remaining - (time.monotonic() - job.told_at)

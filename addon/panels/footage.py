@@ -10,7 +10,7 @@ from .drawing import Panel, text
 class FACEWRIGHT_UL_views(bpy.types.UIList):
     """The footage, a row a view."""
 
-    def draw_item(
+    def draw_item(  # noqa: PLR0913  the signature that Blender asks for
         self, context, layout, data, item, icon, active_data, active_property, index=0, flt_flag=0
     ):
         layout.prop(
@@ -31,7 +31,8 @@ class FACEWRIGHT_PT_footage(Panel, bpy.types.Panel):
             text(
                 context,
                 layout,
-                'Add a video, an image sequence or a photo of a face. Several cameras of one performance: add them all.',
+                'Add a video, an image sequence or a photo of a face. Several cameras of one '
+                'performance: add them all.',
                 'INFO',
             )
             layout.operator('facewright.add_footage', icon='ADD')

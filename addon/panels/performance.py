@@ -19,7 +19,8 @@ class FACEWRIGHT_PT_performance(Panel, bpy.types.Panel):
             text(
                 context,
                 layout,
-                'Select a mesh with ICT or ARKit shape keys: a head added here, or your own character.',
+                'Select a mesh with ICT or ARKit shape keys: a head added here, or your own '
+                'character.',
                 'INFO',
             )
         else:

@@ -74,7 +74,9 @@ class FACEWRIGHT_PT_result(Panel, bpy.types.Panel):
             text(
                 context,
                 box,
-                f'{len(fallen)} frame{"s" if len(fallen) > 1 else ""} as in Draft, which fits better there: {", ".join(map(str, fallen[:8]))}{" …" if len(fallen) > 8 else ""}',
+                f'{len(fallen)} frame{"s" if len(fallen) > 1 else ""} as in Draft, which fits '
+                'better there: '
+                f'{", ".join(map(str, fallen[:8]))}{" …" if len(fallen) > 8 else ""}',
                 'INFO',
             )
         row = box.row(align=True)

@@ -17,7 +17,7 @@ CAVITY_TASKS = ('check_intersections', 'settle_shape_keys', 'fix_cavities', 'bui
 class FACEWRIGHT_UL_crossings(bpy.types.UIList):
     """The head's shape keys, each with how often it crossed itself at the last check."""
 
-    def draw_item(
+    def draw_item(  # noqa: PLR0913  the signature that Blender asks for
         self, context, layout, data, item, icon, active_data, active_property, index=0, flt_flag=0
     ):
         found = crossings.count(data, item.name)
@@ -29,7 +29,7 @@ class FACEWRIGHT_UL_crossings(bpy.types.UIList):
 class FACEWRIGHT_UL_shape_keys(bpy.types.UIList):
     """The head's shape keys with their sliders."""
 
-    def draw_item(
+    def draw_item(  # noqa: PLR0913  the signature that Blender asks for
         self, context, layout, data, item, icon, active_data, active_property, index=0, flt_flag=0
     ):
         row = layout.split(factor=0.72)
@@ -54,7 +54,8 @@ class FACEWRIGHT_PT_shape_keys(Panel, bpy.types.Panel):
             text(
                 context,
                 layout,
-                "Select your head: a sculpt, a scan or a character's meshes, its eyes, teeth and lashes too.",
+                "Select your head: a sculpt, a scan or a character's meshes, its eyes, teeth "
+                'and lashes too.',
                 'INFO',
             )
         else:
@@ -92,7 +93,9 @@ class FACEWRIGHT_PT_shape_keys(Panel, bpy.types.Panel):
 
 
 def draw_keys(layout, thing) -> None:
-    """A mesh's shape keys to choose from and to move, and the pin that shows the chosen one alone, in full: as it is sculpted."""
+    """A mesh's shape keys to choose from and to move, and the pin that shows the chosen one alone,
+    in full: as it is sculpted.
+    """
     row = layout.row()
     row.template_list(
         'FACEWRIGHT_UL_shape_keys',
@@ -141,7 +144,8 @@ class FACEWRIGHT_PT_shape_keys_markers(SubPanel, bpy.types.Panel):
             text(
                 context,
                 layout,
-                'The face is found automatically. Where that goes wrong, add markers and drag them into place.',
+                'The face is found automatically. Where that goes wrong, add markers and '
+                'drag them into place.',
                 'INFO',
             )
         row = idle_column(layout).row(align=True)

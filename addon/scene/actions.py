@@ -115,7 +115,7 @@ def _straight(frames: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:
         'type': 0,
     }
     columns = {name: np.full((len(frames), 1), kind, np.int32) for name, kind in kinds.items()}
-    return columns | {name: points for name in ('co', 'handle_left', 'handle_right')}
+    return columns | dict.fromkeys(('co', 'handle_left', 'handle_right'), points)
 
 
 def frame_rate(scene: bpy.types.Scene, fps: float) -> None:

@@ -1,4 +1,6 @@
-"""What was seen of a head beside its shape: the albedo texture in its materials, the parts of its face as vertex groups, pictures of it over the footage."""
+"""What was seen of a head beside its shape: the albedo texture in its materials, the parts of its
+face as vertex groups, pictures of it over the footage.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,15 @@ from . import heads, takes
 
 NODE = 'Facewright Albedo'  # the texture node's name in each material that has one
 OVERLAY = takes.PICTURE  # custom property of an overlay's image: the head it shows
-OVERLAPS = 'facewright_parts'  # custom property of a head: scene frame and overlaps (IoU, 0..1) of the last overlay
+# custom property of a head: scene frame and overlaps (IoU, 0..1) of the last overlay
+OVERLAPS = 'facewright_parts'
 
 
 def apply_albedo(head: bpy.types.Object, folder: Path) -> bpy.types.Image:
-    """A folder's albedo.png and albedo.npz (engine/tasks/appearance.py): the texture, packed into the .blend, becomes the colour of the materials it
-    covers; the others, back of the head, eyes and mouth, get colours to match."""
+    """A folder's albedo.png and albedo.npz (engine/tasks/appearance.py): the texture, packed into
+    the .blend, becomes the colour of the materials it covers; the others, back of the head, eyes
+    and mouth, get colours to match.
+    """
     path = folder / 'albedo.npz'
     data = read_npz(path, 'list of colours')
     check_arrays(
@@ -36,7 +41,8 @@ def apply_albedo(head: bpy.types.Object, folder: Path) -> bpy.types.Image:
     ]
     if not covered or not head.data.uv_layers:
         raise FacewrightError(
-            f'{head.name} has no skin material with UVs to put the texture into: reconstruct again, or give it its materials and UVs back.'
+            f'{head.name} has no skin material with UVs to put the texture into: reconstruct '
+            'again, or give it its materials and UVs back.'
         )
     image, own = load_packed(folder / 'albedo.png', f'{head.name} Albedo'), takes.has_own_look(head)
     old = {put_texture(m, image, head.data.uv_layers[0].name) for m in covered} - {None, image}
@@ -59,7 +65,9 @@ def texture_at_vertices(
     covered: list[bpy.types.Material],
     colours: np.ndarray,
 ) -> np.ndarray:
-    """V×3 sRGB: `colours`, but where one of the materials shows the image, the image's colour there."""
+    """V×3 sRGB: `colours`, but where one of the materials shows the image, the image's colour
+    there.
+    """
     counts = np.empty(len(mesh.polygons), np.int32)
     slots, corners = counts.copy(), np.empty(len(mesh.loops), np.int32)
     uv = np.empty(2 * len(mesh.loops), np.float32)
@@ -109,7 +117,9 @@ def load_packed(path: Path, name: str) -> bpy.types.Image:
 def put_texture(
     material: bpy.types.Material, image: bpy.types.Image, uvs: str
 ) -> bpy.types.Image | None:
-    """Wire an image to the material's base colour through the UV map called so; returns the image that was there before."""
+    """Wire an image to the material's base colour through the UV map called so; returns the image
+    that was there before.
+    """
     nodes, links = material.node_tree.nodes, material.node_tree.links
     node = nodes.get(NODE)
     if node is None or node.type != 'TEX_IMAGE':
@@ -134,7 +144,9 @@ def put_texture(
 
 
 def add_parts(head: bpy.types.Object, path: Path) -> None:
-    """parts.npz (labels V int8: numbers of names) → a vertex group per part, 'part_nose' …; the first name, what is no part, has none."""
+    """parts.npz (labels V int8: numbers of names) → a vertex group per part, 'part_nose' …; the
+    first name, what is no part, has none.
+    """
     data = read_npz(path, 'list of parts')
     then = f'it does not fit {head.name}, so reconstruct again'
     check_arrays(
@@ -158,7 +170,9 @@ def overlay_images(head: bpy.types.Object) -> list[bpy.types.Image]:
 def add_overlays(
     head: bpy.types.Object, pictures: dict[str, Path], overlaps: dict[str, float | None], frame: int
 ) -> dict[str, bpy.types.Image]:
-    """{view: picture} → packed images, in place of the head's former ones, where those are open too; the parts' overlaps are kept with the head."""
+    """{view: picture} → packed images, in place of the head's former ones, where those are open
+    too; the parts' overlaps are kept with the head.
+    """
     before = {i.name: i for i in overlay_images(head)}
     made = {}
     for view, path in pictures.items():

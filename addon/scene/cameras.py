@@ -51,9 +51,8 @@ class SolvedView:
     sound_start: float = 0.0  # s from the file's first picture to its first sound
     # Counting pictures at the file's rate finds the right ones; a photo: it is stored upright.
     steady: bool = True
-    clip: Path | None = (
-        None  # the footage written again for the scene's frames (engine/footage/proxies.py)
-    )
+    # the footage written again for the scene's frames (engine/footage/proxies.py)
+    clip: Path | None = None
     clip_rate: float = 0.0  # … for a scene of so many frames a second
 
 
@@ -181,7 +180,7 @@ def _is_program_stream(path: Path) -> bool:
     found its way in by counting.
     """
     try:
-        with open(path, 'rb') as file:
+        with path.open('rb') as file:
             return file.read(4) == b'\x00\x00\x01\xba'
     except OSError:
         return False

@@ -1,4 +1,6 @@
-"""Where a head's shapes cross themselves: counts kept with its shape keys, the vertices shown as a group and as colours."""
+"""Where a head's shapes cross themselves: counts kept with its shape keys, the vertices shown as a
+group and as colours.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ def keep(
     combinations: np.ndarray,
     pose: list[int] | None,
 ) -> None:
-    """Remember a check: counts n×4 and marked vertices n×V bool of the keys called so, combinations C×4, the pose's own 4 counts.
+    """Remember a check: counts n×4 and marked vertices n×V bool of the keys called so, combinations
+    C×4, the pose's own 4 counts.
 
     The sum of the check before it stays as 'before'.
     """
@@ -88,7 +91,9 @@ def worst(keys: bpy.types.Key) -> str | None:
 
 
 def show(thing: bpy.types.Object, name: str) -> int:
-    """Put a key's crossing vertices into the vertex group 'Crossings' and into colours, select them, and pin the key; returns how many."""
+    """Put a key's crossing vertices into the vertex group 'Crossings' and into colours, select
+    them, and pin the key; returns how many.
+    """
     mesh, keys = thing.data, thing.data.shape_keys
     packed = keys[PROPERTY]['marked'].to_dict().get(name) if PROPERTY in keys else None
     marked = (
@@ -131,7 +136,9 @@ def forget(thing: bpy.types.Object) -> None:
 
 
 def hide(thing: bpy.types.Object) -> None:
-    """Give the mesh its own colours back and all its shape keys; counts and the vertex group stay."""
+    """Give the mesh its own colours back and all its shape keys; counts and the vertex
+    group stay.
+    """
     colours = thing.data.color_attributes
     if COLOURS in colours:
         colours.remove(colours[COLOURS])

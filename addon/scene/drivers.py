@@ -94,12 +94,9 @@ def _reads(target: bpy.types.DriverTarget, keys: bpy.types.Key, path: str) -> bo
         return False
     before, thing = target.data_path[: -len(path)], target.id
     return (
-        thing == keys
-        and before == ''
-        or thing == keys.user
-        and before == 'shape_keys.'
-        or getattr(thing, 'data', None) == keys.user
-        and before == 'data.shape_keys.'
+        (thing == keys and before == '')
+        or (thing == keys.user and before == 'shape_keys.')
+        or (getattr(thing, 'data', None) == keys.user and before == 'data.shape_keys.')
     )
 
 

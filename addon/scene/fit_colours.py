@@ -17,7 +17,10 @@ STOPS = (
     (1.0, (0.80, 0.10, 0.10)),
 )  # part of TOP → sRGB
 UNKNOWN = (0.45, 0.45, 0.45)
-LEGEND = f'Fit: blue 0 mm, green {TOP / 4:.1f}, yellow {TOP / 2:.0f}, red {TOP:.0f} mm and more; grey: no scan there'
+LEGEND = (
+    f'Fit: blue 0 mm, green {TOP / 4:.1f}, yellow {TOP / 2:.0f}, red {TOP:.0f} mm and more; grey: '
+    'no scan there'
+)
 
 
 def colours(distance: np.ndarray) -> np.ndarray:
@@ -30,7 +33,9 @@ def colours(distance: np.ndarray) -> np.ndarray:
 
 
 def paint(thing: bpy.types.Object, distance: np.ndarray) -> None:
-    """V distances in mm → the mesh's colour attribute 'Fit', made active, and the attribute 'Fit (mm)' (−1: unknown)."""
+    """V distances in mm → the mesh's colour attribute 'Fit', made active, and the attribute 'Fit
+    (mm)' (−1: unknown).
+    """
     mesh = thing.data
     numbers = mesh.attributes.get(MILLIMETRES) or mesh.attributes.new(MILLIMETRES, 'FLOAT', 'POINT')
     numbers.data.foreach_set(

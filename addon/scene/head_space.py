@@ -25,7 +25,9 @@ def has_topology(thing: bpy.types.Object, model: FaceModel) -> bool:
 
 
 def local_to_head(thing: bpy.types.Object, model: FaceModel) -> np.ndarray:
-    """4×4 similarity from a head's own axes to head space: the plain one where that makes it a head, else the best onto the model's neutral."""
+    """4×4 similarity from a head's own axes to head space: the plain one where that makes it a
+    head, else the best onto the model's neutral.
+    """
     points = mesh_sets.base_points(thing).astype(np.float64)
     target = model.neutral.astype(np.float64)
     a, b = points - points.mean(0), target - target.mean(0)
@@ -43,14 +45,18 @@ def local_to_head(thing: bpy.types.Object, model: FaceModel) -> np.ndarray:
 
 
 def neutral_points(thing: bpy.types.Object) -> np.ndarray:
-    """N×3: the head at rest in its own axes, which is its Basis with the key 'atRest' as far as that is on."""
+    """N×3: the head at rest in its own axes, which is its Basis with the key 'atRest' as far as
+    that is on.
+    """
     keys = thing.data.shape_keys
     rest = keys.key_blocks.get(shape_keys.AT_REST) if keys else None
     return mesh_sets.base_points(thing) + (rest.value * shape_keys.offsets_of(rest) if rest else 0)
 
 
 def expressions_of(thing: bpy.types.Object) -> dict[str, str]:
-    """{shape key: the expression it stands for, under ICT's name where that has one}, each expression once."""
+    """{shape key: the expression it stands for, under ICT's name where that has one}, each
+    expression once.
+    """
     keys, found = thing.data.shape_keys, {}
     for key, name in names.matches(k.name for k in keys.key_blocks).items() if keys else ():
         if names.spelled(name, 'ICT') not in found.values():
@@ -61,13 +67,16 @@ def expressions_of(thing: bpy.types.Object) -> dict[str, str]:
 def rig_of(
     thing: bpy.types.Object, model: FaceModel, pose: str = ''
 ) -> tuple[Rig, np.ndarray, tuple[str, ...]]:
-    """A head's expressions as a Rig in head space (ICT's or ARKit's names), its local_to_head, and the shape keys' names in the rig's order.
+    """A head's expressions as a Rig in head space (ICT's or ARKit's names), its local_to_head, and
+    the shape keys' names in the rig's order.
 
-    pose: where not '', the head as its sliders stand is added as one more expression of that name. Raises FacewrightError without expressions.
+    pose: where not '', the head as its sliders stand is added as one more expression of that name.
+    Raises FacewrightError without expressions.
     """
     if not has_topology(thing, model):
         raise FacewrightError(
-            f"{thing.name} has not the face model's own topology ({model.vertex_count:,} vertices, in its order): generate its shape keys "
+            f"{thing.name} has not the face model's own topology ({model.vertex_count:,} "
+            'vertices, in its order): generate its shape keys '
             'onto the face model first, or choose the model it was made from in the Head panel.'
         )
     found = expressions_of(thing)

@@ -1,4 +1,6 @@
-"""A face model or a fitted rig as a mesh object: UVs, materials, a vertex group a region, shape keys."""
+"""A face model or a fitted rig as a mesh object: UVs, materials, a vertex group a region, shape
+keys.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from . import shape_keys, units
 
 @dataclass(frozen=True)
 class Surface:
-    """How one of a face model's surfaces looks. alpha: 1 takes its colour from the mesh's 'Albedo'."""
+    """How one of a face model's surfaces looks. alpha: 1 takes its colour from the
+    mesh's 'Albedo'.
+    """
 
     colour: tuple[float, float, float]  # linear RGB, where nothing is painted
     roughness: float
@@ -60,7 +64,9 @@ def create_mesh(
     uvs: np.ndarray | None = None,
     face_materials: np.ndarray | None = None,
 ) -> bpy.types.Mesh:
-    """V×3 cm in head space and F×4 int (triangles padded with −1) → a smooth-shaded mesh in metres, its vertices in the same order."""
+    """V×3 cm in head space and F×4 int (triangles padded with −1) → a smooth-shaded mesh in metres,
+    its vertices in the same order.
+    """
     mesh = bpy.data.meshes.new(name)
     used = faces >= 0
     counts = used.sum(1)
@@ -94,9 +100,11 @@ def create_head(
     naming: str = 'ICT',
     collection: bpy.types.Collection | None = None,
 ) -> bpy.types.Object:
-    """The model's head, or a person's where neutral (V×3), expressions (E×V×3) and their names are given, all cm in head space.
+    """The model's head, or a person's where neutral (V×3), expressions (E×V×3) and their names are
+    given, all cm in head space.
 
-    naming 'ICT' or 'ARKIT'; collection the one to link it into (default: the active one). With no expressions there are no shape keys.
+    naming 'ICT' or 'ARKIT'; collection the one to link it into (default: the active one). With no
+    expressions there are no shape keys.
     """
     materials, face_materials = surfaces(model)
     mesh = create_mesh(
@@ -127,7 +135,8 @@ def create_head(
 
 
 def paint(mesh: bpy.types.Mesh, colours: np.ndarray, alpha: np.ndarray | None = None) -> None:
-    """Set the colour attribute 'Albedo', which materials and the solid view show, and the materials' own viewport colours to match.
+    """Set the colour attribute 'Albedo', which materials and the solid view show, and the
+    materials' own viewport colours to match.
 
     colours: V×3 sRGB in 0..1. alpha: V, by default as it was (1 in a new attribute).
     """
@@ -150,7 +159,9 @@ def point_colours(mesh: bpy.types.Mesh) -> np.ndarray:
 
 
 def match_viewport(mesh: bpy.types.Mesh, colours: np.ndarray) -> None:
-    """Give each opaque material of ours, for the solid view, the median of its vertices' colours (V×3 sRGB)."""
+    """Give each opaque material of ours, for the solid view, the median of its vertices' colours
+    (V×3 sRGB).
+    """
     counts = np.empty(len(mesh.polygons), np.int32)
     slots, corners = counts.copy(), np.empty(len(mesh.loops), np.int32)
     mesh.polygons.foreach_get('loop_total', counts)
@@ -177,7 +188,9 @@ def surface_of(name: str) -> Surface:
 
 
 def surface_material(name: str) -> bpy.types.Material:
-    """Make a new Principled material for one of a face model's surfaces; opaque ones take their colour from the mesh's 'Albedo'."""
+    """Make a new Principled material for one of a face model's surfaces; opaque ones take their
+    colour from the mesh's 'Albedo'.
+    """
     surface = surface_of(name)
     material = bpy.data.materials.new(name)
     material[SURFACE] = name
@@ -209,7 +222,9 @@ def surface_material(name: str) -> bpy.types.Material:
 
 
 def _thin_to_hairs(material: bpy.types.Material, shader: bpy.types.Node) -> None:
-    """Make a card of lashes hairs: stripes across its UVs that thin out as the alpha of 'Albedo' falls to the tips."""
+    """Make a card of lashes hairs: stripes across its UVs that thin out as the alpha of 'Albedo'
+    falls to the tips.
+    """
     nodes, links = material.node_tree.nodes, material.node_tree.links
     place, stretch, noise = (
         nodes.new(f'ShaderNode{kind}') for kind in ('UVMap', 'Mapping', 'TexNoise')
@@ -223,7 +238,8 @@ def _thin_to_hairs(material: bpy.types.Material, shader: bpy.types.Node) -> None
     noise.noise_dimensions = '2D'
     noise.inputs['Scale'].default_value, noise.inputs['Detail'].default_value = 1.0, 0.0
     painted.layer_name = COLOURS
-    threshold.operation = 'MULTIPLY_ADD'  # the noise lies about .5: at the roots a third of it is hair, at the tips none
+    # the noise lies about .5: at the roots a third of it is hair, at the tips none
+    threshold.operation = 'MULTIPLY_ADD'
     threshold.inputs[1].default_value, threshold.inputs[2].default_value = -0.24, 0.78
     for k, node in enumerate((place, stretch, noise, painted, threshold, hair)):
         node.location = (-1100 + 180 * k, -200)

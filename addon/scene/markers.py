@@ -9,11 +9,11 @@ import numpy as np
 from mathutils import Vector
 
 COLLECTION = 'Facewright Markers'
-NAME = (
-    'facewright_marker'  # custom property: the landmark's name, whatever Blender calls the object
-)
+# custom property: the landmark's name, whatever Blender calls the object
+NAME = 'facewright_marker'
 
-# (landmark, label): what can be placed by hand, from the top of the face to its bottom. Left is the person's left.
+# (landmark, label): what can be placed by hand, from the top of the face to its bottom. Left is the
+# person's left.
 PLACES = (
     ('brow_outer_L', 'Brow, outer end, left'),
     ('brow_inner_L', 'Brow, inner end, left'),
@@ -63,7 +63,9 @@ def markers_of(
 def place(
     scene: bpy.types.Scene, thing: bpy.types.Object, where: dict[str, np.ndarray], size: float
 ) -> list[bpy.types.Object]:
-    """Put an empty at each {landmark: point in the world}, parented to a mesh; one it has already is moved there."""
+    """Put an empty at each {landmark: point in the world}, parented to a mesh; one it has already
+    is moved there.
+    """
     collection = bpy.data.collections.get(COLLECTION) or bpy.data.collections.new(COLLECTION)
     if collection.name not in {c.name for c in scene.collection.children_recursive}:
         scene.collection.children.link(collection)

@@ -1,7 +1,7 @@
 """One or several mesh objects as one mesh, and shapes of that mesh back in each object's own axes.
 
-The base meshes are taken (the Basis where there are shape keys, no modifiers), where the objects stand in the world. What Mask
-modifiers hide is taken too, and marked.
+The base meshes are taken (the Basis where there are shape keys, no modifiers), where the objects
+stand in the world. What Mask modifiers hide is taken too, and marked.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ MADE_HERE = ('Fit', 'Crossing Colours')  # colour attributes that are not how a 
 
 @dataclass(frozen=True)
 class Part:
-    """One object of a set as it was when taken: name, how many vertices, matrix 4×4 (its axes → the world's)."""
+    """One object of a set as it was when taken: name, how many vertices, matrix 4×4 (its axes → the
+    world's).
+    """
 
     name: str
     count: int
@@ -30,13 +32,17 @@ class Part:
 
 @dataclass(frozen=True)
 class MeshSet:
-    """parts in order, the first the one that leads; mesh: all of them in the world's axes and units, vertices in the parts' order."""
+    """parts in order, the first the one that leads; mesh: all of them in the world's axes and
+    units, vertices in the parts' order.
+    """
 
     parts: tuple[Part, ...]
     mesh: UserMesh
 
     def objects(self) -> list[bpy.types.Object]:
-        """The parts' objects; raises FacewrightError where one is gone or has other vertices than it had."""
+        """The parts' objects; raises FacewrightError where one is gone or has other vertices than
+        it had.
+        """
         found = []
         for part in self.parts:
             thing = bpy.data.objects.get(part.name)
@@ -52,7 +58,9 @@ class MeshSet:
         return np.split(values, np.cumsum([p.count for p in self.parts])[:-1], axis=-2)
 
     def to_local(self, offsets: np.ndarray, to_head: np.ndarray) -> list[np.ndarray]:
-        """E×N×3 offsets in head space → a float32 array a part in its object's own axes. to_head: 4×4 world → head space."""
+        """E×N×3 offsets in head space → a float32 array a part in its object's own axes. to_head:
+        4×4 world → head space.
+        """
         back = np.linalg.inv(to_head[:3, :3])
         return [
             (
@@ -63,7 +71,9 @@ class MeshSet:
 
 
 def take(things: list[bpy.types.Object]) -> MeshSet:
-    """Mesh objects → MeshSet. Raises FacewrightError naming the object with which nothing can be done, and why."""
+    """Mesh objects → MeshSet. Raises FacewrightError naming the object with which nothing can be
+    done, and why.
+    """
     parts, vertices, corners, sizes, colours, start = [], [], [], [], [], 0
     for thing in things:
         check(thing)
@@ -73,12 +83,14 @@ def take(things: list[bpy.types.Object]) -> MeshSet:
         bad = np.flatnonzero(~np.isfinite(points).all(1))
         if len(bad):
             raise FacewrightError(
-                f'{thing.name} has {len(bad)} vertices whose coordinates are not numbers (the first is vertex {bad[0]}): delete them first.'
+                f'{thing.name} has {len(bad)} vertices whose coordinates are not numbers (the '
+                f'first is vertex {bad[0]}): delete them first.'
             )
         size, extent = np.linalg.det(matrix[:3, :3]), np.linalg.norm(matrix[:3, :3], axis=0)
         if not np.isfinite(matrix).all() or abs(size) <= 1e-9 * extent.prod() or not extent.all():
             raise FacewrightError(
-                f'{thing.name} is flat: its scale, or that of a parent, is zero along an axis. Give it a scale first.'
+                f'{thing.name} is flat: its scale, or that of a parent, is zero along an '
+                'axis. Give it a scale first.'
             )
         count = np.empty(len(mesh.polygons), np.int32)
         loops = np.empty(len(mesh.loops), np.int32)
@@ -112,13 +124,15 @@ def check(thing: bpy.types.Object) -> None:
     """Raise FacewrightError where a mesh object cannot get shape keys."""
     if thing.library or thing.data.library or thing.override_library or thing.data.override_library:
         raise FacewrightError(
-            f'{thing.name} is linked from another file: make it local first (Object › Relations › Make Local… › Selected Objects and Data).'
+            f'{thing.name} is linked from another file: make it local first (Object › '
+            'Relations › Make Local… › Selected Objects and Data).'
         )
     if not len(thing.data.vertices):
         raise FacewrightError(f'{thing.name} has no vertices: choose a mesh of a head.')
     if thing.data.shape_keys and not thing.data.shape_keys.use_relative:
         raise FacewrightError(
-            f'{thing.name} has absolute shape keys: switch Relative on in its Shape Keys panel first.'
+            f'{thing.name} has absolute shape keys: switch Relative on in its Shape Keys '
+            'panel first.'
         )
     if (
         thing.mode != 'EDIT'
@@ -126,7 +140,8 @@ def check(thing: bpy.types.Object) -> None:
         and len(thing.data.shape_keys.reference_key.points) != len(thing.data.vertices)
     ):
         raise FacewrightError(
-            f'The shape keys of {thing.name} do not fit its vertices any more: delete them, or go back to before the mesh was changed.'
+            f'The shape keys of {thing.name} do not fit its vertices any more: delete them, '
+            'or go back to before the mesh was changed.'
         )
 
 
@@ -165,7 +180,9 @@ def moved_by(thing: bpy.types.Object) -> list[bpy.types.Object]:
 
 
 def base_points(thing: bpy.types.Object) -> np.ndarray:
-    """N×3 float32: the Basis, or the vertices of a mesh without shape keys, in the object's own axes."""
+    """N×3 float32: the Basis, or the vertices of a mesh without shape keys, in the object's own
+    axes.
+    """
     keys = thing.data.shape_keys
     return coordinates(keys.reference_key.points if keys else thing.data.vertices)
 

@@ -36,7 +36,7 @@ def columns(performance: Performance, keys: Iterable[str]) -> dict[str, np.ndarr
     for whole, halves in MERGED.items():
         found = [have[h] for h in halves if h in have]
         if whole in have:
-            have = {h: have[whole] for h in halves} | have
+            have = dict.fromkeys(halves, have[whole]) | have
         elif found:
             have[whole] = np.mean(found, 0)
     return {key: have[name] for key, name in matches(keys).items() if name in have}

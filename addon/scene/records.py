@@ -124,7 +124,9 @@ def edit(
 
 
 def shift(keys: bpy.types.Key, name: str, motion: np.ndarray) -> None:
-    """Facewright changed a key by N×3: what is remembered of it changes alike, so that hand edits are told from it as before."""
+    """Facewright changed a key by N×3: what is remembered of it changes alike, so that hand edits
+    are told from it as before.
+    """
     for kind in ('generated', 'fixed'):
         made = read(keys, name, kind)
         if made is not None:

@@ -1,4 +1,6 @@
-"""How well each region of a reconstructed face fits its footage: good, fair or poor, from the figures kept with the head."""
+"""How well each region of a reconstructed face fits its footage: good, fair or poor, from the
+figures kept with the head.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from . import results
 
 
 def errors_of(head: bpy.types.Object) -> dict[str, list[float]]:
-    """The error of each sample, region by region; of the whole face where regions were not measured; {} where nothing was."""
+    """The error of each sample, region by region; of the whole face where regions were not
+    measured; {} where nothing was.
+    """
     if len(head.get(results.REGIONS, ())):
         return {region: list(values) for region, values in head[results.REGIONS].items()}
     whole = list(head.get(results.ERROR, ()))
@@ -28,7 +32,9 @@ def scene_frame(head: bpy.types.Object, sample: int) -> int:
 
 
 def grades_at(head: bpy.types.Object, frame: int) -> dict[str, str] | None:
-    """{region: grade} at a scene frame; None where no face was seen there, or there is no sample."""
+    """{region: grade} at a scene frame; None where no face was seen there, or there is
+    no sample.
+    """
     sample = results.sample_at(head, frame)
     if sample is None:
         return None

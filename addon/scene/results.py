@@ -110,7 +110,8 @@ def apply_result(
     )
     if len(rig.neutral) != model.vertex_count or not views:
         raise FacewrightError(
-            f'The result in {folder} was made with another face model, or with the built-in head of '
+            f'The result in {folder} was made with another face model, or with the built-in '
+            'head of '
             'an earlier version: choose that model, or reconstruct again.'
         )
     take = takes.new_mark()

@@ -10,13 +10,16 @@ import numpy as np
 from ...engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES, MERGED, TO_ICT
 from . import actions, names, records, units
 
-AT_REST = 'atRest'  # the key that takes a mesh from how it was made (its Basis) to rest, where those differ
+# the key that takes a mesh from how it was made (its Basis) to rest, where those differ
+AT_REST = 'atRest'
 
 
 def to_arkit(
     expressions: np.ndarray, called: tuple[str, ...]
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """E×V×3 offsets under ICT names → the same under ARKit's, in Apple's order; a merged shape is the sum of its two."""
+    """E×V×3 offsets under ICT names → the same under ARKit's, in Apple's order; a merged shape is
+    the sum of its two.
+    """
     index = {n: i for i, n in enumerate(called)}
     have = [(arkit, [index[n] for n in TO_ICT[arkit] if n in index]) for arkit in ARKIT_NAMES]
     have = [(arkit, rows) for arkit, rows in have if rows]
@@ -48,7 +51,8 @@ def keep_sides(thing: bpy.types.Object, halves: dict[str, np.ndarray]) -> None:
 def add_shape_keys(
     head: bpy.types.Object, expressions: np.ndarray, called: tuple[str, ...], naming: str = 'ICT'
 ) -> None:
-    """Add one shape key an expression (E×V×3 offsets, cm in head space, called by ICT's names) to a head whose vertices are its neutral.
+    """Add one shape key an expression (E×V×3 offsets, cm in head space, called by ICT's names) to a
+    head whose vertices are its neutral.
 
     naming 'ICT' or 'ARKIT'. Sliders run from 0 to 1.
     """
@@ -73,7 +77,9 @@ def add_shape_keys(
 
 @dataclass(frozen=True)
 class Written:
-    """Names of the keys that were made, updated, updated with hand edits carried over, and left alone (not ours, or locked)."""
+    """Names of the keys that were made, updated, updated with hand edits carried over, and left
+    alone (not ours, or locked).
+    """
 
     made: tuple[str, ...] = ()
     updated: tuple[str, ...] = ()
@@ -89,8 +95,9 @@ def write_shapes(
 ) -> Written:
     """Give a mesh generated shapes, {name: N×3 offsets in its own axes}.
 
-    Keys made before are updated: value, slider, drivers and animation stay, and with keep_edits what was changed in them by hand. A key
-    of that meaning that somebody else made stays as it is, unless `replace`. Locked keys stay.
+    Keys made before are updated: value, slider, drivers and animation stay, and with keep_edits
+    what was changed in them by hand. A key of that meaning that somebody else made stays as it is,
+    unless `replace`. Locked keys stay.
     """
     if thing.data.shape_keys is None:
         thing.shape_key_add(name='Basis', from_mix=False)
@@ -122,14 +129,18 @@ def write_shapes(
 
 
 def ours_alone(thing: bpy.types.Object) -> bool:
-    """Whether a mesh has shape keys under ICT's or ARKit's names, and Facewright made all of them."""
+    """Whether a mesh has shape keys under ICT's or ARKit's names, and Facewright made
+    all of them.
+    """
     keys = thing.data.shape_keys
     found = names.matches(k.name for k in keys.key_blocks) if keys else {}
     return bool(found) and all(records.read(keys, k) is not None for k in found)
 
 
 def meanings(thing: bpy.types.Object) -> dict[str, bpy.types.ShapeKey]:
-    """{what a key stands for (ICT or ARKit name, else its own name): the key}; of several, the one Facewright made."""
+    """{what a key stands for (ICT or ARKit name, else its own name): the key}; of several, the one
+    Facewright made.
+    """
     keys, found = thing.data.shape_keys, {}
     known = names.matches(k.name for k in keys.key_blocks) if keys else {}
     for key in keys.key_blocks if keys else ():
@@ -179,7 +190,9 @@ def dependents(key: bpy.types.ShapeKey) -> list[bpy.types.ShapeKey]:
 
 
 def move_all(thing: bpy.types.Object, motion: np.ndarray, where: np.ndarray) -> None:
-    """Move the Basis, and with it every key, by N×3 in the mesh's own axes at the vertices `where` (N bool); the others stay to the bit."""
+    """Move the Basis, and with it every key, by N×3 in the mesh's own axes at the vertices `where`
+    (N bool); the others stay to the bit.
+    """
     for key in thing.data.shape_keys.key_blocks:
         points = _points(key).reshape(-1, 3)
         points[where] += motion[where].astype(np.float32)
@@ -188,7 +201,9 @@ def move_all(thing: bpy.types.Object, motion: np.ndarray, where: np.ndarray) -> 
 
 
 def follow(thing: bpy.types.Object, leader: bpy.types.Object) -> int:
-    """Drive a mesh's keys by the keys of the same name on another, so that one slider moves both; returns how many. Driven or animated ones stay."""
+    """Drive a mesh's keys by the keys of the same name on another, so that one slider moves both;
+    returns how many. Driven or animated ones stay.
+    """
     driven, count = thing.data.shape_keys, 0
     taken = {d.data_path for d in driven.animation_data.drivers} if driven.animation_data else set()
     for key in driven.key_blocks[1:]:

@@ -1,7 +1,8 @@
 """The one place where the engine's spaces meet Blender's.
 
-Engine: head space and world in centimetres, cameras in OpenCV axes (x right, y down, z forward), pixels from the top-left corner.
-Blender: metres, z up; a head looks along −y. A y-up point (x, y, z) cm becomes 0.01·(x, −z, y) m.
+Engine: head space and world in centimetres, cameras in OpenCV axes (x right, y down, z forward),
+pixels from the top-left corner. Blender: metres, z up; a head looks along −y. A y-up point (x, y,
+z) cm becomes 0.01·(x, −z, y) m.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ def world_axes(
 ) -> np.ndarray:
     """3×3: what turns the performance's world y-up.
 
-    rotation T×3×3 head → world; camera the first view's (R, t). A world that is the first camera's own frame has OpenCV's axes;
-    another one is taken as it is unless heads stand upside down in it.
+    rotation T×3×3 head → world; camera the first view's (R, t). A world that is the first camera's
+    own frame has OpenCV's axes; another one is taken as it is unless heads stand upside down in it.
     """
     if (
         camera is not None
@@ -73,7 +74,8 @@ def lens(
 ) -> dict[str, float]:
     """Pinhole intrinsics → a Blender camera's settings under a horizontal sensor fit.
 
-    focal (fx) and centre in pixels of size (width, height); aspect fy / fx. The sensor's longer side is 36 mm, as a photographer counts.
+    focal (fx) and centre in pixels of size (width, height); aspect fy / fx. The sensor's longer
+    side is 36 mm, as a photographer counts.
     """
     width, height = size
     sensor = 36.0 * width / max(size)
@@ -88,10 +90,13 @@ def lens(
 
 
 def quaternions(rotation: np.ndarray) -> np.ndarray:
-    """T×3×3 → T×4 (w, x, y, z), each on the same side as the one before, so that curves do not jump."""
+    """T×3×3 → T×4 (w, x, y, z), each on the same side as the one before, so that curves do not
+    jump.
+    """
     m = np.asarray(rotation, np.float64)
     xx, yy, zz = m[:, 0, 0], m[:, 1, 1], m[:, 2, 2]
-    # Four ways to read a quaternion (Shepperd 1978); the one that divides by the largest component is the stable one.
+    # Four ways to read a quaternion (Shepperd 1978); the one that divides by the largest component
+    # is the stable one.
     four = np.stack(
         [
             np.stack(

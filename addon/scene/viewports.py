@@ -7,6 +7,7 @@ changed since is touched.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import bpy
@@ -41,7 +42,7 @@ class Change:
 
     screen: str
     area: int
-    mark: str
+    take: str
     before: dict
     after: dict
 
@@ -82,7 +83,7 @@ def look_through(
     with _remembered(context, camera.get(takes.TAKE, '')) as space:
         if space is None:
             return
-        if textured and space.shading.type == 'SOLID' or space.shading.type not in SEEN:
+        if (textured and space.shading.type == 'SOLID') or space.shading.type not in SEEN:
             space.shading.type = 'MATERIAL' if textured else 'SOLID'
         if textured is False and space.shading.type == 'SOLID':
             space.shading.color_type = 'VERTEX'
@@ -136,7 +137,7 @@ def camera_looked_through(context: bpy.types.Context) -> bpy.types.Object | None
 
 def frame(context: bpy.types.Context, thing: bpy.types.Object) -> None:
     """Bring an object into the middle of the main 3D view, from the side it is looked at from;
-    remembered with its mark.
+    remembered with its take.
     """
     with _remembered(context, thing.get(takes.TAKE, '')) as space:
         if space is None:
@@ -162,24 +163,22 @@ def eye(context: bpy.types.Context, target: Vector, distance: float) -> Vector:
     return target + view.view_rotation @ Vector((0, 0, distance))
 
 
-class _remembered:
-    """A context manager that yields the main 3D view's space, None without one, and remembers
-    what the block changes in it.
+@contextlib.contextmanager
+def _remembered(context: bpy.types.Context, take: str):
+    """Yield the main 3D view's space, None without one, and remember with a take what the block
+    changes in it.
     """
-
-    def __init__(self, context: bpy.types.Context, mark: str):
-        self.found, self.mark = main_view(context), mark
-
-    def __enter__(self):
-        self.space = self.found[1].spaces.active if self.found else None
-        self.before = _state(self.space) if self.found else {}
-        return self.space
-
-    def __exit__(self, *error):
-        if self.found and self.mark:
-            screen, area = self.found
-            where = next(i for i, a in enumerate(screen.areas) if a == area)
-            _changes.append(Change(screen.name, where, self.mark, self.before, _state(self.space)))
+    found = main_view(context)
+    if found is None:
+        yield None
+        return
+    screen, area = found
+    space = area.spaces.active
+    before = _state(space)
+    yield space
+    if take:
+        where = next(i for i, a in enumerate(screen.areas) if a == area)
+        _changes.append(Change(screen.name, where, take, before, _state(space)))
 
 
 def _state(space: bpy.types.SpaceView3D) -> dict:
@@ -223,7 +222,7 @@ def _set(space: bpy.types.SpaceView3D, path: str, value) -> None:
     setattr(space.path_resolve(owner) if owner else space, name, value)
 
 
-def _marks() -> set[str]:
+def _takes() -> set[str]:
     """The takes that are in the file."""
     return {o[takes.TAKE] for o in bpy.data.objects if takes.TAKE in o}
 
@@ -232,22 +231,22 @@ def _marks() -> set[str]:
 def _before_step(*_) -> None:
     """Remember which takes there are before an undo or a redo."""
     global _present
-    _present = _marks()
+    _present = _takes()
 
 
 @bpy.app.handlers.persistent
 def _after_undo(*_) -> None:
     """Put the views back that were turned to a take which an undo took away."""
-    gone = _present - _marks()
-    for change in reversed([c for c in _changes if c.mark in gone]):
+    gone = _present - _takes()
+    for change in reversed([c for c in _changes if c.take in gone]):
         _put_in(change, change.before, change.after)
 
 
 @bpy.app.handlers.persistent
 def _after_redo(*_) -> None:
     """Turn the views again to a take which a redo brought back."""
-    back = _marks() - _present
-    for change in [c for c in _changes if c.mark in back]:
+    back = _takes() - _present
+    for change in [c for c in _changes if c.take in back]:
         _put_in(change, change.after, change.before)
 
 

@@ -161,7 +161,7 @@ def make_result(
     from facewright.engine.formats.performance import Performance, write_performance
     from facewright.engine.formats.rig import Rig, write_rig
 
-    rng = np.random.default_rng(3)
+    np.random.default_rng(3)
     folder.mkdir(parents=True, exist_ok=True)
     times = np.arange(frames) / fps if times is None else np.asarray(times, float)
     weights = np.clip(0.5 + 0.5 * np.sin(times[:, None] * 3 + np.arange(len(model.names))), 0, 1)

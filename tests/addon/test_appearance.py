@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 import pytest
 
-from facewright.addon import api, jobs, kept, panels, paths
+from facewright.addon import api, jobs, panels, paths, result_store
 from facewright.addon.scene import appearance, results
 from facewright.engine.core import owned, store
 from facewright.engine.face_model.part_labels import PARTS
@@ -262,13 +262,13 @@ def test_a_failed_bake_changes_nothing(head, monkeypatch):
 
 
 def test_only_the_last_results_are_kept(standard):
-    made = [kept.keep(standard) for _ in range(COUNT + 2)]
+    made = [result_store.save(standard) for _ in range(COUNT + 2)]
     left = set((paths.cache_folder() / 'results').iterdir())
     assert (
         len(left) == COUNT
         and made[-1] in left
         and {p.name for p in made[-1].iterdir()}
-        == {owned.MARK} | {n for n in kept.FILES if (standard / n).exists()}
+        == {owned.MARK} | {n for n in result_store.FILES if (standard / n).exists()}
     )
 
 
@@ -277,7 +277,7 @@ def test_folders_of_the_users_beside_the_kept_results_stay(standard):
     theirs.mkdir(parents=True)
     os.utime(theirs, (1, 1))
     for _ in range(COUNT + 2):
-        kept.keep(standard)
+        result_store.save(standard)
     assert theirs.exists()
 
 
@@ -285,7 +285,7 @@ def test_a_result_that_cannot_be_kept_leaves_nothing(standard, monkeypatch):
     def full(*_):
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr(kept.shutil, 'copy2', full)
+    monkeypatch.setattr(result_store.shutil, 'copy2', full)
     with pytest.raises(RuntimeError, match='No space left on device.*another cache folder'):
         bpy.ops.facewright.apply_result(directory=str(standard))
     assert list((paths.cache_folder() / 'results').iterdir()) == [] and not bpy.data.objects

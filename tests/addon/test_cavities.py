@@ -47,7 +47,7 @@ def test_checking_counts_marks_and_shows_the_worst(head, worker):
         and crossings.count(keys, 'Basis') == [0] * 4
         and crossings.count(keys, 'none') is None
     )
-    assert '5 crossings in 2 of the shapes.' == bpy.context.scene.facewright.shapes.report
+    assert bpy.context.scene.facewright.shapes.report == '5 crossings in 2 of the shapes.'
     assert head.active_shape_key.name == 'jawOpen' and head.show_only_shape_key
     group = head.vertex_groups['Crossings'].index
     assert (

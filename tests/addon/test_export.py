@@ -52,7 +52,7 @@ def write_and_read(kind, path):
 @pytest.mark.parametrize('kind', ['fbx', 'glb', 'usdc'])
 @pytest.mark.parametrize('naming', ['ICT', 'ARKIT'])
 def test_shape_keys_and_their_animation_survive(result, tmp_path, kind, naming):
-    folder, content = result
+    folder, _content = result
     head = api.apply_result(bpy.context, folder, naming=naming)
     scene = bpy.context.scene
     scene.render.fps, scene.render.fps_base = 30, 1.0
@@ -70,7 +70,7 @@ def test_shape_keys_and_their_animation_survive(result, tmp_path, kind, naming):
     shift = round(min(c.keyframe_points[0].co.x for c in curves)) - 1
     for frame, wanted in values.items():
         bpy.context.scene.frame_set(frame + shift)
-        got = dict((k.name, k.value) for k in keys)
+        got = {k.name: k.value for k in keys}
         assert np.allclose([got[n] for n in names], wanted, atol=0.01)
         there, here = posed(back, frame + shift), shapes[frame]
         assert np.allclose(there.min(0), here.min(0), atol=1e-3) and np.allclose(

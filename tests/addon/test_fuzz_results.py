@@ -25,7 +25,7 @@ def as_bytes(value) -> bytes:
 
 @pytest.mark.parametrize('name', JSON)
 def test_damaged_json_is_read_or_refused(result, name):
-    folder, content = result
+    folder, _content = result
     valid = json.loads((folder / name).read_text())
 
     @fuzzed
@@ -72,7 +72,7 @@ def counted() -> dict[str, int]:
 @pytest.mark.parametrize('name', [*JSON, 'rig.npz', 'performance.npz', 'parts.npz'])
 def test_a_damaged_result_comes_in_whole_or_not_at_all(result, model, model_path, name):
     """Fewer inputs: each builds a head."""
-    folder, content = result
+    folder, _content = result
     np.savez(
         folder / 'parts.npz',
         labels=np.arange(model.vertex_count, dtype=np.int8) % 9,
@@ -98,7 +98,7 @@ def test_a_damaged_result_comes_in_whole_or_not_at_all(result, model, model_path
         if head is None:
             assert counted() == before
         else:
-            bpy.data.batch_remove([o for o in bpy.data.objects])
+            bpy.data.batch_remove(list(bpy.data.objects))
             bpy.data.orphans_purge(do_recursive=True)
             for collection in list(bpy.data.collections):
                 bpy.data.collections.remove(collection)

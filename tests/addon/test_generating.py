@@ -117,7 +117,7 @@ def test_one_slider_moves_all_objects():
     head, eye = add_mesh(), add_mesh('Eye', rings=6, radius=0.02, location=(0.03, 0, -0.02))
     select(head, eye)
     bpy.ops.facewright.generate_shape_keys()
-    shared = [k for k in keys(eye) if k != 'Basis'][0]
+    shared = next(k for k in keys(eye) if k != 'Basis')
     head.data.shape_keys.key_blocks[shared].value = 0.7
     seen = eye.evaluated_get(bpy.context.evaluated_depsgraph_get()).data.shape_keys.key_blocks[
         shared
@@ -431,7 +431,7 @@ def test_linked_meshes_are_told_how_to_be_made_local(tmp_path):
     path = str(tmp_path / 'library.blend')
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    with bpy.data.libraries.load(path, link=True) as (source, target):
+    with bpy.data.libraries.load(path, link=True) as (_source, target):
         target.objects = ['Head']
     bpy.context.collection.objects.link(target.objects[0])
     select(target.objects[0])

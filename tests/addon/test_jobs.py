@@ -145,7 +145,7 @@ def test_a_cache_in_a_folder_of_the_users_deletes_nothing_of_theirs(monkeypatch,
 def test_old_jobs_go_and_running_ones_stay(tmp_path):
     """Of another Blender's, too: what it runs is held, what it left when it died is not."""
     base = paths.cache_folder() / 'jobs'
-    running, held = owned.make_new(base)
+    running, _held = owned.make_new(base)
     left, _ = owned.make_new(base)
     fresh, _ = owned.make_new(base)
     del _

@@ -98,7 +98,7 @@ def test_head_motion_is_upright_whichever_way_the_file_s_world_is(saved):
         seen.append(posed(thing, 9))
     assert np.allclose(seen[0], seen[1], atol=1e-6)
     p = performance()
-    rest = coordinates(thing.data.vertices)
+    coordinates(thing.data.vertices)
     bpy.context.scene.frame_set(9)
     assert np.allclose(
         np.array(thing.matrix_world)[:3, 3],
@@ -176,7 +176,7 @@ def test_exported_csv_comes_back_frame_by_frame(saved, tmp_path, keys, rate):
     scene = bpy.context.scene
     scene.render.fps, scene.render.fps_base = rate
     scene.frame_end = 40
-    thing = character(keys)
+    character(keys)
     bpy.ops.facewright.import_performance(
         filepath=saved(performance(keys, frames=40, fps=rate[0] / rate[1]))
     )
@@ -246,7 +246,7 @@ def test_smoothing_calms_jitter_and_keeps_blinks(saved):
     blink = ICT_NAMES.index('eyeBlink_L')
     weights[:, blink] = 0
     weights[40:45, blink] = [0.4, 0.9, 1.0, 0.8, 0.3]
-    thing = character(ICT_NAMES)
+    character(ICT_NAMES)
     bpy.ops.facewright.import_performance(filepath=saved(dataclasses.replace(p, weights=weights)))
     assert bpy.ops.facewright.smooth_performance(strength=0.5) == {'FINISHED'}
     calm = api.sample_performance(bpy.context, np.arange(1.0, 91.0))

@@ -218,7 +218,7 @@ def test_steady_clocks_land_on_whole_frames(tmp_path, model, model_path):
 
 
 def test_the_operator_does_what_python_does(result, fake_worker, monkeypatch, model_path, tmp_path):
-    folder, content = result
+    folder, _content = result
     clip = tmp_path / 'clip ö.mp4'
     clip.write_bytes(b'x')
     monkeypatch.setenv('FAKE_RESULT', str(folder))
@@ -367,21 +367,21 @@ def test_one_undo_takes_all_of_it_away_and_redo_brings_it_back(result):
     bpy.ops.mesh.primitive_cube_add()
     bpy.ops.ed.undo_push(message='Start')
     had = (
-        set(o.name for o in bpy.data.objects),
+        {o.name for o in bpy.data.objects},
         bpy.context.scene.render.fps,
         bpy.context.scene.frame_end,
     )
     bpy.ops.facewright.apply_result('EXEC_DEFAULT', True, directory=str(result[0]))
-    made = set(o.name for o in bpy.data.objects)
+    made = {o.name for o in bpy.data.objects}
     assert len(made) == len(had[0]) + 2
     bpy.ops.ed.undo()
     assert (
-        set(o.name for o in bpy.data.objects),
+        {o.name for o in bpy.data.objects},
         bpy.context.scene.render.fps,
         bpy.context.scene.frame_end,
     ) == had
     bpy.ops.ed.redo()
-    assert set(o.name for o in bpy.data.objects) == made
+    assert {o.name for o in bpy.data.objects} == made
     assert len(bpy.context.scene.facewright.result.data.shape_keys.key_blocks) == 54
 
 

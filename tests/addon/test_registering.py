@@ -13,9 +13,9 @@ from facewright.addon import jobs
 
 
 def traces():
-    found = {name for name in dir(bpy.types) if 'facewright' in name.lower()} | {
-        name for name in dir(bpy.ops.facewright)
-    }
+    found = {name for name in dir(bpy.types) if 'facewright' in name.lower()} | set(
+        dir(bpy.ops.facewright)
+    )
     handlers = [h for h in bpy.app.handlers.load_pre if 'facewright' in h.__module__]
     return found, handlers, hasattr(bpy.types.Scene, 'facewright')
 

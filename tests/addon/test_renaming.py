@@ -311,7 +311,7 @@ def test_drivers_of_a_pair_become_one_and_two_again(control):
 def test_a_pair_of_which_one_is_driven_stays_and_that_is_said(control):
     thing = patch('head', SOME)
     drive(thing, 'cheekPuff_R', 'v', control, v='["up"]')
-    changed, notes = api.rename_shape_keys(bpy.context, 'ARKIT')
+    _changed, notes = api.rename_shape_keys(bpy.context, 'ARKIT')
     assert 'cheekPuff_L and cheekPuff_R keep their names' in notes[0] and 'cheekPuff' not in blocks(
         thing
     )

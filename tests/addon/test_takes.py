@@ -332,7 +332,7 @@ def test_reconstructing_again_in_one_undo_step(start, folder):
     )
     bpy.ops.ed.undo()
     assert (
-        'Camera' == bpy.context.scene.camera.name and space().region_3d.view_perspective == 'PERSP'
+        bpy.context.scene.camera.name == 'Camera' and space().region_3d.view_perspective == 'PERSP'
     )
 
 

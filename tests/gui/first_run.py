@@ -49,7 +49,7 @@ def seen():
 def finished(mark):
     job, head = addon('jobs').current, bpy.context.scene.facewright.result
     return job is not None and (
-        job.state == 'failed' or head is not None and head.get('facewright_take') != mark
+        job.state == 'failed' or (head is not None and head.get('facewright_take') != mark)
     )
 
 
