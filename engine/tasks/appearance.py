@@ -19,7 +19,6 @@ from .shared import VERSION, Task, Value, writable_folder
 
 LOOKS = 24  # pictures an albedo is made of, over all views
 ALBEDO_FILES = 'albedo.png', 'albedo.npz', 'light.json'
-SIZES = 64, 4096  # pixels: least and most side of a texture
 LARGE = 1024  # pixels of a texture's side, from which fewer pictures must do, for memory
 OPENED, PARTED, LOOKED, SOLVED = (
     0.05,
@@ -53,10 +52,6 @@ def bake_albedo(result: str, out: str | None = None, size: int = 1024) -> Task:
     albedo.npz: colours V×3 float32 sRGB for the materials that the texture does not cover, materials: names of those it does. light.json: nine
     spherical-harmonics coefficients a channel and view, in the world's axes. Formats: docs/formats.md. Raises FacewrightError; then nothing new is left.
     """
-    if isinstance(size, bool) or not isinstance(size, int) or not SIZES[0] <= size <= SIZES[1]:
-        raise FacewrightError(
-            f'A texture of {size} pixels cannot be made: choose a whole number from {SIZES[0]} to {SIZES[1]}.'
-        )
     clock, held = (
         Clock(),
         owned.hold(Path(result)),
@@ -176,8 +171,6 @@ def preview_overlay(
     show: 'mesh' (shaded, half transparent) or 'parts' (outlines). frames: numbers of used frames, from 0, of every view (by default six spread over
     the clip). Files are called after the frame, <frame>.png, with several views <view>_<frame>.png. Raises FacewrightError; then nothing new is left.
     """
-    if show not in ('mesh', 'parts'):
-        raise FacewrightError(f'There is no overlay of {show!r}: choose mesh or parts.')
     clock, held = (
         Clock(),
         owned.hold(Path(result)),

@@ -55,12 +55,6 @@ def reconstruct(
     Raises FacewrightError; then nothing new is left in `out`. What a run that was stopped has found is kept (engine/core/store.py): the same
     run goes on from there, to the same result.
     """
-    if quality not in ('draft', 'standard'):
-        raise FacewrightError(f'There is no quality {quality!r}: choose draft or standard.')
-    if not 0 <= smooth <= 1:
-        raise FacewrightError(
-            f'A smoothing of {smooth} is not between 0 and 1: choose one that is.'
-        )
     seconds, began = {}, time.monotonic()
     folder = writable_folder(Path(out), FILES if quality == 'draft' else STANDARD_FILES)
     yield Progress(0.0, 'Opening the footage')

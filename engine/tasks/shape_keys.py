@@ -141,10 +141,6 @@ def wrap_model(
     model: 'builtin' or a path. markers: path of a markers.json. expression: 'auto' finds what the face does, 'none' takes it to be at rest.
     Raises FacewrightError; then nothing new is left in `out`.
     """
-    if expression not in ('auto', 'none'):
-        raise FacewrightError(
-            f'There is no expression setting {expression!r}: choose auto or none.'
-        )
     clock, began = Clock(), time.monotonic()
     folder = writable_folder(Path(out), ('wrapped.obj', 'wrap.npz', 'report.json'))
     yield Progress(0.0, 'Reading the mesh')
@@ -208,12 +204,6 @@ def generate_shape_keys(
     report.json's to_head is the 4×4 similarity from the mesh's own space to head space. model, markers, expression: as for `wrap`.
     settle: keep lips, lids and cavities from crossing. Raises FacewrightError; then nothing new is left in `out`.
     """
-    if expression not in ('auto', 'none'):
-        raise FacewrightError(
-            f'There is no expression setting {expression!r}: choose auto or none.'
-        )
-    if onto not in ('model', 'mesh'):
-        raise FacewrightError(f'Shape keys cannot go onto {onto!r}: choose model or mesh.')
     clock, began = Clock(), time.monotonic()
     folder = writable_folder(Path(out), ('rig.npz', 'report.json'))
     yield Progress(0.0, 'Reading the mesh')
@@ -429,8 +419,6 @@ def check_intersections(
     """
     clock = Clock()
     folder = writable_folder(Path(out), ('crossings.npz', 'report.json'))
-    if not 0 <= combinations <= 100000:
-        raise FacewrightError(f'{combinations} combinations cannot be checked: choose 0 to 100000.')
     face, _ = yield from _open_model(model, clock)
     head = _read_head(rig, face)
     from ..face_model.expressions import WITH_OPEN_JAW

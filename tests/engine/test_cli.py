@@ -133,7 +133,7 @@ def test_the_defaults(asked, tmp_path):
 
 
 def test_model_imports(asked, capfd):
-    assert cli.main(['model', '/some/FaceXModel']) == 0
+    assert cli.main(['import-face-model', '/some/FaceXModel']) == 0
     assert asked == ['/some/FaceXModel']
     assert '/some/FaceXModel is ready' in capfd.readouterr().out
 
@@ -290,10 +290,50 @@ def test_the_module_runs_as_a_program(root):
     assert done.returncode == 0 and 'reconstruct' in done.stdout, done.stderr
 
 
-def test_bench_and_masks_are_handed_on(tmp_path):
-    read = lambda *line: cli.arguments_of(cli.parser().parse_args([*line, '--out', str(tmp_path)]))
-    assert read('bench', 'part-iou', 'dev', '--views', 'view_1') == (
+def read(*line):
+    """The task and arguments of a command line."""
+    return cli.arguments_of(cli.parser().parse_args(cli.with_new_names(list(line))))
+
+
+def test_bench_and_masks_are_handed_on():
+    assert read('bench-part-iou', 'dev', '--views', 'view_1', '--out', 'o') == (
         'bench_part_iou',
-        {'capture': 'dev', 'model': 'builtin', 'out': str(tmp_path), 'views': ['view_1']},
+        {'capture': 'dev', 'model': 'builtin', 'out': 'o', 'views': ['view_1']},
     )
-    assert read('reconstruct', 'a.mp4', '--masks', 'm')[1]['masks'] == ['m']
+    assert read('reconstruct', 'a.mp4', '--masks', 'm', '--out', 'o')[1]['masks'] == ['m']
+
+
+@pytest.mark.parametrize(
+    'old,new',
+    [
+        ('wrap a.obj --out o', 'wrap-model a.obj --out o'),
+        ('shape-keys a.obj --out o --no-settle', 'generate-shape-keys a.obj --out o --no-settle'),
+        ('--verbose tetrahedra --out o --rig r', '--verbose build-tetrahedra --out o --rig r'),
+        ('settle r.npz --out o', 'settle-shape-keys r.npz --out o'),
+        ('overlay r --frames 1 2', 'preview-overlay r --frames 1 2'),
+        ('bench part-iou dev --out o', 'bench-part-iou dev --out o'),
+        ('model wrap', 'import-face-model wrap'),
+    ],
+)
+def test_the_verbs_of_the_last_release_still_work(old, new):
+    assert read(*old.split()) == read(*new.split())
+    assert cli.with_new_names(new.split()) == new.split()
+
+
+def test_help_shows_todays_verbs_alone():
+    words = set(cli.parser().format_help().split())
+    assert {'wrap-model', 'preview-overlay', 'bench-part-iou'} <= words
+    assert not {'wrap', 'shape-keys', 'overlay', 'bench', 'tetrahedra'} & words
+
+
+def test_help_imports_nothing_heavy(root):
+    program = (
+        'import importlib.util, sys; '
+        f'spec = importlib.util.spec_from_file_location("w", {str(root / "engine" / "worker.py")!r}); '
+        'w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); '
+        'w.register_package(); from facewright.engine import cli\n'
+        'try: cli.main(["--help"])\n'
+        'except SystemExit: print(sorted({"numpy", "scipy", "torch", "cv2"} & set(sys.modules)))'
+    )
+    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == '[]', done.stderr

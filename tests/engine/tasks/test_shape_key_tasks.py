@@ -230,7 +230,7 @@ def test_cavities_follow_an_edit(model, tmp_path):
     [
         (lambda f: tasks.wrap_model('nowhere.obj', f), 'no mesh at nowhere'),
         (lambda f: tasks.wrap_model(f + '/head.npz', f, expression='smile'), 'auto or none'),
-        (lambda f: tasks.generate_shape_keys(f + '/head.npz', f, onto='both'), 'model or mesh'),
+        (lambda f: tasks.generate_shape_keys(f + '/head.npz', f, onto='both'), 'mesh or model'),
         (lambda f: tasks.check_intersections(f + '/head.npz', f, 'builtin'), 'lacks'),
         (lambda f: tasks.check_intersections(f + '/rig.npz', f, 'builtin', -1), '0 to 100000'),
         (

@@ -142,8 +142,8 @@ def test_a_photo_is_a_clip_of_one_frame(clip, tmp_path):
 @pytest.mark.parametrize(
     'change,says',
     [
-        ({'quality': 'best'}, 'no quality'),
-        ({'smooth': 2.0}, 'smoothing'),
+        ({'quality': 'best'}, 'quality is'),
+        ({'smooth': 2.0}, 'smooth is'),
         ({'neutral_frame': 400}, 'neutral one'),
         ({'model': 'nowhere.zip'}, 'no face model'),
         ({'sources': ['missing.mp4']}, 'missing.mp4'),

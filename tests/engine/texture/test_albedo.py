@@ -299,14 +299,15 @@ def test_a_spoilt_report_is_a_sentence(reconstruction, tmp_path, spoil):
 
 
 def test_bad_requests_are_sentences(reconstruction, tmp_path):
-    for task, says in (
-        (tasks.bake_albedo(str(tmp_path / 'nowhere')), 'no folder'),
-        (tasks.bake_albedo(str(reconstruction), None, 7), 'texture of 7'),
-        (tasks.preview_overlay(str(reconstruction), None, 'bones'), 'no overlay of'),
-        (tasks.preview_overlay(str(reconstruction), None, 'mesh', [99]), 'no frame 99'),
+    folder = str(reconstruction)
+    for call, says in (
+        (lambda: tasks.bake_albedo(str(tmp_path / 'nowhere')), 'no folder'),
+        (lambda: tasks.bake_albedo(folder, None, 7), 'size is 7: choose a whole number from 64'),
+        (lambda: tasks.preview_overlay(folder, None, 'bones'), "show is 'bones': choose mesh or"),
+        (lambda: tasks.preview_overlay(folder, None, 'mesh', [99]), 'no frame 99'),
     ):
         with pytest.raises(FacewrightError, match=says):
-            finish(task)
+            finish(call())
     assert not (tmp_path / 'nowhere').exists()
 
 
