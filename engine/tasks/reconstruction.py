@@ -150,7 +150,8 @@ def reconstruct(
         )
     seconds['detect'] = time.monotonic() - began - seconds['open']
 
-    from ..tracking.draft import FINDING, FOLLOWING, track, track_arrays, track_from
+    from ..tracking.draft import FINDING, FOLLOWING, track
+    from ..tracking.track import track_arrays, track_from
 
     if (before := kept.read('draft')) is not None:
         found = track_from(before, footage)
@@ -191,7 +192,7 @@ def reconstruct(
     yield clock.at(0.0, pace.WRITING)
     report = make_report(model, footage, seen, found, quality, seconds)
     if quality == 'standard':
-        report['draft_frames'] = list(refined.fallen)
+        report['draft_frames'] = list(refined.fallback_frames)
     played = {}
     with results(folder, 'reconstruct', replaces=('bake_albedo',)) as work:
         _write(work, face, neutral, footage, found, refined, smooth)
@@ -385,7 +386,7 @@ def make_report(source: str, footage, seen, found, quality: str, seconds: dict) 
     """report.json: what was found and how well it fits (percent: of the distance between the outer eye corners)."""
     from ..footage.kinds import described
     from ..footage.proxies import counts_right
-    from ..tracking.draft import region_errors
+    from ..tracking.reprojection import region_errors
 
     first = 100 * found.errors[0]
     every = np.concatenate(found.errors)

@@ -11,7 +11,7 @@ from ..face_model.part_labels import PARTS
 from ..footage import read_frames
 from ..footage.footage import View
 from ..render.preview import contact_sheet, render_camera
-from ..tracking.draft import Track
+from ..tracking.track import Track
 
 TILE = 280  # px: side of a tile
 TILE_RADII = 2.1  # half a tile, in RMS radii of the face's landmarks

@@ -49,18 +49,13 @@ from ..footage.masks import UserMasks
 from ..geometry.normals import vertex_normals
 from ..geometry.polygons import triangulate
 from ..geometry.rotations import so3_exp, so3_log
-from .draft import (
-    Track,
-    choose_keyframes,
-    find_deviation,
-    find_view_bias,
-    make_view_landmarks,
-    reprojection_error,
-    seen_from,
-    without_bias,
-)
+from .constant_errors import find_deviation, find_view_bias
+from .initial_poses import choose_keyframes
 from .offsets import offset_modes
+from .reprojection import reprojection_error
 from .solver import Problem, make_priors, solve
+from .track import Track
+from .view_landmarks import make_view_landmarks, remove_bias, weigh_by_visibility
 
 FINDING, FOLLOWING = (
     'Finding the person in the pictures',
@@ -76,12 +71,12 @@ WORSE = 0.015  # of the eye distance: a frame whose landmarks lie so much furthe
 
 @dataclass(frozen=True)
 class Standard:
-    """track: as the tracker's; neutral V×3 float32 cm; fallen: frames of the first view that kept the draft's pose and weights;
+    """track: as the tracker's; neutral V×3 float32 cm; fallback_frames: frames of the first view that kept the draft's pose and weights;
     time N, rotation, translation, weights: the performance at every instant at which any view took a picture (the track has the first view's)."""
 
     track: Track
     neutral: np.ndarray
-    fallen: tuple[int, ...]
+    fallback_frames: tuple[int, ...]
     time: np.ndarray
     rotation: np.ndarray
     translation: np.ndarray
@@ -330,11 +325,14 @@ def _refine(
     errors, eyes = zip(
         *(reprojection_error(p, seen) for p, seen in zip(projected, observations.views))
     )
-    fallen = worse_frames(errors[0], draft.errors[0])
-    back = np.isin(np.abs(nodes[:, None] - draft.time).argmin(1), fallen)
+    fallback_frames = worse_frames(errors[0], draft.errors[0])
+    back = np.isin(np.abs(nodes[:, None] - draft.time).argmin(1), fallback_frames)
     for name in TRAJECTORY:
         getattr(whole, name)[back] = getattr(start, name)[back]
-    projected[0][fallen], errors[0][fallen] = draft.projected[0][fallen], draft.errors[0][fallen]
+    projected[0][fallback_frames], errors[0][fallback_frames] = (
+        draft.projected[0][fallback_frames],
+        draft.errors[0][fallback_frames],
+    )
     neutral, own = wide.shape(shared.identity.numpy()), np.searchsorted(nodes, draft.time)
     rotation, translation, weights = (
         whole.rotation.numpy(),
@@ -354,7 +352,13 @@ def _refine(
     )
     yield 1.0, FOLLOWING, False
     return Standard(
-        track, neutral, tuple(int(f) for f in fallen), nodes, rotation, translation, weights
+        track,
+        neutral,
+        tuple(int(f) for f in fallback_frames),
+        nodes,
+        rotation,
+        translation,
+        weights,
     )
 
 
@@ -415,10 +419,6 @@ def key_nodes(
         return np.arange(len(nodes))
     count = options.keyframes if len(footage.views) == 1 else options.keyframes // 2
     keys = choose_keyframes(view, seen, count)
-    if not len(keys):
-        keys = np.unique(
-            np.linspace(0, len(view.times) - 1, min(len(view.times), count)).astype(int)
-        )
     if len(footage.views) == 1:
         return keys
     ends = (
@@ -642,8 +642,9 @@ class Window:
         self, problem: Problem, shared: SharedParameters, trajectory: Trajectory
     ) -> Problem:
         """With landmarks that face away turned down and the detector's constant error taken off."""
-        landmarks_by_view = without_bias(
-            seen_from(problem.basis, shared, trajectory, self.landmarks_by_view), problem.bias
+        landmarks_by_view = remove_bias(
+            weigh_by_visibility(problem.basis, shared, trajectory, self.landmarks_by_view),
+            problem.bias,
         )
         share = self.options.landmarks**0.5
         return replace(
@@ -696,8 +697,8 @@ class Window:
                 )
             bare = replace(
                 problem,
-                landmarks_by_view=without_bias(
-                    seen_from(problem.basis, shared, trajectory, self.landmarks_by_view),
+                landmarks_by_view=remove_bias(
+                    weigh_by_visibility(problem.basis, shared, trajectory, self.landmarks_by_view),
                     problem.bias,
                 ),
             )

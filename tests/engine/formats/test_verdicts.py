@@ -76,7 +76,7 @@ def test_in_words():
 def test_a_region_s_error_is_its_landmarks_distance():
     from facewright.engine.footage.detector.landmark_sets import face_regions, resting_face
     from facewright.engine.footage.footage import ViewObservations
-    from facewright.engine.tracking.draft import region_errors, seen_eye_distance
+    from facewright.engine.tracking.reprojection import region_errors, seen_eye_distance
 
     points = np.repeat(100 * resting_face()[None, :, :2], 3, 0).astype(np.float32)
     seen = ViewObservations(points, np.ones((3, 478), np.float32), np.array([True, True, False]))
