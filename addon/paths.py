@@ -9,6 +9,7 @@ from pathlib import Path
 
 import bpy
 
+from ..engine.core.device import VARIABLE as DEVICE
 from ..engine.core.errors import FacewrightError
 from ..engine.core.files import cache_folder as engine_cache_folder
 
@@ -81,10 +82,15 @@ def engine_python() -> str:
 
 
 def child_environment() -> dict[str, str]:
-    """Environment variables for the engine's processes: nobody's Python settings, the add-on's
-    cache.
+    """Make the environment variables of the engine's processes.
+
+    Nobody's Python settings; the add-on's cache; its device, unless that is left automatic.
     """
     alien = ('LD_PRELOAD', 'DYLD_INSERT_LIBRARIES', '__PYVENV_LAUNCHER__')
-    base = cache_base()
     kept = {k: v for k, v in os.environ.items() if not k.startswith('PYTHON') and k not in alien}
-    return kept if base is None else kept | {'FACEWRIGHT_CACHE': str(base)}
+    base, device = cache_base(), getattr(preferences(), 'device', 'auto')
+    if base is not None:
+        kept['FACEWRIGHT_CACHE'] = str(base)
+    if device != 'auto':
+        kept[DEVICE] = device
+    return kept

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import EnumProperty, StringProperty
 
 from ..engine.core.errors import FacewrightError
 from . import environment, paths
@@ -33,9 +33,29 @@ class Preferences(bpy.types.AddonPreferences):
         subtype='DIR_PATH',
     )
 
+    device: EnumProperty(
+        name='Device',
+        description='What computes',
+        items=(
+            (
+                'auto',
+                'Automatic',
+                "An NVIDIA card where the engine's Python finds one, else the processor",
+            ),
+            ('cpu', 'Processor', 'The processor alone'),
+            (
+                'cuda',
+                'CUDA',
+                "An NVIDIA card; needs an engine's Python whose PyTorch has CUDA",
+            ),
+        ),
+        default='auto',
+    )
+
     def draw(self, context):
         layout = self.layout
         layout.prop(self, 'python')
+        layout.prop(self, 'device')
         layout.prop(self, 'cache')
         layout.label(text=f'In use: {paths.cache_folder()}', icon='DISK_DRIVE')
         layout.operator('facewright.check_engine', icon='VIEWZOOM')

@@ -15,6 +15,7 @@ from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 
 from . import worker
+from .core.device import CHOICES, check_device, set_device
 from .core.errors import FacewrightError, sentence_for
 from .core.progress import Progress
 from .tasks import specs
@@ -30,6 +31,11 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument(
         '--verbose', action='store_true', help='show what libraries print, and tracebacks'
+    )
+    top.add_argument(
+        '--device',
+        choices=CHOICES,
+        help='what computes (default: auto, an NVIDIA card where PyTorch and Warp find one)',
     )
     verbs = top.add_subparsers(dest='verb', required=True, metavar='VERB')
     for task in specs.on_command_line():
@@ -267,6 +273,9 @@ def outcome(options: argparse.Namespace, line: ProgressLine, log: Log) -> tuple[
         wrong = worker.prepare_imports()
         if wrong:
             raise FacewrightError(wrong)
+        if options.device:
+            set_device(options.device)
+        check_device()
         task, given = arguments_of(options)
         result = worker.run(worker.find_task(task)(**given), line.show)
         from .tasks.summary import summary

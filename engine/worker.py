@@ -206,6 +206,7 @@ def work(folder: Path, send) -> int:
             send({'error': wrong, 'log': str(folder / 'log.txt')})
             return EXIT_ERROR
         register_package()
+        importlib.import_module(f'{PACKAGE}.engine.core.device').check_device()
         task = find_task(job['task'])(**job.get('arguments', {}))
         result = run(
             task,

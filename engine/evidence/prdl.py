@@ -13,6 +13,7 @@ import torch
 import warp as wp
 from scipy.spatial import ConvexHull, QhullError
 
+from ..core.device import HOST, device
 from ..core.errors import FacewrightError
 from .mean_distance import anchor_lines, mean_distance, mean_distance_gradient
 
@@ -77,8 +78,13 @@ def farthest_first(points: np.ndarray, count: int) -> np.ndarray:
     wp.launch(
         _farthest_first,
         dim=1,
-        device='cpu',
-        inputs=[_array(padded, wp.vec3d), first, _array(gap, wp.float64), _array(out, wp.int32)],
+        device=HOST,
+        inputs=[
+            _array(padded, wp.vec3d, HOST),
+            first,
+            _array(gap, wp.float64, HOST),
+            _array(out, wp.int32, HOST),
+        ],
     )
     return shuffled[out]
 
@@ -100,21 +106,23 @@ def nearest(
     index, square = np.zeros((len(y), len(x)), np.int32), np.full((len(y), len(x)), np.inf)
     block = max(BLOCK // stride, 1)
     across = -(-len(x) // block)
+    where = device()
+    least, chosen = _array(square, wp.float64, where), _array(index, wp.int32, where)
     wp.launch(
         _nearest,
         dim=across * -(-len(y) // block),
-        device='cpu',
+        device=where,
         inputs=[
-            _array(points, wp.vec2d),
+            _array(points, wp.vec2d, where),
             wp.vec2d(x[0], y[0]),
             wp.float64(stride),
             block,
             across,
-            _array(square, wp.float64),
-            _array(index, wp.int32),
+            least,
+            chosen,
         ],
     )
-    return index, np.sqrt(square)
+    return chosen.numpy(), np.sqrt(least.numpy())
 
 
 def furthest(
@@ -233,9 +241,9 @@ def _pulled(
     return points * count(pull)[:, None] - np.stack([count(pull * x), count(pull * y[:, None])], 1)
 
 
-def _array(values: np.ndarray, kind) -> wp.array:
-    """A Warp view of a contiguous numpy array, not a copy."""
-    return wp.array(values, dtype=kind, device='cpu', copy=False)
+def _array(values: np.ndarray, kind, where: str) -> wp.array:
+    """A Warp array of a contiguous numpy array; on the processor a view of it, not a copy."""
+    return wp.array(values, dtype=kind, device=where, copy=False)
 
 
 @wp.kernel

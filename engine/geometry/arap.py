@@ -16,6 +16,7 @@ import warp as wp
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
+from ..core.device import HOST
 from ..core.errors import FacewrightError
 from .laplacian import half_cotangents, weighted_laplacian
 
@@ -164,10 +165,10 @@ class Arap:
         wp.launch(
             _turn,
             dim=(self.elements, b),
-            device='cpu',
+            device=HOST,
             inputs=[
-                wp.array(s, dtype=wp.float64, device='cpu', copy=False),
-                wp.array(r, dtype=wp.float64, device='cpu', copy=False),
+                wp.array(s, dtype=wp.float64, device=HOST, copy=False),
+                wp.array(r, dtype=wp.float64, device=HOST, copy=False),
                 STILL,
             ],
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import warp as wp
 
+from ..core.device import device
 from ..core.errors import FacewrightError
 
 wp.config.log_level = wp.LOG_ERROR
@@ -170,7 +171,6 @@ class Surface:
         vertices: np.ndarray,
         triangles: np.ndarray,
         groups: np.ndarray | None = None,
-        device: str = 'cpu',
     ):
         self.vertices = np.array(vertices, np.float64)
         self.triangles = np.array(triangles, np.int32).reshape(-1, 3)
@@ -184,7 +184,7 @@ class Surface:
             )
         if self.triangles.min() < 0 or self.triangles.max() >= len(self.vertices):
             raise FacewrightError('The mesh has faces that name missing vertices: export it again.')
-        self.device = device
+        self.device = device()
         corners = self.vertices[self.triangles]
         normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         self.normals = normal / np.maximum(
@@ -202,10 +202,12 @@ class Surface:
         )  # queries are centred: float32 is finest near 0
         self._mesh = wp.Mesh(
             self._to_warp(self.vertices),
-            wp.array(self.triangles.ravel(), dtype=wp.int32, device=device),
+            wp.array(self.triangles.ravel(), dtype=wp.int32, device=self.device),
         )
-        self._normals32 = wp.array(self.normals.astype(np.float32), dtype=wp.vec3, device=device)
-        self._groups32 = wp.array(self._groups, dtype=wp.int32, device=device)
+        self._normals32 = wp.array(
+            self.normals.astype(np.float32), dtype=wp.vec3, device=self.device
+        )
+        self._groups32 = wp.array(self._groups, dtype=wp.int32, device=self.device)
 
     def _to_warp(self, points: np.ndarray) -> wp.array:
         return wp.array(

@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ..core.device import device as chosen_device
+
 LAMBDA = 19.0
 _CUDA_COLUMNS = 128  # right-hand sides a call that cholespy takes on CUDA
 
@@ -31,7 +33,8 @@ class _Solve(torch.autograd.Function):
 class DifferentialCoordinates:
     """M = I + λL of a graph of n points, factored once.
 
-    edges E×2 (surface ∪ tetrahedra: laplacian.edges_of), lam λ, device and dtype (float32 or float64) those of the tensors to come.
+    edges E×2 (surface ∪ tetrahedra: laplacian.edges_of), lam λ, dtype (float32 or float64) and device (None: the chosen one) those
+    of the tensors to come.
     """
 
     def __init__(
@@ -39,12 +42,12 @@ class DifferentialCoordinates:
         edges: np.ndarray,
         n: int,
         lam: float = LAMBDA,
-        device: str | torch.device = 'cpu',
         dtype: torch.dtype = torch.float32,
+        device: str | torch.device | None = None,
     ):
         from cholespy import CholeskySolverD, CholeskySolverF, MatrixType
 
-        self.n, self.dtype, self.device = n, dtype, torch.device(device)
+        self.n, self.dtype, self.device = n, dtype, torch.device(device or chosen_device())
         edges = torch.as_tensor(np.ascontiguousarray(edges), dtype=torch.int64, device=self.device)
         i, j = torch.cat([edges[:, 0], edges[:, 1]]), torch.cat([edges[:, 1], edges[:, 0]])
         degree = torch.zeros(n, dtype=torch.float64, device=self.device).index_add_(

@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
+from ..core.device import device
 from .intersections import triangles_cross
 from .laplacian import cotangent_laplacian, edges_of
 from .rigid import rigid_motion
@@ -77,25 +78,31 @@ class SelfCrosser:
 
     def __init__(self, vertices: np.ndarray, triangles: np.ndarray):
         self.triangles, self.middle = np.asarray(triangles), vertices.mean(0)
+        self.device = device()
         self.exact = wp.array(
-            np.asarray(vertices - self.middle, np.float64), dtype=wp.vec3d, device='cpu'
+            np.asarray(vertices - self.middle, np.float64), dtype=wp.vec3d, device=self.device
         )
-        self.points = wp.array(self.exact.numpy().astype(np.float32), dtype=wp.vec3, device='cpu')
+        self.points = wp.array(
+            self.exact.numpy().astype(np.float32), dtype=wp.vec3, device=self.device
+        )
         self.mesh = wp.Mesh(
             self.points,
             wp.array(
-                np.ascontiguousarray(triangles, np.int32).ravel(), dtype=wp.int32, device='cpu'
+                np.ascontiguousarray(triangles, np.int32).ravel(),
+                dtype=wp.int32,
+                device=self.device,
             ),
         )
-        self.pairs = wp.empty(1 << 14, dtype=wp.vec2i, device='cpu')
-        self.found = wp.zeros(1, dtype=wp.int32, device='cpu')
+        self.pairs = wp.empty(1 << 14, dtype=wp.vec2i, device=self.device)
+        self.found = wp.zeros(1, dtype=wp.int32, device=self.device)
 
     def __call__(self, vertices: np.ndarray, asked: np.ndarray | None = None) -> np.ndarray:
         """P×2 int32, sorted: pairs of triangles (low index first) that cross each other and share no vertex; only those of which one is asked
         for (T bool)."""
         asked = np.ones(len(self.triangles), bool) if asked is None else asked
-        self.exact.numpy()[:] = vertices - self.middle
-        self.points.numpy()[:] = self.exact.numpy()
+        exact = np.ascontiguousarray(vertices - self.middle, np.float64)
+        self.exact.assign(exact)
+        self.points.assign(exact.astype(np.float32))
         self.mesh.refit()
         rows = np.flatnonzero(asked).astype(np.int32)
         while True:
@@ -103,12 +110,12 @@ class SelfCrosser:
             wp.launch(
                 _crossings,
                 dim=len(rows),
-                device='cpu',
+                device=self.device,
                 inputs=[
                     self.mesh.id,
                     self.exact,
-                    wp.array(rows, dtype=wp.int32, device='cpu'),
-                    wp.array(asked, dtype=wp.bool, device='cpu'),
+                    wp.array(rows, dtype=wp.int32, device=self.device),
+                    wp.array(asked, dtype=wp.bool, device=self.device),
                     self.pairs,
                     self.found,
                 ],
@@ -116,7 +123,7 @@ class SelfCrosser:
             count = int(self.found.numpy()[0])
             if count <= len(self.pairs):
                 break
-            self.pairs = wp.empty(2 * count, dtype=wp.vec2i, device='cpu')
+            self.pairs = wp.empty(2 * count, dtype=wp.vec2i, device=self.device)
         return _sorted(self.pairs.numpy()[:count])
 
 

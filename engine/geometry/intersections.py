@@ -15,6 +15,8 @@ from __future__ import annotations
 import numpy as np
 import warp as wp
 
+from ..core.device import device
+
 wp.config.log_level = wp.LOG_ERROR
 
 
@@ -101,33 +103,40 @@ class Crosser:
         self.size = (len(mine), len(theirs))
         if not all(self.size):
             return
-        self.points = wp.array(points, dtype=wp.vec3, device='cpu')
-        self.mine = wp.array(np.ascontiguousarray(mine, np.int32), dtype=wp.vec3i, device='cpu')
-        self.theirs = wp.array(np.ascontiguousarray(theirs, np.int32), dtype=wp.vec3i, device='cpu')
+        self.device = device()
+        self.points = wp.array(points, dtype=wp.vec3, device=self.device)
+        self.mine = wp.array(
+            np.ascontiguousarray(mine, np.int32), dtype=wp.vec3i, device=self.device
+        )
+        self.theirs = wp.array(
+            np.ascontiguousarray(theirs, np.int32), dtype=wp.vec3i, device=self.device
+        )
         self.mesh = wp.Mesh(
             self.points,
-            wp.array(np.ascontiguousarray(theirs, np.int32).ravel(), dtype=wp.int32, device='cpu'),
+            wp.array(
+                np.ascontiguousarray(theirs, np.int32).ravel(), dtype=wp.int32, device=self.device
+            ),
         )
-        self.pairs = wp.empty(4096, dtype=wp.vec2i, device='cpu')
-        self.found = wp.zeros(1, dtype=wp.int32, device='cpu')
+        self.pairs = wp.empty(4096, dtype=wp.vec2i, device=self.device)
+        self.found = wp.zeros(1, dtype=wp.int32, device=self.device)
 
     def __call__(self, vertices: np.ndarray) -> np.ndarray:
         """N×2 int32 rows (of mine, of theirs) that cross with the vertices at V×3, sorted."""
         if not all(self.size):
             return np.empty((0, 2), np.int32)
-        self.points.numpy()[:] = vertices
+        self.points.assign(np.ascontiguousarray(vertices, np.float32))
         self.mesh.refit()
         while True:
             self.found.zero_()
             wp.launch(
                 _crossing_pairs,
                 dim=self.size[0],
-                device='cpu',
+                device=self.device,
                 inputs=[self.mesh.id, self.mine, self.theirs, self.points, self.pairs, self.found],
             )
             count = int(self.found.numpy()[0])
             if count <= len(self.pairs):
                 break
-            self.pairs = wp.empty(2 * count, dtype=wp.vec2i, device='cpu')
+            self.pairs = wp.empty(2 * count, dtype=wp.vec2i, device=self.device)
         pairs = self.pairs.numpy()[:count].copy()
         return pairs[np.lexsort(pairs.T[::-1])]

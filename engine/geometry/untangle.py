@@ -14,6 +14,8 @@ import numpy as np
 import warp as wp
 from scipy.optimize import minimize
 
+from ..core.device import HOST
+
 wp.config.log_level = wp.LOG_ERROR
 
 EPSILONS = (0.1, 0.03, 0.01, 0.003)  # ε's fall (measured here)
@@ -124,7 +126,7 @@ def relax(
     moving = np.flatnonzero(free[ids])
     energy, gradient = np.zeros(len(local)), np.zeros((len(ids), 3))
     arrays = [
-        wp.array(x, dtype=d, device='cpu', copy=False)
+        wp.array(x, dtype=d, device=HOST, copy=False)
         for x, d in (
             (at, wp.vec3d),
             (local, wp.vec4i),
@@ -140,7 +142,7 @@ def relax(
         wp.launch(
             _energy,
             dim=len(local),
-            device='cpu',
+            device=HOST,
             inputs=[*arrays[:3], epsilon, VOLUME_WEIGHT, bound, *arrays[3:]],
         )
         return energy.sum(), gradient[moving].ravel()

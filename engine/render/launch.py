@@ -51,15 +51,14 @@ def launch(kernel: wp.Kernel, dim: tuple[int, int], *inputs, rows: int | None = 
         )
 
     if device.type == 'cuda':
-        with wp.ScopedStream(wp.stream_from_torch(device)):
-            part(0, 0, whole, device=wp.device_from_torch(device))
+        part(0, 0, whole, stream=wp.stream_from_torch(device))
         return
-    count = parts(device, dim)
+    count, host = parts(device, dim), wp.device_from_torch(device)
     if count == 1:
-        part(0, 0, whole, device='cpu')
+        part(0, 0, whole, device=host)
         return
     ends = [whole * k // count for k in range(count + 1)]
-    commands = [part(k, ends[k], ends[k + 1], device='cpu', record_cmd=True) for k in range(count)]
+    commands = [part(k, ends[k], ends[k + 1], device=host, record_cmd=True) for k in range(count)]
     others = [_cores.submit(command.launch) for command in commands[1:]]
     commands[0].launch()
     for other in others:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import warp as wp
 
+from ..core.device import device
 from ..geometry.normals import vertex_normals
 from ..geometry.polygons import triangulate
 from .rasterise import rasterise
@@ -77,12 +78,14 @@ def _shade(
 
 
 def _flat(picture: np.ndarray, kind: type) -> wp.array:
-    """H×W… as one row of H·W, the memory shared."""
-    return wp.array(picture.reshape(-1, *picture.shape[2:]), dtype=kind, device='cpu', copy=False)
+    """Return H×W… as one row of H·W; on the processor the memory is shared."""
+    return wp.array(
+        picture.reshape(-1, *picture.shape[2:]), dtype=kind, device=device(), copy=False
+    )
 
 
 def _vectors(values: np.ndarray) -> wp.array:
-    return wp.array(np.ascontiguousarray(values, np.float64), dtype=wp.vec3d, device='cpu')
+    return wp.array(np.ascontiguousarray(values, np.float64), dtype=wp.vec3d, device=device())
 
 
 def render_camera(
@@ -113,19 +116,20 @@ def render_camera(
     wp.launch(
         _shade,
         dim=triangle.size,
-        device='cpu',
+        device=device(),
         inputs=[
             _flat(triangle, wp.int32),
             _flat(barycentric, wp.vec3),
-            wp.array(np.ascontiguousarray(triangles, np.int32), dtype=wp.vec3i, device='cpu'),
+            wp.array(np.ascontiguousarray(triangles, np.int32), dtype=wp.vec3i, device=device()),
             _vectors(points),
             _vectors(vertex_normals(points, triangles)),
             _vectors(np.broadcast_to(SKIN, points.shape) if colours is None else colours),
             _vectors(TOWARDS),
-            wp.array([strength for _, strength in LIGHTS], dtype=wp.float64, device='cpu'),
+            wp.array([strength for _, strength in LIGHTS], dtype=wp.float64, device=device()),
             shown,
         ],
     )
+    image = shown.numpy().reshape(image.shape)
     if s > 1:
         image = cv2.resize(image, tuple(size), interpolation=cv2.INTER_AREA)
     return (image * 255 + 0.5).astype(np.uint8)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from ..core.device import device
 from .launch import check, launch, parts
 from .topology import Topology, gather, topology
 from .visibility import locate, locate_backward, nearest
@@ -48,7 +49,6 @@ def rasterise(
     focal: float,
     centre: tuple[float, float],
     size: tuple[int, int],
-    device: str = 'cpu',
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Visibility of a mesh from one pinhole camera; no back-face culling; nothing nearer than NEAR is drawn.
 
@@ -56,9 +56,9 @@ def rasterise(
     (corner origin, pixel centres at .5), size (width, height).
     Returns triangle H×W int32 (−1: none), perspective-correct barycentric H×W×3 float32 (0: none), depth H×W float32 (cm, inf: none).
     """
-    corners = torch.as_tensor(np.ascontiguousarray(triangles, np.int32), device=device)
+    corners = torch.as_tensor(np.ascontiguousarray(triangles, np.int32), device=device())
     seen = _visible(
-        torch.as_tensor(np.ascontiguousarray(points, np.float64), device=device)[None],
+        torch.as_tensor(np.ascontiguousarray(points, np.float64), device=corners.device)[None],
         corners,
         camera_of(focal, centre, 1, corners.device),
         size,
@@ -135,9 +135,9 @@ def _visible(
     near: float,
 ) -> tuple[torch.Tensor, ...]:
     """Triangle, barycentric, depth, box of B×V×3 float64 points."""
-    (width, height), count, device = size, len(points), points.device
+    (width, height), count, where = size, len(points), points.device
     key = torch.full(
-        (count, height * width), torch.iinfo(torch.int64).max, dtype=torch.int64, device=device
+        (count, height * width), torch.iinfo(torch.int64).max, dtype=torch.int64, device=where
     )
     launch(
         nearest,
@@ -151,11 +151,11 @@ def _visible(
         key,
         rows=height,
     )
-    triangle = torch.empty(count, height, width, dtype=torch.int32, device=device)
-    barycentric = torch.empty(count, height, width, 3, dtype=torch.float32, device=device)
-    depth = torch.empty(count, height, width, dtype=torch.float32, device=device)
-    box = torch.tensor([width, height, 1, 1], dtype=torch.int32, device=device).repeat(
-        parts(device, key.shape), count, len(triangles), 1
+    triangle = torch.empty(count, height, width, dtype=torch.int32, device=where)
+    barycentric = torch.empty(count, height, width, 3, dtype=torch.float32, device=where)
+    depth = torch.empty(count, height, width, dtype=torch.float32, device=where)
+    box = torch.tensor([width, height, 1, 1], dtype=torch.int32, device=where).repeat(
+        parts(where, key.shape), count, len(triangles), 1
     )
     launch(
         locate,
@@ -170,7 +170,7 @@ def _visible(
         depth.view(count, -1),
         box,
     )
-    box = box.amin(0) * torch.tensor([1, 1, -1, -1], dtype=torch.int32, device=device)
+    box = box.amin(0) * torch.tensor([1, 1, -1, -1], dtype=torch.int32, device=where)
     return triangle, barycentric, depth, box
 
 

@@ -17,6 +17,7 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
+from ..core.device import HOST
 from ..face_model.expressions import UNTRACKED, WITH_OPEN_JAW
 from ..face_model.model import FaceModel
 from ..face_model.pieces import face_graph, pieces, slit_sides
@@ -402,7 +403,10 @@ def contacts_of(
 
 
 class Pushes:
-    """The contacts ready to be asked pose after pose. `rows`: the vertices it must know; slots 0…len(rows) are these, then the bodies."""
+    """The contacts ready to be asked pose after pose. `rows`: the vertices it must know; slots 0…len(rows) are these, then the bodies.
+
+    On the processor whatever the choice of device: the kernels add floats atomically, in an order that CUDA would leave open.
+    """
 
     def __init__(self, contacts: list[Contact], bodies: int, vertices: np.ndarray):
         self.contacts = contacts
@@ -413,38 +417,38 @@ class Pushes:
 
         def local(index):
             return wp.array(
-                np.searchsorted(self.rows, index).astype(np.int32), dtype=wp.vec3i, device='cpu'
+                np.searchsorted(self.rows, index).astype(np.int32), dtype=wp.vec3i, device=HOST
             )
 
         self.points = wp.array(
-            np.ascontiguousarray(vertices[self.rows], np.float32), dtype=wp.vec3, device='cpu'
+            np.ascontiguousarray(vertices[self.rows], np.float32), dtype=wp.vec3, device=HOST
         )
         self.push, self.mass = (
-            wp.zeros(count + bodies, dtype=wp.vec3, device='cpu'),
-            wp.zeros(count + bodies, dtype=float, device='cpu'),
+            wp.zeros(count + bodies, dtype=wp.vec3, device=HOST),
+            wp.zeros(count + bodies, dtype=float, device=HOST),
         )
         meshes = {}
         self.queries = []
         for c in contacts:
             wall = local(c.wall)
             mesh = meshes.setdefault(c.wall.tobytes(), None) or wp.Mesh(
-                self.points, wp.array(wall.numpy().ravel(), dtype=wp.int32, device='cpu')
+                self.points, wp.array(wall.numpy().ravel(), dtype=wp.int32, device=HOST)
             )
             meshes[c.wall.tobytes()] = mesh
             self.queries.append(
                 (
                     mesh,
                     local(c.corners),
-                    wp.array(c.weights.astype(np.float32), dtype=wp.vec3, device='cpu'),
+                    wp.array(c.weights.astype(np.float32), dtype=wp.vec3, device=HOST),
                     wall,
-                    wp.array(c.solid.astype(np.int32), dtype=wp.int32, device='cpu'),
+                    wp.array(c.solid.astype(np.int32), dtype=wp.int32, device=HOST),
                     c.margin,
                     c.share,
                     c.yields,
                     count + c.body if c.body >= 0 else -1,
                     None
                     if c.outwards is None
-                    else wp.array(c.outwards.astype(np.float32), dtype=wp.vec3, device='cpu'),
+                    else wp.array(c.outwards.astype(np.float32), dtype=wp.vec3, device=HOST),
                 )
             )
 
@@ -479,7 +483,7 @@ class Pushes:
                 wp.launch(
                     _push_apart,
                     dim=len(corners),
-                    device='cpu',
+                    device=HOST,
                     inputs=[
                         mesh.id,
                         self.points,
@@ -496,7 +500,7 @@ class Pushes:
                 wp.launch(
                     _push_back,
                     dim=len(corners),
-                    device='cpu',
+                    device=HOST,
                     inputs=[
                         mesh.id,
                         self.points,

@@ -40,7 +40,7 @@ def test_what_is_no_python_is_a_sentence(python):
         environment.check(python)
 
 
-def test_the_preference_chooses_python_and_cache(tmp_path):
+def test_the_preference_chooses_python_cache_and_device(tmp_path, monkeypatch):
     entry = bpy.context.preferences.addons.new()
     entry.module = paths.PACKAGE
     try:
@@ -50,6 +50,10 @@ def test_the_preference_chooses_python_and_cache(tmp_path):
         assert paths.engine_python() == '/other/python'
         assert paths.cache_folder() == tmp_path / 'elsewhere' / 'facewright'
         assert paths.child_environment()['FACEWRIGHT_CACHE'] == str(tmp_path / 'elsewhere')
+        monkeypatch.setenv('FACEWRIGHT_DEVICE', 'cuda')
+        assert paths.child_environment()['FACEWRIGHT_DEVICE'] == 'cuda'  # automatic: as outside
+        entry.preferences.device = 'cpu'
+        assert paths.child_environment()['FACEWRIGHT_DEVICE'] == 'cpu'
         with pytest.raises(RuntimeError, match='cannot be started'):
             bpy.ops.facewright.check_engine()
     finally:

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from facewright.engine import cli, worker
+from facewright.engine.core import device
 from facewright.engine.core.errors import FacewrightError
 from facewright.engine.core.progress import Progress
 
@@ -130,6 +131,17 @@ def test_the_defaults(asked, tmp_path):
             'masks': [],
         }
     ]
+
+
+def test_the_device_is_chosen_before_the_task(asked, monkeypatch, tmp_path, capfd):
+    monkeypatch.setenv(device.VARIABLE, 'auto')
+    monkeypatch.setattr(device, '_cuda_missing', lambda: 'no NVIDIA driver is found')
+    command = ['reconstruct', 'a.mp4', '--out', str(tmp_path)]
+    assert cli.main(['--device', 'cpu', *command]) == 0
+    assert os.environ[device.VARIABLE] == 'cpu' and len(asked) == 1
+    capfd.readouterr()
+    assert cli.main(['--device', 'cuda', *command]) == 1 and len(asked) == 1
+    assert 'no NVIDIA driver is found: choose the device "auto"' in capfd.readouterr().err
 
 
 def test_model_imports(asked, capfd):

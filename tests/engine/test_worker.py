@@ -71,6 +71,7 @@ def copy_of_engine(tmp_path, root):
         'engine/__init__.py',
         'engine/worker.py',
         'engine/core/__init__.py',
+        'engine/core/device.py',
         'engine/core/errors.py',
         'engine/core/progress.py',
         'pyproject.toml',
