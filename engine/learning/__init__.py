@@ -1,0 +1,1 @@
+"""Optimising by gradients: the one loop, checkpoints, uniform Adam, networks."""
