@@ -124,8 +124,10 @@ def main(folder: Path) -> None:
     far = model.regions['mouth_socket']
     for label, step in zip(LABELS, steps):
         print(
-            f'{label}: {int((step > 1e-2 * step.max()).sum())} of {total} points move by over a hundredth of the tip, '
-            f"{int((step[n:] > 1e-2 * step.max()).sum())} of them inside; the mouth's wall by up to {step[far].max() / step.max():.1e}"
+            f'{label}: {int((step > 1e-2 * step.max()).sum())} of {total} points move by over a '
+            'hundredth of the tip, '
+            f"{int((step[n:] > 1e-2 * step.max()).sum())} of them inside; the mouth's wall by up "
+            f'to {step[far].max() / step.max():.1e}'
         )
 
 

@@ -51,7 +51,7 @@ from facewright.engine.lab.part_rivals import (
     iou_loss,
     rendered_parts,
     soft_silhouette,
-)  # noqa: E402
+)
 from facewright.engine.render.preview import contact_sheet, head_to_camera  # noqa: E402
 from facewright.engine.render.rasterise import rasterise  # noqa: E402
 from facewright.engine.texture.part_iou import WITHOUT_SKIN, part_iou, part_labels_picture  # noqa: E402
@@ -177,9 +177,8 @@ class Head:
             basis(lambda a: a[:, self.used]),
             basis(sheet),
         )
-        grid = np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS)[
-            ::7, ::4
-        ]  # triangles of about the others' size: SoftRas swells with many small ones
+        # triangles of about the others' size: SoftRas swells with many small ones
+        grid = np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS)[::7, ::4]
         quads = np.stack([grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]], -1).reshape(
             -1, 4
         )

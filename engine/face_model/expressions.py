@@ -62,13 +62,12 @@ ICT_NAMES: tuple[str, ...] = (
 
 # Made by us (tongue.py), for ICT has none: ARKit's name, so that its 52 are 52.
 TONGUE_OUT = 'tongueOut'
-# What every face model's heads carry, in this order; last those that footage gives no evidence of, which are never tracked and stay 0.
+# What every face model's heads carry, in this order; last those that footage gives no evidence of,
+# which are never tracked and stay 0.
 UNTRACKED: tuple[str, ...] = (TONGUE_OUT,)
 EXPRESSION_NAMES: tuple[str, ...] = ICT_NAMES + UNTRACKED
-WITH_OPEN_JAW: tuple[str, ...] = (
-    'mouthClose',
-    TONGUE_OUT,
-)  # are meant for an open jaw, and looked at with it
+# are meant for an open jaw, and looked at with it
+WITH_OPEN_JAW: tuple[str, ...] = ('mouthClose', TONGUE_OUT)
 
 # Apple's order in a Live Link Face file; with a small first letter these are ARKit's own names.
 LIVE_LINK_NAMES: tuple[str, ...] = (
@@ -135,7 +134,7 @@ MERGED = {
 
 
 def arkit_name(ict: str) -> str:
-    """ICT name → the ARKit name that carries it (`browInnerUp_L` → `browInnerUp`)."""
+    """Return the ARKit name that carries an ICT name (`browInnerUp_L` → `browInnerUp`)."""
     for arkit, pair in MERGED.items():
         if ict in pair:
             return arkit
@@ -149,7 +148,10 @@ TO_ICT: dict[str, tuple[str, ...]] = {
 
 
 def ict_to_arkit(weights: np.ndarray, names: tuple[str, ...] = ICT_NAMES) -> np.ndarray:
-    """…×E ICT weights → …×52 in ARKIT_NAMES order; a merged name takes the mean of its two; absent ones are 0."""
+    """Turn …×E ICT weights into …×52 in ARKIT_NAMES order.
+
+    A merged name takes the mean of its two; absent ones are 0.
+    """
     out = np.zeros(weights.shape[:-1] + (len(ARKIT_NAMES),), weights.dtype)
     index = {n: i for i, n in enumerate(names)}
     for k, arkit in enumerate(ARKIT_NAMES):
@@ -160,7 +162,10 @@ def ict_to_arkit(weights: np.ndarray, names: tuple[str, ...] = ICT_NAMES) -> np.
 
 
 def arkit_to_ict(weights: np.ndarray, names: tuple[str, ...] = ARKIT_NAMES) -> np.ndarray:
-    """…×A weights under ARKit names → …×53 in ICT_NAMES order; a split name is copied to both; absent ones are 0."""
+    """Turn …×A weights under ARKit names into …×53 in ICT_NAMES order.
+
+    A split name is copied to both; absent ones are 0.
+    """
     out = np.zeros(weights.shape[:-1] + (len(ICT_NAMES),), weights.dtype)
     index = {n: i for i, n in enumerate(names)}
     for k, ict in enumerate(ICT_NAMES):

@@ -1,21 +1,22 @@
-"""How far eyes turn: the angle of each eyeLook shape at weight 1, and the turn as an offset of the eyeball's vertices."""
+"""How far eyes turn: each eyeLook shape's angle at weight 1, and the turn as offsets."""
 
 from __future__ import annotations
 
 import numpy as np
 
-# Radians per eyeLook weight: least squares on a recorded range of motion (134 s; residual .004 rad).
+# Radians per eyeLook weight: least squares on a recorded range of motion (134 s; residual .004
+# rad).
 EYE_SIDEWAYS, EYE_DOWN, EYE_UP = 0.605, 0.611, 0.455
 
 
 def sphere_centre(points: np.ndarray) -> np.ndarray:
-    """Centre (3) of the least-squares sphere through N×3 points."""
+    """Return the centre (3) of the least-squares sphere through N×3 points."""
     a = np.c_[2 * points, np.ones(len(points))]
     return np.linalg.lstsq(a, (points**2).sum(1), rcond=None)[0][:3]
 
 
 def gaze_rotation(name: str) -> np.ndarray:
-    """3×3 in head space (x to the head's left, y up, z front) of an eyeLook shape at weight 1, e.g. 'eyeLookIn_L'."""
+    """Return the rotation (3×3, head space) of an eyeLook shape at weight 1, e.g. 'eyeLookIn_L'."""
     look, side = name.removeprefix('eyeLook').split('_')
     outwards = 1 if side == 'L' else -1
     yaw, pitch = {
@@ -31,7 +32,9 @@ def gaze_rotation(name: str) -> np.ndarray:
 
 
 def gaze_offsets(points: np.ndarray, name: str) -> np.ndarray:
-    """N×3 offsets that turn an eyeball (N×3, cm) about its own centre by an eyeLook shape. In between the eye moves on the chord:
-    at weight ½ the pupil is 2–4 % nearer the centre."""
+    """Return N×3 offsets that turn an eyeball (N×3, cm) about its own centre by an eyeLook shape.
+
+    In between the eye moves on the chord: at weight ½ the pupil is 2–4 % nearer the centre.
+    """
     centre = sphere_centre(points)
     return (points - centre) @ gaze_rotation(name).T + centre - points

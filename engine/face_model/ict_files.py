@@ -1,4 +1,7 @@
-"""The files of ICT-FaceKit in a folder, a zip or a tar: walked without unpacking to disk, within limits, and told from any others."""
+"""The files of ICT-FaceKit in a folder, a zip or a tar.
+
+They are walked within limits, without unpacking to disk, and told from any other files.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,8 @@ from pathlib import Path, PurePosixPath
 
 from ..core.errors import FacewrightError
 
-HASHES = Path(__file__).with_name(
-    'ict_hashes.json'
-)  # {file: SHA-256} of the files that are read, of download.ICT_COMMIT
+# {file: SHA-256} of the files that are read, of download.ICT_COMMIT
+HASHES = Path(__file__).with_name('ict_hashes.json')
 FILE_LIMIT = 32 << 20  # bytes of one file; ICT's have 2.6 MB
 TOTAL_LIMIT = 4 << 30  # bytes of all of an archive's files, unpacked; ICT's have 0.6 GB
 MEMBER_LIMIT = 20000  # files in an archive; ICT's has some 220
@@ -41,8 +43,9 @@ def open_members(
 ) -> Iterator[Callable[[], Members]]:
     """Yield a function that walks (file name, bytes) of the wanted files in `source`.
 
-    An archive with a file that leads outside it, a link, a file in two places or more than the limits is refused whole.
-    FacewrightError says what is wrong; neutral: the file whose folder is looked for in a folder.
+    neutral: the file whose folder is looked for in a folder. FacewrightError says what is wrong; an
+    archive is refused whole that has a file leading outside it, a link, a file in two places, or
+    more than the limits.
     """
     source, wanted = Path(source), frozenset(wanted)
     try:
@@ -60,7 +63,8 @@ def open_members(
             )
         else:
             raise FacewrightError(
-                f'{source} is neither a folder nor a zip or tar archive: choose ICT-FaceKit as downloaded.'
+                f'{source} is neither a folder nor a zip or tar archive: choose ICT-FaceKit as '
+                'downloaded.'
             )
     except DAMAGED as error:
         what = ' '.join(str(error).split()) or type(error).__name__
@@ -74,7 +78,7 @@ def open_members(
 
 
 def check_hashes(source: Path, progress: Callable[[float], None] = lambda fraction: None) -> None:
-    """FacewrightError unless `source` holds the very files of ICT-FaceKit that Facewright was made with."""
+    """Raise FacewrightError unless `source` holds the very files that Facewright was made with."""
     known = json.loads(HASHES.read_text(encoding='utf-8'))
     neutral = next(name for name in known if 'neutral' in name)
     seen = set()
@@ -82,17 +86,20 @@ def check_hashes(source: Path, progress: Callable[[float], None] = lambda fracti
         for name, data in walk():
             if hashlib.sha256(data).hexdigest() != known[name]:
                 raise FacewrightError(
-                    f"{name} in {source.name} is not ICT-FaceKit's: try again, or get it from its project page and import it."
+                    f"{name} in {source.name} is not ICT-FaceKit's: try again, or get it from its "
+                    'project page and import it.'
                 )
             seen.add(name)
             progress(len(seen) / len(known))
     if seen != set(known):
         raise FacewrightError(
-            f'{source.name} lacks {min(set(known) - seen)}: try again, or get ICT-FaceKit from its project page and import it.'
+            f'{source.name} lacks {min(set(known) - seen)}: try again, or get ICT-FaceKit from its '
+            'project page and import it.'
         )
 
 
 def _model_folder(source: Path, neutral: str) -> Path:
+    """Return the folder below `source` that the meshes lie in."""
     folders = [source, source / 'FaceXModel', *sorted(source.glob('*/FaceXModel'))]
     folder = next((f for f in folders if (f / neutral).exists()), None)
     if folder is None:
@@ -103,6 +110,7 @@ def _model_folder(source: Path, neutral: str) -> Path:
 
 
 def _walk_folder(folder: Path, wanted: frozenset[str]) -> Members:
+    """Yield the wanted files of a folder, by name."""
     for path in sorted(folder.iterdir()):
         if path.name in wanted and path.is_file():
             if path.stat().st_size > FILE_LIMIT:
@@ -111,6 +119,7 @@ def _walk_folder(folder: Path, wanted: frozenset[str]) -> Members:
 
 
 def _walk_zip(source: Path, archive: zipfile.ZipFile, wanted: frozenset[str]) -> Members:
+    """Yield the wanted files of a zip, after all its members were checked."""
     counted, chosen = _Counted(source), []
     for member in archive.infolist():
         counted.add(member.filename, member.file_size, stat.S_ISLNK(member.external_attr >> 16))
@@ -123,6 +132,7 @@ def _walk_zip(source: Path, archive: zipfile.ZipFile, wanted: frozenset[str]) ->
 
 
 def _walk_tar(source: Path, archive: tarfile.TarFile, wanted: frozenset[str]) -> Members:
+    """Yield the wanted files of a tar, each checked as it comes."""
     counted = _Counted(source)
     for member in archive:
         counted.add(member.name, member.size, member.issym() or member.islnk())
@@ -142,23 +152,28 @@ class _Counted:
         self.source, self.members, self.bytes, self.chosen = source, 0, 0, set()
 
     def add(self, name: str, size: int, is_link: bool) -> None:
+        """Count a member; refuse one that leads outside the archive, is a link, or is too much."""
         path = PurePosixPath(name.replace('\\', '/'))
         if path.is_absolute() or '..' in path.parts or (path.parts and ':' in path.parts[0]):
             raise FacewrightError(
-                f'{self.source} holds the file {_short(name)}, which leads outside the archive: do not use it, download ICT-FaceKit again.'
+                f'{self.source} holds the file {_short(name)}, which leads outside the archive: do '
+                'not use it, download ICT-FaceKit again.'
             )
         if is_link:
             raise FacewrightError(
-                f'{self.source} holds the link {_short(name)}, which ICT-FaceKit has none of: do not use it, download ICT-FaceKit again.'
+                f'{self.source} holds the link {_short(name)}, which ICT-FaceKit has none of: do '
+                'not use it, download ICT-FaceKit again.'
             )
         self.members += 1
         self.bytes += size
         if self.members > MEMBER_LIMIT or self.bytes > TOTAL_LIMIT:
             raise FacewrightError(
-                f'{self.source} unpacks to far more than ICT-FaceKit has: do not use it, download ICT-FaceKit again.'
+                f'{self.source} unpacks to far more than ICT-FaceKit has: do not use it, download '
+                'ICT-FaceKit again.'
             )
 
     def choose(self, name: str, size: int) -> None:
+        """Note a wanted file; refuse one too large or met before."""
         if size > FILE_LIMIT:
             raise _too_large(self.source, name)
         if name in self.chosen:
@@ -169,11 +184,12 @@ class _Counted:
 
 
 def _too_large(source: Path, name: str) -> FacewrightError:
+    """Return the error for a file beyond FILE_LIMIT."""
     return FacewrightError(
         f"{name} in {source} is far larger than ICT-FaceKit's: download ICT-FaceKit again."
     )
 
 
 def _short(name: str) -> str:
-    """A name from an archive, fit for a sentence."""
+    """Return a name from an archive, fit for a sentence."""
     return repr(name if len(name) < 80 else name[:79] + '…')

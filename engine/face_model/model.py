@@ -37,9 +37,8 @@ class FaceModel:
     regions: dict[str, np.ndarray]  # region name (regions.REGION_NAMES) → int32 vertex indices
     landmarks68: np.ndarray  # 68 int32 vertex indices, Multi-PIE order
     source: str = ''  # where it was read from, for messages
-    extra: dict[str, np.ndarray] = field(
-        default_factory=dict
-    )  # model-specific arrays kept with the cache
+    # model-specific arrays kept with the cache
+    extra: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self):
         v, e = len(self.neutral), len(self.names)
@@ -56,20 +55,26 @@ class FaceModel:
             got = getattr(self, key)
             if got.shape != shape:
                 raise FacewrightError(
-                    f'The face model {self.source or self.name} has {key} of shape {got.shape}, expected {shape}: use an unmodified copy.'
+                    f'The face model {self.source or self.name} has {key} of shape {got.shape}, '
+                    f'expected {shape}: use an unmodified copy.'
                 )
             if got.dtype.kind == 'f' and not np.isfinite(got).all():
                 raise FacewrightError(
-                    f'The face model {self.source or self.name} holds NaN or infinite numbers in {key}: use an unmodified copy.'
+                    f'The face model {self.source or self.name} holds NaN or infinite numbers in '
+                    f'{key}: use an unmodified copy.'
                 )
         if self.faces.max(initial=-1) >= v:
             raise FacewrightError(
-                f'The face model {self.source or self.name} has faces that name missing vertices: use an unmodified copy.'
+                f'The face model {self.source or self.name} has faces that name missing vertices: '
+                'use an unmodified copy.'
             )
 
     @cached_property
     def digest(self) -> str:
-        """64 hexadecimal digits that tell this model's contents from any other's; its source is not part of them."""
+        """Return 64 hexadecimal digits that tell this model's contents from others'.
+
+        Its source is no part of them.
+        """
         digest = hashlib.sha256(
             repr(
                 (self.name, self.names, self.materials, sorted(self.regions), sorted(self.extra))
@@ -93,17 +98,25 @@ class FaceModel:
         return digest.hexdigest()
 
     def cache_path(self, what: str, module: str) -> Path:
-        """Where what a module of the engine makes of this model is kept: another file for another model or another version of the module."""
+        """Return where what a module of the engine makes of this model is cached.
+
+        what: a word for the file's name; module: such as 'annotate.parts'. Another model or another
+        version of the module has another file.
+        """
         key = make_key(self.digest, fingerprint(module))
         return cache_folder() / 'models' / f'{self.name}-{what}-{key}.npz'
 
     @property
     def vertex_count(self) -> int:
+        """Return V."""
         return len(self.neutral)
 
     @cached_property
     def tracked(self) -> FaceModel:
-        """The model without the expressions that footage, photos and scans give no evidence of (expressions.UNTRACKED): what fits are made with."""
+        """Return the model without the expressions that nothing gives evidence of.
+
+        Those of expressions.UNTRACKED: footage, photos and scans are fitted without them.
+        """
         keep = [k for k, name in enumerate(self.names) if name not in UNTRACKED]
         if len(keep) == len(self.names):
             return self
@@ -117,7 +130,10 @@ class FaceModel:
     def shape(
         self, identity: np.ndarray | None = None, weights: np.ndarray | None = None
     ) -> np.ndarray:
-        """V×3 float32 vertices for identity coefficients α (≤ I) and expression weights w (E)."""
+        """Return V×3 float32 vertices (cm) of somebody's face.
+
+        identity: α, at most I standard deviations; weights: E expression weights.
+        """
         out = self.neutral.copy()
         if identity is not None:
             out += np.tensordot(

@@ -24,30 +24,13 @@ TRANSPARENT = (
 SKIN, LIP, BROW = (0.80, 0.64, 0.55), (0.68, 0.36, 0.33), (0.24, 0.17, 0.13)
 SCLERA, IRIS, PUPIL = (0.93, 0.91, 0.89), (0.30, 0.20, 0.12), (0.03, 0.03, 0.03)
 SOCKET, GUMS, TEETH = (0.32, 0.10, 0.09), (0.66, 0.30, 0.30), (0.90, 0.87, 0.80)
-CHEEK = (
-    0.60,
-    0.27,
-    0.25,
-)  # inside of the lips and cheeks, where a model says how deep the mouth is
+# inside of the lips and cheeks, where a model says how deep the mouth is
+CHEEK = (0.60, 0.27, 0.25)
 LASH = (0.09, 0.065, 0.055)
-BROW_HALF_WIDTH, BROW_LIFT = (
-    0.34,
-    0.15,
-)  # cm: painted half width, and how far above the landmark line
-LIP_MIRROR = [
-    54,
-    53,
-    52,
-    51,
-    50,
-    49,
-    48,
-    59,
-    58,
-    57,
-    56,
-    55,
-]  # the outer lip's Multi-PIE landmarks, mirrored
+# cm: painted half width, and how far above the landmark line
+BROW_HALF_WIDTH, BROW_LIFT = (0.34, 0.15)
+# the outer lip's Multi-PIE landmarks, mirrored
+LIP_MIRROR = [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55]
 IRIS_RADIUS, PUPIL_RADIUS = 0.58, 0.22  # cm, human means 11.7 and ~4.5 mm across
 # What people see, where the colours above are what the landmark detector is shown.
 NATURAL_LIP, NATURAL_SCLERA = (0.73, 0.50, 0.45), (0.84, 0.81, 0.785)
@@ -60,7 +43,7 @@ HOLE_RADIUS = 0.9 * PUPIL_RADIUS  # cm: an iris of its own mesh is open as far a
 
 
 def visible_faces(model: FaceModel) -> np.ndarray:
-    """F bool: faces that are not part of the transparent films and lash cards in front of the eye."""
+    """Return F bool: faces that are no part of the clear films and lash cards before an eye."""
     clear = np.zeros(model.vertex_count, bool)
     for name in TRANSPARENT:
         clear[model.regions.get(name, np.zeros(0, int))] = True
@@ -70,7 +53,7 @@ def visible_faces(model: FaceModel) -> np.ndarray:
 def eye_pole(model: FaceModel, side: str) -> np.ndarray:
     """Find the point of the eyeball of `side`, 'L' or 'R', that the iris is round (3, cm).
 
-    An eyeball is meshed in rings, so its pole is the vertex before its middle where most faces meet.
+    An eyeball is meshed in rings: its pole is the vertex before its middle where most faces meet.
     """
     ball, v = model.regions[f'eyeball_{side}'], model.neutral.astype(np.float64)
     used = model.faces[model.faces >= 0]
@@ -80,9 +63,10 @@ def eye_pole(model: FaceModel, side: str) -> np.ndarray:
 
 
 def _iris_radii(model: FaceModel, side: str) -> np.ndarray:
-    """V: how far each vertex of an eyeball lies from the iris' axis (cm); inf for those behind and all others.
+    """Return V: how far each vertex of an eyeball lies from its iris' axis (cm).
 
-    On the shell that has the pole the vertices of a ring have one radius: so colours end on rings.
+    inf for those behind and for all others. On the shell that has the pole the vertices of a ring
+    have one radius: so colours end on rings.
     """
     v, ball, pole = model.neutral, model.regions[f'eyeball_{side}'], eye_pole(model, side)
     out = np.full(model.vertex_count, np.inf)
@@ -109,13 +93,13 @@ def _iris_radii(model: FaceModel, side: str) -> np.ndarray:
 
 
 def iris_vertices(model: FaceModel, side: str) -> np.ndarray:
-    """Vertices that show the colour of the iris of an eyeball, away from the pupil and from the white."""
+    """Find the vertices that show the iris' colour, away from the pupil and from the white."""
     radii = _iris_radii(model, side)
     return np.flatnonzero((radii > PUPIL_RADIUS) & (radii < 0.95 * IRIS_RADIUS))
 
 
 def _faces_within(model: FaceModel, *regions: str) -> np.ndarray:
-    """Faces all of whose corners lie in one of the regions."""
+    """Find the faces all of whose corners lie in one of the regions."""
     member = np.zeros(model.vertex_count, bool)
     for name in regions:
         member[model.regions.get(name, np.zeros(0, int))] = True
@@ -123,9 +107,10 @@ def _faces_within(model: FaceModel, *regions: str) -> np.ndarray:
 
 
 def eye_shells(model: FaceModel, side: str) -> tuple[np.ndarray, np.ndarray]:
-    """(faces of the outer shell, faces of the shell with the iris) of an eyeball, indices into model.faces.
+    """Return (faces of the outer shell, faces of the shell with the iris) of an eyeball.
 
-    The second is empty where the eyeball is one surface, with its iris painted on.
+    Both are indices into model.faces; the second is empty where the eyeball is one surface, with
+    its iris painted on.
     """
     rows = _faces_within(model, f'eyeball_{side}')
     ring = np.where(model.faces[rows] < 0, model.faces[rows, :1], model.faces[rows])
@@ -148,10 +133,10 @@ def eye_shells(model: FaceModel, side: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def surfaces(model: FaceModel) -> tuple[tuple[str, ...], np.ndarray]:
-    """(names of materials, F uint8: the one of each face), the model's own and what eyes in two shells need.
+    """Return (names of materials, F uint8: the one of each face), eyes' layers told apart.
 
-    Before an iris of its own mesh the outer shell is 'Cornea…', clear; what is seen through the iris' hole is 'Pupil…'.
-    Sockets whose material is the skin's too get their own.
+    Before an iris of its own mesh the outer shell is 'Cornea…', clear; what is seen through the
+    iris' hole is 'Pupil…'. Sockets whose material is the skin's too get their own.
     """
     names, of = list(model.materials), model.face_materials.copy()
     skin = _faces_within(model, 'face', 'head_neck')
@@ -169,15 +154,13 @@ def surfaces(model: FaceModel) -> tuple[tuple[str, ...], np.ndarray]:
             continue
         radii, v = _iris_radii(model, side), model.neutral
         centre = v[model.regions[f'eyeball_{side}']].mean(0)
-
-        def within(rows: np.ndarray, radius: float) -> np.ndarray:
-            return radii[model.faces[rows, :3]].mean(1) < radius
+        of_face = radii[model.faces[:, :3]].mean(1)
 
         a, b, c = np.moveaxis(v[model.faces[inner, :3]] - centre, 1, 0)
-        hole = within(inner, HOLE_RADIUS) | ((np.cross(b - a, c - a) * (a + b + c)).sum(1) < 0)
-        of[inner[~hole & ~within(inner, CORNEA_RADIUS)]] = np.bincount(of[outer]).argmax()
+        hole = (of_face[inner] < HOLE_RADIUS) | ((np.cross(b - a, c - a) * (a + b + c)).sum(1) < 0)
+        of[inner[~hole & ~(of_face[inner] < CORNEA_RADIUS)]] = np.bincount(of[outer]).argmax()
         for name, rows in (
-            (f'Cornea{word}', outer[within(outer, CORNEA_RADIUS)]),
+            (f'Cornea{word}', outer[of_face[outer] < CORNEA_RADIUS]),
             (f'Pupil{word}', inner[hole]),
         ):
             of[rows] = len(names)
@@ -188,8 +171,8 @@ def surfaces(model: FaceModel) -> tuple[tuple[str, ...], np.ndarray]:
 def natural_albedo(model: FaceModel, iris: tuple[float, ...] = IRIS) -> np.ndarray:
     """Paint the model as people see it: V×3 float32 sRGB in 0..1.
 
-    As `albedo`, but with natural lips and whites; the films before an eye have the colours of what lies behind them.
-    iris: sRGB.
+    As `albedo`, but with natural lips and whites; the films before an eye have the colours of what
+    lies behind them. iris: sRGB.
     """
     colour = albedo(
         model, lip=NATURAL_LIP, sclera=NATURAL_SCLERA, iris=iris, lip_edge=NATURAL_LIP_EDGE
@@ -207,7 +190,10 @@ def natural_albedo(model: FaceModel, iris: tuple[float, ...] = IRIS) -> np.ndarr
 
 
 def _paint_films(model: FaceModel, side: str, iris: tuple[float, ...], colour: np.ndarray) -> None:
-    """Write the rows of `colour` (V×3) of the films before an eyeball: as the eye behind them, pink beside the skin."""
+    """Colour the films before an eyeball as the eye behind them, pink beside the skin.
+
+    Writes their rows of `colour` (V×3).
+    """
     v, ball = model.neutral, model.regions[f'eyeball_{side}']
     films = np.concatenate(
         [
@@ -232,14 +218,20 @@ def _paint_films(model: FaceModel, side: str, iris: tuple[float, ...], colour: n
 
 
 def _lash_cards(model: FaceModel, side: str) -> np.ndarray:
-    """Vertices of cards with lashes; none where lashes are modelled hair by hair (their material is called so)."""
+    """Find the vertices of cards with lashes.
+
+    None where lashes are modelled hair by hair (their material is called so).
+    """
     rows = np.asarray(model.regions.get(f'eyelashes_{side}', np.zeros(0, int)), int)
     hair = [k for k, name in enumerate(model.materials) if 'hair' in name.lower()]
     return rows[~np.isin(rows, model.faces[np.isin(model.face_materials, hair)])]
 
 
 def opacity(model: FaceModel) -> np.ndarray:
-    """Say how much of each vertex is there: V float32, 1 but for cards of lashes, which fade from 1 at their roots to 0 at their tips."""
+    """Say how much of each vertex is there: V float32 in 0..1.
+
+    1 but for cards of lashes, which fade from 1 at their roots to 0 at their tips.
+    """
     out, v = np.ones(model.vertex_count, np.float32), model.neutral
     face = v[model.regions['face']]
     for side in 'LR':
@@ -256,6 +248,23 @@ def opacity(model: FaceModel) -> np.ndarray:
     return out
 
 
+def _painted_lips(model: FaceModel, edge: float) -> np.ndarray:
+    """Return V float32 in 0..1: the lips' red within the outer landmarks, fading over `edge` cm."""
+    v, face = model.neutral.astype(np.float64), model.regions['face']
+    mark = v[model.landmarks68]
+    outline = (mark[48:60] + mark[LIP_MIRROR] * (-1, 1, 1)) / 2
+    lips = face[
+        inside_polygon(v[face][:, :2], outline[:, :2]) & (v[face][:, 2] > outline[:, 2].min() - 1.5)
+    ]
+    painted = np.isin(np.arange(len(v)), lips).astype(np.float32)
+    if edge:
+        inside = np.where(painted[face] > 0, 1, -1)
+        away = distance_to_polyline(v[face][:, :2], np.concatenate([outline, outline[:1]])[:, :2])
+        near = v[face][:, 2] > outline[:, 2].min() - 1.5
+        painted[face] = np.clip(0.5 + inside * away / edge, 0, 1) * near
+    return painted
+
+
 def albedo(
     model: FaceModel,
     skin: tuple[float, ...] = SKIN,
@@ -269,8 +278,10 @@ def albedo(
     """Paint the model as the landmark detector is shown it: V×3 float32 sRGB in 0..1.
 
     Skin with brows and lips, white eyeballs with iris and pupil, red mouth, teeth.
-    brow_half_width: cm, of brows painted along the landmarks (where the model brings no brows of its own).
-    lip_edge: cm, over which painted lips fade into the skin (where the model brings no lips of its own).
+    brow_half_width: cm, of brows painted along the landmarks, where the model brings none of its
+    own.
+    lip_edge: cm, over which painted lips fade into the skin, where the model brings none of its
+    own.
     """
     colour = np.empty((model.vertex_count, 3), np.float32)
     colour[:] = skin
@@ -285,17 +296,7 @@ def albedo(
             distance = distance_to_polyline(v[face], line + (0, BROW_LIFT, 0))
             a = np.clip((brow_half_width - distance) / (0.35 * brow_half_width), 0, 1)[:, None]
             colour[face] = (1 - a) * colour[face] + a * np.asarray(brow)
-    outline = (mark[48:60] + mark[LIP_MIRROR] * (-1, 1, 1)) / 2
-    lips = face[
-        inside_polygon(v[face][:, :2], outline[:, :2]) & (v[face][:, 2] > outline[:, 2].min() - 1.5)
-    ]
-    painted = np.isin(np.arange(len(v)), lips).astype(np.float32)
-    if lip_edge:
-        inside = np.where(painted[face] > 0, 1, -1)
-        away = distance_to_polyline(v[face][:, :2], np.concatenate([outline, outline[:1]])[:, :2])
-        near = v[face][:, 2] > outline[:, 2].min() - 1.5
-        painted[face] = np.clip(0.5 + inside * away / lip_edge, 0, 1) * near
-    red = model.extra.get('lips', painted)[:, None]
+    red = model.extra.get('lips', _painted_lips(model, lip_edge))[:, None]
     colour = (1 - red) * colour + red * np.array(lip, np.float32)
     for name, value in (('mouth_socket', SOCKET), ('gums_tongue', GUMS), ('teeth', TEETH)):
         colour[region.get(name, np.zeros(0, int))] = value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+# left is the person's
 PARTS = (
     'other',
     'skin',
@@ -14,7 +15,7 @@ PARTS = (
     'right_eye',
     'upper_lip',
     'lower_lip',
-)  # left is the person's
+)
 SKIN, NOSE, LEFT_BROW, RIGHT_BROW, LEFT_EYE, RIGHT_EYE, UPPER_LIP, LOWER_LIP = range(1, 9)
 MIRRORED = np.array(
     [0, SKIN, NOSE, RIGHT_BROW, LEFT_BROW, RIGHT_EYE, LEFT_EYE, UPPER_LIP, LOWER_LIP]

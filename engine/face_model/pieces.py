@@ -1,4 +1,7 @@
-"""The anatomical pieces of a face model, found from its regions, its connectivity and how it moves with the jaw; no table by hand."""
+"""The anatomical pieces of a face model.
+
+They are found from its regions, its connectivity and how it moves with the jaw; no table by hand.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,19 @@ from ..core.errors import FacewrightError
 from ..geometry.polygons import triangulate
 from .model import FaceModel
 
-LIP_REACH = 0.48  # of the mouth's width: how far from the slit's rim a lip reaches over the skin (ICT: 2.1 cm, just past the lip's red)
+# of the mouth's width: how far from the slit's rim a lip reaches over the skin (ICT: 2.1 cm, just
+# past the lip's red)
+LIP_REACH = 0.48
 LID_REACH = 0.42  # of the eye's width: how far a lid reaches (ICT: 1.0 cm)
-JAW_STILL = (
-    0.1  # of the largest motion of any tooth with the jaw: what moves less belongs to the skull
-)
-TONGUE_GAP = 0.06  # of the mouth's width: the median distance of tongue from the nearest tooth is more (gums hug their teeth)
+# of the largest motion of any tooth with the jaw: what moves less belongs to the skull
+JAW_STILL = 0.1
+# of the mouth's width: the median distance of tongue from the nearest tooth is more (gums hug their
+# teeth)
+TONGUE_GAP = 0.06
 TONGUE_WIDTH = 0.8  # of the lower teeth's arch: the tongue is narrower
 SOCKETS = {'mouth': 'mouth_socket', 'eye_L': 'eye_socket_L', 'eye_R': 'eye_socket_R'}
-CONTOURS = {  # slit → (upper, lower) contours, each through landmarks of the 68 from corner to corner
+# slit → (upper, lower) contours, each through landmarks of the 68 from corner to corner
+CONTOURS = {
     'mouth': (
         ([60, 61, 62, 63, 64], [48, 49, 50, 51, 52, 53, 54]),
         ([60, 67, 66, 65, 64], [48, 59, 58, 57, 56, 55, 54]),
@@ -32,9 +39,10 @@ CONTOURS = {  # slit → (upper, lower) contours, each through landmarks of the 
 
 
 def face_graph(vertices: np.ndarray, faces: np.ndarray) -> sparse.csr_matrix:
-    """V×V symmetric graph of the edges and diagonals of F×4 faces (−1 padded), each weighted by its length (at least a nanometre).
+    """Return the V×V symmetric graph of faces' edges and diagonals, weighted by length (cm).
 
-    With both diagonals of a quad it is as symmetric as the faces are.
+    faces: F×4, −1 padded. With both diagonals of a quad the graph is as symmetric as the faces are.
+    Lengths are at least a nanometre.
     """
     pairs = np.concatenate([faces[:, [a, b]] for a in range(4) for b in range(a)])
     edges = np.unique(np.sort(pairs[(pairs >= 0).all(1)], axis=1), axis=0)
@@ -44,7 +52,10 @@ def face_graph(vertices: np.ndarray, faces: np.ndarray) -> sparse.csr_matrix:
 
 
 def slit_rim(model: FaceModel, slit: str) -> np.ndarray:
-    """Skin vertices where the socket behind 'mouth', 'eye_L' or 'eye_R' begins: one closed loop."""
+    """Find the skin vertices where the socket behind a slit begins: one closed loop.
+
+    slit: 'mouth', 'eye_L' or 'eye_R'.
+    """
     inside, skin = np.zeros(model.vertex_count, bool), np.zeros(model.vertex_count, bool)
     inside[model.regions[SOCKETS[slit]]] = True
     for name in ('face', 'head_neck'):
@@ -53,13 +64,17 @@ def slit_rim(model: FaceModel, slit: str) -> np.ndarray:
     mixed = triangles[inside[triangles].any(1) & skin[triangles].any(1)]
     if not len(mixed):
         raise FacewrightError(
-            f'In the face model {model.source or model.name} {SOCKETS[slit]} is not joined to the skin: use ICT-FaceKit or the built-in head.'
+            f'In the face model {model.source or model.name} {SOCKETS[slit]} is not joined to the '
+            'skin: use ICT-FaceKit or the built-in head.'
         )
     return np.unique(mixed[skin[mixed]]).astype(np.int32)
 
 
 def _contour(model: FaceModel, graph: sparse.csr_matrix, marks: list[int]) -> np.ndarray:
-    """Vertices of the shortest paths over the surface from each landmark of `marks` to the next."""
+    """Find the vertices of the shortest paths over the surface from each landmark to the next.
+
+    marks: indices of the 68.
+    """
     stops = model.landmarks68[marks]
     _, before = dijkstra(
         graph,
@@ -78,16 +93,23 @@ def _contour(model: FaceModel, graph: sparse.csr_matrix, marks: list[int]) -> np
 
 
 def slit_contours(model: FaceModel, slit: str) -> tuple[np.ndarray, np.ndarray]:
-    """(upper, lower) vertices along the slit's edges, through the landmarks; the corners are in neither."""
+    """Return (upper, lower) vertices along a slit's edges, through the landmarks.
+
+    The corners are in neither.
+    """
     return _along(model, *CONTOURS[slit])
 
 
 def inner_contours(model: FaceModel) -> tuple[np.ndarray, np.ndarray]:
-    """(upper, lower) vertices along the inner edges of the lips; the corners are in neither."""
+    """Return (upper, lower) vertices along the inner edges of the lips.
+
+    The corners are in neither.
+    """
     return _along(model, *(side[:1] for side in CONTOURS['mouth']))
 
 
 def _along(model: FaceModel, *sides: tuple[list[int], ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return (upper, lower) vertices along the contours through two sides' lists of landmarks."""
     graph = face_graph(model.neutral.astype(np.float64), model.faces)
     upper, lower = (
         np.unique(np.concatenate([_contour(model, graph, marks) for marks in side]))
@@ -100,13 +122,17 @@ def _along(model: FaceModel, *sides: tuple[list[int], ...]) -> tuple[np.ndarray,
 def slit_sides(
     model: FaceModel, slit: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(upper, lower, upper rim, lower rim): skin round a slit ('mouth', 'eye_L', 'eye_R') and the parts of its rim, by the landmarks' contours."""
+    """Return (upper, lower, upper rim, lower rim): the skin round a slit and the parts of its rim.
+
+    slit: 'mouth', 'eye_L' or 'eye_R'. Upper and lower are told by the landmarks' contours.
+    """
     return _sides(model, face_graph(model.neutral.astype(np.float64), model.faces), slit)
 
 
 def _sides(
     model: FaceModel, graph: sparse.csr_matrix, slit: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Do what `slit_sides` says, on the graph of the model's faces."""
     skin = np.union1d(model.regions['face'], model.regions['head_neck'])
     local = graph[skin][:, skin]
     onto = np.full(model.vertex_count, -1)
@@ -134,7 +160,10 @@ def _sides(
 
 
 def _tongue(model: FaceModel, moving: np.ndarray, teeth: np.ndarray) -> np.ndarray:
-    """Of the gums and tongue that move with the jaw: UV islands that keep away from the teeth."""
+    """Find the tongue: UV islands that move with the jaw and keep away from the teeth.
+
+    moving: of the gums and tongue, the vertices that move with the jaw; teeth: the lower ones.
+    """
     width = np.linalg.norm(
         model.neutral[model.landmarks68[48]] - model.neutral[model.landmarks68[54]]
     )
@@ -171,11 +200,12 @@ def _tongue(model: FaceModel, moving: np.ndarray, teeth: np.ndarray) -> np.ndarr
 
 @lru_cache(maxsize=2)
 def pieces(model: FaceModel) -> dict[str, np.ndarray]:
-    """Piece name → sorted int32 vertex indices, the non-empty ones of:
+    """Return piece name → sorted int32 vertex indices, the non-empty ones of:
 
-    skin (face and head_neck), upper_lip, lower_lip, upper_lid_L/R, lower_lid_L/R (skin round the slit, from the rim where the socket
-    begins), mouth_socket, eye_socket_L/R, upper_teeth, lower_teeth, upper_gums, lower_gums, tongue, eyeball_L/R, lashes_L/R,
-    eye_surface_L/R (lacrimal fluid, eye blend, eye occlusion).
+    skin (face and head_neck), upper_lip, lower_lip, upper_lid_L/R, lower_lid_L/R (skin round the
+    slit, from the rim where the socket begins), mouth_socket, eye_socket_L/R, upper_teeth,
+    lower_teeth, upper_gums, lower_gums, tongue, eyeball_L/R, lashes_L/R, eye_surface_L/R (lacrimal
+    fluid, eye blend, eye occlusion).
     Whether teeth and gums belong to the skull or to the jaw is told by jawOpen.
     """
     none = np.empty(0, np.int32)

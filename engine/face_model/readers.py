@@ -1,8 +1,8 @@
 """The kinds of face model there are: one table, asked by `load_model` and by the cache.
 
-To add one, write a module beside `ict.py` that makes a `FaceModel` of its files, and give it a row of
-READERS. The readers' modules are imported only when they read: the add-on asks this table for cache
-paths inside Blender, where SciPy may be missing.
+To add one, write a module beside `ict.py` that makes a `FaceModel` of its files, and give it a row
+of READERS. The readers' modules are imported only when they read: the add-on asks this table for
+cache paths inside Blender, where SciPy may be missing.
 """
 
 from __future__ import annotations
@@ -35,12 +35,14 @@ class ModelReader:
 
 
 def _build_builtin(source: str, report: ReportFraction) -> FaceModel:
+    """Build the built-in head."""
     from .builtin import build
 
     return build()
 
 
 def _read_ict(source: str, report: ReportFraction) -> FaceModel:
+    """Read an ICT-FaceKit folder or archive."""
     from .ict import read_ict
 
     return read_ict(Path(source), report)

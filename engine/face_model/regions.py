@@ -30,5 +30,5 @@ REGION_NAMES: tuple[str, ...] = tuple(ICT_RANGES)
 
 
 def ict_regions() -> dict[str, np.ndarray]:
-    """Region name → int32 vertex indices of ICT-FaceKit's 26,719 vertices."""
+    """Return region name → int32 vertex indices of ICT-FaceKit's 26,719 vertices."""
     return {name: np.arange(a, b + 1, dtype=np.int32) for name, (a, b) in ICT_RANGES.items()}

@@ -1,5 +1,7 @@
-"""Which expression a name stands for, however it is spelled: shape keys of other makers, columns of
-other programs' files."""
+"""Which expression a name stands for, however it is spelled.
+
+Shape keys of other makers, columns of other programs' files.
+"""
 
 from __future__ import annotations
 
@@ -8,41 +10,40 @@ from collections.abc import Iterable
 
 from .expressions import ARKIT_NAMES, ICT_NAMES
 
-STRONG = re.compile(
-    r'[.:|]|__'
-)  # after one of these the rest of a name is a name of its own: blendShape1.jawOpen, head__jawOpen
-WEAK = re.compile(
-    r'[_ -]'
-)  # after one of these only where most names of a mesh begin so: CC_jawOpen
+# after one of these the rest of a name is a name of its own: blendShape1.jawOpen, head__jawOpen
+STRONG = re.compile(r'[.:|]|__')
+# after one of these only where most names of a mesh begin so: CC_jawOpen
+WEAK = re.compile(r'[_ -]')
 NUMBERED = re.compile(r'\.\d{3}$')  # what Blender adds to a name that is taken
 LEAST_SHARED = 3  # so many names must share a weak prefix
 
 
 def _plain(name: str) -> str:
-    """'mouthSmile_L', 'MouthSmileLeft', 'Mouth Smile.L' → 'mouthsmileleft'."""
+    """Spell a name plainly: 'mouthSmile_L', 'Mouth Smile.L' → 'mouthsmileleft'."""
     name = re.sub(
         r'[_. -]([LRlr])$', lambda m: {'l': 'left', 'r': 'right'}[m[1].lower()], name.strip()
     )
     return re.sub(r'[^a-z0-9]', '', name.lower())
 
 
-_KNOWN = {
-    _plain(n): n for n in (*ICT_NAMES, *ARKIT_NAMES)
-}  # names both have are the same in both; merged ones differ
+# names both have are the same in both; merged ones differ
+_KNOWN = {_plain(n): n for n in (*ICT_NAMES, *ARKIT_NAMES)}
 
 
 def expression(name: str) -> str | None:
-    """The ICT or ARKit name that a name stands for, spelled as ARKit's where both have it; None for
-    other names."""
+    """Return the ICT or ARKit name that a name stands for, None for other names.
+
+    It is spelled as ARKit's where both have it.
+    """
     return _KNOWN.get(_plain(name))
 
 
 def matches(names: Iterable[str]) -> dict[str, str]:
-    """{name: ICT or ARKit name} for those of a mesh's or file's names that stand for an expression,
-    in their order.
+    """Find those of a mesh's or file's names that stand for an expression.
 
-    Names with a prefix (blendShape1.jawOpen, head__jawOpen) or Blender's number (jawOpen.001) count
-    where no plain one has that meaning.
+    Returns {name: ICT or ARKit name}, the names' order kept. Names with a prefix
+    (blendShape1.jawOpen, head__jawOpen) or Blender's number (jawOpen.001) count where no plain one
+    has that meaning.
     """
     listed = list(names)
     plain = {n: e for n in listed if (e := expression(n)) is not None}
@@ -69,7 +70,7 @@ def matches(names: Iterable[str]) -> dict[str, str]:
 
 
 def _after(name: str, separator: re.Pattern) -> str | None:
-    """What the rest of a name after a prefix stands for, of several rests the longest."""
+    """Return what the rest of a name after a prefix stands for, of several rests the longest."""
     return next(
         (e for m in separator.finditer(name) if (e := expression(name[m.end() :])) is not None),
         None,
@@ -77,8 +78,10 @@ def _after(name: str, separator: re.Pattern) -> str | None:
 
 
 def _shared_prefix(names: list[str], count: int) -> str:
-    """The prefix before _, - or a space that turns most of `count` names into expressions; '' for
-    none."""
+    """Find the prefix before _, - or a space that turns most names into expressions; '' for none.
+
+    count: of all names, half of which must share it.
+    """
     votes: dict[str, int] = {}
     for name in names:
         for mark in WEAK.finditer(name):

@@ -1,4 +1,7 @@
-"""A FaceModel in one .npz: the compact cache. numpy only, so that the add-on reads it inside Blender."""
+"""A FaceModel in one .npz: the compact cache.
+
+numpy only, so that the add-on reads it inside Blender.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _ARRAYS = (
 
 
 def write_model(path: Path, model: FaceModel) -> None:
-    """Write every field as float32/int arrays, uncompressed (it opens ten times faster)."""
+    """Write every field as float32 or int arrays, uncompressed: it opens ten times faster."""
     arrays = {key: getattr(model, key) for key in _ARRAYS}
     arrays |= {f'region.{name}': index.astype(np.int32) for name, index in model.regions.items()}
     arrays |= {f'extra.{name}': array for name, array in model.extra.items()}
@@ -74,7 +77,7 @@ def read_model(path: Path) -> FaceModel:
 
 
 def _check(path: Path, data: dict[str, np.ndarray], then: str) -> None:
-    """FacewrightError where an array is misshapen, not finite or names what is not there."""
+    """Raise FacewrightError where an array is misshapen, not finite or names what is not there."""
     check_arrays(
         path,
         data,
@@ -99,7 +102,7 @@ def _check(path: Path, data: dict[str, np.ndarray], then: str) -> None:
         then,
     )
     regions = [key for key in data if key.startswith('region.')]
-    check_arrays(path, data, {key: ('i', (None,)) for key in regions}, then)
+    check_arrays(path, data, dict.fromkeys(regions, ('i', (None,))), then)
     ranges = [
         ('faces', -1, v),
         ('landmarks68', 0, v),
@@ -107,10 +110,8 @@ def _check(path: Path, data: dict[str, np.ndarray], then: str) -> None:
         ('face_materials', 0, len(data['materials'])),
     ]
     for key, least, end in ranges + [(key, 0, v) for key in regions]:
-        if (
-            data[key].min(initial=least) < least
-            or data[key].max(initial=least) >= end
-            and data[key].size
+        if data[key].min(initial=least) < least or (
+            data[key].max(initial=least) >= end and data[key].size
         ):
             raise FacewrightError(
                 f'{path} has {key.removeprefix("region.")} that name what is not there: {then}.'

@@ -1,7 +1,9 @@
-"""tongueOut, the one of ARKit's expressions that ICT-FaceKit lacks: the tongue alone, out between the teeth and over the lower lip.
+"""tongueOut, the one of ARKit's expressions that ICT-FaceKit lacks.
 
-Made from the tongue's own shape and from where teeth and lips lie, for any face model. As ARKit's, it moves nothing but the tongue: it is
-meant for an open jaw (jawOpen from about .35), with closed lips it passes through them. Head space, cm.
+The tongue comes out between the teeth and over the lower lip. The shape is made from the tongue's
+own and from where teeth and lips lie, for any face model. As ARKit's, it moves nothing but the
+tongue: it is meant for an open jaw (jawOpen from about .35), with closed lips it passes through
+them. Head space, cm.
 """
 
 from __future__ import annotations
@@ -23,18 +25,20 @@ OVER_TEETH = 0.10  # clearance over the lower incisors' edges
 OVER_LIP = 0.12  # and over the lower lip
 PASSAGE = 0.42  # the tongue's width between the front teeth, as a share of the lower teeth's arch's
 WIDENED = 0.10  # share of its width at rest that its tip gains
-WHOLE = 0.82  # from this share of its length on the tongue comes out unstretched, so that its tip keeps its shape
+# from this share of its length on the tongue comes out unstretched, so that its tip keeps its shape
+WHOLE = 0.82
 HELD = 1.1  # from where the tongue grows out of the mouth's floor, this far it is held back
 SLICES = 40
 
 
 def smoothstep(x: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Rise smoothly from 0 at `low` to 1 at `high`."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def with_tongue_out(model: FaceModel) -> FaceModel:
-    """The model with tongueOut as its last expression; still where the model has no tongue."""
+    """Return the model with tongueOut as its last expression, 0 where the model has no tongue."""
     return replace(
         model,
         names=(*model.names, TONGUE_OUT),
@@ -43,7 +47,10 @@ def with_tongue_out(model: FaceModel) -> FaceModel:
 
 
 def with_tongue(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray) -> np.ndarray:
-    """(E+1)×V×3 float32: the expressions of a head in the model's topology (neutral V×3) and its own tongueOut."""
+    """Return (E+1)×V×3 float32 offsets: a head's expressions and its own tongueOut.
+
+    neutral: V×3 (cm), a head in the model's topology; expressions: its E×V×3 offsets.
+    """
     offsets = np.zeros((1, *neutral.shape), np.float32)
     part = (
         pieces(model) if model.regions['gums_tongue'].max(initial=-1) < model.vertex_count else {}
@@ -64,7 +71,10 @@ def with_tongue(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray) 
 
 
 def held_back(model: FaceModel, tongue: np.ndarray) -> np.ndarray:
-    """N in 0..1: how freely each of the tongue's vertices moves, 0 where it grows out of the mouth's floor."""
+    """Return N in 0..1: how freely each vertex of the tongue moves.
+
+    0 where it grows out of the mouth's floor.
+    """
     member = np.zeros(model.vertex_count, bool)
     member[tongue] = True
     inside = member[model.faces] & (model.faces >= 0)
@@ -80,8 +90,12 @@ def held_back(model: FaceModel, tongue: np.ndarray) -> np.ndarray:
 def tongue_out(
     points: np.ndarray, free: np.ndarray, edge: np.ndarray, lips: np.ndarray, arch: float
 ) -> np.ndarray:
-    """N×3 offsets of a tongue (N×3) at rest; free N: how much of the motion each vertex makes; edge, lips: the
-    middles of the lower incisors' edges and of the line between the closed lips; arch: half the width of the lower teeth's."""
+    """Return N×3 offsets of a tongue (N×3) from rest to tongueOut at weight 1.
+
+    free: N, how much of the motion each vertex makes.
+    edge, lips: 3, the middles of the lower incisors' edges and of the line between the closed lips.
+    arch: half the width of the lower teeth's arch.
+    """
     z, tip, root = points[:, 2], points[:, 2].max(), points[:, 2].min()
     t = np.clip((z - root) / (tip - root), 0, 1)
     slices = np.linspace(root, tip, SLICES)

@@ -20,8 +20,9 @@ from ..core.files import write_npz
 
 FACE_POINTS = 468
 MODES = 10
-# Units of the distance between the outer eye corners → cm: width and height from that distance (9.15 cm) and from eyes to chin (11.6 cm); depth,
-# which the detector gives on a scale of its own, and the tilt of the face from profile proportions of real heads (nose tip 4.6 cm before the outer
+# Units of the distance between the outer eye corners → cm: width and height from that distance
+# (9.15 cm) and from eyes to chin (11.6 cm); depth, which the detector gives on a scale of its own,
+# and the tilt of the face from profile proportions of real heads (nose tip 4.6 cm before the outer
 # eye corners, tragus 5 cm behind them, chin level with the nasion).
 SCALE = np.array([9.154, 9.349, 8.722])
 TILT = -0.2651  # cm of depth per unit of height

@@ -81,9 +81,8 @@ def soft_silhouette(
     sign = torch.stack(signs)
     inside = (sign >= 0).all(0) | (sign <= 0).all(0)
     if kind == 'softras':
-        left = torch.nn.functional.logsigmoid(
-            torch.where(inside, -d2, d2)
-        )  # log(1 − sigmoid(x)) = logsigmoid(−x)
+        # log(1 − sigmoid(x)) = logsigmoid(−x)
+        left = torch.nn.functional.logsigmoid(torch.where(inside, -d2, d2))
     else:
         left = torch.where(
             inside, torch.full_like(d2, -30.0), torch.log1p(-torch.exp(-d2.clamp_min(1e-6)))

@@ -34,24 +34,23 @@ STRENGTH = 10.0  # cm⁻⁴: pull of a binding of trust ½
 FAINT = 1e-2  # cm⁻⁴: pull of any binding: keeps what is far from all others from running away
 MEMBRANE = 1.0  # cm⁻²: stretching against bending in what is filled in
 STILL = 1e-4  # cm: what the model never moves by more than this stays where it is
-STRAIN = 1.6  # of the model's own strain: edges that the binding stretches more are torn, and filled in instead
-DECIDED = (
-    0.3  # of a vertex's side of a slit (−1 below … 1 above): less binds to either (the corners)
-)
+# of the model's own strain: edges that the binding stretches more are torn, and filled in instead
+STRAIN = 1.6
+# of a vertex's side of a slit (−1 below … 1 above): less binds to either (the corners)
+DECIDED = 0.3
 FURTHEST = 3.0  # cm: from the skin, beyond which a loose part stays still
-ROOT = 0.15  # cm: of a loose part, how much further from the skin than its nearest point still counts as its root
+# cm: of a loose part, how much further from the skin than its nearest point still counts as its
+# root
+ROOT = 0.15
 PATCH = 0.8, 0.1  # so much of a component's area on the skin, so many cm off: a patch of it
 TOUCHING = 0.1  # cm: loose components this near to each other are one piece
 FEW_PARTS = 60  # loose components compared surface by surface; more: vertex by vertex
 RIGID_SIZE = 4.0  # cm: a loose piece wider than this is stiff (glasses, a hat, hair) …
-RIGID_NEAR = (
-    0.5,
-    0.5,
-)  # … unless more of it than this share lies this near (cm) to the skin (a beard)
+# … unless more of it than this share lies this near (cm) to the skin (a beard)
+RIGID_NEAR = (0.5, 0.5)
 RIGID_HOLD = 0.02  # of its contacts' weight, how much a stiff piece is held from turning
-BESIDE = (
-    0.25  # cm: a component this near (80 % of it) to the model's lashes or tear line goes with them
-)
+# cm: a component this near (80 % of it) to the model's lashes or tear line goes with them
+BESIDE = 0.25
 BY_THE_EYE = ('lashes_L', 'lashes_R', 'eye_surface_L', 'eye_surface_R')
 CHUNK = 4096  # vertices of a loose part at a time
 SLITS = (('upper_lip', 'lower_lip'), ('upper_lid_L', 'lower_lid_L'), ('upper_lid_R', 'lower_lid_R'))
@@ -87,7 +86,8 @@ def carry(
     wrapped, offsets = np.asarray(wrapped, np.float64), np.asarray(offsets)
     if wrapped.shape != model.neutral.shape or offsets.shape[1:] != wrapped.shape:
         raise FacewrightError(
-            f'The wrapped head has {len(wrapped)} vertices and its shapes {offsets.shape[1]}, the face model {model.vertex_count}: wrap this model.'
+            f'The wrapped head has {len(wrapped)} vertices and its shapes {offsets.shape[1]}, the '
+            f'face model {model.vertex_count}: wrap this model.'
         )
     if not np.isfinite(vertices).all():
         raise FacewrightError(
@@ -106,7 +106,8 @@ def carry(
     kind = _kinds(piece, wrapped, all_triangles, vertices, triangles, component)
     if not (kind == 'skin').any() and not (kind == 'copy').any():
         raise FacewrightError(
-            'None of the mesh lies where the face model was wrapped: wrap the model onto this mesh first.'
+            'None of the mesh lies where the face model was wrapped: wrap the model onto this mesh '
+            'first.'
         )
     rows = np.flatnonzero(kind[component] == 'copy')
     if len(rows):

@@ -26,23 +26,21 @@ from .tetrahedra import Flesh, points_of
 
 ITERATIONS = 12
 MOVED = 1e-3  # cm: inner points that moved less aren't touched by untangling
-NOTHING = 1e-4  # cm: wall vertices that would move less stay to the bit; an edit smaller than this is none
-PIECE_FALLOFF = (
-    0.6  # cm: how the weight of a wall vertex falls with its distance from a rigid piece
-)
+# cm: wall vertices that would move less stay to the bit; an edit smaller than this is none
+NOTHING = 1e-4
+PIECE_FALLOFF = 0.6  # cm: how the weight of a wall vertex falls with its distance from a rigid piece
 STILL = 0.02  # cm: a rigid piece's motion smaller than this all over is none
-STEPS = (
-    np.arange(1, 9) / 4
-)  # of the skin's mean motion where it was pressed into a rigid piece: tried in turn
+# of the skin's mean motion where it was pressed into a rigid piece: tried in turn
+STEPS = np.arange(1, 9) / 4
 ENOUGH = 0.03  # of the new crossings: so many may stay
 BESIDE = 8  # skin vertices a lash vertex goes with
-SPREAD_FLOOR = (
-    0.1  # cm: where the edited shape itself moves less, an edit is spread as if it moved so much
-)
+# cm: where the edited shape itself moves less, an edit is spread as if it moved so much
+SPREAD_FLOOR = 0.1
 SPREAD_ROUNDS = 6  # smoothing of where an edit is spread to
 RIGID = {  # name → pieces that move as one, the wall round them, doubt, worth
-    # doubt (cm): wall vertices this far from the rigid motion count half; worth: the piece moves only where that leaves less than this share
-    # of the wall's disagreement with staying. The jaw hangs in flesh and goes readily, skull and orbits don't (measured with the model's own
+    # doubt (cm): wall vertices this far from the rigid motion count half; worth: the piece moves
+    # only where that leaves less than this share of the wall's disagreement with staying. The jaw
+    # hangs in flesh and goes readily, skull and orbits don't (measured with the model's own
     # jawOpen, jawLeft, jawForward, mouthPucker, eyeBlink given as edits).
     'skull': (('upper_teeth', 'upper_gums'), 'mouth_socket', 0.06, 0.5),
     'jaw': (('lower_teeth', 'lower_gums', 'tongue'), 'mouth_socket', 0.12, 0.8),
@@ -62,7 +60,8 @@ def follow_skin(
     for vertices in (before, edited):
         if np.shape(vertices) != (model.vertex_count, 3) or not np.isfinite(vertices).all():
             raise FacewrightError(
-                f'An edited shape has {len(vertices)} vertices or NaN where the model has {model.vertex_count}: edit a shape key of this model.'
+                f'An edited shape has {len(vertices)} vertices or NaN where the model has '
+                f'{model.vertex_count}: edit a shape key of this model.'
             )
     part = pieces(model)
     skin = part['skin']

@@ -37,11 +37,8 @@ NEUTRAL_TRIES = 5  # times at most that a neutral is settled
 NEUTRAL_GAIN = 0.5  # of the penetrations: a settling that leaves more is not worth it
 FIRM = 0.0003  # cm: depths that a vertex shares in, from which its contact counts in full
 MOVED = 0.01  # mm: what moves less is not counted as moved
-TAKEN_BACK = (
-    2,
-    4,
-    8,
-)  # rings a correction is taken back over where a shape crosses by it; then all
+# rings a correction is taken back over where a shape crosses by it; then all
+TAKEN_BACK = (2, 4, 8)
 LEVEL = 1e-9  # pull to 0, per cotangent weight, of what hangs on no rim
 FREE = 0.3  # cm: where a shape moves as far as this, it may be corrected freely
 
@@ -50,28 +47,29 @@ FREE = 0.3  # cm: where a shape moves as far as this, it may be corrected freely
 class ContactOptions:
     """How contacts are settled; all numbers measured here, on ICT's and the built-in head."""
 
-    poses: int = 90  # random combinations looked at, each with its mirror image, beside the neutral and every shape alone
+    # random combinations looked at, each with its mirror image, beside the neutral and every shape
+    # alone
+    poses: int = 90
     seed: int = 20220  # of those; another than any a test or a bench scores with
     neutral_rounds: int = 12  # for the neutral, which is settled first and by itself
     rounds: int = 5  # for the shapes
     lip_margin: float = 0.01  # cm: how far apart lips that touched are put in the neutral
     lip_margin_moving: float = 0.03  # cm: the same in every other pose
     margin: float = 0.03  # cm: the same for lids and eyeballs, lips and teeth
-    reach: float = (
-        0.3  # cm: lids deeper in the eyeball than this are not seen; lips and teeth, twice as deep
-    )
+    # cm: lids deeper in the eyeball than this are not seen; lips and teeth, twice as deep
+    reach: float = 0.3
     spacing: float = 0.15  # cm: between the points looked at
-    near: float = (
-        0.8  # cm: teeth, gums and cavities further than this from the lips are not looked at
-    )
-    idle: float = 0.04  # weight of a pose without contact, where the correction should vanish, against one with
-    settled: float = (
-        0.4  # weight of a pose whose contact is settled already, where the correction should stay
-    )
-    single: float = (
-        2.0  # how much more than a combination a shape alone counts: artists look at these
-    )
-    keeps: float = 0.95  # of its correction a shape alone keeps each round that it has no contact: so it closes again where it may
+    # cm: teeth, gums and cavities further than this from the lips are not looked at
+    near: float = 0.8
+    # weight of a pose without contact, where the correction should vanish, against one with
+    idle: float = 0.04
+    # weight of a pose whose contact is settled already, where the correction should stay
+    settled: float = 0.4
+    # how much more than a combination a shape alone counts: artists look at these
+    single: float = 2.0
+    # of its correction a shape alone keeps each round that it has no contact: so it closes again
+    # where it may
+    keeps: float = 0.95
     boldness: float = 1.6  # part of a penetration undone at once
     ridge: float = 0.005  # weight of a shape's correction where the shape moves .3 cm or more
     spread: float = 0.4  # membrane against the wanted corrections
@@ -163,11 +161,12 @@ def _push_back(
     w = weights[i]
     out = outwards[i]
     p = points[c[0]] * w[0] + points[c[1]] * w[1] + points[c[2]] * w[2] + out * margin
-    depth = float(0.0)
-    f = int(-1)
-    u = float(0.0)
-    v = float(0.0)
-    for turn in range(6):
+    # Warp: a number that changes in a loop must be declared, or it is taken for a constant.
+    depth = float(0.0)  # noqa: UP018
+    f = int(-1)  # noqa: UP018, RUF046
+    u = float(0.0)  # noqa: UP018
+    v = float(0.0)  # noqa: UP018
+    for _turn in range(6):
         if f < 0 and depth < reach:
             query = wp.mesh_query_ray(mesh, p - out * depth, -out, reach - depth)
             if query.result:
@@ -216,10 +215,8 @@ class Contact:
     share: float
     yields: float
     body: int = -1  # the rigid body the points belong to, −1: each vertex moves by itself
-    margin: tuple[float, float] = (
-        0.0,
-        0.0,
-    )  # cm: how far in front, in the neutral and in other poses
+    # cm: how far in front, in the neutral and in other poses
+    margin: tuple[float, float] = (0.0, 0.0)
     outwards: np.ndarray | None = None  # N×3: the way out of the mouth, for a body
 
 
@@ -717,9 +714,10 @@ def _settle(
     slots = lap.shape[0]
     follows = owner[pushes.rows]
     moves = follows >= 0
+    # Pushes' slot → ours
     goes = np.concatenate(
         [np.where(follows < slots - bodies, follows, -1), slots - bodies + np.arange(bodies)]
-    )  # Pushes' slot → ours
+    )
     total = np.zeros((unknowns, slots, 3))
     hit = np.zeros((poses, slots))
     alone = (weights != 0).sum(1) <= 2

@@ -16,7 +16,9 @@ from ..core.errors import FacewrightError
 MATCHED = 0.98  # share of the vertices that must have a mirror image
 IN_ONE_CELL = 32  # candidates looked at per grid cell: bounds the time where many vertices coincide
 TURNED = 0.1  # radians: a middle plane this near to an axis' own is that
-STRAIGHT = 0.02  # of the mesh's size: nearer to 0 the middle is at 0, nearer together left and right can't be told apart
+# of the mesh's size: nearer to 0 the middle is at 0, nearer together left and right can't be told
+# apart
+STRAIGHT = 0.02
 
 _SWAP = {
     'L': 'R',
@@ -30,7 +32,8 @@ _SWAP = {
     'LEFT': 'RIGHT',
     'RIGHT': 'LEFT',
 }
-_SIDE = re.compile(  # at a name's end, but for the number Blender gives to names that are taken, or at its beginning
+# at a name's end, but for the number Blender gives to names that are taken, or at its beginning
+_SIDE = re.compile(
     r'(?:(?<=[_. -])[LRlr]|Left|Right|(?<![A-Za-z])(?:left|right|LEFT|RIGHT))(?=(?:\.\d{3})?$)'
     r'|^(?:Left|Right)(?=[A-Z_. -])|^(?:left|right|LEFT|RIGHT)(?=[_. -])'
 )
@@ -81,7 +84,8 @@ def find_symmetry(
             if matched >= MATCHED:
                 return best
     raise FacewrightError(
-        f'Only {100 * max(most, 0):.0f} % of the vertices have a mirror image on the other side: raise the tolerance, or make the mesh symmetrical first.'
+        f'Only {100 * max(most, 0):.0f} % of the vertices have a mirror image on the other side: '
+        'raise the tolerance, or make the mesh symmetrical first.'
     )
 
 
@@ -118,9 +122,8 @@ def distance_from_middle(points: np.ndarray, shapes: dict[str, np.ndarray]) -> n
         across = np.eye(3)[axis] * np.sign(across[axis])
     along = points @ across
     order = np.argsort(along)
-    on_wrong_side = np.cumsum(
-        (left - right)[order]
-    )  # with the plane behind each vertex in turn, but for a constant
+    # with the plane behind each vertex in turn, but for a constant
+    on_wrong_side = np.cumsum((left - right)[order])
     best = np.flatnonzero(on_wrong_side <= on_wrong_side.min() + 1e-9 * left.sum())
     middle = (along[order[best[0]]] + along[order[min(best[-1] + 1, len(order) - 1)]]) / 2
     return along - (middle if abs(middle) > STRAIGHT * size else 0)

@@ -170,7 +170,8 @@ def sealed(model: FaceModel, wrapped: Wrapped, rig: Rig) -> list[str]:
     )
     if np.median(depth) < 3.0 + LIPS_DEEP:
         return [
-            'The lips are one closed surface on this mesh, so they stretch instead of parting: cut them open, or put the shape keys onto the face model for a mouth that opens.'
+            'The lips are one closed surface on this mesh, so they stretch instead of parting: cut '
+            'them open, or put the shape keys onto the face model for a mouth that opens.'
         ]
     return []
 

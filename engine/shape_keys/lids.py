@@ -22,14 +22,8 @@ from ..geometry.laplacian import (
 from ..geometry.normals import vertex_normals
 from ..geometry.polygons import triangulate
 
-MOVING = (
-    'eyeBlink',
-    'eyeSquint',
-    'eyeWide',
-    'eyeLook',
-    'cheekSquint',
-    'browDown',
-)  # shapes that move lids, without their side
+# shapes that move lids, without their side
+MOVING = ('eyeBlink', 'eyeSquint', 'eyeWide', 'eyeLook', 'cheekSquint', 'browDown')
 CLEAR = 0.02  # cm: how far off the eyeball a lid stays, unless it is nearer at rest
 FURTHEST = 0.3  # cm: it is pushed at most
 AROUND = 1.45  # eyeball radii: lids are within

@@ -29,21 +29,24 @@ CLEAR = 0.002  # cm: how far crossing triangles are put apart
 ROUNDS = 40  # at most, of pushing a shape's crossings apart
 FADING = 6  # rings of neighbours that a push fades over
 BUDGET = 160  # rounds at most for one pose, all tries together
-PATIENCE = 8  # rounds without a gain, after which the next of these is tried, from the start, then from the best found:
+# rounds without a gain, after which the next of these is tried, from the start, then from the best
+# found:
+PATIENCE = 8
 TRIES = tuple((growth, by_rest) for growth in (0.0, 0.04, 0.12, 0.3) for by_rest in (True, False))
-# growth: so much pushes grow a round, where the same triangles cross again and again; by_rest: lips, too, are told apart by
-# the sides they lie on at rest, which is wrong where they slide along each other; else by the air between them
+# growth: so much pushes grow a round, where the same triangles cross again and again; by_rest:
+# lips, too, are told apart by the sides they lie on at rest, which is wrong where they slide along
+# each other; else by the air between them
 SHARES = {
     'skin_socket': (0.9, 0.1),
     'lip_lip': (0.5, 0.5),
     'lid_eyeball': (1.0, 0.0),
     'gums_teeth_skin': (0.0, 1.0),
 }
-CLOSE = ContactOptions(
-    lip_margin=0.002, lip_margin_moving=0.006
-)  # contact's own margins would part shut lips visibly
+# contact's own margins would part shut lips visibly
+CLOSE = ContactOptions(lip_margin=0.002, lip_margin_moving=0.006)
 SLIVER = 8  # pixels of an eye seen between shut lids that are none (of 100 a centimetre and view)
-MOST_SEEN = 0.2  # cm: shapes whose seen skin moves further are settled by themselves alone, if that moves it less
+# cm: shapes whose seen skin moves further are settled by themselves alone, if that moves it less
+MOST_SEEN = 0.2
 SEPARATING = 0.35  # of the bar
 
 
@@ -101,9 +104,8 @@ def settle(
         settled[k] = found[at]
     out = settled.copy()
     jaw = names.index('jawOpen') if 'jawOpen' in names else None
-    order = sorted(
-        range(len(names)), key=lambda k: k != jaw
-    )  # what is meant for an open jaw is looked at with the jaw as it will be
+    # what is meant for an open jaw is looked at with the jaw as it will be
+    order = sorted(range(len(names)), key=lambda k: k != jaw)
     for done, k in enumerate(order):
         opened, opened_before = (
             (out[jaw], expressions[jaw])
@@ -261,7 +263,7 @@ class Separator:
             else:
                 corner = now[b]
                 way = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-                told = name == 'skin_socket' or by_rest and name == 'lip_lip'
+                told = name == 'skin_socket' or (by_rest and name == 'lip_lip')
                 side = self._sides(a, b) if told else np.ones(len(a))
             way *= side[:, None] / np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-12)
             height = ((now[a] - now[b].mean(1, keepdims=True)) * way[:, None]).sum(2)

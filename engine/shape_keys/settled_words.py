@@ -27,7 +27,8 @@ def settled_in_words(shapes: list[dict]) -> str:
         return words + '. What one sees is as it was.'
     half = statistics.median(s['seen_mm'] for s in shapes)
     return words + (
-        f'. The skin one sees moved by {furthest["seen_mm"]:.1f} mm at most, in {_called(furthest)}; '
+        f'. The skin one sees moved by {furthest["seen_mm"]:.1f} mm at most, in '
+        f'{_called(furthest)}; '
         f'in half of the shapes by less than {max(half, 0.1):.1f} mm.'
     )
 

@@ -38,30 +38,22 @@ LEFTOVER = Path('tetgen-tmpfile_skipped.face')
 REGIONS = ('mouth', 'nose', 'eye_L', 'eye_R')
 WALLS = {'mouth': 'mouth_socket', 'eye_L': 'eye_socket_L', 'eye_R': 'eye_socket_R'}
 SKIN = ('face', 'head_neck')
-BETWEEN = {
-    'mouth': 2.5,
-    'eye_L': 2.0,
-    'eye_R': 2.0,
-}  # cm: kept where the distances to skin and to wall add up to less
+# cm: kept where the distances to skin and to wall add up to less
+BETWEEN = {'mouth': 2.5, 'eye_L': 2.0, 'eye_R': 2.0}
 NOSE = range(27, 36)  # of the 68 landmarks
 NOSE_DEPTH = 1.8  # cm: kept nearer than this to one of them
 SKIN_DEPTH = 1.0  # cm: how deep skin is filled that the rest surrounds
 MASK_DEPTH = 1.8  # cm: how deep a mask's skin is filled where no wall lies behind it
 NOTCH = 4  # edges: bays in the chosen skin narrower than twice this are filled
 LARGEST = 0.3  # cm³: TetGen's bound on volume
-OPENINGS = (
-    0.03,
-    0.05,
-    0.1,
-    0.2,
-)  # jawOpen for the filling, tried in turn (ICT's lips are free from .03)
+# jawOpen for the filling, tried in turn (ICT's lips are free from .03)
+OPENINGS = (0.03, 0.05, 0.1, 0.2)
 UNCROSSINGS = 30  # rounds of smoothing what crosses
 ROUNDING = 60  # steps that make the filling's cells rounder
 RATIO = 1.4  # TetGen's bound on circumradius to shortest edge
 ITERATIONS = 3  # ARAP turns; more make no difference after untangling (measured)
-_FACES = np.array(
-    [[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]]
-)  # outward where the volume is positive
+# outward where the volume is positive
+_FACES = np.array([[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]])
 _EDGES = np.array([[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]])
 
 
@@ -71,12 +63,10 @@ class Flesh:
 
     surface: np.ndarray  # S int32, sorted: the model's vertices that take part
     points: np.ndarray  # P×3 float64 cm: the inner points of the model's neutral
-    tetrahedra: (
-        np.ndarray
-    )  # M×4 int32 into [all V model vertices, then the P points], of positive volume in `rest`
-    rest: (
-        np.ndarray
-    )  # (S+P)×3 float64 cm: surface vertices and inner points in the pose it was filled in
+    # M×4 int32 into [all V model vertices, then the P points], of positive volume in `rest`
+    tetrahedra: np.ndarray
+    # (S+P)×3 float64 cm: surface vertices and inner points in the pose it was filled in
+    rest: np.ndarray
     vertex_count: int  # V
 
     @property
@@ -109,7 +99,8 @@ def closed_skin(model: FaceModel) -> tuple[np.ndarray, np.ndarray, list[np.ndarr
     )
     if not len(count) or count.max() > 2:
         raise FacewrightError(
-            f'The skin of the face model {model.source or model.name} is no single sheet (an edge has more than two faces, or it has none): use ICT-FaceKit or the built-in head.'
+            f'The skin of the face model {model.source or model.name} is no single sheet (an edge '
+            'has more than two faces, or it has none): use ICT-FaceKit or the built-in head.'
         )
     open_edges = edges[count[inverse.ravel()] == 1]
     n = model.vertex_count
@@ -157,9 +148,8 @@ def _filled(
     points = np.concatenate([vertices, *(vertices[loop].mean(0, keepdims=True) for loop in loops)])
     surface = np.concatenate([triangles, caps])
     ids, local = np.unique(surface, return_inverse=True)
-    nodes, cells = TetGen(
-        points[ids], local.reshape(-1, 3).astype(np.int32)
-    ).tetrahedralize(  # keywords: with `switches` it prints to stdout
+    # keywords: with `switches` it prints to stdout
+    nodes, cells = TetGen(points[ids], local.reshape(-1, 3).astype(np.int32)).tetrahedralize(
         plc=True,
         nobisect=True,
         quality=True,
@@ -189,7 +179,8 @@ def fill_head(model: FaceModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             if not theirs:
                 LEFTOVER.unlink(missing_ok=True)  # TetGen leaves this behind when it fails
     raise FacewrightError(
-        f'The skin of the face model {model.source or model.name} crosses itself and cannot be filled: run Check Intersections and mend what it marks.'
+        f'The skin of the face model {model.source or model.name} crosses itself and cannot be '
+        'filled: run Check Intersections and mend what it marks.'
     )
 
 
@@ -212,7 +203,8 @@ def _chosen(
             continue
         if not len(wall):
             raise FacewrightError(
-                f'The face model {model.source or model.name} has no {name}: choose regions without it.'
+                f'The face model {model.source or model.name} has no {name}: choose regions '
+                'without it.'
             )
         touching = np.zeros(len(points), bool)
         touching[wall] = True
@@ -249,9 +241,8 @@ def _without_notches(triangles: np.ndarray, skin: np.ndarray, chosen: np.ndarray
     out = (chosen & on) | grown
     rest = np.flatnonzero(on & ~out)
     _, piece = connected_components(near[rest][:, rest], directed=False)
-    out[rest[piece != np.bincount(piece, minlength=1).argmax()]] = (
-        True  # what the largest piece of other skin is cut off from
-    )
+    # what the largest piece of other skin is cut off from
+    out[rest[piece != np.bincount(piece, minlength=1).argmax()]] = True
     return out
 
 
@@ -347,9 +338,8 @@ def _split(
         picked = codes[rows, pick]
         every, needed = np.unique(codes[wrong], return_counts=True)
         some, given = np.unique(picked, return_counts=True)
-        chosen = some[
-            given == needed[np.searchsorted(every, some)]
-        ]  # split where all cells round it agree
+        # split where all cells round it agree
+        chosen = some[given == needed[np.searchsorted(every, some)]]
         split = np.isin(picked, chosen)
         rows, pick, picked = rows[split], pick[split], picked[split]
         new = len(points) + np.searchsorted(chosen, picked)
@@ -374,7 +364,8 @@ def build_flesh(
         )
     if within is not None and np.shape(within) != (model.vertex_count,):
         raise FacewrightError(
-            f'The mask has {np.size(within)} values for {model.vertex_count} vertices: make it on this model.'
+            f'The mask has {np.size(within)} values for {model.vertex_count} vertices: make it on '
+            'this model.'
         )
     v = model.vertex_count
     points, cells, triangles = fill_head(model)
@@ -382,7 +373,8 @@ def build_flesh(
     keep = _chosen(model, points, cells, triangles, tuple(regions), within) & usable
     if not keep.any():
         raise FacewrightError(
-            'No flesh lies behind the chosen skin: choose the skin round the mouth, the nose or an eye.'
+            'No flesh lies behind the chosen skin: choose the skin round the mouth, the nose or an '
+            'eye.'
         )
     cells = cells[_closed(cells, keep, usable)]
     points, cells = _split(points, cells, triangles, v)
@@ -420,9 +412,8 @@ def _carry(flesh: Flesh, rest: np.ndarray, shapes: np.ndarray) -> np.ndarray:
     size = cell_sizes(rest, cells)
     surface = np.asarray(shapes, np.float64)[:, flesh.surface]
     rotation, shift, _ = rigid_motion(rest[held], surface)
-    level = (
-        (surface - shift[:, None]) @ rotation
-    )  # as if the head had not moved: ARAP's few turns needn't find the motion of the whole
+    # as if the head had not moved: ARAP's few turns needn't find the motion of the whole
+    level = (surface - shift[:, None]) @ rotation
     targets = np.concatenate(
         [level, np.broadcast_to(rest[~held], (len(level), (~held).sum(), 3))], 1
     )

@@ -25,45 +25,27 @@ from ..geometry.polygons import triangulate
 class ModelFitOptions:
     """cm where not said otherwise; all measured here, on the scans of shared/data."""
 
-    landmark_sigma: float = (
-        0.15  # of one landmark, all counted as SHARED_LANDMARKS independent ones
-    )
+    # of one landmark, all counted as SHARED_LANDMARKS independent ones
+    landmark_sigma: float = 0.15
     marker_sigma: float = 0.05  # of a marker the user placed
     surface_sigma: float = 0.05  # of one point-to-plane distance
-    contours: float = (
-        3.0  # a landmark on lids or lips counts as so many others: little else tells what they do
-    )
-    landmarks_worth: float = (
-        120.0  # how many independent landmarks the detector's are worth together
-    )
+    # a landmark on lids or lips counts as so many others: little else tells what they do
+    contours: float = 3.0
+    # how many independent landmarks the detector's are worth together
+    landmarks_worth: float = 120.0
     surface_worth: float = 400.0  # the same for surface points
     identity_spread: float = 0.3  # standard deviations the identity's coefficients have
     expression_spread: float = 0.25  # standard deviation of a weight before anything is seen
     expression_sparse: float = 5.0  # cost of a weight of 1, in half squared standard deviations
     brows: float = 1.0  # a landmark on the brows counts as so many others
-    statistics: float = (
-        0.0  # weight of how expressions occur together in a recording (measure_statistics.py)
-    )
+    # weight of how expressions occur together in a recording (measure_statistics.py)
+    statistics: float = 0.0
     statistics_floor: float = 0.1  # standard deviation that is added to every expression's there
     rim_sigma: float = 0.1  # of one vertex that belongs on the border of a hole
     rim_worth: float = 60.0  # how many independent points such vertices are worth together
     samples: int = 2500  # surface points used
-    reach: tuple[float, ...] = (
-        0,
-        0,
-        0,
-        0,
-        1.2,
-        1.0,
-        0.8,
-        0.6,
-        0.5,
-        0.4,
-        0.3,
-        0.3,
-        0.25,
-        0.25,
-    )  # of each round: how far the surface is looked for; 0: landmarks alone
+    # of each round: how far the surface is looked for; 0: landmarks alone
+    reach: tuple[float, ...] = (0, 0, 0, 0, 1.2, 1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.3, 0.25, 0.25)
 
 
 @dataclass(frozen=True)
@@ -143,11 +125,12 @@ def fit_model(
     if begin is not None:
         w[used] = begin.weights[used]
     face = model.regions['narrow_face']
+    # until the end the model is only had there
     looked_at = np.unique(
         np.concatenate(
             [face, landmarks.triangles.ravel(), model.landmarks68, [] if rim is None else rim[0]]
         ).astype(int)
-    )  # until the end the model is only had there
+    )
     of = np.full(model.vertex_count, -1)
     of[looked_at] = np.arange(len(looked_at))
     landmarks, marks68 = (
@@ -155,10 +138,11 @@ def fit_model(
         of[model.landmarks68],
     )
     everywhere = np.concatenate([model.identities, model.expressions[used]])
+    # K×N×3
     neutral, modes = (
         model.neutral[looked_at].astype(np.float64),
         np.take(everywhere, looked_at, axis=1).astype(np.float64),
-    )  # K×N×3
+    )
     surface = Surface(vertices, triangles)
     border = Border(triangles, len(vertices))
     chosen = of[face][np.linspace(0, len(face) - 1, min(options.samples, len(face))).astype(int)]

@@ -113,9 +113,8 @@ def _matched(
     for line, path in zip(lines, way):
         share, along = _along(head[line]), _along(path)
         target.append(np.stack([np.interp(share, along, path[:, k]) for k in range(3)], 1))
-    index, first = np.unique(
-        np.concatenate(lines), return_index=True
-    )  # the corners are in both lines
+    # the corners are in both lines
+    index, first = np.unique(np.concatenate(lines), return_index=True)
     return index, np.concatenate(target)[first]
 
 

@@ -21,19 +21,17 @@ from ..render.preview import HEAD_TO_CAMERA, head_to_camera, render_camera
 from ..render.rasterise import rasterise
 
 SEARCH_SIZE = 384  # pixels of the pictures the face is searched in
-SIZE, DISTANCE = (
-    512,
-    60.0,
-)  # pixels, cm: of the pictures it is looked at in, as in face_model/landmarks.py
+# pixels, cm: of the pictures it is looked at in, as in face_model/landmarks.py
+SIZE, DISTANCE = (512, 60.0)
 FOCAL = SIZE / 24.0 * DISTANCE
 POSES = ((0, 0), (0, 12), (0, -12), (18, 0), (-18, 0), (34, 0), (-34, 0))  # yaw, pitch, degrees
 BARE = (0.72, 0.58, 0.50)  # sRGB of a mesh without colours
-FACE_LIKE = (
-    0.6  # cm: median distance from the reference, within which a face is seen as it should be
-)
+# cm: median distance from the reference, within which a face is seen as it should be
+FACE_LIKE = 0.6
 HIT = 6.0  # pixels: a landmark this far from the surface in a picture counts a third
 
-# What a user may place, by name, as indices into the 68 Multi-PIE landmarks. Right and left are the person's.
+# What a user may place, by name, as indices into the 68 Multi-PIE landmarks. Right and left are the
+# person's.
 MARKERS: dict[str, int] = {
     'chin': 8,
     'brow_outer_R': 17,
@@ -151,7 +149,8 @@ def find_face(
             break
     if best is None:
         raise FacewrightError(
-            f'No face was found on {name}: choose a mesh with a human face, or place at least four markers on it.'
+            f'No face was found on {name}: choose a mesh with a human face, or place at least four '
+            'markers on it.'
         )
     if best[4] > 1:
         raise FacewrightError(f'{name} shows {best[4]} faces: select one head at a time.')

@@ -21,8 +21,12 @@ from ..geometry.polygons import triangulate
 from ..geometry.rigid import move, rigid_motion
 
 STILL = 1e-4  # cm: a vertex that no shape moves further does not move
-FADE = 0.03  # cm: where the source moves less than this, the target follows it as it is, and so is still where the source is
-ANCHOR = 0.1  # per cm²: the source's own displacements against the gradients; they hold back what is wider than 2π/√.1 = 20 cm
+# cm: where the source moves less than this, the target follows it as it is, and so is still where
+# the source is
+FADE = 0.03
+# per cm²: the source's own displacements against the gradients; they hold back what is wider than
+# 2π/√.1 = 20 cm
+ANCHOR = 0.1
 SHAPE_NOISE = 0.01  # cm: what the identity fit may leave to the transfer, per vertex
 SHAPE_SAMPLES = 300  # how many independent vertices the skin is worth in the identity fit
 CHIN = 100  # skin vertices that tell how far the jaw goes
@@ -46,10 +50,11 @@ def gradient(vertices: np.ndarray, triangles: np.ndarray) -> tuple[sparse.csr_ma
     square = (normal**2).sum(1)
     usable = square > 1e-12 * max(np.median(square), 1e-300)
     inverse = np.where(usable, 1 / np.where(usable, square, 1), 0)[:, None]
+    # T×corner×3
     basis = (
         np.stack([np.cross(normal, c - b), np.cross(normal, a - c), np.cross(normal, b - a)], 1)
         * inverse[:, None]
-    )  # T×corner×3
+    )
     rows = 3 * np.arange(len(triangles))[:, None, None] + np.arange(3)[None, None]
     columns = np.broadcast_to(triangles[:, :, None], basis.shape)
     rows = np.broadcast_to(rows, basis.shape)
@@ -79,7 +84,8 @@ class Transfer:
         )
         if self.source.shape != self.target.shape:
             raise FacewrightError(
-                f'The two heads have {len(self.source)} and {len(self.target)} vertices: deformation transfer needs one topology, wrap the model first.'
+                f'The two heads have {len(self.source)} and {len(self.target)} vertices: '
+                'deformation transfer needs one topology, wrap the model first.'
             )
         self.triangles = np.asarray(triangles)
         count = len(self.target)
@@ -104,9 +110,8 @@ class Transfer:
         self.free, self.fixed = np.flatnonzero(~fixed), np.flatnonzero(fixed)
         self.coupling = matrix[self.free][:, self.fixed]
         system = (matrix + sparse.diags(self.anchor))[self.free][:, self.free].tocsc()
-        lift = 1e-12 * abs(system.diagonal()).max(
-            initial=0
-        )  # a vertex all of whose triangles are flat
+        # a vertex all of whose triangles are flat
+        lift = 1e-12 * abs(system.diagonal()).max(initial=0)
         self.factor = (
             splu(
                 system + lift * sparse.identity(len(self.free), format='csc'),
@@ -206,7 +211,8 @@ def transfer_expressions(model: FaceModel, neutral: np.ndarray) -> np.ndarray:
     neutral = np.asarray(neutral, np.float64)
     if neutral.shape != model.neutral.shape:
         raise FacewrightError(
-            f'The head has {len(neutral)} vertices and the face model {model.vertex_count}: wrap the face model onto it first.'
+            f'The head has {len(neutral)} vertices and the face model {model.vertex_count}: wrap '
+            'the face model onto it first.'
         )
     if not np.isfinite(neutral).all():
         raise FacewrightError('The head holds NaN or infinite coordinates: clean the mesh first.')
@@ -243,9 +249,8 @@ def transfer_expressions(model: FaceModel, neutral: np.ndarray) -> np.ndarray:
     out[:, rows] = fade * solved + (1 - fade) * follow
 
     _jaw(model, part, source, neutral, offsets, out)
-    mean = (
-        model.neutral.astype(np.float64) @ turn.T + shift
-    )  # its eyeballs turn rigidly; an identity's, with the same offsets, not quite
+    # its eyeballs turn rigidly; an identity's, with the same offsets, not quite
+    mean = model.neutral.astype(np.float64) @ turn.T + shift
     for side in 'LR':
         ball = part.get(f'eyeball_{side}', np.empty(0, np.int32))
         if len(ball):

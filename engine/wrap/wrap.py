@@ -31,7 +31,9 @@ from .transfer import ANCHOR, STILL, Transfer
 
 UNITS = {'mm': 0.1, 'cm': 1.0, 'dm': 10.0, 'in': 2.54, 'm': 100.0}  # cm a unit
 UNIT_SLACK = 0.2  # natural logarithm: a head this much off the usual size still tells its unit
-CERTAIN = 0.55  # weight from which a fitted shape says that the face makes an expression, not that the person looks so
+# weight from which a fitted shape says that the face makes an expression, not that the person looks
+# so
+CERTAIN = 0.55
 WORTH = 0.2  # weight from which a shape then belongs to it
 # Shapes that cannot be made at once: fitted together they say what somebody looks like.
 AGAINST = (
@@ -50,9 +52,11 @@ AGAINST = (
 # Real scans: up to 1.31; the cartoon of the cases: 1.52 with the built-in head, 1.58 with ICT.
 UNUSUAL = 1.45
 PLAIN = ('eyeBlink', 'jawOpen', 'mouthSmile')  # is then believed still: nothing else looks like it
-# The fit that the registration starts from: where a surface tells nothing, what decides how skin lies is who the fit thinks it is, so it believes less.
-# Chosen, as are LOOSE_WORTH, RIM_WORTH and STIFFNESS, on the very scans of tests/bench/test_wrap.py, after about a hundred trials there, by how far
-# a vertex slides between the four of Spacetime (one person) and by James's distance: what it does for others was not measured.
+# The fit that the registration starts from: where a surface tells nothing, what decides how skin
+# lies is who the fit thinks it is, so it believes less. Chosen, as are LOOSE_WORTH, RIM_WORTH and
+# STIFFNESS, on the very scans of tests/bench/test_wrap.py, after about a hundred trials there, by
+# how far a vertex slides between the four of Spacetime (one person) and by James's distance: what
+# it does for others was not measured.
 CAUTIOUS = ModelFitOptions(
     identity_spread=0.1,
     expression_sparse=1.0,
@@ -62,12 +66,13 @@ CAUTIOUS = ModelFitOptions(
     landmarks_worth=60.0,
     surface_worth=800.0,
 )
-JUDGING = ModelFitOptions(
-    identity_spread=1.0, expression_sparse=10.0
-)  # the fit that says so: all it can explains by who it is
+# the fit that says so: all it can explains by who it is
+JUDGING = ModelFitOptions(identity_spread=1.0, expression_sparse=10.0)
 SHUT = 0.6  # of the way from open to shut, above which an eye is taken to be shut
 SHUT_EACH = 0.3  # the same of each eye: one that is missed does not shut an open one
-TELLING = 0.01  # difference in opening between a shut and an open eye, below which the detector does not tell them apart
+# difference in opening between a shut and an open eye, below which the detector does not tell them
+# apart
+TELLING = 0.01
 HABIT_LIMIT = 0.35  # cm: what the detector may be off on a bare head
 TRUSTED = 0.02  # confidence below which a landmark does not pull
 SEEN_FROM = [(yaw, pitch) for pitch in (-35, 0, 35) for yaw in range(-90, 91, 30)] + [
@@ -77,16 +82,18 @@ SEEN_FROM = [(yaw, pitch) for pitch in (-35, 0, 35) for yaw in range(-90, 91, 30
     (0, 80),
 ]
 SIGHT = 400  # pixels of the pictures that say what lies outside
-CLOSE_SIGHT = (
-    900  # pixels of the pictures that say which vertices do: about a quarter of a millimetre each
-)
+# pixels of the pictures that say which vertices do: about a quarter of a millimetre each
+CLOSE_SIGHT = 900
 FEWEST_MARKERS = 4
-RIM_WORTH = 3.0  # what a vertex that belongs on the border of the mouth's hole counts for in the registration; a lip's landmark counts 1
-LOOSE_WORTH = 0.01  # the same of a landmark not on lids, lips or nose: the detector's brows and cheeks are off by millimetres on a bare mesh
-STIFFNESS = (
-    8.0,
-    0.008,
-)  # cm⁴, of the registration, first and last (measured here: at .01 James's 95 % is 1.27 mm, at .007 a nostril breaks through his cheek)
+# what a vertex that belongs on the border of the mouth's hole counts for in the registration; a
+# lip's landmark counts 1
+RIM_WORTH = 3.0
+# the same of a landmark not on lids, lips or nose: the detector's brows and cheeks are off by
+# millimetres on a bare mesh
+LOOSE_WORTH = 0.01
+# cm⁴, of the registration, first and last (measured here: at .01 James's 95 % is 1.27 mm, at .007 a
+# nostril breaks through his cheek)
+STIFFNESS = (8.0, 0.008)
 MARKER_WORTH = 10.0  # detected landmarks that a placed marker counts for in the registration
 INSIDE = 1.5  # cm
 # mm, (median, 95 %) from the model to the mesh over the face. Seven real scans: up to .10 and .47;
@@ -203,11 +210,11 @@ def locate(
                 raise
     if points is None and len(markers) < FEWEST_MARKERS:
         raise FacewrightError(
-            f'No face was found on {name}: choose a mesh with a human face, or place at least four markers on it.'
+            f'No face was found on {name}: choose a mesh with a human face, or place at least four '
+            'markers on it.'
         )
-    may = np.array(
-        [expression and not n.startswith('eyeLook') for n in model.names]
-    )  # a bare scan does not show where it looks
+    # a bare scan does not show where it looks
+    may = np.array([expression and not n.startswith('eyeLook') for n in model.names])
     fit = fit_model(
         model, landmarks, vertices, outer, start, points, confidence, markers, None, may
     )

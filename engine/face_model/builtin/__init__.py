@@ -1,4 +1,7 @@
-"""The built-in head: a face model measured and modelled by this project, so that everything works without a download."""
+"""The built-in head: measured and modelled by this project.
+
+With it everything works without a download.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ from ..tongue import with_tongue_out
 
 
 def build() -> FaceModel:
-    """Builds the head from the measured table and code, the same every time (about a second)."""
-    from .assemble import MATERIALS, assemble, cavity, painted
+    """Build the head from the measured table and code, the same every time (about a second)."""
+    from .assemble import MATERIALS, assemble, cavity_depth, painted_areas
     from .expressions import expression_offsets
     from .identities import identity_modes
 
@@ -33,8 +36,8 @@ def build() -> FaceModel:
         extra={
             'mirror': head.mirror.astype(np.int32),
             'measured_points': head.point.astype(np.int32),
-            'cavity': cavity(head).astype(np.float32),
-            **{name: share.astype(np.float32) for name, share in painted(head).items()},
+            'cavity': cavity_depth(head).astype(np.float32),
+            **{name: share.astype(np.float32) for name, share in painted_areas(head).items()},
         },
     )
     return with_tongue_out(model)

@@ -1,4 +1,7 @@
-"""The built-in head's pieces put together: vertex order, regions, mirror, materials, landmarks, UVs."""
+"""The built-in head's pieces put together.
+
+Vertex order, regions, mirror, materials, landmarks, UVs.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from . import uv
 from .cage import FACE_POINTS, LIPS_INNER, OVAL_L, Cage, measured
 from .eyes import eyeball
 from .lashes import ROWS as LASH_ROWS
-from .lashes import grow_lashes
+from .lashes import Lashes, grow_lashes
 from .mouth import (
     CROWN_RINGS,
     GUM_COLUMNS,
@@ -26,7 +29,7 @@ from .mouth import (
     teeth,
     tongue,
 )
-from .skin import build_skin
+from .skin import Skin, build_skin
 
 MATERIALS = (
     'Face',
@@ -87,7 +90,8 @@ PART_MATERIAL = {
     'eyelashes_R': 10,
 }
 
-# Multi-PIE's 68 as points of the measured face, the person's right to left; a pair is the middle of two.
+# Multi-PIE's 68 as points of the measured face, the person's right to left; a pair is the middle of
+# two.
 JAW = (356, 454, 323, 361, 397, 379, 378, 377)
 BROW_L = ((336, 285), (296, 295), (334, 282), (293, 283), (300, 276))
 EYE_L = (362, 385, 387, 263, 373, 380)
@@ -106,11 +110,16 @@ LIPS_RED = (
 
 @dataclass(frozen=True)
 class Head:
-    """The whole head in its final vertex order (V vertices; skin's come with a matrix from the cage).
+    """The whole head in its final vertex order.
 
-    vertices V×3 cm; faces F×4; face_parts F names; regions; mirror V: the vertex across the midline; matrix V×C: a number on the cage →
-    on the vertices (0 off the skin); point 468: the vertex at each measured point; pieces: name → vertices of each loose piece;
-    forward: V, for the tongue 0 root … 1 tip; loops: named closed loops of vertices (lid_L, lid_edge_L, lips, nostril_L, ear_L …); furrow V×3: what the lids' creases add.
+    vertices: V×3 cm. faces: F×4. face_parts: F names. regions: name → vertices.
+    mirror: V, the vertex across the midline.
+    matrix: V×C, a number on the cage's vertices → on the head's (0 off the skin).
+    point: 468, the vertex at each measured point.
+    pieces: name → vertices of each loose piece.
+    forward: V, for the tongue 0 root … 1 tip.
+    loops: named closed loops of vertices (lid_L, lid_edge_L, lips, nostril_L, ear_L …).
+    furrow: V×3, what the lids' creases add.
     """
 
     vertices: np.ndarray
@@ -133,44 +142,32 @@ class Head:
 
 
 def flipped(faces: np.ndarray) -> np.ndarray:
-    """Faces turned inside out."""
+    """Return faces turned inside out."""
     return np.where(faces[:, 3:] < 0, faces[:, [0, 2, 1, 3]], faces[:, ::-1])
 
 
-def assemble() -> Head:
-    skin = build_skin()
-    table = measured()
-    pieces = [('skin', skin.vertices, skin.faces, None, None)]
-    for jaw, name in ((UPPER, 'upper'), (LOWER, 'lower')):
-        pieces.append(('gums_' + name, *gums(jaw), None, None))
-    v, f, forward = tongue()
-    pieces.append(('tongue', v, f, None, forward))
-    for jaw, name in ((UPPER, 'upper'), (LOWER, 'lower')):
-        pieces.append(('teeth_' + name, *teeth(jaw), None, None))
-    v, f, m = eyeball()
-    pieces += [('eyeball_L', v, f, m, None), ('eyeball_R', v * [-1, 1, 1], flipped(f), m, None)]
-    lashes = grow_lashes(skin.vertices, skin.loops['lid_L'])
-    pieces += [
-        ('eyelashes_L', lashes.vertices, lashes.faces, None, None),
-        ('eyelashes_R', lashes.vertices * [-1, 1, 1], flipped(lashes.faces), None, None),
-    ]
+@dataclass(frozen=True)
+class Piece:
+    """A piece before all are put together: the skin, or one that lies loose in or on it."""
 
-    vertices = np.concatenate([p[1] for p in pieces])
-    start = np.concatenate([[0], np.cumsum([len(p[1]) for p in pieces])])
-    faces = np.concatenate([np.where(p[2] >= 0, p[2] + s, -1) for p, s in zip(pieces, start)])
-    parts = np.concatenate(
-        [skin.parts if p[0] == 'skin' else np.full(len(p[2]), p[0]) for p in pieces]
-    ).astype('U16')
-    materials = np.concatenate(
-        [
-            [PART_MATERIAL.get(x, 0) for x in skin.parts]
-            if p[0] == 'skin'
-            else p[3] + 7
-            if p[3] is not None
-            else np.full(len(p[2]), PART_MATERIAL[p[0]])
-            for p in pieces
-        ]
-    ).astype(np.uint8)
+    name: str
+    # N×3 cm.
+    vertices: np.ndarray
+    # F×4 int32 into its own vertices, triangles padded with −1.
+    faces: np.ndarray
+    # F: an eyeball's 0 sclera, 1 iris, 2 pupil; None for pieces of one material.
+    eye_part: np.ndarray | None = None
+
+
+def assemble() -> Head:
+    """Put the head together from its pieces."""
+    skin = build_skin()
+    lashes = grow_lashes(skin.vertices, skin.loops['lid_L'])
+    pieces, forward = all_pieces(skin, lashes)
+    vertices, faces, start = joined(pieces)
+    parts, materials = face_parts(pieces, skin), face_materials(pieces, skin)
+
+    # The final order: by region, as pieces come within.
     region = vertex_regions(vertices, skin, pieces, start)
     order = np.argsort(region, kind='stable')
     number = np.empty(len(order), np.int64)
@@ -179,47 +176,107 @@ def assemble() -> Head:
     faces = np.where(faces >= 0, number[faces], -1).astype(np.int32)
     mirror = mirror_map(vertices)
     vertices = (vertices + vertices[mirror] * [-1, 1, 1]) / 2
+
+    # What the pieces brought, on the vertices in that order.
     block = sparse.vstack(
         [skin.matrix, sparse.csr_matrix((len(vertices) - len(skin.vertices), skin.matrix.shape[1]))]
     ).tocsr()
-    index = {name: number[start[k] : start[k + 1]] for k, (name, *_) in enumerate(pieces)}
+    matrix = block[order]
+    index = {piece.name: number[start[k] : start[k + 1]] for k, piece in enumerate(pieces)}
     along = np.zeros(len(vertices))
-    along[index['tongue']] = pieces[3][4]
+    along[index['tongue']] = forward
+    furrow = np.zeros_like(vertices)
+    furrow[index['skin']] = skin.furrow
+    furrow = (furrow + furrow[mirror] * [-1, 1, 1]) / 2
+    regions, point = region_indices(region), number[:FACE_POINTS]
+    uvs, face_uvs = unwrap(vertices, faces, parts, matrix, skin.cage, index)
+    return Head(
+        vertices=vertices,
+        faces=faces,
+        face_parts=parts,
+        face_materials=materials,
+        regions=regions,
+        mirror=mirror,
+        matrix=matrix,
+        point=point,
+        pieces=index,
+        forward=along,
+        loops={k: number[v] for k, v in skin.loops.items()},
+        cage=skin.cage,
+        furrow=furrow,
+        uvs=uvs,
+        face_uvs=face_uvs,
+        landmarks68=landmarks(vertices, point, measured()['mirror'], regions['face']),
+        lash_roots=lash_roots(lashes.roots, number, index, mirror),
+    )
+
+
+def all_pieces(skin: Skin, lashes: Lashes) -> tuple[list[Piece], np.ndarray]:
+    """Return (the pieces, the skin first; how far forward each vertex of the tongue lies)."""
+    jaws = ((UPPER, 'upper'), (LOWER, 'lower'))
+    pieces = [Piece('skin', skin.vertices, skin.faces)]
+    pieces += [Piece('gums_' + name, *gums(jaw)) for jaw, name in jaws]
+    vertices, faces, forward = tongue()
+    pieces.append(Piece('tongue', vertices, faces))
+    pieces += [Piece('teeth_' + name, *teeth(jaw)) for jaw, name in jaws]
+    for name, vertices, faces, eye_part in (
+        ('eyeball', *eyeball()),
+        ('eyelashes', lashes.vertices, lashes.faces, None),
+    ):
+        pieces.append(Piece(name + '_L', vertices, faces, eye_part))
+        pieces.append(Piece(name + '_R', vertices * [-1, 1, 1], flipped(faces), eye_part))
+    return pieces, forward
+
+
+def joined(pieces: list[Piece]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Put pieces one after the other: (vertices V×3, faces F×4, where each begins P+1)."""
+    vertices = np.concatenate([piece.vertices for piece in pieces])
+    start = np.concatenate([[0], np.cumsum([len(piece.vertices) for piece in pieces])])
+    faces = np.concatenate(
+        [np.where(piece.faces >= 0, piece.faces + s, -1) for piece, s in zip(pieces, start)]
+    )
+    return vertices, faces, start
+
+
+def face_parts(pieces: list[Piece], skin: Skin) -> np.ndarray:
+    """Return F names: the part of the skin, or the piece, that each face belongs to."""
+    return np.concatenate(
+        [
+            skin.parts if piece.name == 'skin' else np.full(len(piece.faces), piece.name)
+            for piece in pieces
+        ]
+    ).astype('U16')
+
+
+def face_materials(pieces: list[Piece], skin: Skin) -> np.ndarray:
+    """Return F uint8 into MATERIALS."""
+    out = []
+    for piece in pieces:
+        if piece.name == 'skin':
+            out.append([PART_MATERIAL.get(part, 0) for part in skin.parts])
+        elif piece.eye_part is not None:
+            out.append(piece.eye_part + MATERIALS.index('Sclera'))
+        else:
+            out.append(np.full(len(piece.faces), PART_MATERIAL[piece.name]))
+    return np.concatenate(out).astype(np.uint8)
+
+
+def region_indices(region: np.ndarray) -> dict[str, np.ndarray]:
+    """Return region name → int32 vertices, from V indices into ORDER; those it lacks are empty."""
     regions = {name: np.empty(0, np.int32) for name in REGION_NAMES}
     for k, name in enumerate(ORDER):
         regions[name] = np.flatnonzero(region == k).astype(np.int32)
     regions['face'] = np.flatnonzero(region <= 1).astype(np.int32)
-    matrix = block[order]
-    point = number[:FACE_POINTS]
-    furrow = np.zeros_like(vertices)
-    furrow[index['skin']] = skin.furrow
-    furrow = (furrow + furrow[mirror] * [-1, 1, 1]) / 2
-    uvs, face_uvs = unwrap(vertices, faces, parts, matrix, skin.cage, index)
-    return Head(
-        vertices,
-        faces,
-        parts,
-        materials,
-        regions,
-        mirror,
-        matrix,
-        point,
-        index,
-        along,
-        {k: number[v] for k, v in skin.loops.items()},
-        skin.cage,
-        furrow,
-        uvs,
-        face_uvs,
-        landmarks(vertices, point, table['mirror'], regions['face']),
-        lash_roots(lashes.roots, number, index, mirror),
-    )
+    return regions
 
 
 def lash_roots(
     roots: sparse.csr_matrix, number: np.ndarray, index: dict, mirror: np.ndarray
 ) -> dict[str, sparse.csr_matrix]:
-    """Per side: each lash vertex's root on the whole head's vertices, in the order of index['eyelashes_L' or '_R']."""
+    """Return side → where each lash vertex is rooted on the whole head's vertices, a sparse matrix.
+
+    Rows are in the order of index['eyelashes_L' or '_R'].
+    """
     roots = roots.tocoo()
     count = len(mirror)
     left = sparse.csr_matrix((roots.data, (roots.row, number[roots.col])), (roots.shape[0], count))
@@ -229,8 +286,10 @@ def lash_roots(
     return {'L': left, 'R': right}
 
 
-def vertex_regions(vertices: np.ndarray, skin, pieces: list, start: np.ndarray) -> np.ndarray:
-    """Index into ORDER per vertex; a vertex between two parts belongs to the first of them."""
+def vertex_regions(
+    vertices: np.ndarray, skin: Skin, pieces: list[Piece], start: np.ndarray
+) -> np.ndarray:
+    """Return V indices into ORDER; a vertex between two parts belongs to the first of them."""
     region = np.full(len(vertices), len(ORDER))
     for part, name in PART_REGION.items():
         rows = np.unique(skin.faces[skin.parts == part])
@@ -241,7 +300,8 @@ def vertex_regions(vertices: np.ndarray, skin, pieces: list, start: np.ndarray) 
     rim[list(OVAL_L)] = rim[mirror[list(OVAL_L)]] = 1
     far = (skin.matrix @ rim) > 1e-3
     region[: len(far)][(region[: len(far)] == 1) & ~far] = 0
-    for (name, *_), a, b in zip(pieces[1:], start[1:-1], start[2:]):
+    for piece, a, b in zip(pieces[1:], start[1:-1], start[2:]):
+        name = piece.name
         region[a:b] = ORDER.index(
             'gums_tongue'
             if name.startswith(('gums', 'tongue'))
@@ -253,7 +313,7 @@ def vertex_regions(vertices: np.ndarray, skin, pieces: list, start: np.ndarray) 
 
 
 def mirror_map(vertices: np.ndarray) -> np.ndarray:
-    """The vertex across the midline from each one; exact for this head by construction."""
+    """Return V: the vertex across the midline from each; exact, by construction."""
     distance, mirror = cKDTree(vertices).query(vertices * [-1, 1, 1])
     if distance.max() > 1e-4 or (mirror[mirror] != np.arange(len(mirror))).any():
         raise AssertionError(f'the built-in head is not symmetric ({distance.max():.3g} cm)')
@@ -263,7 +323,11 @@ def mirror_map(vertices: np.ndarray) -> np.ndarray:
 def landmarks(
     vertices: np.ndarray, point: np.ndarray, mirror: np.ndarray, face: np.ndarray
 ) -> np.ndarray:
-    """68 vertex indices in Multi-PIE order."""
+    """Return the 68 landmarks' vertices in Multi-PIE order.
+
+    point, mirror: of the measured points, their vertices and the point across; face: vertices that
+    a landmark between two points may be.
+    """
     tree = cKDTree(vertices[face])
 
     def at(k) -> int:
@@ -298,8 +362,8 @@ def landmarks(
     return np.array([at(k) for k in marks], np.int32)
 
 
-def cavity(head: Head) -> np.ndarray:
-    """V in 0..1: how deep in a nostril or a concha each vertex lies, where light hardly comes."""
+def cavity_depth(head: Head) -> np.ndarray:
+    """Return V in 0..1: how deep in a nostril or a concha each lies, where light hardly comes."""
     out = np.zeros(len(head.vertices))
     for part, rim in (('nostril_L', 0.95), ('nostril_R', 0.95), ('ear_L', 0.36), ('ear_R', 0.36)):
         known = np.zeros(head.matrix.shape[1])
@@ -314,8 +378,11 @@ def cavity(head: Head) -> np.ndarray:
     return out
 
 
-def painted(head: Head) -> dict[str, np.ndarray]:
-    """name → V in 0..1: the lips' red and the brows, fading over their borders; throat: how deep in the mouth, where it is dark."""
+def painted_areas(head: Head) -> dict[str, np.ndarray]:
+    """Return name → V in 0..1: what of the skin is coloured, fading over its border.
+
+    lips: their red; brows; throat: how deep in the mouth, where it is dark.
+    """
     mirror = measured()['mirror']
     out = {}
     for name, points, low in (('lips', sum(LIPS_RED, ()), 0.55), ('brows', sum(BROW_L, ()), 0.64)):
@@ -335,7 +402,10 @@ def painted(head: Head) -> dict[str, np.ndarray]:
 
 
 def unwrap(vertices, faces, parts, matrix, cage, index) -> tuple[np.ndarray, np.ndarray]:
-    """UVs of everything: the face round the front, the crown, ears, tubes as discs, loose pieces in strips."""
+    """Return (U×2 UVs, F×4 face UVs).
+
+    The face round the front, the crown, ears and tubes as discs, loose pieces in strips.
+    """
     islands = [
         (
             np.isin(parts, ('face', 'neck')),
@@ -381,7 +451,7 @@ def unwrap(vertices, faces, parts, matrix, cage, index) -> tuple[np.ndarray, np.
 
 
 def strip_uv(part: str, index: dict, count: int) -> np.ndarray:
-    """Rows and columns of a swept piece as UVs; a tooth or the tongue closes round u."""
+    """Return rows and columns of a swept piece as UVs; a tooth or the tongue closes round u."""
     flat = np.zeros((count, 2))
     rows = index[part]
     k = np.arange(len(rows))

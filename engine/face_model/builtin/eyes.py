@@ -7,20 +7,19 @@ import numpy as np
 from .cage import EYE_CENTRE_L, EYE_RADIUS
 
 AROUND = 24
-POLAR = np.radians(
-    [0, 4.5, 9.5, 15, 20.5, 25, 28.5, 36, 48, 62, 78, 96, 116, 138, 160, 180]
-)  # rings from the pupil's middle to the back
+# rings from the pupil's middle to the back
+POLAR = np.radians([0, 4.5, 9.5, 15, 20.5, 25, 28.5, 36, 48, 62, 78, 96, 116, 138, 160, 180])
 PUPIL_RING, LIMBUS_RING = 2, 5  # indices into POLAR
 CORNEA = 0.10  # how far the cornea rises over the sphere at the pole
 
 
 def cornea_height(angle: np.ndarray) -> np.ndarray:
-    """How far the eye rises over its sphere (cm) at an angle (radians) from the pupil's axis."""
+    """Return how far the eye rises over its sphere (cm) at angles (radians) from its axis."""
     return CORNEA * np.maximum(1 - (angle / POLAR[LIMBUS_RING + 1]) ** 2, 0)
 
 
 def eyeball() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(vertices N×3 of the LEFT eye, faces F×4, materials F: 0 sclera, 1 iris, 2 pupil)."""
+    """Return (vertices N×3 of the LEFT eye, faces F×4, materials F: 0 sclera, 1 iris, 2 pupil)."""
     turn = np.arange(AROUND) * 2 * np.pi / AROUND
     vertices, faces, materials = [np.array([[0, 0, EYE_RADIUS + CORNEA]])], [], []
     for angle in POLAR[1:-1]:

@@ -1,8 +1,10 @@
-"""Identity modes of the built-in head, each one standard deviation: measured ones first, then one for every trait an artist would name.
+"""Identity modes of the built-in head, each one standard deviation.
 
-The sizes of the designed ones follow adult head anthropometry (Farkas 1994; Gordon et al., ANSUR 1988): standard deviations of about 6 mm for
-head and jaw breadths, 6.5 mm for face height, 3.5 mm for nose height, 3 mm for nose and mouth breadth, 2.5 mm for eye spacing, 4 mm for ears.
-Space: head space, cm; x to the head's left, y up, z front.
+Measured ones first, then one for every trait an artist would name. The sizes of these follow adult
+head anthropometry (Farkas 1994; Gordon et al., ANSUR 1988): standard deviations of about 6 mm for
+head and jaw breadths, 6.5 mm for face height, 3.5 mm for nose height, 3 mm for nose and mouth
+breadth, 2.5 mm for eye spacing, 4 mm for ears.
+Head space, cm; x to the head's left, y up, z front.
 """
 
 from __future__ import annotations
@@ -19,132 +21,175 @@ Motion = Callable[[np.ndarray], np.ndarray]  # N×3 points → N×3 offsets
 
 
 def bell(p: np.ndarray, centre, radius) -> np.ndarray:
-    """N: a smooth bump of the given radii round `centre` and its mirror image."""
+    """Return N: a smooth bump of the given radii round `centre` and its mirror image."""
     q = p * [1, 1, 1]
     q[:, 0] = np.abs(q[:, 0])
     return np.exp(-(((q - centre) / radius) ** 2).sum(1))
 
 
 def side(p: np.ndarray, width: float = 0.6) -> np.ndarray:
-    """N: −1 right … 1 left, smooth over the midline."""
+    """Return N: −1 right … 1 left, smooth over the midline."""
     return np.tanh(p[:, 0] / width)
 
 
-def vec(x=0.0, y=0.0, z=0.0) -> np.ndarray:
+def vector(x=0.0, y=0.0, z=0.0) -> np.ndarray:
+    """Return …×3 of numbers or arrays along the axes."""
     return np.stack(
         np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float), np.asarray(z, float)), -1
     )
 
 
 def front(p: np.ndarray) -> np.ndarray:
-    """N: 1 on the face, fading to 0 behind the ears."""
+    """Return N: 1 on the face, fading to 0 behind the ears."""
     return smoothstep(p[:, 2], -1.0, 6.0)
 
 
-def designed() -> dict[str, Motion]:
-    """Name → motion of one standard deviation."""
-    below = lambda p, y, w: smoothstep(-p[:, 1], -y - w, -y + w)  # noqa: E731  1 below y
-    above = lambda p, y, w: smoothstep(p[:, 1], y - w, y + w)  # noqa: E731
-    eye, nose_tip, wing = EYE_CENTRE_L + [0, 0, 1.0], (0, 0.2, 12.8), (1.8, -0.2, 11.2)
+def below(p: np.ndarray, y: float, width: float) -> np.ndarray:
+    """Return N: 1 below a height `y` (cm), fading to 0 over twice a width (cm)."""
+    return smoothstep(-p[:, 1], -y - width, -y + width)
+
+
+def head_and_jaw_traits() -> dict[str, Motion]:
+    """Return what varies about the skull, the jaw and the chin."""
     return {
         'head_size': lambda p: 0.03 * (p - [0, 0, 2.0]),
-        'head_width': lambda p: vec(0.038 * p[:, 0]),
-        'head_depth': lambda p: vec(0, 0, 0.036 * (p[:, 2] - 3)),
-        'skull_height': lambda p: vec(0, 0.07 * np.maximum(p[:, 1] - 4, 0) ** 1.3 / 1.6),
-        'face_length': lambda p: vec(
+        'head_width': lambda p: vector(0.038 * p[:, 0]),
+        'head_depth': lambda p: vector(0, 0, 0.036 * (p[:, 2] - 3)),
+        'skull_height': lambda p: vector(0, 0.07 * np.maximum(p[:, 1] - 4, 0) ** 1.3 / 1.6),
+        'face_length': lambda p: vector(
             0, 0.048 * (np.minimum(p[:, 1], 3.6) - 3.6) * smoothstep(p[:, 1], -13, -8)
         ),
-        'lower_face_length': lambda p: vec(
+        'lower_face_length': lambda p: vector(
             0, -0.34 * below(p, -3.5, 3.2) * smoothstep(p[:, 1], -14, -9) * (0.4 + 0.6 * front(p))
         ),
-        'jaw_width': lambda p: vec(
+        'jaw_width': lambda p: vector(
             0.34
             * side(p, 3.0)
             * np.exp(-(((p[:, 1] + 4.5) / 3.4) ** 2))
             * smoothstep(p[:, 2], -1, 4)
         ),
         'jaw_angle': lambda p: (
-            vec(0.22 * side(p, 1.0), -0.30, -0.05)
+            vector(0.22 * side(p, 1.0), -0.30, -0.05)
             * bell(p, (6.2, -4.2, 4.6), (2.0, 2.2, 2.6))[:, None]
         ),
-        'chin_forward': lambda p: vec(0, 0, 0.42 * bell(p, (0, -7.2, 10), (3.0, 2.4, 4))),
-        'chin_width': lambda p: vec(0.28 * side(p, 1.2) * bell(p, (2.0, -7.0, 9.2), (2.2, 1.8, 3))),
-        'chin_height': lambda p: vec(0, -0.34 * bell(p, (0, -8.0, 10), (3.6, 2.3, 4))),
-        'double_chin': lambda p: (
-            vec(0, -0.5, 0.2) * bell(p, (0, -9.0, 7), (4.0, 1.8, 3.4))[:, None]
+        'chin_forward': lambda p: vector(0, 0, 0.42 * bell(p, (0, -7.2, 10), (3.0, 2.4, 4))),
+        'chin_width': lambda p: vector(
+            0.28 * side(p, 1.2) * bell(p, (2.0, -7.0, 9.2), (2.2, 1.8, 3))
         ),
+        'chin_height': lambda p: vector(0, -0.34 * bell(p, (0, -8.0, 10), (3.6, 2.3, 4))),
+        'double_chin': lambda p: (
+            vector(0, -0.5, 0.2) * bell(p, (0, -9.0, 7), (4.0, 1.8, 3.4))[:, None]
+        ),
+    }
+
+
+def cheek_and_forehead_traits() -> dict[str, Motion]:
+    """Return what varies about cheeks, forehead, brows and temples."""
+    return {
         'cheek_fullness': lambda p: (
-            vec(0.24 * side(p, 1.5), 0, 0.30) * bell(p, (4.6, -2.4, 8.2), (2.2, 2.4, 3.0))[:, None]
+            vector(0.24 * side(p, 1.5), 0, 0.30)
+            * bell(p, (4.6, -2.4, 8.2), (2.2, 2.4, 3.0))[:, None]
         ),
         'cheekbone_width': lambda p: (
-            vec(0.28 * side(p, 2.0), 0, 0.05) * bell(p, (6.4, 1.6, 6.0), (2.0, 2.0, 3.4))[:, None]
+            vector(0.28 * side(p, 2.0), 0, 0.05)
+            * bell(p, (6.4, 1.6, 6.0), (2.0, 2.0, 3.4))[:, None]
         ),
         'cheekbone_forward': lambda p: (
-            vec(0.06 * side(p), 0.04, 0.28) * bell(p, (4.4, 1.0, 9.0), (2.0, 1.5, 2.4))[:, None]
+            vector(0.06 * side(p), 0.04, 0.28) * bell(p, (4.4, 1.0, 9.0), (2.0, 1.5, 2.4))[:, None]
         ),
-        'forehead_slope': lambda p: vec(0, 0, -0.36 * bell(p, (0, 10.0, 8.5), (6, 2.8, 4))),
-        'forehead_width': lambda p: vec(
+        'forehead_slope': lambda p: vector(0, 0, -0.36 * bell(p, (0, 10.0, 8.5), (6, 2.8, 4))),
+        'forehead_width': lambda p: vector(
             0.26 * side(p, 2.5) * bell(p, (5.6, 7.5, 5.5), (3.0, 3.0, 4.0))
         ),
         'brow_ridge': lambda p: (
-            vec(0, -0.05, 0.24) * bell(p, (2.8, 5.4, 10.3), (2.6, 0.9, 2.0))[:, None]
+            vector(0, -0.05, 0.24) * bell(p, (2.8, 5.4, 10.3), (2.6, 0.9, 2.0))[:, None]
         ),
-        'glabella': lambda p: vec(0, 0, 0.20 * bell(p, (0, 5.0, 10.8), (1.2, 1.2, 2.0))),
-        'brow_height': lambda p: vec(0, 0.22 * bell(p, (3.4, 5.6, 10), (3.0, 1.0, 3.0))),
-        'temple_hollow': lambda p: vec(
+        'glabella': lambda p: vector(0, 0, 0.20 * bell(p, (0, 5.0, 10.8), (1.2, 1.2, 2.0))),
+        'brow_height': lambda p: vector(0, 0.22 * bell(p, (3.4, 5.6, 10), (3.0, 1.0, 3.0))),
+        'temple_hollow': lambda p: vector(
             -0.24 * side(p, 2.0) * bell(p, (6.6, 5.0, 5.0), (1.8, 2.2, 2.4))
         ),
-        'eye_spacing': lambda p: vec(0.16 * side(p) * bell(p, eye, (2.0, 1.6, 3.4))),
-        'eye_height': lambda p: vec(0, 0.20 * bell(p, eye, (2.6, 1.8, 3.4))),
-        'eye_depth': lambda p: vec(0, 0, -0.20 * bell(p, eye, (2.0, 1.5, 3.4))),
-        'eye_tilt': lambda p: vec(
+    }
+
+
+def eye_and_nose_traits() -> dict[str, Motion]:
+    """Return what varies about the eyes and the nose."""
+    eye, nose_tip, wing = EYE_CENTRE_L + [0, 0, 1.0], (0, 0.2, 12.8), (1.8, -0.2, 11.2)
+    return {
+        'eye_spacing': lambda p: vector(0.16 * side(p) * bell(p, eye, (2.0, 1.6, 3.4))),
+        'eye_height': lambda p: vector(0, 0.20 * bell(p, eye, (2.6, 1.8, 3.4))),
+        'eye_depth': lambda p: vector(0, 0, -0.20 * bell(p, eye, (2.0, 1.5, 3.4))),
+        'eye_tilt': lambda p: vector(
             0,
             0.13
             * np.tanh((np.abs(p[:, 0]) - EYE_CENTRE_L[0]) / 1.2)
             * bell(p, eye, (2.2, 1.2, 2.6)),
         ),
         'nose_length': lambda p: (
-            vec(0, -0.28, 0.04)
+            vector(0, -0.28, 0.04)
             * (smoothstep(-p[:, 1], -3.2, 0.6) * bell(p, (0, -0.4, 12), (2.1, 2.6, 2.8)))[:, None]
         ),
-        'nose_width': lambda p: vec(0.15 * side(p, 0.8) * bell(p, wing, (1.4, 1.2, 2.0))),
-        'nose_projection': lambda p: vec(0, 0, 0.28 * bell(p, nose_tip, (1.5, 1.6, 2.6))),
-        'nose_tip_up': lambda p: vec(0, 0.20, 0.03) * bell(p, nose_tip, (1.2, 1.1, 1.5))[:, None],
-        'nose_bridge_height': lambda p: vec(0, 0, 0.22 * bell(p, (0, 2.9, 11.6), (1.2, 1.7, 2.0))),
-        'nose_bridge_width': lambda p: vec(
+        'nose_width': lambda p: vector(0.15 * side(p, 0.8) * bell(p, wing, (1.4, 1.2, 2.0))),
+        'nose_projection': lambda p: vector(0, 0, 0.28 * bell(p, nose_tip, (1.5, 1.6, 2.6))),
+        'nose_tip_up': lambda p: (
+            vector(0, 0.20, 0.03) * bell(p, nose_tip, (1.2, 1.1, 1.5))[:, None]
+        ),
+        'nose_bridge_height': lambda p: vector(
+            0, 0, 0.22 * bell(p, (0, 2.9, 11.6), (1.2, 1.7, 2.0))
+        ),
+        'nose_bridge_width': lambda p: vector(
             0.12 * side(p, 0.5) * bell(p, (0.9, 2.6, 11.0), (1.0, 1.8, 1.8))
         ),
-        'nose_hump': lambda p: vec(0, 0, 0.16 * bell(p, (0, 2.0, 12.3), (0.9, 0.9, 1.6))),
+        'nose_hump': lambda p: vector(0, 0, 0.16 * bell(p, (0, 2.0, 12.3), (0.9, 0.9, 1.6))),
+    }
+
+
+def mouth_ear_and_neck_traits() -> dict[str, Motion]:
+    """Return what varies about the mouth, the ears and the neck."""
+    return {
         'philtrum_length': lambda p: (
-            vec(0, -0.20, 0)
+            vector(0, -0.20, 0)
             * (smoothstep(-p[:, 1], 0.9, 2.3) * bell(p, (0, -3.2, 11), (3.0, 1.9, 3.0)))[:, None]
         ),
-        'mouth_width': lambda p: vec(
+        'mouth_width': lambda p: vector(
             0.20 * side(p, 1.2) * bell(p, (2.4, -3.3, 10.3), (1.6, 1.4, 2.0))
         ),
-        'mouth_forward': lambda p: vec(0, 0, 0.24 * bell(p, (0, -3.3, 11), (3.0, 1.9, 3.0))),
+        'mouth_forward': lambda p: vector(0, 0, 0.24 * bell(p, (0, -3.3, 11), (3.0, 1.9, 3.0))),
         'ear_size': lambda p: (
             0.10
-            * (p - [0, 1.7, 0] - vec(6.9 * np.sign(p[:, 0]), 0, 1.8))
+            * (p - [0, 1.7, 0] - vector(6.9 * np.sign(p[:, 0]), 0, 1.8))
             * [1, 1, 1]
             * smoothstep(np.abs(p[:, 0]), 7.1, 7.7)[:, None]
         ),
-        'ear_flare': lambda p: vec(
+        'ear_flare': lambda p: vector(
             0.34
             * np.sign(p[:, 0])
             * smoothstep(np.abs(p[:, 0]), 7.25, 8.8)
             * smoothstep(-p[:, 2], -2.4, 1.5)
         ),
         'neck_width': lambda p: (
-            vec(0.09 * p[:, 0], 0, 0.06 * (p[:, 2] + 1))
+            vector(0.09 * p[:, 0], 0, 0.06 * (p[:, 2] + 1))
             * smoothstep(-p[:, 1], 3.5, 10.0)[:, None]
             * (1 - 0.85 * smoothstep(p[:, 2], 5.5, 8.0))[:, None]
         ),
     }
 
 
+def designed() -> dict[str, Motion]:
+    """Return name → motion of one standard deviation, of every trait that is modelled by hand."""
+    return {
+        **head_and_jaw_traits(),
+        **cheek_and_forehead_traits(),
+        **eye_and_nose_traits(),
+        **mouth_ear_and_neck_traits(),
+    }
+
+
 def lip_modes(fields: Fields) -> dict[str, np.ndarray]:
-    """Cage offsets of the lips' fullness: their borders move away from the line between them."""
+    """Return name → cage offsets of the lips' fullness.
+
+    Their borders move away from the line between them.
+    """
     out = {}
     for name, wanted in (('upper_lip_fullness', 1), ('lower_lip_fullness', -1)):
         handles = {}
@@ -163,10 +208,14 @@ def lip_modes(fields: Fields) -> dict[str, np.ndarray]:
     return out
 
 
-def settled(fields: Fields, offsets: np.ndarray) -> np.ndarray:
-    """Offsets with the eyeballs, teeth, gums and tongue carried rigidly, sockets and lids clear of the eyeballs, and exact symmetry."""
+def with_rigid_pieces(fields: Fields, offsets: np.ndarray) -> np.ndarray:
+    """Make an offset (V×3) one that a head can have.
+
+    Eyeballs, teeth, gums and tongue are carried rigidly, sockets and lids kept clear of the
+    eyeballs, and it is made exactly symmetric.
+    """
     head = fields.head
-    out = fields.seamed(fields.even(offsets))
+    out = fields.with_lips_sealed(fields.even(offsets))
     base = fields.neutral
     lips = head.point[list(LIPS_INNER)]
     step = out[lips].mean(0) * [0, 1, 1]
@@ -176,7 +225,7 @@ def settled(fields: Fields, offsets: np.ndarray) -> np.ndarray:
         out[rows] = step + np.stack(
             [widen * base[rows, 0], np.zeros(len(rows)), np.zeros(len(rows))], 1
         )
-    for name, sign in (('L', 1), ('R', -1)):
+    for name in 'LR':
         lids = head.loops['lid_' + name]
         shift = out[lids].mean(0)
         ball = head.regions['eyeball_' + name]
@@ -200,7 +249,7 @@ def settled(fields: Fields, offsets: np.ndarray) -> np.ndarray:
 
 
 def measured_modes(fields: Fields) -> list[np.ndarray]:
-    """V×3 each: the measured modes faded over the rest of the head, lips kept closed."""
+    """Return V×3 each: the measured modes faded over the rest of the head, lips kept closed."""
     out = []
     for mode in measured()['modes']:
         mode = mode.copy()
@@ -220,7 +269,7 @@ def measured_modes(fields: Fields) -> list[np.ndarray]:
 
 
 def mode_names() -> tuple[str, ...]:
-    """What each mode does, in order."""
+    """Return what each mode does, in order."""
     return (
         tuple(f'measured_{k + 1}' for k in range(len(measured()['modes'])))
         + tuple(designed())
@@ -229,9 +278,9 @@ def mode_names() -> tuple[str, ...]:
 
 
 def identity_modes(head: Head) -> np.ndarray:
-    """I×V×3 float32 cm per standard deviation, in mode_names() order."""
+    """Return I×V×3 float32 cm per standard deviation, in mode_names() order."""
     fields = Fields(head)
     offsets = measured_modes(fields)
     offsets += [motion(head.vertices) for motion in designed().values()]
     offsets += [fields.on_skin(field) for field in lip_modes(fields).values()]
-    return np.stack([settled(fields, o) for o in offsets]).astype(np.float32)
+    return np.stack([with_rigid_pieces(fields, o) for o in offsets]).astype(np.float32)

@@ -1,4 +1,7 @@
-"""The built-in head's lashes: thin tapering cards that grow from the lids' edges and turn with them. Head space, cm."""
+"""The built-in head's lashes: thin tapering cards that grow from the lids' edges.
+
+They turn with the lids. Head space, cm.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,12 @@ WIDTH = (0.036, 0.026, 0.006)  # of a lash at each of them
 
 @dataclass(frozen=True)
 class Lid:
-    """How the lashes of one lid grow: how many, their greatest length (cm), how far they rise at the
-    root (share of the way out), how much they curl up towards the tip, and the part of the lid they
-    cover (shares of its length from the inner corner)."""
+    """How the lashes of one lid grow.
+
+    count: of lashes. length: cm, the greatest. rise: at the root, a share of the way out. curl: up
+    towards the tip. cover: the part of the lid with lashes, shares of its length from the inner
+    corner.
+    """
 
     count: int
     length: float
@@ -33,7 +39,10 @@ LOWER = Lid(count=18, length=0.40, rise=-0.62, curl=0.14, cover=(0.22, 0.95))
 
 @dataclass(frozen=True)
 class Lashes:
-    """Lashes of the LEFT eye: vertices N×3, faces F×4, roots N×V: each vertex's root, on the skin's vertices."""
+    """Lashes of the LEFT eye.
+
+    vertices: N×3. faces: F×4. roots: N×V, each vertex's root on the skin's vertices.
+    """
 
     vertices: np.ndarray
     faces: np.ndarray
@@ -41,7 +50,10 @@ class Lashes:
 
 
 def lid_line(points: np.ndarray, loop: np.ndarray, upper: bool) -> np.ndarray:
-    """Vertices of one lid's edge from the inner to the outer corner; loop: the closed loop of both lids."""
+    """Return the vertices of one lid's edge from the inner to the outer corner.
+
+    loop: the closed loop of both lids.
+    """
     x, n = points[loop, 0], len(loop)
     inner, outer = int(x.argmin()), int(x.argmax())
     there = loop[(inner + np.arange((outer - inner) % n + 1)) % n]
@@ -50,7 +62,10 @@ def lid_line(points: np.ndarray, loop: np.ndarray, upper: bool) -> np.ndarray:
 
 
 def grow_lashes(points: np.ndarray, loop) -> Lashes:
-    """The left eye's lashes; points V×3 of the skin, loop: the edge of its lids, a closed loop of vertices."""
+    """Grow the left eye's lashes.
+
+    points: V×3 of the skin. loop: the edge of its lids, a closed loop of vertices.
+    """
     vertices, faces, rows, columns, shares = [], [], [], [], []
     for lid, upper in ((UPPER, True), (LOWER, False)):
         line = lid_line(points, np.asarray(loop), upper)
@@ -87,7 +102,11 @@ def grow_lashes(points: np.ndarray, loop) -> Lashes:
 
 
 def _lash(lid: Lid, root: np.ndarray, along: np.ndarray, place: float, number: int) -> np.ndarray:
-    """2·ROWS×3: one lash; place: 0 inner … 1 outer corner. Lengths alternate a little, as lashes do."""
+    """Return 2·ROWS×3: one lash. Lengths alternate a little, as lashes do.
+
+    root, along: 3, where it grows and the lid's direction there. place: 0 inner … 1 outer corner.
+    number: its number on the lid.
+    """
     along = along / np.linalg.norm(along)
     out = (root - EYE_CENTRE_L) / np.linalg.norm(root - EYE_CENTRE_L)
     fan = np.array([0.55 * (place - 0.38), 0, 0])
@@ -104,7 +123,7 @@ def _lash(lid: Lid, root: np.ndarray, along: np.ndarray, place: float, number: i
     return np.stack([spine - half, spine + half], 1).reshape(-1, 3)
 
 
-def carried(
+def carry_lashes(
     points: np.ndarray,
     roots: sparse.csr_matrix,
     lashes: np.ndarray,
@@ -112,8 +131,11 @@ def carried(
     centre: np.ndarray,
     turning: bool = True,
 ) -> np.ndarray:
-    """N×3 offsets of lashes (rows of points V×3) whose lids move by offsets V×3: they go with their roots and, where
-    they are turning, turn about the eye's own left-right axis (through its centre) as their roots do."""
+    """Return N×3 offsets of lashes (rows of points V×3) whose lids move by offsets V×3.
+
+    They go with their roots and, where they are turning, turn about the eye's own left-right axis
+    (through its centre) as their roots do.
+    """
     root = roots @ points
     moved = root + roots @ offsets
     if not turning:

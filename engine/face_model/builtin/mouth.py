@@ -1,8 +1,8 @@
 """The built-in head's teeth, gums and tongue. Head space, cm.
 
-Tooth widths and heights are the usual anatomical ones (Wheeler's Dental Anatomy), in centimetres from
-the midline outwards. The arches are 58 and 54 mm wide at the molars; overbite and overjet are 2 to
-3 mm; the upper incisors' edges lie 4.5 mm behind the closed lips' seam and 2.5 mm below it.
+Tooth widths and heights are the usual anatomical ones (Wheeler's Dental Anatomy), from the midline
+outwards. The arches are 58 and 54 mm wide at the molars; overbite and overjet are 2 to 3 mm; the
+upper incisors' edges lie 4.5 mm behind the closed lips' seam and 2.5 mm below it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,17 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Jaw:
-    """One jaw's teeth, central incisor to second molar (7 of each, the right side mirrors them), cm.
+    """One jaw's teeth, central incisor to second molar (7 of each), cm.
 
-    widths along the arch; depths: cheek to tongue, of the crown's widest place; heights: biting edge
-    to gum line; edges: y of the biting edges; arch: half width, length and z of the widest place of an
-    ellipse in the horizontal plane, on which the teeth's outer faces lie at their edges; lean: how far
-    a front tooth's outer face falls back, per cm away from its edge; up: 1 upper, −1 lower.
+    The right side mirrors them.
+    widths: along the arch.
+    depths: cheek to tongue, of the crown's widest place.
+    heights: biting edge to gum line.
+    edges: y of the biting edges.
+    arch: half width, length and z of the widest place of an ellipse in the horizontal plane, on
+    which the teeth's outer faces lie at their edges.
+    lean: how far a front tooth's outer face falls back, per cm away from its edge.
+    up: 1 upper, −1 lower.
     """
 
     widths: tuple[float, ...]
@@ -54,7 +59,10 @@ SIDE_TEETH = 5  # to the second premolar; then molars
 
 
 def arch_point(arch: tuple, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(N×2 x,z points, N×2 outward unit normals) at arc lengths from the midline along the dental arch, + to the left."""
+    """Return (N×2 x,z points, N×2 outward unit normals) at arc lengths along the dental arch.
+
+    distance: N cm from the midline, + to the left.
+    """
     half, length, back = arch
     t = np.linspace(0, np.pi / 2, 400)
     curve = np.stack([half * np.sin(t) ** 0.92, back + length * np.cos(t)], 1)
@@ -76,12 +84,16 @@ def arch_point(arch: tuple, distance: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def arch_front(arch: tuple, x: np.ndarray, clearance: float) -> np.ndarray:
-    """z of the arch widened by a clearance (cm) at each x, held at its widest place beyond."""
+    """Return z of the arch widened by a clearance (cm) at each x.
+
+    Beyond its widest place that one's is held.
+    """
     half, length, back = arch
     across = np.clip(np.abs(x) / (half + clearance), 0, 1)
     return back + (length + clearance) * np.sqrt(1 - across**2.1)
 
 
+# across, outwards
 RING = np.array(
     [
         (1, 0.25),
@@ -93,14 +105,17 @@ RING = np.array(
         (0.36, -1),
         (0.88, -0.55),
     ]
-)  # across, outwards
+)
 CORNER = np.abs(RING[:, 0]) > 0.8
 CROWN_RINGS = 5
 
 
 def crown(kind: int) -> tuple[tuple[float, float, float, float], ...]:
-    """Rings of a tooth from its root in the gum to its edge: (share of the height above the edge,
-    share of the width, share of the depth, cm the outer face bulges)."""
+    """Return the rings of a tooth from its root in the gum to its edge.
+
+    Each: share of the height above the edge, share of the width, share of the depth, cm the outer
+    face bulges.
+    """
     if kind < FRONT_TEETH:
         return (
             (1.28, 0.62, 0.86, -0.05),
@@ -127,8 +142,10 @@ def crown(kind: int) -> tuple[tuple[float, float, float, float], ...]:
 
 
 def edge_relief(kind: int) -> np.ndarray:
-    """How far each point of the last ring stands back from the biting edge, as a share of the width:
-    rounded corners of incisors, the tip of a canine, cusps."""
+    """Return how far each point of the last ring stands back from the biting edge.
+
+    As a share of the width: rounded corners of incisors, the tip of a canine, cusps.
+    """
     if kind < 2:
         return np.where(CORNER, 0.05, 0.0)
     if kind == 2:
@@ -139,13 +156,14 @@ def edge_relief(kind: int) -> np.ndarray:
 
 
 def teeth(jaw: Jaw) -> tuple[np.ndarray, np.ndarray]:
-    """(vertices N×3, faces F×4): fourteen teeth of one jaw, each CROWN_RINGS rings of eight."""
+    """Return (vertices N×3, faces F×4) of one jaw's fourteen teeth.
+
+    Each is CROWN_RINGS rings of eight.
+    """
     vertices, faces = [], []
     for sign in (1, -1):
         start = 0.0
-        for kind, (width, depth, height, edge) in enumerate(
-            zip(jaw.widths, jaw.depths, jaw.heights, jaw.edges)
-        ):
+        for kind, (width, depth, height) in enumerate(zip(jaw.widths, jaw.depths, jaw.heights)):
             (spot,), (normal,) = arch_point(jaw.arch, np.array([sign * (start + width / 2)]))
             start += width
             first = CROWN_RINGS * 8 * (7 * (sign < 0) + kind)
@@ -168,7 +186,10 @@ def teeth(jaw: Jaw) -> tuple[np.ndarray, np.ndarray]:
 def _tooth_ring(
     jaw: Jaw, kind: int, sign: int, spot: np.ndarray, normal: np.ndarray, ring: tuple[float, ...]
 ) -> np.ndarray:
-    """8×3 points round a tooth; ring: cm above the edge, width, depth, bulge of the outer face."""
+    """Return 8×3 points round a tooth.
+
+    ring: cm above the edge, width, depth, bulge of the outer face.
+    """
     above, width, depth, bulge = ring
     tangent = np.array([normal[1], -normal[0]]) * sign
     lean = jaw.lean * above if kind < FRONT_TEETH else -0.05 * above
@@ -180,7 +201,7 @@ def _tooth_ring(
 
 
 def _tooth_faces(first: int, outward: bool) -> list[tuple[int, ...]]:
-    """Quads round a tooth whose vertices begin at `first`, and over its biting edge."""
+    """Return quads round a tooth whose vertices begin at `first`, and over its biting edge."""
     out = []
     for ring in range(CROWN_RINGS - 1):
         a, b = first + 8 * ring, first + 8 * (ring + 1)
@@ -196,8 +217,10 @@ GUM_ROWS = 8
 
 
 def gums(jaw: Jaw) -> tuple[np.ndarray, np.ndarray]:
-    """(vertices, faces): the ridge of gum one jaw's teeth stand in, an arc round each tooth's neck and a
-    papilla between two; GUM_ROWS rows of GUM_COLUMNS."""
+    """Return (vertices, faces) of the ridge of gum that one jaw's teeth stand in.
+
+    An arc round each tooth's neck and a papilla between two; GUM_ROWS rows of GUM_COLUMNS.
+    """
     ends = np.concatenate([[0], np.cumsum(jaw.widths)])
     middles = (ends[:-1] + ends[1:]) / 2
     half = np.interp(np.arange(7 * GUM_STATIONS + 1) / GUM_STATIONS, np.arange(8), ends)
@@ -206,7 +229,7 @@ def gums(jaw: Jaw) -> tuple[np.ndarray, np.ndarray]:
     between = np.abs(1 - 2 * phase) ** 1.7  # 1 between two teeth, 0 at a tooth's middle
 
     def along(values) -> np.ndarray:
-        """The teeth's values at the stations."""
+        """Return the teeth's values at the stations."""
         return np.interp(np.abs(s), middles, values)
 
     depth, height, edge = along(jaw.depths), along(jaw.heights), along(jaw.edges)
@@ -240,7 +263,10 @@ TONGUE_ROOT, TONGUE_TIP = 4.2, 9.92  # z
 
 
 def tongue() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(vertices, faces, how far forward each vertex lies: 0 root … 1 tip): the tip rests behind the lower incisors."""
+    """Return (vertices, faces, how far forward each vertex lies: 0 root … 1 tip).
+
+    The tip rests behind the lower incisors.
+    """
     around, rings = TONGUE_AROUND, TONGUE_RINGS
     turn = np.arange(around) * 2 * np.pi / around
     vertices, forward = [], []

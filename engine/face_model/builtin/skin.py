@@ -1,4 +1,4 @@
-"""The built-in head's skin: the cage subdivided once everywhere and twice where the face moves most."""
+"""The built-in head's skin: the cage subdivided once, and twice where the face moves most."""
 
 from __future__ import annotations
 
@@ -26,8 +26,12 @@ from .subdivide import catmull_clark, finer_loop, refine
 
 @dataclass(frozen=True)
 class Skin:
-    """vertices V×3 cm, faces F×4, part name of each face, matrix V×C: any number given on the cage's vertices → on the skin's;
-    loops: the cage's named loops with their new points; furrow V×3: what the creases of the lids add to the vertices.
+    """The subdivided skin.
+
+    vertices: V×3 cm. faces: F×4. parts: the name of each face's part.
+    matrix: V×C, any number given on the cage's vertices → on the skin's.
+    loops: the cage's named loops with their new points.
+    furrow: V×3, what the creases of the lids add to the vertices.
     """
 
     vertices: np.ndarray
@@ -40,6 +44,7 @@ class Skin:
 
 
 def build_skin() -> Skin:
+    """Subdivide the cage, crease the lids, close the lips and clear the eyeballs."""
     cage = build_cage()
     points, faces, parts = cage.arrays()
     first = catmull_clark(faces, len(points))
@@ -59,61 +64,24 @@ def build_skin() -> Skin:
     )
 
 
-RINGS = {
-    'lid_L': 4,
-    'lid_R': 4,
-    'lips': 5,
-}  # rows of cage faces round each loop that are split twice
+# rows of cage faces round each loop that are split twice
+RINGS = {'lid_L': 4, 'lid_R': 4, 'lips': 5}
+# fmt: off
 NOSE = (
-    1,
-    4,
-    5,
-    2,
-    94,
-    164,
-    45,
-    275,
-    220,
-    440,
-    115,
-    344,
-    48,
-    278,
-    64,
-    294,
-    98,
-    327,
-    219,
-    439,
-    218,
-    438,
-    235,
-    455,
-    59,
-    289,
-    131,
-    360,
-    134,
-    363,
-    51,
-    281,
-    195,
-    248,
-    3,
-    456,
-    236,
-    420,
-    198,
-    279,
-    49,
+    1, 4, 5, 2, 94, 164, 45, 275, 220, 440, 115, 344, 48, 278, 64, 294, 98, 327, 219, 439, 218, 438,
+    235, 455, 59, 289, 131, 360, 134, 363, 51, 281, 195, 248, 3, 456, 236, 420, 198, 279, 49,
 )
+# fmt: on
 
 
 SEAM = 0.0005  # half the gap left between the closed lips, cm
 
 
 def seam_pairs(loop) -> tuple[np.ndarray, np.ndarray]:
-    """Upper and lower vertices of the lips' inner edge that lie on each other; the loop starts at a corner and runs over the top."""
+    """Return (upper, lower) vertices of the lips' inner edge that lie on each other.
+
+    The loop starts at a corner and runs over the top.
+    """
     half = len(loop) // 2
     return np.asarray(loop[1:half]), np.asarray(loop[:half:-1])
 
@@ -128,8 +96,11 @@ def closed_lips(vertices: np.ndarray, loop) -> np.ndarray:
 
 
 def lip_pairs(matrix: sparse.csr_matrix, cage: Cage) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(upper, lower, depth): vertices of the lips and their inner sides that answer each other across the
-    mouth's line, by exchanging the cage's upper and lower points; depth: cage rings from the lips' edge."""
+    """Return (upper, lower, depth): vertices that answer each other across the mouth's line.
+
+    Those of the lips and of their inner sides, found by exchanging the cage's upper and lower
+    points. depth: cage rings from the lips' edge.
+    """
     across = np.arange(matrix.shape[1])
     ring_of = np.full(matrix.shape[1], np.nan)
     mirror = measured()['mirror']
@@ -158,14 +129,17 @@ def lip_pairs(matrix: sparse.csr_matrix, cage: Cage) -> tuple[np.ndarray, np.nda
 
 
 def lip_gap(depth: np.ndarray) -> np.ndarray:
-    """How far apart (cm) closed lips are at a depth of so many cage rings from their edge, so that they never cross."""
+    """Return how far apart (cm) closed lips are, so that they never cross.
+
+    depth: cage rings from the lips' edge.
+    """
     return 0.03 * np.minimum(depth, 1.0)
 
 
 def parted_lips(
     vertices: np.ndarray, pairs: tuple[np.ndarray, np.ndarray, np.ndarray]
 ) -> np.ndarray:
-    """The lips' vertices beside their edges moved apart until they leave each other at an angle."""
+    """Move the lips' vertices beside their edges apart until they leave each other at an angle."""
     upper, lower, depth = pairs
     out = vertices.copy()
     lack = np.maximum(2 * SEAM + lip_gap(depth) - out[upper, 1] + out[lower, 1], 0) / 2
@@ -175,7 +149,7 @@ def parted_lips(
 
 
 def fine_faces(cage: Cage, faces: np.ndarray) -> np.ndarray:
-    """F bool: the cage faces round eyes and mouth and on the nose."""
+    """Return F bool: the cage faces round eyes and mouth and on the nose."""
     out = np.isin(faces, NOSE).any(1)
     for name, rows in RINGS.items():
         near = np.isin(np.arange(len(cage.vertices)), cage.loops[name])
@@ -191,7 +165,7 @@ CREASE_LOWER, FOLD_LOWER = (341, 256, 252, 253, 254, 339, 255), (453, 452, 451, 
 
 
 def lid_creases(vertices: np.ndarray, matrix: sparse.csr_matrix, faces: np.ndarray) -> np.ndarray:
-    """V×3 offsets: the furrow above the upper lid, the skin hanging over it, and the fainter one below the lower lid."""
+    """Return V×3 offsets: the furrow above the upper lid, the skin over it, and one below."""
     mirror = measured()['mirror']
     normal = np.zeros_like(vertices)
     corner = vertices[np.where(faces >= 0, faces, faces[:, :1])]
@@ -220,9 +194,12 @@ def lid_creases(vertices: np.ndarray, matrix: sparse.csr_matrix, faces: np.ndarr
 
 
 def clear_of_eyes(vertices: np.ndarray, gap: float = 0.03) -> np.ndarray:
-    """Sockets and lids pushed radially until they stand `gap` cm off the eyeballs (subdivision shrinks them)."""
+    """Push sockets and lids radially until they stand `gap` cm off the eyeballs.
+
+    Subdivision shrinks them.
+    """
     out = vertices.copy()
-    for side, sign in (('L', 1), ('R', -1)):
+    for sign in (1, -1):
         rows = np.flatnonzero(
             np.linalg.norm(out - EYE_CENTRE_L * [sign, 1, 1], axis=1) < 1.3 * EYE_RADIUS
         )

@@ -13,19 +13,18 @@ from scipy import sparse
 
 
 class Level(NamedTuple):
-    """One subdivision step: new vertices are first the old vertices' points, then edges', then faces'."""
+    """One subdivision step: new vertices are the old vertices' points, then edges', then faces'."""
 
     matrix: sparse.csr_matrix  # V'×V: new positions (or any per-vertex numbers) from old ones
     faces: np.ndarray  # F'×4 int32
     parents: np.ndarray  # F' int: the old face each new one lies in
-    edge_point: dict[
-        tuple[int, int], int
-    ]  # (lower vertex, higher vertex) → the new vertex on that edge
+    # (lower vertex, higher vertex) → the new vertex on that edge
+    edge_point: dict[tuple[int, int], int]
     face_point: np.ndarray  # F int: the new vertex in the middle of each old face
 
 
 def corner_lists(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Per used corner of every face: (face, vertex, next vertex), in face order."""
+    """Return (face, vertex, next vertex) of every used corner, in face order."""
     sizes = (faces >= 0).sum(1)
     face = np.repeat(np.arange(len(faces)), sizes)
     vertex = faces[faces >= 0]
@@ -36,7 +35,7 @@ def corner_lists(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def edges_of(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(E×2 edges with the lower vertex first, corner → edge, how many faces use each edge)."""
+    """Return (E×2 edges, lower vertex first; corner → edge; how many faces use each edge)."""
     _, vertex, following = corner_lists(faces)
     edges, inverse, count = np.unique(
         np.sort(np.stack([vertex, following], 1), 1),
@@ -48,8 +47,8 @@ def edges_of(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def catmull_clark(faces: np.ndarray, vertex_count: int) -> Level:
-    """One step for the whole mesh; boundaries follow the cubic B-spline curve rule."""
-    face, vertex, following = corner_lists(faces)
+    """Subdivide the whole mesh once; boundaries follow the cubic B-spline curve rule."""
+    face, vertex, _ = corner_lists(faces)
     edges, edge, count = edges_of(faces)
     sizes = (faces >= 0).sum(1)
     n_faces, n_edges, n = len(faces), len(edges), vertex_count
@@ -95,7 +94,7 @@ def catmull_clark(faces: np.ndarray, vertex_count: int) -> Level:
 
 
 def finer_loop(loop: list[int], level: Level) -> list[int]:
-    """A closed loop of vertices after one step, with the new vertices on its edges where they were split."""
+    """Return a closed loop of vertices after one step, with the new ones on its split edges."""
     out = []
     for a, b in zip(loop, loop[1:] + loop[:1]):
         out.append(a)
@@ -106,10 +105,12 @@ def finer_loop(loop: list[int], level: Level) -> list[int]:
 
 
 def refine(faces: np.ndarray, vertex_count: int, chosen: np.ndarray, key: np.ndarray) -> Level:
-    """One step that splits only the `chosen` faces (F bool); positions everywhere are those of the whole step.
+    """Split only the `chosen` faces (F bool); positions everywhere are those of the whole step.
 
-    key: V numbers that decide at which end of a split edge the triangle goes (equal across a mirror plane: so is the mesh).
-    A kept quad beside one split face becomes a quad and a triangle, beside two at a corner a quad and two triangles; with more it is split too.
+    key: V numbers that decide at which end of a split edge the triangle goes (equal across a mirror
+    plane: so is the mesh).
+    A kept quad beside one split face becomes a quad and a triangle, beside two at a corner a quad
+    and two triangles; with more it is split too.
     """
     whole = catmull_clark(faces, vertex_count)
     sizes = (faces >= 0).sum(1)

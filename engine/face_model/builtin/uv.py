@@ -8,7 +8,7 @@ from ...core.repeatable import arctan2
 
 
 def disc_uv(matrix, disc: dict[int, np.ndarray]) -> np.ndarray:
-    """V×2 in the unit disc, from a tube's cage coordinates carried by the subdivision."""
+    """Return V×2 in the unit disc, from a tube's cage coordinates carried by the subdivision."""
     known = np.zeros(matrix.shape[1])
     places = np.zeros((matrix.shape[1], 2))
     for vertex, place in disc.items():
@@ -18,14 +18,18 @@ def disc_uv(matrix, disc: dict[int, np.ndarray]) -> np.ndarray:
 
 
 def cylinder_uv(points: np.ndarray) -> np.ndarray:
-    """Round the head's upright axis: u periodic in 0..1 with its seam at the back, v by height; the front gets more of the picture than neck and back."""
+    """Unwrap N×3 points round the head's upright axis.
+
+    u is periodic in 0..1 with its seam at the back, v by height; the front gets more of the picture
+    than neck and back.
+    """
     turn = arctan2(points[:, 0], points[:, 2] + 0.8) / np.pi
     height = points[:, 1] + 0.5 * np.maximum(-7.5 - points[:, 1], 0)
     return np.stack([(0.5 + 0.5 * turn * (1.42 - 0.42 * turn**2)) % 1, (height + 12.0) / 22.0], 1)
 
 
 def crown_uv(points: np.ndarray) -> np.ndarray:
-    """Azimuthal equidistant about the back of the crown: 0..1 both ways."""
+    """Unwrap N×3 points about the back of the crown, azimuthally equidistant: 0..1 both ways."""
     axis, centre = np.array([0, 0.55, -0.835]), np.array([0, 4.0, 0])
     d = (points - centre) / np.linalg.norm(points - centre, axis=1, keepdims=True)
     up = np.array([0, 0.835, 0.55])
@@ -39,7 +43,10 @@ def pack(
     faces: np.ndarray,
     islands: list[tuple[np.ndarray, np.ndarray, tuple[float, float, float, float], bool]],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(U×2 float32, F×4 int32) from islands (face mask, V×2 uv, rectangle u0 v0 u1 v1, u periodic)."""
+    """Pack islands into one map: (U×2 float32, F×4 int32).
+
+    islands: (face mask, V×2 uv, rectangle u0 v0 u1 v1, whether u is periodic).
+    """
     face_uvs = np.full(faces.shape, -1, np.int32)
     uvs, count = [], 0
     for mask, uv, (u0, v0, u1, v1), periodic in islands:

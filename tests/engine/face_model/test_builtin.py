@@ -219,7 +219,8 @@ def test_every_expression_moves_something_and_only_there(model):
     ],
 )
 def test_direction(model, name, landmark, direction):
-    """A landmark goes at least so far each way that is given, and its mirror image stays with one-sided shapes."""
+    """A landmark goes at least so far each way that is given; its mirror image stays, the shape
+    being one-sided."""
     moved = offsets(model, name)[mark(model, landmark)]
     for value, least in zip(moved, direction):
         assert value * np.sign(least) >= abs(least), (name, moved)
@@ -296,8 +297,9 @@ def test_no_skin_in_the_eyeballs(model):
 
 
 def test_few_faces_turn_over(model):
-    """Single shapes turn over at most 0.5 % of all triangles against the neutral (of a lip rolled in, twice that: its red
-    faces the teeth), all of them inside rolled or opened lips and closed lids."""
+    """Single shapes turn over at most 0.5 % of all triangles against the neutral, all inside
+    rolled or opened lips and closed lids; of a lip rolled in, twice that: its red faces the teeth.
+    """
     triangles = triangulate(model.faces)
     before = triangle_normals(model.neutral.astype(float), triangles)
     outside = np.ones(model.vertex_count, bool)
@@ -321,7 +323,7 @@ def test_identities(model):
     assert len(model.identities) >= 20 and len(mode_names()) == len(model.identities)
     size = np.linalg.norm(model.identities, axis=2)
     assert (size.max(1) > 0.04).all() and (size.max(1) < 1.5).all()
-    edges = np.array([e for e in edge_uses(model.faces)])
+    edges = np.array(list(edge_uses(model.faces)))
     length = np.linalg.norm(model.neutral[edges[:, 0]] - model.neutral[edges[:, 1]], axis=1)
     for mode, name in zip(model.identities, mode_names()):
         stretch = np.linalg.norm(mode[edges[:, 0]] - mode[edges[:, 1]], axis=1) / np.maximum(
@@ -365,7 +367,7 @@ def test_build_is_deterministic(model):
 
 
 def test_the_detector_sees_it(model, head):
-    """MediaPipe finds its own 468 points on a picture of the head, close to the vertices they were measured for."""
+    """MediaPipe finds its own 468 points on a picture of the head, close to their vertices."""
     from facewright.engine.face_model.paint import albedo
 
     from facewright.engine.footage.detector import detect_image
@@ -385,7 +387,8 @@ def test_the_detector_sees_it(model, head):
 
 
 def test_teeth_lie_behind_the_lips(model, head):
-    """The upper incisors' faces 3 to 6 mm behind the closed lips, overbite and overjet of 2 to 3 mm, arches as wide as people's."""
+    """The upper incisors' faces 3 to 6 mm behind the closed lips, overbite and overjet 2 to 3 mm,
+    arches as wide as people's."""
     lips = model.neutral[model.landmarks68[60:68]].astype(float)
     upper, lower = (
         model.neutral[head.pieces[f'teeth_{jaw}']].astype(float) for jaw in ('upper', 'lower')
@@ -438,7 +441,7 @@ def test_lashes_follow_their_lids(model, head):
 
 
 def test_crossings_of_single_shapes_are_few(model):
-    """Before its one button is pressed; mouthClose with the open jaw it belongs to. It was 7,429."""
+    """Before its one button is pressed; mouthClose with the open jaw it needs. It was 7,429."""
     from facewright.engine.shape_keys.crossings import Checker
 
     check = Checker(model)

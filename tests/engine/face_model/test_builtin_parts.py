@@ -134,7 +134,7 @@ def test_alignment_undoes_a_similarity(seed):
 
 
 def test_symmetric_mean_and_modes_of_made_up_people():
-    """Noisy, turned, scaled copies of the committed mean give it back, and a planted way of varying."""
+    """Noisy, turned, scaled copies of the committed mean give it back, and a planted mode."""
     table = measured()
     mirror = table['mirror']
     base = (table['mean'] - [0, 0.374, 9.902]) / measure.SCALE
@@ -145,7 +145,7 @@ def test_symmetric_mean_and_modes_of_made_up_people():
     way = np.zeros_like(base)
     way[:468, 0] = base[:468, 0] * np.exp(-(((base[:468, 1] + 0.3) / 0.15) ** 2)) * 0.2
     people = []
-    for k in range(14):
+    for _ in range(14):
         q = np.linalg.qr(np.eye(3) + 0.1 * rng.normal(size=(3, 3)))[0]
         q *= np.sign(np.diag(q))
         people.append(

@@ -1,4 +1,7 @@
-"""Reading ICT-FaceKit: folder, zip, tar; damaged ones say what is wrong. A shrunken copy of the format stands for the real one."""
+"""Reading ICT-FaceKit: folder, zip, tar; damaged ones say what is wrong.
+
+A shrunken copy of the format stands for the real one.
+"""
 
 import io
 import json
@@ -29,8 +32,8 @@ def files(monkeypatch):
     def obj(v, surface=False):
         lines = (
             ['# ICT FaceKit', 'mtllib x.mtl']
-            + ['v %.6f %.6f %.6f' % tuple(p) for p in v]
-            + ['vt %.4f %.4f' % (i / 9, 0.5) for i in range(8)]
+            + [f'v {x:.6f} {y:.6f} {z:.6f}' for x, y, z in v]
+            + [f'vt {i / 9:.4f} 0.5000' for i in range(8)]
         )
         if surface:
             lines += [
@@ -211,7 +214,7 @@ def test_an_encrypted_archive_is_said(files, tmp_path):
     for at in [m.start() for m in re.finditer(b'PK\x01\x02', bytes(data))]:
         data[at + 8] |= 1
     path.write_bytes(data)
-    with pytest.raises(FacewrightError, match='damaged archive .*password'):
+    with pytest.raises(FacewrightError, match=r'damaged archive .*password'):
         ict.read_ict(path)
 
 
@@ -231,7 +234,7 @@ def test_truncated_archives_are_said(files, tmp_path):
     for pack, name in ((zip_of, 'kit.zip'), (tar_of, 'kit.tar.xz')):
         path = pack(files, tmp_path / name)
         path.write_bytes(path.read_bytes()[:-200])
-        with pytest.raises(FacewrightError, match='damaged|neither|download'):
+        with pytest.raises(FacewrightError, match=r'damaged|neither|download'):
             ict.read_ict(path)
 
 

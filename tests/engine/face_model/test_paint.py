@@ -1,4 +1,4 @@
-"""What people see of a head's colours: irises and pupils behind clear corneas, natural lips, lashes that fade."""
+"""What people see of a head's colours: irises and pupils behind clear corneas, lips, lashes."""
 
 from pathlib import Path
 
@@ -35,7 +35,8 @@ def model(request):
 
 
 def looked_at(model, hidden):
-    """(material of each pixel, −1 for none; where each eye's iris should be) seen from the front without `hidden` materials."""
+    """(material of each pixel, −1 for none; where each eye's iris should be; names), from the front
+    and without `hidden` materials."""
     names, of = surfaces(model)
     keep = ~np.isin(
         of, [k for k, name in enumerate(names) if any(word in name.lower() for word in hidden)]
@@ -54,13 +55,17 @@ def looked_at(model, hidden):
 
 def test_behind_what_is_clear_one_sees_an_iris_round_a_pupil_and_white_beside(model):
     seen, irises, names = looked_at(model, CLEAR)
-    for x, y in irises:
-        word = lambda dx, dy=0.0: names[
-            seen[int(y + dy * 50), int(x + dx * 50)]
-        ].lower()  # 50 pixels are a centimetre
-        assert word(0).startswith('pupil')
-        assert all(word(dx, dy).startswith('iris') for dx, dy in ((0.38, 0), (-0.38, 0), (0, 0.3)))
-        assert word(0.8).startswith('sclera') and word(-0.8).startswith('sclera')
+
+    def word(iris, dx, dy=0.0):
+        """What is seen beside the middle of an iris, at (dx, dy) cm of 50 pixels each."""
+        return names[seen[int(iris[1] + dy * 50), int(iris[0] + dx * 50)]].lower()
+
+    for iris in irises:
+        assert word(iris, 0).startswith('pupil')
+        assert all(
+            word(iris, dx, dy).startswith('iris') for dx, dy in ((0.38, 0), (-0.38, 0), (0, 0.3))
+        )
+        assert word(iris, 0.8).startswith('sclera') and word(iris, -0.8).startswith('sclera')
 
 
 def test_each_material_of_an_eye_has_one_colour(model):

@@ -1,4 +1,4 @@
-"""Pieces of both face models: what they are made of, which jaw they move with, left and right alike."""
+"""Pieces of both face models: what they are made of, which jaw they move with, both sides alike."""
 
 import numpy as np
 import pytest

@@ -33,7 +33,7 @@ def offsets(model, name):
 
 def test_every_one_of_arkits_names_has_a_shape():
     assert all(TO_ICT[name] for name in ARKIT_NAMES) and len(set(TO_ARKIT.values())) == 52
-    assert EXPRESSION_NAMES == (*ICT_NAMES, 'tongueOut') and UNTRACKED == ('tongueOut',)
+    assert (*ICT_NAMES, 'tongueOut') == EXPRESSION_NAMES and UNTRACKED == ('tongueOut',)
 
 
 def test_moves_the_tongue_alone_out_of_the_lips(model):
@@ -51,7 +51,7 @@ def test_moves_the_tongue_alone_out_of_the_lips(model):
 
 
 def test_passes_between_the_teeth_of_an_open_jaw(model):
-    """And the lips: no triangle of the tongue through a tooth or the skin where the jaw is fully open."""
+    """And the lips: no triangle of the tongue through a tooth or the skin, the jaw fully open."""
     part, triangles = pieces(model), triangulate(model.faces)
 
     def of(*names):

@@ -213,9 +213,8 @@ def test_points_are_pushed_out_of_a_box_and_a_lip():
         0,
         0,
     ]
-    out = np.tile(
-        [0, -1.0, 0], (3, 1)
-    )  # below an upper lip's point the lower lip's top: the way out is up
+    # below an upper lip's point the lower lip's top: the way out is up
+    out = np.tile([0, -1.0, 0], (3, 1))
     v[8] = [0.1, 0.8, 0.2]
     contact = Contact(
         movers,

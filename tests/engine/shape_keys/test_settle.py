@@ -138,7 +138,8 @@ def test_words():
     assert settled_in_words(
         [shape('neutral', 1200, 0, 1.23), shape('jawOpen', 0, 0, 0.5), shape('a', 0, 0, 0.5)]
     ) == (
-        '1,200 crossings in 1 of the shapes before, none now. The skin one sees moved by 1.2 mm at most, in the Basis; '
+        '1,200 crossings in 1 of the shapes before, none now. The skin one sees moved by 1.2 mm at '
+        'most, in the Basis; '
         'in half of the shapes by less than 0.5 mm.'
     )
     assert 'now, in a (3), b (2), c (1) and 1 more' in settled_in_words(

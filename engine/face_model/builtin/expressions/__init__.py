@@ -1,4 +1,7 @@
-"""The 53 expressions of the built-in head, each an offset from the neutral; right-side shapes are the left's mirror images."""
+"""The 53 expressions of the built-in head, each an offset from the neutral.
+
+Right-side shapes are the left's mirror images.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from .fields import Fields
 
 
 def expression_offsets(head: Head) -> np.ndarray:
-    """E×V×3 float32 cm in ICT_NAMES order."""
+    """Return E×V×3 float32 cm in ICT_NAMES order."""
     fields = Fields(head)
     sided, whole = mouth.shapes(fields)
     sided.update(eyes.shapes(fields))

@@ -8,6 +8,7 @@ from ....core.repeatable import arctan2
 from ..cage import LID_L, LOWER_LID_L, UPPER_LID_L
 from ..skin import CREASE_LOWER, CREASE_UPPER, FOLD_LOWER, FOLD_UPPER
 from .fields import Fields, rotation, smoothstep
+from .handles import HANDLES
 
 GAZE = {
     'eyeLookDown': ('x', 27.0),
@@ -20,7 +21,10 @@ CORNERS = (362, 263, 463, 359)
 
 
 def lid_fields(fields: Fields) -> tuple[np.ndarray, np.ndarray]:
-    """(upper, lower) V: how much each vertex goes with its lid's edge, 1 on the edges, 0 at the corners' far side and off the lids."""
+    """Return (upper, lower) V: how much each vertex goes with its lid's edge.
+
+    1 on the edges, 0 at the corners' far side and off the lids.
+    """
     disc = fields.head.cage.discs['eye_socket_L']
     ring = len(LID_L)
     first = min(disc)
@@ -30,14 +34,14 @@ def lid_fields(fields: Fields) -> tuple[np.ndarray, np.ndarray]:
         (UPPER_LID_L, CREASE_UPPER, 0.52),
         (LOWER_LID_L, CREASE_LOWER, 0.55),
     ):
-        handles = {v: 0.0 for v in LID_L}
+        handles = dict.fromkeys(LID_L, 0.0)
         handles.update(
-            {v: 0.0 for v in CREASE_UPPER + CREASE_LOWER + FOLD_UPPER + FOLD_LOWER + CORNERS}
+            dict.fromkeys(CREASE_UPPER + CREASE_LOWER + FOLD_UPPER + FOLD_LOWER + CORNERS, 0.0)
         )
-        handles.update({v: 1.0 for v in edge})
-        handles.update({v: share for v in crease})
+        handles.update(dict.fromkeys(edge, 1.0))
+        handles.update(dict.fromkeys(crease, share))
         fold = FOLD_UPPER if edge is UPPER_LID_L else FOLD_LOWER
-        handles.update({v: 0.12 for v in fold})
+        handles.update(dict.fromkeys(fold, 0.12))
         for v in (crease[0], crease[-1]):
             handles[v] = share * 0.7
         for k, v in enumerate(loop):
@@ -63,7 +67,10 @@ def lid_fields(fields: Fields) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fine_side(fields: Fields, name: str) -> np.ndarray:
-    """Which vertices of a lid loop lie on the upper lid: those from the inner corner over the top to the outer one."""
+    """Tell which vertices of a lid loop lie on the upper lid.
+
+    Those from the inner corner over the top to the outer one.
+    """
     loop = fields.head.loops[name]
     points = fields.neutral[loop]
     inner, outer = points[:, 0].argmin(), points[:, 0].argmax()
@@ -79,11 +86,12 @@ def fine_side(fields: Fields, name: str) -> np.ndarray:
 
 
 def elevation(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Return the angle (radians) of points above the eye's axis, seen from its centre."""
     return arctan2(points[:, 1] - centre[1], points[:, 2] - centre[2])
 
 
 class Lids:
-    """The left eye's lids as two curves of elevation over x, seen from the eye's centre, and the fields that follow them."""
+    """The left eye's lids as two curves of elevation over x, and the fields that follow them."""
 
     def __init__(self, fields: Fields):
         self.fields, self.centre = fields, fields.eye_centre('L')
@@ -104,9 +112,8 @@ class Lids:
         still = np.concatenate([fields.head.loops['lid_L'], fields.head.loops['lid_edge_L']])
         near[still] = False
         near[:] &= np.isin(np.arange(fields.count), fields.head.regions['face'])
-        band = (
-            np.linalg.norm(fields.neutral - self.centre, axis=1) < 1.56
-        )  # between the lids' outer and inner edges
+        # between the lids' outer and inner edges
+        band = np.linalg.norm(fields.neutral - self.centre, axis=1) < 1.56
         self.margin = np.isin(np.arange(fields.count), fields.head.regions['eye_socket_L'])
         self.margin |= band & np.isin(np.arange(fields.count), fields.head.regions['face'])
         self.outer_skin = np.flatnonzero(
@@ -114,7 +121,7 @@ class Lids:
         )
 
     def on_band(self, edges: np.ndarray) -> np.ndarray:
-        """V: on the strip between a lid's outer and inner edge."""
+        """Return V: on the strip between a lid's outer and inner edge."""
         outer, inner = (
             np.isin(np.arange(self.fields.count), self.fields.head.loops[k])
             for k in ('lid_L', 'lid_edge_L')
@@ -123,12 +130,15 @@ class Lids:
         return ((beside @ outer.astype(float)) > 0) & ((beside @ inner.astype(float)) > 0)
 
     def gap(self, x: np.ndarray) -> np.ndarray:
-        """Angle between the lids at x."""
+        """Return the angle between the lids at x."""
         (xu, eu), (xl, el) = self.curves
         return np.maximum(np.interp(x, xu, eu) - np.interp(x, xl, el), 0)
 
     def move(self, down: float, up: float) -> np.ndarray:
-        """Offsets that bring the upper lid down by `down` and the lower up by `up`, shares of the gap (negative: open wider)."""
+        """Return offsets that bring the upper lid down by `down` and the lower up by `up`.
+
+        Both are shares of the gap; negative ones open wider.
+        """
         f = self.fields
         offsets = np.zeros((f.count, 3))
         rows = np.flatnonzero((self.upper > 1e-4) | (self.lower > 1e-4))
@@ -143,7 +153,10 @@ class Lids:
         return self.kept_apart(offsets, up) if down + up > 0.5 else offsets
 
     def kept_apart(self, offsets: np.ndarray, up: float, gap: float = 0.006) -> np.ndarray:
-        """Offsets whose lids' edges and inner sides stay on their own side of the line where closing lids meet, by `gap` radians."""
+        """Keep lids' edges and inner sides on their own side of the line where closing lids meet.
+
+        up: the lower lid's share of the gap. gap: radians between them.
+        """
         out = offsets.copy()
         (_, _), (x, low) = self.curves
         points = self.fields.neutral + offsets - self.centre
@@ -164,6 +177,7 @@ class Lids:
 
 
 def gaze(fields: Fields, name: str, lids: Lids) -> np.ndarray:
+    """Make the left side's offsets of an eyeLook shape: the eyeball turns, its lids follow."""
     axis, degrees = GAZE[name]
     turn = rotation(axis, degrees)
     f = fields
@@ -183,144 +197,44 @@ def gaze(fields: Fields, name: str, lids: Lids) -> np.ndarray:
     return f.off_eyes(offsets, {'L': turn @ [0, 0, 1.0]})
 
 
-def brow_handles(values: dict[int, tuple]) -> dict[int, np.ndarray]:
-    return {k: np.array(v) for k, v in values.items()}
-
-
 def brow_down(fields: Fields) -> np.ndarray:
-    h = {
-        336: (-0.22, -0.30, 0.12),
-        285: (-0.28, -0.34, 0.15),
-        296: (-0.36, -0.42, 0.16),
-        295: (-0.40, -0.48, 0.2),
-        334: (-0.34, -0.45, 0.18),
-        282: (-0.36, -0.48, 0.22),
-        293: (-0.22, -0.32, 0.16),
-        283: (-0.22, -0.34, 0.18),
-        300: (-0.08, -0.14, 0.10),
-        276: (-0.10, -0.15, 0.1),
-        9: (0, -0.18, 0.05),
-        8: (0, -0.22, 0.05),
-        441: (-0.12, -0.14, 0.06),
-        442: (-0.12, -0.22, 0.08),
-        443: (-0.12, -0.24, 0.09),
-        444: (-0.08, -0.18, 0.06),
-        413: (-0.06, -0.06, 0.02),
-    }
-    return finish_brow(fields, h, reach=2.6)
+    """Make browDown."""
+    return finish_brow(fields, HANDLES['brow_down'], reach=2.6)
 
 
 def brow_inner_up(fields: Fields) -> np.ndarray:
-    h = {
-        336: (0.02, 0.62, -0.06),
-        285: (0.04, 0.62, -0.04),
-        296: (0.02, 0.46, -0.05),
-        295: (0.02, 0.48, -0.03),
-        334: (0, 0.16, -0.02),
-        282: (0, 0.18, -0.01),
-        293: (0, 0, 0),
-        283: (0, 0.0, 0),
-        9: (0, 0.36, -0.03),
-        8: (0, 0.30, 0.0),
-        107: (0, 0.08, 0),
-        55: (0, 0.07, 0),
-        337: (0, 0.34, -0.08),
-        151: (0, 0.22, -0.05),
-        441: (0, 0.28, 0),
-        442: (0, 0.24, 0),
-        443: (0, 0.08, 0),
-        413: (0, 0.10, 0),
-    }
-    return finish_brow(fields, h, reach=3.2)
+    """Make browInnerUp."""
+    return finish_brow(fields, HANDLES['brow_inner_up'], reach=3.2)
 
 
 def brow_outer_up(fields: Fields) -> np.ndarray:
-    h = {
-        336: (0, 0.10, 0),
-        285: (0, 0.08, 0),
-        296: (0.06, 0.40, -0.05),
-        295: (0.06, 0.40, -0.04),
-        334: (0.10, 0.78, -0.14),
-        282: (0.10, 0.76, -0.12),
-        293: (0.12, 0.84, -0.22),
-        283: (0.12, 0.80, -0.20),
-        300: (0.08, 0.58, -0.2),
-        276: (0.08, 0.56, -0.18),
-        333: (0.04, 0.42, -0.12),
-        298: (0.05, 0.40, -0.14),
-        443: (0.03, 0.40, -0.02),
-        444: (0.05, 0.46, -0.05),
-        442: (0.02, 0.22, 0),
-        445: (0.05, 0.32, -0.06),
-    }
-    return finish_brow(fields, h, reach=3.2)
+    """Make browOuterUp."""
+    return finish_brow(fields, HANDLES['brow_outer_up'], reach=3.2)
 
 
 def finish_brow(fields: Fields, handles: dict, reach: float) -> np.ndarray:
+    """Spread a brow's handles over the skin within `reach` cm, the lids' edges held still."""
     keep = {v: np.zeros(3) for v in LID_L + tuple(int(fields.mirror[v]) for v in LID_L)}
-    keep.update(brow_handles(handles))
+    keep.update(handles)
     return fields.off_eyes(fields.on_skin(fields.spread(keep, reach)))
 
 
 def eye_squint(fields: Fields, lids: Lids) -> np.ndarray:
-    h = {
-        253: (0, 0.20, 0.04),
-        252: (0.02, 0.20, 0.04),
-        254: (-0.04, 0.22, 0.04),
-        339: (-0.08, 0.20, 0.04),
-        256: (0.04, 0.14, 0.03),
-        450: (0, 0.22, 0.08),
-        451: (0.03, 0.20, 0.07),
-        449: (-0.06, 0.26, 0.08),
-        448: (-0.12, 0.24, 0.06),
-        347: (-0.08, 0.24, 0.10),
-        348: (0, 0.20, 0.09),
-        346: (-0.14, 0.20, 0.06),
-        261: (-0.16, 0.16, 0.02),
-        340: (-0.12, 0.08, 0.02),
-        265: (-0.08, 0, 0),
-        446: (-0.10, 0.03, 0),
-        444: (0, -0.06, 0.02),
-        445: (-0.04, -0.08, 0.02),
-    }
+    """Make eyeSquint."""
     keep = {v: np.zeros(3) for v in LID_L + CREASE_UPPER}
-    keep.update(brow_handles(h))
+    keep.update(HANDLES['eye_squint'])
     return fields.off_eyes(fields.on_skin(fields.spread(keep, 2.2)) + lids.move(0.10, 0.24))
 
 
 def cheek_squint(fields: Fields, lids: Lids) -> np.ndarray:
-    h = {
-        280: (0.02, 0.62, 0.36),
-        330: (0.0, 0.60, 0.36),
-        347: (-0.07, 0.52, 0.25),
-        348: (0.0, 0.43, 0.20),
-        346: (-0.10, 0.46, 0.18),
-        266: (0.04, 0.50, 0.34),
-        425: (0.07, 0.50, 0.32),
-        352: (0.05, 0.40, 0.17),
-        426: (0.04, 0.28, 0.10),
-        427: (0.06, 0.30, 0.10),
-        411: (0.04, 0.27, 0.08),
-        450: (0, 0.27, 0.09),
-        449: (-0.05, 0.34, 0.10),
-        448: (-0.08, 0.30, 0.07),
-        329: (0.0, 0.30, 0.15),
-        371: (0.02, 0.25, 0.12),
-        253: (0, 0.14, 0.03),
-        254: (-0.02, 0.17, 0.03),
-        252: (0, 0.12, 0.03),
-        339: (-0.05, 0.15, 0.02),
-        291: (0.05, 0.10, -0.03),
-        410: (0.03, 0.14, 0),
-        436: (0.04, 0.19, 0.02),
-    }
+    """Make cheekSquint."""
     keep = {v: np.zeros(3) for v in LID_L}
-    keep.update(brow_handles(h))
+    keep.update(HANDLES['cheek_squint'])
     return fields.off_eyes(fields.on_skin(fields.spread(keep, 2.6)) + lids.move(0.0, 0.16))
 
 
 def shapes(fields: Fields) -> dict[str, np.ndarray]:
-    """Left-side offsets by name without its _L."""
+    """Return left-side offsets by name without its _L."""
     lids = Lids(fields)
     left = fields.head.furrow * (fields.neutral[:, :1] > 0)
     out = {

@@ -1,4 +1,7 @@
-"""Smooth displacement fields on the built-in head's skin, and what keeps lids off eyeballs and lips off teeth."""
+"""Smooth displacement fields on the built-in head's skin.
+
+And what keeps lids off eyeballs and lips off teeth.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from scipy.sparse.linalg import splu
 from ..assemble import Head
 from ..cage import EYE_CENTRE_L, EYE_RADIUS, LIP_LOWER, LIP_UPPER, LIPS_INNER, measured
 from ..eyes import cornea_height
-from ..lashes import carried
+from ..lashes import carry_lashes
 from ..mouth import LOWER, UPPER
 from ..skin import SEAM, lip_gap, lip_pairs, seam_pairs
 from ..subdivide import edges_of
@@ -20,7 +23,7 @@ HINGE = np.array([0.0, 1.0, 2.4])  # the jaw joint's axis, just in front of the 
 
 
 def rotation(axis: str, degrees: float) -> np.ndarray:
-    """3×3 about x, y or z, right-handed."""
+    """Return the rotation (3×3) about x, y or z, right-handed."""
     a = np.radians(degrees)
     c, s = np.cos(a), np.sin(a)
     return np.array(
@@ -33,6 +36,7 @@ def rotation(axis: str, degrees: float) -> np.ndarray:
 
 
 def smoothstep(x, low: float = 0.0, high: float = 1.0):
+    """Rise smoothly from 0 at `low` to 1 at `high`."""
     t = np.clip((np.asarray(x, float) - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
@@ -49,7 +53,10 @@ class Fields:
 
     @cached_property
     def bending(self) -> sparse.csc_matrix:
-        """Cage bilaplacian, edges weighted by 1/length and vertices by area: its null space are constants."""
+        """The cage's bilaplacian C×C, edges weighted by 1/length and vertices by area.
+
+        Its null space are constants.
+        """
         edges, _, _ = edges_of(self.cage_faces)
         length = np.linalg.norm(self.cage[edges[:, 0]] - self.cage[edges[:, 1]], axis=1)
         weight = 1 / np.maximum(length, 0.12)
@@ -64,7 +71,11 @@ class Fields:
 
     @cached_property
     def lips(self) -> dict[int, tuple[int, float, int]]:
-        """Cage vertex → (1 upper, −1 lower, 0 corner; place −1 … 1 towards the left; ring 0 border … 3 inner edge, 4 and 5 behind it)."""
+        """Cage vertex → (side, place, ring) on the lips.
+
+        side: 1 upper, −1 lower, 0 corner; place: −1 … 1 towards the left; ring: 0 border … 3 inner
+        edge, 4 and 5 behind it.
+        """
         out = {}
         for side, rings in ((1, LIP_UPPER), (-1, LIP_LOWER)):
             for ring, line in enumerate(rings):
@@ -82,7 +93,7 @@ class Fields:
 
     @cached_property
     def inner_rings(self) -> list[list[int]]:
-        """The cage's rings behind the lips' inner edge, from the front to the throat, in LIPS_INNER's order."""
+        """The cage's rings behind the lips' inner edge, front to throat, in LIPS_INNER's order."""
         first = self.head.cage.discs['mouth_socket']
         start = min(first)
         return [
@@ -91,7 +102,10 @@ class Fields:
 
     @cached_property
     def stiffness(self) -> sparse.csc_matrix:
-        """Bending with a little tension and a pull to zero: for fields that must fade over the whole head without overshooting."""
+        """Bending with a little tension and a pull to zero, C×C.
+
+        For fields that must fade over the whole head without overshooting.
+        """
         edges, _, _ = edges_of(self.cage_faces)
         length = np.maximum(
             np.linalg.norm(self.cage[edges[:, 0]] - self.cage[edges[:, 1]], axis=1), 0.12
@@ -105,7 +119,7 @@ class Fields:
         return (self.bending + 0.25 * laplacian + 0.004 * sparse.diags(size)).tocsc()
 
     def fade(self, handles: dict[int, object]) -> np.ndarray:
-        """C×3 over the cage: takes the handles' values and fades smoothly over everything else."""
+        """Return C×3 over the cage: the handles' values, fading smoothly over everything else."""
         keys = np.array(list(handles))
         field = np.zeros((len(self.cage), 3))
         field[keys] = np.array([handles[k] for k in keys], float)
@@ -117,7 +131,10 @@ class Fields:
     def spread(
         self, handles: dict[int, object], reach: float = 3.0, hold=(), width: int = 3
     ) -> np.ndarray:
-        """C×width over the cage: the least-bending field that takes the handles' values and is 0 farther than `reach` from all of them."""
+        """Return C×width over the cage: the least-bending field that takes the handles' values.
+
+        It is 0 farther than `reach` cm from all of them, and at `hold`.
+        """
         n = len(self.cage)
         keys = np.array(list(handles))
         values = np.array([np.broadcast_to(handles[k], width) for k in keys], float)
@@ -139,15 +156,15 @@ class Fields:
         return field
 
     def on_skin(self, field: np.ndarray) -> np.ndarray:
-        """Cage field C×k → V×k, 0 off the skin."""
+        """Carry a cage field C×k to V×k, 0 off the skin."""
         return self.head.matrix @ field
 
     def by_mirror(self, offsets: np.ndarray) -> np.ndarray:
-        """The same shape for the other side."""
+        """Return the same shape for the other side."""
         return offsets[self.head.mirror] * [-1, 1, 1]
 
     def even(self, offsets: np.ndarray) -> np.ndarray:
-        """The symmetric part."""
+        """Return the symmetric part."""
         return (offsets + self.by_mirror(offsets)) / 2
 
     @cached_property
@@ -161,15 +178,15 @@ class Fields:
         return (sparse.diags(1 / np.asarray(graph.sum(1)).ravel()) @ graph).tocsr()
 
     def smoothed(self, offsets: np.ndarray, rows: np.ndarray, rounds: int) -> np.ndarray:
-        """Offsets with those of `rows` drawn towards their neighbours' mean."""
+        """Draw the offsets of `rows` towards their neighbours' mean, `rounds` times."""
         out = offsets.copy()
         mean = self.neighbours[rows]
         for _ in range(rounds):
             out[rows] = 0.5 * out[rows] + 0.5 * (mean @ out)
         return out
 
-    def seamed(self, offsets: np.ndarray) -> np.ndarray:
-        """Offsets that keep the lips' inner edges on each other."""
+    def with_lips_sealed(self, offsets: np.ndarray) -> np.ndarray:
+        """Keep the lips' inner edges on each other."""
         out = offsets.copy()
         upper, lower = seam_pairs(self.head.loops['lips'])
         out[upper] = out[lower] = (offsets[upper] + offsets[lower]) / 2
@@ -180,18 +197,24 @@ class Fields:
         """(upper, lower, depth): see skin.lip_pairs."""
         return lip_pairs(self.head.matrix, self.head.cage)
 
-    def stuck(self, offsets: np.ndarray, reach: float = 2.5) -> np.ndarray:
-        """Offsets with the lips sticking to each other at their edges, less the farther from them (cage rings)."""
+    def with_lips_together(self, offsets: np.ndarray, reach: float = 2.5) -> np.ndarray:
+        """Stick the lips to each other at their edges, less the farther from them.
+
+        reach: cage rings.
+        """
         out = offsets.copy()
         upper, lower, depth = self.lip_pairs
         share = (1 - smoothstep(depth, 0, reach))[:, None]
         mean = (out[upper] + out[lower]) / 2
         out[upper] += share * (mean - out[upper])
         out[lower] += share * (mean - out[lower])
-        return self.seamed(out)
+        return self.with_lips_sealed(out)
 
     def off_lips(self, offsets: np.ndarray) -> np.ndarray:
-        """Pushes vertices of the lips that lie on each other apart, each half the way, where they passed through."""
+        """Push vertices of the lips that lie on each other apart where they passed through.
+
+        Each goes half the way.
+        """
         out = offsets.copy()
         upper, lower, depth = self.lip_pairs
         rest = self.neutral[upper, 1] - self.neutral[lower, 1]
@@ -202,11 +225,11 @@ class Fields:
         return out
 
     def with_lashes(self, offsets: np.ndarray, turning: bool = True) -> np.ndarray:
-        """Offsets with the lashes carried by their lids."""
+        """Let the lashes be carried by their lids."""
         out = offsets.copy()
         for side in 'LR':
             lashes = self.head.pieces['eyelashes_' + side]
-            out[lashes] = carried(
+            out[lashes] = carry_lashes(
                 self.neutral,
                 self.head.lash_roots[side],
                 lashes,
@@ -216,14 +239,18 @@ class Fields:
             )
         return out
 
-    # contact ---------------------------------------------------------------------------------------------------------------
+    # What keeps parts off each other.
 
     def eye_centre(self, side: str) -> np.ndarray:
+        """Return the centre (3) of the eyeball of a side, 'L' or 'R'."""
         return EYE_CENTRE_L * [1 if side == 'L' else -1, 1, 1]
 
     @cached_property
     def lid_zone(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Per side: skin vertices within reach of the eyeball, and the clearance each keeps from it (cm; its own in the neutral, at most .03)."""
+        """Side → (skin vertices within reach of the eyeball, the clearance each keeps from it, cm).
+
+        The clearance is its own in the neutral, at most .03.
+        """
         out = {}
         skin = self.head.pieces['skin']
         for side in 'LR':
@@ -235,7 +262,10 @@ class Fields:
         return out
 
     def eye_gap(self, points: np.ndarray, side: str, axis: np.ndarray) -> np.ndarray:
-        """Distance of points outside the eye's surface (cornea included) whose pupil looks along `axis`."""
+        """Return the distance of points outside the eye's surface, cornea included.
+
+        axis: 3, where its pupil looks.
+        """
         offset = points - self.eye_centre(side)
         distance = np.linalg.norm(offset, axis=1)
         angle = np.arccos(np.clip(offset @ axis / distance, -1, 1))
@@ -244,7 +274,10 @@ class Fields:
     def off_eyes(
         self, offsets: np.ndarray, axes: dict[str, np.ndarray] | None = None
     ) -> np.ndarray:
-        """Pushes the skin out of the eyeballs along their radii, keeping each vertex's clearance."""
+        """Push the skin out of the eyeballs along their radii, keeping each vertex's clearance.
+
+        axes: side → where its pupil looks (3); to the front where it is not given.
+        """
         offsets = offsets.copy()
         for side in 'LR':
             zone, clearance = self.lid_zone[side]
@@ -257,7 +290,10 @@ class Fields:
 
     @cached_property
     def behind_lips(self) -> np.ndarray:
-        """Skin vertices that may touch the front teeth: the lips' inner sides and the bag's front."""
+        """Skin vertices that may touch the front teeth.
+
+        The lips' inner sides and the bag's front.
+        """
         n = np.zeros(len(self.cage))
         for ring in self.inner_rings[:3]:
             n[ring] = 1
@@ -274,7 +310,11 @@ class Fields:
         shift=(0.0, 0.0, 0.0),
         clearance: float = 0.14,
     ) -> np.ndarray:
-        """Pushes the lips' inner sides out of the dental arches; jaw and shift: the lower arch's motion in this shape (it turns about HINGE and shifts)."""
+        """Push the lips' inner sides out of the dental arches.
+
+        jaw, shift: the lower arch's motion in this shape: it turns about HINGE (3×3) and shifts (3,
+        cm).
+        """
         offsets = offsets.copy()
         zone = self.behind_lips
         for arch, turn, move, band in (

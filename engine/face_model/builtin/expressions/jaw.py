@@ -10,92 +10,34 @@ OPEN = 20.0  # degrees about the joint's axis
 SHIFT = (0.0, -0.25, 0.25)  # the joint slides forward and down as it opens
 FORWARD, SIDE = (0.0, -0.12, 0.95), (0.58, 0.0, 0.0)
 
+# fmt: off
 JAW_LINE = {
-    152: 1.0,
-    377: 1.0,
-    400: 1.0,
-    378: 0.98,
-    379: 0.93,
-    365: 0.80,
-    397: 0.60,
-    288: 0.36,
-    361: 0.14,
-    323: 0.02,
-    175: 1.0,
-    396: 1.0,
-    369: 0.98,
-    395: 0.95,
-    394: 0.84,
-    364: 0.64,
-    367: 0.42,
-    435: 0.22,
-    401: 0.05,
-    199: 1.0,
-    428: 1.0,
-    262: 0.98,
-    431: 0.90,
-    430: 0.76,
-    434: 0.50,
-    416: 0.30,
-    433: 0.12,
-    200: 1.0,
-    421: 1.0,
-    418: 0.97,
-    424: 0.86,
-    422: 0.70,
-    432: 0.46,
-    18: 1.0,
-    313: 1.0,
-    406: 0.97,
-    335: 0.82,
-    273: 0.64,
-    287: 0.44,
+    152: 1.0, 377: 1.0, 400: 1.0, 378: 0.98, 379: 0.93, 365: 0.80, 397: 0.60, 288: 0.36, 361: 0.14,
+    323: 0.02, 175: 1.0, 396: 1.0, 369: 0.98, 395: 0.95, 394: 0.84, 364: 0.64, 367: 0.42, 435: 0.22,
+    401: 0.05, 199: 1.0, 428: 1.0, 262: 0.98, 431: 0.90, 430: 0.76, 434: 0.50, 416: 0.30, 433: 0.12,
+    200: 1.0, 421: 1.0, 418: 0.97, 424: 0.86, 422: 0.70, 432: 0.46, 18: 1.0, 313: 1.0, 406: 0.97,
+    335: 0.82, 273: 0.64, 287: 0.44,
 }
+# fmt: on
+# fmt: off
 STILL = (
-    1,
-    2,
-    4,
-    94,
-    164,
-    168,
-    197,
-    5,
-    327,
-    326,
-    358,
-    279,
-    371,
-    330,
-    280,
-    352,
-    366,
-    447,
-    454,
-    356,
-    264,
-    345,
-    346,
-    347,
-    348,
+    1, 2, 4, 94, 164, 168, 197, 5, 327, 326, 358, 279, 371, 330, 280, 352, 366, 447, 454, 356, 264,
+    345, 346, 347, 348,
 )
+# fmt: on
+# fmt: off
 CHEEK = {
-    436: 0.26,
-    427: 0.20,
-    411: 0.10,
-    376: 0.04,
-    426: 0.10,
-    425: 0.04,
-    410: 0.26,
-    322: 0.12,
-    423: 0.03,
-    391: 0.02,
-    393: 0.0,
-    266: 0.0,
+    436: 0.26, 427: 0.20, 411: 0.10, 376: 0.04, 426: 0.10, 425: 0.04, 410: 0.26, 322: 0.12,
+    423: 0.03, 391: 0.02, 393: 0.0, 266: 0.0,
 }
+# fmt: on
 
 
 def jaw_weights(fields: Fields, closed: bool = False) -> np.ndarray:
-    """C: how much of the jaw's motion each cage vertex makes. closed: with the lips kept together."""
+    """Return C: how much of the jaw's motion each cage vertex makes.
+
+    closed: with the lips kept together.
+    """
     handles = {}
     for table in (JAW_LINE, CHEEK, dict.fromkeys(STILL, 0.0)):
         for v, w in table.items():
@@ -116,9 +58,8 @@ def jaw_weights(fields: Fields, closed: bool = False) -> np.ndarray:
         handles[v] = w if side else corner
     for depth, ring in enumerate(fields.inner_rings[2:]):
         for k, v in enumerate(ring):
-            down = smoothstep(
-                -np.sin(k * np.pi / 10), -0.3, 0.35
-            )  # 0 on the bag's roof, 1 on its floor
+            # 0 on the bag's roof, 1 on its floor
+            down = smoothstep(-np.sin(k * np.pi / 10), -0.3, 0.35)
             handles[v] = down * (1.0, 1.0, 1.0, 0.9, 0.5)[min(depth, 4)]
     parts = fields.cage_parts
     hold = np.unique(
@@ -148,7 +89,7 @@ def jaw_weights(fields: Fields, closed: bool = False) -> np.ndarray:
 
 
 def jaw_pieces(fields: Fields) -> np.ndarray:
-    """V: 1 for what is fixed to the jaw inside the mouth, and the tongue's share."""
+    """Return V: 1 for what is fixed to the jaw inside the mouth, and the tongue's share."""
     h = fields.head
     out = np.zeros(fields.count)
     for name in ('gums_lower', 'teeth_lower'):
@@ -158,7 +99,7 @@ def jaw_pieces(fields: Fields) -> np.ndarray:
     return out
 
 
-def moved(
+def jaw_motion(
     fields: Fields,
     weights: np.ndarray,
     degrees: float,
@@ -166,7 +107,11 @@ def moved(
     axis: str = 'x',
     pieces: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Offsets of everything that goes with the jaw: cage weights C for the skin, V for the pieces inside; each turns by its own share."""
+    """Return offsets of everything that goes with the jaw; each vertex turns by its own share.
+
+    weights: C, the skin's, on the cage. pieces: V, those of what lies in the mouth.
+    degrees, axis: of the turn about HINGE. shift: 3, cm.
+    """
     skin = fields.head.matrix @ weights
     share = skin if pieces is None else np.where(pieces > 0, pieces, skin)
     out = np.zeros((fields.count, 3))
@@ -183,8 +128,8 @@ def moved(
 
 
 def open_pose(fields: Fields, closed: bool) -> np.ndarray:
-    """Offsets of the open jaw, the lips parted or kept together."""
-    out = moved(fields, jaw_weights(fields, closed), OPEN, SHIFT, pieces=jaw_pieces(fields))
+    """Return offsets of the open jaw, the lips parted or kept together."""
+    out = jaw_motion(fields, jaw_weights(fields, closed), OPEN, SHIFT, pieces=jaw_pieces(fields))
     narrow = np.zeros((len(fields.cage), 3))
     if not closed:
         handles = {
@@ -212,18 +157,20 @@ def open_pose(fields: Fields, closed: bool) -> np.ndarray:
 
 
 def shapes(fields: Fields) -> dict[str, np.ndarray]:
-    """jawOpen, jawForward, jawLeft and mouthClose (all with their final names)."""
+    """Return jawOpen, jawForward, jawLeft and mouthClose (all with their final names)."""
     turn = rotation('x', OPEN)
     weights, pieces = jaw_weights(fields), jaw_pieces(fields)
     opened = fields.off_teeth(fields.even(open_pose(fields, False)), turn, SHIFT)
     together = fields.off_teeth(fields.even(open_pose(fields, True)), turn, SHIFT)
-    together = fields.off_lips(fields.stuck(together, 1.2))
-    side = moved(fields, weights, 2.0, SIDE, 'y', pieces)
+    together = fields.off_lips(fields.with_lips_together(together, 1.2))
+    side = jaw_motion(fields, weights, 2.0, SIDE, 'y', pieces)
     return {
         'jawOpen': opened,
         'mouthClose': together - opened,
         'jawForward': fields.off_teeth(
-            fields.even(moved(fields, weights, 0.0, FORWARD, pieces=pieces)), None, FORWARD
+            fields.even(jaw_motion(fields, weights, 0.0, FORWARD, pieces=pieces)), None, FORWARD
         ),
-        'jawLeft': fields.off_lips(fields.off_teeth(fields.stuck(side), rotation('y', 2.0), SIDE)),
+        'jawLeft': fields.off_lips(
+            fields.off_teeth(fields.with_lips_together(side), rotation('y', 2.0), SIDE)
+        ),
     }

@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 
 from ..cage import LID_L
 from .fields import Fields, rotation, smoothstep
+from .handles import HANDLES, Offset
 
 NOSE_STILL = (1, 4, 5, 2, 94, 195, 197, 6, 168)
 EYES_STILL = LID_L + (253, 252, 254, 339, 256)
 
+LipMotion = Callable[[int, float, int, np.ndarray], np.ndarray]
+
 
 def lip_shape(
     fields: Fields,
-    along,
-    others: dict | None = None,
-    still=(),
-    reach: float = 3.0,
+    along: LipMotion,
+    others: Mapping[int, Offset],
+    still: tuple[int, ...] = (),
     mirror_others: bool = False,
     even: bool = False,
     closed: bool = False,
     gain: float = 1.0,
 ) -> np.ndarray:
-    """V×3 offsets: `along(side, place, ring, point)` → offset of each lip vertex; others: measured point → offset; the rest follows smoothly.
-    even: symmetric; closed: the lips stay on each other; gain: how much of the handles' offsets (sized by ICT-FaceKit's shapes, for exchange).
+    """Make a shape of the lips: V×3 offsets (cm).
+
+    along: (side, place, ring, point) of a lip's cage vertex, as `Fields.lips` says → its offset.
+    others: measured point off the lips → its offset; with mirror_others its mirror image's too.
+    still: measured points that stay, on both sides. The rest of the skin follows smoothly.
+    even: make it symmetric. closed: the lips stay on each other.
+    gain: how much of the handles' offsets (sized by ICT-FaceKit's shapes, for exchange with them).
     """
     handles = {
         v: np.array(along(side, place, min(ring, 5), fields.cage[v]), float)
         for v, (side, place, ring) in fields.lips.items()
     }
-    for v, d in (others or {}).items():
+    for v, d in others.items():
         handles[v] = np.array(d, float)
         if mirror_others:
             handles[int(fields.mirror[v])] = np.array(d, float) * [-1, 1, 1]
@@ -41,13 +50,14 @@ def lip_shape(
             handles[v] = follow * handles[fields.inner_rings[0][k]]
     for ring in fields.inner_rings[4:]:
         handles.update({v: np.zeros(3) for v in ring})
-    out = fields.on_skin(fields.spread(handles, reach)) * gain
+    out = fields.on_skin(fields.spread(handles)) * gain
     out = fields.even(out) if even else out
     out = fields.off_lips(fields.off_teeth(fields.off_eyes(out)))
-    return fields.seamed(out) if closed else out
+    return fields.with_lips_sealed(out) if closed else out
 
 
 def smile(f: Fields) -> np.ndarray:
+    """Make mouthSmile."""
     pull = np.array([0.72, 0.98, -0.78])
 
     def along(side, place, ring, p):
@@ -55,75 +65,23 @@ def smile(f: Fields) -> np.ndarray:
         thin = (0.05 if side > 0 else -0.03) * (ring < 2) * s
         return pull * s + (0, thin, 0)
 
-    others = {
-        287: (0.66, 0.90, -0.52),
-        410: (0.58, 0.80, -0.22),
-        436: (0.52, 0.74, 0.02),
-        432: (0.62, 0.72, -0.28),
-        426: (0.36, 0.58, 0.18),
-        322: (0.44, 0.62, -0.10),
-        425: (0.22, 0.46, 0.32),
-        427: (0.42, 0.62, 0.14),
-        411: (0.34, 0.46, 0.10),
-        434: (0.46, 0.48, -0.10),
-        416: (0.28, 0.30, 0.0),
-        422: (0.50, 0.48, -0.22),
-        430: (0.30, 0.26, -0.05),
-        273: (0.50, 0.55, -0.4),
-        335: (0.34, 0.34, -0.2),
-        424: (0.28, 0.24, -0.08),
-        266: (0.16, 0.38, 0.28),
-        280: (0.12, 0.36, 0.26),
-        330: (0.06, 0.26, 0.20),
-        347: (0.0, 0.20, 0.12),
-        346: (-0.02, 0.18, 0.08),
-        348: (0, 0.14, 0.08),
-        423: (0.20, 0.34, 0.04),
-        391: (0.16, 0.22, -0.08),
-        371: (0.06, 0.2, 0.1),
-        327: (0.10, 0.08, -0.03),
-        358: (0.14, 0.12, -0.04),
-        294: (0.12, 0.1, -0.04),
-        376: (0.16, 0.22, 0.0),
-        352: (0.08, 0.20, 0.08),
-        18: (0.0, 0.06, 0),
-        164: (0.02, 0.05, -0.03),
-        2: (0, 0, 0),
-        1: (0, 0, 0),
-        449: (0, 0.10, 0.03),
-        450: (0, 0.08, 0.03),
-        448: (0, 0.09, 0.02),
-    }
-    return lip_shape(f, along, others, EYES_STILL, closed=True, gain=1.16)
+    return lip_shape(f, along, others=HANDLES['smile'], still=EYES_STILL, closed=True, gain=1.16)
 
 
 def frown(f: Fields) -> np.ndarray:
+    """Make mouthFrown."""
     pull = np.array([0.21, -0.66, -0.20])
 
     def along(side, place, ring, p):
         return pull * max((place + 0.1) / 1.1, 0) ** 1.8
 
-    others = {
-        287: (0.24, -0.70, -0.12),
-        432: (0.16, -0.48, 0.0),
-        410: (0.20, -0.58, -0.08),
-        436: (0.12, -0.32, -0.02),
-        422: (0.14, -0.36, 0.08),
-        273: (0.14, -0.40, 0.06),
-        426: (0.06, -0.16, -0.05),
-        322: (0.08, -0.24, -0.08),
-        424: (0.06, -0.18, 0.08),
-        335: (0.06, -0.2, 0.06),
-        434: (0.06, -0.16, 0.02),
-        427: (0.05, -0.12, -0.02),
-        18: (0, 0.05, 0.03),
-        200: (0, 0.08, 0.06),
-        431: (0, -0.05, 0.03),
-    }
-    return lip_shape(f, along, others, NOSE_STILL + (152, 377, 280, 330), closed=True)
+    return lip_shape(
+        f, along, others=HANDLES['frown'], still=NOSE_STILL + (152, 377, 280, 330), closed=True
+    )
 
 
 def dimple(f: Fields) -> np.ndarray:
+    """Make mouthDimple."""
     pull = np.array([0.50, 0.24, -0.84])
 
     def along(side, place, ring, p):
@@ -133,50 +91,27 @@ def dimple(f: Fields) -> np.ndarray:
             0,
         )
 
-    others = {
-        287: (0.30, 0.22, -0.92),
-        410: (0.28, 0.20, -0.42),
-        273: (0.26, 0.18, -0.46),
-        436: (0.16, 0.16, 0.10),
-        432: (0.14, 0.14, 0.08),
-        422: (0.10, 0.10, 0.0),
-        322: (0.1, 0.1, -0.08),
-        426: (0.04, 0.08, 0.08),
-        434: (0.04, 0.06, 0.08),
-        427: (0.04, 0.08, 0.08),
-    }
-    return lip_shape(f, along, others, NOSE_STILL + (152, 280, 200), closed=True)
+    return lip_shape(
+        f, along, others=HANDLES['dimple'], still=NOSE_STILL + (152, 280, 200), closed=True
+    )
 
 
 def stretch(f: Fields) -> np.ndarray:
+    """Make mouthStretch."""
     pull = np.array([0.72, -0.32, -0.62])
 
     def along(side, place, ring, p):
         s = max((place + 0.25) / 1.25, 0) ** 1.3
         return pull * s + (0, (-0.05 if side > 0 else 0.05) * (ring < 3) * s, 0)
 
-    others = {
-        287: (0.64, -0.32, -0.40),
-        410: (0.50, -0.20, -0.24),
-        436: (0.40, -0.10, 0.0),
-        432: (0.50, -0.22, -0.12),
-        422: (0.44, -0.30, -0.12),
-        273: (0.46, -0.32, -0.28),
-        322: (0.32, -0.1, -0.14),
-        426: (0.18, -0.05, 0.03),
-        424: (0.26, -0.22, -0.06),
-        335: (0.30, -0.22, -0.15),
-        434: (0.32, -0.12, 0.0),
-        430: (0.22, -0.16, 0.0),
-        427: (0.22, -0.05, 0.05),
-        416: (0.18, -0.05, 0.03),
-        431: (0.10, -0.1, 0),
-        364: (0.14, -0.05, 0),
-    }
-    return lip_shape(f, along, others, NOSE_STILL + (152, 280, 330, 425), closed=True)
+    return lip_shape(
+        f, along, others=HANDLES['stretch'], still=NOSE_STILL + (152, 280, 330, 425), closed=True
+    )
 
 
 def upper_up(f: Fields) -> np.ndarray:
+    """Make mouthUpperUp."""
+
     def along(side, place, ring, p):
         bell = np.exp(-(((place - 0.42) / 0.50) ** 2))
         if side > 0:
@@ -187,31 +122,18 @@ def upper_up(f: Fields) -> np.ndarray:
             else np.zeros(3)
         )
 
-    others = {
-        391: (0.08, 0.50, 0.06),
-        393: (0.03, 0.32, 0.03),
-        164: (0, 0.18, 0.0),
-        322: (0.08, 0.44, 0.10),
-        423: (0.06, 0.42, 0.08),
-        426: (0.07, 0.30, 0.12),
-        327: (0.10, 0.16, -0.02),
-        326: (0.02, 0.08, 0),
-        358: (0.14, 0.22, -0.02),
-        294: (0.12, 0.2, -0.02),
-        266: (0.03, 0.26, 0.14),
-        371: (0.04, 0.22, 0.08),
-        425: (0.04, 0.22, 0.12),
-        410: (0.06, 0.22, 0.02),
-        436: (0.05, 0.20, 0.05),
-        330: (0.0, 0.14, 0.08),
-        279: (0.06, 0.12, 0),
-        287: (0.02, 0.08, 0),
-        18: (0, 0, 0),
-    }
-    return lip_shape(f, along, others, NOSE_STILL[:-1] + (2, 152) + EYES_STILL, gain=1.32)
+    return lip_shape(
+        f,
+        along,
+        others=HANDLES['upper_up'],
+        still=NOSE_STILL[:-1] + (2, 152) + EYES_STILL,
+        gain=1.32,
+    )
 
 
 def lower_down(f: Fields) -> np.ndarray:
+    """Make mouthLowerDown."""
+
     def along(side, place, ring, p):
         bell = np.exp(-(((place - 0.40) / 0.48) ** 2))
         if side < 0:
@@ -222,26 +144,12 @@ def lower_down(f: Fields) -> np.ndarray:
             else np.zeros(3)
         )
 
-    others = {
-        406: (0.05, -0.42, 0.02),
-        313: (0.02, -0.36, 0.02),
-        18: (0, -0.24, 0.02),
-        335: (0.06, -0.36, 0.0),
-        418: (0.03, -0.22, 0.02),
-        424: (0.05, -0.26, 0.02),
-        421: (0.01, -0.16, 0.01),
-        200: (0, -0.1, 0),
-        422: (0.04, -0.18, 0),
-        273: (0.06, -0.24, 0),
-        262: (0, -0.08, 0),
-        431: (0.02, -0.1, 0),
-        287: (0.0, -0.06, 0),
-        164: (0, 0, 0),
-    }
-    return lip_shape(f, along, others, NOSE_STILL + (152, 377))
+    return lip_shape(f, along, others=HANDLES['lower_down'], still=NOSE_STILL + (152, 377))
 
 
 def press(f: Fields) -> np.ndarray:
+    """Make mouthPress."""
+
     def along(side, place, ring, p):
         s = smoothstep(place, -0.35, 0.35)
         thin = {0: 0.19, 1: 0.26, 2: 0.09, 3: 0.0, 4: 0.0, 5: 0.0}[ring]
@@ -254,30 +162,16 @@ def press(f: Fields) -> np.ndarray:
             return np.array([0.02 * place, rise + thin * 1.15, back]) * s
         return np.array([0.04, rise + 0.08, -0.10]) * s
 
-    others = {
-        18: (0, 0.06, 0.05),
-        313: (0.0, 0.14, 0.06),
-        406: (0.0, 0.14, 0.06),
-        200: (0, 0.08, 0.06),
-        421: (0, 0.14, 0.06),
-        418: (0, 0.14, 0.05),
-        164: (0, -0.03, 0),
-        393: (0, -0.05, 0.02),
-        391: (0, -0.04, 0.03),
-        287: (0.08, 0.1, -0.14),
-        410: (0.03, 0.06, 0.06),
-        273: (0.02, 0.1, 0.08),
-        436: (0.04, 0.06, 0.14),
-        432: (0.05, 0.08, 0.13),
-        335: (0, 0.12, 0.05),
-    }
-    return lip_shape(f, along, others, NOSE_STILL + (152, 280), closed=True)
+    return lip_shape(f, along, others=HANDLES['press'], still=NOSE_STILL + (152, 280), closed=True)
 
 
 def roll_lower(f: Fields) -> np.ndarray:
+    """Make mouthRollLower."""
+
     def along(side, place, ring, p):
         a = max(1 - 1.12 * place**2, 0)
         if side < 0:
+            # over the top and down behind
             d = {
                 0: (0.42, -0.36),
                 1: (0.74, -0.30),
@@ -285,7 +179,7 @@ def roll_lower(f: Fields) -> np.ndarray:
                 3: (-0.36, -0.26),
                 4: (-0.52, -0.20),
                 5: (-0.50, -0.04),
-            }[ring]  # over the top and down behind
+            }[ring]
             return np.array([-0.03 * place, d[0], d[1]]) * a
         if side > 0:
             d = {
@@ -299,20 +193,19 @@ def roll_lower(f: Fields) -> np.ndarray:
             return np.array([0, d[0], d[1]]) * a
         return np.array([0, 0.02, -0.10])
 
-    others = {
-        18: (0, 0.22, 0.04),
-        313: (0, 0.22, 0.04),
-        406: (0, 0.18, 0.03),
-        200: (0, 0.12, 0.06),
-        421: (0, 0.11, 0.05),
-        335: (0, 0.12, 0.0),
-        164: (0, -0.02, 0),
-        287: (-0.02, 0.02, -0.04),
-    }
-    return lip_shape(f, along, others, NOSE_STILL + (152,), mirror_others=True, even=True)
+    return lip_shape(
+        f,
+        along,
+        others=HANDLES['roll_lower'],
+        still=NOSE_STILL + (152,),
+        mirror_others=True,
+        even=True,
+    )
 
 
 def roll_upper(f: Fields) -> np.ndarray:
+    """Make mouthRollUpper."""
+
     def along(side, place, ring, p):
         a = max(1 - 1.12 * place**2, 0)
         if side > 0:
@@ -337,22 +230,19 @@ def roll_upper(f: Fields) -> np.ndarray:
             return np.array([0, d[0], d[1]]) * a
         return np.array([0, 0.0, -0.10])
 
-    others = {
-        164: (0, -0.20, -0.10),
-        393: (0, -0.22, -0.10),
-        391: (0, -0.16, -0.04),
-        322: (0, -0.08, -0.02),
-        18: (0, 0.02, 0),
-        326: (0, -0.06, -0.03),
-        2: (0, -0.04, -0.03),
-        287: (-0.02, 0, -0.04),
-    }
     return lip_shape(
-        f, along, others, NOSE_STILL[:3] + NOSE_STILL[4:] + (152,), mirror_others=True, even=True
+        f,
+        along,
+        others=HANDLES['roll_upper'],
+        still=NOSE_STILL[:3] + NOSE_STILL[4:] + (152,),
+        mirror_others=True,
+        even=True,
     )
 
 
 def shrug_lower(f: Fields) -> np.ndarray:
+    """Make mouthShrugLower."""
+
     def along(side, place, ring, p):
         a = 1 - 0.8 * abs(place) ** 2
         if side < 0:
@@ -363,36 +253,20 @@ def shrug_lower(f: Fields) -> np.ndarray:
             return np.array([0, up, 0.20 if ring < 4 else 0.08]) * a
         return np.array([0, 0.08, 0.08])
 
-    others = {
-        18: (0, 0.68, 0.30),
-        313: (0, 0.66, 0.30),
-        406: (0, 0.54, 0.26),
-        200: (0, 0.66, 0.26),
-        421: (0, 0.62, 0.26),
-        418: (0, 0.5, 0.22),
-        199: (0, 0.62, 0.16),
-        428: (0, 0.56, 0.16),
-        262: (0, 0.42, 0.12),
-        175: (0, 0.5, 0.12),
-        396: (0, 0.44, 0.12),
-        152: (0, 0.56, 0.24),
-        377: (0, 0.50, 0.22),
-        335: (0, 0.30, 0.18),
-        424: (0, 0.28, 0.14),
-        431: (0, 0.28, 0.1),
-        369: (0, 0.3, 0.1),
-        164: (0, 0.14, 0.08),
-        393: (0, 0.14, 0.08),
-        391: (0, 0.08, 0.05),
-        287: (-0.02, 0.02, 0.02),
-        400: (0, 0.36, 0.16),
-        378: (0, 0.18, 0.08),
-        395: (0, 0.22, 0.08),
-    }
-    return lip_shape(f, along, others, NOSE_STILL, mirror_others=True, even=True, gain=1.2)
+    return lip_shape(
+        f,
+        along,
+        others=HANDLES['shrug_lower'],
+        still=NOSE_STILL,
+        mirror_others=True,
+        even=True,
+        gain=1.2,
+    )
 
 
 def shrug_upper(f: Fields) -> np.ndarray:
+    """Make mouthShrugUpper."""
+
     def along(side, place, ring, p):
         a = 1 - 0.75 * abs(place) ** 2
         if side > 0:
@@ -411,49 +285,21 @@ def shrug_upper(f: Fields) -> np.ndarray:
             )
         return np.array([0, 0.09, 0.06])
 
-    others = {
-        164: (0, 0.36, 0.12),
-        393: (0.02, 0.34, 0.12),
-        391: (0.03, 0.26, 0.10),
-        322: (0.02, 0.18, 0.07),
-        2: (0, 0.16, 0.04),
-        326: (0.01, 0.16, 0.03),
-        327: (0.06, 0.12, 0.0),
-        358: (0.06, 0.10, 0.0),
-        423: (0.03, 0.14, 0.05),
-        1: (0, 0.05, 0),
-        94: (0, 0.10, 0.03),
-        18: (0, 0.02, 0),
-    }
     return lip_shape(
-        f, along, others, (5, 195, 197, 152, 200), mirror_others=True, even=True, closed=True
+        f,
+        along,
+        others=HANDLES['shrug_upper'],
+        still=(5, 195, 197, 152, 200),
+        mirror_others=True,
+        even=True,
+        closed=True,
     )
 
 
-def round_lips(
-    f: Fields, narrow: float, forward: float, part: float, corner_forward: float, flare: float
-) -> np.ndarray:
-    """Pucker and funnel: corners to the middle, lips forward, parted by ±part, border turned out by flare."""
-
-    def along(side, place, ring, p):
-        a = abs(place)
-        dx = -narrow * np.sign(place) * (0.10 * a + 0.90 * a**1.4)
-        dz = forward * (1 - a**2) + corner_forward * a**2
-        lip = {0: 0.66, 1: 0.92, 2: 1.05, 3: 1.05, 4: 0.90, 5: 0.45}[ring]
-        turn = {0: 0.35, 1: 0.75, 2: 1.0, 3: 1.0, 4: 0.8, 5: 0.4}[ring]
-        open_ = part * max(1 - a**1.6, 0) ** 0.65 * side
-        return np.array(
-            [
-                dx,
-                open_ * turn
-                + flare * side * (1 - a**2) * {0: -0.1, 1: 0.5, 2: 0.6, 3: 0.2, 4: 0.1, 5: 0}[ring]
-                + 0.06,
-                dz * lip,
-            ]
-        )
-
+def round_lips_handles(narrow: float, forward: float, corner_forward: float) -> dict[int, Offset]:
+    """Return where the skin round the lips goes in `round_lips`."""
     k = forward
-    others = {
+    return {
         287: (-narrow * 0.78, 0.06, corner_forward * 0.75),
         410: (-narrow * 0.58, 0.08, 0.40 * k),
         273: (-narrow * 0.55, 0.05, 0.40 * k),
@@ -479,18 +325,63 @@ def round_lips(
         327: (-0.02, 0.02, 0.04),
         2: (0, 0.02, 0.02),
     }
+
+
+def round_lips(
+    f: Fields, narrow: float, forward: float, part: float, corner_forward: float, flare: float
+) -> np.ndarray:
+    """Make mouthPucker or mouthFunnel: corners to the middle, lips forward.
+
+    narrow, forward, corner_forward: cm. part: cm, by which the lips part up and down. flare: cm, by
+    which their borders turn out.
+    """
+
+    def along(side, place, ring, p):
+        a = abs(place)
+        dx = -narrow * np.sign(place) * (0.10 * a + 0.90 * a**1.4)
+        dz = forward * (1 - a**2) + corner_forward * a**2
+        lip = {0: 0.66, 1: 0.92, 2: 1.05, 3: 1.05, 4: 0.90, 5: 0.45}[ring]
+        turn = {0: 0.35, 1: 0.75, 2: 1.0, 3: 1.0, 4: 0.8, 5: 0.4}[ring]
+        open_ = part * max(1 - a**1.6, 0) ** 0.65 * side
+        return np.array(
+            [
+                dx,
+                open_ * turn
+                + flare * side * (1 - a**2) * {0: -0.1, 1: 0.5, 2: 0.6, 3: 0.2, 4: 0.1, 5: 0}[ring]
+                + 0.06,
+                dz * lip,
+            ]
+        )
+
     return lip_shape(
         f,
         along,
-        others,
-        NOSE_STILL[:3] + NOSE_STILL[4:] + (152, 280, 330),
+        others=round_lips_handles(narrow, forward, corner_forward),
+        still=NOSE_STILL[:3] + NOSE_STILL[4:] + (152, 280, 330),
         mirror_others=True,
         even=True,
         closed=part == 0,
     )
 
 
+# Measured point of the left cheek, lip or chin → shares of the slide: its own, its mirror image's.
+# fmt: off
+SIDEWAYS = {
+    287: (0.50, 0.95), 410: (0.52, 0.80), 273: (0.52, 0.85), 436: (0.34, 0.62), 432: (0.34, 0.72),
+    422: (0.38, 0.64), 322: (0.48, 0.62), 426: (0.2, 0.36), 391: (0.48, 0.5), 393: (0.52, 0.52),
+    335: (0.56, 0.66), 406: (0.62, 0.64), 313: (0.62, 0.62), 424: (0.36, 0.44), 418: (0.36, 0.38),
+    434: (0.2, 0.42), 427: (0.16, 0.32), 421: (0.28, 0.28), 423: (0.24, 0.28), 327: (0.22, 0.24),
+    430: (0.18, 0.26),
+}
+# The same of points on the midline.
+SIDEWAYS_MIDDLE = {
+    164: 0.52, 18: 0.60, 200: 0.26, 2: 0.20, 152: 0.06, 199: 0.15, 1: 0.08,
+}
+# fmt: on
+
+
 def sideways(f: Fields) -> np.ndarray:
+    """Make mouthLeft."""
     turn = rotation('y', 13.0)
     pivot = np.array([0, 0, 4.6])
 
@@ -506,46 +397,18 @@ def sideways(f: Fields) -> np.ndarray:
         )  # over the teeth
 
     others = {}
-    for v, a, b in (
-        (287, 0.50, 0.95),
-        (410, 0.52, 0.80),
-        (273, 0.52, 0.85),
-        (436, 0.34, 0.62),
-        (432, 0.34, 0.72),
-        (422, 0.38, 0.64),
-        (322, 0.48, 0.62),
-        (426, 0.2, 0.36),
-        (391, 0.48, 0.5),
-        (393, 0.52, 0.52),
-        (335, 0.56, 0.66),
-        (406, 0.62, 0.64),
-        (313, 0.62, 0.62),
-        (424, 0.36, 0.44),
-        (418, 0.36, 0.38),
-        (434, 0.2, 0.42),
-        (427, 0.16, 0.32),
-        (421, 0.28, 0.28),
-        (423, 0.24, 0.28),
-        (327, 0.22, 0.24),
-        (430, 0.18, 0.26),
-    ):
+    for v, (a, b) in SIDEWAYS.items():
         others[v] = slide(f.cage[v], a)
         r = int(f.mirror[v])
         others[r] = slide(f.cage[r], b) + (0, 0, 0.55 * max(b - 0.45, 0))
-    for v, a in (
-        (164, 0.52),
-        (18, 0.60),
-        (200, 0.26),
-        (2, 0.20),
-        (152, 0.06),
-        (199, 0.15),
-        (1, 0.08),
-    ):
+    for v, a in SIDEWAYS_MIDDLE.items():
         others[v] = slide(f.cage[v], a)
-    return lip_shape(f, along, others, (5, 195, 197, 280, 330, 6), closed=True)
+    return lip_shape(f, along, others=others, still=(5, 195, 197, 280, 330, 6), closed=True)
 
 
 def puff(f: Fields) -> np.ndarray:
+    """Make cheekPuff."""
+
     def along(side, place, ring, p):
         s = float(smoothstep(place, -0.6, 1.0))
         out = {0: 0.62, 1: 0.54, 2: 0.46, 3: 0.44, 4: 0.42, 5: 0.35}[ring] + 0.35 * max(
@@ -553,47 +416,18 @@ def puff(f: Fields) -> np.ndarray:
         ) ** 2
         return np.array([-0.12 * max(place, 0), 0.08, out]) * s
 
-    others = {
-        432: (0.46, 0.06, 1.12),
-        436: (0.44, 0.12, 1.16),
-        287: (0.12, 0.10, 1.10),
-        427: (0.66, 0.10, 1.02),
-        434: (0.72, 0.02, 1.0),
-        426: (0.28, 0.14, 0.92),
-        410: (0.12, 0.14, 1.0),
-        422: (0.34, 0.0, 1.0),
-        416: (0.72, 0.02, 0.68),
-        411: (0.70, 0.08, 0.66),
-        425: (0.30, 0.12, 0.58),
-        322: (0.10, 0.10, 0.60),
-        273: (0.10, 0.06, 0.92),
-        430: (0.46, -0.06, 0.70),
-        424: (0.18, -0.02, 0.60),
-        335: (0.08, 0.0, 0.48),
-        376: (0.44, 0.04, 0.32),
-        433: (0.44, 0.02, 0.30),
-        367: (0.40, 0, 0.26),
-        364: (0.40, -0.06, 0.34),
-        391: (0.02, 0.05, 0.30),
-        423: (0.06, 0.08, 0.32),
-        394: (0.28, -0.08, 0.30),
-        431: (0.10, -0.04, 0.24),
-        406: (0.0, 0.02, 0.25),
-        352: (0.14, 0.02, 0.16),
-        280: (0.08, 0.06, 0.22),
-        266: (0.08, 0.08, 0.28),
-        164: (0, 0, 0.06),
-        18: (0, 0, 0.1),
-        200: (0, 0, 0.04),
-        435: (0.2, 0, 0.1),
-        401: (0.12, 0, 0.06),
-        397: (0.14, -0.03, 0.1),
-        365: (0.1, -0.04, 0.1),
-    }
-    return lip_shape(f, along, others, NOSE_STILL + (152, 347, 346) + EYES_STILL, closed=True)
+    return lip_shape(
+        f,
+        along,
+        others=HANDLES['puff'],
+        still=NOSE_STILL + (152, 347, 346) + EYES_STILL,
+        closed=True,
+    )
 
 
 def sneer(f: Fields) -> np.ndarray:
+    """Make noseSneer."""
+
     def along(side, place, ring, p):
         bell = np.exp(-(((place - 0.35) / 0.42) ** 2))
         return (
@@ -602,76 +436,11 @@ def sneer(f: Fields) -> np.ndarray:
             else np.array([0, 0.06, 0]) * bell * (side == 0)
         )
 
-    others = {
-        358: (0.06, 0.52, 0.02),
-        279: (0.03, 0.56, 0.04),
-        294: (0.07, 0.46, 0.0),
-        327: (0.05, 0.40, 0.0),
-        331: (0.05, 0.54, 0.02),
-        278: (0.05, 0.5, 0.03),
-        344: (0.02, 0.34, 0.05),
-        360: (0.0, 0.46, 0.06),
-        429: (0.0, 0.5, 0.08),
-        420: (-0.02, 0.44, 0.10),
-        371: (-0.01, 0.52, 0.14),
-        355: (-0.03, 0.46, 0.12),
-        437: (-0.03, 0.34, 0.12),
-        399: (-0.02, 0.28, 0.10),
-        456: (0.0, 0.3, 0.06),
-        363: (0.0, 0.3, 0.05),
-        440: (0.0, 0.2, 0.04),
-        391: (0.04, 0.44, 0.06),
-        423: (0.02, 0.46, 0.14),
-        266: (-0.02, 0.44, 0.20),
-        329: (-0.04, 0.36, 0.14),
-        330: (-0.03, 0.30, 0.15),
-        343: (-0.03, 0.22, 0.09),
-        412: (-0.02, 0.18, 0.08),
-        326: (0.02, 0.14, 0),
-        393: (0.01, 0.26, 0.03),
-        322: (0.03, 0.34, 0.08),
-        426: (0.02, 0.28, 0.12),
-        425: (-0.02, 0.22, 0.10),
-        277: (-0.03, 0.26, 0.10),
-        349: (-0.02, 0.20, 0.08),
-        350: (-0.02, 0.14, 0.06),
-        348: (-0.02, 0.16, 0.07),
-        351: (-0.02, 0.06, 0.05),
-        419: (0, 0.12, 0.05),
-        248: (0, 0.14, 0.04),
-        281: (0, 0.16, 0.03),
-        4: (0, 0.06, 0),
-        1: (0, 0.06, 0),
-        5: (0, 0.08, 0.01),
-        195: (0, 0.08, 0.02),
-        197: (0, 0.05, 0.02),
-        6: (0, -0.04, 0.02),
-        168: (0, -0.14, 0.05),
-        417: (-0.05, -0.16, 0.07),
-        285: (-0.10, -0.24, 0.09),
-        8: (0, -0.16, 0.05),
-        336: (-0.10, -0.22, 0.08),
-        295: (-0.10, -0.22, 0.08),
-        296: (-0.08, -0.18, 0.06),
-        441: (-0.05, -0.10, 0.04),
-        458: (0.03, 0.34, 0.02),
-        459: (0.02, 0.32, 0.03),
-        309: (0.02, 0.36, 0.03),
-        392: (0.05, 0.42, 0.02),
-        289: (0.05, 0.4, 0.01),
-        305: (0.04, 0.36, 0.01),
-        290: (0.03, 0.3, 0.01),
-        250: (0.02, 0.28, 0.01),
-        436: (0.02, 0.18, 0.05),
-        410: (0.03, 0.2, 0.02),
-        164: (0, 0.12, 0),
-        2: (0, 0.06, 0),
-    }
-    return lip_shape(f, along, others, EYES_STILL + (151, 152), gain=1.5)
+    return lip_shape(f, along, others=HANDLES['sneer'], still=EYES_STILL + (151, 152), gain=1.5)
 
 
 def shapes(f: Fields) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """(left-side shapes by name without _L, symmetric and sideways shapes by their whole name)."""
+    """Return (left-side shapes by name without _L, all others by their whole name)."""
     sided = {
         'mouthSmile': smile(f),
         'mouthFrown': frown(f),
