@@ -28,7 +28,9 @@ ITERATIONS = 12
 MOVED = 1e-3  # cm: inner points that moved less aren't touched by untangling
 # cm: wall vertices that would move less stay to the bit; an edit smaller than this is none
 NOTHING = 1e-4
-PIECE_FALLOFF = 0.6  # cm: how the weight of a wall vertex falls with its distance from a rigid piece
+PIECE_FALLOFF = (
+    0.6  # cm: how the weight of a wall vertex falls with its distance from a rigid piece
+)
 STILL = 0.02  # cm: a rigid piece's motion smaller than this all over is none
 # of the skin's mean motion where it was pressed into a rigid piece: tried in turn
 STEPS = np.arange(1, 9) / 4

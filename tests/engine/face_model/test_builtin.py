@@ -369,7 +369,6 @@ def test_build_is_deterministic(model):
 def test_the_detector_sees_it(model, head):
     """MediaPipe finds its own 468 points on a picture of the head, close to their vertices."""
     from facewright.engine.face_model.paint import albedo
-
     from facewright.engine.footage.detector import detect_image
     from facewright.engine.render.preview import HEAD_CENTRE, render_head
 
