@@ -1,4 +1,6 @@
-"""The fake worker's shape-key tasks: the files the engine would write, with shapes of a closed form, so that tests know what must arrive."""
+"""The fake worker's shape-key tasks: the files the engine would write, with shapes of a closed
+form, so that tests know what must arrive.
+"""
 
 import json
 import os
@@ -33,7 +35,9 @@ def to_head() -> np.ndarray:
 
 
 def expressions(head: np.ndarray) -> np.ndarray:
-    """E×N×3 cm for N×3 points in head space: smooth, different for each, _L ones on x > 0 alone, jawOpen below y = 0 alone."""
+    """E×N×3 cm for N×3 points in head space: smooth, different for each, _L ones on x > 0 alone,
+    jawOpen below y = 0 alone.
+    """
     out = []
     for i, name in enumerate(NAMES):
         shape = (
@@ -155,7 +159,9 @@ def build_tetrahedra(arguments, inputs, out):
 
 
 def fix_cavities(arguments, inputs, out):
-    """What moved is added on the first ten vertices too; `spread`: on the first ten of every other shape as well. The neutral's: see the engine's task."""
+    """What moved is added on the first ten vertices too; `spread`: on the first ten of every other
+    shape as well. The neutral's: see the engine's task.
+    """
     rig, edits = inputs['rig'], inputs['edits']
     shapes, neutral, told = rig['expressions'].copy(), rig['neutral'].copy(), []
     for name, before, edited in zip(edits['names'].tolist(), edits['before'], edits['edited']):
@@ -173,7 +179,9 @@ def fix_cavities(arguments, inputs, out):
 
 
 def settle_shape_keys(arguments, inputs, out):
-    """The neutral's first five vertices go up by a millimetre, jawOpen's next five forwards by two."""
+    """The neutral's first five vertices go up by a millimetre, jawOpen's next five
+    forwards by two.
+    """
     rig = inputs['rig']
     neutral, shapes, names = rig['neutral'].copy(), rig['expressions'].copy(), rig['names'].tolist()
     neutral[:5, 1] += 0.1

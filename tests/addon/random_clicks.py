@@ -1,4 +1,5 @@
-"""Random sequences of what a user may click, in real Blender: `python random_clicks.py FOLDER SEED...`.
+"""Random sequences of what a user may click, in real Blender: `python random_clicks.py FOLDER
+SEED...`.
 
 Every operator of the add-on, with random properties, between Blender's own: undo, redo, modes,
 deletions, renames, other scenes, saving and loading. The engine is the fake worker. Each step is
@@ -12,6 +13,7 @@ Exits with 1 and says which step of which seed broke a promise:
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import importlib.util
 import os
@@ -42,7 +44,7 @@ WAYS_IN = (
 )
 
 
-class Broken(AssertionError):
+class BrokenPromiseError(AssertionError):
     """A promise that a step broke."""
 
 
@@ -60,11 +62,11 @@ class Session:
 
     def __init__(self, folder: Path, seed: int, files: dict[str, list[str]]):
         self.folder, self.random, self.files = folder, random.Random(seed), files
-        self.seed, self.log = seed, open(folder / 'steps.txt', 'a', encoding='utf-8')
+        self.seed, self.steps = seed, folder / 'steps.txt'
 
     def say(self, words: str) -> None:
-        self.log.write(f'seed {self.seed}: {words}\n')
-        self.log.flush()
+        with self.steps.open('a', encoding='utf-8') as log:
+            log.write(f'seed {self.seed}: {words}\n')
 
     def choice(self, things):
         things = list(things)
@@ -125,9 +127,12 @@ def print_of(thing: bpy.types.Object) -> tuple:
 
 def ours(thing: bpy.types.Object) -> bool:
     """Whether Facewright made an object, or works on it."""
-    return any(k.startswith('facewright') for k in thing.keys()) or bool(
-        thing.type == 'CAMERA' and any(k.startswith('facewright') for k in thing.data.keys())
-    )
+    return _is_marked(thing) or (thing.type == 'CAMERA' and _is_marked(thing.data))
+
+
+def _is_marked(datablock: bpy.types.ID) -> bool:
+    names = list(datablock.keys())  # not a dict: it can't be iterated over
+    return any(name.startswith('facewright') for name in names)
 
 
 def bystanders() -> dict[str, tuple]:
@@ -233,25 +238,25 @@ def click(session: Session) -> None:
             bpy.ops.ed.undo()  # a step of its own: operators/base.py
             left = {o.name for o in bpy.data.objects}
         if left != names_before:
-            raise Broken(f'undo left {sorted(left ^ names_before)}')
+            raise BrokenPromiseError(f'undo left {sorted(left ^ names_before)}')
         check_bystanders(prints)
 
 
 def check_sentence(said: str) -> None:
     """An error is one sentence that nobody wrote by accident."""
     if UNFORESEEN in said or 'Traceback' in said:
-        raise Broken(said)
+        raise BrokenPromiseError(said)
 
 
 def check_bystanders(prints: dict[str, tuple]) -> None:
     for name, before in prints.items():
         thing = bpy.data.objects.get(name)
         if thing is None:
-            raise Broken(f'{name} is gone')
+            raise BrokenPromiseError(f'{name} is gone')
         now = print_of(thing)
         if now != before:
             parts = [i for i, (a, b) in enumerate(zip(before, now)) if a != b]
-            raise Broken(f'{name} was changed, in part {parts} of what is looked at')
+            raise BrokenPromiseError(f'{name} was changed, in part {parts} of what is looked at')
 
 
 def run_a_job(session: Session) -> None:
@@ -270,11 +275,11 @@ def run_a_job(session: Session) -> None:
     else:
         jobs.cancel()
     if job.state == 'running' or job._process.poll() is None:
-        raise Broken(f"the job's process {job.pid} lives on")
+        raise BrokenPromiseError(f"the job's process {job.pid} lives on")
     if pids.exists():
         for pid in map(int, pids.read_text().split()):
             if lives(pid):
-                raise Broken(f'process {pid}, which the job started, lives on')
+                raise BrokenPromiseError(f'process {pid}, which the job started, lives on')
         pids.unlink()
 
 
@@ -306,10 +311,8 @@ def change_mode(session: Session) -> None:
     thing = bpy.context.view_layer.objects.active
     if thing is None or not bpy.ops.object.mode_set.poll():
         return
-    try:
+    with contextlib.suppress(TypeError, RuntimeError):  # not a mode of this kind of object
         bpy.ops.object.mode_set(mode=mode)
-    except (TypeError, RuntimeError):  # not a mode of this kind of object
-        pass
 
 
 def select(session: Session) -> None:
@@ -415,6 +418,11 @@ def hide(session: Session) -> None:
         thing.hide_viewport = session.random.random() < 0.2
 
 
+def related(one: bpy.types.Object, other: bpy.types.Object) -> bool:
+    """Whether one lies under the other."""
+    return one in other.children_recursive or other in one.children_recursive or one == other.parent
+
+
 def arrange(session: Session) -> None:
     """Move, turn, parent, duplicate."""
     thing = bpy.context.view_layer.objects.active
@@ -425,9 +433,8 @@ def arrange(session: Session) -> None:
         thing.rotation_euler, thing.scale = (1.5708, 0, 0.3), (1, 1, session.choice((1, -1, 2)))
     elif way == 'parent':
         other = session.choice(o for o in bpy.context.scene.objects if o != thing)
-        if other is not None and thing not in (other.parent, *other.children_recursive):
-            if other not in thing.children_recursive:
-                thing.parent = other
+        if other is not None and not related(thing, other):
+            thing.parent = other
     elif way == 'copy' and len(bpy.data.objects) < 12:
         bpy.ops.object.duplicate()
     else:
@@ -495,9 +502,9 @@ def draw_panels(session: Session) -> None:
     from tests.addon.test_panels import draw
 
     for panel in panels.CLASSES:
-        if issubclass(panel, bpy.types.Panel):
-            if not hasattr(panel, 'poll') or panel.poll(bpy.context):
-                draw(panel)
+        shown = not hasattr(panel, 'poll') or panel.poll(bpy.context)
+        if issubclass(panel, bpy.types.Panel) and shown:
+            draw(panel)
 
 
 # ---- running -----------------------------------------------------------------------------------
@@ -522,30 +529,29 @@ def play(folder: Path, seed: int, files: dict[str, list[str]], given: Path) -> N
             (click if part < 0.55 else run_a_job if part < 0.58 else other_step)(session)
             draw_panels(session)
             if users_files(given) != before:
-                raise Broken("a file of the user's was changed")
+                raise BrokenPromiseError("a file of the user's was changed")
         if 'My notes' not in bpy.data.texts:
-            raise Broken('the text My notes is gone')
+            raise BrokenPromiseError('the text My notes is gone')
     finally:
         facewright.unregister()
-        session.log.close()
 
 
 def files_to_choose(folder: Path) -> tuple[dict[str, list[str]], Path]:
     """{property: values it may take}, and the folder of the user's files."""
     from facewright.engine.face_model import store
-    from tests.addon import conftest
+    from tests.addon import samples
     from tests.addon.pictures import write_png
 
     given = folder / 'given ü'
     given.mkdir()
     results = folder / 'results'
-    model = conftest.sphere_model()
+    model = samples.sphere_model()
     store.write_model(folder / 'sphere.npz', model)
     path = str(folder / 'sphere.npz')
     picture = given / 'photo.png'
     write_png(picture, np.full((48, 64, 3), 90, np.uint8))
     for name, options in (('one', {}), ('two', {'frames': 9, 'fps': 24.0})):
-        conftest.make_result(results / name, model, path, clip=picture, kind='photo', **options)
+        samples.make_result(results / name, model, path, clip=picture, kind='photo', **options)
     (given / 'empty').mkdir()
     (given / 'bad.csv').write_text('Timecode,BlendShapeCount\nnonsense')
     (given / 'notes.txt').write_text('mine')
@@ -588,7 +594,7 @@ def main() -> int:
     for seed in seeds:
         try:
             play(folder, seed, files, given)
-        except Exception:
+        except Exception:  # noqa: BLE001  whatever it was is printed
             failed += 1
             print(f'BROKEN seed {seed}:', traceback.format_exc(), 'END', sep='\n', flush=True)
     print(f'{len(seeds) - failed} of {len(seeds)} sequences kept every promise', flush=True)

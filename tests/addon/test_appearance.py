@@ -1,4 +1,6 @@
-"""The texture, the parts and the overlay of a reconstructed head; own masks; qualities. The engine is played by fake_worker."""
+"""The texture, the parts and the overlay of a reconstructed head; own masks; qualities. The engine
+is played by fake_worker.
+"""
 
 import json
 import os
@@ -14,8 +16,8 @@ from facewright.addon.scene import appearance, results
 from facewright.engine.core import owned, store
 from facewright.engine.face_model.part_labels import PARTS
 
-from .conftest import make_result
 from .pictures import write_png
+from .samples import make_result
 from .test_panels import said
 
 COUNT = store.LIMITS['results'].entries + 1  # and the newest
@@ -23,7 +25,9 @@ COUNT = store.LIMITS['results'].entries + 1  # and the newest
 
 @pytest.fixture
 def standard(tmp_path, model, model_path):
-    """A result folder as Standard quality writes it: with a texture (red, its top row green) and parts."""
+    """A result folder as Standard quality writes it: with a texture (red, its top row green) and
+    parts.
+    """
     folder = tmp_path / 'result ä'
     make_result(folder, model, model_path)
     write_png(
@@ -207,7 +211,7 @@ def test_without_a_reconstruction_it_says_so(model_path):
 def test_without_its_files_it_says_so(head):
     shutil.rmtree(paths.cache_folder() / 'results')
     for operator in (bpy.ops.facewright.preview_overlay, bpy.ops.facewright.bake_albedo):
-        with pytest.raises(RuntimeError, match='not on this computer any more.*reconstruct again'):
+        with pytest.raises(RuntimeError, match=r'not on this computer any more.*reconstruct again'):
             operator()
 
 
@@ -216,7 +220,7 @@ def test_without_its_footage_it_says_so(head, standard):
     for operator in (bpy.ops.facewright.preview_overlay, bpy.ops.facewright.bake_albedo):
         with pytest.raises(
             RuntimeError,
-            match='The footage of Head front is not at .*missing.mp4 any more: put it back',
+            match=r'The footage of Head front is not at .*missing.mp4 any more: put it back',
         ):
             operator()
 
@@ -286,7 +290,7 @@ def test_a_result_that_cannot_be_kept_leaves_nothing(standard, monkeypatch):
         raise OSError(28, 'No space left on device')
 
     monkeypatch.setattr(result_store.shutil, 'copy2', full)
-    with pytest.raises(RuntimeError, match='No space left on device.*another cache folder'):
+    with pytest.raises(RuntimeError, match=r'No space left on device.*another cache folder'):
         bpy.ops.facewright.apply_result(directory=str(standard))
     assert list((paths.cache_folder() / 'results').iterdir()) == [] and not bpy.data.objects
 

@@ -1,4 +1,6 @@
-"""Fix Cavities, Check Intersections, tetrahedra: on heads in the face model's topology, with the fake engine."""
+"""Fix Cavities, Check Intersections, tetrahedra: on heads in the face model's topology, with the
+fake engine.
+"""
 
 import json
 
@@ -11,7 +13,7 @@ from mathutils import Matrix, Vector
 from facewright.addon import api
 from facewright.addon.scene import crossings, flesh, head_space, records, shape_keys, units
 
-from .conftest import coordinates
+from .samples import coordinates
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +82,8 @@ def test_counts_before_and_after_combinations_and_the_pose(head, worker, monkeyp
     bpy.ops.facewright.check_intersections(combinations=50)
     assert (
         api.told(head.data.shape_keys)
-        == 'No shape crosses itself, 5 before. 0 in 50 combinations, of which 50 are clean, 10 before.'
+        == 'No shape crosses itself, 5 before. 0 in 50 combinations, of which 50 are clean, 10 '
+        'before.'
     )
     monkeypatch.delenv('FAKE_CLEAN')
     (
@@ -229,7 +232,7 @@ def test_spreading_reaches_the_other_shapes_and_counts_as_fixed(head):
         coordinates(jaw.points)[:10] - before[:10], [0.004, 0, 0], atol=1e-6
     ) and np.array_equal(coordinates(jaw.points)[10:], before[10:])
     with pytest.raises(
-        RuntimeError, match='have not been edited|has not been edited|not been edited'
+        RuntimeError, match=r'have not been edited|has not been edited|not been edited'
     ):
         bpy.ops.facewright.fix_cavities(keys='EDITED')
     assert records.edit(
@@ -256,7 +259,7 @@ def test_another_topology_is_a_sentence(head):
         bpy.ops.facewright.fix_cavities,
         bpy.ops.facewright.build_tetrahedra,
     ):
-        with pytest.raises(RuntimeError, match='has not the face model.s own topology'):
+        with pytest.raises(RuntimeError, match=r'has not the face model.s own topology'):
             operator()
     bpy.data.objects.remove(other)
     bpy.context.view_layer.objects.active = None
@@ -336,13 +339,12 @@ def test_the_outside_of_tetrahedra():
     tets = np.array([[0, 1, 2, 3], [4, 1, 2, 3], [5, 6, 7, 8]])
     vertices, triangles = flesh.faces_to_show(points, tets, 'SURFACE')
     assert len(triangles) == 10 and len(vertices) == 9
-    centre = lambda v, t: v[t].mean(1)
     for show, count in (('SURFACE', 10), ('CUT', 6), ('SHRUNK', 8)):
         v, t = flesh.faces_to_show(points, tets, show)
         assert len(t) == count
         volume = np.einsum('ij,ij->i', v[t[:, 0]], np.cross(v[t[:, 1]], v[t[:, 2]])).sum() / 6
         whole = {'SURFACE': 3, 'CUT': 2, 'SHRUNK': 2}[show]
-        assert volume > 0 and centre(v, t)[:, 0].max() < (6 if show == 'SURFACE' else 0), whole
+        assert volume > 0 and v[t].mean(1)[:, 0].max() < (6 if show == 'SURFACE' else 0), whole
 
 
 def test_head_space_of_our_own_heads_is_exact(head, model):
@@ -373,7 +375,8 @@ def test_settling_moves_the_basis_every_key_on_it_and_the_shapes(head, worker, m
     assert np.array_equal(coordinates(head.data.vertices), coordinates(keys['Basis'].points))
     report = bpy.context.scene.facewright.shapes.report
     assert report == (
-        '7 crossings in 1 of the shapes before, none now. The skin one sees moved by 2.0 mm at most, in jawOpen; '
+        '7 crossings in 1 of the shapes before, none now. The skin one sees moved by 2.0 mm at '
+        'most, in jawOpen; '
         'in half of the shapes by less than 1.0 mm.'
     )
 

@@ -9,7 +9,9 @@ from facewright.addon.scene.masks import hidden_by_masks
 from facewright.engine.core.errors import FacewrightError
 from facewright.engine.geometry.user_mesh import read_mesh, seen_triangles, welded, write_mesh
 
-from .test_generating import add_mesh, select, worker  # noqa: F401
+from .samples import add_mesh, select
+
+pytestmark = pytest.mark.usefixtures('worker')
 
 
 def masked(thing, rows, **settings):
@@ -59,7 +61,7 @@ def test_masks_by_an_armatures_selected_bones(invert):
     assert (~hidden_by_masks(head)).sum() == shown_by_blender(head) == expected
 
 
-def test_a_hidden_shell_goes_along_and_is_marked(worker, tmp_path):  # noqa: F811
+def test_a_hidden_shell_goes_along_and_is_marked(worker, tmp_path):
     """A cube about the head, hidden by a mask, gets keys but is not looked at."""
     bpy.ops.mesh.primitive_cube_add(size=1)
     shell = bpy.context.object
@@ -121,7 +123,7 @@ def test_curves_are_converted_and_others_are_not():
     assert 'under it, Large or Small' in refused(parent)
 
 
-def test_a_warning_of_the_engine_is_one_in_blender(worker, monkeypatch, capfd):  # noqa: F811
+def test_a_warning_of_the_engine_is_one_in_blender(worker, monkeypatch, capfd):
     """Said at warning level, and kept in the panel's report as one."""
     from facewright.addon.operators import shape_keys as operators
 

@@ -1,4 +1,6 @@
-"""With the engine itself: what the operators start really runs, from a cache that is still empty."""
+"""With the engine itself: what the operators start really runs, from a cache that is
+still empty.
+"""
 
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import pytest
 from facewright.addon import jobs, paths
 from facewright.engine.face_model.expressions import EXPRESSION_NAMES, ICT_NAMES
 
-from .conftest import coordinates, posed
+from .samples import coordinates, posed
 
 
 def test_the_built_in_head_is_made_the_first_time(tmp_path):
@@ -33,7 +35,7 @@ def test_importing_what_is_no_face_model_is_a_sentence_with_a_log(tmp_path):
         bpy.ops.facewright.import_face_model(filepath=str(tmp_path / 'none'))
     with zipfile.ZipFile(tmp_path / 'empty.zip', 'w') as archive:
         archive.writestr('FaceXModel/readme.txt', 'nothing')
-    with pytest.raises(RuntimeError, match='empty.zip lacks .*Log: '):
+    with pytest.raises(RuntimeError, match=r'empty.zip lacks .*Log: '):
         bpy.ops.facewright.import_face_model(filepath=str(tmp_path / 'empty.zip'))
     settings = bpy.context.scene.facewright
     assert settings.model == 'BUILTIN' and jobs.current.log.exists()
@@ -58,7 +60,7 @@ def test_a_downloaded_face_model_is_used(model_path):
 def test_blender_offline_downloads_nothing():
     if bpy.app.online_access:
         pytest.skip('this Blender may go online')
-    with pytest.raises(RuntimeError, match='online|poll'):
+    with pytest.raises(RuntimeError, match=r'online|poll'):
         bpy.ops.facewright.download_face_model()
 
 
@@ -66,7 +68,7 @@ def test_footage_without_a_picture_is_a_sentence_and_nothing_half_made(tmp_path)
     (tmp_path / 'leer.mp4').write_bytes(b'no video')
     bpy.ops.facewright.add_footage(filepath=str(tmp_path / 'leer.mp4'))
     objects = len(bpy.data.objects)
-    with pytest.raises(RuntimeError, match='leer.mp4 '):
+    with pytest.raises(RuntimeError, match=r'leer.mp4 '):
         bpy.ops.facewright.reconstruct(output=str(tmp_path / 'out'))
     assert len(bpy.data.objects) == objects and not (tmp_path / 'out').exists()
 
@@ -129,7 +131,9 @@ def test_a_clip_becomes_an_animated_head(tmp_path, root):
 
 
 def foreign_head():
-    """The built-in head as somebody else's: other topology, no keys, in centimetres, turned, its eyes and teeth objects of their own."""
+    """The built-in head as somebody else's: other topology, no keys, in centimetres, turned, its
+    eyes and teeth objects of their own.
+    """
     bpy.ops.facewright.add_head()
     head = bpy.context.object
     names = {i: g.name for i, g in enumerate(head.vertex_groups)}
@@ -205,7 +209,9 @@ def test_somebody_else_s_head_gets_shape_keys():
     reason='once is enough: what differs between the versions the fake engine tests',
 )
 def test_what_lies_behind_a_sculpted_basis_follows_in_every_key():
-    """The jaw pulled forward in edit mode: lower teeth and gums come along, eyes and upper teeth stay, and so does the skin."""
+    """The jaw pulled forward in edit mode: lower teeth and gums come along, eyes and upper teeth
+    stay, and so does the skin.
+    """
     bpy.ops.facewright.add_head()
     head = bpy.context.object
     names = {g.index: g.name for g in head.vertex_groups}

@@ -36,7 +36,7 @@ def test_a_bare_python_lacks_everything_and_is_told_how_to_get_it(tmp_path):
 
 @pytest.mark.parametrize('python', ['/nowhere/python', '/bin/false', '/bin/echo'])
 def test_what_is_no_python_is_a_sentence(python):
-    with pytest.raises(FacewrightError, match='choose a Python 3.11 program'):
+    with pytest.raises(FacewrightError, match=r'choose a Python 3.11 program'):
         environment.check(python)
 
 

@@ -1,4 +1,6 @@
-"""What leaves Blender still moves: FBX, glTF and USD carry the shape keys and their animation, read back by Blender's own importers."""
+"""What leaves Blender still moves: FBX, glTF and USD carry the shape keys and their animation, read
+back by Blender's own importers.
+"""
 
 import bpy
 import numpy as np
@@ -7,11 +9,13 @@ import pytest
 from facewright.addon import api
 from facewright.addon.scene import actions
 
-from .conftest import posed
+from .samples import posed
 
 
 def write_and_read(kind, path):
-    """Export the active head and read the file into an empty scene; returns the mesh object that came back."""
+    """Export the active head and read the file into an empty scene; returns the mesh object that
+    came back.
+    """
     if kind == 'fbx':
         bpy.ops.export_scene.fbx(
             filepath=path,

@@ -13,8 +13,8 @@ import pytest
 from facewright.addon import api, paths
 from facewright.addon.scene import actions
 
-from .conftest import make_clip, make_result
 from .pictures import write_png
+from .samples import make_clip, make_result
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_what_is_no_footage_is_refused(tmp_path, name, content, words, kind):
 def test_of_several_files_all_are_added_or_none(tmp_path):
     for n, content in (('a.mp4', b'x'), ('b.txt', b'x')):
         (tmp_path / n).write_bytes(content)
-    with pytest.raises(RuntimeError, match='b.txt is no footage'):
+    with pytest.raises(RuntimeError, match=r'b.txt is no footage'):
         bpy.ops.facewright.add_footage(
             directory=str(tmp_path), files=[{'name': 'a.mp4'}, {'name': 'b.txt'}]
         )
@@ -259,9 +259,11 @@ STREAM = """
 import sys
 import av, numpy as np
 with av.open(sys.argv[1], 'w', format='mpeg') as out:
-    picture = out.add_stream('mpeg2video', rate=25); picture.width, picture.height, picture.pix_fmt = 64, 48, 'yuv420p'
+    picture = out.add_stream('mpeg2video', rate=25)
+    picture.width, picture.height, picture.pix_fmt = 64, 48, 'yuv420p'
     for i in range(30):
-        out.mux(picture.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), 8 * i, np.uint8), format='rgb24')))
+        grey = np.full((48, 64, 3), 8 * i, np.uint8)
+        out.mux(picture.encode(av.VideoFrame.from_ndarray(grey, format='rgb24')))
     out.mux(picture.encode())
 """
 
@@ -312,7 +314,9 @@ def not_steady(folder: Path) -> Path:
 def test_a_turned_photo_is_made_upright_when_its_result_is_imported(tmp_path, model, model_path):
     photo = tmp_path / 'a.png'
     write_png(photo, np.full((48, 64, 3), 120, np.uint8))
-    make_result(tmp_path / 'r', model, model_path, 1, size=(64, 48), clip=photo, kind='photo')
+    make_result(
+        tmp_path / 'r', model, model_path, frames=1, size=(64, 48), clip=photo, kind='photo'
+    )
     assert api.result_job(bpy.context.scene, tmp_path / 'r') is None
     asked = api.result_job(bpy.context.scene, not_steady(tmp_path / 'r'))
     assert asked['result'] == str(tmp_path / 'r')

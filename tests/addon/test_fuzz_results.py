@@ -1,4 +1,6 @@
-"""Damaged result folders in Blender: brought in, or refused in one sentence; then nothing is left in the file."""
+"""Damaged result folders in Blender: brought in, or refused in one sentence; then nothing is left
+in the file.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Generate Shape Keys and Wrap on every kind of mesh: what arrives on it, what is kept, what is refused in one sentence."""
+"""Generate Shape Keys and Wrap on every kind of mesh: what arrives on it, what is kept, what is
+refused in one sentence.
+"""
 
 import json
 
@@ -11,27 +13,9 @@ from facewright.addon import api, jobs
 from facewright.addon.scene import fit_colours, markers, records, shape_keys
 
 from . import fake_shapes
-from .conftest import coordinates
+from .samples import add_mesh, coordinates, select
 
-
-@pytest.fixture(autouse=True)
-def worker(fake_worker, monkeypatch, tmp_path, model_path):
-    monkeypatch.setenv('FAKE_SEEN', str(tmp_path / 'seen'))
-    settings = bpy.context.scene.facewright
-    settings.model, settings.model_path = 'FILE', model_path
-    return tmp_path / 'seen'
-
-
-def add_mesh(name='Head', rings=12, radius=0.1, **where):
-    bpy.ops.mesh.primitive_uv_sphere_add(segments=16, ring_count=rings, radius=radius, **where)
-    bpy.context.object.name = name
-    return bpy.context.object
-
-
-def select(*things):
-    for o in bpy.context.view_layer.objects:
-        o.select_set(o in things)
-    bpy.context.view_layer.objects.active = things[0] if things else None
+pytestmark = pytest.mark.usefixtures('worker')
 
 
 def world(thing, points) -> np.ndarray:
@@ -502,7 +486,7 @@ def test_a_failure_in_the_engine_changes_nothing(monkeypatch):
         bpy.ops.facewright.wrap_model,
         bpy.ops.facewright.add_markers,
     ):
-        with pytest.raises(RuntimeError, match='No face was found on Head.*Log'):
+        with pytest.raises(RuntimeError, match=r'No face was found on Head.*Log'):
             operator()
     assert head.data.shape_keys is None and len(bpy.data.objects) == 1
 

@@ -49,7 +49,9 @@ def test_add_head_contents(model, model_path):
 
 
 def test_materials_of_eyes_in_the_solid_view():
-    """The viewport's colour of an opaque material is that of its vertices; what lies before an eye is clear."""
+    """The viewport's colour of an opaque material is that of its vertices; what lies before an eye
+    is clear.
+    """
     from facewright.addon.scene import heads
     from facewright.engine.face_model import load_model
 

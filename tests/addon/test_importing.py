@@ -12,8 +12,7 @@ from facewright.engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES
 from facewright.engine.formats.live_link import Timecode, write_live_link
 from facewright.engine.formats.performance import read_performance
 
-from .conftest import coordinates, turn
-from .test_performance import character, performance, saved  # noqa: F401 (a fixture)
+from .samples import character, coordinates, performance, turn
 
 
 def rotations(head, frames) -> np.ndarray:
@@ -306,7 +305,7 @@ def test_companions_follow_their_leader_without_a_word(saved):
 def test_nothing_is_written_where_every_key_is_driven_by_something_else(saved):
     head = character(['jawOpen'])
     drive(head, 'jawOpen', head, 'location.x', 'v * 2 + 1')
-    with pytest.raises(RuntimeError, match='jawOpen of .* driven'):
+    with pytest.raises(RuntimeError, match=r'jawOpen of .* driven'):
         bpy.ops.facewright.import_performance(filepath=saved(performance()))
     assert actions.curves(head.data.shape_keys) is None and actions.curves(head) is None
 

@@ -78,7 +78,9 @@ def test_cancel_ends_everything_the_job_started(tmp_path):
 
 
 def test_a_cancelled_job_leaves_the_folder_for_its_results_as_it_was(tmp_path):
-    """A worker that is killed while it writes: its hidden folder goes, and an output folder made for it."""
+    """A worker that is killed while it writes: its hidden folder goes, and an output folder made
+    for it.
+    """
     (tmp_path / 'mine').mkdir()
     (tmp_path / 'mine' / 'notes.txt').write_text('x')
     for out in (tmp_path / 'new', tmp_path / 'mine'):
@@ -94,14 +96,14 @@ def test_a_cancelled_job_leaves_the_folder_for_its_results_as_it_was(tmp_path):
 
 def test_an_error_is_one_sentence_with_its_log():
     job = jobs.start('fail', {})
-    with pytest.raises(FacewrightError, match='shows no face.*Log: ') as caught:
+    with pytest.raises(FacewrightError, match=r'shows no face.*Log: ') as caught:
         jobs.wait(job)
     assert job.log.exists() and str(job.log) in str(caught.value)
 
 
 def test_a_killed_child_is_an_error_with_its_log():
     job = jobs.start('die', {})
-    with pytest.raises(FacewrightError, match='stopped unexpectedly .signal 9.'):
+    with pytest.raises(FacewrightError, match=r'stopped unexpectedly .signal 9.'):
         jobs.wait(job)
     assert 'to the log' in job.log.read_text()
 
@@ -114,7 +116,7 @@ def test_a_child_without_a_word_is_an_error():
 @pytest.mark.parametrize('python', ['/nowhere/python', __file__, '/bin/false'])
 def test_a_wrong_python_is_an_error_that_says_where_to_change_it(monkeypatch, python):
     monkeypatch.setattr(paths, 'engine_python', lambda: python)
-    with pytest.raises(FacewrightError, match='preferences|look into its log'):
+    with pytest.raises(FacewrightError, match=r'preferences|look into its log'):
         jobs.wait(jobs.start('echo', {}))
 
 
@@ -221,8 +223,10 @@ print('hanging', flush=True)
 def test_no_orphan_when_blender_is_killed_crashes_or_quits(tmp_path, root, fake_worker, then):
     (tmp_path / 'conftest_path.py').write_text(
         'import importlib.util\n'
-        f'spec = importlib.util.spec_from_file_location("w", {str(root / "engine" / "worker.py")!r})\n'
-        'w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package()\n'
+        'spec = importlib.util.spec_from_file_location("w", '
+        f'{str(root / "engine" / "worker.py")!r})\n'
+        'w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); '
+        'w.register_package()\n'
     )
     script = BLENDER.format(
         tests=str(tmp_path), worker=str(fake_worker), pids=str(tmp_path / 'pids'), then=then

@@ -161,7 +161,7 @@ def test_while_a_job_runs_and_after_it_failed(tmp_path, fake_worker):
         panels.reconstruct.FACEWRIGHT_PT_reconstruct
     )
     jobs.cancel()
-    with pytest.raises(Exception):
+    with pytest.raises(FacewrightError):
         jobs.wait(start_as('reconstruct', 'fail', {}))
     words = said(panels.reconstruct.FACEWRIGHT_PT_reconstruct)
     assert 'shows no face' in words and 'wm.path_open' in words

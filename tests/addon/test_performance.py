@@ -9,45 +9,9 @@ import pytest
 from facewright.addon import api
 from facewright.addon.scene import actions, shape_keys
 from facewright.engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES
-from facewright.engine.formats.performance import Performance, read_performance, write_performance
+from facewright.engine.formats.performance import read_performance
 
-from .conftest import FLIP, coordinates, posed, turn
-
-
-def character(keys, size=0.2):
-    """Somebody's mesh: a cube with the given shape keys, each pushing it its own way."""
-    bpy.ops.mesh.primitive_cube_add(size=size)
-    thing = bpy.context.object
-    thing.shape_key_add(name='Basis')
-    rest = coordinates(thing.data.vertices)
-    for i, name in enumerate(keys):
-        thing.shape_key_add(name=name).points.foreach_set(
-            'co', (rest + 0.01 * np.array([np.sin(i), np.cos(i), 1])).astype(np.float32).ravel()
-        )
-        thing.data.shape_keys.key_blocks[name].value = 0
-    return thing
-
-
-def performance(names=ICT_NAMES, frames=20, fps=30.0, axes=np.eye(3)):
-    time = np.arange(frames) / fps
-    weights = 0.5 + 0.4 * np.sin(4 * time[:, None] + np.arange(len(names)))
-    return Performance(
-        time,
-        weights.astype(np.float32),
-        names,
-        axes @ turn(0.3 * np.sin(time), 0.1 * time, 0.05),
-        np.stack([time, 2 * time, 3 + time], -1) @ axes.T,
-        fps,
-    )
-
-
-@pytest.fixture
-def saved(tmp_path):
-    def save(p, name='performance ñ.npz'):
-        write_performance(tmp_path / name, p)
-        return str(tmp_path / name)
-
-    return save
+from .samples import FLIP, character, coordinates, performance, posed
 
 
 def values(thing, frame):
@@ -260,7 +224,9 @@ def test_smoothing_calms_jitter_and_keeps_blinks(saved):
 
 
 def test_names_there_and_back(model, model_path, saved):
-    """To ARKit's names and back: the same animation, and both halves together the shape they were."""
+    """To ARKit's names and back: the same animation, and both halves together the shape
+    they were.
+    """
     bpy.context.scene.render.fps = 30
     bpy.ops.facewright.add_head(model=model_path)
     head = bpy.context.object
@@ -287,7 +253,10 @@ def test_odd_spellings_become_proper_names_and_other_keys_stay():
     thing = character(
         ['EyeBlinkLeft', 'mouthSmile.L', 'jaw_open', 'CheekPuff_l', 'cheekPuff.R', 'myOwn']
     )
-    shown = lambda: [k.name for k in thing.data.shape_keys.key_blocks[1:]]
+
+    def shown():
+        return [k.name for k in thing.data.shape_keys.key_blocks[1:]]
+
     bpy.ops.facewright.rename_shape_keys(naming='ARKIT')
     assert shown() == ['eyeBlinkLeft', 'mouthSmileLeft', 'jawOpen', 'cheekPuff', 'myOwn']
     bpy.ops.facewright.rename_shape_keys(naming='ICT')
@@ -335,10 +304,10 @@ def test_smoothing_leaves_other_keys_alone(saved):
 def test_meshes_without_such_keys_are_refused_in_a_sentence(saved, tmp_path):
     path = saved(performance())
     bpy.ops.mesh.primitive_cube_add()
-    with pytest.raises(RuntimeError, match='poll|Select a mesh'):
+    with pytest.raises(RuntimeError, match=r'poll|Select a mesh'):
         bpy.ops.facewright.import_performance(filepath=path)
     character(['smile', 'frown'])
-    with pytest.raises(RuntimeError, match='poll|Select a mesh'):
+    with pytest.raises(RuntimeError, match=r'poll|Select a mesh'):
         bpy.ops.facewright.import_performance(filepath=path)
 
 

@@ -1,4 +1,6 @@
-"""A reconstruction's result in the scene: what it holds, that the camera sees what the footage saw, undo, save, failure."""
+"""A reconstruction's result in the scene: what it holds, that the camera sees what the footage saw,
+undo, save, failure.
+"""
 
 import json
 
@@ -12,7 +14,7 @@ from facewright.addon import api, jobs
 from facewright.addon.scene import actions, regions, results, units
 from facewright.engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES
 
-from .conftest import FLIP, coordinates, make_result, posed, turn
+from .samples import FLIP, coordinates, make_result, posed, turn
 
 
 def seen_by(camera, points) -> np.ndarray:
@@ -292,7 +294,7 @@ def test_errors_reach_scripts_as_one_sentence(fake_worker, monkeypatch, tmp_path
     bpy.ops.facewright.add_footage(filepath=str(clip))
     monkeypatch.setenv('FAKE_FAIL', '1')
     objects = len(bpy.data.objects)
-    with pytest.raises(RuntimeError, match='shows no face.*Log: '):
+    with pytest.raises(RuntimeError, match=r'shows no face.*Log: '):
         bpy.ops.facewright.reconstruct()
     assert jobs.current.state == 'failed' and len(bpy.data.objects) == objects
     clip.unlink()
@@ -321,14 +323,12 @@ def test_a_failure_halfway_leaves_nothing_half_made(result, monkeypatch):
         k: len(getattr(bpy.data, k))
         for k in ('objects', 'meshes', 'collections', 'actions', 'materials', 'cameras')
     }
-    settings = lambda: (
-        scene.render.fps,
-        scene.render.fps_base,
-        scene.frame_start,
-        scene.frame_end,
-        scene.render.resolution_x,
-        scene.camera,
-    )
+    names = ('fps', 'fps_base', 'resolution_x')
+
+    def settings():
+        render = [getattr(scene.render, name) for name in names]
+        return (*render, scene.frame_start, scene.frame_end, scene.camera)
+
     had = settings()
     with pytest.raises(RuntimeError, match='unforeseen'):
         bpy.ops.facewright.apply_result(directory=str(result[0]))
@@ -345,14 +345,14 @@ def test_a_result_from_another_computer_takes_the_scene_s_face_model(result, mod
     settings.model, settings.model_path = 'FILE', model_path
     assert bpy.ops.facewright.apply_result(directory=str(folder)) == {'FINISHED'}
     settings.model_path = str(tmp_path / 'gone')
-    with pytest.raises(RuntimeError, match='There is no face model at .*gone'):
+    with pytest.raises(RuntimeError, match=r'There is no face model at .*gone'):
         bpy.ops.facewright.apply_result(directory=str(folder))
 
 
 def test_a_result_of_another_face_model_is_refused(result, tmp_path, model):
     from facewright.engine.face_model import store
 
-    from .conftest import sphere_model
+    from .samples import sphere_model
 
     store.write_model(tmp_path / 'other.npz', sphere_model(rows=10))
     report = json.loads((result[0] / 'report.json').read_text())

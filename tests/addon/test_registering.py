@@ -54,8 +54,10 @@ def test_everything_has_a_tooltip(name):
 
 def in_a_process_of_its_own(root, code) -> subprocess.CompletedProcess:
     start = (
-        f'import importlib.util, sys; spec = importlib.util.spec_from_file_location("w", {str(root / "engine" / "worker.py")!r}); '
-        'w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package(); import facewright\n'
+        'import importlib.util, sys; spec = importlib.util.spec_from_file_location("w", '
+        f'{str(root / "engine" / "worker.py")!r}); '
+        'w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); '
+        'w.register_package(); import facewright\n'
     )
     return subprocess.run(
         [sys.executable, '-c', start + code], capture_output=True, text=True, env=dict(os.environ)
@@ -67,7 +69,10 @@ def test_importing_the_package_does_not_import_blender(root):
 
 
 def test_blender_loads_none_of_the_engine_s_heavy_parts(root):
-    heavy = 'print([m for m in ("torch", "cv2", "mediapipe", "warp", "av", "scipy", "trimesh", "tetgen", "cholespy") if m in sys.modules])'
+    heavy = (
+        'print([m for m in ("torch", "cv2", "mediapipe", "warp", "av", "scipy", "trimesh", '
+        '"tetgen", "cholespy") if m in sys.modules])'
+    )
     out = in_a_process_of_its_own(root, f'import bpy; facewright.register(); {heavy}')
     assert out.stdout.strip().splitlines()[-1] == '[]'
 

@@ -8,7 +8,7 @@ from facewright.addon import api
 from facewright.addon.scene import actions, crossings, shape_keys
 from facewright.engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES
 
-from .conftest import coordinates
+from .samples import coordinates
 
 SOME = (
     'browInnerUp_L',

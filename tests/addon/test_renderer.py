@@ -24,13 +24,16 @@ model = load_model(sys.argv[2])
 focal, cx, cy, width, height = map(float, sys.argv[4:9])
 shape = model.neutral + .6 * model.expressions[model.names.index('jawOpen')]
 points = head_to_camera(shape, 25, 8, 6, 75., shape.mean(0)).astype('float32')
-seen = rasterise_batch(torch.tensor(points)[None], torch.tensor(triangulate(model.faces)), focal, (cx, cy), (int(width), int(height)))
+triangles, size = torch.tensor(triangulate(model.faces)), (int(width), int(height))
+seen = rasterise_batch(torch.tensor(points)[None], triangles, focal, (cx, cy), size)
 numpy.savez(sys.argv[3], points=points, faces=model.faces, mask=seen.triangle[0].numpy() >= 0)
 """
 
 
 def blender_mask(points, faces, folder):
-    """H×W: where Blender's Cycles sees the mesh (V×3, OpenCV camera space), a sample at each pixel's centre."""
+    """H×W: where Blender's Cycles sees the mesh (V×3, OpenCV camera space), a sample at each
+    pixel's centre.
+    """
     scene, (width, height) = bpy.context.scene, SIZE
     mesh = bpy.data.meshes.new('head')
     mesh.from_pydata(
@@ -105,6 +108,7 @@ def test_the_same_mask_as_blender_s(name, tmp_path, root, request):
         ours, theirs = seen['mask'], blender_mask(seen['points'], seen['faces'], tmp_path)
     overlap = (ours & theirs).sum() / (ours | theirs).sum()
     print(
-        f'{name}: {ours.sum()} and {theirs.sum()} pixels, IoU {overlap:.5f}, Blender {bpy.app.version_string}'
+        f'{name}: {ours.sum()} and {theirs.sum()} pixels, IoU {overlap:.5f}, Blender '
+        f'{bpy.app.version_string}'
     )
     assert 0.1 < ours.mean() < 0.9 and overlap >= 0.998

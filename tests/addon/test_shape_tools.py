@@ -1,4 +1,6 @@
-"""The tools for shape keys as operators: on a head in the face model's topology, and on a mesh that merely is symmetrical."""
+"""The tools for shape keys as operators: on a head in the face model's topology, and on a mesh that
+merely is symmetrical.
+"""
 
 import bpy
 import numpy as np
@@ -7,12 +9,14 @@ import pytest
 from facewright.addon import api
 from facewright.addon.scene import shape_keys
 
-from .conftest import coordinates
+from .samples import coordinates
 
 
 @pytest.fixture
 def head():
-    """A symmetrical mesh, the person's left at +x, with a pair of keys, a middle one and a locked one."""
+    """A symmetrical mesh, the person's left at +x, with a pair of keys, a middle one and a locked
+    one.
+    """
     bpy.ops.mesh.primitive_grid_add(x_subdivisions=20, y_subdivisions=8, size=0.2)
     thing = bpy.context.object
     points = coordinates(thing.data.vertices)
@@ -213,7 +217,7 @@ def test_resetting_a_region_and_strength(head):
         with pytest.raises(RuntimeError, match=sentence):
             bpy.ops.facewright.reset_shape_key_region(**arguments)
     head.data.vertices[5].select = False
-    with pytest.raises(RuntimeError, match='No vertex .* is selected'):
+    with pytest.raises(RuntimeError, match=r'No vertex .* is selected'):
         bpy.ops.facewright.scale_shape_key(where='SELECTED')
     bpy.ops.facewright.scale_shape_key(strength=2, keys='ALL')
     activate(head, 'Basis')

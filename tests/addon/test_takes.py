@@ -12,7 +12,7 @@ from mathutils import Vector
 from facewright.addon import api
 from facewright.addon.scene import actions, results, takes, viewports
 
-from .conftest import make_clip, make_result, posed
+from .samples import make_clip, make_result, posed
 
 
 @pytest.fixture
@@ -458,7 +458,10 @@ def test_the_result_is_the_selected_head_s(start, tmp_path, model, model_path):
     make_result(tmp_path / 'a', model, model_path, clip=tmp_path / 'a.mp4')
     make_result(tmp_path / 'b', model, model_path, clip=tmp_path / 'b.mp4', size=(320, 240))
     first, second = (api.apply_result(bpy.context, tmp_path / n) for n in 'ab')
-    pick = lambda thing: setattr(bpy.context.view_layer.objects, 'active', thing)
+
+    def pick(thing):
+        bpy.context.view_layer.objects.active = thing
+
     pick(bpy.data.objects['Light'])
     assert api.reconstructed(bpy.context) == second
     for thing in (first, api.head_cameras(first)[0]):
@@ -494,7 +497,10 @@ def test_the_clip_lies_over_the_head_and_back_again(start, tmp_path, model, mode
         tmp_path / 'r', model, model_path, frames=20, size=(64, 48), clip=tmp_path / 'clip.mp4'
     )
     bpy.ops.facewright.apply_result('EXEC_DEFAULT', True, directory=str(tmp_path / 'r'))
-    behind = lambda: bpy.context.scene.camera.data.background_images[0]
+
+    def behind():
+        return bpy.context.scene.camera.data.background_images[0]
+
     assert (behind().display_depth, behind().alpha) == ('BACK', 1)
     space().region_3d.view_perspective = 'PERSP'
     bpy.ops.facewright.lay_clip_over('EXEC_DEFAULT', True)

@@ -1,4 +1,6 @@
-"""Overlay and Texture in a real window: a Standard reconstruction, cancel, overlay, bake, undo, redo; then a bake onto a Draft one."""
+"""Overlay and Texture in a real window: a Standard reconstruction, cancel, overlay, bake, undo,
+redo; then a bake onto a Draft one.
+"""
 
 import json
 import os
@@ -141,7 +143,9 @@ def reconstruct(quality):
 
 
 def places():
-    """Where the panel's buttons are, {words: (x, y)}; a generator. On a busy machine one look may miss some."""
+    """Where the panel's buttons are, {words: (x, y)}; a generator. On a busy machine one look may
+    miss some.
+    """
     for _ in range(4):
         found = yield from buttons(BAKE)
         row = next((y for command, (_, y) in found.items() if MESH in command), sidebar().y)
@@ -156,7 +160,9 @@ def places():
 
 
 def cancelled(name, place, at):
-    """Press a button, then Cancel once its bar is so far: [it was ended, nothing was changed]; a generator. The engine holds still while Cancel is looked for."""
+    """Press a button, then Cancel once its bar is so far: [it was ended, nothing was changed]; a
+    generator. The engine holds still while Cancel is looked for.
+    """
     before = everything()
     yield from press_at(place)
     yield from until(

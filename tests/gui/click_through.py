@@ -1,4 +1,6 @@
-"""What a new user does, in a real window: install, open the tab, add a head, add footage, reconstruct, cancel, reconstruct, undo."""
+"""What a new user does, in a real window: install, open the tab, add a head, add footage,
+reconstruct, cancel, reconstruct, undo.
+"""
 
 import json
 import sys
@@ -36,6 +38,13 @@ def jobs():
 def steps():
     yield from install(given)
     yield from open_tab()
+    yield from add_and_undo_a_head()
+    yield from reconstruct()
+    if not results['failure']:
+        yield from look_at_the_result()
+
+
+def add_and_undo_a_head():
     yield from picture('empty')
     results['buttons'] = sorted((yield from buttons()))
     yield from press('facewright.add_head')
@@ -50,6 +59,9 @@ def steps():
     yield 1.0
     results['objects after undo of the head'] = len(bpy.data.objects)
 
+
+def reconstruct():
+    """Add footage and reconstruct, cancelled the first time."""
     yield from press('facewright.add_footage')
     yield from choose_file(given['footage'])
     yield from until(lambda: len(bpy.context.scene.facewright.views) == 1, 10, 'the view')
@@ -81,8 +93,9 @@ def steps():
     results['failure'] = (
         jobs().current.error if jobs().current and jobs().current.state == 'failed' else None
     )
-    if results['failure']:
-        return
+
+
+def look_at_the_result():
     results['collections'] = [c.name for c in bpy.context.scene.collection.children]
     yield from over_viewport()
     before = len(bpy.data.objects)

@@ -1,4 +1,6 @@
-"""The Shape Keys panel in a real window: keys for a head of another topology, the tools in all three modes, cavities after the Basis was sculpted."""
+"""The Shape Keys panel in a real window: keys for a head of another topology, the tools in all
+three modes, cavities after the Basis was sculpted.
+"""
 
 import json
 import sys
@@ -30,7 +32,9 @@ from window import (
 )
 
 given = json.loads((SHARE / 'given.json').read_text())
-TOOLS = {  # what a button's command holds → keys that must change, where mouthSmile_L was edited and is the active one
+# what a button's command holds → keys that must change, where mouthSmile_L was edited and is the
+# active one
+TOOLS = {
     "symmetrise_shape_keys(source='LEFT')": {'mouthSmile_R'},
     "symmetrise_shape_keys(source='RIGHT')": {'mouthSmile_L'},
     "mirror_shape_key(to='OTHER')": {'mouthSmile_R'},
@@ -88,7 +92,9 @@ def foreign():
 
 
 def press_and_undo(place, name, expected):
-    """Click a tool's button, then Ctrl-Z: [did what was expected, was undone, in the mode that was]; a generator. expected: of a set of changed keys."""
+    """Click a tool's button, then Ctrl-Z: [did what was expected, was undone, in the mode that
+    was]; a generator. expected: of a set of changed keys.
+    """
     before = shapes()
     yield from press_at(place)
     did = yield from comes(lambda: expected(changed(before, shapes())))

@@ -1,4 +1,6 @@
-"""A real Blender window, clicked through as a new user would. On request: `python build.py test -m gui`."""
+"""A real Blender window, clicked through as a new user would. On request: `python build.py test -m
+gui`.
+"""
 
 import importlib.util
 import json
@@ -54,7 +56,7 @@ def run(out: Path, script: str, *parts: str, **more: str) -> dict:
         Path(sys._base_executable).resolve().parent.parent,
         Path(sys.prefix).resolve(),
     )
-    with open(out / 'blender.log', 'w') as log:
+    with (out / 'blender.log').open('w') as log:
         subprocess.run(
             [
                 RUNNER,

@@ -1,7 +1,8 @@
-"""Driving a real Blender window from inside: mouse and keys through xdotool, pictures through ImageMagick.
+"""Driving a real Blender window from inside: mouse and keys through xdotool, pictures through
+ImageMagick.
 
-Runs in Blender's Python. A test is a generator that yields the seconds to wait; `drive` steps it with a timer, so that
-Blender keeps drawing and handling events between the steps.
+Runs in Blender's Python. A test is a generator that yields the seconds to wait; `drive` steps it
+with a timer, so that Blender keeps drawing and handling events between the steps.
 """
 
 import json
@@ -27,7 +28,9 @@ def tool(*command):
 
 
 def done(process, pause):
-    """Wait until a program has done its work, however busy the machine, and `pause` seconds more for Blender; a generator."""
+    """Wait until a program has done its work, however busy the machine, and `pause` seconds more
+    for Blender; a generator.
+    """
     while process.poll() is None:
         yield 0.02
     yield pause
@@ -100,7 +103,8 @@ def drag(start, end):
 def install(given, empty=True):
     """Install the zip, empty the scene unless told not to; a generator.
 
-    given: {'zip': its name in the share, 'python': the engine's, 'threads': it may use, '' for its own choice}.
+    given: {'zip': its name in the share, 'python': the engine's, 'threads': it may use, '' for its
+    own choice}.
     """
     if given['threads']:
         os.environ['OMP_NUM_THREADS'] = given['threads']
@@ -118,7 +122,9 @@ def install(given, empty=True):
 
 
 def arrange(*opened):
-    """Before the tab is first drawn: the panels whose classes' names end so open, all others closed."""
+    """Before the tab is first drawn: the panels whose classes' names end so open, all others
+    closed.
+    """
     classes = [c for c in addon('panels').CLASSES if '_PT_' in c.__name__]
     for one in reversed(classes):
         bpy.utils.unregister_class(one)
@@ -129,7 +135,9 @@ def arrange(*opened):
 
 
 def open_tab(wider=96):
-    """Open the sidebar's Facewright tab as a person does, and make it so many pixels wider; a generator."""
+    """Open the sidebar's Facewright tab as a person does, and make it so many pixels wider; a
+    generator.
+    """
     yield from over_viewport()
     yield from done(key('Escape'), 0.3)
     yield from done(key('n'), 1.0)
@@ -168,9 +176,11 @@ def scroll(steps):
 
 
 def buttons(wanted='', near=None):
-    """Where the sidebar's operator buttons are: {python command: (x, y)}, found as a person would copy them, Ctrl-C over each; a generator.
+    """Where the sidebar's operator buttons are: {python command: (x, y)}, found as a person would
+    copy them, Ctrl-C over each; a generator.
 
-    Stops at the first command that holds `wanted`. near: (x, y), to look from a little above there down and no further than a hand.
+    Stops at the first command that holds `wanted`. near: (x, y), to look from a little above there
+    down and no further than a hand.
     """
     region, manager = sidebar(), bpy.context.window_manager
     columns = [
@@ -198,7 +208,9 @@ def buttons(wanted='', near=None):
 
 
 def places_of(*words):
-    """Where the buttons are whose commands hold these words, {words: (x, y)}; a generator. On a busy machine one look may miss some."""
+    """Where the buttons are whose commands hold these words, {words: (x, y)}; a generator. On a
+    busy machine one look may miss some.
+    """
     found = {}
     for _ in range(4):
         found |= yield from buttons()
@@ -212,7 +224,9 @@ def places_of(*words):
 
 
 def choose_file(name):
-    """Choose a file of the share in the file browser that is open, then confirm: two clicks; a generator."""
+    """Choose a file of the share in the file browser that is open, then confirm: two clicks; a
+    generator.
+    """
     screen_areas = bpy.context.window_manager.windows[0].screen
     yield from until(
         lambda: any(a.type == 'FILE_BROWSER' for a in screen_areas.areas), 10, 'the file browser'
@@ -228,7 +242,9 @@ def choose_file(name):
 
 
 def press_at(place):
-    """Click a button, from the viewport, so that a message that covers the panel closes; a generator."""
+    """Click a button, from the viewport, so that a message that covers the panel closes; a
+    generator.
+    """
     yield from over_viewport()
     yield 0.5
     yield from click(*place)
@@ -269,7 +285,9 @@ def comes(condition, seconds=15):
 
 
 def drive(steps):
-    """Run the generator to its end, write results.json, quit Blender. On a busy machine every wait is up to twice as long."""
+    """Run the generator to its end, write results.json, quit Blender. On a busy machine every wait
+    is up to twice as long.
+    """
     running = steps()
 
     def tick():
@@ -277,7 +295,7 @@ def drive(steps):
             return next(running) * min(max(1.0, os.getloadavg()[0] / os.cpu_count() / 2), 2.0)
         except StopIteration:
             results['done'] = True
-        except Exception:
+        except Exception:  # noqa: BLE001  whatever it was is in the results
             results['error'] = traceback.format_exc()
             subprocess.run(['import', '-window', 'root', str(SHARE / 'failed.png')])
         (SHARE / 'results.json').write_text(json.dumps(results, indent=1))

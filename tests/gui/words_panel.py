@@ -1,4 +1,6 @@
-"""The panels at the sidebar's default width: the missing engine, what is folded, a run's bar, the result's words, a pinned key."""
+"""The panels at the sidebar's default width: the missing engine, what is folded, a run's bar, the
+result's words, a pinned key.
+"""
 
 import json
 import sys
@@ -41,7 +43,9 @@ def jobs():
 
 
 def missing_engine():
-    """Blender's own Python lacks the packages: said as soon as the tab is open; then the right one is chosen."""
+    """Blender's own Python lacks the packages: said as soon as the tab is open; then the right one
+    is chosen.
+    """
     preferences().python = ''
     yield from open_tab(wider=0)
     results['the engine was asked'] = yield from comes(
@@ -105,7 +109,9 @@ def reconstruction():
 
 
 def pinned():
-    """The Shape Keys panel is folded and another object is selected: the top of the tab says it all the same."""
+    """The Shape Keys panel is folded and another object is selected: the top of the tab says it all
+    the same.
+    """
     head = bpy.context.scene.facewright.result
     head.show_only_shape_key, head.active_shape_key_index = True, 5
     camera = addon('api').head_cameras(head)[0]
