@@ -73,6 +73,8 @@ PARTS = (
     'engine',
 )
 LEAVE_OUT = ('__pycache__', '.pyc', '.DS_Store')
+# Folders of PARTS that users never run: training, measuring, figures, the demo.
+NOT_SHIPPED = ('engine/lab',)
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 # Windows refuses paths of more than 259 characters; Blender unpacks wheels below its user folder.
@@ -450,7 +452,8 @@ def demo(options) -> int:
         if subprocess.call(
             [
                 str(PYTHON),
-                str(ROOT / 'demo.py'),
+                '-m',
+                'facewright.engine.lab.demo_scene',
                 '--model',
                 options.model,
                 '--out',
@@ -522,11 +525,7 @@ def stage(folder: Path, platform: Platform | None, wheels: list[Path]) -> Path:
     for part in PARTS:
         source = ROOT / part
         if source.is_dir():
-            shutil.copytree(
-                source,
-                folder / part,
-                ignore=lambda _, names: [n for n in names if n.endswith(LEAVE_OUT)],
-            )
+            shutil.copytree(source, folder / part, ignore=left_out)
         else:
             shutil.copyfile(source, folder / part)
     (folder / 'requirements.txt').write_text(
@@ -551,6 +550,12 @@ def stage(folder: Path, platform: Platform | None, wheels: list[Path]) -> Path:
         encoding='utf-8',
     )
     return folder
+
+
+def left_out(folder: str, names: list[str]) -> list[str]:
+    """What of a folder below ROOT does not belong into the zip."""
+    within = Path(folder).relative_to(ROOT)
+    return [n for n in names if n.endswith(LEAVE_OUT) or (within / n).as_posix() in NOT_SHIPPED]
 
 
 def manifest_for(text: str, platform: Platform | None, wheels: list[str]) -> str:

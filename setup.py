@@ -5,7 +5,9 @@ pyproject.toml cannot say that.
 
 from setuptools import find_packages, setup
 
-PARTS = find_packages('.', include=['engine', 'engine.*', 'addon', 'addon.*']) or ['engine']
+PARTS = find_packages(
+    '.', include=['engine', 'engine.*', 'addon', 'addon.*'], exclude=['engine.lab', 'engine.lab.*']
+) or ['engine']
 
 setup(
     packages=['facewright', *(f'facewright.{part}' for part in PARTS)],

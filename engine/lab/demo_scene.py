@@ -1,4 +1,8 @@
-"""The main job from end to end, inside Blender's module: footage → reconstruction → scene. Run by `build.py demo`."""
+"""The main job from end to end, inside Blender's module: footage → reconstruction → scene.
+
+Run by `build.py demo`. The one module of the engine that knows Blender: it does what a user does,
+with the add-on's operators.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +15,23 @@ import bpy
 import numpy as np
 
 import facewright
-from facewright.engine.core.errors import FacewrightError
-from facewright.engine.formats.performance import read_performance
+
+from ..core.errors import FacewrightError
+from ..formats.performance import read_performance
+from .demo import render_demo_footage
 
 
 def own_footage(out: Path) -> str:
-    """The demo's own clip: the built-in head giving a known performance, rendered by this program; the truth lies beside it."""
-    from facewright.engine.lab.demo import render_demo_footage
+    """Render the demo's own clip and return its path.
 
+    The built-in head gives a known performance; the truth lies beside it.
+    """
     print("rendering the demo's own footage", flush=True)
     return str(render_demo_footage(out / 'footage.mp4'))
 
 
 def reconstruct(footage: list[str], model: str, out: Path) -> bpy.types.Object:
-    """Reconstruct with the add-on's operators, as a user would; returns the head."""
+    """Reconstruct with the add-on's operators, as a user would, and return the head."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     facewright.register()
     if model != 'builtin':
@@ -37,7 +44,7 @@ def reconstruct(footage: list[str], model: str, out: Path) -> bpy.types.Object:
 
 
 def correlation(out: Path) -> float:
-    """Mean correlation of the found weights with the true ones, over the expressions that move."""
+    """Return the mean correlation of found with true weights, over expressions that move."""
     found, truth = (
         read_performance(out / f'{name}.npz').weights for name in ('performance', 'truth')
     )
@@ -53,9 +60,9 @@ def correlation(out: Path) -> float:
 
 
 def figures(head: bpy.types.Object, out: Path, seconds: dict[str, float]) -> dict:
-    """What was reached: from the report and from the scene."""
+    """Return what was reached, from the report and from the scene."""
     report = json.loads((out / 'report.json').read_text(encoding='utf-8'))
-    scene = bpy.context.scene
+    scene, mean = bpy.context.scene, report['error']
     return {
         'blender': bpy.app.version_string,
         'model': report['model'],
@@ -64,10 +71,8 @@ def figures(head: bpy.types.Object, out: Path, seconds: dict[str, float]) -> dic
             {key: view.get(key) for key in ('name', 'size', 'fps', 'frames', 'tracked', 'focal_px')}
             for view in report['views']
         ],
-        'mean error, % of the distance between the outer eye corners': report['error'][
-            'mean_percent'
-        ],
-        'mean error, px': report['error']['mean_px'],
+        'mean error, % of the distance between the outer eye corners': mean['mean_percent'],
+        'mean error, px': mean['mean_px'],
         'vertices': len(head.data.vertices),
         'shape keys': len(head.data.shape_keys.key_blocks),
         'frames in the scene': [scene.frame_start, scene.frame_end],
@@ -80,6 +85,7 @@ def figures(head: bpy.types.Object, out: Path, seconds: dict[str, float]) -> dic
 
 
 def main() -> int:
+    """Run the demo; its figures go to figures.json and to the console."""
     parser = argparse.ArgumentParser()
     parser.add_argument('footage', nargs='*')
     parser.add_argument('--model', default='builtin')
