@@ -91,6 +91,9 @@ TRIM = {
     )
 }
 
+# Folders in wheels whose contents belong beside the packages (Blender 4.2 leaves them there).
+DATA_FOLDER = re.compile(r'[^/]+\.data/(platlib|purelib)/')
+
 
 def main() -> int:
     options = arguments()
@@ -622,11 +625,13 @@ def find_wheel(folder: Path, stem: str) -> Path | None:
 def trim(wheel: Path, folder: Path, name: str) -> Path:
     """Copy a wheel without what only compilers and torch's own tests need.
 
-    Its many licence files become one, and it is tagged arm64 where it is universal2, which
-    Blender 4.2 takes for another system. Returns the wheel itself where nothing of that applies.
+    Its many licence files become one. For Blender 4.2 it is tagged arm64 where it is universal2,
+    which that takes for another system, and what lies in {name}.data/platlib lies where pip would
+    put it, as pillow-heif's libraries for Windows. Returns the wheel itself where nothing of that
+    applies.
     """
     unwanted = TRIM.get(name)
-    if not unwanted and 'universal2' not in wheel.name:
+    if not unwanted and 'universal2' not in wheel.name and not has_data_folder(wheel):
         return wheel
     made = folder / wheel.name.replace('universal2', 'arm64')
     if made.exists() and made.stat().st_mtime >= Path(__file__).stat().st_mtime:
@@ -652,13 +657,20 @@ def trim(wheel: Path, folder: Path, name: str) -> Path:
                 continue
             if member.filename == f'{info}/WHEEL':
                 data = data.replace(b'universal2', b'arm64')
-            add_member(target, member.filename, data, records, member.external_attr)
+            place = DATA_FOLDER.sub('', member.filename)
+            add_member(target, place, data, records, member.external_attr)
         if licences:
             add_member(target, f'{info}/licenses/THIRD_PARTY.txt', b'\n\n'.join(licences), records)
         text = ''.join(f'{line}\n' for line in (*records, f'{info}/RECORD,,'))
         target.writestr(zipfile.ZipInfo(f'{info}/RECORD', EPOCH), text, zipfile.ZIP_DEFLATED)
     part.replace(made)
     return made
+
+
+def has_data_folder(wheel: Path) -> bool:
+    """Whether a wheel has files that pip would put elsewhere than they lie in it."""
+    with zipfile.ZipFile(wheel) as members:
+        return any(DATA_FOLDER.match(name) for name in members.namelist())
 
 
 def add_member(

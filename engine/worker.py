@@ -39,8 +39,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = 'facewright'
 EXIT_ERROR, EXIT_INTERRUPTED = 1, 130
 # How far a version may be from the pinned one: mediapipe's weights are in the 0.10.21 wheel alone; numpy and protobuf
-# break compiled packages when their minor version changes; for the others the major version decides.
-SAME_PARTS = {'mediapipe': 3, 'numpy': 2, 'protobuf': 2}
+# break compiled packages when their minor version changes; for the others the major version decides. Of Pillow, which many
+# extensions bring, and of pillow-heif every version reads photos.
+SAME_PARTS = {'mediapipe': 3, 'numpy': 2, 'protobuf': 2, 'pillow': 0, 'pillow-heif': 0}
 
 
 def register_package(root: Path = ROOT):

@@ -79,7 +79,7 @@ def test_the_list_is_complete(root, tmp_path):
         spec.loader.exec_module(w)
         assert w.prepare_imports() is None
         package = w.register_package()
-        import cv2, scipy.sparse.linalg, scipy.spatial, torch, trimesh, warp, av, safetensors.torch
+        import cv2, scipy.sparse.linalg, scipy.spatial, torch, trimesh, warp, av, safetensors.torch, pillow_heif
         torch.optim.Adam([torch.zeros(1, requires_grad=True)]).step()
         import facewright.engine
         from facewright.engine.footage.detector.mediapipe_networks import mediapipe
@@ -388,6 +388,29 @@ def test_trimming_keeps_what_runs_and_every_licence(tmp_path):
     assert {line.split(',')[0] for line in record.splitlines()} == names
     other = wheel(tmp_path, 'six-1.0-py3-none-any.whl', {'six.py': b''})
     assert build.trim(other, tmp_path, 'six') == other
+
+
+def test_libraries_in_a_data_folder_lie_beside_their_module(tmp_path):
+    """As pip puts them, and Blender 4.2 does not: pillow-heif's for Windows."""
+    path = wheel(
+        tmp_path,
+        'heif-1.0-cp311-cp311-win_amd64.whl',
+        {
+            '_heif.pyd': b'1',
+            'heif-1.0.data/platlib/libheif.dll': b'2',
+            'heif-1.0.dist-info/METADATA': b'',
+            'heif-1.0.dist-info/RECORD': b'old',
+            'heif-1.0.dist-info/WHEEL': b'Tag: cp311-cp311-win_amd64\n',
+        },
+    )
+    (tmp_path / 'trimmed').mkdir()
+    made = build.trim(path, tmp_path / 'trimmed', 'heif')
+    with zipfile.ZipFile(made) as members:
+        names = set(members.namelist())
+        record = members.read('heif-1.0.dist-info/RECORD').decode()
+        assert members.read('libheif.dll') == b'2'
+    assert not any('.data/' in name for name in names)
+    assert {line.split(',')[0] for line in record.splitlines()} == names
 
 
 def test_too_long_a_path_for_windows_is_named(tmp_path):

@@ -1,6 +1,8 @@
 """EXIF of photos: which way up, which lens, and whether a camera wrote it (EXIF 2.32, TIFF 6.0).
 
-Standard library only.
+Standard library only, and so not Pillow's: Blender's Python, which has no Pillow, asks too whether
+a camera wrote a file (kinds.sequence_of), from a file's first bytes, which Pillow opens as a whole.
+Two readers of the same tags could disagree on what a file is.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
-"""What a file is: a video, a photo, one image of a sequence, or a capture.json. One list of
-suffixes and one rule for sequences, for the engine and the add-on. Standard library only."""
+"""What a file is: a video, a photo, one image of a sequence, or a capture.json.
+
+One list of suffixes and one rule for sequences, for the engine and the add-on. Standard library
+only. Which images there are says image_formats.py.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,10 @@ from pathlib import Path
 
 from ..core.errors import FacewrightError
 from .exif import exif, picture_size
+from .image_formats import FORMATS, format_of
 
 KINDS = ('video', 'sequence', 'photo', 'capture')
-IMAGE_SUFFIXES = frozenset(
-    '.jpg .jpeg .jpe .jp2 .png .tif .tiff .bmp .dib .webp .ppm .pgm .pbm .pnm .hdr .exr .sr .ras '
-    '.dpx .tga .avif .heic .heif'.split()
-)
+IMAGE_SUFFIXES = frozenset(suffix for row in FORMATS for suffix in row.suffixes)
 VIDEO_SUFFIXES = frozenset(
     '.mp4 .m4v .mov .qt .avi .mkv .webm .mpg .mpeg .mpe .m1v .m2v .vob .ts .mts .m2ts .m2t .tod '
     '.mod .3gp .3g2 .wmv .asf .flv .f4v .ogv .ogg .ogm .mxf .dv .divx .gif .apng .y4m .h264 .264 '
@@ -78,10 +79,11 @@ def sequence_of(path: Path) -> tuple[tuple[Path, ...], tuple[int, ...]] | None:
 
     A sequence by itself is a run (see run_of) with three images of successive numbers, in which at
     most a quarter of the numbers is missing; with one or two digits it has ten images. Not where a
-    camera wrote its maker into the file, nor where the neighbours are of another size. Where names
-    are a camera's or a messenger's (IMG_0012, DSC01234, IMG-20240101-WA0001): 24 without a gap.
+    camera wrote its maker into the file, nor of a format that only cameras write, nor where the
+    neighbours are of another size. Where names are a camera's or a messenger's (IMG_0012, DSC01234,
+    IMG-20240101-WA0001): 24 without a gap.
     """
-    found = run_of(path)
+    found = run_of(path) if format_of(path).numbered else None
     if found is None:
         return None
     files, numbers = found

@@ -30,7 +30,7 @@ def counts_right(view: View) -> bool:
     is read here.
     """
     if view.kind == 'photo':
-        return images.is_upright(view.path)
+        return images.is_shown_by_blender(view.path)
     if view.kind == 'sequence':
         return images.is_run(view.images)
     return video.counts_right(view.path)

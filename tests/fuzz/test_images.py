@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 from fractions import Fraction
@@ -33,6 +34,8 @@ def encoded(suffix: str) -> bytes:
         encoder.pix_fmt, encoder.time_base = pixels, Fraction(1, 25)
         frame = av.VideoFrame.from_ndarray(PICTURE, format='rgb24').reformat(format=pixels)
         return b''.join(bytes(packet) for packet in encoder.encode(frame))
+    if suffix == '.heic':
+        return heic()
     os.environ['OPENCV_IO_ENABLE_OPENEXR'] = '1'
     image = PICTURE.astype(np.float32) / 255 if suffix in ('.hdr', '.exr') else PICTURE
     data = cv2.imencode(suffix, image)[1].tobytes()
@@ -40,6 +43,17 @@ def encoded(suffix: str) -> bytes:
         block = b'Exif\0\0' + EXIF
         data = data[:2] + b'\xff\xe1' + struct.pack('>H', len(block) + 2) + block + data[2:]
     return data
+
+
+def heic() -> bytes:
+    """The picture in a grid of tiles, with an orientation."""
+    import pillow_heif
+    from PIL import Image
+
+    pillow_heif.register_heif_opener()
+    stream = io.BytesIO()
+    Image.fromarray(PICTURE).save(stream, 'HEIF', exif=b'Exif\0\0' + EXIF, tile_size=32)
+    return stream.getvalue()
 
 
 def opened(path):
@@ -63,6 +77,7 @@ SUFFIXES = (
     '.sr',
     '.tga',
     '.dpx',
+    '.heic',
 )
 VALID = {suffix: encoded(suffix) for suffix in SUFFIXES}
 
@@ -106,7 +121,7 @@ def test_the_valid_ones_are_read(tmp_path, suffix):
     path = tmp_path / f'a{suffix}'
     path.write_bytes(VALID[suffix])
     shown = opened(path)
-    assert shown.shape == ((64, 48, 3) if suffix == '.jpg' else (48, 64, 3))
+    assert shown.shape == ((64, 48, 3) if suffix in ('.jpg', '.heic') else (48, 64, 3))
 
 
 def test_a_mask_of_nothing(tmp_path):

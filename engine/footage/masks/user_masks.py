@@ -20,7 +20,7 @@ from ...face_model.part_labels import (
     UPPER_LIP,
 )
 from ..footage import View
-from ..images import as_stored
+from ..image_formats import opencv_pixels
 from ..kinds import files_in, natural
 
 # Pixel values of face parsers' label pictures → the labels of face_model.parts.PARTS; what is not named is 0. l_ and r_ are told apart by
@@ -168,7 +168,7 @@ def _without_gaps(files: list[Path]) -> None:
 def _read_values(path: Path) -> np.ndarray:
     """H×W uint8 values of a grey label image."""
     try:
-        values = as_stored(path.read_bytes())
+        values = opencv_pixels(path.read_bytes())
     except OSError:
         values = None
     if values is None:

@@ -2,6 +2,7 @@
 
 import os
 import struct
+import sys
 import zlib
 from fractions import Fraction
 
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facewright.engine.core.errors import FacewrightError
-from facewright.engine.footage import images, open_footage, read_frames
+from facewright.engine.footage import image_formats, images, kinds, open_footage, read_frames
+from facewright.engine.footage.exif import exif as read_exif
 
 
 def save(path, image, exif=None):
@@ -176,10 +178,98 @@ def test_film_formats(tmp_path, name, codec, pixels):
     np.testing.assert_array_equal(frame, COLOUR[..., ::-1])
 
 
-def test_heic_is_said(tmp_path):
+def heic(path, rgb, orientation=1, focal=None, **options):
+    """A HEIC photo as phones write it: turned by its own transformation and by EXIF's tag."""
+    import pillow_heif
+    from PIL import Image
+
+    pillow_heif.register_heif_opener()
+    exif = b'Exif\0\0' + tiff(orientation, focal=focal, make=True)
+    Image.fromarray(rgb).save(path, 'HEIF', quality=95, exif=exif, **options)
+    return path
+
+
+SHOWN = cv2.resize(COLOUR, (120, 80), interpolation=cv2.INTER_NEAREST)
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_heic_is_turned_once(tmp_path, orientation):
+    rgb = np.ascontiguousarray(stored(SHOWN, orientation)[..., ::-1])
+    view, frame = first(heic(tmp_path / 'IMG_0001.HEIC', rgb, orientation))
+    assert view.kind == 'photo' and view.size == (120, 80) and frame.shape == SHOWN.shape
+    assert np.abs(frame.astype(int) - SHOWN[..., ::-1]).mean() < 4
+
+
+def test_the_tiles_of_a_heic_are_joined(tmp_path):
+    """As phones store large photos; FFmpeg gives the first tile for the picture."""
+    rgb = cv2.resize(COLOUR, (200, 140), interpolation=cv2.INTER_NEAREST)[..., ::-1].copy()
+    path = heic(tmp_path / 'a.heic', rgb, tile_size=64)
+    assert b'grid' in path.read_bytes()
+    frame = first(path)[1]
+    assert frame.shape == rgb.shape and np.abs(frame.astype(int) - rgb).mean() < 4
+
+
+def test_the_lens_and_transparency_of_a_heic(tmp_path):
+    path = heic(tmp_path / 'a.heif', np.zeros((240, 360, 3), np.uint8), focal=50)
+    assert first(path)[0].camera.focal == pytest.approx(500)
+    rgba = np.zeros((64, 64, 4), np.uint8)
+    rgba[:32, :, 0], rgba[32:, :, 3] = 200, 255
+    frame = first(heic(tmp_path / 'b.hif', rgba))[1].astype(int)
+    assert np.abs(frame[5, 5] - 127).max() < 6 and frame[60, 5].max() < 6
+
+
+def test_heic_and_jpeg_under_each_others_names(tmp_path):
+    rgb = np.ascontiguousarray(SHOWN[..., ::-1])
+    for path in (
+        heic(tmp_path / 'a.heic', rgb).rename(tmp_path / 'a.jpg'),
+        save(tmp_path / 'b.jpg', SHOWN).rename(tmp_path / 'b.heic'),
+    ):
+        assert np.abs(first(path)[1].astype(int) - rgb).mean() < 6
+
+
+def test_heics_are_photos_unless_the_user_says_otherwise(tmp_path):
+    for k in range(24):
+        heic(tmp_path / f'IMG_{k:04d}.HEIC', np.full((16, 16, 3), 9 * k, np.uint8))
+    assert first(tmp_path / 'IMG_0003.HEIC')[0].kind == 'photo'
+    frames = read_frames(open_footage(tmp_path).views[0])
+    assert np.abs([f[8, 8, 0] / 9 - k for k, f in enumerate(frames)]).max() < 0.7
+
+
+def test_a_damaged_or_huge_heic_is_said(tmp_path, monkeypatch):
     (tmp_path / 'a.HEIC').write_bytes(b'\0\0\0\x18ftypheic' + bytes(50))
-    with pytest.raises(FacewrightError, match='HEIC.*JPEG'):
-        open_footage(tmp_path / 'a.HEIC')
+    path = heic(tmp_path / 'b.heic', np.ascontiguousarray(SHOWN))
+    (tmp_path / 'c.heic').write_bytes(path.read_bytes()[:-200])
+    for name in ('a.HEIC', 'c.heic'):
+        with pytest.raises(FacewrightError, match='not an image that can be read'):
+            open_footage(tmp_path / name)
+    monkeypatch.setattr(image_formats, 'MOST_PIXELS', 120 * 80 - 1)
+    with pytest.raises(FacewrightError, match='120×80 pixels.*smaller'):
+        open_footage(path)
+
+
+def test_without_its_library_a_heic_is_said(tmp_path, monkeypatch):
+    path = heic(tmp_path / 'a.heic', np.ascontiguousarray(SHOWN))
+    monkeypatch.setitem(sys.modules, 'pillow_heif', None)
+    with pytest.raises(FacewrightError, match='HEIC.*save them as JPEG'):
+        open_footage(path)
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_avif(tmp_path, orientation):
+    from PIL import Image
+
+    rgb = np.ascontiguousarray(stored(SHOWN, orientation)[..., ::-1])
+    exif = b'Exif\0\0' + tiff(orientation)
+    Image.fromarray(rgb).save(tmp_path / 'a.avif', 'AVIF', quality=95, exif=exif)
+    frame = first(tmp_path / 'a.avif')[1]
+    assert frame.shape == SHOWN.shape
+    assert np.abs(frame.astype(int) - SHOWN[..., ::-1]).mean() < 4
+
+
+def test_every_format_has_its_own_names():
+    names = [suffix for row in image_formats.FORMATS for suffix in row.suffixes]
+    assert len(names) == len(set(names)) and set(names) == kinds.IMAGE_SUFFIXES
+    assert all(name == name.lower() and name.startswith('.') for name in names)
 
 
 def test_transparent_pixels_show_grey(tmp_path):
@@ -336,7 +426,7 @@ def test_cmyk(tmp_path):
     assert np.abs(images.read(tmp_path / 'a.tif')[1, 1].astype(int) - (225, 48, 48)).max() <= 2
 
 
-def test_targa_and_avif(tmp_path):
+def test_targa(tmp_path):
     import av
 
     encoder = av.CodecContext.create('targa', 'w')
@@ -441,7 +531,7 @@ def test_the_lens_in_exif(tmp_path):
     ),
 )
 def test_broken_exif_is_no_exif(data, start):
-    found = images.exif(start + data)
+    found = read_exif(start + data)
     assert 1 <= found.orientation <= 8
 
 

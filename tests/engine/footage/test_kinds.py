@@ -119,7 +119,7 @@ def test_a_folder_is_opened_again_from_a_result(tmp_path, names):
     given = CaptureView(
         'v', view.path.parent / names[0], view.size, view.camera, view.times, 0.0, 24.0
     )
-    again = result._view(given, {'kind': 'sequence', 'first': view.first})
+    again = result._open_view(given, {'kind': 'sequence', 'first': view.first})
     assert again.images == view.images and again.first == view.first == 1
 
 

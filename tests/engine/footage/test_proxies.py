@@ -132,6 +132,20 @@ def test_sequences_and_photos(tmp_path):
     assert not needs_proxy(photo, 24.0)
 
 
+def test_photos_that_blender_does_not_read(tmp_path):
+    """HEIC, AVIF and portable pixmaps: written again as PNG."""
+    from PIL import Image
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    picture = Image.fromarray(np.full((48, 64, 3), 90, np.uint8))
+    for name in ('a.heic', 'b.avif', 'c.ppm'):
+        picture.save(tmp_path / name)
+        photo = open_footage({'path': tmp_path / name, 'kind': 'photo'})
+        (made,) = written(photo, tmp_path / 'clips', 24.0).values()
+        assert np.abs(cv2.imread(made['path']).astype(int) - 90).max() < 4
+
+
 def small(picture) -> np.ndarray:
     return cv2.resize(picture, (96, 54), interpolation=cv2.INTER_AREA).astype(np.float32)
 
