@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from bpy.props import EnumProperty, IntProperty
-
+from ...engine.tasks import specs
 from .. import api, jobs
-from ..properties import SHOW_ITEMS
+from ..options import prop
 from .base import JobOperator, redraw
 
 
@@ -19,9 +18,7 @@ class FACEWRIGHT_OT_preview_overlay(JobOperator):
     bl_label = 'Overlay'
     bl_options = {'UNDO'}
 
-    show: EnumProperty(
-        name='Show', description='What is drawn over the footage', items=SHOW_ITEMS, default='MESH'
-    )
+    show: prop(specs.PreviewOverlay, 'show')
 
     def begin(self, context):
         self.head, arguments = api.overlay_job(context, self.show)
@@ -53,13 +50,7 @@ class FACEWRIGHT_OT_bake_albedo(JobOperator):
     bl_label = 'Bake Skin Texture'
     bl_options = {'UNDO'}
 
-    size: IntProperty(
-        name='Size',
-        description="The texture's width and height in pixels",
-        default=1024,
-        min=64,
-        max=4096,
-    )
+    size: prop(specs.BakeAlbedo, 'size')
 
     def begin(self, context):
         self.head, arguments = api.bake_job(context, self.size)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
+from bpy.props import StringProperty
 
-from .. import api
-from ..properties import FIX_ITEMS, FLESH_ITEMS
+from ...engine.tasks import specs
+from .. import api, options
+from ..options import prop, prop_or_panel
 from .base import Operator, object_mode
-from .shape_keys import PANEL, HeadOperator
+from .shape_keys import HeadOperator
 
 
 class FACEWRIGHT_OT_check_intersections(HeadOperator):
@@ -20,21 +21,8 @@ class FACEWRIGHT_OT_check_intersections(HeadOperator):
     bl_label = 'Check Intersections'
     task, title = 'check_intersections', 'Checking'
 
-    combinations: IntProperty(
-        name='Combinations',
-        description='How many random combinations to check too. 0: the pose the sliders make '
-        f'instead. {PANEL}',
-        default=0,
-        min=0,
-        max=100000,
-        options={'SKIP_SAVE'},
-    )
-    seed: IntProperty(
-        name='Seed',
-        description='Which random combinations: the same number gives the same ones',
-        default=0,
-        min=0,
-    )
+    combinations: prop_or_panel(specs.CheckIntersections, 'combinations')
+    seed: prop(specs.CheckIntersections, 'seed')
 
     def take(self, context, settings):
         return api.crossings_job(context, self.option(settings, 'combinations'), self.seed)
@@ -84,18 +72,8 @@ class FACEWRIGHT_OT_fix_cavities(HeadOperator):
     bl_label = 'Fix Cavities'
     task, title = 'fix_cavities', 'Fixing the cavities'
 
-    keys: EnumProperty(
-        name='Keys',
-        description=f"Which shape keys' cavities follow the skin. {PANEL}",
-        items=FIX_ITEMS,
-        options={'SKIP_SAVE'},
-    )
-    spread: BoolProperty(
-        name='Spread the Edit',
-        description=f'Give the same edit to the other shapes too. {PANEL}',
-        default=False,
-        options={'SKIP_SAVE'},
-    )
+    keys: prop_or_panel(options.Cavities, 'keys')
+    spread: prop_or_panel(specs.FixCavities, 'spread')
 
     def take(self, context, settings):
         return api.fix_job(
@@ -134,18 +112,8 @@ class FACEWRIGHT_OT_build_tetrahedra(HeadOperator):
     bl_label = 'Fill Cavities'
     task, title = 'build_tetrahedra', 'Filling the cavities'
 
-    show: EnumProperty(
-        name='Show',
-        description=f'What of the filling is shown. {PANEL}',
-        items=FLESH_ITEMS,
-        default='CUT',
-        options={'SKIP_SAVE'},
-    )
-    mask: StringProperty(
-        name='Where',
-        description=f'Vertex group of the head that says where to fill. {PANEL}',
-        options={'SKIP_SAVE'},
-    )
+    show: prop_or_panel(options.Cavities, 'show')
+    mask: prop_or_panel(options.Cavities, 'mask')
 
     def take(self, context, settings):
         self.shown = self.option(settings, 'show', 'flesh')

@@ -5,18 +5,14 @@ from __future__ import annotations
 import os
 
 import bpy
-from bpy.props import (
-    BoolProperty,
-    CollectionProperty,
-    EnumProperty,
-    FloatProperty,
-    IntProperty,
-    StringProperty,
-)
+from bpy.props import BoolProperty, CollectionProperty, IntProperty, StringProperty
 
-from .. import api
-from ..properties import KIND_ITEMS
+from ...engine.tasks import specs
+from .. import api, options
+from ..options import items, prop
 from .base import FileOperator, Operator
+
+AUTOMATIC = ('AUTO', 'Automatic', "Judge by the file's name and its neighbours")
 
 
 class FACEWRIGHT_OT_add_footage(FileOperator):
@@ -28,12 +24,7 @@ class FACEWRIGHT_OT_add_footage(FileOperator):
     bl_idname = 'facewright.add_footage'
     bl_label = 'Add Footage'
 
-    filepath: StringProperty(
-        name='File',
-        description='The video, the photo, the first image of a sequence, or a capture.json',
-        subtype='FILE_PATH',
-        options={'SKIP_SAVE'},
-    )
+    filepath: prop(specs.Source, 'path', options={'SKIP_SAVE'})
     directory: StringProperty(
         name='Folder',
         description='Folder of `files`',
@@ -46,53 +37,25 @@ class FACEWRIGHT_OT_add_footage(FileOperator):
         type=bpy.types.OperatorFileListElement,
         options={'HIDDEN', 'SKIP_SAVE'},
     )
-    name: StringProperty(
-        name='Name', description='What to call the view. Empty: as the file', options={'SKIP_SAVE'}
+    name: prop(
+        specs.Source,
+        'name',
+        description='What to call the view. Empty: as the file',
+        options={'SKIP_SAVE'},
     )
-    kind: EnumProperty(
-        name='Kind',
+    kind: prop(
+        specs.Source,
+        'kind',
         description='What the file is',
-        items=(
-            ('AUTO', 'Automatic', "Judge by the file's name and its neighbours"),
-            *(item[:3] for item in KIND_ITEMS),
-        ),
+        items=[AUTOMATIC, *(item[:3] for item in items(specs.KINDS))],
     )
-    lens: FloatProperty(
-        name='Lens',
-        description='Focal length as on a 35-mm camera, in millimetres. 0: unknown, found from the '
-        'footage',
-        default=0,
-        min=0,
-        max=2000,
-    )
-    offset: FloatProperty(
-        name='Time Offset',
-        description="Seconds to add to this clip's own time to be on the first view's clock",
-        default=0,
-    )
-    start: FloatProperty(name='In', description='First second of the clip to use', default=0, min=0)
-    end: FloatProperty(
-        name='Out', description='Last second of the clip to use. 0: to the end', default=0, min=0
-    )
-    fps: FloatProperty(
-        name='Frame Rate',
-        description='Frames a second at which the images of a sequence were taken',
-        default=24,
-        min=0.1,
-        max=1000,
-    )
-    cameras: StringProperty(
-        name='Cameras',
-        description="Which of a capture's cameras to use: their names, separated by commas. Empty: "
-        'all',
-        options={'SKIP_SAVE'},
-    )
-    masks: StringProperty(
-        name='Masks',
-        description="Folder of your own masks of the face's regions, one image a frame. Empty: "
-        'found in the picture',
-        options={'SKIP_SAVE'},
-    )
+    lens: prop(specs.Source, 'lens_mm')
+    offset: prop(specs.Source, 'offset')
+    start: prop(specs.Source, 'start')
+    end: prop(specs.Source, 'end')
+    fps: prop(specs.Source, 'fps')
+    cameras: prop(options.View, 'cameras', options={'SKIP_SAVE'})
+    masks: prop(options.View, 'masks', options={'SKIP_SAVE'})
     filter_glob: StringProperty(
         name='Filter',
         description='What else the file browser shows',

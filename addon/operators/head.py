@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import StringProperty
 
-from .. import api, jobs, models, paths
-from ..properties import NAMING_ITEMS
+from .. import api, jobs, models, options, paths
+from ..options import items, prop
 from .base import FileOperator, JobOperator
+
+AS_IN_PANEL = ('SCENE', 'As in the Panel', "The scene's setting")
 
 
 class FACEWRIGHT_OT_add_head(JobOperator):
@@ -21,10 +23,8 @@ class FACEWRIGHT_OT_add_head(JobOperator):
         description='"builtin", or the path of ICT-FaceKit\'s folder or archive. Empty: as set '
         'in the panel',
     )
-    naming: EnumProperty(
-        name='Shape Key Names',
-        description='Whose names the shape keys get',
-        items=(('SCENE', 'As in the Panel', "The scene's setting"), *NAMING_ITEMS),
+    naming: prop(
+        options.Head, 'naming', items=[AS_IN_PANEL, *items(options.NAMINGS)], default='SCENE'
     )
 
     def begin(self, context):
@@ -56,13 +56,7 @@ class FACEWRIGHT_OT_import_face_model(FileOperator, JobOperator):
     bl_idname = 'facewright.import_face_model'
     bl_label = 'Import ICT-FaceKit'
 
-    filepath: StringProperty(
-        name='File',
-        description='ICT-FaceKit as a folder (the one that holds FaceXModel), its GitHub zip, or '
-        'a tar archive',
-        subtype='FILE_PATH',
-        options={'SKIP_SAVE'},
-    )
+    filepath: prop(options.Head, 'path', name='File', options={'SKIP_SAVE'})
 
     filter_glob: StringProperty(
         name='Filter',

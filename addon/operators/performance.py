@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, IntProperty, StringProperty
 
-from .. import api
-from ..properties import NAMING_ITEMS
+from .. import api, options
+from ..options import prop
 from .base import FileOperator, Operator, object_mode
 
-RATE_ITEMS = (
-    (
-        'AUTO',
-        'Automatic',
-        "The performance's where nothing in the scene is animated yet; else the scene keeps its "
-        'own, with keyframes at the exact times',
-    ),
-    ('KEEP', 'Keep', 'The scene keeps its own, with keyframes at the exact times'),
-    (
-        'FILE',
-        'As File',
-        "The scene takes the performance's; what is animated in it already then plays at that rate",
-    ),
-)
 FILTER = {
     'name': 'Filter',
     'description': 'What the file browser shows',
@@ -54,25 +40,10 @@ class FACEWRIGHT_OT_import_performance(FileOperator, OnHeads):
         options={'SKIP_SAVE'},
     )
     filter_glob: StringProperty(**FILTER)
-    start: IntProperty(name='Start Frame', description='Scene frame of the first sample', default=1)
-    motion: BoolProperty(
-        name='Head Motion',
-        description='Move the active object as the head moved; off: expressions only',
-        default=True,
-    )
-    frame_rate: EnumProperty(
-        name='Scene Rate',
-        description="What becomes of the scene's own frame rate",
-        items=RATE_ITEMS,
-    )
-    rate: FloatProperty(
-        name='File Rate',
-        description="Frames a second of a .csv, where its timecodes can't tell. 0: as they say",
-        default=0,
-        min=0,
-        max=1000,
-        options={'SKIP_SAVE'},
-    )
+    start: prop(options.Performance, 'start')
+    motion: prop(options.Performance, 'motion')
+    frame_rate: prop(options.Performance, 'frame_rate')
+    rate: prop(options.Performance, 'rate', options={'SKIP_SAVE'})
 
     def run(self, context):
         performance, notes = api.import_performance(
@@ -143,17 +114,8 @@ class FACEWRIGHT_OT_smooth_performance(OnHeads):
     bl_idname = 'facewright.smooth_performance'
     bl_label = 'Smooth Performance'
 
-    strength: FloatProperty(
-        name='Strength',
-        description='0: nothing changes, 1: strong',
-        default=0.5,
-        min=0,
-        max=1,
-        subtype='FACTOR',
-    )
-    motion: BoolProperty(
-        name='Head Motion', description="Calm the object's own movement too", default=True
-    )
+    strength: prop(options.Performance, 'strength')
+    motion: prop(options.Performance, 'motion', description="Calm the object's own movement too")
 
     def run(self, context):
         api.smooth_performance(context, self.strength, self.motion)
@@ -165,12 +127,7 @@ class FACEWRIGHT_OT_rename_shape_keys(OnHeads):
     bl_idname = 'facewright.rename_shape_keys'
     bl_label = 'Rename Shape Keys'
 
-    naming: EnumProperty(
-        name='Names',
-        description='Whose names the shape keys get',
-        items=NAMING_ITEMS,
-        default='ARKIT',
-    )
+    naming: prop(options.Head, 'naming', name='Names', default='ARKIT')
 
     def run(self, context):
         with object_mode(context):

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, StringProperty
 
-from .. import api, jobs
-from ..properties import NAMING_ITEMS, OLD_TAKE_ITEMS, QUALITY_ITEMS, SCENE_ITEMS
+from ...engine.tasks import specs
+from .. import api, jobs, options
+from ..options import prop, prop_or_panel
 from .base import JobOperator, Operator, redraw
-
-SCENE = {
-    'name': 'Scene',
-    'description': "What becomes of the scene's own frame rate, range, size and camera. "
-    'Not given: as in the panel',
-    'items': SCENE_ITEMS,
-    'options': {'SKIP_SAVE'},
-}
-EARLIER_TAKE = {
-    'name': 'Earlier Take',
-    'description': 'What becomes of a head made of the same footage before. '
-    'Not given: as in the panel',
-    'items': OLD_TAKE_ITEMS,
-    'options': {'SKIP_SAVE'},
-}
 
 
 class FACEWRIGHT_OT_reconstruct(JobOperator):
@@ -34,43 +20,18 @@ class FACEWRIGHT_OT_reconstruct(JobOperator):
     bl_label = 'Reconstruct'
     bl_options = {'UNDO'}
 
-    quality: EnumProperty(
-        name='Quality',
-        description='How much time to spend. Not given: as in the panel',
-        items=QUALITY_ITEMS,
-        options={'SKIP_SAVE'},
-    )
-    neutral_frame: IntProperty(
-        name='Neutral Frame',
+    quality: prop_or_panel(specs.Reconstruct, 'quality')
+    neutral_frame: prop_or_panel(
+        specs.Reconstruct,
+        'neutral_frame',
         description="Which of the first view's frames shows the face at rest, counted from 0 at "
-        "its in-point (not the scene's frame); −1: unknown. Not given: as in the "
-        'panel, where it is a scene frame',
-        default=-1,
-        min=-1,
-        options={'SKIP_SAVE'},
+        "its in-point (not the scene's frame, as in the panel); −1: unknown",
     )
-    smooth: FloatProperty(
-        name='Smoothing',
-        description='0: none, 1: strong. Not given: as in the panel',
-        default=0.5,
-        min=0,
-        max=1,
-        options={'SKIP_SAVE'},
-    )
-    naming: EnumProperty(
-        name='Shape Key Names',
-        description='Whose names the shape keys get. Not given: as in the panel',
-        items=NAMING_ITEMS,
-        options={'SKIP_SAVE'},
-    )
-    output: StringProperty(
-        name='Save Result To…',
-        description="Folder that also gets the result's files. Not given: as in the panel",
-        subtype='DIR_PATH',
-        options={'SKIP_SAVE'},
-    )
-    scene_settings: EnumProperty(**SCENE)
-    old_take: EnumProperty(**EARLIER_TAKE)
+    smooth: prop_or_panel(specs.Reconstruct, 'smooth')
+    naming: prop_or_panel(options.Head, 'naming')
+    output: prop_or_panel(options.Take, 'output')
+    scene_settings: prop_or_panel(options.Take, 'scene_settings')
+    old_take: prop_or_panel(options.Take, 'old_take')
 
     def begin(self, context):
         settings = context.scene.facewright
@@ -143,14 +104,10 @@ class FACEWRIGHT_OT_apply_result(JobOperator):
         default=True,
         options={'HIDDEN', 'SKIP_SAVE'},
     )
-    naming: EnumProperty(
-        name='Shape Key Names', description='Whose names the shape keys get', items=NAMING_ITEMS
-    )
-    sound: BoolProperty(
-        name='Sound', description="Put the clip's sound into the sequencer", default=True
-    )
-    scene_settings: EnumProperty(**SCENE)
-    old_take: EnumProperty(**EARLIER_TAKE)
+    naming: prop(options.Head, 'naming')
+    sound: prop(options.Take, 'sound')
+    scene_settings: prop_or_panel(options.Take, 'scene_settings')
+    old_take: prop_or_panel(options.Take, 'old_take')
 
     def invoke(self, context, event):
         if self.directory:
@@ -232,14 +189,7 @@ class FACEWRIGHT_OT_lay_clip_over(Operator):
     bl_idname = 'facewright.lay_clip_over'
     bl_label = 'Clip over Head'
 
-    opacity: FloatProperty(
-        name='Opacity',
-        description='How much of the clip is seen: 0 none of it, 1 nothing of the head',
-        default=0.5,
-        min=0,
-        max=1,
-        subtype='FACTOR',
-    )
+    opacity: prop(options.Take, 'opacity')
 
     def run(self, context):
         api.lay_clip_over(context, self.opacity)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from bpy.props import BoolProperty, EnumProperty
+from bpy.props import EnumProperty
 
-from .. import api, jobs
-from ..properties import NAMING_ITEMS, ONTO_ITEMS
+from ...engine.tasks import specs
+from .. import api, jobs, options
+from ..options import prop_or_panel
 from ..scene import fit_colours
 from ..scene.markers import PLACES
 from .base import JobOperator, Operator, object_mode
 
-PANEL = 'Not given: as in the panel'
 WARNING = 'Warning: '  # before a line of the panel's report
 
 
@@ -44,54 +44,14 @@ class FACEWRIGHT_OT_generate_shape_keys(HeadOperator):
     bl_label = 'Generate Shape Keys'
     task, title = 'generate_shape_keys', 'Shape keys'
 
-    onto: EnumProperty(
-        name='Onto',
-        description=f'What gets the shape keys. {PANEL}',
-        items=ONTO_ITEMS,
-        options={'SKIP_SAVE'},
-    )
-    naming: EnumProperty(
-        name='Shape Key Names',
-        description=f'Whose names the shape keys get. {PANEL}',
-        items=NAMING_ITEMS,
-        options={'SKIP_SAVE'},
-    )
-    at_rest: BoolProperty(
-        name='Find Its Expression',
-        description=f'Recognise a smile or closed eyes on the mesh and take them off. {PANEL}',
-        default=True,
-        options={'SKIP_SAVE'},
-    )
-    settle: BoolProperty(
-        name='Keep from Crossing',
-        description=f'Keep lids, lips and the insides of mouth and eyes from crossing. {PANEL}',
-        default=True,
-        options={'SKIP_SAVE'},
-    )
-    keep_edits: BoolProperty(
-        name='Keep Hand Edits',
-        description=f'Add what was changed by hand in keys made before to the new ones. {PANEL}',
-        default=True,
-        options={'SKIP_SAVE'},
-    )
-    replace: BoolProperty(
-        name='Replace Other Keys',
-        description=f'Replace keys of the same names that were made elsewhere. {PANEL}',
-        default=False,
-        options={'SKIP_SAVE'},
-    )
-    follow: BoolProperty(
-        name='One Slider',
-        description=f"Drive the other objects' keys by those of the one that moves most. {PANEL}",
-        default=True,
-        options={'SKIP_SAVE'},
-    )
-    hide: BoolProperty(
-        name='Hide the Original',
-        description=f'Hide the meshes that a new head was made of. {PANEL}',
-        default=True,
-        options={'SKIP_SAVE'},
-    )
+    onto: prop_or_panel(specs.GenerateShapeKeys, 'onto')
+    naming: prop_or_panel(options.Head, 'naming')
+    at_rest: prop_or_panel(options.Generated, 'at_rest')
+    settle: prop_or_panel(specs.GenerateShapeKeys, 'settle')
+    keep_edits: prop_or_panel(options.Generated, 'keep_edits')
+    replace: prop_or_panel(options.Generated, 'replace')
+    follow: prop_or_panel(options.Generated, 'follow')
+    hide: prop_or_panel(options.Generated, 'hide')
 
     def take(self, context, settings):
         self.chosen = {
@@ -139,18 +99,8 @@ class FACEWRIGHT_OT_wrap_model(HeadOperator):
     bl_label = 'Wrap Face Model'
     task, title = 'wrap_model', 'Wrapping'
 
-    at_rest: BoolProperty(
-        name='Find Its Expression',
-        description=f'Recognise a smile or closed eyes on the mesh while fitting. {PANEL}',
-        default=True,
-        options={'SKIP_SAVE'},
-    )
-    hide: BoolProperty(
-        name='Hide the Original',
-        description=f'Hide the meshes that the head was wrapped onto. {PANEL}',
-        default=True,
-        options={'SKIP_SAVE'},
-    )
+    at_rest: prop_or_panel(options.Generated, 'at_rest')
+    hide: prop_or_panel(options.Generated, 'hide')
 
     def take(self, context, settings):
         self.hide_chosen = self.option(settings, 'hide')

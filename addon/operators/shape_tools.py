@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from bpy.props import EnumProperty, FloatProperty, StringProperty
-
 from .. import api
-from ..properties import KEYS_ITEMS, TOLERANCE, WHERE_ITEMS
+from ..options import Editing, prop, prop_or_panel
 from .base import Operator, object_mode
-from .shape_keys import PANEL
-
-
-def tolerance_property():
-    return FloatProperty(
-        **(TOLERANCE | {'description': f'{TOLERANCE["description"]}. {PANEL}'}),
-        options={'SKIP_SAVE'},
-    )
 
 
 class OnShapes(Operator):
@@ -53,37 +43,15 @@ class OnShapes(Operator):
 class OnKeys(OnShapes):
     """… of one key or all."""
 
-    keys: EnumProperty(
-        name='Keys',
-        description=f'Which shape keys are changed. {PANEL}',
-        items=KEYS_ITEMS,
-        options={'SKIP_SAVE'},
-    )
+    keys: prop_or_panel(Editing, 'keys')
 
 
 class OnRegion(OnKeys):
     """… in a part of the mesh."""
 
-    where: EnumProperty(
-        name='Where',
-        description=f'Which part of the mesh. {PANEL}',
-        items=WHERE_ITEMS,
-        options={'SKIP_SAVE'},
-    )
-    group: StringProperty(
-        name='Group',
-        description=f'The vertex group, for `where` `GROUP`. {PANEL}',
-        options={'SKIP_SAVE'},
-    )
-    falloff: FloatProperty(
-        name='Falloff',
-        description='How far the effect fades out beyond selected vertices, for `where` '
-        f'`SELECTED`. {PANEL}',
-        default=0.01,
-        min=0,
-        unit='LENGTH',
-        options={'SKIP_SAVE'},
-    )
+    where: prop_or_panel(Editing, 'where')
+    group: prop_or_panel(Editing, 'group')
+    falloff: prop_or_panel(Editing, 'falloff')
 
     def region(self, settings) -> dict:
         return {name: self.option(settings, name) for name in ('keys', 'where', 'group', 'falloff')}
@@ -98,16 +66,8 @@ class FACEWRIGHT_OT_symmetrise_shape_keys(OnKeys):
     bl_idname = 'facewright.symmetrise_shape_keys'
     bl_label = 'Symmetrise'
 
-    source: EnumProperty(
-        name='From',
-        description="Which side is right. Left is the person's left",
-        items=(
-            ('LEFT', 'Left to Right', "The person's left side is copied to the right"),
-            ('RIGHT', 'Right to Left', "The person's right side is copied to the left"),
-            ('AVERAGE', 'Average', 'Both sides become the mean of the two'),
-        ),
-    )
-    tolerance: tolerance_property()
+    source: prop(Editing, 'source')
+    tolerance: prop_or_panel(Editing, 'tolerance')
 
     def change(self, context, settings):
         count = api.shape_tools.symmetrise(
@@ -125,15 +85,8 @@ class FACEWRIGHT_OT_mirror_shape_key(OnShapes):
     bl_idname = 'facewright.mirror_shape_key'
     bl_label = 'Mirror'
 
-    to: EnumProperty(
-        name='To',
-        description='What gets the mirrored shape',
-        items=(
-            ('OTHER', "Other Side's Key", 'mouthSmile_L makes mouthSmile_R'),
-            ('ITSELF', 'Itself', 'The key itself is flipped'),
-        ),
-    )
-    tolerance: tolerance_property()
+    to: prop(Editing, 'mirror_to')
+    tolerance: prop_or_panel(Editing, 'tolerance')
 
     def change(self, context, settings):
         name, notes = api.shape_tools.mirror(context, self.to, self.option(settings, 'tolerance'))
@@ -149,15 +102,8 @@ class FACEWRIGHT_OT_split_shape_key(OnShapes):
     bl_idname = 'facewright.split_shape_key'
     bl_label = 'Split Left/Right'
 
-    width: FloatProperty(
-        name='Soft Middle',
-        description=f'Width of the band in which the halves fade into each other. {PANEL}',
-        default=0.01,
-        min=0,
-        unit='LENGTH',
-        options={'SKIP_SAVE'},
-    )
-    tolerance: tolerance_property()
+    width: prop_or_panel(Editing, 'width')
+    tolerance: prop_or_panel(Editing, 'tolerance')
 
     def change(self, context, settings):
         return 'Split into {} and {}.'.format(
@@ -173,14 +119,7 @@ class FACEWRIGHT_OT_reset_shape_key_region(OnRegion):
     bl_idname = 'facewright.reset_shape_key_region'
     bl_label = 'Reset'
 
-    to: EnumProperty(
-        name='To',
-        description='What it goes back to',
-        items=(
-            ('BASIS', 'Basis', 'No movement at all'),
-            ('GENERATED', 'Generated', 'What Facewright made before it was changed by hand'),
-        ),
-    )
+    to: prop(Editing, 'reset_to')
 
     def change(self, context, settings):
         count = api.shape_tools.reset(context, self.to, **self.region(settings))
@@ -193,16 +132,7 @@ class FACEWRIGHT_OT_scale_shape_key(OnRegion):
     bl_idname = 'facewright.scale_shape_key'
     bl_label = 'Strength'
 
-    strength: FloatProperty(
-        name='Strength',
-        description=f'Factor: 0 takes the movement away, 1 leaves it. {PANEL}',
-        default=1.2,
-        min=-10,
-        max=10,
-        soft_min=0,
-        soft_max=2,
-        options={'SKIP_SAVE'},
-    )
+    strength: prop_or_panel(Editing, 'strength')
 
     def change(self, context, settings):
         count = api.shape_tools.scale(

@@ -61,13 +61,12 @@ class Spelling:
 class Display:
     """How an option is shown in Blender.
 
-    subtype, unit, precision: as bpy.props takes them. unset: what Blender has in place of None;
+    subtype, precision: as bpy.props takes them. unset: what Blender has in place of None;
     meaning: what that says.
     """
 
     name: str
     subtype: str = ''
-    unit: str = ''
     precision: int | None = None
     unset: float | str | None = None
     meaning: str = ''
@@ -97,7 +96,7 @@ def option(
 ) -> typing.Any:
     """A dataclass field that carries an Option. help: a sentence without its full stop.
 
-    unit: 's', 'mm', 'px' or 'fps'. spelling, display: None where it is not on the command line,
+    unit: 's', 'm', 'mm', 'px' or 'fps'. spelling, display: None where it is not on the command line,
     not in Blender.
     """
     carried = Option(help, range, unit, choices, spelling, display)

@@ -120,7 +120,7 @@ class Source:
     )
     offset: float | None = option(
         None,
-        help="Seconds to add to this clip's own time to be on the first view's clock",
+        help='Seconds by which this clip began later than the first view',
         unit='s',
         display=Display('Time Offset', precision=3, unset=0),
     )
@@ -142,7 +142,8 @@ class Source:
     )
     fps: float | None = option(
         None,
-        help='Frames a second at which the images of a sequence were taken; not given: 24',
+        help='Frames a second at which the images of a sequence were taken; 24 where nothing '
+        'is said',
         range=Range(0.1, 1000, soft_least=1, soft_most=120),
         unit='fps',
         spelling=Spelling('--rate'),
@@ -366,7 +367,7 @@ class CheckIntersections:
         help='How many random combinations of expressions to check besides the single shapes',
         range=Range(0, 100000, soft_most=1000),
         spelling=Spelling(),
-        display=Display('Combinations'),
+        display=Display('Combinations', meaning='the pose the sliders make instead'),
     )
     seed: int = option(
         0,

@@ -1,5 +1,10 @@
-"""Stands in for engine/worker.py: the same protocol, with tasks that behave in every way a real one can."""
+"""Stands in for engine/worker.py: the same protocol, with tasks that behave in every way a real one can.
 
+What the add-on sends is checked against the engine's own description of its tasks (engine/tasks/specs.py): where a
+name, a type or a range is wrong the job fails, and with it the test.
+"""
+
+import importlib.util
 import json
 import os
 import shutil
@@ -8,6 +13,8 @@ import sys
 import threading
 import time
 from pathlib import Path
+
+STRANGE = 'hang', 'die', 'quiet', 'fail', 'echo'  # tasks that only tests ask for
 
 
 def send(**message):
@@ -26,6 +33,27 @@ task, arguments = job['task'], job['arguments']
 threading.Thread(target=watch, daemon=True).start()
 print('not JSON: a library talking', flush=True)
 print('to the log', file=sys.stderr, flush=True)
+
+
+def check_arguments() -> None:
+    """End with an error where the arguments are none that the engine's task takes."""
+    path = Path(__file__).resolve().parents[2] / 'engine' / 'worker.py'
+    spec = importlib.util.spec_from_file_location('real_worker', path)
+    real = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(real)
+    real.register_package()
+    from facewright.engine.core.errors import FacewrightError
+    from facewright.engine.tasks import specs
+
+    try:
+        specs.check(task, arguments)
+    except FacewrightError as error:
+        send(error=f'Not what engine/tasks/specs.py allows: {error}', log=str(folder / 'log.txt'))
+        sys.exit(1)
+
+
+if task not in STRANGE:
+    check_arguments()
 
 if task == 'hang':
     helper = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])

@@ -101,6 +101,11 @@ def test_an_error_is_one_sentence_with_its_log():
     assert job.log.exists() and str(job.log) in str(caught.value)
 
 
+def test_the_stand_in_refuses_what_the_engine_would_not_take(fake_worker):
+    with pytest.raises(FacewrightError, match='size is 7: choose a whole number from 64 to 4096'):
+        jobs.wait(jobs.start('bake_albedo', {'result': 'r', 'size': 7}))
+
+
 def test_a_killed_child_is_an_error_with_its_log():
     job = jobs.start('die', {})
     with pytest.raises(FacewrightError, match=r'stopped unexpectedly .signal 9.'):
