@@ -38,7 +38,8 @@ LATE = ('tasks', 'cli', 'worker', 'lab')  # may import within functions, to star
 # The same within the add-on.
 ADDON = ROOT / 'addon'
 ADDON_FLOORS = (
-    ('paths', 'properties'),
+    ('paths', 'options'),
+    ('properties',),
     ('jobs', 'models', 'environment', 'result_store', 'scene'),
     ('api',),
     ('operators',),

@@ -96,8 +96,8 @@ def option(
 ) -> typing.Any:
     """A dataclass field that carries an Option. help: a sentence without its full stop.
 
-    unit: 's', 'm', 'mm', 'px' or 'fps'. spelling, display: None where it is not on the command line,
-    not in Blender.
+    unit: 's', 'm', 'mm', 'px' or 'fps'. spelling, display: None where it is not on the command
+    line, not in Blender.
     """
     carried = Option(help, range, unit, choices, spelling, display)
     return field(default=default, metadata={'option': carried})
