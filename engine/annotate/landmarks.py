@@ -27,6 +27,7 @@ from ..render.preview import (
     head_to_camera,
     render_camera,
     rotation_from_angles,
+    shade_buffers,
 )
 from ..render.rasterise import project, rasterise
 
@@ -137,18 +138,7 @@ def _hits(
     centre = model.neutral[model.landmarks68].mean(0) - (0, 0, 3)
     camera = head_to_camera(vertices.astype(np.float64), yaw, pitch, 0, DISTANCE, centre)
     buffers = rasterise(camera, triangles, FOCAL, (SIZE / 2, SIZE / 2), (SIZE, SIZE))
-    found = detect_image(
-        render_camera(
-            camera,
-            faces,
-            colours,
-            FOCAL,
-            (SIZE / 2, SIZE / 2),
-            (SIZE, SIZE),
-            supersample=1,
-            buffers=buffers,
-        )
-    )
+    found = detect_image(shade_buffers(camera, faces, colours, buffers))
     if not found:
         return None
     seen = found[0].landmarks

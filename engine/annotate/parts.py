@@ -45,7 +45,7 @@ from ..footage.masks import segment_parts
 from ..geometry.normals import vertex_normals
 from ..geometry.planar import distance_to_polyline, inside_polygon
 from ..geometry.polygons import triangulate
-from ..render.preview import head_to_camera, render_camera
+from ..render.preview import head_to_camera, shade_buffers
 from ..render.rasterise import project, rasterise
 
 POSES = ((0, 0), (0, 12), (0, -12), (22, 0), (-22, 0), (40, 4), (-40, 4))  # yaw, pitch, degrees
@@ -205,9 +205,7 @@ def _votes(
         model.neutral[model.landmarks68].mean(0) - (0, 0, 3),
     )
     buffers = rasterise(camera, triangles, FOCAL, middle, size)
-    picture = render_camera(
-        camera, faces, colours, FOCAL, middle, size, supersample=1, buffers=buffers
-    )
+    picture = shade_buffers(camera, faces, colours, buffers)
     found = detect_image(picture, min_score=NEW_FACE_SCORE)
     if not found:
         return None

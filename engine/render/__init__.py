@@ -1,1 +1,1 @@
-"""Pictures of meshes: the camera, the rasteriser and its gradients (NVIDIA Warp), shading for previews and for fitting."""
+"""Pictures of meshes: camera, differentiable rasteriser (NVIDIA Warp), shading."""

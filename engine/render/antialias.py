@@ -1,10 +1,12 @@
-"""Silhouettes blended by where they pass between pixels' centres: what gives pictures gradients to the outline of a mesh.
+"""Silhouettes blended by where they pass between pixels' centres: gradients for a mesh's outline.
 
-After nvdiffrast (Laine et al. 2020, section 3.5): where two neighbouring pixels see different triangles, the nearer one's surface ends
-between their centres. The point x where its silhouette crosses the line between them says how the two colours mix: at ½ not at all,
-nearer to one centre that pixel takes ½ − distance of the other's colour; horizontal pairs blend across edges steeper than 45°, vertical
-pairs across the others. Differences: the silhouette is found by walking from triangle to triangle along that line, so that one too thin
-to be seen at any pixel is found too; and it is computed from the plane through eye and edge, so that corners behind the camera do no harm.
+After nvdiffrast (Laine et al. 2020, section 3.5): where two neighbouring pixels see different
+triangles, the nearer one's surface ends between their centres. The point x where its silhouette
+crosses the line between them says how the two colours mix: at ½ not at all, nearer to one centre
+that pixel takes ½ − distance of the other's colour; horizontal pairs blend across edges steeper
+than 45°, vertical pairs across the others. Differences: the silhouette is found by walking from
+triangle to triangle along that line, so that one too thin to be seen at any pixel is found too; and
+it is computed from the plane through eye and edge, so that corners behind the camera do no harm.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from .topology import Topology
 wp.set_module_options(OPTIONS)
 
 STEPS = wp.constant(32)  # triangles walked over between two pixels' centres
-UNBLENDED = wp.constant(float(1.0))  # shares are within ±½
+UNBLENDED = wp.constant(1.0)  # shares are within ±½
 NO_EDGE, CONNECTED = wp.constant(-1), wp.constant(-2)
 
 
@@ -32,9 +34,12 @@ def antialias(
     centre: tuple[float, float] | torch.Tensor,
     near: float = NEAR,
 ) -> torch.Tensor:
-    """B×H×W×C: colour (B×H×W×C float32) with silhouettes blended; differentiable in colour, points, focal and centre.
+    """Blend silhouettes: B×H×W×C, differentiable in colour, points, focal and centre.
 
-    points, triangles, focal, centre, near: what `rasterise_batch` made the fragments of. Raises FacewrightError where shapes don't fit.
+    colour: B×H×W×C float32
+    points, triangles, focal, centre, near: what `rasterise_batch` made the fragments of
+
+    Raises FacewrightError where shapes don't fit.
     """
     mesh = checked(points, triangles)
     check(
@@ -43,7 +48,8 @@ def antialias(
         and colour.dtype == torch.float32
         and len(points) == len(colour)
         and len(mesh.triangles) == fragments.box.shape[1],
-        f'Colours must be {"×".join(map(str, fragments.triangle.shape))}×C float32, and they are {tuple(colour.shape)} of {colour.dtype}.',
+        f'Colours must be {"×".join(map(str, fragments.triangle.shape))}×C float32, '
+        f'and they are {tuple(colour.shape)} of {colour.dtype}.',
     )
     return _Antialiased.apply(
         colour,
@@ -57,7 +63,10 @@ def antialias(
 
 @wp.func
 def _side(p: wp.vec3d, camera: wp.vec3d, line: wp.float64, along: int):
-    """Which side of the plane through the eye and a row (along 0: y = line) or column (along 1: x = line) of the picture p lies on."""
+    """Tell which side p lies on of the plane through the eye and a line of the picture.
+
+    along 0: the row y = line; 1: the column x = line.
+    """
     across = 1 - along
     return camera[0] * p[across] + (camera[1 + across] - line) * p[2]
 
@@ -66,7 +75,10 @@ def _side(p: wp.vec3d, camera: wp.vec3d, line: wp.float64, along: int):
 def _crossing(
     a: wp.vec3d, b: wp.vec3d, camera: wp.vec3d, near: wp.float64, line: wp.float64, along: int
 ):
-    """(where along the line the edge ab crosses it in px, 1) or (0, 0): not, or nearer than the near plane."""
+    """Return (where along the line the edge ab crosses it in px, 1), or (0, 0) where it does not.
+
+    Nor does what is nearer than the near plane.
+    """
     sa = _side(a, camera, line, along)
     sb = _side(b, camera, line, along)
     zero = wp.float64(0.0)
@@ -79,7 +91,7 @@ def _crossing(
 
 
 @wp.func
-def _silhouette(
+def _silhouette(  # noqa: PLR0913 - Warp functions take no structures of arrays here
     points: wp.array2d(dtype=wp.vec3d),
     b: int,
     triangles: wp.array(dtype=wp.vec3i),
@@ -93,14 +105,17 @@ def _silhouette(
     first: int,
     last: int,
 ):
-    """Walk from the pixel centre at `start`, inside triangle `first`, one pixel along the line: the corner opposite the first edge where
-    the surface ends or turns back, NO_EDGE where it goes on beyond the next centre, CONNECTED where it is the triangle seen there."""
+    """Walk from the pixel centre at `start`, inside triangle `first`, one pixel along the line.
+
+    Returns the corner opposite the first edge where the surface ends or turns back, NO_EDGE where
+    it goes on beyond the next centre, CONNECTED where it is the triangle seen there.
+    """
     t = first
-    entered = int(-1)
+    entered = int(-1)  # noqa: UP018, RUF046 - a literal would be a constant to Warp
     one = wp.float64(1.0)
     for _ in range(STEPS):
         corners = triangles[t]
-        leave = int(-1)
+        leave = int(-1)  # noqa: UP018, RUF046 - likewise
         furthest = wp.float64(-1.0e30)
         for k in range(3):
             if k != entered:
@@ -132,7 +147,7 @@ def _silhouette(
 
 
 @wp.func
-def _edge_between(
+def _edge_between(  # noqa: PLR0913 - Warp functions take no structures of arrays here
     points: wp.array2d(dtype=wp.vec3d),
     b: int,
     triangles: wp.array(dtype=wp.vec3i),
@@ -146,9 +161,10 @@ def _edge_between(
     there: int,
     here_nearer: bool,
 ):
-    """The corner opposite the silhouette between pixel (x, y) and the next one to the right (along 0) or below (along 1), or negative.
+    """Find the corner opposite the silhouette between pixel (x, y) and the next one, or negative.
 
-    The nearer surface's; or the other's, where the nearer one goes on behind it.
+    The next: to the right (along 0) or below (along 1). The nearer surface's silhouette; or the
+    other's, where the nearer one goes on behind it.
     """
     half = wp.float64(0.5)
     one = wp.float64(1.0)
@@ -176,22 +192,21 @@ def _edge_between(
                         here,
                         there,
                     )
-            else:
-                if there >= 0:
-                    edge = _silhouette(
-                        points,
-                        b,
-                        triangles,
-                        across,
-                        camera,
-                        near,
-                        line,
-                        along,
-                        start + one,
-                        -one,
-                        there,
-                        here,
-                    )
+            elif there >= 0:
+                edge = _silhouette(
+                    points,
+                    b,
+                    triangles,
+                    across,
+                    camera,
+                    near,
+                    line,
+                    along,
+                    start + one,
+                    -one,
+                    there,
+                    here,
+                )
     return edge
 
 
@@ -200,14 +215,14 @@ def _adjacent(across: wp.array(dtype=wp.vec3i), t: int, other: int):
     if t < 0:
         return False
     codes = across[t]
-    for k in range(3):
+    for k in range(3):  # noqa: SIM110 - Warp has no any()
         if codes[k] >= 0 and codes[k] // 3 == other:
             return True
     return False
 
 
 @wp.kernel
-def _find(
+def _find(  # noqa: PLR0913 - a kernel takes its arrays one by one
     part: wp.vec3i,
     points: wp.array2d(dtype=wp.vec3d),
     triangles: wp.array(dtype=wp.vec3i),
@@ -220,8 +235,11 @@ def _find(
     depth: wp.array2d(dtype=float),
     share: wp.array2d(dtype=wp.vec2),
 ):
-    """share: ½ − distance of the crossing from this pixel's centre, to the right and downwards: what this pixel takes of that one where
-    positive, what that one takes of this where negative, UNBLENDED where no silhouette passes."""
+    """Find each pixel's shares with the pixels to its right and below.
+
+    share: ½ − distance of the crossing from this pixel's centre: what this pixel takes of that one
+    where positive, what that one takes of this where negative, UNBLENDED where none passes.
+    """
     b, k = wp.tid()
     i = part[1] + k
     out = wp.vec2(UNBLENDED, UNBLENDED)
@@ -236,34 +254,33 @@ def _find(
             inside = y + 1 < height
         if inside:
             there = triangle[b, j]
-            if here != there:
-                if not _adjacent(across, here, there):
-                    edge = _edge_between(
-                        points,
-                        b,
-                        triangles,
-                        across,
-                        camera[b],
-                        near,
-                        x,
-                        y,
-                        along,
-                        here,
-                        there,
-                        depth[b, i] <= depth[b, j],
+            if here != there and not _adjacent(across, here, there):
+                edge = _edge_between(
+                    points,
+                    b,
+                    triangles,
+                    across,
+                    camera[b],
+                    near,
+                    x,
+                    y,
+                    along,
+                    here,
+                    there,
+                    depth[b, i] <= depth[b, j],
+                )
+                if edge >= 0:
+                    corners = triangles[edge // 3]
+                    normal = wp.cross(
+                        points[b, corners[(edge + 1) % 3]], points[b, corners[(edge + 2) % 3]]
                     )
-                    if edge >= 0:
-                        corners = triangles[edge // 3]
-                        normal = wp.cross(
-                            points[b, corners[(edge + 1) % 3]], points[b, corners[(edge + 2) % 3]]
-                        )
-                        out[along] = _share(normal, camera[b], x, y, along)
+                    out[along] = _share(normal, camera[b], x, y, along)
     share[b, i] = out
 
 
 @wp.func
 def _share(normal: wp.vec3d, camera: wp.vec3d, x: int, y: int, along: int):
-    """normal: of the plane through eye and edge."""
+    """Return a pixel's share; normal: of the plane through eye and edge."""
     steep = wp.abs(normal[along]) - wp.abs(normal[1 - along])
     if steep < wp.float64(0.0) or (along == 1 and steep == wp.float64(0.0)):
         return UNBLENDED
@@ -292,9 +309,10 @@ def _blend(
     backward: bool,
     out: wp.array3d(dtype=float),
 ):
-    """A thread a blended pair's pixel; a pixel of several pairs is written more than once, the same.
+    """Blend pairs: a thread a pixel of one; a pixel of several is written more than once, the same.
 
-    Forward: out[i] = colour[i] + Σ take (colour[j] − colour[i]). Backward, where colour is the gradient of out: out[i] = colour[i] + Σ give colour[j] − take colour[i].
+    Forward: out[i] = colour[i] + Σ take (colour[j] − colour[i]). Backward, where colour is the
+    gradient of out: out[i] = colour[i] + Σ give colour[j] − take colour[i].
     """
     second, k = wp.tid()
     pair = pairs[part[1] + k]
@@ -318,7 +336,7 @@ def _blend(
 
 @wp.func
 def _neighbour(share: wp.array2d(dtype=wp.vec2), b: int, i: int, k: int, width: int, height: int):
-    """Pixel to the right, below, to the left, above; what pixel i takes of it; what it takes of i."""
+    """Return a neighbour (right, below, left, above), what i takes of it, what it takes of i."""
     j = i
     s = float(UNBLENDED)
     x = i % width
@@ -343,7 +361,7 @@ def _neighbour(share: wp.array2d(dtype=wp.vec2), b: int, i: int, k: int, width: 
 
 
 @wp.kernel
-def _edge_backward(
+def _edge_backward(  # noqa: PLR0913 - a kernel takes its arrays one by one
     part: wp.vec3i,
     points: wp.array2d(dtype=wp.vec3d),
     triangles: wp.array(dtype=wp.vec3i),
@@ -361,9 +379,10 @@ def _edge_backward(
     vertex_gradient: wp.array2d(dtype=wp.vec3d),
     camera_gradient: wp.array(dtype=wp.vec3d),
 ):
-    """A thread a blended pair (picture, pixel, direction): the edge's two vertices, their gradients, the camera's.
+    """Find the vertices of a pair's edge, their gradients and the camera's: a thread a pair.
 
-    The crossing is at d = ray through it with N·d = 0, N = a × b: ∂x = −(f/N_along) d·∂N.
+    A pair: picture, pixel, direction. The crossing is at d = ray through it with N·d = 0,
+    N = a × b: ∂x = −(f/N_along) d·∂N.
     """
     _, offset = wp.tid()
     k = part[1] + offset
@@ -425,7 +444,7 @@ def _edge_backward(
 
 
 def _summed(values: torch.Tensor, index: torch.Tensor, count: int) -> torch.Tensor:
-    """count×C float64: the rows of values (N×C float64) added at index (N), the same bits in any order."""
+    """Add rows of values (N×C float64) at index (N): count×C, the same bits in any order."""
     scale = fixed_point(values.abs().amax(), len(values))
     out = torch.zeros(count, values.shape[1], dtype=torch.int64, device=values.device)
     return out.index_add_(0, index, (values * scale).round().long()) / scale

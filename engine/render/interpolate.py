@@ -15,19 +15,23 @@ wp.set_module_options(OPTIONS)
 def interpolate(
     attributes: torch.Tensor, triangles: torch.Tensor, fragments: Fragments
 ) -> torch.Tensor:
-    """B×H×W×C: what attributes (V×C, or B×V×C float32) are at each pixel, 0 where nothing is seen.
+    """Interpolate attributes at each pixel: B×H×W×C, 0 where nothing is seen.
 
-    Gradients go to the attributes and, through fragments.barycentric, to points and camera. Raises FacewrightError where shapes don't fit.
+    Gradients go to the attributes and, through fragments.barycentric, to points and camera.
+
+    attributes: V×C, or B×V×C float32
+
+    Raises FacewrightError where shapes don't fit.
     """
     mesh = topology(triangles)
     count = len(fragments.triangle)
     check(
         attributes.dtype == torch.float32
-        and (attributes.ndim == 2 or attributes.ndim == 3 and len(attributes) == count)
+        and (attributes.ndim == 2 or (attributes.ndim == 3 and len(attributes) == count))
         and attributes.shape[-2] >= mesh.vertices
         and len(mesh.triangles) == fragments.box.shape[1],
-        f'Attributes must be V×C or {count}×V×C float32 with V ≥ {mesh.vertices}, of the mesh that was rasterised, '
-        f'and these are {tuple(attributes.shape)} of {attributes.dtype}.',
+        f'Attributes must be V×C or {count}×V×C float32 with V ≥ {mesh.vertices}, of the mesh that '
+        f'was rasterised, and these are {tuple(attributes.shape)} of {attributes.dtype}.',
     )
     batched = attributes if attributes.ndim == 3 else attributes[None]
     return _Interpolated.apply(batched, fragments.barycentric, fragments, mesh)
@@ -61,7 +65,7 @@ def _forward(
 
 
 @wp.kernel
-def _backward(
+def _backward(  # noqa: PLR0913 - a kernel takes its arrays one by one
     part: wp.vec3i,
     attributes: wp.array3d(dtype=float),
     triangles: wp.array(dtype=wp.vec3i),
@@ -73,7 +77,10 @@ def _backward(
     to_corners: wp.array3d(dtype=wp.float64),
     to_barycentric: wp.array2d(dtype=wp.vec3),
 ):
-    """A thread a triangle and picture: its three corners' gradients, summed over the pixels it is seen at, and those pixels' own; three channels at a time."""
+    """Sum a triangle's gradients over the pixels it is seen at, and give those pixels their own.
+
+    A thread a triangle and picture; three channels at a time.
+    """
     b, k = wp.tid()
     t = part[1] + k
     seen = box[b, t]
@@ -111,7 +118,7 @@ def _backward(
 
 @wp.func
 def _three(values: wp.array3d(dtype=float), b: int, i: int, c: int, left: int):
-    """Channels c to c + 2, 0 beyond the `left` that are left."""
+    """Return channels c to c + 2, 0 beyond the `left` that are left."""
     out = wp.vec3(values[b, i, c], 0.0, 0.0)
     if left > 1:
         out[1] = values[b, i, c + 1]
@@ -145,7 +152,7 @@ class _Interpolated(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, gradient):
         attributes, barycentric, triangle, box = ctx.saved_tensors
-        count, height, width, channels = gradient.shape
+        count, _, width, channels = gradient.shape
         gradient, triangle = (
             gradient.reshape(count, -1, channels).contiguous(),
             triangle.view(count, -1),

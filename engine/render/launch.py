@@ -1,4 +1,4 @@
-"""Warp kernels on torch tensors: on the tensors' device, in torch's own CUDA stream or on all processor cores."""
+"""Warp kernels on torch tensors: in torch's own CUDA stream, or on all processor cores."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from ..core.errors import FacewrightError
 
 wp.config.log_level = wp.LOG_ERROR  # it prints its start-up and every kernel load otherwise
 
-# Of every module of kernels here: backward passes are written out, and CPU and CUDA round alike (no fused multiply-add).
+# Of every module of kernels here: backward passes are written out, and CPU and CUDA round alike
+# (no fused multiply-add).
 OPTIONS = {'enable_backward': False, 'fuse_fp': False}
 
-# Not torch's number of threads: those of OpenMP wait by spinning, and a solver of many small steps is faster with one of them.
+# Not torch's number of threads: those of OpenMP wait by spinning, and a solver of many small steps
+# is faster with one of them.
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 if os.environ.get('OMP_NUM_THREADS', '').isdecimal():
     CORES = max(1, min(CORES, int(os.environ['OMP_NUM_THREADS'])))
@@ -24,11 +26,16 @@ _cores = ThreadPoolExecutor(CORES, thread_name_prefix='render')
 
 
 def launch(kernel: wp.Kernel, dim: tuple[int, int], *inputs, rows: int | None = None) -> None:
-    """Run a kernel; tensors become arrays of the types that the kernel declares, memory shared. All tensors are on one device.
+    """Run a kernel on tensors, which become arrays of the types it declares, their memory shared.
 
-    Warp runs a kernel on one processor core; here every core gets a part. The kernel's first argument, `part`, is (number, first, last).
-    Without rows its last dimension is cut: thread (b, k) is (b, first + k) of the whole. With rows every part runs all of dim, for the
-    rows first to last − 1 of the picture alone. No two parts may write to the same place. On CUDA there is one part.
+    Warp runs a kernel on one processor core; here every core gets a part. The kernel's first
+    argument, `part`, is (number, first, last). No two parts may write to the same place. On CUDA
+    there is one part.
+
+    dim: threads; without rows the last dimension is cut: thread (b, k) is (b, first + k) of the
+        whole
+    inputs: the kernel's other arguments, in order; all tensors on one device
+    rows: height of a picture: every part runs all of dim, for the rows first to last − 1 alone
     """
     wp.init()
     device = next(value.device for value in inputs if isinstance(value, torch.Tensor))
@@ -66,15 +73,18 @@ def launch(kernel: wp.Kernel, dim: tuple[int, int], *inputs, rows: int | None = 
 
 
 def parts(device: torch.device, dim: tuple[int, int]) -> int:
-    """How many parts a launch of dim has: at most one a core."""
+    """Return how many parts a launch of dim has: at most one a core."""
     return 1 if device.type == 'cuda' else max(1, min(CORES, dim[0] * dim[1] // LEAST))
 
 
 def fixed_point(bound: torch.Tensor, count: int) -> torch.Tensor:
-    """The power of two by which values up to `bound` (a scalar tensor) are multiplied so that `count` of them fit in 62 bits: float64, one element.
+    """Return the power of two (float64, one element) that turns floats into integers to be summed.
 
-    Integers add up to the same bits in any order, floats don't: this makes atomic sums deterministic on CUDA. NaN where the bound is
-    not finite, so that dividing by it gives NaN.
+    Integers add up to the same bits in any order, floats don't: this makes atomic sums
+    deterministic on CUDA. Multiplied by it, `count` values up to `bound` fit in 62 bits.
+
+    bound: the largest value, a scalar tensor; where it is not finite the result is NaN, so that
+        dividing by it gives NaN
     """
     exponent = 1023 + 61 - torch.frexp(bound.double()).exponent.long() - max(count, 1).bit_length()
     scale = (exponent.clamp(1, 2046) << 52).view(torch.float64)

@@ -1,4 +1,4 @@
-"""Shaded pictures of a head, for contact sheets, documentation, landmark finding and the demo's own footage."""
+"""Shaded pictures of a head: for finding landmarks on it, contact sheets, the demo's footage."""
 
 from __future__ import annotations
 
@@ -12,11 +12,21 @@ from ..geometry.polygons import triangulate
 from .rasterise import rasterise
 
 HEAD_CENTRE = np.array([0.0, 0.0, 3.0])  # cm: what a preview camera looks at
+DISTANCE = 60.0  # cm: how far away it is
 SKIN = (0.80, 0.66, 0.58)
+GREY = (0.35, 0.36, 0.38)
+
+# A colour, or an H×W×3 uint8 picture.
+Background = tuple[float, float, float] | np.ndarray
 
 
 def rotation_from_angles(yaw: float, pitch: float, roll: float) -> np.ndarray:
-    """3×3 in head axes from degrees: yaw turns the face to its own left (about y), pitch down (about x), roll to its own right (about z)."""
+    """Return the 3×3 rotation in head axes of angles in degrees.
+
+    yaw: turns the face to its own left (about y)
+    pitch: down (about x)
+    roll: to its own right (about z)
+    """
     y, x, z = np.radians([yaw, pitch, roll])
     ry = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
     rx = np.array([[1, 0, 0], [0, np.cos(x), -np.sin(x)], [0, np.sin(x), np.cos(x)]])
@@ -24,16 +34,15 @@ def rotation_from_angles(yaw: float, pitch: float, roll: float) -> np.ndarray:
     return rz @ ry @ rx
 
 
-HEAD_TO_CAMERA = np.diag(
-    [1.0, -1.0, -1.0]
-)  # a camera in front of the face, upright: its right is the head's left
+# A camera in front of the face, upright: its right is the head's left.
+HEAD_TO_CAMERA = np.diag([1.0, -1.0, -1.0])
 
-
+# Key, fill, rim: towards the light in camera axes, strength.
 LIGHTS = (
     ((-0.5, -0.6, -0.75), 0.62),
     ((0.75, -0.15, -0.6), 0.28),
     ((0.0, 0.3, -1.0), 0.12),
-)  # key, fill, rim: towards the light in camera axes, strength
+)
 TOWARDS = [np.asarray(d) / np.linalg.norm(d) for d, _ in LIGHTS]
 
 
@@ -43,7 +52,7 @@ def _mixed(values: wp.array(dtype=wp.vec3d), corners: wp.vec3i, w: wp.vec3d):
 
 
 @wp.kernel
-def _shade(
+def _shade(  # noqa: PLR0913 - a kernel takes its arrays one by one
     triangle: wp.array(dtype=wp.int32),
     barycentric: wp.array(dtype=wp.vec3),
     triangles: wp.array(dtype=wp.vec3i),
@@ -54,7 +63,7 @@ def _shade(
     strength: wp.array(dtype=wp.float64),
     image: wp.array(dtype=wp.vec3),
 ):
-    """sRGB 0..1 where something is drawn: key, fill and rim light, a soft highlight."""
+    """Colour what is drawn, sRGB 0..1: key, fill and rim light, a soft highlight."""
     i = wp.tid()
     if triangle[i] < 0:
         return
@@ -95,21 +104,61 @@ def render_camera(
     focal: float,
     centre: tuple[float, float],
     size: tuple[int, int],
-    background: tuple[float, float, float] | np.ndarray = (0.35, 0.36, 0.38),
+    background: Background = GREY,
     supersample: int = 2,
-    buffers: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
 ) -> np.ndarray:
-    """H×W×3 uint8 RGB of a mesh already in camera space (OpenCV axes, cm). background: a colour, or an H×W×3 uint8 picture.
+    """Render a mesh that is in camera space already: H×W×3 uint8 RGB.
 
-    buffers: what `rasterise` said of this mesh and camera, where it is known already (then supersample must be 1).
+    points: V×3, OpenCV axes, cm
+    faces: F×4, or triangles T×3
+    colours: V×3 sRGB; None: the colour of skin
+    focal, centre: px
+    size: (width, height)
+    supersample: samples of a pixel, along each side
     """
     triangles = triangulate(faces) if faces.shape[1] == 4 else faces
     s = supersample
-    triangle, barycentric, _ = buffers or rasterise(
+    buffers = rasterise(
         points, triangles, focal * s, (centre[0] * s, centre[1] * s), (size[0] * s, size[1] * s)
     )
     if isinstance(background, np.ndarray):
-        image = np.repeat(np.repeat(background, s, 0), s, 1).astype(np.float32) / 255
+        background = np.repeat(np.repeat(background, s, 0), s, 1)
+    image = _shaded(points, triangles, colours, buffers, background)
+    if s > 1:
+        image = cv2.resize(image, tuple(size), interpolation=cv2.INTER_AREA)
+    return _bytes(image)
+
+
+def shade_buffers(
+    points: np.ndarray,
+    faces: np.ndarray,
+    colours: np.ndarray | None,
+    buffers: tuple[np.ndarray, np.ndarray, np.ndarray],
+    background: Background = GREY,
+) -> np.ndarray:
+    """Shade what `rasterise` found of a mesh: H×W×3 uint8 RGB, as `render_camera` without more.
+
+    buffers: triangle, barycentric and depth of the picture
+    """
+    triangles = triangulate(faces) if faces.shape[1] == 4 else faces
+    return _bytes(_shaded(points, triangles, colours, buffers, background))
+
+
+def _bytes(image: np.ndarray) -> np.ndarray:
+    return (image * 255 + 0.5).astype(np.uint8)
+
+
+def _shaded(
+    points: np.ndarray,
+    triangles: np.ndarray,
+    colours: np.ndarray | None,
+    buffers: tuple[np.ndarray, np.ndarray, np.ndarray],
+    background: Background,
+) -> np.ndarray:
+    """Shade in float32: H×W×3 sRGB 0..1."""
+    triangle, barycentric, _ = buffers
+    if isinstance(background, np.ndarray):
+        image = background.astype(np.float32) / 255
     else:
         image = np.broadcast_to(np.asarray(background, np.float32), triangle.shape + (3,)).copy()
     shown = _flat(image, wp.vec3)
@@ -129,10 +178,7 @@ def render_camera(
             shown,
         ],
     )
-    image = shown.numpy().reshape(image.shape)
-    if s > 1:
-        image = cv2.resize(image, tuple(size), interpolation=cv2.INTER_AREA)
-    return (image * 255 + 0.5).astype(np.uint8)
+    return shown.numpy().reshape(image.shape)
 
 
 def head_to_camera(
@@ -140,11 +186,15 @@ def head_to_camera(
     yaw: float = 0,
     pitch: float = 0,
     roll: float = 0,
-    distance: float = 60.0,
+    distance: float = DISTANCE,
     look_at: np.ndarray = HEAD_CENTRE,
 ) -> np.ndarray:
-    """…×3 head space → the space of a camera `distance` cm in front of `look_at`, the head turned about that point."""
-    turned = (vertices - look_at) @ rotation_from_angles(yaw, pitch, roll).T
+    """Move …×3 points from head space to that of a camera in front of a turned head.
+
+    yaw, pitch, roll: degrees, about look_at
+    distance: cm, of the camera from look_at
+    """
+    turned = (vertices - np.asarray(look_at)) @ rotation_from_angles(yaw, pitch, roll).T
     return turned @ HEAD_TO_CAMERA.T + (0, 0, distance)
 
 
@@ -152,21 +202,19 @@ def render_head(
     vertices: np.ndarray,
     faces: np.ndarray,
     colours: np.ndarray | None = None,
-    yaw: float = 0,
-    pitch: float = 0,
-    roll: float = 0,
     size: tuple[int, int] = (480, 560),
     focal: float | None = None,
-    distance: float = 60.0,
-    look_at: np.ndarray = HEAD_CENTRE,
-    background: tuple[float, float, float] | np.ndarray = (0.35, 0.36, 0.38),
+    background: Background = GREY,
     supersample: int = 2,
+    **pose,
 ) -> np.ndarray:
-    """H×W×3 uint8 RGB of a head (V×3 head space, cm) seen from `distance` cm. focal (px) defaults to a framing of the whole head."""
-    focal = focal or size[1] / 38.0 * distance
-    points = head_to_camera(
-        vertices.astype(np.float64), yaw, pitch, roll, distance, np.asarray(look_at)
-    )
+    """Render a head (V×3 head space, cm): H×W×3 uint8 RGB.
+
+    focal: px; None: the whole head is framed
+    pose: what `head_to_camera` takes: yaw, pitch, roll, distance, look_at
+    """
+    focal = focal or size[1] / 38.0 * pose.get('distance', DISTANCE)
+    points = head_to_camera(vertices.astype(np.float64), **pose)
     return render_camera(
         points, faces, colours, focal, (size[0] / 2, size[1] / 2), size, background, supersample
     )
@@ -175,7 +223,7 @@ def render_head(
 def contact_sheet(
     images: list[np.ndarray], columns: int, labels: list[str] | None = None
 ) -> np.ndarray:
-    """Pictures of one size in a grid, each with its label (OpenCV's plain font) in the top-left corner."""
+    """Lay out pictures of one size in a grid, each with its label in the top-left corner."""
     h, w = images[0].shape[:2]
     rows = -(-len(images) // columns)
     sheet = np.full((rows * h, columns * w, 3), 40, np.uint8)

@@ -1,11 +1,14 @@
-"""Which triangle is seen at each pixel, in NVIDIA Warp, CPU or CUDA: for pictures (NumPy) and, differentiable, for fitting (torch).
+"""Which triangle is seen at each pixel, in NVIDIA Warp: for pictures (NumPy) and fitting (torch).
 
-The latter is the first of four calls in nvdiffrast's shape (Laine et al., 'Modular primitives for high-performance differentiable
-rendering', 2020): rasterise_batch, interpolate, texture, antialias. Here in the house's conventions: camera space in OpenCV axes
-(x right, y down, z forward), cm; one focal length and a centre in pixels, corner origin, pixel centres at .5; row 0 at the top.
+The latter, differentiable, is the first of four calls in nvdiffrast's shape (Laine et al., "Modular
+primitives for high-performance differentiable rendering", 2020): rasterise_batch, interpolate,
+texture, antialias. Here in the house's conventions: camera space in OpenCV axes (x right, y down,
+z forward), cm; one focal length and a centre in pixels, corner origin, pixel centres at .5; row 0
+at the top.
 
-Deterministic, also on CUDA: visibility is an integer minimum; gradients are summed by one thread a triangle over its pixels and one
-a vertex over its triangles, or as integers. A thread scans a triangle's whole box: made for meshes of many small triangles.
+Deterministic, also on CUDA: visibility is an integer minimum; gradients are summed by one thread a
+triangle over its pixels and one a vertex over its triangles, or as integers. A thread scans a
+triangle's whole box: made for meshes of many small triangles.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import torch
 from ..core.device import device
 from .launch import check, launch, parts
 from .topology import Topology, gather, topology
-from .visibility import locate, locate_backward, nearest
+from .visibility import rasterise_triangles, resolve_pixels, resolve_pixels_backward
 
 NEAR = 0.1  # cm: nothing nearer is drawn
 
@@ -27,9 +30,13 @@ NEAR = 0.1  # cm: nothing nearer is drawn
 class Fragments:
     """What is seen at each pixel of B pictures of one mesh.
 
-    triangle B×H×W int32 (−1: none); barycentric B×H×W×3 float32, perspective-correct, of the pixel's centre (0 where none); depth
-    B×H×W float32 (cm, inf: none). The last two carry gradients to the points and the camera.
-    box B×T×4 int32: x₀, y₀, x₁, y₁ (inclusive) of the pixels at which each triangle is seen; x₁ < x₀: nowhere.
+    triangle: B×H×W int32; −1: none
+    barycentric: B×H×W×3 float32, perspective-correct, of the pixel's centre; 0: none
+    depth: B×H×W float32, cm; inf: none
+    box: B×T×4 int32: x₀, y₀, x₁, y₁ (inclusive) of the pixels at which each triangle is seen;
+        x₁ < x₀: nowhere
+
+    Barycentric and depth carry gradients to the points and the camera.
     """
 
     triangle: torch.Tensor
@@ -39,7 +46,7 @@ class Fragments:
 
 
 def project(points: np.ndarray, focal: float, centre: tuple[float, float]) -> np.ndarray:
-    """…×3 points in OpenCV camera axes (cm) → …×2 pixels (corner origin)."""
+    """Project …×3 points in OpenCV camera axes (cm) to …×2 pixels (corner origin)."""
     return points[..., :2] / points[..., 2:] * focal + np.asarray(centre)
 
 
@@ -50,11 +57,15 @@ def rasterise(
     centre: tuple[float, float],
     size: tuple[int, int],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Visibility of a mesh from one pinhole camera; no back-face culling; nothing nearer than NEAR is drawn.
+    """Find what one pinhole camera sees of a mesh, back faces too, nothing nearer than NEAR.
 
-    points V×3 (cm, OpenCV camera axes: x right, y down, z forward), triangles T×3 (T < 2²⁴), focal and centre in pixels
-    (corner origin, pixel centres at .5), size (width, height).
-    Returns triangle H×W int32 (−1: none), perspective-correct barycentric H×W×3 float32 (0: none), depth H×W float32 (cm, inf: none).
+    points: V×3, cm, camera axes
+    triangles: T×3, T < 2²⁴
+    focal, centre: px
+    size: (width, height)
+
+    Returns triangle H×W int32 (−1: none), perspective-correct barycentric H×W×3 float32 (0: none),
+    depth H×W float32 (cm, inf: none).
     """
     corners = torch.as_tensor(np.ascontiguousarray(triangles, np.int32), device=device())
     seen = _visible(
@@ -75,11 +86,19 @@ def rasterise_batch(
     size: tuple[int, int],
     near: float = NEAR,
 ) -> Fragments:
-    """What B pinhole cameras see of one mesh in B poses, differentiable in points, focal and centre; no back-face culling.
+    """Find what B pinhole cameras see of one mesh in B poses, back faces too.
 
-    points B×V×3 float32 (cm, each picture's camera space), triangles T×3 (T < 2²⁴), focal a number or B, centre 2 or B×2 (px),
-    size (width, height). What lies nearer than `near` (cm) is cut off, pixel by pixel; triangles with a point that is not finite are not
-    drawn; at equal depth (to 2⁻¹⁶ cm) the lowest triangle wins. All on the points' device. Raises FacewrightError where shapes don't fit.
+    Differentiable in points, focal and centre. Triangles with a point that is not finite are not
+    drawn; at equal depth (to 2⁻¹⁶ cm) the lowest triangle wins. All on the points' device.
+
+    points: B×V×3 float32, cm, each picture's camera space
+    triangles: T×3, T < 2²⁴
+    focal: px, a number or B
+    centre: px, 2 or B×2
+    size: (width, height)
+    near: cm; what lies nearer is cut off, pixel by pixel
+
+    Raises FacewrightError where shapes don't fit.
     """
     mesh = checked(points, triangles)
     check(
@@ -91,7 +110,10 @@ def rasterise_batch(
 
 
 def checked(points: torch.Tensor, triangles: torch.Tensor) -> Topology:
-    """The triangles' topology; raises FacewrightError where they don't belong to B×V×3 float32 points on the same device."""
+    """Return the triangles' topology.
+
+    Raises FacewrightError where they don't belong to B×V×3 float32 points on the same device.
+    """
     check(
         points.ndim == 3 and points.shape[2] == 3 and points.dtype == torch.float32,
         f'Points must be B×V×3 float32, and these are {tuple(points.shape)} of {points.dtype}.',
@@ -114,13 +136,14 @@ def camera_of(
     count: int,
     device: torch.device,
 ) -> torch.Tensor:
-    """count×3 float64: focal length and centre of each picture, differentiable where they are."""
+    """Return focal length and centre of each picture: count×3 float64, differentiable."""
     focal, centre = (
         torch.as_tensor(v, dtype=torch.float64, device=device) for v in (focal, centre)
     )
     check(
         focal.numel() in (1, count) and focal.ndim < 2 and centre.shape in ((2,), (count, 2)),
-        f'{count} pictures need one focal length or {count} and one centre or {count}, and these are {tuple(focal.shape)} and {tuple(centre.shape)}.',
+        f'{count} pictures need one focal length or {count} and one centre or {count}, '
+        f'and these are {tuple(focal.shape)} and {tuple(centre.shape)}.',
     )
     return torch.cat(
         [focal.reshape(-1, 1).expand(count, 1), centre.reshape(-1, 2).expand(count, 2)], 1
@@ -134,13 +157,13 @@ def _visible(
     size: tuple[int, int],
     near: float,
 ) -> tuple[torch.Tensor, ...]:
-    """Triangle, barycentric, depth, box of B×V×3 float64 points."""
+    """Find triangle, barycentric, depth and box of B×V×3 float64 points."""
     (width, height), count, where = size, len(points), points.device
     key = torch.full(
         (count, height * width), torch.iinfo(torch.int64).max, dtype=torch.int64, device=where
     )
     launch(
-        nearest,
+        rasterise_triangles,
         (count, len(triangles)),
         points,
         triangles,
@@ -158,7 +181,7 @@ def _visible(
         parts(where, key.shape), count, len(triangles), 1
     )
     launch(
-        locate,
+        resolve_pixels,
         key.shape,
         points,
         triangles,
@@ -190,7 +213,7 @@ class _Seen(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, _, barycentric, depth, __):
         points, camera, triangle, box = ctx.saved_tensors
-        count, height, width = triangle.shape
+        count, _, width = triangle.shape
         corners = torch.zeros(
             count, 3 * len(ctx.mesh.triangles), 3, dtype=torch.float64, device=points.device
         )
@@ -198,7 +221,7 @@ class _Seen(torch.autograd.Function):
             count, len(ctx.mesh.triangles), 3, dtype=torch.float64, device=points.device
         )
         launch(
-            locate_backward,
+            resolve_pixels_backward,
             (count, len(ctx.mesh.triangles)),
             points,
             ctx.mesh.triangles,

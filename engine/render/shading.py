@@ -1,4 +1,4 @@
-"""Light of low frequency: spherical harmonics up to the second band's square, nine functions of the normal."""
+"""Light of low frequency: nine spherical harmonics of the normal."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from .launch import check
 
 
 def sh_basis(normals: torch.Tensor) -> torch.Tensor:
-    """…×9: the real spherical harmonics of order 0 to 2, orthonormal on the sphere, at unit vectors (…×3); differentiable.
+    """Return …×9 spherical harmonics of order 0 to 2 at unit vectors (…×3); differentiable.
 
-    In the order of Ramamoorthi and Hanrahan, 'An efficient representation for irradiance environment maps', 2001, equation 3:
-    1, y, z, x, xy, yz, 3z² − 1, xz, x² − y².
+    Real and orthonormal on the sphere, in the order of Ramamoorthi and Hanrahan, "An efficient
+    representation for irradiance environment maps", 2001, eq. 3: 1, y, z, x, xy, yz, 3z² − 1, xz,
+    x² − y².
     """
     x, y, z = normals.unbind(-1)
     return torch.stack(
@@ -31,9 +32,11 @@ def sh_basis(normals: torch.Tensor) -> torch.Tensor:
 
 
 def shade(albedo: torch.Tensor, normals: torch.Tensor, light: torch.Tensor) -> torch.Tensor:
-    """B×…×3 linear colour: albedo (B×…×3) under light (9×3, or B×9×3: what a white matt surface sends back, per basis function and channel).
+    """Light a matt surface: B×…×3 linear colour, differentiable. Nothing is cut off below 0.
 
-    normals B×…×3, of any length; where they are 0 the colour is that of a normal of no direction. Nothing is cut off below 0. Differentiable.
+    albedo: B×…×3
+    normals: B×…×3, of any length; where they are 0 the colour is that of no direction
+    light: 9×3 or B×9×3: what a white matt surface sends back, per basis function and channel
     """
     check(
         light.shape[-2:] == (9, 3)

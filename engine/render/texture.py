@@ -11,11 +11,17 @@ wp.set_module_options(OPTIONS)
 
 
 def texture(image: torch.Tensor, uv: torch.Tensor, edge: str = 'clamp') -> torch.Tensor:
-    """…×C: image (H×W×C float32) at uv (…×2 float32), bilinear between the texels' centres, differentiable in both.
+    """Sample an image at texture coordinates, bilinear and differentiable in both: …×C.
 
-    As in Blender and in a face model's uvs (0, 0) is the picture's lower left corner and (1, 1) its upper right: u = (x + .5) / W and
-    v = 1 − (y + .5) / H at texel (x, y), row 0 at the top. Beyond the outermost centres: edge 'clamp' keeps them, 'wrap' repeats the
-    picture. No mipmaps. Raises FacewrightError where shapes don't fit; NaN in uv gives the first texels and no gradient.
+    As in Blender and in a face model's uvs (0, 0) is the picture's lower left corner and (1, 1) its
+    upper right: u = (x + .5) / W and v = 1 − (y + .5) / H at texel (x, y), row 0 at the top. No
+    mipmaps. NaN in uv gives the first texels and no gradient.
+
+    image: H×W×C float32
+    uv: …×2 float32
+    edge: beyond the outermost texels' centres: 'clamp' keeps them, 'wrap' repeats the picture
+
+    Raises FacewrightError where shapes don't fit.
     """
     check(edge in ('clamp', 'wrap'), f"A texture's edge is 'clamp' or 'wrap', not {edge!r}.")
     check(
@@ -24,8 +30,8 @@ def texture(image: torch.Tensor, uv: torch.Tensor, edge: str = 'clamp') -> torch
         and image.dtype == uv.dtype == torch.float32
         and image.numel() > 0
         and image.device == uv.device,
-        f'A texture needs an H×W×C picture and …×2 coordinates, both float32 on one device, and these are {tuple(image.shape)} of {image.dtype} '
-        f'and {tuple(uv.shape)} of {uv.dtype}.',
+        f'A texture needs an H×W×C picture and …×2 coordinates, both float32 on one device, and '
+        f'these are {tuple(image.shape)} of {image.dtype} and {tuple(uv.shape)} of {uv.dtype}.',
     )
     return _Textured.apply(image, uv.reshape(-1, 2), edge == 'wrap').reshape(
         *uv.shape[:-1], image.shape[2]
@@ -41,7 +47,7 @@ def _inside(i: int, size: int, wrap: bool):
 
 @wp.func
 def _texel(uv: wp.vec2, width: int, height: int, wrap: bool):
-    """x, y (texels, from the first centre) of the coordinates; kept where whole numbers can hold them."""
+    """Return x, y (texels, from the first centre), kept where whole numbers can hold them."""
     x = uv[0]
     y = 1.0 - uv[1]
     if wrap:
@@ -103,8 +109,8 @@ def _uv_backward(
     x1 = _inside(x + 1, width, wrap)
     y0 = _inside(y, height, wrap)
     y1 = _inside(y + 1, height, wrap)
-    du = float(0.0)
-    dv = float(0.0)
+    du = float(0.0)  # noqa: UP018 - a literal would be a constant to Warp
+    dv = float(0.0)  # noqa: UP018 - likewise
     for c in range(gradient.shape[1]):
         a = image[y0, x0, c]
         b = image[y0, x1, c]
@@ -127,7 +133,7 @@ def _image_backward(
     scale: wp.array(dtype=wp.float64),
     out: wp.array3d(dtype=wp.int64),
 ):
-    """All coordinates for the part's rows of the picture."""
+    """Sum the gradients of all coordinates for the part's rows of the picture."""
     _, i = wp.tid()
     height = out.shape[0]
     width = out.shape[1]

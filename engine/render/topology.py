@@ -1,4 +1,4 @@
-"""What belongs to a list of triangles alone: the corners round each vertex, the triangle across each edge; kept as long as the tensor."""
+"""What belongs to a list of triangles alone, made once and kept as long as their tensor."""
 
 from __future__ import annotations
 
@@ -18,14 +18,21 @@ _kept = WeakTensorKeyDictionary()
 
 @dataclass(frozen=True, eq=False)
 class Topology:
-    """triangles: T×3 int32, contiguous; vertices: how many the indices need at least. Corner 3t + k is corner k of triangle t."""
+    """Who is whose neighbour. Corner 3t + k is corner k of triangle t.
+
+    triangles: T×3 int32, contiguous
+    vertices: how many the indices need at least
+    """
 
     triangles: torch.Tensor
     vertices: int
 
     @cached_property
     def corners(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """The corners at each vertex: where each vertex's begin (vertices + 1), the corners in ascending order (3T); int32."""
+        """The corners at each vertex, int32.
+
+        Where each vertex's begin (vertices + 1), the corners in ascending order (3T).
+        """
         flat = self.triangles.reshape(-1).long()
         count = torch.bincount(flat, minlength=self.vertices)
         start = torch.cat([count.new_zeros(1), count.cumsum(0)])
@@ -33,7 +40,7 @@ class Topology:
 
     @cached_property
     def across(self) -> torch.Tensor:
-        """T×3 int32: for the edge opposite each corner, the corner opposite it in the next triangle; −1: a border.
+        """T×3 int32: the corner across the edge opposite each corner; −1: a border.
 
         Where more than two triangles share an edge each gets one of the others.
         """
@@ -53,7 +60,10 @@ class Topology:
 
 
 def topology(triangles: torch.Tensor) -> Topology:
-    """Of T×3 integer vertex indices; made once a tensor. Raises FacewrightError where they are no triangles."""
+    """Return the topology of T×3 integer vertex indices, made once a tensor.
+
+    Raises FacewrightError where they are no triangles.
+    """
     kept = _kept.get(triangles)
     if kept is None or kept[0] != triangles._version:
         check(
@@ -61,7 +71,8 @@ def topology(triangles: torch.Tensor) -> Topology:
             and triangles.shape[1] == 3
             and not triangles.is_floating_point()
             and 0 < len(triangles) < 2**24,
-            f'Triangles must be T×3 vertex indices, at most 16 million, and these are {tuple(triangles.shape)} of {triangles.dtype}.',
+            'Triangles must be T×3 vertex indices, at most 16 million, and these are '
+            f'{tuple(triangles.shape)} of {triangles.dtype}.',
         )
         low, high = (int(v) for v in torch.aminmax(triangles))
         check(low >= 0, f'A triangle refers to vertex {low}.')
@@ -102,7 +113,11 @@ def _gather(
 def gather(
     values: torch.Tensor, triangles: Topology, vertices: int, common: bool = False
 ) -> torch.Tensor:
-    """B×V×C float32: B×3T×C float64 of corners summed at their vertices, always in the same order; common: over the batch too (1×V×C)."""
+    """Sum values of corners at their vertices, always in the same order: B×V×C float32.
+
+    values: B×3T×C float64
+    common: sum over the batch too (1×V×C)
+    """
     out = torch.zeros(
         1 if common else len(values),
         vertices,

@@ -1,10 +1,12 @@
 """Warp kernels: which triangle is seen at each pixel, and where in it the pixel's centre lies.
 
-Homogeneous rasterisation (Olano and Greer, 'Triangle scan conversion using 2D homogeneous coordinates', 1997): with the corners
-p₀ p₁ p₂ in camera space and the ray d = (x − cx, y − cy, f) through a pixel's centre, Eᵢ = (pⱼ × pₖ)·d are the corners' shares of
-d, up to the common factor det[p₀ p₁ p₂]. They are the perspective-correct barycentric coordinates times their sum, and remain
-right where a corner lies behind the camera, so that a triangle crossing the near plane needs no cutting: its pixels nearer than
-the plane are left out one by one. All in float64, every triangle SLACK wider than it is: no pixel falls between two.
+Homogeneous rasterisation (Olano and Greer, "Triangle scan conversion using 2D homogeneous
+coordinates", 1997): with the corners p₀ p₁ p₂ in camera space and the ray d = (x − cx, y − cy, f)
+through a pixel's centre, Eᵢ = (pⱼ × pₖ)·d are the corners' shares of d, up to the common factor
+det[p₀ p₁ p₂]. They are the perspective-correct barycentric coordinates times their sum, and remain
+right where a corner lies behind the camera, so that a triangle crossing the near plane needs no
+cutting: its pixels nearer than the plane are left out one by one. All in float64, every triangle
+SLACK wider than it is: no pixel falls between two.
 """
 
 from __future__ import annotations
@@ -17,22 +19,21 @@ wp.set_module_options(OPTIONS)
 
 NOTHING = wp.constant(wp.int64(0x7FFFFFFFFFFFFFFF))
 DEEPEST = wp.constant(wp.float64(5.0e11))  # of the 39 bits of depth
-MARGIN = wp.constant(
-    wp.float64(1.0e-6)
-)  # px: the box must not round away a pixel that the edge functions take
+# px: the box must not round away a pixel that the edge functions take
+MARGIN = wp.constant(wp.float64(1.0e-6))
 SLACK = wp.constant(wp.float64(1.0e-9))  # px, more than float64 loses here
 HALF = wp.constant(wp.float64(0.5))
 
 
 @wp.func
 def project(p: wp.vec3d, camera: wp.vec3d):
-    """Camera space → pixels; camera: focal length, centre x, y (px)."""
+    """Project camera space to pixels; camera: focal length, centre x, y (px)."""
     return wp.vec2d(camera[0] * p[0] / p[2] + camera[1], camera[0] * p[1] / p[2] + camera[2])
 
 
 @wp.func
 def ray(x: int, y: int, camera: wp.vec3d):
-    """Through the centre of a pixel, its third component the focal length."""
+    """Return the ray through the centre of a pixel, its third component the focal length."""
     return wp.vec3d(wp.float64(x) + HALF - camera[1], wp.float64(y) + HALF - camera[2], camera[0])
 
 
@@ -46,7 +47,7 @@ def _grown(box: wp.vec4d, p: wp.vec3d, camera: wp.vec3d):
 
 @wp.func
 def _grown_by_edge(box: wp.vec4d, p: wp.vec3d, q: wp.vec3d, camera: wp.vec3d, near: wp.float64):
-    """By p, where it is in front of the near plane, and by where pq meets the plane."""
+    """Grow by p, where it is in front of the near plane, and by where pq meets the plane."""
     if p[2] >= near:
         box = _grown(box, p, camera)
     if (p[2] >= near) != (q[2] >= near):
@@ -67,7 +68,10 @@ def pixel_box(
     width: int,
     height: int,
 ):
-    """x₀, y₀, x₁, y₁ (inclusive) of the pixels whose centres the part beyond the near plane may cover; x₁ < x₀: none."""
+    """Bound the pixels whose centres the part beyond the near plane may cover.
+
+    x₀, y₀, x₁, y₁, inclusive; x₁ < x₀: none.
+    """
     none = wp.vec4i(0, 0, -1, -1)
     box = wp.vec4d(wp.float64(1.0e30), wp.float64(1.0e30), wp.float64(-1.0e30), wp.float64(-1.0e30))
     box = _grown_by_edge(box, a, b, camera, near)
@@ -86,7 +90,10 @@ def pixel_box(
 
 @wp.func
 def _narrowed(inside: wp.vec2d, slope: wp.float64, row: wp.float64, camera: wp.vec3d):
-    """The part of a row's pixels (first, last; ≥ 0) in which slope (x + ½ − cx) + row ≥ 0, and no more than one beyond."""
+    """Narrow a row's pixels (first, last; ≥ 0) to those where slope (x + ½ − cx) + row ≥ 0.
+
+    No more than one beyond is left.
+    """
     zero = wp.float64(0.0)
     one = wp.float64(1.0)
     if slope > zero:
@@ -99,7 +106,7 @@ def _narrowed(inside: wp.vec2d, slope: wp.float64, row: wp.float64, camera: wp.v
 
 
 @wp.kernel
-def nearest(
+def rasterise_triangles(
     part: wp.vec3i,
     points: wp.array2d(dtype=wp.vec3d),
     triangles: wp.array(dtype=wp.vec3i),
@@ -109,7 +116,10 @@ def nearest(
     height: int,
     key: wp.array2d(dtype=wp.int64),
 ):
-    """A thread a triangle and picture: the nearest depth and its triangle at every pixel of the part's rows."""
+    """Find the nearest depth and its triangle at every pixel of the part's rows.
+
+    A thread a triangle and picture.
+    """
     b, t = wp.tid()
     corners = triangles[t]
     p0 = points[b, corners[0]]
@@ -152,14 +162,18 @@ def nearest(
             if e0 >= zero and e1 >= zero and e2 >= zero:
                 total = e0 + e1 + e2
                 if total > zero and volume >= near * total:
-                    # depth in the high bits, triangle in the low: the minimum is the nearest, ties go to the lowest index
+                    # depth in the high bits, triangle in the low: the minimum is the nearest,
+                    # and ties go to the lowest index
                     z = wp.int64(wp.min(volume / total * wp.float64(65536.0), DEEPEST))
                     wp.atomic_min(key, b, y * width + x, (z << wp.int64(24)) | wp.int64(t))
 
 
 @wp.func
 def shares(p0: wp.vec3d, p1: wp.vec3d, p2: wp.vec3d, d: wp.vec3d):
-    """The corners' shares u of a ray: Σ uᵢ pᵢ = d (its third component the focal length, so f / Σ uᵢ is the depth)."""
+    """Return the corners' shares u of a ray: Σ uᵢ pᵢ = d.
+
+    Its third component is the focal length f, so f / Σ uᵢ is the depth.
+    """
     n0 = wp.cross(p1, p2)
     det = wp.dot(p0, n0)
     return wp.vec3d(
@@ -168,7 +182,7 @@ def shares(p0: wp.vec3d, p1: wp.vec3d, p2: wp.vec3d, d: wp.vec3d):
 
 
 @wp.kernel
-def locate(
+def resolve_pixels(  # noqa: PLR0913 - a kernel takes its arrays one by one
     part: wp.vec3i,
     points: wp.array2d(dtype=wp.vec3d),
     triangles: wp.array(dtype=wp.vec3i),
@@ -180,7 +194,10 @@ def locate(
     depth: wp.array2d(dtype=float),
     box: wp.array3d(dtype=wp.vec4i),
 ):
-    """A thread a pixel: where in its triangle the centre lies; box (part, picture, triangle): x₀, y₀, −x₁, −y₁ of the pixels it is seen at."""
+    """Find where in its triangle a pixel's centre lies: a thread a pixel.
+
+    box (part, picture, triangle): x₀, y₀, −x₁, −y₁ of the pixels it is seen at.
+    """
     b, k = wp.tid()
     i = part[1] + k
     if key[b, i] == NOTHING:
@@ -203,7 +220,7 @@ def locate(
 
 
 @wp.kernel
-def locate_backward(
+def resolve_pixels_backward(  # noqa: PLR0913 - a kernel takes its arrays one by one
     part: wp.vec3i,
     points: wp.array2d(dtype=wp.vec3d),
     triangles: wp.array(dtype=wp.vec3i),
@@ -216,9 +233,10 @@ def locate_backward(
     corner_gradient: wp.array2d(dtype=wp.vec3d),
     camera_gradient: wp.array2d(dtype=wp.vec3d),
 ):
-    """A thread a triangle and picture: gradients of its corners (B×3T) and of the camera (B×T), summed over the pixels it is seen at.
+    """Sum the gradients of corners (B×3T) and camera (B×T): a thread a triangle and picture.
 
-    u = M⁻¹d with M = [p₀ p₁ p₂], b = zu/f, z = f/Σu. With h = ∂L/∂u and n = M⁻ᵀh: ∂L/∂d = n, ∂L/∂pᵢ = −uᵢn.
+    u = M⁻¹d with M = [p₀ p₁ p₂], b = zu/f, z = f/Σu. With h = ∂L/∂u and n = M⁻ᵀh: ∂L/∂d = n,
+    ∂L/∂pᵢ = −uᵢn.
     """
     b, k = wp.tid()
     t = part[1] + k

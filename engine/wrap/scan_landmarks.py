@@ -17,7 +17,7 @@ from ..footage.detector import NEW_FACE_SCORE, Detection, detect_image
 from ..footage.detector.landmark_sets import COUNT
 from ..geometry.normals import vertex_normals
 from ..geometry.rigid import rigid_motion
-from ..render.preview import HEAD_TO_CAMERA, head_to_camera, render_camera
+from ..render.preview import HEAD_TO_CAMERA, head_to_camera, shade_buffers
 from ..render.rasterise import rasterise
 
 SEARCH_SIZE = 384  # pixels of the pictures the face is searched in
@@ -119,9 +119,7 @@ def find_face(
         camera = (vertices - centre) @ turn.T / radius * 10 @ HEAD_TO_CAMERA.T + (0, 0, DISTANCE)
         buffers = rasterise(camera, triangles, focal, middle, size)
         faces = detect_image(
-            render_camera(
-                camera, triangles, paint, focal, middle, size, supersample=1, buffers=buffers
-            ),
+            shade_buffers(camera, triangles, paint, buffers),
             windows=windows,
             min_score=NEW_FACE_SCORE - 0.1,
         )
@@ -212,9 +210,7 @@ def look_at(
     camera = head_to_camera(vertices, yaw, pitch, 0, DISTANCE, centre)
     middle, size = (SIZE / 2, SIZE / 2), (SIZE, SIZE)
     buffers = rasterise(camera, triangles, FOCAL, middle, size)
-    picture = render_camera(
-        camera, triangles, paint, FOCAL, middle, size, supersample=1, buffers=buffers
-    )
+    picture = shade_buffers(camera, triangles, paint, buffers)
     whole = whole_picture(size)
     faces = detect_image(picture, expected=whole, windows=[[whole]], min_score=0.4)
     if not faces:

@@ -74,7 +74,10 @@ def test_a_disc_s_area_and_its_change_with_the_radius(rim):
 
 
 def moving(kind):
-    """A loss of the picture of a ball before a coloured wall, as a function of one number, smooth but for pixels changing hands."""
+    """A loss of the picture of a ball before a coloured wall, as a function of one number.
+
+    Smooth but for pixels changing hands.
+    """
     points, triangles = ball(radius=2.0, depth=12.0, subdivisions=4)
     wall, wall_triangles = square(-9, -9, 80, 80, depth=30.0)
     joined = torch.cat([triangles, wall_triangles + points.shape[1]])
@@ -127,7 +130,10 @@ def test_colours_gradients_are_exact():
         points.shape[1], 2, generator=torch.Generator().manual_seed(0)
     ).requires_grad_()
     weigh = torch.randn(1, 64, 64, 2, generator=torch.Generator().manual_seed(1))
-    loss = lambda c: (picture(points, triangles, c) * weigh).double().sum()
+
+    def loss(c):
+        return (picture(points, triangles, c) * weigh).double().sum()
+
     loss(colours).backward()
     for direction in torch.randn(
         3, *colours.shape, generator=torch.Generator().manual_seed(2)
@@ -163,7 +169,7 @@ def test_the_gradient_moves_a_shape_onto_its_target(shape):
 
 
 def test_only_outlines_are_blended():
-    """Every pixel of another colour: what lies within a closed surface stays, front and outline of the nearer of two change."""
+    """Every pixel of another colour: what lies within a closed surface stays, outlines change."""
     points, triangles = ball(depth=12.0, subdivisions=4)
     seen = rasterise_batch(points, triangles, FOCAL, CENTRE, SIZE)
     noise = torch.rand(1, 64, 64, 3, generator=torch.Generator().manual_seed(0))
@@ -190,7 +196,7 @@ def test_the_nearer_outline_gets_the_gradient():
 
 
 def test_corners_behind_the_camera_do_no_harm():
-    """A wall that runs from beside the camera to far ahead: its far edge, at x = cx + f 4 / 40, is blended and pulls."""
+    """A wall from beside the camera to far ahead: its far edge, x = cx + f 4 / 40, pulls."""
     points = torch.tensor(
         [[[4.0, -90, -10], [4, 90, -10], [4, 90, 40], [4, -90, 40]]], requires_grad=True
     )

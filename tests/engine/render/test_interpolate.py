@@ -48,7 +48,7 @@ def test_values_and_gradients(channels, batched):
 
 
 def test_positions_move_the_picture_as_told():
-    """The picture of a smooth field fixed to the surface, against central differences over a rigid motion of a ball."""
+    """The picture of a field fixed to a ball, against central differences over its motion."""
     points, triangles = ball()
     field = torch.sin(points[0] * torch.tensor([2.0, 1.5, 0]) + points[0].roll(1, 1))
     y, x = torch.meshgrid(torch.arange(70.0), torch.arange(64.0), indexing='ij')

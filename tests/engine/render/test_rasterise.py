@@ -8,7 +8,12 @@ from scenes import ball, square
 from facewright.engine.core.errors import FacewrightError
 from facewright.engine.geometry.normals import vertex_normals
 from facewright.engine.geometry.polygons import triangulate
-from facewright.engine.render.preview import contact_sheet, render_camera, rotation_from_angles
+from facewright.engine.render.preview import (
+    contact_sheet,
+    render_camera,
+    rotation_from_angles,
+    shade_buffers,
+)
 from facewright.engine.render.rasterise import project, rasterise, rasterise_batch
 
 
@@ -108,6 +113,18 @@ def test_a_picture_behind_is_kept_where_nothing_is_drawn():
     assert contact_sheet([image] * 3, 2).shape == (32, 32, 3)
 
 
+def test_shading_what_was_rasterised_is_rendering():
+    points, triangles = ball()
+    points, triangles = points[0].numpy().astype(float), triangles.numpy()
+    colours = np.random.default_rng(0).uniform(0, 1, points.shape)
+    camera = 60.0, (31.0, 33.0), (64, 70)
+    image = render_camera(points, triangles, colours, *camera, supersample=1)
+    assert (
+        shade_buffers(points, triangles, colours, rasterise(points, triangles, *camera)) == image
+    ).all()
+    assert len(np.unique(image.reshape(-1, 3), axis=0)) > 100
+
+
 def camera(focal=60.0, centre=(31.0, 33.0), grad=False):
     return torch.tensor(focal, requires_grad=grad), torch.tensor(centre, requires_grad=grad)
 
@@ -166,7 +183,7 @@ def test_a_triangle_through_the_near_plane_is_cut_there(corners, near):
     shares = at @ np.linalg.inv(np.c_[corners[:, [0, 2]], np.ones(3)])
     inside = (shares > -1e-9).all(-1) & (y > centre[1]) & (depth >= near)
     drawn = seen.triangle[0].numpy() == 0
-    assert (drawn == inside).all() and 200 < inside.sum()
+    assert (drawn == inside).all() and inside.sum() > 200
     np.testing.assert_allclose(seen.depth[0].numpy()[drawn], depth[drawn], rtol=1e-6)
     np.testing.assert_allclose(seen.barycentric[0].numpy()[drawn], shares[drawn], atol=1e-6)
 
