@@ -8,6 +8,7 @@ import bpy
 import numpy as np
 
 from ...engine.core.errors import FacewrightError
+from ...engine.tasks import specs
 from ..scene import appearance, cameras, results, takes
 
 
@@ -67,12 +68,13 @@ def overlay_job(context: bpy.types.Context, show: str = 'MESH') -> tuple[str, di
     """
     head = _chosen(context)
     frames = np.array(head.get(results.FRAMES, (0,)))
-    return head.name, {
+    arguments = {
         'result': result_folder(head),
         'out': '{job}/out',
         'show': show.lower(),
         'frames': [int(np.abs(frames - context.scene.frame_current_final).argmin())],
     }
+    return head.name, specs.check('preview_overlay', arguments)
 
 
 def apply_overlay(
@@ -121,7 +123,8 @@ def image_editors(context: bpy.types.Context) -> list[bpy.types.SpaceImageEditor
 def bake_job(context: bpy.types.Context, size: int = 1024) -> tuple[str, dict]:
     """(head's name, the task 'bake_albedo''s arguments). size: the texture's side in pixels."""
     head = _chosen(context)
-    return head.name, {'result': result_folder(head), 'out': '{job}/out', 'size': size}
+    arguments = {'result': result_folder(head), 'out': '{job}/out', 'size': size}
+    return head.name, specs.check('bake_albedo', arguments)
 
 
 def apply_albedo(name: str, out: str | Path) -> bpy.types.Image:

@@ -15,6 +15,7 @@ from ...engine.core.errors import FacewrightError
 from ...engine.core.files import read_npz, write_npz
 from ...engine.formats.rig import Rig, read_rig, write_rig
 from ...engine.shape_keys.settled_words import settled_in_words
+from ...engine.tasks import specs
 from .. import models
 from ..scene import crossings, flesh, head_space, mesh_sets, records, shape_keys
 from .head import find_model
@@ -104,20 +105,15 @@ def crossings_job(context: bpy.types.Context, combinations: int = 0, seed: int =
         and any(k.value for k in head.data.shape_keys.key_blocks[1:])
     )
     rig, matrix, keys = head_space.rig_of(head, find_model(source), POSE if posed else '')
-    return RigJob(
-        head.name,
-        rig,
-        matrix,
-        keys,
-        {},
-        {
-            'rig': '{job}/rig.npz',
-            'out': '{job}/out',
-            'model': source,
-            'combinations': combinations,
-            'seed': seed,
-        },
-    )
+    arguments = {
+        'rig': '{job}/rig.npz',
+        'out': '{job}/out',
+        'model': source,
+        'combinations': combinations,
+        'seed': seed,
+    }
+    checked = specs.check('check_intersections', arguments)
+    return RigJob(head.name, rig, matrix, keys, {}, checked)
 
 
 def apply_crossings(context: bpy.types.Context, job: RigJob, folder: str | Path) -> str:
@@ -255,20 +251,15 @@ def fix_job(context: bpy.types.Context, keys: str = 'ACTIVE', spread: bool = Fal
         'before': np.stack(before).astype(np.float32),
         'edited': np.stack(edited).astype(np.float32),
     }
-    return RigJob(
-        head.name,
-        rig,
-        matrix,
-        called,
-        edits,
-        {
-            'rig': '{job}/rig.npz',
-            'out': '{job}/out',
-            'model': source,
-            'edits': '{job}/edits.npz',
-            'spread': spread,
-        },
-    )
+    arguments = {
+        'rig': '{job}/rig.npz',
+        'out': '{job}/out',
+        'model': source,
+        'edits': '{job}/edits.npz',
+        'spread': spread,
+    }
+    checked = specs.check('fix_cavities', arguments)
+    return RigJob(head.name, rig, matrix, called, edits, checked)
 
 
 def _edit(blocks: bpy.types.Key, key: str) -> np.ndarray | None:
@@ -355,14 +346,9 @@ def settle_job(context: bpy.types.Context) -> RigJob:
     head = _head(context)
     source = model_of(context.scene, head)
     rig, matrix, called = head_space.rig_of(head, find_model(source))
-    return RigJob(
-        head.name,
-        rig,
-        matrix,
-        called,
-        {},
-        {'rig': '{job}/rig.npz', 'out': '{job}/out', 'model': source},
-    )
+    arguments = {'rig': '{job}/rig.npz', 'out': '{job}/out', 'model': source}
+    checked = specs.check('settle_shape_keys', arguments)
+    return RigJob(head.name, rig, matrix, called, {}, checked)
 
 
 def apply_settled(
@@ -447,7 +433,8 @@ def flesh_job(context: bpy.types.Context, mask: str = '') -> RigJob:
                 'paint it first.'
             )
         arguments['mask'] = '{job}/edits.npz'
-    return RigJob(head.name, rig, matrix, (), edits, arguments)
+    checked = specs.check('build_tetrahedra', arguments)
+    return RigJob(head.name, rig, matrix, (), edits, checked)
 
 
 def apply_flesh(

@@ -11,6 +11,7 @@ import numpy as np
 from ...engine.core.errors import FacewrightError
 from ...engine.core.result_folder import recover
 from ...engine.formats.verdicts import in_words
+from ...engine.tasks import specs
 from .. import models, result_store
 from ..scene import (
     actions,
@@ -65,7 +66,9 @@ def reconstruction(
         'clips': '{job}/clips',
         'rate': clip_rate(scene, scene_settings, old_take, _takes_of_footage(scene)),
     }
-    return arguments | ({'masks': masks} if any(masks) else {})
+    if any(masks):
+        arguments['masks'] = masks
+    return specs.check('reconstruct', arguments)
 
 
 def neutral_index(scene: bpy.types.Scene) -> int:
@@ -245,12 +248,13 @@ def result_job(
     there = all(v.path.exists() for v in views)
     if ready and (shown or not there):
         return None
-    return {
+    arguments = {
         'result': str(folder),
         'out': '{job}/clips',
         'rate': rate,
         'model': '' if ready else model,
     }
+    return specs.check('scene_clips', arguments)
 
 
 def apply_result(

@@ -18,6 +18,7 @@ from ...engine.core.files import read_npz, write_text
 from ...engine.core.words import listed
 from ...engine.formats.rig import read_rig
 from ...engine.geometry.user_mesh import write_mesh
+from ...engine.tasks import specs
 from .. import models
 from ..scene import fit_colours, head_space, heads, markers, mesh_sets, renaming, shape_keys
 from .head import find_model
@@ -91,9 +92,10 @@ def select_companions(context: bpy.types.Context) -> int:
     return sum(thing.select_get() for thing in found)
 
 
-def head_job(context: bpy.types.Context, **arguments) -> HeadJob:
-    """The selected meshes and their markers, and a task's arguments for them. Raises
-    FacewrightError naming the mesh that cannot be used.
+def head_job(context: bpy.types.Context, task: str = 'generate_shape_keys', **arguments) -> HeadJob:
+    """Take the selected meshes, their markers and a task's arguments for them.
+
+    Raises FacewrightError naming the mesh, or the argument, that cannot be used.
     """
     chosen = chosen_meshes(context)
     if not chosen:
@@ -121,15 +123,16 @@ def head_job(context: bpy.types.Context, **arguments) -> HeadJob:
     if source != models.BUILTIN:
         source = checked_path(source, 'face model')
     arguments = {'mesh': '{job}/head.npz', 'out': '{job}/out', 'model': source} | arguments
-    return HeadJob(
-        meshes, placed, arguments | ({'markers': '{job}/markers.json'} if placed else {})
-    )
+    if placed:
+        arguments['markers'] = '{job}/markers.json'
+    return HeadJob(meshes, placed, specs.check(task, arguments))
 
 
 def landmarks_job(context: bpy.types.Context) -> HeadJob:
     """The task 'add_markers' for the selected meshes, their markers left aside."""
     job = head_job(context)
-    return HeadJob(job.meshes, {}, {k: job.arguments[k] for k in ('mesh', 'out', 'model')})
+    arguments = {k: job.arguments[k] for k in ('mesh', 'out', 'model')}
+    return HeadJob(job.meshes, {}, specs.check('add_markers', arguments))
 
 
 def read_report(folder: str | Path) -> dict:

@@ -105,7 +105,7 @@ class FACEWRIGHT_OT_wrap_model(HeadOperator):
     def take(self, context, settings):
         self.hide_chosen = self.option(settings, 'hide')
         return api.head_job(
-            context, expression='auto' if self.option(settings, 'at_rest') else 'none'
+            context, 'wrap_model', expression='auto' if self.option(settings, 'at_rest') else 'none'
         )
 
     def bring(self, context, out, result):
