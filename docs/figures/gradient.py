@@ -1,9 +1,11 @@
-"""Paper 1's figure 8 on the built-in head: what one vertex's gradient at the tip of the nose moves, without and with differential coordinates.
+"""Paper 1's figure 8 on the built-in head: what one vertex's gradient at the tip of the nose moves,
+without and with differential coordinates.
 
     python docs/figures/gradient.py OUT_DIR      (default: docs/pictures)
 
-Writes gradient_skin.png (the face: the plain gradient; spread over the surface's edges; over surface and tetrahedra) and
-gradient_inside.png (the same three with one half of the head away: cut flesh, nostril, socket walls), and prints how far each reaches.
+Writes gradient_skin.png (the face: the plain gradient; spread over the surface's edges; over
+surface and tetrahedra) and gradient_inside.png (the same three with one half of the head away: cut
+flesh, nostril, socket walls), and prints how far each reaches.
 """
 
 import importlib.util
@@ -35,7 +37,10 @@ LABELS = ['plain gradient', 'spread over the surface', 'surface and tetrahedra']
 
 
 def spread(edges: np.ndarray | None, n: int, vertex: int) -> np.ndarray:
-    """n float64: the step of every vertex when the loss pulls `vertex` alone and a gradient step is taken in u."""
+    """n float64.
+
+    The step of every vertex when the loss pulls `vertex` alone and a gradient step is taken in u.
+    """
     if edges is None:
         return (np.arange(n) == vertex).astype(float)
     coordinates = DifferentialCoordinates(edges, n, dtype=torch.float64)
@@ -48,14 +53,20 @@ def spread(edges: np.ndarray | None, n: int, vertex: int) -> np.ndarray:
 
 
 def shown(values: np.ndarray) -> np.ndarray:
-    """0..1 for the colour: logarithmic, from a hundredth of the largest (pale) to the largest (red)."""
+    """0..1 for the colour.
+
+    Logarithmic, from a hundredth of the largest (pale) to the largest (red).
+    """
     return np.clip(1 + np.log10(np.maximum(values / values.max(), 1e-9)) / 2, 0, 1)
 
 
 def picture(
     points: np.ndarray, triangles: np.ndarray, base: np.ndarray, values: np.ndarray, **camera
 ) -> np.ndarray:
-    """Render triangles, each its own base colour (T×3), reddened by the values at its corners; flat shading keeps cut cells apart."""
+    """Render triangles, each its own base colour (T×3), reddened by the values at its corners.
+
+    Flat shading keeps cut cells apart.
+    """
     heat = values[triangles].reshape(-1, 1)
     colours = np.repeat(base, 3, 0) * (1 - heat) + RED * heat
     return render_head(
@@ -98,7 +109,7 @@ def main(folder: Path) -> None:
     ):
         seen[model.regions[name]] = True
     face = triangles[seen[triangles].all(1)]
-    front = dict(yaw=-24, focal=SIZE[1] / 16 * 60, look_at=np.array([0, 0.8, 9.0]))
+    front = {'yaw': -24, 'focal': SIZE[1] / 16 * 60, 'look_at': np.array([0, 0.8, 9.0])}
     pictures = []
     for step in steps:
         heat = shown(step)[:n, None]
@@ -114,7 +125,7 @@ def main(folder: Path) -> None:
     base = np.where(
         is_cut[:, None], FLESH_TINT, np.where(wall[cut].all(1)[:, None], WALL_TINT, BONE)
     )
-    inside = dict(yaw=-68, focal=SIZE[1] / 13 * 60, look_at=np.array([0, 0.0, 8.5]))
+    inside = {'yaw': -68, 'focal': SIZE[1] / 13 * 60, 'look_at': np.array([0, 0.0, 8.5])}
     cuts = [picture(points, cut, base, shown(step), **inside) for step in steps]
     folder.mkdir(parents=True, exist_ok=True)
     for name, images in (('gradient_skin.png', pictures), ('gradient_inside.png', cuts)):

@@ -1,12 +1,15 @@
-"""Paper 4's figures 8 and 9 on our heads: a face fitted to part masks alone, with PRDL, with silhouettes and with other losses between points.
+"""Paper 4's figures 8 and 9 on our heads: a face fitted to part masks alone, with PRDL, with
+silhouettes and with other losses between points.
 
     python docs/figures/prdl.py OUT_DIR [--capture FOLDER --model PATH] [--frames N] [--start box|parts] [--only LOSS...]      (default OUT_DIR: docs/pictures)
 
-Writes prdl_rivals.jpg: extreme expressions of the built-in head, the truth and what each loss finds from its masks, true outlines over it.
-With a capture folder (capture.json, parts.npz) its true masks are fitted instead, N frames of each view, numbers only. No landmarks, no pictures,
-no other evidence: every loss gets the same masks, the same start (the neutral in the pose that the middles of its parts give; --start box: facing
-the camera), the same points, the same steps of Adam and the same prior. How much each weighs against the prior was chosen for each on the built-in
-head (--sweep shows that choice's neighbours).
+Writes prdl_rivals.jpg: extreme expressions of the built-in head, the truth and what each loss finds
+from its masks, true outlines over it. With a capture folder (capture.json, parts.npz) its true
+masks are fitted instead, N frames of each view, numbers only. No landmarks, no pictures, no other
+evidence: every loss gets the same masks, the same start (the neutral in the pose that the middles
+of its parts give; --start box: facing the camera), the same points, the same steps of Adam and the
+same prior. How much each weighs against the prior was chosen for each on the built-in head (--sweep
+shows that choice's neighbours).
 """
 
 import argparse
@@ -162,16 +165,26 @@ class Head:
             .float()[:, 1:]
             .contiguous()
         )
-        tensor = lambda a: torch.as_tensor(np.ascontiguousarray(a, np.float32))
+
+        def tensor(a):
+            return torch.as_tensor(np.ascontiguousarray(a, np.float32))
+
         offsets = np.concatenate([model.identities, model.expressions])
-        basis = lambda of: (
-            tensor(of(model.neutral[None])[0]),
-            tensor(of(offsets)).reshape(len(offsets), -1),
-        )
-        at_points = lambda a: self.points.of(a)
-        sheet = lambda a: np.concatenate(
-            [a[:, self.used]] + [np.stack([e @ v for v in a]) for e in eyes], 1
-        )
+
+        def basis(of):
+            return (
+                tensor(of(model.neutral[None])[0]),
+                tensor(of(offsets)).reshape(len(offsets), -1),
+            )
+
+        def at_points(a):
+            return self.points.of(a)
+
+        def sheet(a):
+            return np.concatenate(
+                [a[:, self.used]] + [np.stack([e @ v for v in a]) for e in eyes], 1
+            )
+
         self.at_points, self.at_vertices, self.at_sheets = (
             basis(at_points),
             basis(lambda a: a[:, self.used]),
@@ -222,7 +235,11 @@ class Head:
         return self.kept
 
     def _before(self, ahead: np.ndarray) -> np.ndarray:
-        """Triangles worth drawing: the parts and what can hide them or show between them (mouth, teeth), not the back of the head."""
+        """Triangles worth drawing.
+
+        The parts and what can hide them or show between them (mouth, teeth), not the back of the
+        head.
+        """
         inner = np.zeros(self.model.vertex_count, bool)
         for name in (
             'mouth_socket',
@@ -237,7 +254,10 @@ class Head:
 
 
 class State:
-    """What is fitted: identity, weights, a turn (axis × angle after `base`) and a shift in camera axes."""
+    """What is fitted.
+
+    Identity, weights, a turn (axis × angle after `base`) and a shift in camera axes.
+    """
 
     def __init__(self, head: Head, base: np.ndarray, shift: np.ndarray):
         self.base, self.model = torch.as_tensor(base, dtype=torch.float32), head.model
@@ -281,8 +301,9 @@ class State:
 
 
 def start_pose(head: Head, target: Target, start: str) -> tuple[np.ndarray, np.ndarray]:
-    """Rotation and shift (cm) of the neutral. 'box': facing the camera, its skin as high as the mask of the face, on its middle; 'parts': then turned and
-    moved so that the middles of its parts come onto those of the masks (without skin, whose mask may be cut anywhere)."""
+    """Rotation and shift (cm) of the neutral. 'box': facing the camera, its skin as high as the
+    mask of the face, on its middle; 'parts': then turned and moved so that the middles of its parts
+    come onto those of the masks (without skin, whose mask may be cut anywhere)."""
     at = head.points.matrix @ head.model.neutral.astype(np.float64)
     face = np.argwhere(target.labels > 0)[:, ::-1]
     front, skin = np.diag([1.0, -1.0, -1.0]), at[head.points.part == SKIN] * (1, -1, -1)
@@ -494,7 +515,10 @@ def seven(iou: np.ndarray) -> float:
 
 
 def draw(head: Head, target: Target, vertices: np.ndarray | None) -> np.ndarray:
-    """Parts of a fit in colour, the true ones' outlines over them in white; without a fit the true parts."""
+    """Parts of a fit in colour, the true ones' outlines over them in white.
+
+    Without a fit the true parts.
+    """
     labels = (
         target.labels
         if vertices is None
@@ -578,7 +602,8 @@ def run(
 
 
 def sweep(pool: ProcessPoolExecutor, targets: list[Target], names: list[str], start: str) -> None:
-    """Part IoU of each loss at several weights against the prior, on the second and fourth expression."""
+    """Part IoU of each loss at several weights against the prior, on the second and fourth
+    expression."""
     jobs = {
         (name, f): [pool.submit(work, 'builtin', t, name, start, f) for t in targets[1::2]]
         for name in names

@@ -2,8 +2,9 @@
 
     python docs/figures/shape_key_sheets.py OUT_DIR MESH [MESH ...] [--model PATH|builtin] [--onto mesh|model] [--no-settle] [--close]
 
---close: several larger sheets a head, of mouth and eyes near by. Heads in the model's topology are painted, so that teeth and eyes are told from skin.
-MESH may also be `builtin` (the built-in head itself) or `foreign` (a copy of it in another topology, turned, in metres).
+--close: several larger sheets a head, of mouth and eyes near by. Heads in the model's topology are
+painted, so that teeth and eyes are told from skin. MESH may also be `builtin` (the built-in head
+itself) or `foreign` (a copy of it in another topology, turned, in metres).
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ CLOSE = 18  # shapes a sheet
 
 
 def sheets(rig, model, close: bool) -> list[np.ndarray]:
-    """The neutral and every shape of any rig in full from the front and half side; mouthClose with the jaw open, as it is meant."""
+    """The neutral and every shape of any rig in full from the front and half side.
+
+    MouthClose with the jaw open, as it is meant.
+    """
     size, width, columns = ((360, 300), 10.0, 8) if close else ((240, 190), 14.0, 12)
     own = len(rig.neutral) == model.vertex_count
     faces, colours = (

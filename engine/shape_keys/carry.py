@@ -1,9 +1,10 @@
 """Displacements of a wrapped model head carried onto a mesh of any topology.
 
-Each component of the mesh is told apart by where it lies: skin, eyeballs, what is in the mouth, and what hangs on the skin. Skin takes the
-displacement of the nearest point of the wrapped head that faces the same way and lies on the same side of mouth and eyes; where that is
-in doubt (the mouth bag, ears, horns) the displacement is filled in by the smoothest one, bending energy with a little stretching, as in
-Botsch & Kobbelt 2004, from where it is not. All shapes share one factorisation.
+Each component of the mesh is told apart by where it lies: skin, eyeballs, what is in the mouth, and
+what hangs on the skin. Skin takes the displacement of the nearest point of the wrapped head that
+faces the same way and lies on the same side of mouth and eyes; where that is in doubt (the mouth
+bag, ears, horns) the displacement is filled in by the smoothest one, bending energy with a little
+stretching, as in Botsch & Kobbelt 2004, from where it is not. All shapes share one factorisation.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ from ..geometry.rigid import rigid_motion
 SAME = 0.01  # cm: a component this near to the wrapped head, all over, is a copy of that part of it
 AGREEMENT = 0.5  # cosine between the normals of a vertex and of what it is bound to, at least
 TRUST_DISTANCE = 0.35  # cm: at this distance a binding has lost 1 − 1/e of its trust
-CERTAIN = 0.75  # trust from which a binding is taken as it is
-STRENGTH = 10.0  # cm⁻⁴: pull of a binding of trust ½
-FAINT = 1e-2  # cm⁻⁴: pull of any binding: keeps what is far from all others from running away
+TAKEN_AS_IS = 0.75  # trust from which a binding is taken as it is
+TRUSTED_PULL = 10.0  # cm⁻⁴: pull of a binding of trust ½
+LEAST_PULL = 1e-2  # cm⁻⁴: pull of any binding: keeps what is far from all others from running away
 MEMBRANE = 1.0  # cm⁻²: stretching against bending in what is filled in
 STILL = 1e-4  # cm: what the model never moves by more than this stays where it is
 # of the model's own strain: edges that the binding stretches more are torn, and filled in instead
@@ -58,7 +59,11 @@ SLITS = (('upper_lip', 'lower_lip'), ('upper_lid_L', 'lower_lid_L'), ('upper_lid
 
 @dataclass(frozen=True)
 class _Wrapped:
-    """The wrapped head's deformation: vertices V×3, offsets V×E×3, the change of its vertex normals V×E×3, triangles T×3."""
+    """The wrapped head's deformation.
+
+    vertices: V×3 cm. offsets: V×E×3. turning: V×E×3, the change of its vertex normals. triangles:
+    T×3.
+    """
 
     vertices: np.ndarray
     offsets: np.ndarray
@@ -66,7 +71,7 @@ class _Wrapped:
     triangles: np.ndarray
 
 
-def carry(
+def carry_offsets(
     model: FaceModel,
     wrapped: np.ndarray,
     offsets: np.ndarray,
@@ -74,25 +79,17 @@ def carry(
     mesh_triangles: np.ndarray,
     part_of_vertex: np.ndarray | None = None,
 ) -> np.ndarray:
-    """E×N×3 float32 offsets (cm) for a mesh of any topology, from E×V×3 offsets of the model's head wrapped onto it (V×3).
+    """Carry a wrapped head's offsets onto a mesh of any topology: E×N×3 float32 (cm).
 
-    mesh_vertices N×3 in head space (cm), mesh_triangles T×3 wound outwards; part_of_vertex N: the object each vertex came from, where the
-    mesh is a set of objects. Raises FacewrightError where the mesh's skin is nowhere near the wrapped head.
+    wrapped: V×3, the model's head as it lies on the mesh. offsets: E×V×3 of it.
+    mesh_vertices: N×3 in head space (cm). mesh_triangles: T×3, wound outwards.
+    part_of_vertex: N, the object each vertex came from, where the mesh is a set of objects.
+    Raises FacewrightError where the mesh's skin is nowhere near the wrapped head.
     """
-    vertices, triangles = (
-        np.asarray(mesh_vertices, np.float64),
-        np.asarray(mesh_triangles, np.int64),
-    )
+    vertices = np.asarray(mesh_vertices, np.float64)
+    triangles = np.asarray(mesh_triangles, np.int64)
     wrapped, offsets = np.asarray(wrapped, np.float64), np.asarray(offsets)
-    if wrapped.shape != model.neutral.shape or offsets.shape[1:] != wrapped.shape:
-        raise FacewrightError(
-            f'The wrapped head has {len(wrapped)} vertices and its shapes {offsets.shape[1]}, the '
-            f'face model {model.vertex_count}: wrap this model.'
-        )
-    if not np.isfinite(vertices).all():
-        raise FacewrightError(
-            'The mesh has vertices that are not finite numbers: repair or delete them first.'
-        )
+    _check(model, wrapped, offsets, vertices)
     piece, all_triangles = pieces(model), triangulate(model.faces)
     head = _Wrapped(
         wrapped,
@@ -100,41 +97,53 @@ def carry(
         _turning(wrapped, offsets, all_triangles),
         all_triangles,
     )
-    e = len(offsets)
-    out = np.zeros((len(vertices), e, 3))
     component = _components(len(vertices), triangles, part_of_vertex)
-    kind = _kinds(piece, wrapped, all_triangles, vertices, triangles, component)
+    kind = _kinds(piece, head, vertices, triangles, component)
     if not (kind == 'skin').any() and not (kind == 'copy').any():
         raise FacewrightError(
-            'None of the mesh lies where the face model was wrapped: wrap the model onto this mesh '
-            'first.'
+            'None of the mesh lies where the face model was wrapped: '
+            'wrap the model onto this mesh first.'
         )
-    rows = np.flatnonzero(kind[component] == 'copy')
-    if len(rows):
-        out[rows] = _copied(
-            head, vertices[rows], vertex_normals(vertices, triangles)[rows], component[rows]
-        )
-    rows = np.flatnonzero(kind[component] == 'skin')
-    if len(rows):
+    out = np.zeros((len(vertices), len(offsets), 3))
+
+    def rows_of(name: str) -> np.ndarray:
+        return np.flatnonzero(kind[component] == name)
+
+    if len(rows := rows_of('copy')):
+        normals = vertex_normals(vertices, triangles)[rows]
+        out[rows] = _copied(head, vertices[rows], normals, component[rows])
+    if len(rows := rows_of('skin')):
         own = _of(triangles, rows, len(vertices))
         out[rows] = _skin(head, piece, vertices[rows], own)
     for side in 'LR':
-        rows = np.flatnonzero(kind[component] == f'eye_{side}')
-        if len(rows):
+        if len(rows := rows_of(f'eye_{side}')):
             out[rows] = _eye(head, piece[f'eyeball_{side}'], vertices, rows, component)
-    rows = np.flatnonzero(kind[component] == 'mouth')
-    if len(rows):
+    if len(rows := rows_of('mouth')):
         out[rows] = _mouth(head, piece, vertices, rows, component)
     for name in BY_THE_EYE:
-        rows = np.flatnonzero(kind[component] == name)
-        if len(rows):
+        if len(rows := rows_of(name)):
             out[rows] = _beside(head, piece[name], vertices[rows])
     _hang(vertices, triangles, component, kind, out)
     return np.ascontiguousarray(out.transpose(1, 0, 2), np.float32)
 
 
+def _check(
+    model: FaceModel, wrapped: np.ndarray, offsets: np.ndarray, vertices: np.ndarray
+) -> None:
+    """Raise FacewrightError where a head is not the model's, or the mesh's vertices not finite."""
+    if wrapped.shape != model.neutral.shape or offsets.shape[1:] != wrapped.shape:
+        raise FacewrightError(
+            f'The wrapped head has {len(wrapped)} vertices and its shapes {offsets.shape[1]}, '
+            f'the face model {model.vertex_count}: wrap this model.'
+        )
+    if not np.isfinite(vertices).all():
+        raise FacewrightError(
+            'The mesh has vertices that are not finite numbers: repair or delete them first.'
+        )
+
+
 def _turning(wrapped: np.ndarray, offsets: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """V×E×3: how each vertex's unit normal changes with each shape."""
+    """Return V×E×3: how each vertex's unit normal changes with each shape."""
     rest = vertex_normals(wrapped, triangles)
     out = np.zeros((len(wrapped), len(offsets), 3), np.float32)
     for i, offset in enumerate(offsets):
@@ -150,7 +159,7 @@ def _turning(wrapped: np.ndarray, offsets: np.ndarray, triangles: np.ndarray) ->
 
 
 def _components(n: int, triangles: np.ndarray, part: np.ndarray | None) -> np.ndarray:
-    """N: number of the connected component of each vertex; parts never connect."""
+    """Return N: the number of each vertex's connected component; parts never connect."""
     edges = edges_of(triangles)
     if part is not None:
         edges = edges[np.asarray(part)[edges[:, 0]] == np.asarray(part)[edges[:, 1]]]
@@ -160,7 +169,7 @@ def _components(n: int, triangles: np.ndarray, part: np.ndarray | None) -> np.nd
 
 
 def _of(triangles: np.ndarray, rows: np.ndarray, n: int) -> np.ndarray:
-    """The triangles among `rows`, renumbered."""
+    """Return the triangles among `rows`, renumbered."""
     onto = np.full(n, -1)
     onto[rows] = np.arange(len(rows))
     local = onto[triangles]
@@ -168,38 +177,36 @@ def _of(triangles: np.ndarray, rows: np.ndarray, n: int) -> np.ndarray:
 
 
 def _members(piece: dict[str, np.ndarray], names: tuple[str, ...]) -> np.ndarray:
+    """Return the vertices of those of the named pieces that there are."""
     return np.concatenate(
         [piece[name] for name in names if name in piece] or [np.empty(0, np.int32)]
     )
 
 
 def _kinds(
-    piece: dict,
-    wrapped: np.ndarray,
-    all_triangles: np.ndarray,
+    piece: dict[str, np.ndarray],
+    head: _Wrapped,
     vertices: np.ndarray,
     triangles: np.ndarray,
     component: np.ndarray,
 ) -> np.ndarray:
-    """C str: what each component is: 'copy' (of a part of the wrapped head), 'eye_L', 'eye_R', 'mouth', one of BY_THE_EYE, 'skin' or 'loose'."""
+    """Return C str: what each component of the mesh is.
+
+    'copy' (of a part of the wrapped head), 'eye_L', 'eye_R', 'mouth', one of BY_THE_EYE, 'skin' or
+    'loose'.
+    """
+    wrapped, all_triangles = head.vertices, head.triangles
     count = component.max() + 1
     size = np.bincount(component, minlength=count)
     out = np.full(count, 'loose', '<U16')
-    whole = Surface(wrapped, all_triangles).closest(vertices)[3]
     far = np.zeros(count)
-    np.maximum.at(far, component, whole)
+    np.maximum.at(far, component, Surface(wrapped, all_triangles).closest(vertices)[3])
     out[far < SAME] = 'copy'
     skin = np.zeros(len(wrapped), bool)
     skin[_members(piece, ('skin',))] = True
     outer = Surface(wrapped, all_triangles[skin[all_triangles].all(1)])
-    normals = vertex_normals(vertices, triangles)
-    off = outer.closest(vertices, 0.6, normals, AGREEMENT)[3]
-    bound = np.isfinite(off)
-    area = mass(vertices, triangles)
-    covered = np.bincount(component, area * bound, count)
-    whole_area = np.bincount(component, area, count)
-    mean_off = np.bincount(component, area * np.where(bound, off, 0), count)
-    mean_off /= np.maximum(covered, 1e-12)
+
+    # Eyes and what lies in the mouth.
     inside = _inside_mouth(piece, wrapped, outer, vertices)
     balls = {
         side: _ball(wrapped[piece[f'eyeball_{side}']])
@@ -215,6 +222,8 @@ def _kinds(
             out[c] = f'eye_{side}'
         elif inside[rows].mean() > 0.7:
             out[c] = 'mouth'
+
+    # Lashes and the films before the eyes.
     for name in BY_THE_EYE:
         if name in piece:
             own = all_triangles[np.isin(all_triangles, piece[name]).all(1)]
@@ -222,34 +231,61 @@ def _kinds(
                 component, Surface(wrapped, own).closest(vertices, 2 * BESIDE)[3] < BESIDE, count
             )
             out[(out == 'loose') & (near > 0.8 * size)] = name
-    candidates = np.flatnonzero(out == 'loose')
-    if len(candidates):
-        most = covered[candidates].max()
-        if most > 0:
-            keep = (
-                (covered[candidates] > 0.3 * whole_area[candidates])
-                & (covered[candidates] > 0.03 * most)
-                & (whole_area[candidates] > 1.0)
-            )
-            keep |= covered[candidates] == most
-            patch = covered[candidates] > PATCH[0] * whole_area[candidates]
-            patch &= mean_off[candidates] < PATCH[1]
-            keep |= patch & (whole_area[candidates] > 1.0)
-            if (
-                out == 'copy'
-            ).any():  # then what lies about the copy is loose unless it is a face of its own
-                keep &= covered[candidates] > 20
-            out[candidates[keep]] = 'skin'
+
+    out[_skins(outer, vertices, triangles, component, out)] = 'skin'
     return out
 
 
+def _skins(
+    outer: Surface,
+    vertices: np.ndarray,
+    triangles: np.ndarray,
+    component: np.ndarray,
+    kind: np.ndarray,
+) -> np.ndarray:
+    """Find the loose components that are skin, by how much of them lies on the wrapped head's skin.
+
+    outer: that skin. kind: C str so far.
+    """
+    count = len(kind)
+    off = outer.closest(vertices, 0.6, vertex_normals(vertices, triangles), AGREEMENT)[3]
+    bound = np.isfinite(off)
+    area = mass(vertices, triangles)
+    covered = np.bincount(component, area * bound, count)
+    whole_area = np.bincount(component, area, count)
+    mean_off = np.bincount(component, area * np.where(bound, off, 0), count)
+    mean_off /= np.maximum(covered, 1e-12)
+    candidates = np.flatnonzero(kind == 'loose')
+    most = covered[candidates].max(initial=0)
+    if most <= 0:
+        return candidates[:0]
+    keep = (
+        (covered[candidates] > 0.3 * whole_area[candidates])
+        & (covered[candidates] > 0.03 * most)
+        & (whole_area[candidates] > 1.0)
+    )
+    keep |= covered[candidates] == most
+    patch = covered[candidates] > PATCH[0] * whole_area[candidates]
+    patch &= mean_off[candidates] < PATCH[1]
+    keep |= patch & (whole_area[candidates] > 1.0)
+    if (kind == 'copy').any():
+        # What lies about a copy is loose unless it is a face of its own.
+        keep &= covered[candidates] > 20
+    return candidates[keep]
+
+
 def _ball(points: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return (centre 3, radius) of the sphere through points."""
     centre = sphere_centre(points)
     return centre, float(np.median(np.linalg.norm(points - centre, axis=1)))
 
 
 def _eye_side(points: np.ndarray, balls: dict[str, tuple[np.ndarray, float]]) -> str | None:
-    """The eye a component turns with: an eyeball, or a cornea, iris or pupil before it; not a tear line or lashes, which follow the lids."""
+    """Return the side of the eye that a component turns with, None for none.
+
+    It is an eyeball, or a cornea, iris or pupil before it; not a tear line or lashes, which follow
+    the lids.
+    """
     for side, (centre, radius) in balls.items():
         away = np.linalg.norm(points - centre, axis=1)
         if np.quantile(away, 0.9) > 1.6 * radius:
@@ -300,7 +336,10 @@ def _inside_mouth(
 def _copied(
     head: _Wrapped, points: np.ndarray, normals: np.ndarray, component: np.ndarray
 ) -> np.ndarray:
-    """R×E×3 of components that lie on the wrapped head: each interpolated from the one piece of it that it is a copy of."""
+    """Return R×E×3 of components that lie on the wrapped head.
+
+    Each is interpolated from the one piece of it that it is a copy of.
+    """
     theirs = _components(len(head.vertices), head.triangles, None)[head.triangles[:, 0]]
     whole, out = (
         Surface(head.vertices, head.triangles),
@@ -376,14 +415,17 @@ def _skin(head: _Wrapped, piece: dict, vertices: np.ndarray, triangles: np.ndarr
         triangles,
         bound,
         trust,
-        (trust >= CERTAIN)
+        (trust >= TAKEN_AS_IS)
         | (still & (trust > 0.3))
         | (still & (distance > TRUST_DISTANCE) & (agree > 0)),
     )
 
 
 def _slit_bits(piece: dict, count: int) -> np.ndarray:
-    """V int32: bit 2k for all that may bind what is above slit k, 2k + 1 for what is below it; 2^20 for all."""
+    """Return V int32: which sides of the slits a vertex of the wrapped head may bind.
+
+    Bit 2k for all that may bind what is above slit k, 2k + 1 for what is below it; 2^20 for all.
+    """
     bits = np.full(count, -1, np.int32)
     for k, (upper, lower) in enumerate(SLITS):
         bits[piece.get(lower, [])] &= ~np.int32(1 << 2 * k)
@@ -399,7 +441,10 @@ def _sides(
     triangles: np.ndarray,
     normals: np.ndarray,
 ) -> np.ndarray:
-    """N int32: the bits a vertex may bind to: upper or lower side where it lies by a slit, told by its neighbourhood on its own mesh."""
+    """Return N int32: the bits a vertex may bind to, as `_slit_bits` gives them.
+
+    Upper or lower side where it lies by a slit, told by its neighbourhood on its own mesh.
+    """
     edges = edges_of(triangles)
     length = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1)
     out = np.full(len(vertices), np.int32(1 << 20))
@@ -444,9 +489,13 @@ def _torn(
     triangle: np.ndarray,
     trust: np.ndarray,
 ) -> np.ndarray:
-    """Vertices at ends of edges that the binding stretches far more, in some shape, than the model is stretched where they are bound."""
+    """Find the vertices whose edges the binding stretches far more than the model stretches.
+
+    In some shape, and where they are bound; triangle: where each vertex is, of `body`.
+    """
 
     def strain(points, pairs, motion):
+        """Return how much each pair's distance changes at most, of its length."""
         length = np.maximum(np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1), 1e-3)
         worst = np.zeros(len(pairs))
         for k in range(motion.shape[1]):
@@ -477,7 +526,10 @@ def _filled(
     trust: np.ndarray,
     fixed: np.ndarray,
 ) -> np.ndarray:
-    """Bound displacements (N×E×3) with those that are not fixed replaced by the smoothest, drawn to their binding as far as it is trusted."""
+    """Return bound displacements (N×E×3) with those that are not fixed made the smoothest.
+
+    They are drawn to their binding as far as it is trusted.
+    """
     free = np.flatnonzero(~fixed)
     out = bound.copy()
     if not len(free):
@@ -495,7 +547,9 @@ def _filled(
     near = np.unique(laplacian[free].indices)
     rows = laplacian[near]
     energy = (rows.T @ sparse.diags(1 / area[near]) @ rows + MEMBRANE * laplacian).tocsr()[free]
-    pull = area[free] * (STRENGTH * trust[free] / np.maximum(1 - trust[free], 0.02) + FAINT)
+    pull = area[free] * (
+        TRUSTED_PULL * trust[free] / np.maximum(1 - trust[free], 0.02) + LEAST_PULL
+    )
     matrix = (energy[:, free] + sparse.diags(pull)).tocsc()
     known = np.where(fixed[:, None, None], bound, 0).reshape(n, -1)
     right = pull[:, None] * bound[free].reshape(len(free), -1) - energy @ known
@@ -513,7 +567,10 @@ def _eye(
     rows: np.ndarray,
     component: np.ndarray,
 ) -> np.ndarray:
-    """R×E×3: turned as the model's eyeball of that side turns, about the centre of the mesh's own largest ball there."""
+    """Return R×E×3: turned as the model's eyeball of that side turns.
+
+    About the centre of the mesh's own largest ball there.
+    """
     rotation, translation, _ = rigid_motion(
         head.vertices[eyeball],
         (head.vertices[eyeball][:, None] + head.offsets[eyeball]).transpose(1, 0, 2),
@@ -532,7 +589,10 @@ def _eye(
 def _mouth(
     head: _Wrapped, piece: dict, vertices: np.ndarray, rows: np.ndarray, component: np.ndarray
 ) -> np.ndarray:
-    """R×E×3: each component with the skull's teeth or with the jaw's; one that reaches over both is shared out between them."""
+    """Return R×E×3: each component with the skull's teeth or with the jaw's.
+
+    One that reaches over both is shared out between them.
+    """
     upper, lower = (
         _members(piece, ('upper_teeth', 'upper_gums')),
         _members(piece, ('lower_teeth', 'lower_gums', 'tongue')),
@@ -582,8 +642,10 @@ def _hang(
     kind: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Loose parts (lashes, brows, hair, tear lines) in `out` (N×E×3): each vertex goes and turns with the skin under the nearest roots of
-    its own part."""
+    """Move loose parts (lashes, brows, hair, tear lines) in `out` (N×E×3).
+
+    Each vertex goes and turns with the skin under the nearest roots of its own part.
+    """
     loose = np.flatnonzero(kind[component] == 'loose')
     firm = np.isin(kind[component], ('skin', 'copy'))
     own = triangles[firm[triangles].all(1)]
@@ -717,7 +779,10 @@ def _ride(
 def _turned_normals(
     vertices: np.ndarray, own: np.ndarray, corners: np.ndarray, moved: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Unit normals at corners (R×3 vertex indices) of the mesh `own`: at rest R×3×3, and in each shape (moved N×E×3) R×3×E×3."""
+    """Return unit normals at corners (R×3 vertex indices): at rest R×3×3, in each shape R×3×E×3.
+
+    own: triangles. moved: N×E×3.
+    """
     wanted = np.zeros(len(vertices), bool)
     wanted[corners] = True
     around = own[wanted[own].any(1)]
@@ -732,7 +797,7 @@ def _turned_normals(
 
 
 def _rotated(n0: np.ndarray, n1: np.ndarray, arm: np.ndarray) -> np.ndarray:
-    """Arms (…×3) turned by the smallest rotation from unit n0 to n1."""
+    """Return arms (…×3) turned by the smallest rotation from unit n0 to n1."""
     axis = np.cross(n0, n1)
     cosine = np.maximum((n0 * n1).sum(-1, keepdims=True), -0.9)
     once = np.cross(axis, arm)

@@ -1,9 +1,11 @@
 """What an artist does to the skin of a shape, continued into the sockets and what lies in them.
 
-Socket walls follow through the tetrahedra between skin and wall (tetrahedra.py): ARAP from the shape as it was, the skin fixed where
-the artist put it, walls and inner points free, then untangled. So an unedited shape comes back as it was.
-Teeth, gums, tongue and eyeballs don't hang on the skin: each moves rigidly as most of the wall round it did, and stays if most of it
-stayed. Where the skin was pressed into one, it gives way, no further than it must. Lashes and the eyes' surfaces go with the lid beside.
+Socket walls follow through the tetrahedra between skin and wall (tetrahedra.py): ARAP from the
+shape as it was, the skin fixed where the artist put it, walls and inner points free, then
+untangled. So an unedited shape comes back as it was.
+Teeth, gums, tongue and eyeballs don't hang on the skin: each moves rigidly as most of the wall
+round it did, and stays if most of it stayed. Where the skin was pressed into one, it gives way, no
+further than it must. Lashes and the eyes' surfaces go with the lid beside.
 """
 
 from __future__ import annotations
@@ -55,9 +57,10 @@ SOFT = ('lashes_L', 'lashes_R', 'eye_surface_L', 'eye_surface_R')
 def follow_skin(
     model: FaceModel, flesh: Flesh, before: np.ndarray, edited: np.ndarray
 ) -> np.ndarray:
-    """V×3 (edited's dtype): the skin as in `edited`, all else as it was in `before` (both V×3 cm, one shape) but following the skin.
+    """Let all that lies under an edited skin follow it: V×3 (edited's dtype).
 
-    Only skin rows of `edited` are looked at. About 3 s a shape on two cores. FacewrightError where shapes don't fit the model or hold NaN.
+    before, edited: V×3 cm, one shape; only the skin rows of `edited` are looked at. About 3 s a
+    shape on two cores. Raises FacewrightError where shapes don't fit the model or hold NaN.
     """
     for vertices in (before, edited):
         if np.shape(vertices) != (model.vertex_count, 3) or not np.isfinite(vertices).all():
@@ -94,6 +97,7 @@ def follow_skin(
 
 
 def _rows(part: dict[str, np.ndarray], names: tuple[str, ...]) -> np.ndarray:
+    """Return the vertices of those of the named pieces that there are."""
     return np.concatenate([part[name] for name in names if name in part] or [np.empty(0, np.int32)])
 
 
@@ -121,10 +125,14 @@ def _follow_walls(part: dict[str, np.ndarray], was: np.ndarray, out: np.ndarray)
 def _give_way(
     model: FaceModel, part: dict[str, np.ndarray], was: np.ndarray, out: np.ndarray
 ) -> None:
-    """Shift rigid pieces that the skin crosses in `out` more than it did before, along the motion of the skin that crosses them."""
+    """Shift rigid pieces that the skin crosses in `out` more than it did before.
+
+    Along the motion of the skin that crosses them.
+    """
     triangles = triangulate(model.faces)
 
     def of(rows: np.ndarray) -> np.ndarray:
+        """Return the triangles among vertices."""
         member = np.zeros(len(was), bool)
         member[rows] = True
         return triangles[member[triangles].all(1)]
@@ -157,7 +165,10 @@ def _give_way(
 def _follow_lids(
     model: FaceModel, part: dict[str, np.ndarray], was: np.ndarray, out: np.ndarray
 ) -> None:
-    """Write the rows of lashes and eye surfaces: carried by the skin vertices beside them, turned as these turned."""
+    """Write the rows of lashes and eye surfaces.
+
+    They are carried by the skin vertices beside them, turned as these turned.
+    """
     rows = _rows(part, SOFT)
     skin = part['skin']
     if not len(rows):
@@ -181,13 +192,17 @@ def _follow_lids(
 def spread_edit(
     model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, index: int, edit: np.ndarray
 ) -> np.ndarray:
-    """E×V×3 (expressions' dtype): `edit` (V×3 cm, already in shape `index`) given to the other shapes.
+    """Give an edit of one shape to the others: E×V×3 (expressions' dtype).
 
-    expressions E×V×3 are offsets from neutral V×3. A shape gets the edit only where and as far as it moves as shape `index` did before
-    the edit (paper 1, supplement C: a shape may deviate only where and as far as it moves), never more than whole, turned by its own
-    local rotation; teeth, gums and eyeballs stay rigid.
+    neutral: V×3, expressions: E×V×3 offsets (cm). edit: V×3, already in shape `index`.
+    A shape gets the edit only where and as far as it moves as shape `index` did before the edit
+    (paper 1, supplement C: a shape may deviate only where and as far as it moves), never more than
+    whole, turned by its own local rotation; teeth, gums and eyeballs stay rigid.
     """
     neutral, out = np.asarray(neutral, np.float64), np.array(expressions)
+    touched = np.abs(edit).max(1) > NOTHING
+    if not touched.any():
+        return out
     triangles = triangulate(model.faces)
     edges, n = edges_of(triangles), len(neutral)
     neighbours = sparse.coo_matrix(
@@ -196,47 +211,61 @@ def spread_edit(
     average = sparse.diags(1 / (1 + np.asarray(neighbours.sum(1)).ravel())) @ (
         neighbours + sparse.identity(n)
     )
-
-    def smooth(values: np.ndarray) -> np.ndarray:
-        for _ in range(SPREAD_ROUNDS):
-            values = average @ values
-        return values
-
-    touched = np.abs(edit).max(1) > NOTHING
-    own = np.asarray(expressions[index], np.float64) - edit
-    size = np.maximum(smooth((own * own).sum(1)), SPREAD_FLOOR**2)
+    # What the rotations of touched vertices depend on.
     near = touched
     for _ in range(3):
-        near = near | (neighbours @ near > 0)  # what the rotations of touched vertices depend on
-    onto = np.cumsum(near) - 1
-    local = onto[triangles[near[triangles].all(1)]]
+        near = near | (neighbours @ near > 0)
+    local = (np.cumsum(near) - 1)[triangles[near[triangles].all(1)]]
 
-    def turns(shape: np.ndarray) -> np.ndarray:
-        out = np.broadcast_to(np.eye(3), (n, 3, 3)).copy()
-        out[near] = local_rotations(neutral[near], (neutral + shape)[near], local)
-        return out
-
-    if not touched.any():
-        return out
-    turn_back = np.swapaxes(turns(own), -1, -2)
-    part = pieces(model)
-    rigid = [_rows(part, names) for names, *_ in RIGID.values()]
+    own = np.asarray(expressions[index], np.float64) - edit
+    size = np.maximum(_averaged(average, (own * own).sum(1)), SPREAD_FLOOR**2)
+    turn_back = np.swapaxes(_turns(neutral, own, near, local), -1, -2)
     for e in range(len(out)):
         if e == index:
             continue
         other = np.asarray(expressions[e], np.float64)
-        share = np.clip(smooth((own * other).sum(1)) / size, 0, 1)
+        share = np.clip(_averaged(average, (own * other).sum(1)) / size, 0, 1)
         if not (share[touched] > 1e-3).any():
             continue
-        turned = (turns(other) @ turn_back @ edit[..., None])[..., 0]
+        turned = (_turns(neutral, other, near, local) @ turn_back @ edit[..., None])[..., 0]
         changed = other + np.where(share > 1e-3, share, 0)[:, None] * turned
-        for rows in rigid:
-            if len(rows) and touched[rows].any():
-                rotation, shift, _ = rigid_motion(
-                    neutral[rows] + other[rows], neutral[rows] + changed[rows]
-                )
-                changed[rows] = move(neutral[rows] + other[rows], rotation, shift) - neutral[rows]
-            elif len(rows):
-                changed[rows] = other[rows]
+        _keep_rigid(pieces(model), neutral, other, changed, touched)
         out[e] = changed
     return out
+
+
+def _averaged(average: sparse.csr_matrix, values: np.ndarray) -> np.ndarray:
+    """Return V values smoothed over the surface."""
+    for _ in range(SPREAD_ROUNDS):
+        values = average @ values
+    return values
+
+
+def _turns(
+    neutral: np.ndarray, shape: np.ndarray, near: np.ndarray, local: np.ndarray
+) -> np.ndarray:
+    """Return V×3×3 rotations of the surface by a shape (V×3 offsets), at the vertices `near`.
+
+    local: triangles among these.
+    """
+    out = np.broadcast_to(np.eye(3), (len(neutral), 3, 3)).copy()
+    out[near] = local_rotations(neutral[near], (neutral + shape)[near], local)
+    return out
+
+
+def _keep_rigid(
+    part: dict[str, np.ndarray],
+    neutral: np.ndarray,
+    other: np.ndarray,
+    changed: np.ndarray,
+    touched: np.ndarray,
+) -> None:
+    """Write the rigid pieces' rows of a changed shape: one motion each, none where untouched."""
+    for names, *_ in RIGID.values():
+        rows = _rows(part, names)
+        if len(rows) and touched[rows].any():
+            before = neutral[rows] + other[rows]
+            rotation, shift, _ = rigid_motion(before, neutral[rows] + changed[rows])
+            changed[rows] = move(before, rotation, shift) - neutral[rows]
+        elif len(rows):
+            changed[rows] = other[rows]

@@ -1,4 +1,7 @@
-"""Where a head's pieces cross: skin and cavities, lips, lids and eyeballs, gums and teeth and skin."""
+"""Where a head's pieces cross.
+
+Skin and cavities, lips, lids and eyeballs, gums and teeth and skin.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,7 @@ class Crossings:
     vertices: np.ndarray  # sorted int32: corners of the triangles that cross
 
     def counts(self) -> dict[str, int]:
+        """Return how many pairs of each of KINDS cross."""
         return {name: int((self.kind == k).sum()) for k, name in enumerate(KINDS)}
 
 
@@ -36,6 +40,7 @@ class Checker:
         self.triangles = triangulate(model.faces)
 
         def of(*names, corners=3):
+            """Return the triangles of which at least so many corners are in the named pieces."""
             member = np.zeros(model.vertex_count, bool)
             for name in names:
                 member[part.get(name, [])] = True
@@ -68,20 +73,27 @@ class Checker:
         )
 
     def count(self, vertices: np.ndarray) -> np.ndarray:
-        """How many pairs of each of KINDS cross."""
+        """Return how many pairs of each of KINDS cross."""
         return np.array([len(crosser(vertices)) for crosser in self.crossers])
 
 
 def find_crossings(model: FaceModel, vertices: np.ndarray) -> Crossings:
-    """Crossings of the model's surface with its vertices at V×3 (cm): sockets (with their rims' triangles) against skin, upper against lower
-    lip, lids against eyeballs, gums, teeth and tongue against skin. Triangles that share a vertex or only touch do not cross."""
+    """Find where the model's surface crosses itself with its vertices at V×3 (cm).
+
+    Sockets (with their rims' triangles) against skin, upper against lower lip, lids against
+    eyeballs, gums, teeth and tongue against skin. Triangles that share a vertex or only touch do
+    not cross.
+    """
     return Checker(model)(vertices)
 
 
 def count_crossings(
     model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, combinations: np.ndarray
 ) -> np.ndarray:
-    """C×4 int counts of KINDS at neutral + Σ weights·expressions (V×3, E×V×3, cm; C×E weights)."""
+    """Return C×4 counts of KINDS at neutral + Σ weights·expressions.
+
+    neutral: V×3, expressions: E×V×3 (cm), combinations: C×E weights.
+    """
     check = Checker(model)
     return np.array([check.count(pose(neutral, expressions, w)) for w in combinations]).reshape(
         -1, len(KINDS)
@@ -89,7 +101,7 @@ def count_crossings(
 
 
 def pose(neutral: np.ndarray, expressions: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """V×3 float32: neutral + Σ weights·expressions; only the shapes at work are read."""
+    """Return V×3 float32: neutral + Σ weights·expressions; only the shapes at work are read."""
     out = np.array(neutral, np.float32)
     for e in np.flatnonzero(weights):
         out += np.float32(weights[e]) * expressions[e]
@@ -97,9 +109,13 @@ def pose(neutral: np.ndarray, expressions: np.ndarray, weights: np.ndarray) -> n
 
 
 def sample_combinations(names: tuple[str, ...], count: int, seed: int) -> np.ndarray:
-    """count×E float64 weights: 1 to 8 shapes at work, each uniform in [0, 1]; of two opposites (left and right, up and down, blink and
-    wide) the weaker is dropped; mouthClose, a corrective of jawOpen, never exceeds it (where jawOpen is not drawn, it comes along);
-    tongueOut, which is meant to pass the lips, is never drawn."""
+    """Draw random combinations of shapes: count×E float64 weights.
+
+    1 to 8 shapes at work, each uniform in [0, 1]; of two opposites (left and right, up and down,
+    blink and wide) the weaker is dropped; mouthClose, a corrective of jawOpen, never exceeds it
+    (where jawOpen is not drawn, it comes along); tongueOut, which is meant to pass the lips, is
+    never drawn.
+    """
     rng = np.random.default_rng(seed)
     index = {name: k for k, name in enumerate(names)}
     out = np.zeros((count, len(names)))

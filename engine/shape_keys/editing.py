@@ -1,6 +1,6 @@
-"""What an animator does to shapes by hand: mirror, symmetrise, split, reset, strength. Plain numpy: Blender runs it in its own process.
+"""What an animator does to shapes by hand: mirror, symmetrise, split, reset, strength.
 
-A shape is N×3 offsets from its neutral, in any unit. Weights are N in [0, 1].
+Plain numpy: Blender runs it in its own process.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ _SIDE = re.compile(
 
 
 def other_side(name: str) -> str | None:
-    """'mouthSmile_L' → 'mouthSmile_R', 'jawRight' → 'jawLeft', 'Blink.l' → 'Blink.r'; None for a name without a side."""
+    """Return a shape's name for the other side, None for a name without a side.
+
+    'mouthSmile_L' → 'mouthSmile_R', 'jawRight' → 'jawLeft', 'Blink.l' → 'Blink.r'.
+    """
     return _SIDE.sub(lambda m: _SWAP[m[0]], name) if _SIDE.search(name) else None
 
 
@@ -52,8 +55,12 @@ def side_of(name: str) -> str | None:
 
 @dataclass(frozen=True)
 class Symmetry:
-    """How a mesh mirrors onto itself: partner N int32 (the vertex at each one's mirror image, its own number on the middle, −1: none);
-    axis 0..2 across which it mirrors; side N float, the distance from the middle plane, positive on the person's left."""
+    """How a mesh mirrors onto itself.
+
+    partner: N int32, the vertex at each one's mirror image, its own number on the middle, −1 for
+    none. axis: 0..2, across which it mirrors. side: N, the distance from the middle plane, positive
+    on the person's left.
+    """
 
     partner: np.ndarray
     axis: int
@@ -63,10 +70,12 @@ class Symmetry:
 def find_symmetry(
     points: np.ndarray, faces: np.ndarray, tolerance: float = 1e-3, left: float = 1.0
 ) -> Symmetry:
-    """The mirror map of N×3 points with faces F×4 (−1 padded), from their positions: across x, else y or z, at 0 or at the middle.
+    """Find the mirror map of N×3 points with faces F×4 (−1 padded), from their positions.
 
-    tolerance: how far from exact, as a part of the mesh's size. Where vertices coincide (closed lips), their neighbours decide.
-    left: +1 or −1, on which side of the axis the person's left is. Raises FacewrightError where the sides don't match.
+    Across x, else y or z, at 0 or at the middle. Where vertices coincide (closed lips), their
+    neighbours decide.
+    tolerance: how far from exact, as a part of the mesh's size. left: +1 or −1, on which side of
+    the axis the person's left is. Raises FacewrightError where the sides don't match.
     """
     points = np.asarray(points, np.float64)
     low, high = points.min(0), points.max(0)
@@ -90,7 +99,10 @@ def find_symmetry(
 
 
 def left_side(points: np.ndarray, shapes: dict[str, np.ndarray], axis: int = 0) -> float:
-    """+1 or −1: on which side of an axis the shapes named after the left move. +1 where their names don't tell."""
+    """Return +1 or −1: on which side of an axis the shapes named after the left move.
+
+    +1 where their names don't tell.
+    """
     across = points[:, axis] - (points[:, axis].min() + points[:, axis].max()) / 2
     sign = {'left': 1.0, 'right': -1.0, None: 0.0}
     lean = sum(
@@ -101,8 +113,11 @@ def left_side(points: np.ndarray, shapes: dict[str, np.ndarray], axis: int = 0) 
 
 
 def distance_from_middle(points: np.ndarray, shapes: dict[str, np.ndarray]) -> np.ndarray | None:
-    """N: how far N×3 points are from the plane that best parts what the left and the right of pairs of shapes (smile_L, smile_R) move, positive on
-    the left; None without a pair. Where that plane is nearly one of the axes' own, it is that one. No symmetry is needed.
+    """Return N: how far N×3 points are from the person's middle plane, positive on the left.
+
+    The plane that best parts what the left and the right of pairs of shapes (smile_L, smile_R)
+    move; None without a pair. Where that is nearly one of the axes' own, it is that one. No
+    symmetry is needed.
     """
     pairs = [
         (o, shapes[other_side(n)])
@@ -130,13 +145,14 @@ def distance_from_middle(points: np.ndarray, shapes: dict[str, np.ndarray]) -> n
 
 
 def edges_of_faces(faces: np.ndarray) -> np.ndarray:
-    """F×4 faces (−1 padded) → E×2 int, each edge once."""
+    """Return the edges (E×2, each once) of F×4 faces (−1 padded)."""
     ring = np.where(faces < 0, faces[:, :1], faces)
     pairs = np.sort(np.stack([ring, np.roll(ring, -1, 1)], -1).reshape(-1, 2), 1)
     return np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
 
 
 def _neighbours_mean(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Return N×3: the mean of each point's neighbours along the faces' edges."""
     edges = edges_of_faces(np.asarray(faces))
     both = np.concatenate([edges, edges[:, ::-1]])
     count = np.bincount(both[:, 0], minlength=len(points))
@@ -147,9 +163,13 @@ def _neighbours_mean(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 
 def _mirror_partners(points, around, axis, centre, reach) -> np.ndarray:
-    """The nearest vertex to each mirrored one within `reach`, by its place and its neighbours'; −1 where not mutual."""
+    """Return the nearest vertex to each mirrored one within `reach`; −1 where not mutual.
+
+    By its place and its neighbours'.
+    """
 
     def mirrored(p):
+        """Return points on the other side of the middle plane."""
         q = p.copy()
         q[:, axis] = 2 * centre - q[:, axis]
         return q
@@ -177,14 +197,18 @@ def _mirror_partners(points, around, axis, centre, reach) -> np.ndarray:
 
 
 def mirror(offsets: np.ndarray, symmetry: Symmetry) -> np.ndarray:
-    """The same shape on the other side. Vertices without a mirror image get no offset."""
+    """Return the same shape on the other side; vertices without a mirror image get no offset."""
     out = np.where(symmetry.partner[:, None] >= 0, offsets[symmetry.partner], 0)
     out[:, symmetry.axis] *= -1
     return out
 
 
 def symmetrise(offsets: np.ndarray, symmetry: Symmetry, source: str = 'average') -> np.ndarray:
-    """A symmetrical shape: from the 'left' or the 'right' side, or the 'average' of both. Vertices without a mirror image stay as they are."""
+    """Make a shape symmetrical.
+
+    source: the 'left' or the 'right' side, or the 'average' of both. Vertices without a mirror
+    image stay as they are.
+    """
     other = mirror(offsets, symmetry)
     if source == 'average':
         out = (offsets + other) / 2
@@ -198,7 +222,10 @@ def symmetrise(offsets: np.ndarray, symmetry: Symmetry, source: str = 'average')
 def symmetrise_pair(
     left: np.ndarray, right: np.ndarray, symmetry: Symmetry, source: str = 'average'
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A pair of shapes (mouthSmile_L, mouthSmile_R) made mirror images: of the 'left', of the 'right', or of their 'average'."""
+    """Make a pair of shapes (mouthSmile_L, mouthSmile_R) mirror images.
+
+    source: of the 'left', of the 'right', or of their 'average'.
+    """
     if source == 'average':
         left = (left + mirror(right, symmetry)) / 2
     elif source == 'right':
@@ -207,7 +234,10 @@ def symmetrise_pair(
 
 
 def split(offsets: np.ndarray, side: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
-    """A shape's left and right halves, which sum to it. side N: as Symmetry's; width: of the soft middle, in the same unit."""
+    """Return a shape's left and right halves, which sum to it.
+
+    side: N, as Symmetry's. width: of the soft middle, in the same unit.
+    """
     ramp = np.clip(side / max(width, 1e-12) + 0.5, 0, 1)
     left = offsets * (ramp * ramp * (3 - 2 * ramp))[:, None]
     return left, offsets - left
@@ -216,18 +246,21 @@ def split(offsets: np.ndarray, side: np.ndarray, width: float) -> tuple[np.ndarr
 def blend(
     offsets: np.ndarray, target: np.ndarray | float, weights: np.ndarray | float
 ) -> np.ndarray:
-    """offsets where weights are 0, target where they are 1."""
+    """Return offsets where weights are 0, target where they are 1."""
     w = np.broadcast_to(weights, len(offsets))[:, None]
     return offsets * (1 - w) + np.asarray(target) * w
 
 
 def scale(offsets: np.ndarray, strength: float, weights: np.ndarray | float = 1.0) -> np.ndarray:
-    """offsets × strength where weights are 1."""
+    """Return offsets, times `strength` where weights are 1."""
     return offsets * (1 + (strength - 1) * np.broadcast_to(weights, len(offsets)))[:, None]
 
 
 def falloff(points: np.ndarray, edges: np.ndarray, chosen: np.ndarray, reach: float) -> np.ndarray:
-    """N weights: 1 on the chosen vertices (bool N), smoothly to 0 at `reach` along the edges (E×2)."""
+    """Return N weights: 1 on the chosen vertices, smoothly to 0 at `reach` along the edges.
+
+    chosen: bool N. edges: E×2.
+    """
     distance = np.where(chosen, 0.0, np.inf)
     length = np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1)
     while reach > 0:

@@ -15,13 +15,13 @@ from ..face_model.model import FaceModel
 from ..face_model.tongue import with_tongue
 from ..formats.rig import Rig
 from ..geometry.closest import Surface
-from ..geometry.laplacian import components
+from ..geometry.laplacian import components, edges_of
 from ..geometry.polygons import triangulate
 from ..geometry.rigid import rigid_motion
 from ..geometry.user_mesh import UserMesh, welded
 from ..wrap.transfer import transfer_expressions
 from ..wrap.wrap import Wrapped, at_rest, fit_numbers, judged, unit_of, wrap_mesh
-from .carry import carry
+from .carry import carry_offsets
 from .contact import settle_contacts, settle_neutral
 from .lids import lids_over_eyeballs
 
@@ -32,7 +32,11 @@ Report = Callable[[float, str], None]
 
 @dataclass(frozen=True)
 class Generated:
-    """rig: what was made, in head space; to_head 4×4: the mesh's own space → head space; numbers: what report.json says of it."""
+    """What was made for a mesh.
+
+    rig: in head space. to_head: 4×4, the mesh's own space → head space. numbers: what report.json
+    says of it.
+    """
 
     rig: Rig
     to_head: np.ndarray
@@ -40,23 +44,23 @@ class Generated:
 
 
 def has_topology(model: FaceModel, mesh: UserMesh) -> bool:
-    """Has the mesh the model's vertices and faces, in the model's order?"""
+    """Tell whether a mesh has the model's vertices and faces, in the model's order."""
     if len(mesh.vertices) != model.vertex_count:
         return False
-    edges = lambda t: np.unique(
-        np.sort(np.concatenate([t[:, [0, 1]], t[:, [1, 2]], t[:, [2, 0]]]), 1), axis=0
-    )
-    ours, theirs = edges(triangulate(model.faces)), edges(mesh.triangles)
-    if len(theirs) and abs(len(ours) - len(theirs)) < 0.2 * len(
-        ours
-    ):  # their quads may be cut the other way
-        key = lambda e: e[:, 0].astype(np.int64) * model.vertex_count + e[:, 1]
-        return bool(np.isin(key(theirs), key(ours)).mean() > 0.6)
-    return False
+    ours, theirs = edges_of(triangulate(model.faces)), edges_of(mesh.triangles)
+    # Their quads may be cut the other way.
+    if not len(theirs) or abs(len(ours) - len(theirs)) >= 0.2 * len(ours):
+        return False
+    ours, theirs = (e[:, 0].astype(np.int64) * model.vertex_count + e[:, 1] for e in (ours, theirs))
+    return bool(np.isin(theirs, ours).mean() > 0.6)
 
 
-def stand(model: FaceModel, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
-    """(V×3 head space, 4×4 to it, unit) of vertices V×3 in the model's topology: the similarity that takes their still part (head and neck) to the model's."""
+def align_to_head(model: FaceModel, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
+    """Bring a head in the model's topology (V×3, any unit) into head space.
+
+    By the similarity that takes its still part (head and neck) to the model's. Returns (V×3 in head
+    space, 4×4 to it, unit).
+    """
     part = model.regions['head_neck']
     rotation, translation, scale = rigid_motion(
         vertices[part], model.neutral[part].astype(np.float64), scale=True
@@ -80,21 +84,24 @@ def generate(
     expression: bool = True,
     report: Report = lambda fraction, stage: None,
 ) -> Generated:
-    """The model's expressions for the head of a mesh.
+    """Make the model's expressions for the head of a mesh.
 
-    onto 'model': a rig in the model's topology; 'mesh': in the mesh's own, vertex for vertex (of a mesh in the model's topology both are the same).
-    landmarks: the model's, or a function that finds them where they are needed. markers, expression: as wrap_mesh takes them. settle: lips, lids
-    and cavities are kept from crossing. Raises FacewrightError.
+    landmarks: the model's, or a function that finds them where they are needed.
+    onto: 'model' for a rig in the model's topology, 'mesh' for one in the mesh's own, vertex for
+    vertex (of a mesh in the model's topology both are the same).
+    markers, expression: as wrap_mesh takes them. settle: lips, lids and cavities are kept from
+    crossing.
+    report: called with (0..1, stage). Raises FacewrightError.
     """
     if onto not in ('model', 'mesh'):
         raise FacewrightError(f'Shape keys cannot go onto {onto!r}: choose model or mesh.')
     model = model.tracked
     if has_topology(model, mesh):
-        neutral, to_head, unit = stand(model, mesh.vertices)
-        neutral, offsets, told = shapes_of(
+        neutral, to_head, unit = align_to_head(model, mesh.vertices)
+        neutral, offsets, settling = shapes_of(
             model, neutral, settle, lambda f, stage: report(0.05 + 0.9 * f, stage)
         )
-        numbers = {'topology': 'model', 'unit': unit} | told
+        numbers = {'topology': 'model', 'unit': unit} | settling
         report(0.95, 'Finishing')
         return Generated(in_topology(model, neutral, offsets), to_head, numbers)
     landmarks = landmarks() if callable(landmarks) else landmarks
@@ -103,11 +110,12 @@ def generate(
     )
     fit = fit_numbers(model, wrapped)
     warnings = judged(fit, mesh.source or 'the mesh', bool(markers))
-    standing, stood, _ = stand(model, at_rest(model, wrapped))  # as where the result is given again
-    neutral, offsets, told = shapes_of(
-        model, standing, settle, lambda f, stage: report(0.4 + 0.4 * f, stage)
+    # Aligned as where the result is given again.
+    aligned, to_aligned, _ = align_to_head(model, at_rest(model, wrapped))
+    neutral, offsets, settling = shapes_of(
+        model, aligned, settle, lambda f, stage: report(0.4 + 0.4 * f, stage)
     )
-    back = np.linalg.inv(stood)
+    back = np.linalg.inv(to_aligned)
     neutral, offsets = neutral @ back[:3, :3].T + back[:3, 3], offsets @ back[:3, :3].T
     numbers = {
         'topology': 'own',
@@ -116,7 +124,7 @@ def generate(
         'turned': wrapped.turned,
         'fit': fit,
         'warnings': warnings,
-    } | told
+    } | settling
     if onto == 'model':
         report(0.95, 'Finishing')
         return Generated(in_topology(model, neutral, offsets), wrapped.fit.matrix, numbers)
@@ -128,7 +136,10 @@ def generate(
 
 
 def in_topology(model: FaceModel, neutral: np.ndarray, offsets: np.ndarray) -> Rig:
-    """A head in the model's topology (neutral V×3, offsets E×V×3, cm) as a rig, with a tongueOut of its own."""
+    """Return a head in the model's topology as a rig, with a tongueOut of its own.
+
+    neutral: V×3, offsets: E×V×3, cm.
+    """
     neutral = neutral.astype(np.float32)
     return Rig(
         neutral,
@@ -141,20 +152,25 @@ def in_topology(model: FaceModel, neutral: np.ndarray, offsets: np.ndarray) -> R
 def shapes_of(
     model: FaceModel, neutral: np.ndarray, settle: bool, report: Report
 ) -> tuple[np.ndarray, np.ndarray, dict]:
-    """(neutral V×3, offsets E×V×3, what to report) of a head in the model's topology. Shapes are made from the settled neutral, so that the same come out
-    where that is given."""
+    """Return (neutral V×3, offsets E×V×3, what to report) of a head in the model's topology.
+
+    Shapes are made from the settled neutral, so that the same come out where that is given.
+    """
     report(0.0, 'Carrying the expressions over')
     if not settle:
         return neutral, transfer_expressions(model, neutral), {}
     neutral = settle_neutral(model, neutral)
     offsets = transfer_expressions(model, neutral)
     report(0.4, 'Settling lips, lids and cavities')
-    neutral, offsets, told = settle_contacts(model, neutral, offsets)
-    return neutral, offsets, {'contacts': told}
+    neutral, offsets, contacts = settle_contacts(model, neutral, offsets)
+    return neutral, offsets, {'contacts': contacts}
 
 
 def sealed(model: FaceModel, wrapped: Wrapped, rig: Rig) -> list[str]:
-    """A sentence where the mesh's lips are one surface, so that no shape can part them: looking into the open mouth one still meets skin."""
+    """Return a sentence where the mesh's lips are one surface, so that no shape can part them.
+
+    Looking into the open mouth one still meets skin.
+    """
     jaw = rig.expressions[rig.names.index('jawOpen')]
     vertices, t = rig.neutral + jaw, triangulate(rig.faces)
     component = components(len(vertices), t)
@@ -179,7 +195,10 @@ def sealed(model: FaceModel, wrapped: Wrapped, rig: Rig) -> list[str]:
 def onto_mesh(
     model: FaceModel, wrapped: Wrapped, neutral: np.ndarray, offsets: np.ndarray, mesh: UserMesh
 ) -> Rig:
-    """The wrapped head's shapes on the mesh itself, in the mesh's order; its expression, where it had one, taken off its neutral."""
+    """Return the wrapped head's shapes on the mesh itself, in the mesh's order.
+
+    Its expression, where it had one, is taken off its neutral.
+    """
     vertices, triangles, of = welded(mesh)
     if wrapped.turned:
         triangles = triangles[:, ::-1]
@@ -188,7 +207,9 @@ def onto_mesh(
     head = wrapped.fit.to_head(vertices)
     calmed = bool(wrapped.made.any())
     moved = np.concatenate([offsets, (neutral - wrapped.vertices)[None]]) if calmed else offsets
-    carried = carry(model, wrapped.vertices, moved.astype(np.float32), head, triangles, part)
+    carried = carry_offsets(
+        model, wrapped.vertices, moved.astype(np.float32), head, triangles, part
+    )
     rest = head + carried[-1] if calmed else head
     centres = {side: sphere_centre(neutral[model.regions[f'eyeball_{side}']]) for side in 'LR'}
     carried[: len(offsets)] = lids_over_eyeballs(
@@ -203,5 +224,5 @@ def onto_mesh(
 
 
 def removed(model: FaceModel, wrapped: Wrapped) -> dict[str, float]:
-    """The expression that was found on the mesh and taken off: {name: weight}."""
+    """Return the expression that was found on the mesh and taken off: {name: weight}."""
     return {n: round(float(w), 3) for n, w in zip(model.names, wrapped.made) if w > 0}

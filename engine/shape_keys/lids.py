@@ -47,7 +47,11 @@ EDGE = 1e4  # pull of a lid's edge against its surroundings, per cotangent weigh
 def eyeballs(
     vertices: np.ndarray, triangles: np.ndarray, centres: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """{side: vertex indices} of the round component near each centre (3, cm) of a mesh N×3, T×3; sides without one are left out."""
+    """Find eyeballs in a mesh N×3 (cm), T×3: {side: vertex indices}.
+
+    centres: side → where one should be (3, cm). An eyeball is the round component near it; sides
+    without one are left out.
+    """
     component = components(len(vertices), triangles)
     used = np.zeros(len(vertices), bool)
     used[triangles] = True
@@ -77,55 +81,80 @@ def eyeballs(
 def meet_lids(
     model: FaceModel, neutral: np.ndarray, expressions: np.ndarray, sides: str = 'LR'
 ) -> np.ndarray:
-    """E×V×3 float32: the shapes (offsets from `neutral` V×3, cm) with eyeBlink changed so that the lids' edges meet before the eyeball.
+    """Return the shapes, E×V×3 float32, with eyeBlink's lids meeting before the eyeball.
 
-    They meet in one smooth line: as high as the blink takes the lower lid's edge, as far out as that lies in the neutral. What is missing, in
-    cylinder coordinates about the axis through the eyeball's centre from corner to corner, is prescribed at both edges and spread over lids and
-    socket by a screened Laplace equation; then what still sinks into the eyeball is pushed out, spread alike. Nothing else changes.
-    sides: the eyes whose blinks are changed.
+    neutral: V×3, expressions: E×V×3 offsets (cm). sides: the eyes whose blinks are changed.
+    The edges meet in one smooth line: as high as the blink takes the lower lid's edge, as far out
+    as that lies in the neutral. What is missing, in cylinder coordinates about the axis through the
+    eyeball's centre from corner to corner, is prescribed at both edges and spread over lids and
+    socket by a screened Laplace equation; then what still sinks into the eyeball is pushed out,
+    spread alike. Nothing else changes.
     """
     out = np.array(expressions, np.float32)
-    part, triangles = pieces(model), triangulate(model.faces)
-    spreading = cotangent_laplacian(neutral, triangles) + sparse.diags(
-        mass(neutral, triangles) / FADE**2
-    )
-    across, normals = through_lids(model), vertex_normals(neutral, triangles)
-    spreading = (
-        spreading + weighted_laplacian(across, np.full(len(across), TOGETHER), model.vertex_count)
-    ).tocsr()
+    spreading = _spreading(model, neutral)
     for side in sides:
         e = model.names.index(f'eyeBlink_{side}') if f'eyeBlink_{side}' in model.names else None
         if e is None or np.abs(out[e]).max() < LEAST:
             continue
-        inner, outer = model.landmarks68[{'L': [42, 45], 'R': [39, 36]}[side]]
-        ball = triangles[np.isin(triangles, part[f'eyeball_{side}']).all(1)]
-        centre = sphere_centre(neutral[part[f'eyeball_{side}']])
-        lids = np.union1d(part[f'upper_lid_{side}'], part[f'lower_lid_{side}'])
-        zone = np.union1d(lids, part[f'eye_socket_{side}'])
-        axes = _axes(neutral, inner, outer)
+        eye = _Eye(model, neutral, side, spreading)
+        moved = eye.pushed_out(eye.shut(neutral + out[e]))
+        out[e, eye.zone] = (moved - neutral)[eye.zone]
+    return out
 
-        def spread(rows: np.ndarray, values: np.ndarray) -> np.ndarray:
-            held, right = (
-                np.zeros(model.vertex_count),
-                np.zeros((model.vertex_count, values.shape[1])),
-            )
-            held[rows], right[rows] = EDGE, EDGE * values
-            return spsolve(
-                (spreading + sparse.diags(held))[zone][:, zone].tocsc(), right[zone]
-            ).reshape(len(zone), -1)
 
-        ordered = [
-            np.r_[
-                inner,
-                rows[
-                    np.argsort(model.neutral[rows] @ (model.neutral[outer] - model.neutral[inner]))
-                ],
-                outer,
-            ]
-            for rows in slit_contours(model, f'eye_{side}')
+def _spreading(model: FaceModel, neutral: np.ndarray) -> sparse.csr_matrix:
+    """Return the V×V matrix of the screened Laplace equation on the neutral (V×3, cm).
+
+    Both sides of a lid go together.
+    """
+    triangles, across = triangulate(model.faces), through_lids(model)
+    screened = cotangent_laplacian(neutral, triangles) + sparse.diags(
+        mass(neutral, triangles) / FADE**2
+    )
+    together = weighted_laplacian(across, np.full(len(across), TOGETHER), model.vertex_count)
+    return (screened + together).tocsr()
+
+
+class _Eye:
+    """One eye of a head whose lids are to meet. Poses of it are V×3 (cm)."""
+
+    def __init__(
+        self, model: FaceModel, neutral: np.ndarray, side: str, spreading: sparse.csr_matrix
+    ):
+        part, triangles = pieces(model), triangulate(model.faces)
+        eyeball = part[f'eyeball_{side}']
+        self.model, self.neutral, self.side, self.spreading = model, neutral, side, spreading
+        self.corners = model.landmarks68[{'L': [42, 45], 'R': [39, 36]}[side]]  # inner, outer
+        self.centre = sphere_centre(neutral[eyeball])
+        self.axes = _axes(neutral, *self.corners)
+        self.surface = Surface(neutral, triangles[np.isin(triangles, eyeball).all(1)])
+        self.lid = {lid: part[f'{lid}_lid_{side}'] for lid in ('upper', 'lower')}
+        self.lids = np.union1d(self.lid['upper'], self.lid['lower'])
+        self.zone = np.union1d(self.lids, part[f'eye_socket_{side}'])
+        self.normals = vertex_normals(neutral, triangles)
+
+    def spread(self, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Return Z×K over the zone: the values (R×K) at `rows`, fading from there."""
+        count = self.model.vertex_count
+        held, right = np.zeros(count), np.zeros((count, values.shape[1]))
+        held[rows], right[rows] = EDGE, EDGE * values
+        matrix = (self.spreading + sparse.diags(held))[self.zone][:, self.zone].tocsc()
+        return spsolve(matrix, right[self.zone]).reshape(len(self.zone), -1)
+
+    def edges(self) -> list[np.ndarray]:
+        """Return the vertices along the upper and the lower lid's edge, inner to outer corner."""
+        inner, outer = self.corners
+        across = self.model.neutral[outer] - self.model.neutral[inner]
+        return [
+            np.r_[inner, rows[np.argsort(self.model.neutral[rows] @ across)], outer]
+            for rows in slit_contours(self.model, f'eye_{self.side}')
         ]
-        rest, shut = (_cylinder(v - centre, axes) for v in (neutral, neutral + out[e]))
-        upper, lower = ordered
+
+    def shut(self, blink: np.ndarray) -> np.ndarray:
+        """Bring the edges of a blink's lids together, and what hangs over their line onto it."""
+        upper, lower = self.edges()
+        rest, shut = (_cylinder(v - self.centre, self.axes) for v in (self.neutral, blink))
+        # The line that both edges go to.
         line = np.stack(
             [
                 np.maximum.accumulate(_smoothed(shut[lower, 0])),
@@ -135,73 +164,64 @@ def meet_lids(
             1,
         )
         along = np.maximum.accumulate(_smoothed(shut[upper, 0]))
-        wanted = np.concatenate(
-            [
-                np.stack([along, *(np.interp(along, line[:, 0], line[:, k]) for k in (1, 2))], 1)[
-                    1:-1
-                ],
-                line[1:-1],
-            ]
-        )
+        onto_line = [along, *(np.interp(along, line[:, 0], line[:, k]) for k in (1, 2))]
+        wanted = np.concatenate([np.stack(onto_line, 1)[1:-1], line[1:-1]])
         rows = np.r_[upper[1:-1], lower[1:-1]]
         first = shut.copy()
         for _ in range(PUSHES):
-            shut[zone] = first[zone] + spread(rows, wanted - first[rows])
-            over = [
-                (sign, np.setdiff1d(part[f'{lid}_lid_{side}'], rows))
-                for sign, lid in ((1, 'upper'), (-1, 'lower'))
-            ]
-            over = np.concatenate(
-                [
-                    r[sign * (shut[r, 1] - np.interp(shut[r, 0], line[:, 0], line[:, 1])) < 0]
-                    for sign, r in over
-                ]
-            )
-            over = over[(shut[over, 0] > line[0, 0]) & (shut[over, 0] < line[-1, 0])]
+            shut[self.zone] = first[self.zone] + self.spread(rows, wanted - first[rows])
+            over = self._over_line(shut, line, rows)
             if not len(over):
                 break
-            rows = np.r_[rows, over]  # skin that hangs over the line
-            wanted = np.r_[
-                wanted,
-                np.stack(
-                    [
-                        shut[over, 0],
-                        np.interp(shut[over, 0], line[:, 0], line[:, 1]),
-                        shut[over, 2],
-                    ],
-                    1,
-                ),
-            ]
-        moved = neutral + out[e]
-        moved[zone] = _from_cylinder(shut[zone], axes) + centre
+            height = np.interp(shut[over, 0], line[:, 0], line[:, 1])
+            rows = np.r_[rows, over]
+            wanted = np.r_[wanted, np.stack([shut[over, 0], height, shut[over, 2]], 1)]
+        moved = blink.copy()
+        moved[self.zone] = _from_cylinder(shut[self.zone], self.axes) + self.centre
+        return moved
 
-        eye = Surface(neutral, ball)
-        mine = lids[(normals[lids] * (neutral[lids] - centre)).sum(1) > 0]
-        clear = np.minimum(_outside(eye, neutral[mine]), CLEAR)
+    def _over_line(self, shut: np.ndarray, line: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Find the skin of the lids, but for `rows`, that hangs over the line where they meet.
+
+        shut: V×3, line: L×3, both in cylinder coordinates.
+        """
+        over = []
+        for sign, lid in ((1, 'upper'), (-1, 'lower')):
+            skin = np.setdiff1d(self.lid[lid], rows)
+            height = np.interp(shut[skin, 0], line[:, 0], line[:, 1])
+            over.append(skin[sign * (shut[skin, 1] - height) < 0])
+        over = np.concatenate(over)
+        return over[(shut[over, 0] > line[0, 0]) & (shut[over, 0] < line[-1, 0])]
+
+    def pushed_out(self, moved: np.ndarray) -> np.ndarray:
+        """Push the lids of a pose out of the eyeball, at all weights of ON_THE_WAY."""
+        neutral, lids = self.neutral, self.lids
+        outward = (self.normals[lids] * (neutral[lids] - self.centre)).sum(1) > 0
+        mine = lids[outward]
+        clear = np.minimum(_outside(self.surface, neutral[mine]), CLEAR)
         mine, clear = mine[clear > 0], clear[clear > 0]
         for _ in range(PUSHES):
             need = np.max(
                 [
-                    (clear - _outside(eye, neutral[mine] + way * (moved - neutral)[mine])) / way
+                    (clear - _outside(self.surface, neutral[mine] + way * (moved - neutral)[mine]))
+                    / way
                     for way in ON_THE_WAY
                 ],
                 axis=0,
             )
             if (need <= 0).all():
                 break
-            away = moved[zone] - centre
-            moved[zone] += (
-                spread(mine[need > 0], need[need > 0, None])
-                * away
-                / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-9)
-            )
-        out[e, zone] = (moved - neutral)[zone]
-    return out
+            away = moved[self.zone] - self.centre
+            length = np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-9)
+            moved[self.zone] += self.spread(mine[need > 0], need[need > 0, None]) * away / length
+        return moved
 
 
 def through_lids(model: FaceModel) -> np.ndarray:
-    """E×2 pairs of vertices that lie on both sides of a lid, its skin and its inner side or the socket behind, where the model's own blink shuts it:
-    what must go together."""
+    """Return E×2 pairs of vertices that lie on both sides of a lid, which must go together.
+
+    On its skin and its inner side or the socket behind, where the model's own blink shuts it.
+    """
     part, triangles = pieces(model), triangulate(model.faces)
     out = [np.empty((0, 2), np.int64)]
     for side in 'LR':
@@ -228,7 +248,7 @@ def through_lids(model: FaceModel) -> np.ndarray:
 
 
 def _axes(vertices: np.ndarray, inner: int, outer: int) -> np.ndarray:
-    """3×3, rows: along the eye from its inner to its outer corner, up, to the front."""
+    """Return 3×3, rows: along the eye from its inner to its outer corner, up, to the front."""
     along = (vertices[outer] - vertices[inner]) / max(
         np.linalg.norm(vertices[outer] - vertices[inner]), 1e-9
     )
@@ -239,18 +259,22 @@ def _axes(vertices: np.ndarray, inner: int, outer: int) -> np.ndarray:
 
 
 def _cylinder(points: np.ndarray, axes: np.ndarray) -> np.ndarray:
-    """N×3: along the first axis, the angle from the third towards the second, the distance from the first."""
+    """Return N×3 in cylinder coordinates.
+
+    Along the first axis, the angle from the third towards the second, the distance from the first.
+    """
     x, y, z = (points @ axes.T).T
     return np.stack([x, arctan2(y, z), np.hypot(y, z)], 1)
 
 
 def _from_cylinder(points: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """Return N×3 points of cylinder coordinates, as `_cylinder` gives them."""
     along, angle, radius = points.T
     return np.stack([along, radius * np.sin(angle), radius * np.cos(angle)], 1) @ axes
 
 
 def _smoothed(values: np.ndarray) -> np.ndarray:
-    """A row of numbers without its teeth; the ends stay."""
+    """Return a row of numbers without its teeth; the ends stay."""
     for _ in range(SMOOTHING):
         values = np.r_[
             values[0], 0.25 * values[:-2] + 0.5 * values[1:-1] + 0.25 * values[2:], values[-1]
@@ -265,9 +289,13 @@ def lids_over_eyeballs(
     names: tuple[str, ...],
     centres: dict[str, np.ndarray],
 ) -> np.ndarray:
-    """E×N×3 offsets like those given, in which what lies before an eyeball (N×3 cm, T×3 wound outwards; centres as `eyeballs` takes them)
-    does not sink into it at full weight. Pushes go outwards from its centre and fade over the neighbours. Meshes without eyeballs of
-    their own come back as they were."""
+    """Keep what lies before an eyeball from sinking into it at full weight: E×N×3 offsets.
+
+    vertices: N×3 cm, triangles: T×3 wound outwards. offsets: E×N×3, names: of the shapes. centres:
+    as `eyeballs` takes them.
+    Pushes go outwards from the eyeball's centre and fade over the neighbours. Meshes without
+    eyeballs of their own come back as they were.
+    """
     out = offsets
     edges = edges_of(triangles)
     n = len(vertices)
@@ -313,6 +341,6 @@ def lids_over_eyeballs(
 
 
 def _outside(surface: Surface, points: np.ndarray) -> np.ndarray:
-    """Signed distance: positive outside."""
+    """Return the signed distance of points, positive outside."""
     triangle, _, point, distance = surface.closest(points)
     return np.where(((points - point) * surface.normals[triangle]).sum(1) < 0, -distance, distance)

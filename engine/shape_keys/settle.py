@@ -1,9 +1,10 @@
-"""Settling a head: its neutral and every shape changed as little as need be until none of its pieces cross.
+"""Settling a head: changing it as little as need be until none of its pieces cross.
 
-First lips, lids, jaws and cavities are settled together, in single shapes and in combinations (contact.py). What still
-crosses in a single shape is then taken apart there: crossing triangles push each other back to the sides they lie on at
-rest (after Volino and Magnenat-Thalmann, "Resolving surface collisions through intersection contour minimization", 2006),
-the eye's pieces away from its middle, lips away from teeth; the pushes fade over the surface round about.
+First lips, lids, jaws and cavities are settled together, in single shapes and in combinations
+(contact.py). What still crosses in a single shape is then taken apart there: crossing triangles
+push each other back to the sides they lie on at rest (after Volino and Magnenat-Thalmann,
+"Resolving surface collisions through intersection contour minimization", 2006), the eye's pieces
+away from its middle, lips away from teeth; the pushes fade over the surface round about.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from ..geometry.laplacian import edges_of
 from ..geometry.polygons import triangulate
 from ..render.preview import head_to_camera
 from ..render.rasterise import rasterise
-from .contact import ContactOptions, seen_skin, settle_contacts
+from .contact import seen_skin, settle_contacts
+from .contact_options import ContactOptions
 from .crossings import KINDS, Checker, pose
 
 CLEAR = 0.002  # cm: how far crossing triangles are put apart
@@ -52,8 +54,12 @@ SEPARATING = 0.35  # of the bar
 
 @dataclass(frozen=True)
 class Settled:
-    """neutral V×3 and expressions E×V×3 float32 (cm); before and after (1+E)×4 int: crossings of KINDS in the neutral and each shape
-    alone, in full; seen (1+E) mm: how far the skin that is seen moved in each, at most."""
+    """A settled head.
+
+    neutral: V×3, expressions: E×V×3 float32 (cm). before, after: (1+E)×4, crossings of KINDS in the
+    neutral and each shape alone, in full. seen: 1+E mm, how far the skin that is seen moved in
+    each, at most.
+    """
 
     neutral: np.ndarray
     expressions: np.ndarray
@@ -62,7 +68,7 @@ class Settled:
     seen: np.ndarray
 
 
-def settle(
+def settle_head(
     model: FaceModel,
     neutral: np.ndarray,
     expressions: np.ndarray,
@@ -70,71 +76,96 @@ def settle(
     options: ContactOptions = CLOSE,
     report: Callable[[float], None] = lambda fraction: None,
 ) -> Settled:
-    """Settle a head in the model's topology: neutral V×3 and offsets E×V×3 (cm) called `names`, of which the model may lack some.
+    """Settle a head in the model's topology. About a minute on two cores.
 
-    A shape is looked at in full and alone (mouthClose and tongueOut with the jaw open, as they are meant). What does not cross stays to the bit,
-    but for what its combinations with other shapes ask for. About a minute on two cores.
+    neutral: V×3, expressions: E×V×3 offsets (cm). names: of the expressions, some of which the
+    model may lack. report: called with 0..1.
+    A shape is looked at in full and alone (mouthClose and tongueOut with the jaw open, as they are
+    meant). What does not cross stays to the bit, but for what its combinations with other shapes
+    ask for.
     """
     neutral, expressions = np.asarray(neutral, np.float32), np.asarray(expressions, np.float32)
     separator, seen = Separator(model), seen_skin(model, neutral)
-    first = [separator.check.count(v) for v in poses(neutral, expressions, names)]
+    before = [separator.check.count(v) for v in poses(neutral, expressions, names)]
     report(0.03)
-    rounds = options.rounds
+
+    # Lips, lids, jaws and cavities together, in combinations too.
     whole = np.zeros_like(model.expressions)
     known = [(k, model.names.index(name)) for k, name in enumerate(names) if name in model.names]
     for k, at in known:
         whole[at] = expressions[k]
-    ajar = ''.join(
-        name[-1]
-        for k, name in enumerate(names)
-        if name in ('eyeBlink_L', 'eyeBlink_R')
-        and separator.eye_seen(neutral + expressions[k], name[-1]) > SLIVER
-    )
+    ajar = _blinks_ajar(separator, neutral, expressions, names)
     together, found, _ = settle_contacts(
         model,
         neutral,
         whole,
         options,
-        lambda k, *_: report(0.03 + (0.92 - SEPARATING) * (k + 1) / rounds),
+        lambda k, *_: report(0.03 + (0.92 - SEPARATING) * (k + 1) / options.rounds),
         ajar,
     )
     together = separator.separate(together)
     settled = expressions.copy()
     for k, at in known:
         settled[k] = found[at]
+
+    # What still crosses, shape by shape; what is meant for an open jaw with the jaw as it will be.
     out = settled.copy()
     jaw = names.index('jawOpen') if 'jawOpen' in names else None
-    # what is meant for an open jaw is looked at with the jaw as it will be
     order = sorted(range(len(names)), key=lambda k: k != jaw)
     for done, k in enumerate(order):
-        opened, opened_before = (
-            (out[jaw], expressions[jaw])
-            if names[k] in WITH_OPEN_JAW and jaw is not None
-            else (0, 0)
-        )
+        with_jaw = names[k] in WITH_OPEN_JAW and jaw is not None
+        opened, opened_before = (out[jaw], expressions[jaw]) if with_jaw else (0, 0)
         was = neutral + expressions[k] + opened_before
         tried = [
             separator.separate(together + shape[k] + opened) for shape in (settled, expressions)
         ]
-        crossing = [int(separator.check.count(v).sum()) for v in tried]
-        if crossing[0] != crossing[1]:
-            alone = crossing[1] < crossing[0]
-        elif names[k].startswith('eyeBlink') and names[k][-1] in ajar:  # the one that shuts the eye
-            eye = [separator.eye_seen(v, names[k][-1]) for v in tried]
-            alone = eye[1] <= eye[0]
-        else:
-            far = [_seen_move(v, was, seen) for v in tried]
-            alone = far[0] > MOST_SEEN and far[1] < far[0]
-        out[k] = tried[alone] - together - opened
+        side = names[k][-1] if names[k].startswith('eyeBlink') and names[k][-1] in ajar else ''
+        out[k] = _better(separator, tried, was, seen, side) - together - opened
         report(0.95 - SEPARATING + SEPARATING * (done + 1) / len(names))
+
     last = list(poses(together, out, names))
     moved = [10 * _seen_move(a, b, seen) for a, b in zip(last, poses(neutral, expressions, names))]
     after = [separator.check.count(v) for v in last]
-    return Settled(together, out, np.array(first), np.array(after), np.array(moved))
+    return Settled(together, out, np.array(before), np.array(after), np.array(moved))
+
+
+def _blinks_ajar(
+    separator: Separator, neutral: np.ndarray, expressions: np.ndarray, names: tuple[str, ...]
+) -> str:
+    """Return the sides, of 'LR', whose blink leaves some of the eyeball to be seen."""
+    return ''.join(
+        name[-1]
+        for k, name in enumerate(names)
+        if name in ('eyeBlink_L', 'eyeBlink_R')
+        and separator.eye_seen(neutral + expressions[k], name[-1]) > SLIVER
+    )
+
+
+def _better(
+    separator: Separator, tried: list[np.ndarray], was: np.ndarray, seen: np.ndarray, side: str
+) -> np.ndarray:
+    """Return the better of a pose settled with all others and the same settled by itself alone.
+
+    The one that crosses less; else, of a blink that was to shut the eye of `side`, the one that
+    shows less of it; else the first, unless its skin one sees moved far.
+    """
+    crossing = [int(separator.check.count(v).sum()) for v in tried]
+    if crossing[0] != crossing[1]:
+        alone = crossing[1] < crossing[0]
+    elif side:
+        eye = [separator.eye_seen(v, side) for v in tried]
+        alone = eye[1] <= eye[0]
+    else:
+        far = [_seen_move(v, was, seen) for v in tried]
+        alone = far[0] > MOST_SEEN and far[1] < far[0]
+    return tried[alone]
 
 
 def poses(neutral: np.ndarray, expressions: np.ndarray, names: tuple[str, ...]):
-    """Yield the neutral and each shape in full, V×3 float32; mouthClose and tongueOut with jawOpen."""
+    """Yield the neutral and each shape in full, V×3 float32.
+
+    mouthClose and tongueOut with jawOpen.
+    """
     yield np.asarray(neutral, np.float32)
     for k, name in enumerate(names):
         weights = np.zeros(len(names))
@@ -145,7 +176,7 @@ def poses(neutral: np.ndarray, expressions: np.ndarray, names: tuple[str, ...]):
 
 
 def _seen_move(now: np.ndarray, was: np.ndarray, seen: np.ndarray) -> float:
-    """The furthest (cm) that one of the vertices `seen` (V bool) moved."""
+    """Return the furthest (cm) that one of the vertices `seen` (V bool) moved."""
     return float(np.linalg.norm(now - was, axis=1)[seen].max(initial=0))
 
 
@@ -187,7 +218,10 @@ class Separator:
         self.skin[part['skin']] = True
 
     def eye_seen(self, vertices: np.ndarray, side: str) -> int:
-        """How many pixels, of 100 a cm and from three sides, show the eyeball of `side` ('L' or 'R')."""
+        """Return how many pixels show the eyeball of `side` ('L' or 'R').
+
+        Of 100 a cm and from three sides.
+        """
         part = pieces(self.model)
         ball = part.get(f'eyeball_{side}', np.empty(0, int))
         if not len(ball):
@@ -204,7 +238,10 @@ class Separator:
         return total
 
     def separate(self, vertices: np.ndarray) -> np.ndarray:
-        """V×3 float32: a pose (V×3 cm) with its crossing triangles apart, as far as that goes; without crossings it comes back as it is."""
+        """Take the crossing triangles of a pose (V×3 cm) apart, as far as that goes: V×3 float32.
+
+        Without crossings it comes back as it is.
+        """
         best = np.asarray(vertices, np.float32)
         fewest = int(self.check.count(best).sum())
         spent = 0
@@ -225,7 +262,7 @@ class Separator:
         return best
 
     def _apart(self, now: np.ndarray, boldness: float, by_rest: bool) -> np.ndarray:
-        """V×3: one step that takes the crossing triangles of a pose apart."""
+        """Return V×3: one step that takes the crossing triangles of a pose apart."""
         found = self.check(now.astype(np.float32))
         wanted, weight = np.zeros_like(now), np.zeros(len(now))
         for kind, name in enumerate(KINDS):
@@ -245,7 +282,10 @@ class Separator:
         wanted: np.ndarray,
         weight: np.ndarray,
     ) -> None:
-        """Add, for the crossing pairs of one kind, the ways that corners should go to `wanted` (V×3), and 1 each to `weight` (V)."""
+        """Add the ways that corners should go to `wanted` (V×3), and 1 each to `weight` (V).
+
+        pairs: the crossing pairs of one kind.
+        """
         for mine, theirs, share in (
             (pairs[:, 0], pairs[:, 1], SHARES[name][0]),
             (pairs[:, 1], pairs[:, 0], SHARES[name][1]),
@@ -279,14 +319,14 @@ class Separator:
             np.add.at(weight, a.ravel(), (depth > 0).ravel().astype(float))
 
     def _sides(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """N: +1 or −1, on which side of triangles b (N×3) the triangles a (N×3) lie at rest."""
+        """Return N: +1 or −1, on which side of triangles b (N×3) the triangles a lie at rest."""
         corner = self.rest[b]
         normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
         away = self.rest[a].mean(1) - corner.mean(1)
         return np.where((away * normal).sum(1) < 0, -1.0, 1.0)
 
     def _faded(self, wanted: np.ndarray, pushed: np.ndarray) -> np.ndarray:
-        """V×3: `wanted` where it is asked for (bool V), fading over the free surface round about."""
+        """Return V×3: `wanted` where it is asked for (bool V), fading over the surface about."""
         out = wanted * pushed[:, None]
         for _ in range(FADING):
             out = np.where(pushed[:, None], out, self.average @ out)

@@ -1,4 +1,7 @@
-"""What settling a head did, in words: for the panel, the command line and scripts. Standard library alone."""
+"""What settling a head did, in words: for the panel, the command line and scripts.
+
+Standard library alone.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,16 @@ NAMED = 3  # shapes that still cross are named, so many
 
 
 def settled_in_words(shapes: list[dict]) -> str:
-    """Say what report.json's `shapes` of the task `settle` say: crossings before and after, what of it one sees."""
+    """Say what report.json's `shapes` of settling say.
+
+    Crossings before and after, what of it one sees.
+    """
     before, after = (sum(s[key] for s in shapes) for key in ('before', 'after'))
     if not before:
         words = 'No shape crossed itself'
     else:
-        words = f'{before:,} crossing{"s" if before != 1 else ""} in {sum(s["before"] > 0 for s in shapes)} of the shapes before'
+        crossing, plural = sum(s['before'] > 0 for s in shapes), 's' if before != 1 else ''
+        words = f'{before:,} crossing{plural} in {crossing} of the shapes before'
     left = sorted((s for s in shapes if s['after']), key=lambda s: -s['after'])
     if left:
         words += f', {after:,} now, in ' + ', '.join(
@@ -34,4 +41,5 @@ def settled_in_words(shapes: list[dict]) -> str:
 
 
 def _called(shape: dict) -> str:
+    """Return a shape's name as Blender has it."""
     return 'the Basis' if shape['name'] == 'neutral' else shape['name']

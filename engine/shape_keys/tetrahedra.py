@@ -1,15 +1,19 @@
-"""The flesh between a face's skin and the walls of its sockets, as tetrahedra that every shape shares (paper 1, supplement E).
+"""The flesh between a face's skin and the walls of its sockets (paper 1, supplement E).
 
-The head's skin and sockets are one closed surface once the neck is capped. TetGen fills it with that surface kept as it is; of the
-filling only what lies between skin and a socket's wall, round the wall itself and inside the nose is kept. So no cap has to be
-modelled behind the sockets, and what is kept is closed whatever was chosen. (Cutting the skin round the mouth and capping the cut
-needs a cap that crosses neither socket nor nostril, for every model and mask.) Nostrils are part of the skin: the nose is filled
-between its outer and its inner skin.
+As tetrahedra that every shape shares. The head's skin and sockets are one closed surface once the
+neck is capped. TetGen fills it with that surface kept as it is; of the filling only what lies
+between skin and a socket's wall, round the wall itself and inside the nose is kept. So no cap has
+to be modelled behind the sockets, and what is kept is closed whatever was chosen. (Cutting the skin
+round the mouth and capping the cut needs a cap that crosses neither socket nor nostril, for every
+model and mask.) Nostrils are part of the skin: the nose is filled between its outer and its inner
+skin.
 
-A filling is made where the surface does not cross itself (ICT's closed lips do, the built-in head's lids too): the mouth a little open, what still
-crosses smoothed apart; then it is carried back to the neutral, as to any other shape, by ARAP with the surface fixed.
-A tetrahedron with all corners on the surface can't be righted when an expression inverts it: edges through the flesh from surface
-to surface are split, so none remains; after ARAP the inner points near inverted cells are moved to right them (untangle.py).
+A filling is made where the surface does not cross itself (ICT's closed lips do, the built-in head's
+lids too): the mouth a little open, what still crosses smoothed apart; then it is carried back to
+the neutral, as to any other shape, by ARAP with the surface fixed. A tetrahedron with all corners
+on the surface can't be righted when an expression inverts it: edges through the flesh from surface
+to surface are split, so none remains; after ARAP the inner points near inverted cells are moved to
+right them (untangle.py).
 """
 
 from __future__ import annotations
@@ -84,9 +88,10 @@ class Flesh:
 
 
 def closed_skin(model: FaceModel) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """(triangles T×3 of skin and sockets, caps K×3 that close their openings, the openings' loops): cap k's middle is vertex V + k.
+    """Return the model's skin and sockets, closed: (triangles T×3, caps K×3, openings' loops).
 
-    FacewrightError where the surface is not one whose openings can be closed.
+    The caps close the openings: cap k's middle is vertex V + k. Raises FacewrightError where the
+    surface is not one whose openings can be closed.
     """
     part = np.zeros(model.vertex_count, bool)
     for name in (*SKIN, *WALLS.values()):
@@ -117,7 +122,10 @@ def closed_skin(model: FaceModel) -> tuple[np.ndarray, np.ndarray, list[np.ndarr
 
 
 def _uncrossed(model: FaceModel, triangles: np.ndarray, opening: float) -> np.ndarray | None:
-    """V×3 float64: the model with its mouth a little open and what still crosses smoothed apart; None where that fails."""
+    """Return V×3 float64: the model, its mouth a little open, what still crosses smoothed apart.
+
+    None where that fails.
+    """
     weights = np.zeros(len(model.names), np.float32)
     weights[model.names.index('jawOpen')] = opening
     vertices = model.shape(None, weights).astype(np.float64)
@@ -142,7 +150,11 @@ def _uncrossed(model: FaceModel, triangles: np.ndarray, opening: float) -> np.nd
 def _filled(
     vertices: np.ndarray, triangles: np.ndarray, caps: np.ndarray, loops: list[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(points, tetrahedra of positive volume): `vertices`, the caps' middles, then TetGen's own points; RuntimeError from TetGen."""
+    """Fill a closed surface: (points, tetrahedra of positive volume).
+
+    The points are `vertices`, the caps' middles, then TetGen's own. Raises RuntimeError from
+    TetGen.
+    """
     from tetgen import TetGen
 
     points = np.concatenate([vertices, *(vertices[loop].mean(0, keepdims=True) for loop in loops)])
@@ -166,7 +178,10 @@ def _filled(
 
 
 def fill_head(model: FaceModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(points: V vertices in the filling pose, caps' middles, inner points; tetrahedra of the whole closed head; surface triangles T×3)."""
+    """Fill the whole closed head: (points, tetrahedra, surface triangles T×3).
+
+    The points are V vertices in the filling pose, caps' middles, inner points.
+    """
     triangles, caps, loops = closed_skin(model)
     theirs = LEFTOVER.exists()
     for opening in OPENINGS:
@@ -192,7 +207,7 @@ def _chosen(
     regions: tuple[str, ...],
     within: np.ndarray | None,
 ) -> np.ndarray:
-    """Bool per cell: what the regions (or the mask) ask for."""
+    """Return bool per cell: what the regions (or the mask) ask for."""
     middle = points[cells].mean(1)
     skin = np.unique(np.concatenate([model.regions[name] for name in SKIN]))
     to_skin, below = cKDTree(points[skin]).query(middle)
@@ -225,7 +240,7 @@ def _chosen(
 
 
 def _without_notches(triangles: np.ndarray, skin: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Bool per point: the chosen skin with its bays and holes filled."""
+    """Return bool per point: the chosen skin with its bays and holes filled."""
     edges, n = edges_of(triangles), len(chosen)
     on = np.zeros(n, bool)
     on[skin] = True
@@ -247,7 +262,10 @@ def _without_notches(triangles: np.ndarray, skin: np.ndarray, chosen: np.ndarray
 
 
 def _closed(cells: np.ndarray, keep: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Bool per cell: `keep` with cells added round every edge and vertex where its outside would touch itself, specks dropped."""
+    """Return `keep` (bool per cell) such that its outside nowhere touches itself.
+
+    Cells are added round every edge and vertex where it would; specks are dropped.
+    """
     keep = keep.copy()
     for _ in range(50):
         outer = outer_triangles(cells[keep])
@@ -285,7 +303,7 @@ def _closed(cells: np.ndarray, keep: np.ndarray, usable: np.ndarray) -> np.ndarr
 
 
 def _large(cells: np.ndarray, keep: np.ndarray) -> np.ndarray:
-    """Bool per cell: in a face-connected piece of at least a hundredth of all kept."""
+    """Return bool per cell: in a face-connected piece of at least a hundredth of all kept."""
     rows = np.flatnonzero(keep)
     faces = np.sort(cells[rows][:, _FACES].reshape(-1, 3), 1)
     _, inverse = np.unique(faces, axis=0, return_inverse=True)
@@ -301,7 +319,10 @@ def _large(cells: np.ndarray, keep: np.ndarray) -> np.ndarray:
 
 
 def outer_triangles(cells: np.ndarray) -> np.ndarray:
-    """K×3: the faces that one of the tetrahedra M×4 alone has, turned outward where volumes are positive."""
+    """Return K×3: the faces that one of the tetrahedra M×4 alone has.
+
+    They are turned outward where volumes are positive.
+    """
     faces = cells[:, _FACES].reshape(-1, 3)
     _, inverse, count = np.unique(
         np.sort(faces, 1), axis=0, return_inverse=True, return_counts=True
@@ -312,9 +333,13 @@ def outer_triangles(cells: np.ndarray) -> np.ndarray:
 def _split(
     points: np.ndarray, cells: np.ndarray, triangles: np.ndarray, v: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Points and cells after halving every edge that joins two of the first v points through the flesh, longest first."""
+    """Halve every edge that joins two of the first v points through the flesh, longest first.
+
+    Returns (points, cells).
+    """
 
     def code(edges: np.ndarray) -> np.ndarray:
+        """Return one number for each edge …×2."""
         return edges[..., 0].astype(np.int64) << 32 | edges[..., 1]
 
     own = np.sort(code(edges_of(triangles)))
@@ -353,9 +378,11 @@ def _split(
 def build_flesh(
     model: FaceModel, regions: tuple[str, ...] = REGIONS, within: np.ndarray | None = None
 ) -> Flesh:
-    """Fill the flesh of `regions` of a model; `within`, a bool mask V, chooses the skin instead (about 8 s on two cores).
+    """Fill the flesh of `regions` of a model (about 8 s on two cores).
 
-    FacewrightError where a region's name is unknown, the model lacks its socket, the skin cannot be filled or the mask holds nothing.
+    within: a bool mask V that chooses the skin instead. Raises FacewrightError where a region's
+    name is unknown, the model lacks its socket, the skin cannot be filled or the mask holds
+    nothing.
     """
     unknown = set(regions) - set(REGIONS)
     if unknown:
@@ -407,7 +434,10 @@ def build_flesh(
 
 
 def _carry(flesh: Flesh, rest: np.ndarray, shapes: np.ndarray) -> np.ndarray:
-    """B×P×3: inner points for shapes B×V×3 from `rest` (S+P)×3; a rigid motion of a shape moves its points along."""
+    """Return B×P×3: inner points for shapes B×V×3 from `rest` (S+P)×3.
+
+    A rigid motion of a shape moves its points along.
+    """
     cells, held = flesh.cells, flesh.held
     size = cell_sizes(rest, cells)
     surface = np.asarray(shapes, np.float64)[:, flesh.surface]
@@ -425,20 +455,29 @@ def _carry(flesh: Flesh, rest: np.ndarray, shapes: np.ndarray) -> np.ndarray:
 
 
 def points_of(flesh: Flesh, vertices: np.ndarray) -> np.ndarray:
-    """P×3 float64 cm: the inner points for any one shape (V×3) in the model's topology, such as another head's neutral."""
+    """Return P×3 float64 cm: the inner points for any one shape (V×3) in the model's topology.
+
+    Such as another head's neutral.
+    """
     return _carry(flesh, flesh.rest, np.asarray(vertices)[None])[0]
 
 
 def carry_flesh(flesh: Flesh, neutral: np.ndarray, shapes: np.ndarray) -> np.ndarray:
-    """E×P×3 float64 cm: the inner points for shapes E×V×3 (absolute) of a head whose neutral is V×3: ARAP from that neutral with the
-    surface fixed, then untangled. About 0.4 s a shape on two cores."""
+    """Return E×P×3 float64 cm: the inner points for shapes E×V×3 (absolute).
+
+    neutral: V×3, of the shapes' head. ARAP from that neutral with the surface fixed, then
+    untangled. About 0.4 s a shape on two cores.
+    """
     neutral = np.asarray(neutral, np.float64)
     rest = np.concatenate([neutral[flesh.surface], points_of(flesh, neutral)])
     return _carry(flesh, rest, np.asarray(shapes))
 
 
 def inverted(flesh: Flesh, vertices: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """…×M bool: tetrahedra without positive volume at vertices …×V×3 and inner points …×P×3."""
+    """Return …×M bool: tetrahedra without positive volume.
+
+    vertices: …×V×3, points: …×P×3, the inner ones.
+    """
     at = np.concatenate([np.asarray(vertices, np.float64)[..., flesh.surface, :], points], -2)
     return signed_volumes(at, flesh.cells) <= 0
 
@@ -446,7 +485,11 @@ def inverted(flesh: Flesh, vertices: np.ndarray, points: np.ndarray) -> np.ndarr
 def inversion_report(
     flesh: Flesh, neutral: np.ndarray, expressions: np.ndarray, names: tuple[str, ...]
 ) -> dict:
-    """JSON-able: how many tetrahedra each shape inverts (neutral V×3; offsets E×V×3), the neutral and mouthClose on an open jaw included."""
+    """Return, for JSON, how many tetrahedra each shape inverts.
+
+    neutral: V×3, expressions: E×V×3 offsets. The neutral and mouthClose on an open jaw are
+    included.
+    """
     neutral = np.asarray(neutral, np.float64)
     listed, shapes = ['neutral', *names], [neutral, *(neutral + expressions)]
     if {'jawOpen', 'mouthClose'} <= set(names):  # mouthClose is a corrective of jawOpen
@@ -470,12 +513,18 @@ def inversion_report(
 
 
 def outer_faces(flesh: Flesh) -> np.ndarray:
-    """K×3 int32 into [model vertices, points]: the closed surface of what was filled, turned outward."""
+    """Return the filling's closed surface, turned outward: K×3 int32.
+
+    They are indices into [model vertices, points].
+    """
     return outer_triangles(flesh.tetrahedra).astype(np.int32)
 
 
 def flesh_edges(model: FaceModel, flesh: Flesh) -> np.ndarray:
-    """E×2 int32 into [model vertices, points]: the edges of the model's whole surface and of the tetrahedra (paper 1's graph)."""
+    """Return E×2 int32 into [model vertices, points]: the edges of surface and tetrahedra.
+
+    Of the model's whole surface (paper 1's graph).
+    """
     return np.unique(
         np.concatenate([edges_of(triangulate(model.faces)), edges_of(flesh.tetrahedra)]), axis=0
     )
@@ -495,7 +544,7 @@ def write_flesh(path: Path, flesh: Flesh) -> None:
 
 
 def read_flesh(path: Path) -> Flesh:
-    """Read what write_flesh wrote; FacewrightError where it is another file or not finite."""
+    """Read what write_flesh wrote; raise FacewrightError where it is another file or not finite."""
     data = read_npz(path, 'cavity tetrahedra file')
     keys = ('surface', 'points', 'tetrahedra', 'rest', 'vertex_count')
     if not {'format', *keys} <= set(data) or data['format'].shape != () or data['format'] != FORMAT:
@@ -527,7 +576,7 @@ def read_flesh(path: Path) -> Flesh:
 
 
 def flesh(model: FaceModel) -> Flesh:
-    """The flesh of a model's four regions, from its cache if there is one, else built and cached."""
+    """Return the flesh of a model's four regions, from its cache if there is one, else built."""
     model = model.tracked
     return cached(
         model.cache_path('flesh', 'shape_keys.tetrahedra'),

@@ -25,10 +25,10 @@ def settle_shape_keys(rig: str, out: str, model: str = 'builtin') -> Task:
     face, _ = yield from _open_model(model, clock)
     head = _read_head(rig, face)
     from ..formats.rig import Rig, write_rig
-    from ..shape_keys.settle import settle as settled
+    from ..shape_keys.settle import settle_head
 
     found = yield from _staged(
-        lambda report: settled(face, head.neutral, head.expressions, head.names, report=report),
+        lambda report: settle_head(face, head.neutral, head.expressions, head.names, report=report),
         clock,
         OPENED,
         0.97,

@@ -1,4 +1,7 @@
-"""The losses PRDL is compared with: closed forms, gradients against finite differences, empty sets."""
+"""The losses PRDL is compared with.
+
+Closed forms, gradients against finite differences, empty sets.
+"""
 
 import numpy as np
 import pytest
@@ -26,7 +29,8 @@ def test_one_pair_of_points():
 
 
 def test_icp_is_one_sided():
-    """Predicted points that all lie on one of the target's cost nothing from prediction to target."""
+    """Predicted points that all lie on one of the target's cost nothing from prediction to
+    target."""
     p, target = torch.zeros(5, 2, dtype=torch.float64), np.array([[0.0, 0.0], [6.0, 8.0]])
     assert icp_to_target(p, target) == 0 and icp_from_target(p, target) == 50
 
@@ -44,7 +48,10 @@ def test_gradients_of_points(loss):
 
 @pytest.mark.parametrize('kind', ['softras', 'dibr'])
 def test_a_soft_square(kind):
-    """Inside nearly 1, far outside 0, more covered the nearer to the edge; the IoU with itself nearly 1."""
+    """Inside nearly 1, far outside 0, more covered the nearer to the edge.
+
+    The IoU with itself nearly 1.
+    """
     picture = soft_silhouette(torch.tensor(SQUARE), TRIANGLES, (32, 32), kind)
     assert picture[16, 12] > 0.99 and picture[2, 2] < 1e-6
     mask = torch.zeros(32, 32, dtype=torch.float64)
@@ -65,7 +72,10 @@ def test_gradients_of_soft_silhouettes(kind):
     )
     mask = torch.zeros(32, 32, dtype=torch.float64)
     mask[10:28, 10:28] = 1
-    loss = lambda q: iou_loss(soft_silhouette(q, TRIANGLES, (32, 32), kind, 4e-3), mask)
+
+    def loss(q):
+        return iou_loss(soft_silhouette(q, TRIANGLES, (32, 32), kind, 4e-3), mask)
+
     loss(p).backward()
     step = 1e-6 * torch.tensor(np.random.default_rng(2).normal(size=(4, 2)))
     with torch.no_grad():

@@ -1,4 +1,7 @@
-"""Carrying displacements onto other topologies: the model's own heads cut up in other ways, for which the truth is known."""
+"""Carrying displacements onto other topologies.
+
+The model's own heads cut up in other ways, for which the truth is known.
+"""
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from facewright.engine.face_model.pieces import pieces
 from facewright.engine.geometry.laplacian import edges_of
 from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.geometry.rigid import rigid_motion
-from facewright.engine.shape_keys.carry import carry
+from facewright.engine.shape_keys.carry import carry_offsets
 
 BODY = ('skin', 'mouth_socket', 'eye_socket_L', 'eye_socket_R')
 SHAPES = (
@@ -50,9 +53,11 @@ def person(model, seed):
 
 
 def cut(model, rows, seed):
-    """Another mesh of the surface of some of the model's vertices: (M×V weights that make its vertices and carry them, its triangles).
+    """Another mesh of the surface of some of the model's vertices: (M×V weights that make its
+    vertices and carry them, its triangles).
 
-    Faces cut the other way, each triangle in four, each vertex slid a random way along a random edge.
+    Faces cut the other way, each triangle in four, each vertex slid a random way along a random
+    edge.
     """
     member = np.zeros(model.vertex_count, bool)
     member[rows] = True
@@ -119,7 +124,9 @@ def test_the_same_topology_returns_the_offsets(model):
     _, offsets = some(model)
     for head in (model.neutral, person(model, 0)):
         assert (
-            np.abs(carry(model, head, offsets, head, triangulate(model.faces)) - offsets).max()
+            np.abs(
+                carry_offsets(model, head, offsets, head, triangulate(model.faces)) - offsets
+            ).max()
             < 1e-4
         )
 
@@ -131,7 +138,7 @@ def test_the_same_skin_with_a_wrap_that_is_a_little_off(model, piece):
     rows = np.unique(np.concatenate([piece[k] for k in BODY]))
     mesh = head[rows] + 0.02 * np.sin(3 * head[rows][:, [1, 2, 0]])
     error = np.linalg.norm(
-        carry(model, head, offsets, mesh, own_part(model, rows)) - offsets[:, rows], axis=2
+        carry_offsets(model, head, offsets, mesh, own_part(model, rows)) - offsets[:, rows], axis=2
     )
     assert error.mean() < 0.005 and np.percentile(error.max(0), 99) < 0.1
 
@@ -142,19 +149,22 @@ def test_another_topology_gives_what_interpolation_gives(model, piece, seed):
     head = person(model, seed)
     weights, triangles = cut(model, np.unique(np.concatenate([piece[k] for k in BODY])), seed)
     truth = apply(weights, offsets)
-    error = np.linalg.norm(carry(model, head, offsets, weights @ head, triangles) - truth, axis=2)
+    error = np.linalg.norm(
+        carry_offsets(model, head, offsets, weights @ head, triangles) - truth, axis=2
+    )
     assert error.mean() < 0.003 and np.percentile(error.max(0), 99) < 0.05
     skin = np.asarray(weights[:, piece['skin']].sum(1)).ravel() > 0.999
     assert error[:, skin].max() < 0.5
 
 
 def test_lips_do_not_stick_together(model, piece):
-    """On a copy that lies .3 mm lower, so that its upper lip is near the model's lower one, both still go their own way."""
+    """On a copy that lies .3 mm lower, so that its upper lip is near the model's lower one, both
+    still go their own way."""
     names, offsets = some(model)
     head = person(model, 4)
     weights, triangles = cut(model, np.unique(np.concatenate([piece[k] for k in BODY])), 4)
     truth, shift = apply(weights, offsets), np.array([0, -0.03, 0])
-    got = carry(model, head, offsets, weights @ head + shift, triangles)
+    got = carry_offsets(model, head, offsets, weights @ head + shift, triangles)
     jaw = names.index('jawOpen')
     for lip in ('upper_lip', 'lower_lip'):
         rows = np.asarray(weights[:, piece[lip]].sum(1)).ravel() > 0.999
@@ -164,7 +174,10 @@ def test_lips_do_not_stick_together(model, piece):
     rest = np.maximum(
         np.linalg.norm((weights @ head)[edges[:, 0]] - (weights @ head)[edges[:, 1]], axis=1), 0.02
     )
-    stretch = lambda moved: np.linalg.norm(moved[edges[:, 0]] - moved[edges[:, 1]], axis=1) / rest
+
+    def stretch(moved):
+        return np.linalg.norm(moved[edges[:, 0]] - moved[edges[:, 1]], axis=1) / rest
+
     assert stretch(got[jaw]).max() < 2.5 * stretch(truth[jaw]).max()
 
 
@@ -177,7 +190,7 @@ def test_separate_eyes_turn_about_their_own_centre(model, piece):
     vertices, triangles = with_parts(
         (head[rows], own_part(model, rows)), (eye.vertices + centre, eye.faces)
     )
-    got = carry(model, head, offsets, vertices, triangles)[:, len(rows) :]
+    got = carry_offsets(model, head, offsets, vertices, triangles)[:, len(rows) :]
     look = names.index('eyeLookIn_L')
     before, after = eye.vertices, eye.vertices + got[look]
     turn, _, _ = rigid_motion(
@@ -202,7 +215,7 @@ def test_teeth_go_with_skull_and_jaw(model, piece):
     for name in ('upper_teeth', 'lower_teeth'):
         parts.append((head[piece[name]] * 0.99 + (0, 0.03, 0.05), own_part(model, piece[name])))
     vertices, triangles = with_parts(*parts)
-    got = carry(model, head, offsets, vertices, triangles)[names.index('jawOpen')]
+    got = carry_offsets(model, head, offsets, vertices, triangles)[names.index('jawOpen')]
     first, second = len(rows), len(rows) + len(piece['upper_teeth'])
     wanted = model.expressions[model.names.index('jawOpen')]
     assert np.abs(got[first:second] - wanted[piece['upper_teeth']]).max() < 0.02
@@ -227,7 +240,7 @@ def test_loose_parts_follow_what_they_sit_on_and_far_ones_stay(model, piece):
         (freckle.vertices + head[mark] + (0, 0, 0.05), freckle.faces),
         (hat.vertices + (0, 40, 0), hat.faces),
     )
-    got = carry(model, head, offsets, vertices, triangles)
+    got = carry_offsets(model, head, offsets, vertices, triangles)
     smile = names.index('mouthSmile_L')
     sits = got[smile, len(rows) : len(rows) + len(freckle.vertices)]
     assert np.linalg.norm(sits.mean(0) - offsets[smile, mark]) < 0.15 * np.linalg.norm(
@@ -237,7 +250,10 @@ def test_loose_parts_follow_what_they_sit_on_and_far_ones_stay(model, piece):
 
 
 def glasses(head: np.ndarray, piece: dict) -> tuple[np.ndarray, np.ndarray]:
-    """Two rims and a bridge that is no part of them, resting on the nose; the rims' lower ends come near the cheeks."""
+    """Two rims and a bridge that is no part of them, resting on the nose.
+
+    The rims' lower ends come near the cheeks.
+    """
     rims, skin = [], head[piece['skin']]
     eyes = [head[piece[f'upper_lid_{side}']].mean(0) for side in 'LR']
     front = skin[np.abs(skin[:, 0]) < 0.4]
@@ -251,14 +267,15 @@ def glasses(head: np.ndarray, piece: dict) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize('as_objects', [False, True])
 def test_glasses_stay_rigid(model, piece, as_objects):
-    """One rigid motion in every shape, bridge and rims together, whether they are objects or in the mesh."""
+    """One rigid motion in every shape, bridge and rims together, whether they are objects or in
+    the mesh."""
     names = model.names
     head = model.neutral.astype(np.float64)
     rows = np.unique(np.concatenate([piece[k] for k in BODY]))
     worn, faces = glasses(head, piece)
     vertices, triangles = with_parts((head[rows], own_part(model, rows)), (worn, faces))
     part = np.r_[np.zeros(len(rows), int), np.ones(len(worn), int)] if as_objects else None
-    got = carry(model, head, model.expressions, vertices, triangles, part)[:, len(rows) :]
+    got = carry_offsets(model, head, model.expressions, vertices, triangles, part)[:, len(rows) :]
     rotation, translation, _ = rigid_motion(worn, worn + got)
     bent = np.einsum('eij,nj->eni', rotation, worn) + translation[:, None] - worn - got
     assert np.abs(bent).max() < 1e-4
@@ -279,12 +296,17 @@ def test_a_beard_is_not_stiff(model, piece):
     vertices, triangles = with_parts(
         (head[rows], own_part(model, rows)), (head[chin] + (0, 0, 0.3), cover)
     )
-    got = carry(model, head, offsets, vertices, triangles)[names.index('jawOpen'), len(rows) :]
+    got = carry_offsets(model, head, offsets, vertices, triangles)[
+        names.index('jawOpen'), len(rows) :
+    ]
     assert np.linalg.norm(got - offsets[names.index('jawOpen'), chin], axis=1).mean() < 0.2
 
 
 def test_a_lining_cut_off_from_the_lips_stays_in_proportion(model, piece):
-    """The inside of the mouth as two coarse shells by themselves: no shape moves them further than it moves the model."""
+    """The inside of the mouth as two coarse shells by themselves.
+
+    No shape moves them further than it moves the model.
+    """
     head = model.neutral.astype(np.float64)
     body = np.unique(np.concatenate([piece[k] for k in ('skin', 'eye_socket_L', 'eye_socket_R')]))
     shells = []
@@ -292,7 +314,7 @@ def test_a_lining_cut_off_from_the_lips_stays_in_proportion(model, piece):
         half = piece['mouth_socket'][side * head[piece['mouth_socket'], 0] > 0.3]
         shells.append((head[half] * (0.9, 0.9, 0.97), own_part(model, half)))
     vertices, triangles = with_parts((head[body], own_part(model, body)), *shells)
-    got = carry(model, head, model.expressions, vertices, triangles)[:, len(body) :]
+    got = carry_offsets(model, head, model.expressions, vertices, triangles)[:, len(body) :]
     most = np.linalg.norm(model.expressions, axis=2).max(1)
     assert (np.linalg.norm(got, axis=2).max(1) <= 1.1 * most + 0.05).all()
 
@@ -304,7 +326,7 @@ def test_parts_of_a_set_are_kept_apart(model, piece):
     rows = np.unique(np.concatenate([piece[k] for k in BODY]))
     part = np.zeros(model.vertex_count, int)
     part[np.setdiff1d(np.arange(model.vertex_count), rows)] = 1
-    got = carry(model, head, offsets, head, triangulate(model.faces), part)
+    got = carry_offsets(model, head, offsets, head, triangulate(model.faces), part)
     assert np.abs(got - offsets).max() < 1e-4
 
 
@@ -318,7 +340,7 @@ def test_horns_and_a_bag_of_ones_own_stay_smooth(model, piece):
     near = np.exp(-((vertices - foot) ** 2).sum(1) / 0.3)
     skin = np.asarray(weights[:, piece['skin']].sum(1)).ravel() > 0.999
     spiked = vertices + np.where(skin, near, 0)[:, None] * np.array([0, 1.5, 2.0])
-    got = carry(model, head, offsets, spiked, triangles)
+    got = carry_offsets(model, head, offsets, spiked, triangles)
     truth = apply(weights, offsets)
     brow = names.index('browInnerUp_L')
     high = near > 0.5
@@ -339,7 +361,7 @@ def test_bad_faces_do_no_harm(model, piece):
     bad[2, :, 2] = [next(n for n in row if n not in face) for row, face in zip(near, bad[2])]
     bad[2] = bad[2, :1]
     lone = vertices[::500] + 0.01
-    got = carry(
+    got = carry_offsets(
         model, head, offsets, np.concatenate([vertices, lone]), np.concatenate([triangles, *bad])
     )
     error = np.linalg.norm(got[:, : len(vertices)] - truth, axis=2)
@@ -351,24 +373,25 @@ def test_what_cannot_work_says_so(model, piece):
     rows = piece['skin']
     mesh = model.neutral[rows].astype(np.float64), own_part(model, rows)
     with pytest.raises(FacewrightError, match='None of the mesh'):
-        carry(model, model.neutral, offsets, mesh[0] + (100, 0, 0), mesh[1])
+        carry_offsets(model, model.neutral, offsets, mesh[0] + (100, 0, 0), mesh[1])
     with pytest.raises(FacewrightError, match='not finite'):
-        carry(model, model.neutral, offsets, mesh[0] * np.nan, mesh[1])
+        carry_offsets(model, model.neutral, offsets, mesh[0] * np.nan, mesh[1])
     with pytest.raises(FacewrightError, match='wrap this model'):
-        carry(model, model.neutral[:-1], offsets, *mesh)
+        carry_offsets(model, model.neutral[:-1], offsets, *mesh)
 
 
 def test_ict(shared_data):
     model = load_model(str(shared_data / 'ict-facekit.tar.xz'))
-    names, offsets = some(model)
+    _names, offsets = some(model)
     head = person(model, 8)
     assert (
-        np.abs(carry(model, head, offsets, head, triangulate(model.faces)) - offsets).max() < 1e-4
+        np.abs(carry_offsets(model, head, offsets, head, triangulate(model.faces)) - offsets).max()
+        < 1e-4
     )
     parts = pieces(model)
     rows = np.unique(np.concatenate([parts[k] for k in BODY]))
     mesh = head[rows] + 0.02 * np.sin(3 * head[rows][:, [1, 2, 0]])
     error = np.linalg.norm(
-        carry(model, head, offsets, mesh, own_part(model, rows)) - offsets[:, rows], axis=2
+        carry_offsets(model, head, offsets, mesh, own_part(model, rows)) - offsets[:, rows], axis=2
     )
     assert error.mean() < 0.005 and np.percentile(error.max(0), 99) < 0.1

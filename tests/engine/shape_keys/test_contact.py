@@ -1,4 +1,7 @@
-"""Contacts settled in the rig: fewer crossings in combinations never looked at, the rest of the skin untouched, shapes alone clean."""
+"""Contacts settled in the rig.
+
+Fewer crossings in combinations never looked at, the rest of the skin untouched, shapes alone clean.
+"""
 
 import numpy as np
 import pytest
@@ -8,16 +11,12 @@ from facewright.engine.face_model.expressions import WITH_OPEN_JAW
 from facewright.engine.face_model.pieces import pieces, slit_sides
 from facewright.engine.geometry.rigid import rigid_motion
 from facewright.engine.shape_keys.contact import (
-    Contact,
-    ContactOptions,
-    Pushes,
-    above_the_slit,
-    grid,
-    outer_shell,
     settle_contacts,
     settle_neutral,
     training_poses,
 )
+from facewright.engine.shape_keys.contact_options import ContactOptions
+from facewright.engine.shape_keys.contact_pairs import above_the_slit, grid, outer_shell
 from facewright.engine.shape_keys.crossings import (
     KINDS,
     Checker,
@@ -25,6 +24,7 @@ from facewright.engine.shape_keys.crossings import (
     find_crossings,
     sample_combinations,
 )
+from facewright.engine.shape_keys.penetration import Contact, PenetrationQuery
 from facewright.engine.wrap.transfer import transfer_expressions
 
 COMBINATIONS, SEED = 50, 7  # the settling has its own seed
@@ -32,7 +32,10 @@ COMBINATIONS, SEED = 50, 7  # the settling has its own seed
 
 @pytest.fixture(scope='module', params=['builtin', 'ict', 'edited'])
 def heads(request):
-    """(model, raw neutral, raw expressions, settled neutral, settled expressions, report): a random identity, and one edited by hand."""
+    """(model, raw neutral, raw expressions, settled neutral, settled expressions, report).
+
+    A random identity, and one edited by hand.
+    """
     if request.param == 'builtin':
         model = load_model()
     else:
@@ -165,7 +168,7 @@ def test_a_head_with_nothing_to_settle_is_returned_as_it_is():
         pytest.skip('the built-in head crosses with its mouth open')
     still = np.zeros_like(model.expressions)
     options = ContactOptions(poses=2, rounds=1, margin=0.0, lip_margin=0.0, lip_margin_moving=0.0)
-    got, shapes, report = settle_contacts(model, neutral, still, options)
+    got, shapes, _report = settle_contacts(model, neutral, still, options)
     assert np.abs(got - neutral).max() < 0.02 and np.abs(shapes).max() < 1e-6
 
 
@@ -204,7 +207,7 @@ def test_points_are_pushed_out_of_a_box_and_a_lip():
         -1,
         (0.05, 0.05),
     )
-    push = Pushes([contact], 0, v)
+    push = PenetrationQuery([contact], 0, v)
     got, firm = push(v[push.rows], 0.5, np.ones(1, bool), False)
     rows = np.searchsorted(push.rows, [8, 9, 10])
     np.testing.assert_allclose(got[rows], [[0.15, 0, 0], [0, 0, 0], [0, 0, 0]], atol=1e-5)
@@ -227,7 +230,7 @@ def test_points_are_pushed_out_of_a_box_and_a_lip():
         (0.0, 0.0),
         out,
     )
-    push = Pushes([contact], 0, v)
+    push = PenetrationQuery([contact], 0, v)
     got, _ = push(v[push.rows], 0.5, np.ones(1, bool), False)
     np.testing.assert_allclose(got[rows[0]], [0, 0.1, 0], atol=1e-5)
     assert (got[np.searchsorted(push.rows, np.arange(8)), 1] <= 0).all() and got[

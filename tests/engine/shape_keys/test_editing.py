@@ -76,7 +76,7 @@ def test_coincident_vertices_are_told_apart_by_their_neighbours():
 
 
 def test_a_mesh_without_two_like_sides_is_a_sentence():
-    with pytest.raises(FacewrightError, match='mirror image.*tolerance'):
+    with pytest.raises(FacewrightError, match=r'mirror image.*tolerance'):
         tools.find_symmetry(
             np.random.default_rng(0).normal(size=(500, 3)), np.arange(500).reshape(-1, 4)
         )
@@ -194,7 +194,7 @@ def test_the_built_in_head_mirrors_onto_itself():
     model = load_model()
     found = tools.find_symmetry(model.neutral, model.faces)
     assert found.axis == 0 and (found.partner >= 0).mean() > 0.98
-    name = {n: e for n, e in zip(model.names, model.expressions)}
+    name = dict(zip(model.names, model.expressions))
     assert tools.left_side(model.neutral, name) == 1
     pair = tools.mirror(name['mouthSmile_L'], found) - name['mouthSmile_R']
     assert np.abs(pair).max() < 0.1 * np.abs(name['mouthSmile_L']).max()

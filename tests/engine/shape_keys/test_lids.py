@@ -19,7 +19,10 @@ from facewright.engine.shape_keys.lids import (
 
 
 def scene():
-    """An eyeball of 1.2 cm at the origin, and a sheet in front of it: (vertices, triangles, ball rows, sheet rows)."""
+    """An eyeball of 1.2 cm at the origin, and a sheet in front of it.
+
+    (vertices, triangles, ball rows, sheet rows).
+    """
     ball = trimesh.creation.icosphere(3, 1.2)
     grid = np.stack(
         np.meshgrid(np.linspace(-1.5, 1.5, 40), np.linspace(-1.5, 1.5, 40), indexing='ij'), -1
@@ -82,7 +85,10 @@ def test_nothing_changes_without_need_or_without_an_eyeball():
 
 @pytest.mark.parametrize('stretch', [0.8, 1.0, 1.2])
 def test_lids_meet_on_eyes_of_any_opening(stretch):
-    """Eyes opened wider or less: the blink shuts them, before the eyeball all the way, and changes nothing but lids and socket."""
+    """Eyes opened wider or less.
+
+    The blink shuts them, before the eyeball all the way, and changes nothing but lids and socket.
+    """
     model = load_model()
     neutral, part, e = (
         model.neutral.astype(np.float64),

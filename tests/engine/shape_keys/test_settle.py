@@ -1,4 +1,7 @@
-"""Settling: crossing pieces come apart, in single shapes to the last pair; what does not cross stays."""
+"""Settling: crossing pieces come apart, in single shapes to the last pair.
+
+What does not cross stays.
+"""
 
 import json
 
@@ -11,8 +14,9 @@ from facewright.engine.face_model import load_model
 from facewright.engine.face_model.pieces import pieces
 from facewright.engine.formats.rig import Rig, read_rig, write_rig
 from facewright.engine.shape_keys import settle as settling
-from facewright.engine.shape_keys.contact import ContactOptions, seen_skin
-from facewright.engine.shape_keys.settle import Separator, poses, settle
+from facewright.engine.shape_keys.contact import seen_skin
+from facewright.engine.shape_keys.contact_options import ContactOptions
+from facewright.engine.shape_keys.settle import Separator, poses, settle_head
 from facewright.engine.shape_keys.settled_words import settled_in_words
 
 QUICK = ContactOptions(poses=0, rounds=1)
@@ -73,7 +77,7 @@ def test_a_random_person_settles_in_every_shape(model):
     """Its lids cross the eyeballs in every shape before."""
     neutral, expressions, names = chosen(model, 1)
     told = []
-    found = settle(model, neutral, expressions, names, QUICK, told.append)
+    found = settle_head(model, neutral, expressions, names, QUICK, told.append)
     assert found.before.sum() > 300 and (found.before.sum(1) > 0).all() and not found.after.any()
     again = Separator(model)
     assert not any(
@@ -125,12 +129,14 @@ def test_another_topology_is_a_sentence(model, tmp_path):
 
 
 def test_words():
-    shape = lambda name, before, after, seen: {
-        'name': name,
-        'before': before,
-        'after': after,
-        'seen_mm': seen,
-    }
+    def shape(name, before, after, seen):
+        return {
+            'name': name,
+            'before': before,
+            'after': after,
+            'seen_mm': seen,
+        }
+
     assert (
         settled_in_words([shape('neutral', 0, 0, 0), shape('jawOpen', 0, 0, 0)])
         == 'No shape crossed itself. What one sees is as it was.'

@@ -1,4 +1,7 @@
-"""The flesh of both models: closed, on the model's own vertices, upright in every expression of every head."""
+"""The flesh of both models.
+
+Closed, on the model's own vertices, upright in every expression of every head.
+"""
 
 import numpy as np
 import pytest

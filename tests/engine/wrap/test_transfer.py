@@ -1,4 +1,7 @@
-"""Deformation transfer: closed forms of the solver, then the model's expressions on heads whose true shapes are known."""
+"""Deformation transfer.
+
+Closed forms of the solver, then the model's expressions on heads whose true shapes are known.
+"""
 
 import numpy as np
 import pytest
@@ -22,7 +25,10 @@ from facewright.engine.wrap.transfer import (
 
 @pytest.fixture(scope='module')
 def blob():
-    """A bumpy closed surface and a different one of the same topology: (vertices, triangles, others)."""
+    """A bumpy closed surface and a different one of the same topology.
+
+    (vertices, triangles, others).
+    """
     ball = trimesh.creation.icosphere(3)
     rng = np.random.default_rng(0)
     v = np.array(ball.vertices)
@@ -158,7 +164,7 @@ def test_what_does_not_fit_is_said(blob):
 def test_a_moved_neutral_is_known_again(model):
     skin = pieces(model)['skin']
     r = Rotation.from_rotvec([0.1, 0.2, -0.1]).as_matrix()
-    alpha, turn, shift = nearest_of_the_model(model, 0.7 * model.neutral @ r.T + [1, 2, 3], skin)
+    alpha, turn, _shift = nearest_of_the_model(model, 0.7 * model.neutral @ r.T + [1, 2, 3], skin)
     np.testing.assert_allclose(turn, 0.7 * r, atol=1e-6)
     assert np.abs(alpha).max() < 1e-4
 
@@ -209,7 +215,10 @@ def test_transfer_alone_comes_close_to_the_model_s_shapes(shared_data, seed):
 
 
 def test_a_head_no_model_makes(model):
-    """Stretched jaw, big eyes, moved apart: pieces stay rigid, eyes turn about their own centres, all is finite."""
+    """Stretched jaw, big eyes, moved apart.
+
+    Pieces stay rigid, eyes turn about their own centres, all is finite.
+    """
     v = model.neutral.astype(np.float64) * [1.15, 1, 1]
     v[:, 1] -= 0.25 * np.clip(-v[:, 1], 0, None)
     part = pieces(model)

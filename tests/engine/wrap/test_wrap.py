@@ -245,7 +245,10 @@ def eyes(left: float, right: float) -> tuple:
     ],
 )
 def test_eyes_are_shut_where_neither_looks_open(model, wrapped, monkeypatch, here, shut):
-    """As the detector saw them on scans: (here, on the fitted head with open lids, with shut ones)."""
+    """As the detector saw them on scans.
+
+    (here, on the fitted head with open lids, with shut ones).
+    """
     seen = iter((eyes(*here), eyes(0.1, 0.09), eyes(0.01, 0.02)))
     monkeypatch.setattr(wrapping, 'look_at', lambda *a: next(seen))
     head, triangles = wrapped.skin.vertices, wrapped.skin.triangles
