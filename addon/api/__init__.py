@@ -2,7 +2,7 @@
 FacewrightError and touch no interface.
 """
 
-from . import cavities, shape_tools
+from . import shape_tools
 from .appearance import (
     apply_albedo,
     apply_overlay,
@@ -14,21 +14,25 @@ from .appearance import (
     result_folder,
 )
 from .cavities import (
-    apply_crossings,
     apply_fix,
     apply_flesh,
     apply_settled,
-    crossings_job,
     fix_in_words,
     fix_job,
     flesh_job,
-    hide_crossings,
     settle_job,
+)
+from .crossings import (
+    apply_crossings,
+    crossings_in_words,
+    crossings_job,
+    hide_crossings,
     show_crossings,
-    told,
 )
 from .footage import add_footage, checked_footage, move_footage, remove_footage
 from .head import add_head, find_model, model_is_ready, use_model
+from .head_jobs import head_job
+from .markers import add_marker, apply_markers, count_markers, landmarks_job, remove_markers
 from .performance import (
     export_performance,
     heads_in,
@@ -55,18 +59,7 @@ from .reconstruct import (
     verdict_in_words,
     warnings_of,
 )
-from .shape_keys import (
-    add_marker,
-    apply_head,
-    apply_markers,
-    apply_shape_keys,
-    chosen_meshes,
-    companions,
-    count_markers,
-    fit_in_words,
-    head_job,
-    landmarks_job,
-    remove_markers,
-    select_companions,
-)
-from .shared import checked_path, select
+from .selection import chosen_meshes, companions, select_companions
+from .shape_keys import apply_shape_keys
+from .shared import checked_path, group_weights, select
+from .wrapping import apply_head, fit_in_words

@@ -1,10 +1,9 @@
-"""Cavities of a head in a face model's topology: the flesh round them, edits they follow,
-crossings.
+"""Cavities of a head in a face model's topology: edits they follow, what crosses taken apart, the
+flesh round them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
@@ -12,202 +11,27 @@ import numpy as np
 from mathutils import Matrix
 
 from ...engine.core.errors import FacewrightError
-from ...engine.core.files import read_npz, write_npz
-from ...engine.formats.rig import Rig, read_rig, write_rig
+from ...engine.core.files import read_npz
+from ...engine.formats.rig import Rig
 from ...engine.shape_keys.settled_words import settled_in_words
 from ...engine.tasks import specs
 from .. import models
-from ..scene import crossings, flesh, head_space, mesh_sets, records, shape_keys
+from ..scene import crossings, flesh, head_space, records, shape_keys
 from .head import find_model
-from .shape_keys import chosen_meshes
-from .shared import checked_path, select, show_colours
+from .rig_jobs import RigJob, active_head, model_of
+from .selection import chosen_meshes
+from .shared import group_weights, select
 
-POSE = 'current pose'
 NEUTRAL = 'neutral'  # what the task calls the Basis
-MOST_TOLD = 4  # shapes whose crossings are told one by one
+MAX_LISTED = 4  # shapes that are named one by one
 LEAST_MOTION = 1e-5  # cm: vertices that moved less stay to the bit
-
-
-@dataclass(frozen=True)
-class RigJob:
-    """A task on one head's rig: the object's name, the rig as written, local_to_head 4×4, the keys'
-    names in the rig's order, edits (npz) or {}, arguments.
-    """
-
-    head: str
-    rig: Rig | None
-    matrix: np.ndarray
-    keys: tuple[str, ...]
-    edits: dict
-    arguments: dict
-
-    def write(self, folder: Path) -> None:
-        """Put the task's input into its job's folder."""
-        if self.rig is not None:
-            write_rig(folder / 'rig.npz', self.rig)
-        if self.edits:
-            write_npz(folder / 'edits.npz', **self.edits)
-
-    def object(self) -> bpy.types.Object:
-        """The head; raises FacewrightError where it is gone or changed."""
-        thing = bpy.data.objects.get(self.head)
-        if (
-            thing is None
-            or thing.type != 'MESH'
-            or (self.rig is not None and len(thing.data.vertices) != len(self.rig.neutral))
-        ):
-            raise FacewrightError(
-                f'{self.head} is no longer the mesh it was when this started: do it again.'
-            )
-        return thing
-
-
-def model_of(scene: bpy.types.Scene, thing: bpy.types.Object) -> str:
-    """The face model whose topology a mesh has ('builtin' or a path): the built-in head's or the
-    scene's. Raises FacewrightError for neither.
-    """
-    sources = list(dict.fromkeys((models.source_of(scene.facewright), models.BUILTIN)))
-    for source in sources:
-        if source != models.BUILTIN:
-            source = checked_path(source, 'face model')
-        model = models.cached(source)
-        if model is not None and head_space.has_topology(thing, model):
-            return source
-    if models.cached(models.BUILTIN) is None or thing.get('facewright_model') not in (
-        None,
-        'builtin',
-    ):
-        find_model(sources[0])
-    raise FacewrightError(
-        f"{thing.name} has not the face model's own topology, which this needs: generate its "
-        'shape keys onto the face model first, '
-        'or choose the model it was made from in the Head panel.'
-    )
-
-
-def _head(context: bpy.types.Context) -> bpy.types.Object:
-    chosen = chosen_meshes(context)
-    if not chosen:
-        raise FacewrightError('No mesh is selected: select a head.')
-    chosen[0].update_from_editmode()
-    return chosen[0]
-
-
-def crossings_job(context: bpy.types.Context, combinations: int = 0, seed: int = 0) -> RigJob:
-    """The task 'check_intersections' for the active head. Without combinations the pose its sliders
-    make is checked as well.
-    """
-    head = _head(context)
-    source = model_of(context.scene, head)
-    posed = (
-        combinations == 0
-        and head.data.shape_keys
-        and any(k.value for k in head.data.shape_keys.key_blocks[1:])
-    )
-    rig, matrix, keys = head_space.rig_of(head, find_model(source), POSE if posed else '')
-    arguments = {
-        'rig': '{job}/rig.npz',
-        'out': '{job}/out',
-        'model': source,
-        'combinations': combinations,
-        'seed': seed,
-    }
-    checked = specs.check('check_intersections', arguments)
-    return RigJob(head.name, rig, matrix, keys, {}, checked)
-
-
-def apply_crossings(context: bpy.types.Context, job: RigJob, folder: str | Path) -> str:
-    """Keep a check's counts with the head and show the worst shape's crossings; returns what to
-    tell the user.
-    """
-    head, data = job.object(), read_npz(Path(folder) / 'crossings.npz', 'list of crossings')
-    called = [
-        head.data.shape_keys.reference_key.name,
-        *job.keys,
-    ]  # the task's order: the neutral, then the rig's shapes
-    counts, marked, combined = (
-        data['counts'],
-        data['marked'].astype(bool),
-        data['combination_counts'],
-    )
-    if len(counts) != 1 + len(job.rig.names) or marked.shape != (
-        len(counts),
-        len(head.data.vertices),
-    ):
-        raise FacewrightError(f'The result in {folder} is for another head: do it again.')
-    n = len(called)
-    crossings.keep(
-        head,
-        called,
-        counts[:n],
-        marked[:n],
-        combined,
-        counts[n].tolist() if len(counts) > n else None,
-    )
-    name = crossings.worst(head.data.shape_keys)
-    if name:
-        crossings.show(head, name)
-        show_colours(context)
-    return told(head.data.shape_keys)
-
-
-def told(keys: bpy.types.Key) -> str:
-    """The last check in words; '' where there was none."""
-    found = crossings.summary(keys)
-    if not found:
-        return ''
-
-    def before(key: str, now: int) -> str:
-        return f', {found[key]:,} before' if found[key] not in (-1, now) else ''
-
-    shapes, total = (
-        sum(1 for row in keys[crossings.PROPERTY]['counts'].values() if sum(row)),
-        found['total'],
-    )
-    words = [
-        (
-            f'{total:,} crossing{"s" if total != 1 else ""} in {shapes} of the shapes'
-            if total
-            else 'No shape crosses itself'
-        )
-        + before('before', total)
-        + '.'
-    ]
-    if found['combinations']:
-        words.append(
-            f'{found["combinations_total"]:,} in {found["combinations"]} combinations, of '
-            f'which {found["combinations_clean"]} are clean'
-            f'{before("combinations_before", found["combinations_total"])}.'
-        )
-    if len(found['pose']):
-        words.append(f'{sum(found["pose"]):,} in the pose the sliders make.')
-    return ' '.join(words)
-
-
-def show_crossings(context: bpy.types.Context, key: str = '') -> int:
-    """Mark where a shape key ('': the active one) crosses itself, as the last check found; returns
-    how many vertices.
-    """
-    head = _head(context)
-    name = key or (head.active_shape_key.name if head.active_shape_key else '')
-    if crossings.count(head.data.shape_keys, name) is None:
-        raise FacewrightError(
-            f'{name or head.name} has not been checked yet: press Check Intersections first.'
-        )
-    show_colours(context)
-    return crossings.show(head, name)
-
-
-def hide_crossings(context: bpy.types.Context) -> None:
-    """Show the active head as it was before crossings were marked on it."""
-    crossings.hide(_head(context))
 
 
 def fix_job(context: bpy.types.Context, keys: str = 'ACTIVE', spread: bool = False) -> RigJob:
     """The task 'fix_cavities' for the active head: keys 'ACTIVE' (the active shape key or the
     Basis) or 'EDITED' (all that were changed by hand).
     """
-    head = _head(context)
+    head = active_head(context)
     source = model_of(context.scene, head)
     rig, matrix, called = head_space.rig_of(head, find_model(source))
     blocks, active = head.data.shape_keys, head.active_shape_key.name
@@ -216,29 +40,22 @@ def fix_job(context: bpy.types.Context, keys: str = 'ACTIVE', spread: bool = Fal
         raise FacewrightError(
             f'{active} is no expression: choose the shape key you edited in the Shape Keys list.'
         )
-    names, before, edited = [], [], []
-    shapes = [
-        (key, name, rig.neutral + shape)
-        for key, name, shape in zip(called, rig.names, rig.expressions)
-    ]
-    for key, name, shape in (
-        *shapes,
-        (basis, NEUTRAL, rig.neutral),
-    ):  # the neutral last: what is done to a shape before is about the Basis as it is
+    names, before, after = [], [], []
+    shapes = zip(called, rig.names, rig.neutral + rig.expressions)
+    # the neutral last: what is done to a shape before is about the Basis as it is
+    for key, name, shape in (*shapes, (basis, NEUTRAL, rig.neutral)):
         if keys == 'ACTIVE' and key != active:
             continue
-        changed = _edit(blocks, key)
-        if changed is None:
-            if keys == 'ACTIVE':
-                raise FacewrightError(
-                    f'How {key} was before your edit is not known, as Facewright did not make '
-                    'it: generate the shape keys first, then edit.'
-                )
-            continue
-        if changed.any():
+        edit = _edit(blocks, key)
+        if edit is None and keys == 'ACTIVE':
+            raise FacewrightError(
+                f'How {key} was before your edit is not known, as Facewright did not make '
+                'it: generate the shape keys first, then edit.'
+            )
+        if edit is not None and edit.any():
             names.append(name)
-            edited.append(shape)
-            before.append(shape - (changed @ matrix[:3, :3].T).astype(np.float32))
+            after.append(shape)
+            before.append(shape - (edit @ matrix[:3, :3].T).astype(np.float32))
     if not names:
         what = f'{active} has' if keys == 'ACTIVE' else f'The shape keys of {head.name} have'
         raise FacewrightError(
@@ -249,7 +66,7 @@ def fix_job(context: bpy.types.Context, keys: str = 'ACTIVE', spread: bool = Fal
     edits = {
         'names': np.array(names),
         'before': np.stack(before).astype(np.float32),
-        'edited': np.stack(edited).astype(np.float32),
+        'edited': np.stack(after).astype(np.float32),
     }
     arguments = {
         'rig': '{job}/rig.npz',
@@ -259,7 +76,7 @@ def fix_job(context: bpy.types.Context, keys: str = 'ACTIVE', spread: bool = Fal
         'spread': spread,
     }
     checked = specs.check('fix_cavities', arguments)
-    return RigJob(head.name, rig, matrix, called, edits, checked)
+    return RigJob(head.name, rig, matrix, checked, called, edits)
 
 
 def _edit(blocks: bpy.types.Key, key: str) -> np.ndarray | None:
@@ -279,30 +96,24 @@ def apply_fix(context: bpy.types.Context, job: RigJob, folder: str | Path) -> tu
 
     Where the Basis was edited every key moves along with it, whether or not it is an expression.
     """
-    head, rig = job.object(), read_rig(Path(folder) / 'rig.npz')
-    if rig.expressions.shape != job.rig.expressions.shape or rig.names != job.rig.names:
-        raise FacewrightError(f'The result in {folder} is for another head: do it again.')
-    back, keys, edited, changed = (
-        np.linalg.inv(job.matrix[:3, :3]).T,
-        head.data.shape_keys,
-        job.edits['names'],
-        [],
-    )
-    expressions = rig.expressions.astype(np.float64)
+    head, (was, now) = job.object(), job.read_rigs(folder)
+    keys, edited, changed = head.data.shape_keys, job.edits['names'], []
+    to_object = np.linalg.inv(job.matrix[:3, :3]).T
+    expressions = now.expressions.astype(np.float64)
     if NEUTRAL in edited:
-        motion = rig.neutral.astype(np.float64) - job.rig.neutral
+        motion = now.neutral.astype(np.float64) - was.neutral
         moved = (np.abs(motion) > LEAST_MOTION).any(1)
-        shape_keys.move_all(head, motion @ back, moved)
+        shape_keys.move_all(head, motion @ to_object, moved)
         records.write_basis(keys)
         if moved.any():
             changed.append(keys.reference_key.name)
         if not job.arguments['spread']:  # the task left the shapes where they were
             expressions += motion
-    for key, name, was, now in zip(job.keys, rig.names, job.rig.expressions, expressions):
-        moved = (np.abs(now - was) > LEAST_MOTION).any(1)
+    for key, name, before, after in zip(job.keys, now.names, was.expressions, expressions):
+        moved = (np.abs(after - before) > LEAST_MOTION).any(1)
         if key not in keys.key_blocks or not (moved.any() or name in edited):
             continue
-        shape_keys.set_offsets(keys.key_blocks[key], now @ back, moved)
+        shape_keys.set_offsets(keys.key_blocks[key], after @ to_object, moved)
         records.write(keys, key, shape_keys.offsets_of(keys.key_blocks[key]), 'fixed')
         if moved.any():
             changed.append(key)
@@ -315,7 +126,7 @@ def fix_in_words(job: RigJob, changed: tuple[str, ...], result: dict) -> list[st
     sum where they are many).
     """
     edited = job.edits['names'].tolist()
-    own = [key for key, name in zip(job.keys, job.rig.names) if name in edited]
+    own = [key for key, name in zip(job.keys, job.names) if name in edited]
     others = len(set(changed) & set(job.keys) - set(own))
     called = (
         'the Basis'
@@ -333,7 +144,7 @@ def fix_in_words(job: RigJob, changed: tuple[str, ...], result: dict) -> list[st
         ('Basis' if s['name'] == NEUTRAL else s['name'], s['before'], s['after'])
         for s in result.get('shapes', ())
     ]
-    if len(shapes) > MOST_TOLD:
+    if len(shapes) > MAX_LISTED:
         shapes = [('Together', sum(s[1] for s in shapes), sum(s[2] for s in shapes))]
     return [
         words + '.' if changed else 'Nothing behind the edited skin had to move.',
@@ -343,12 +154,12 @@ def fix_in_words(job: RigJob, changed: tuple[str, ...], result: dict) -> list[st
 
 def settle_job(context: bpy.types.Context) -> RigJob:
     """The task 'settle_shape_keys' for the active head."""
-    head = _head(context)
+    head = active_head(context)
     source = model_of(context.scene, head)
     rig, matrix, called = head_space.rig_of(head, find_model(source))
     arguments = {'rig': '{job}/rig.npz', 'out': '{job}/out', 'model': source}
     checked = specs.check('settle_shape_keys', arguments)
-    return RigJob(head.name, rig, matrix, called, {}, checked)
+    return RigJob(head.name, rig, matrix, checked, called)
 
 
 def apply_settled(
@@ -360,37 +171,34 @@ def apply_settled(
     own shape. What was known of hand edits stays known. The last check is forgotten: it was of
     other shapes.
     """
-    head, rig = job.object(), read_rig(Path(folder) / 'rig.npz')
-    if rig.expressions.shape != job.rig.expressions.shape or rig.names != job.rig.names:
-        raise FacewrightError(f'The result in {folder} is for another head: do it again.')
-    keys, back = head.data.shape_keys, np.linalg.inv(job.matrix[:3, :3]).T
-    motion = rig.neutral.astype(np.float64) - job.rig.neutral
+    head, (was, now) = job.object(), job.read_rigs(folder)
+    keys, to_object = head.data.shape_keys, np.linalg.inv(job.matrix[:3, :3]).T
+    motion = now.neutral.astype(np.float64) - was.neutral
     moved = (np.abs(motion) > LEAST_MOTION).any(1)
     if moved.any():
-        records.shift_basis(keys, np.where(moved[:, None], motion, 0) @ back)
-        shape_keys.move_all(head, motion @ back, moved)
+        records.shift_basis(keys, np.where(moved[:, None], motion, 0) @ to_object)
+        shape_keys.move_all(head, motion @ to_object, moved)
     locked = []
-    for key, was, now in zip(job.keys, job.rig.expressions, rig.expressions.astype(np.float64)):
-        change = now - was
+    changes = now.expressions.astype(np.float64) - was.expressions
+    for key, change in zip(job.keys, changes):
         moved = (np.abs(change) > LEAST_MOTION).any(1)
         if key not in keys.key_blocks or not moved.any():
             continue
         if keys.key_blocks[key].lock_shape:
             locked.append(key)
             continue
-        offsets = (
-            shape_keys.offsets_of(keys.key_blocks[key]) + np.where(moved[:, None], change, 0) @ back
-        )
+        shift = np.where(moved[:, None], change, 0) @ to_object
+        offsets = shape_keys.offsets_of(keys.key_blocks[key]) + shift
         shape_keys.set_offsets(keys.key_blocks[key], offsets, moved)
-        records.shift(keys, key, np.where(moved[:, None], change, 0) @ back)
+        records.shift(keys, key, shift)
     crossings.forget(head)
     head.data.update()
-    called = {name: key for key, name in zip(job.keys, job.rig.names)}
+    called = {name: key for key, name in zip(job.keys, job.names)}
     shapes = [s | {'name': called.get(s['name'], s['name'])} for s in result.get('shapes', ())]
     words = [settled_in_words(shapes)] if shapes else []
     if locked:
         words.append(
-            f'{", ".join(locked[:MOST_TOLD])}{" and others" if len(locked) > MOST_TOLD else ""}: '
+            f'{", ".join(locked[:MAX_LISTED])}{" and others" if len(locked) > MAX_LISTED else ""}: '
             'locked, so left as '
             f'{"they are" if len(locked) > 1 else "it is"}.'
         )
@@ -408,8 +216,8 @@ def flesh_job(context: bpy.types.Context, mask: str = '') -> RigJob:
                 'A vertex group says where to fill, and no mesh is selected: select the head '
                 'that has it.'
             )
-        return RigJob('', None, head_space.PLAIN, (), {}, arguments)
-    head = _head(context)
+        return RigJob('', None, head_space.PLAIN, arguments)
+    head = active_head(context)
     source = model_of(context.scene, head)
     model = find_model(source)
     matrix = head_space.local_to_head(head, model)
@@ -434,7 +242,7 @@ def flesh_job(context: bpy.types.Context, mask: str = '') -> RigJob:
             )
         arguments['mask'] = '{job}/edits.npz'
     checked = specs.check('build_tetrahedra', arguments)
-    return RigJob(head.name, rig, matrix, (), edits, checked)
+    return RigJob(head.name, rig, matrix, checked, edits=edits)
 
 
 def apply_flesh(
@@ -459,13 +267,3 @@ def apply_flesh(
         thing.location = context.scene.cursor.location
     select(context, thing)
     return thing, len(tetrahedra)
-
-
-def group_weights(thing: bpy.types.Object, name: str) -> np.ndarray:
-    """N weights of a vertex group."""
-    group = thing.vertex_groups.get(name)
-    if group is None:
-        raise FacewrightError(
-            f'{thing.name} has no vertex group called {name}: choose one of its own.'
-        )
-    return mesh_sets.group_weights(thing, group)

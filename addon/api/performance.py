@@ -227,8 +227,9 @@ def smooth_performance(
         values, rotation, place = actions.sample(context, head, frames)
         weights = np.stack([values[k] for k in keys], -1).astype(np.float32)
         carrier = motion_of.carrier_of(head) if motion and head == found[0] else None
-        turning = carrier is not None and motion_of.is_animated(carrier)
-        if turning:
+        if carrier is not None and not motion_of.is_animated(carrier):
+            carrier = None
+        if carrier is not None:
             rotation = actions.turns(carrier.thing, carrier.turned, carrier.path(''), frames)
             place = actions.places(head, frames)
         calm = smoothing.smooth(
@@ -236,11 +237,10 @@ def smooth_performance(
             strength,
         )
         actions.write_weights(head.data.shape_keys, frames, dict(zip(keys, calm.weights.T)))
-        if turning:
-            actions.write_turns(
-                carrier.thing, carrier.turned, carrier.path(''), frames, calm.rotation
-            )
-        if turning and not carrier.bone and actions.is_keyed(head, 'location'):
+        if carrier is None:
+            continue
+        actions.write_turns(carrier.thing, carrier.turned, carrier.path(''), frames, calm.rotation)
+        if not carrier.bone and actions.is_keyed(head, 'location'):
             for k, column in enumerate(calm.translation.T * units.METRES):
                 actions.write_curve(actions.curves(head), 'location', k, frames, column)
 

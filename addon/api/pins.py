@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..scene import crossings
-from .shape_keys import chosen_meshes
+from .selection import chosen_meshes
 
 
 def pinned(context: bpy.types.Context) -> list[bpy.types.Object]:

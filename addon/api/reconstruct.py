@@ -399,7 +399,7 @@ def look_through(context: bpy.types.Context) -> bpy.types.Object:
     """
     scene, head = context.scene, reconstructed(context)
     found = [c for c in (head_cameras(head) if head else []) if c.name in scene.objects]
-    if not found:
+    if head is None or not found:
         raise FacewrightError(
             'There is no camera of a reconstruction in this scene: reconstruct first.'
         )

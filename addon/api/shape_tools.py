@@ -8,8 +8,8 @@ import numpy as np
 from ...engine.core.errors import FacewrightError
 from ...engine.shape_keys import editing as shape_tools
 from ..scene import mesh_sets, records, renaming, shape_keys
-from .cavities import group_weights
-from .shape_keys import chosen_meshes
+from .selection import chosen_meshes
+from .shared import group_weights
 from .sides import halves, left_of_middle
 
 
@@ -83,7 +83,7 @@ def symmetrise(
             continue
         for one in (left, right):
             _unlocked(one)
-        pair = mesh_halves.of(
+        pair = mesh_halves.of_pair(
             shape_tools.symmetrise_pair,
             shape_keys.offsets_of(left),
             shape_keys.offsets_of(right),

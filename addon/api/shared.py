@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
+import numpy as np
 
 from ...engine.core.errors import FacewrightError
 from ...engine.core.words import listed
 from ..paths import absolute
+from ..scene import mesh_sets
 
 
 def checked_path(path: str, what: str) -> str:
@@ -47,3 +49,13 @@ def show_colours(context: bpy.types.Context) -> None:
         for area in window.screen.areas:
             if area.type == 'VIEW_3D' and window.scene == context.scene:
                 area.spaces.active.shading.color_type = 'VERTEX'
+
+
+def group_weights(thing: bpy.types.Object, name: str) -> np.ndarray:
+    """N weights of a vertex group."""
+    group = thing.vertex_groups.get(name)
+    if group is None:
+        raise FacewrightError(
+            f'{thing.name} has no vertex group called {name}: choose one of its own.'
+        )
+    return mesh_sets.group_weights(thing, group)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import bpy
@@ -23,11 +24,17 @@ class Halves:
     symmetry: shape_tools.Symmetry
     axes: np.ndarray
 
-    def of(self, tool, *shapes, **arguments):
-        """A tool's result on N×3 shapes given, and returned, in the mesh's own axes."""
-        out = tool(*(s @ self.axes.T for s in shapes), self.symmetry, **arguments)
+    def of(self, tool: Callable, shape: np.ndarray, **arguments) -> np.ndarray:
+        """A tool's result on an N×3 shape given, and returned, in the mesh's own axes."""
+        return tool(shape @ self.axes.T, self.symmetry, **arguments) @ np.linalg.inv(self.axes).T
+
+    def of_pair(
+        self, tool: Callable, left: np.ndarray, right: np.ndarray, **arguments
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The same of a tool that takes and returns two shapes."""
+        out = tool(left @ self.axes.T, right @ self.axes.T, self.symmetry, **arguments)
         back = np.linalg.inv(self.axes).T
-        return tuple(o @ back for o in out) if isinstance(out, tuple) else out @ back
+        return out[0] @ back, out[1] @ back
 
 
 def halves(scene: bpy.types.Scene, thing: bpy.types.Object, tolerance: float = 1e-3) -> Halves:

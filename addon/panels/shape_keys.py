@@ -78,7 +78,9 @@ class FACEWRIGHT_PT_shape_keys(Panel, bpy.types.Panel):
         row.operator('facewright.generate_shape_keys', icon='SHAPEKEY_DATA')
         column.operator('facewright.wrap_model', icon='MOD_SHRINKWRAP')
         draw_job(context, layout, TASKS + CAVITY_TASKS)
-        in_cavities = chosen and settings.report == api.told(chosen[0].data.shape_keys)
+        in_cavities = chosen and settings.report == api.crossings_in_words(
+            chosen[0].data.shape_keys
+        )
         if settings.report and not in_cavities and jobs.running() is None:
             box = layout.box()
             for i, line in enumerate(settings.report.splitlines()):
@@ -168,7 +170,7 @@ class FACEWRIGHT_PT_shape_keys_cavities(SubPanel, bpy.types.Panel):
         column.prop(settings, 'combinations')
         keys = chosen[0].data.shape_keys if chosen else None
         if crossings.summary(keys):
-            text(context, layout, api.told(keys), 'CHECKMARK')
+            text(context, layout, api.crossings_in_words(keys), 'CHECKMARK')
             layout.template_list(
                 'FACEWRIGHT_UL_crossings',
                 '',

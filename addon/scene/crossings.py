@@ -20,16 +20,16 @@ MARKED, CLEAR = (0.85, 0.08, 0.05), (0.55, 0.55, 0.55)
 KINDS = ('skin and socket', 'lip and lip', 'lid and eyeball', 'gums or teeth and skin')
 
 
-def keep(
+def record(
     thing: bpy.types.Object,
     called: list[str],
     counts: np.ndarray,
-    marked: np.ndarray,
+    crossing: np.ndarray,
     combinations: np.ndarray,
     pose: list[int] | None,
 ) -> None:
-    """Remember a check: counts n×4 and marked vertices n×V bool of the keys called so, combinations
-    C×4, the pose's own 4 counts.
+    """Remember a check: counts n×4 and crossing vertices n×V bool of the keys called so,
+    combinations C×4, the pose's own 4 counts.
 
     The sum of the check before it stays as 'before'.
     """
@@ -39,7 +39,7 @@ def keep(
         'counts': {name: [int(n) for n in row] for name, row in zip(called, counts)},
         'marked': {
             name: zlib.compress(np.packbits(row).tobytes(), 1)
-            for name, row in zip(called, marked)
+            for name, row in zip(called, crossing)
             if row.any()
         },
         'total': int(counts.sum()),

@@ -75,13 +75,13 @@ def test_counts_before_and_after_combinations_and_the_pose(head, worker, monkeyp
     bpy.ops.facewright.check_intersections(combinations=50, seed=3)
     assert json.loads((worker / 'arguments.json').read_text())['seed'] == 3
     assert (
-        api.told(head.data.shape_keys)
+        api.crossings_in_words(head.data.shape_keys)
         == '5 crossings in 2 of the shapes. 10 in 50 combinations, of which 48 are clean.'
     )
     monkeypatch.setenv('FAKE_CLEAN', '1')
     bpy.ops.facewright.check_intersections(combinations=50)
     assert (
-        api.told(head.data.shape_keys)
+        api.crossings_in_words(head.data.shape_keys)
         == 'No shape crosses itself, 5 before. 0 in 50 combinations, of which 50 are clean, 10 '
         'before.'
     )
@@ -95,7 +95,7 @@ def test_counts_before_and_after_combinations_and_the_pose(head, worker, monkeyp
     rows = dict(zip(given['names'].tolist(), given['expressions']))
     assert np.allclose(rows['current pose'], 0.5 * rows['jawOpen'] + rows['mouthFunnel'], atol=1e-5)
     assert (
-        api.told(head.data.shape_keys)
+        api.crossings_in_words(head.data.shape_keys)
         == '4 crossings in 1 of the shapes, 0 before. 1 in the pose the sliders make.'
     )
 
@@ -411,7 +411,7 @@ def test_settling_forgets_the_last_check_and_is_one_undo_step(head, worker):
     assert (
         not head.show_only_shape_key
         and 'Crossings' not in head.vertex_groups
-        and api.told(head.data.shape_keys) == ''
+        and api.crossings_in_words(head.data.shape_keys) == ''
     )
     bpy.ops.ed.undo()
     head = bpy.context.view_layer.objects.active

@@ -251,7 +251,7 @@ def test_the_last_check_of_crossings_goes_with_the_names():
     thing = patch('head', SOME)
     keys, count = thing.data.shape_keys, len(thing.data.vertices)
     marked = np.arange(count)[None] == np.arange(len(SOME))[:, None]
-    crossings.keep(
+    crossings.record(
         thing,
         list(SOME),
         np.arange(len(SOME))[:, None] * np.ones(4, int),

@@ -112,7 +112,7 @@ def test_a_mirrored_key_has_what_the_other_has(head):
     made = blocks['smile_R']
     assert (made.slider_min, made.slider_max, made.mute) == (-1, 3, True)
     assert made.vertex_group == 'cheek.R'
-    weights = api.cavities.group_weights(head, 'cheek.R')
+    weights = api.group_weights(head, 'cheek.R')
     assert (weights[points[:, 0] < -0.02] == 0.5).all() and not weights[points[:, 0] > -0.02].any()
     bpy.context.view_layer.update()
     assert made.value == pytest.approx(0.5) and key.value == pytest.approx(1.0)
