@@ -85,7 +85,7 @@ def _light(frame) -> tuple[int, int]:
     return transfer, primaries if primaries in TO_BT709 else 0
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _to_linear(transfer: int) -> np.ndarray:
     """65536 float32: a 16-bit code → linear light, white at 1."""
     code = np.arange(65536) / 65535
@@ -96,7 +96,7 @@ def _to_linear(transfer: int) -> np.ndarray:
     return (code**SDR_GAMMA).astype(np.float32)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _to_display() -> np.ndarray:
     """65536 uint8: 16-bit linear light → the code of a display of gamma 2.4."""
     return ((np.arange(65536) / 65535) ** (1 / SDR_GAMMA) * 255 + 0.5).astype(np.uint8)

@@ -18,8 +18,12 @@ MAKE, ORIENTATION, EXIF_FOLDER, FOCAL_35MM = 0x010F, 0x0112, 0x8769, 0xA405
 
 @dataclass(frozen=True)
 class Exif:
-    """orientation 1..8; focal_35mm: the lens as on 36×24 mm film, None unknown; from_camera: a
-    camera wrote its maker into the file."""
+    """The tags that are used.
+
+    orientation: 1 to 8.
+    focal_35mm: mm, the lens as on 36×24 mm film; None unknown.
+    from_camera: a camera wrote its maker into the file.
+    """
 
     orientation: int = 1
     focal_35mm: float | None = None
@@ -27,7 +31,7 @@ class Exif:
 
 
 def exif(data: bytes) -> Exif:
-    """Read the tags from a JPEG's, PNG's, WebP's or TIFF's EXIF block; Exif() where there is none."""
+    """Read the EXIF tags of a JPEG, PNG, WebP or TIFF; Exif() where there are none."""
     try:
         block = _exif_block(data)
         if block is None:
@@ -59,7 +63,10 @@ def _exif_block(data: bytes) -> bytes | None:
 
 
 def picture_size(data: bytes) -> tuple[int, int] | None:
-    """Tell width and height of a PNG, JPEG or TIFF from its beginning, as stored; None for others."""
+    """Tell a PNG's, JPEG's or TIFF's (width, height), as stored, from its beginning.
+
+    None for others.
+    """
     try:
         if data[:8] == PNG_START and data[12:16] == b'IHDR':
             return struct.unpack_from('>II', data, 16)

@@ -1,4 +1,4 @@
-"""The nouns of footage: Camera, View, Footage, and what was seen in it, Observations. No reading here."""
+"""The nouns of footage: Camera, View, Footage, and what was seen in it, Observations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera in OpenCV axes (x right, y down, z forward). Pixels from the top-left corner, centres at .5."""
+    """A pinhole camera in OpenCV axes (x right, y down, z forward).
+
+    Pixels count from the top-left corner, their centres are at .5.
+    """
 
     focal: float | None  # pixels of the view; None: unknown, to be found
     centre: tuple[float, float]  # principal point, pixels
@@ -31,9 +34,8 @@ class View:
     fps: float  # nominal
     times: np.ndarray  # T float64 s, each frame's time on the common clock (file time + offset)
     first: int  # index in the file of the first used frame
-    rotation: (
-        int  # degrees clockwise the stored picture must be turned (already applied by the reader)
-    )
+    # Degrees clockwise the stored picture must be turned (already applied by the reader).
+    rotation: int
     camera: Camera
     sound_start: float | None = None  # s after the file's first frame; None: silent
     images: tuple[Path, ...] = ()  # the files of a sequence or photo
@@ -60,4 +62,6 @@ class ViewObservations:
 
 @dataclass(frozen=True)
 class Observations:
+    """What was seen in all views."""
+
     views: tuple[ViewObservations, ...]  # in the order of Footage.views

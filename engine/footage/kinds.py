@@ -6,6 +6,7 @@ only. Which images there are says image_formats.py.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -16,11 +17,12 @@ from .image_formats import FORMATS, format_of
 
 KINDS = ('video', 'sequence', 'photo', 'capture')
 IMAGE_SUFFIXES = frozenset(suffix for row in FORMATS for suffix in row.suffixes)
-VIDEO_SUFFIXES = frozenset(
-    '.mp4 .m4v .mov .qt .avi .mkv .webm .mpg .mpeg .mpe .m1v .m2v .vob .ts .mts .m2ts .m2t .tod '
-    '.mod .3gp .3g2 .wmv .asf .flv .f4v .ogv .ogg .ogm .mxf .dv .divx .gif .apng .y4m .h264 .264 '
-    '.avc .h265 .265 .hevc .ivf .obu .mjpeg .mjpg .nut .rm .rmvb .amv .insv .lrv .braw .r3d'.split()
-)
+_VIDEO_NAMES = """
+.mp4 .m4v .mov .qt .avi .mkv .webm .mpg .mpeg .mpe .m1v .m2v .vob .ts .mts .m2ts .m2t .tod
+.mod .3gp .3g2 .wmv .asf .flv .f4v .ogv .ogg .ogm .mxf .dv .divx .gif .apng .y4m .h264 .264
+.avc .h265 .265 .hevc .ivf .obu .mjpeg .mjpg .nut .rm .rmvb .amv .insv .lrv .braw .r3d
+"""
+VIDEO_SUFFIXES = frozenset(_VIDEO_NAMES.split())
 # How the videos begin whose names end otherwise: (offset, bytes).
 VIDEO_STARTS = (
     (4, b'ftyp'),
@@ -116,7 +118,7 @@ def run_of(path: Path) -> tuple[tuple[Path, ...], tuple[int, ...]] | None:
     run = {}
     for other in files_in(path.parent):
         hit = pattern.fullmatch(other.name)
-        padded = digits[0] == '0' or bool(hit) and hit[1][0] == '0'
+        padded = digits[0] == '0' or (bool(hit) and hit[1][0] == '0')
         if hit and (len(hit[1]) == len(digits) or not padded):
             run[int(hit[1])] = other
     if int(digits) not in run:  # a file system for which other letters are the same name
@@ -183,7 +185,7 @@ def _numbered(path: Path) -> tuple[str, str] | None:
 def _longest_stretch(numbers: tuple[int, ...]) -> int:
     """How many of increasing numbers follow each other without a gap."""
     longest = length = 1
-    for before, number in zip(numbers, numbers[1:]):
+    for before, number in itertools.pairwise(numbers):
         length = length + 1 if number == before + 1 else 1
         longest = max(longest, length)
     return longest
@@ -202,7 +204,7 @@ def _without_large_gaps(numbers: list[int], chosen: int) -> list[int]:
 def _start(path: Path) -> bytes:
     """A file's first bytes; none where it cannot be read (which its reader will say)."""
     try:
-        with open(path, 'rb') as stream:
+        with path.open('rb') as stream:
             return stream.read(HEADER)
     except OSError:
         return b''

@@ -16,18 +16,26 @@ from .footage import Camera, Footage, View
 
 FILM_DIAGONAL = math.hypot(36, 24)  # mm: a 35-mm equivalent compares diagonals (CIPA DCG-001)
 SEQUENCE_FPS = 24.0
-SOURCE_KEYS = frozenset('path name lens_mm focal_px offset start end fps kind'.split())
+ABOVE_ZERO = frozenset(('lens_mm', 'focal_px', 'fps'))
+NUMBERS = ABOVE_ZERO | {'offset', 'start', 'end'}
+SOURCE_KEYS = NUMBERS | {'path', 'name', 'kind'}
 
 
 def open_footage(
     sources: Sequence[dict | str | Path] | str | Path, views: Sequence[str] = ()
 ) -> Footage:
-    """Open videos, photos, image sequences (a folder, or one file of a numbered run) or a capture.json (or its folder).
+    """Open videos, photos, image sequences or a capture.json as one performance's views.
 
-    A source is a path or a dict: path; name; lens_mm (35-mm equivalent) or focal_px; offset (s, added to the file's own time: common clock);
-    start and end (s of the file's own time, end excluded); fps (of a sequence); kind (of kinds.KINDS;
-    else judged by kinds.kind_of).
-    `views`: the names to use, in this order; all when empty. Raises FacewrightError: one sentence, naming the file and what to do.
+    sources: one or more, each a path or a dict with `path` and, where known,
+        name: of the view.
+        lens_mm, focal_px: focal length, 35-mm equivalent, or in pixels.
+        offset: s, added to the file's own time to give the common clock.
+        start, end: s of the file's own time, end excluded.
+        fps: of a sequence.
+        kind: of kinds.KINDS; else judged by kinds.kind_of.
+        A sequence is a folder or one file of a numbered run, a capture also its folder.
+    views: the names to use, in this order; all when empty.
+    Raises FacewrightError: one sentence, naming the file and what to do.
     """
     opened: list[View] = []
     for source in [sources] if isinstance(sources, (str, Path, dict)) else sources:
@@ -80,7 +88,8 @@ def read_frames(
         picture = images.read(view.images[i])
         if picture.shape[1::-1] != view.size:
             raise FacewrightError(
-                f'{view.images[i]} is {picture.shape[1]}×{picture.shape[0]} pixels, the first of its sequence {view.size[0]}×{view.size[1]}: '
+                f'{view.images[i]} is {picture.shape[1]}×{picture.shape[0]} pixels, '
+                f'the first of its sequence {view.size[0]}×{view.size[1]}: '
                 'use images of one size.'
             )
         yield picture
@@ -96,33 +105,37 @@ def _checked(source) -> dict:
         or not str(source['path'])
     ):
         raise FacewrightError(
-            'A source of footage needs a path: choose a video, a photo, an image sequence or a capture.json.'
+            'A source of footage needs a path: '
+            'choose a video, a photo, an image sequence or a capture.json.'
         )
     unknown = sorted(set(source) - SOURCE_KEYS)
     if unknown:
         raise FacewrightError(
-            f'A source of footage has no "{unknown[0]}": it may have {", ".join(sorted(SOURCE_KEYS))}.'
+            f'A source of footage has no "{unknown[0]}": '
+            f'it may have {", ".join(sorted(SOURCE_KEYS))}.'
         )
     out = {key: value for key, value in source.items() if value is not None}
     out['path'] = Path(source['path']).expanduser()
-    for key in ('lens_mm', 'focal_px', 'fps', 'offset', 'start', 'end'):
-        if key in out:
-            value = out[key]
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, (int, float, np.number))
-                or not math.isfinite(value)
-                or (key in ('lens_mm', 'focal_px', 'fps') and value <= 0)
-            ):
-                raise FacewrightError(
-                    f'{out["path"]}: "{key}" is {value!r}: give {"a number above 0" if key in ("lens_mm", "focal_px", "fps") else "a number of seconds"}.'
-                )
-            out[key] = float(value)
+    for key in sorted(NUMBERS & set(out)):
+        out[key] = _number(key, out[key], out['path'])
     if out.get('kind') not in (None, *kinds.KINDS):
         raise FacewrightError(
             f'{out["path"]}: "kind" is {out["kind"]!r}: use {", ".join(kinds.KINDS)}.'
         )
     return out
+
+
+def _number(key: str, value, path: Path) -> float:
+    positive = key in ABOVE_ZERO
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float, np.number))
+        or not math.isfinite(value)
+        or (positive and value <= 0)
+    ):
+        expected = 'a number above 0' if positive else 'a number of seconds'
+        raise FacewrightError(f'{path}: "{key}" is {value!r}: give {expected}.')
+    return float(value)
 
 
 def _open(source: dict) -> list[View]:
@@ -145,7 +158,7 @@ def _open(source: dict) -> list[View]:
 
 
 def _uncalibrated(path: Path, kind: str, source: dict) -> View:
-    """A view of a whole file, its clock at 0, its camera known as far as the source or the file says."""
+    """A view of a whole file, its clock at 0, its camera as far as the source or file says."""
     if kind == 'video':
         return _video(path, source)
     if path.is_dir():
@@ -208,7 +221,10 @@ def _sequence(files: tuple[Path, ...], numbers: tuple[int, ...] | None, source: 
 
 
 def _camera(size: tuple[int, int], source: dict, focal_35mm: float | None, aspect: float) -> Camera:
-    """focal_px, else lens_mm, else what the file says, else unknown; principal point in the middle. `aspect`: fy / fx = pixel height⁻¹ / width⁻¹."""
+    """A camera of focal_px, else lens_mm, else what the file says, else of unknown focal length.
+
+    aspect: fy / fx, the reciprocal of a pixel's height / width. The principal point is the middle.
+    """
     focal = source.get('focal_px')
     lens = source.get('lens_mm') or focal_35mm
     if focal is None and lens:
@@ -230,14 +246,18 @@ def _calibrated(given: CaptureView, source: dict) -> View:
     where = f'{given.path}, camera {given.name}'
     if view.size != given.size:
         raise FacewrightError(
-            f'{where}: the pictures are {view.size[0]}×{view.size[1]} pixels, capture.json says {given.size[0]}×{given.size[1]}: use the footage the cameras were calibrated for.'
+            f'{where}: the pictures are {view.size[0]}×{view.size[1]} pixels, '
+            f'capture.json says {given.size[0]}×{given.size[1]}: '
+            'use the footage the cameras were calibrated for.'
         )
     times = view.times + given.offset
     if given.time is not None:
         view = _from_first(view, given)
         if len(given.time) != len(view.times):
             raise FacewrightError(
-                f'{where}: the footage has {len(view.times)} frames, capture.json lists {len(given.time)} times: copy the video again or export the capture again.'
+                f'{where}: the footage has {len(view.times)} frames, '
+                f'capture.json lists {len(given.time)} times: '
+                'copy the video again or export the capture again.'
             )
         times = given.time
     view = replace(

@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import av
+import cv2
 import numpy as np
+from av.sidedata.sidedata import Type
+from av.stream import Disposition
 
 from ..core.errors import FacewrightError
 from . import colours
@@ -20,10 +24,8 @@ from .pictures import keeps_rate
 log = logging.getLogger('facewright.footage')
 
 STANDARD_RATES = tuple(Fraction(n, 1001) for n in (24000, 30000, 48000, 60000, 120000))
-UNSEEKABLE = (
-    'mpeg',
-    'mpegts',
-)  # streams without an index: Blender finds their pictures by guessing
+# Streams without an index: Blender finds their pictures by guessing.
+UNSEEKABLE = ('mpeg', 'mpegts')
 FOCAL_KEYS = (
     'com.apple.quicktime.camera.focal_length.35mm_equivalent',
     'camera.focal_length.35mm_equivalent',
@@ -32,11 +34,22 @@ FOCAL_KEYS = (
 
 @dataclass(frozen=True)
 class Video:
-    """size: width, height as shown; fps; times T float64 (s, the first frame at 0); turn: quarter turns clockwise to show a stored picture;
-    flipped: mirrored left-right after the turn; aspect: pixel width / height as shown; stamps T int64 (the frames' own time stamps, None where
-    the file has none to trust: then frames are counted); keys K: stamps of the frames decoding can start at; sound_start: when the first sound is
-    heard (s, on the clock of `times`; below 0 where it comes before the picture), None where there is none; focal_35mm or None; colours: which
-    were converted (colours.described)."""
+    """What is in a video file.
+
+    size: width, height in pixels as shown.
+    fps: the rate to call it by.
+    times: T float64, s, the first frame at 0.
+    turn: quarter turns clockwise to show a stored picture.
+    flipped: mirrored left-right after the turn.
+    aspect: pixel width / height as shown.
+    stamps: T int64, the frames' own time stamps; None where the file has none to trust, and frames
+        are counted.
+    keys: K int64, stamps of the frames decoding can start at.
+    sound_start: s on the clock of `times` when the first sound is heard, below 0 where it comes
+        before the picture; None where there is none.
+    focal_35mm: mm, the lens as on 36×24 mm film; None unknown.
+    colours: which were converted (colours.described).
+    """
 
     size: tuple[int, int]
     fps: float
@@ -52,7 +65,10 @@ class Video:
 
 
 def probe(path: Path) -> Video:
-    """What a video file holds; raises FacewrightError where it cannot be used. Reads the packets, decodes one frame."""
+    """Tell what a video file holds: reads the packets, decodes one frame.
+
+    Raises FacewrightError where it cannot be used.
+    """
     path = Path(path)
     try:
         stat = path.stat()
@@ -65,8 +81,6 @@ def probe(path: Path) -> Video:
 
 @functools.lru_cache(maxsize=64)
 def _probe(path: Path, modified: int, length: int) -> Video:
-    import av
-
     with _opened(path) as container:
         stream = _picture_stream(container, path)
         packets, left_out = [], 0
@@ -88,7 +102,8 @@ def _probe(path: Path, modified: int, length: int) -> Video:
     first = _first_frame(path)
     if not packets or first is None:
         raise FacewrightError(
-            f'{path} holds no readable frame (it may be cut off): copy it again from the camera or convert it to MP4.'
+            f'{path} holds no readable frame (it may be cut off): '
+            'copy it again from the camera or convert it to MP4.'
         )
     if declared > len(packets):
         log.warning('%s ends early: %d of its %d frames can be read', path, len(packets), declared)
@@ -122,11 +137,11 @@ def _seconds(stamps: np.ndarray, base: Fraction) -> np.ndarray:
 
 
 def _out_of_order(path: Path, stamps: list[int], tried: int = 48) -> bool:
-    """Whether a file's time stamps are those of decoding though its pictures are shown in another order.
+    """Whether time stamps are those of decoding though pictures are shown in another order.
 
     AVI has no others. Then the decoder's order is right, and its pictures bear each other's stamps.
     """
-    if any(b <= a for a, b in zip(stamps, stamps[1:])):
+    if any(b <= a for a, b in itertools.pairwise(stamps)):
         return False  # these stamps know of the other order
     with _opened(path) as container:
         stream = _picture_stream(container, path)
@@ -136,7 +151,7 @@ def _out_of_order(path: Path, stamps: list[int], tried: int = 48) -> bool:
             return True
         frames = itertools.islice(_decoded(container, stream, path), tried)
         shown = [frame.pts for frame in frames if frame.pts is not None]
-        return any(b <= a for a, b in zip(shown, shown[1:]))
+        return any(b <= a for a, b in itertools.pairwise(shown))
 
 
 def _sound_start(path: Path, begins: float) -> float | None:
@@ -201,7 +216,8 @@ def read(
             yield last
     if waiting:
         raise FacewrightError(
-            f'{path} has no frame that can be decoded in the chosen part: copy it again from the camera or convert it to MP4.'
+            f'{path} has no frame that can be decoded in the chosen part: '
+            'copy it again from the camera or convert it to MP4.'
         )
 
 
@@ -237,8 +253,6 @@ class _Reader:
         self._start()
 
     def _seek(self, stamp: int) -> None:
-        import av
-
         try:
             self.container.seek(stamp, stream=self.stream)
         except av.error.FFmpegError as error:
@@ -249,7 +263,10 @@ class _Reader:
         self.decoder, self.held = _decoded(self.container, self.stream, self.path), None
 
     def _until(self, index: int) -> tuple[object | None, int | None]:
-        """(the frame or None, the index of the first frame that came or None); a later one is kept."""
+        """Decode up to a frame: (it or None, the index of the first one that came or None).
+
+        A later one is kept.
+        """
         came = None
         while True:
             if self.held is None:
@@ -284,21 +301,19 @@ def _index(video: Video, stamp: int | None, position: int) -> int | None:
 
 
 def _jump(video: Video, position: int, index: int) -> int | None:
-    """The stamp to seek to before frame `index` when decoding stands at `position`; None: just go on."""
+    """The stamp to seek to before frame `index` when decoding stands at `position`.
+
+    None: just go on.
+    """
     if video.stamps is None or index - position < 8:
         return None
     at = int(np.searchsorted(video.keys, video.stamps[index], side='right')) - 1
-    return (
-        int(video.keys[at])
-        if at >= 0 and video.keys[at] > video.stamps[min(position, len(video.stamps) - 1)]
-        else None
-    )
+    here = video.stamps[min(position, len(video.stamps) - 1)]
+    return int(video.keys[at]) if at >= 0 and video.keys[at] > here else None
 
 
 def _shown(frame, video: Video, path: Path) -> np.ndarray:
     """A decoded frame as it is shown, H×W×3 uint8 RGB."""
-    import av
-
     try:
         picture = colours.to_rgb(frame)
     except (av.error.FFmpegError, ValueError, OSError) as error:
@@ -311,8 +326,6 @@ def _shown(frame, video: Video, path: Path) -> np.ndarray:
     if video.flipped:
         picture = picture[:, ::-1]
     if picture.shape[1::-1] != video.size:  # the picture size changes within some files
-        import cv2
-
         picture = cv2.resize(
             np.ascontiguousarray(picture), video.size, interpolation=cv2.INTER_AREA
         )
@@ -320,9 +333,10 @@ def _shown(frame, video: Video, path: Path) -> np.ndarray:
 
 
 def _decoded(container, stream, path: Path) -> Iterator:
-    """Frames in the order shown; damaged packets are skipped, what a decoder holds at the end comes."""
-    import av
+    """Frames in the order shown.
 
+    Damaged packets are skipped; what a decoder holds at the end comes.
+    """
     packets = container.demux(stream)
     while True:
         try:
@@ -358,29 +372,27 @@ def _first_frame(path: Path) -> tuple[tuple[int, int], int, bool, float, str] | 
 
 
 def orientation(frame) -> tuple[int, bool]:
-    """(quarter turns clockwise, mirrored left-right after them) from the display matrix; any other angle is rounded."""
-    from av.sidedata.sidedata import Type
+    """Read a frame's display matrix: (quarter turns clockwise, mirrored left-right after them).
 
+    Any other angle is rounded.
+    """
     try:
         data = frame.side_data.get(Type.DISPLAYMATRIX)
     except ValueError:  # side data of a kind PyAV has no name for, such as EXIF
         return -round(frame.rotation / 90) % 4, False
     if data is None:
         return 0, False
-    m = (
-        np.frombuffer(bytes(data), np.int32, 9).reshape(3, 3)[:2, :2] / 65536.0
-    )  # row vector (x, y) · m = shown, y down
+    # Row vector (x, y) · m = shown, y down.
+    m = np.frombuffer(bytes(data), np.int32, 9).reshape(3, 3)[:2, :2] / 65536.0
     if not np.isfinite(m).all() or abs(np.linalg.det(m)) < 1e-6:
         return 0, False
     flipped = bool(np.linalg.det(m) < 0)
     if flipped:
         m = m * [-1, 1]  # undo the mirror that comes last
-    return int(round(np.degrees(np.arctan2(m[0, 1], m[0, 0])) / 90)) % 4, flipped
+    return round(float(np.degrees(np.arctan2(m[0, 1], m[0, 0]))) / 90) % 4, flipped
 
 
 def _opened(path: Path):
-    import av
-
     # "file:", as FFmpeg takes what is before a colon for a protocol; no playlist may open others.
     url, options = f'file:{path.absolute()}', {'protocol_whitelist': 'file'}
     try:
@@ -389,14 +401,13 @@ def _opened(path: Path):
         if isinstance(error, PermissionError):
             raise FacewrightError(f'{path} may not be read: change its permissions.') from error
         raise FacewrightError(
-            f'{path} is not a video that can be read (it may be cut off or of another kind): copy it again from the camera or convert it to MP4.'
+            f'{path} is not a video that can be read (it may be cut off or of another kind): '
+            'copy it again from the camera or convert it to MP4.'
         ) from error
 
 
 def _picture_stream(container, path: Path):
     """The default stream of pictures, as players take it: the first marked so, else the first."""
-    from av.stream import Disposition
-
     streams = [
         s
         for s in container.streams.video
@@ -417,7 +428,10 @@ def _snapped(rate: Fraction) -> Fraction:
 
 
 def _nominal(rate: Fraction | None, times: np.ndarray) -> float:
-    """The frame rate to call a clip by: the file's where its frames keep it, else the median spacing's."""
+    """The frame rate to call a clip by: the file's where its frames keep it.
+
+    Else the median spacing's.
+    """
     if len(times) < 2:
         return float(rate) if rate else 25.0
     spacing = np.diff(times)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,8 @@ from ..footage import View
 from ..image_formats import opencv_pixels
 from ..kinds import files_in, natural
 
-# Pixel values of face parsers' label pictures → the labels of face_model.parts.PARTS; what is not named is 0. l_ and r_ are told apart by
-# where they lie (see UserMasks), as parsers disagree whose left they mean.
+# Pixel values of face parsers' label pictures → face_model.part_labels; what is not named is 0. l_
+# and r_ are told apart by where they lie (see UserMasks), as parsers disagree whose left they mean.
 NUMBERINGS: dict[str, dict[int, int]] = {
     'facewright': {k: k for k in range(LOWER_LIP + 1)},
     'celebamask-hq': {
@@ -64,16 +65,23 @@ class UserMasks:
         return len(self.files)
 
     def read(self, frame: int) -> np.ndarray:
-        """H×W uint8 labels of face_model.parts.PARTS. FacewrightError where the file is unreadable, of another size or holds unknown labels."""
+        """Read a frame's labels, H×W uint8 of face_model.part_labels.
+
+        Raises FacewrightError where the file is unreadable, of another size or holds unknown
+        labels.
+        """
         values = _read_values(self.files[frame])
         if values.shape[::-1] != self.size:
             raise FacewrightError(
-                f'{self.files[frame]} is {values.shape[1]}×{values.shape[0]} pixels, the footage {self.size[0]}×{self.size[1]}: make the masks at the size of the footage.'
+                f'{self.files[frame]} is {values.shape[1]}×{values.shape[0]} pixels, '
+                f'the footage {self.size[0]}×{self.size[1]}: '
+                'make the masks at the size of the footage.'
             )
         highest = LOWER_LIP if self.numbering == 'facewright' else _PARSER_CLASSES - 1
         if values.max(initial=0) > highest:
             raise FacewrightError(
-                f'{self.files[frame]} holds the label {values.max()}: {self.numbering} masks have 0 to {highest}.'
+                f'{self.files[frame]} holds the label {values.max()}: '
+                f'{self.numbering} masks have 0 to {highest}.'
             )
         table = np.zeros(256, np.uint8)
         for value, label in NUMBERINGS[self.numbering].items():
@@ -85,12 +93,16 @@ class UserMasks:
 def read_user_masks(
     folder_or_pattern: Path | str, view: View, numbering: str = 'auto'
 ) -> UserMasks:
-    """The user's own masks of a view: grey images (PNG, TIFF, BMP), one a frame in natural order of their names, whose values are labels.
+    """Open the user's own masks of a view: grey images whose values are labels.
 
-    folder_or_pattern: a folder (or, where it has one named like the view, that one in it), a pattern with * such as masks/face_*.png, or one file
-    for a photo. numbering: of NUMBERINGS; 'auto' takes Facewright's where no value is above 8, else CelebAMask-HQ's; a folder called after a
-    numbering, or in one called so, has that. As many masks as the view has frames, or as its file has where the view starts later.
-    FacewrightError: one sentence that names the file.
+    PNG, TIFF or BMP, one a frame in natural order of their names; as many as the view has frames,
+    or as its file has where the view starts later.
+
+    folder_or_pattern: a folder (or, where it has one named like the view, that one in it), a
+        pattern with * such as masks/face_*.png, or one file for a photo.
+    numbering: of NUMBERINGS; 'auto' takes Facewright's where no value is above 8, else
+        CelebAMask-HQ's; a folder called after a numbering, or in one called so, has that.
+    Raises FacewrightError: one sentence that names the file.
     """
     if numbering not in ('auto', *NUMBERINGS):
         raise FacewrightError(
@@ -104,22 +116,26 @@ def read_user_masks(
         and not len(files) > count + view.first > count
     ):
         raise FacewrightError(
-            f'{folder_or_pattern} holds {len(files)} masks, the view {view.name} {count} frames: give one mask a frame.'
+            f'{folder_or_pattern} holds {len(files)} masks, '
+            f'the view {view.name} {count} frames: give one mask a frame.'
         )
     files = files[:count] if len(files) == count else files[view.first : view.first + count]
     if numbering == 'auto':
-        named = [part.name for part in files[0].parents if part.name in NUMBERINGS]
-        chosen = sorted({0, count // 4, count // 2, 3 * count // 4, count - 1})
-        numbering = (
-            named[0]
-            if named
-            else 'celebamask-hq'
-            if max(int(_read_values(files[k]).max(initial=0)) for k in chosen) > LOWER_LIP
-            else 'facewright'
-        )
+        numbering = _guessed_numbering(files)
     masks = UserMasks(tuple(files), view.size, numbering)
     masks.read(0)
     return masks
+
+
+def _guessed_numbering(files: list[Path]) -> str:
+    """By a folder's name, else by the highest value in some of the files."""
+    named = [part.name for part in files[0].parents if part.name in NUMBERINGS]
+    if named:
+        return named[0]
+    count = len(files)
+    chosen = sorted({0, count // 4, count // 2, 3 * count // 4, count - 1})
+    highest = max(int(_read_values(files[k]).max(initial=0)) for k in chosen)
+    return 'celebamask-hq' if highest > LOWER_LIP else 'facewright'
 
 
 def _mask_files(path: Path, view: str) -> list[Path]:
@@ -153,16 +169,13 @@ def _without_gaps(files: list[Path]) -> None:
     if len(files) < 2 or not all(numbers) or len({match[1] for match in numbers}) > 1:
         return
     found = [int(match[2]) for match in numbers]
-    for k, (a, b) in enumerate(zip(found, found[1:])):
-        if b != a + 1:
-            raise FacewrightError(
-                f'After {files[k]} '
-                + (
-                    f'the mask with the number {a + 1} is missing: give one mask a frame.'
-                    if b > a + 1
-                    else f'comes {files[k + 1].name} with the same number: give one mask a frame.'
-                )
-            )
+    for k, (a, b) in enumerate(itertools.pairwise(found)):
+        if b == a + 1:
+            continue
+        wrong = f'comes {files[k + 1].name} with the same number'
+        if b > a + 1:
+            wrong = f'the mask with the number {a + 1} is missing'
+        raise FacewrightError(f'After {files[k]} {wrong}: give one mask a frame.')
 
 
 def _read_values(path: Path) -> np.ndarray:
@@ -187,8 +200,14 @@ def _read_values(path: Path) -> np.ndarray:
 
 
 def _own_left(labels: np.ndarray) -> np.ndarray:
-    """Labels whose left eyes and brows are the person's: seen from the eyes, the person's left is to the right where the mouth is below."""
-    where = lambda *parts: np.argwhere(np.isin(labels, parts))[:, ::-1]
+    """Labels whose left eyes and brows are the person's.
+
+    Seen from the eyes, the person's left is to the right where the mouth is below.
+    """
+
+    def where(*parts: int) -> np.ndarray:
+        return np.argwhere(np.isin(labels, parts))[:, ::-1]
+
     below = where(NOSE, UPPER_LIP, LOWER_LIP)
     swapped = labels.copy()
     for left, right in ((LEFT_BROW, RIGHT_BROW), (LEFT_EYE, RIGHT_EYE)):
@@ -197,15 +216,14 @@ def _own_left(labels: np.ndarray) -> np.ndarray:
             continue
         middle = np.concatenate([where(LEFT_EYE, RIGHT_EYE, LEFT_BROW, RIGHT_BROW)]).mean(0)
         down = below.mean(0) - middle
-        across = np.array(
-            [down[1], -down[0]]
-        )  # to the person's left in a picture that is not mirrored
+        # To the person's left in a picture that is not mirrored.
+        across = np.array([down[1], -down[0]])
         if len(ours) and len(theirs):
             wrong = (ours.mean(0) - theirs.mean(0)) @ across < 0
+        elif len(ours):
+            wrong = (ours.mean(0) - below.mean(0)) @ across < 0
         else:
-            wrong = ((ours if len(ours) else theirs).mean(0) - below.mean(0)) @ across * (
-                1 if len(ours) else -1
-            ) < 0
+            wrong = (theirs.mean(0) - below.mean(0)) @ across > 0
         if wrong:
             swapped[labels == left], swapped[labels == right] = right, left
     return swapped
