@@ -1,4 +1,4 @@
-"""Damaged face models: folder, zip and tar; each is read, or refused in one sentence, and nothing is unpacked."""
+"""Damaged face models, folder, zip and tar: read, or refused in one sentence; not unpacked."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ INDICES = {'idx_to_landmark_verts': list(range(68))}
 
 
 def obj(seed: int) -> bytes:
-    lines = ['# ICT FaceKit'] + [
-        'v %.4f %.4f %.4f' % tuple(p)
-        for p in np.random.default_rng(seed).normal(size=(VERTICES, 3))
+    points = np.random.default_rng(seed).normal(size=(VERTICES, 3))
+    lines = [
+        '# ICT FaceKit',
+        *(f'v {x:.4f} {y:.4f} {z:.4f}' for x, y, z in points),
+        'vt 0.1 0.2',
+        'vt 0.3 0.4',
+        'usemtl M_Face',
+        'f 1/1 2/2 3/1 4/2',
+        'f 5/1 6/2 7/1',
+        '',
     ]
-    return (
-        '\n'.join(
-            lines
-            + ['vt 0.1 0.2', 'vt 0.3 0.4', 'usemtl M_Face', 'f 1/1 2/2 3/1 4/2', 'f 5/1 6/2 7/1']
-        )
-        + '\n'
-    ).encode()
+    return '\n'.join(lines).encode()
 
 
 FILES = {

@@ -20,6 +20,50 @@ from facewright.engine.tasks.shape_keys import read_markers
 MARKERS = {'nose_tip': [0, 1.5, 2], 'landmark_03': [1, 2, 3]}
 
 
+def cameras_of(clip, times) -> dict:
+    return {
+        'units': 'cm',
+        'cameras': [
+            {
+                'name': 'clip',
+                'video': str(clip),
+                'fps': 30.0,
+                'width': 64,
+                'height': 48,
+                'K': [[90, 0, 32], [0, 90, 24], [0, 0, 1]],
+                'R': np.eye(3).tolist(),
+                't': [0, 0, 0],
+                'distortion': [0, 0, 0, 0],
+                'time': times.tolist(),
+            }
+        ],
+    }
+
+
+def report_of(clip) -> dict:
+    return {
+        'version': '0.1.0',
+        'model': 'builtin',
+        'quality': 'draft',
+        'views': [
+            {
+                'name': 'clip',
+                'path': str(clip),
+                'kind': 'video',
+                'size': [64, 48],
+                'fps': 30.0,
+                'frames': 3,
+                'tracked': 3,
+                'first': 0,
+                'rotation': 0,
+                'focal_px': 90.0,
+            }
+        ],
+        'error': {'mean_percent': 1.0, 'mean_px': 1.0, 'per_frame': [1.0, None, 1.0]},
+        'warnings': [],
+    }
+
+
 @pytest.fixture(scope='module')
 def result(tmp_path_factory):
     """A result folder of three pictures of the demo; its report and cameras."""
@@ -46,45 +90,8 @@ def result(tmp_path_factory):
             30.0,
         ),
     )
-    cameras = {
-        'units': 'cm',
-        'cameras': [
-            {
-                'name': 'clip',
-                'video': str(clip),
-                'fps': 30.0,
-                'width': 64,
-                'height': 48,
-                'K': [[90, 0, 32], [0, 90, 24], [0, 0, 1]],
-                'R': np.eye(3).tolist(),
-                't': [0, 0, 0],
-                'distortion': [0, 0, 0, 0],
-                'time': times.tolist(),
-            }
-        ],
-    }
-    report = {
-        'version': '0.1.0',
-        'model': 'builtin',
-        'quality': 'draft',
-        'views': [
-            {
-                'name': 'clip',
-                'path': str(clip),
-                'kind': 'video',
-                'size': [64, 48],
-                'fps': 30.0,
-                'frames': 3,
-                'tracked': 3,
-                'first': 0,
-                'rotation': 0,
-                'focal_px': 90.0,
-            }
-        ],
-        'error': {'mean_percent': 1.0, 'mean_px': 1.0, 'per_frame': [1.0, None, 1.0]},
-        'warnings': [],
-    }
-    return folder, {'report.json': report, 'cameras.json': cameras}
+    valid = {'report.json': report_of(clip), 'cameras.json': cameras_of(clip, times)}
+    return folder, valid
 
 
 @pytest.mark.parametrize('name', ['report.json', 'cameras.json'])

@@ -1,4 +1,7 @@
-"""Damaged meshes of every kind and lists of markers: read, or refused in one sentence; no crash, no hang, no huge memory."""
+"""Damaged meshes of every kind and lists of markers: read, or refused in one sentence.
+
+No crash, no hang, no huge memory.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +20,20 @@ from hypothesis import strategies as st
 from facewright.engine.geometry.user_mesh import read_mesh, welded
 from facewright.engine.tasks.shape_keys import read_markers
 
-slow = settings(
-    fuzzed, max_examples=COUNT if 'FACEWRIGHT_FUZZ' in os.environ else 40
-)  # JSON is slow to damage
+# JSON is slow to damage.
+slow = settings(fuzzed, max_examples=COUNT if 'FACEWRIGHT_FUZZ' in os.environ else 40)
 BALL = trimesh.creation.icosphere(subdivisions=1)
 OBJ = (
-    '# made here\r\nmtllib a.mtl\no head\nv 0 0 0 .5 .5 .5\nv 1 0 0 .1 .2 .3\nv 1 1 0 1 1 1\nv 0 1 .5 0 0 0\nvt 0 0\nvn 0 0 1\n'
-    'usemtl skin\nf 1/1/1 2/1/1 \\\n 3/1/1\no eye\nf -4//1 -2//1 -1//1 1\n'
-).encode()
+    b'# made here\r\nmtllib a.mtl\no head\nv 0 0 0 .5 .5 .5\nv 1 0 0 .1 .2 .3\nv 1 1 0 1 1 1\n'
+    b'v 0 1 .5 0 0 0\nvt 0 0\nvn 0 0 1\n'
+    b'usemtl skin\nf 1/1/1 2/1/1 \\\n 3/1/1\no eye\nf -4//1 -2//1 -1//1 1\n'
+)
 PLY = {kind: BALL.export(file_type='ply', encoding=kind) for kind in ('ascii', 'binary')}
 MIXED = (
-    b'ply\nformat binary_little_endian 1.0\nelement vertex 4\nproperty float x\nproperty float y\nproperty float z\n'
-    b'property uchar red\nproperty uchar green\nproperty uchar blue\nelement face 2\nproperty list uchar int vertex_indices\n'
+    b'ply\nformat binary_little_endian 1.0\nelement vertex 4\n'
+    b'property float x\nproperty float y\nproperty float z\n'
+    b'property uchar red\nproperty uchar green\nproperty uchar blue\n'
+    b'element face 2\nproperty list uchar int vertex_indices\n'
     b'end_header\n'
     + b''.join(
         np.array(p, '<f4').tobytes() + b'\1\2\3'
@@ -77,7 +82,7 @@ def read(tmp_path, suffix: str, data: bytes) -> None:
     if mesh is not None:
         assert (
             np.isfinite(mesh.vertices).all()
-            and -1 <= mesh.faces.min()
+            and mesh.faces.min() >= -1
             and mesh.faces.max() < len(mesh.vertices)
         )
         joined = survives(welded, mesh)
@@ -153,8 +158,10 @@ def test_a_damaged_ply(tmp_path, data):
 )
 def test_huge_counts_in_a_plys_header(tmp_path, vertices, faces, kind, length, rest):
     head = (
-        f'ply\nformat {kind} 1.0\nelement vertex {vertices}\nproperty float x\nproperty float y\nproperty float z\n'
-        f'element nothing {faces}\nelement face {faces}\nproperty list {length} int vertex_index\nend_header\n'
+        f'ply\nformat {kind} 1.0\nelement vertex {vertices}\n'
+        'property float x\nproperty float y\nproperty float z\n'
+        f'element nothing {faces}\nelement face {faces}\n'
+        f'property list {length} int vertex_index\nend_header\n'
     )
     read(tmp_path, '.ply', head.encode() + rest)
 

@@ -1,4 +1,4 @@
-"""Damaged .npz files: every reader takes them, or refuses them in one sentence, and what it takes can be used."""
+"""Damaged .npz files: read, or refused in one sentence; what is read can be used."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from fuzzing import damaged, damaged_arrays, fuzzed, survives
 from hypothesis import given
 
-from facewright.engine.core.store import CheckpointStore
 from facewright.engine.core.files import read_npz
+from facewright.engine.core.store import CheckpointStore
 from facewright.engine.face_model.expressions import ICT_NAMES
 from facewright.engine.face_model.model import FaceModel
 from facewright.engine.face_model.store import read_model, write_model
@@ -32,28 +32,30 @@ def npz(arrays: dict) -> bytes:
     return stream.getvalue()
 
 
-RIG = dict(
-    neutral=np.eye(4, 3, dtype=np.float32),
-    expressions=np.ones((2, 4, 3), np.float32),
-    names=NAMES,
-    faces=np.array([[0, 1, 2, 3], [0, 1, 2, -1]], np.int32),
-    untracked_names=np.array(['tongueOut']),
-    untracked_expressions=np.ones((1, 4, 3), np.float32),
-    untracked_places=np.array([1], np.int32),
-)
-PERFORMANCE = dict(
-    time=np.arange(3) / 30.0,
-    weights=np.full((3, 2), 0.5, np.float32),
-    names=NAMES,
-    rotation=np.tile(np.eye(3), (3, 1, 1)),
-    translation=np.ones((3, 3)),
-    fps=np.float64(30.0),
-)
-PARTS = dict(left=np.zeros((2, 4, 5), np.uint8))
-MASK = dict(mask=np.ones(V, bool))
-EDITS = dict(
-    names=NAMES, before=np.zeros((2, V, 3), np.float32), edited=np.ones((2, V, 3), np.float32)
-)
+RIG = {
+    'neutral': np.eye(4, 3, dtype=np.float32),
+    'expressions': np.ones((2, 4, 3), np.float32),
+    'names': NAMES,
+    'faces': np.array([[0, 1, 2, 3], [0, 1, 2, -1]], np.int32),
+    'untracked_names': np.array(['tongueOut']),
+    'untracked_expressions': np.ones((1, 4, 3), np.float32),
+    'untracked_places': np.array([1], np.int32),
+}
+PERFORMANCE = {
+    'time': np.arange(3) / 30.0,
+    'weights': np.full((3, 2), 0.5, np.float32),
+    'names': NAMES,
+    'rotation': np.tile(np.eye(3), (3, 1, 1)),
+    'translation': np.ones((3, 3)),
+    'fps': np.float64(30.0),
+}
+PARTS = {'left': np.zeros((2, 4, 5), np.uint8)}
+MASK = {'mask': np.ones(V, bool)}
+EDITS = {
+    'names': NAMES,
+    'before': np.zeros((2, V, 3), np.float32),
+    'edited': np.ones((2, V, 3), np.float32),
+}
 MODEL = FaceModel(
     name='ict',
     neutral=np.arange(3.0 * V, dtype=np.float32).reshape(V, 3),
@@ -74,7 +76,7 @@ FLESH = Flesh(np.arange(3), np.zeros((1, 3)), np.array([[0, 1, 2, V]]), np.zeros
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
-    """A folder for the files, which is also a capture whose one view has two frames of 5×4 pixels."""
+    """A folder for the files, which is also a capture of one view: two frames of 5×4 pixels."""
     path = tmp_path_factory.mktemp('npz')
     camera = {
         'name': 'left',

@@ -7,7 +7,10 @@ import numpy as np
 
 
 def picture(i, size=(64, 48)):
-    """A frame that says its number: a bright column moves right, the top left corner is red, the top right green."""
+    """Draw a frame that says its number: a bright column moves right.
+
+    The top left corner is red, the top right green.
+    """
     w, h = size
     out = np.full((h, w, 3), 40, np.uint8)
     out[: h // 4, : w // 4] = (220, 30, 30)
@@ -17,19 +20,18 @@ def picture(i, size=(64, 48)):
 
 
 def write_video(
-    path,
-    frames,
-    rate=Fraction(25),
-    codec='mpeg4',
-    pixels='yuv420p',
-    stamps=None,
-    turn=0,
-    sound=False,
-    options=None,
-    late=0.0,
+    path, frames, rate=Fraction(25), stamps=None, turn=0, sound=False, late=0.0, **encoding
 ):
-    """frames: RGB arrays; stamps: their times in ticks of 1/1000 s (else one a frame at `rate`); turn: degrees of the display rotation (counter-clockwise);
-    late: seconds by which the sound starts after the picture (below 0: before)."""
+    """Encode RGB arrays as a video file.
+
+    stamps: the frames' times in ticks of 1/1000 s; else one a frame at `rate`.
+    turn: degrees of the display rotation, counter-clockwise.
+    late: seconds by which the sound starts after the picture; below 0: before.
+    encoding: codec, pixels (the pixel format) and options of the encoder.
+    """
+    codec, pixels = encoding.get('codec', 'mpeg4'), encoding.get('pixels', 'yuv420p')
+    options = encoding.get('options')
+    assert set(encoding) <= {'codec', 'pixels', 'options'}
     height, width = frames[0].shape[:2]
     with av.open(str(path), 'w') as container:
         stream = container.add_stream(codec, rate=rate, options=options or {})
@@ -58,7 +60,10 @@ def write_video(
 def write_tagged(
     path, colour, matrix=2, full=False, transfer=2, primaries=2, size=(64, 48), count=2
 ):
-    """A lossless clip of one colour: (Y, U, V) of 10 bits, with H.273's numbers for its matrix, transfer function and primaries."""
+    """Write a lossless clip of one colour: (Y, U, V) of 10 bits.
+
+    matrix, transfer, primaries: H.273's numbers.
+    """
     width, height = size
     planes = [
         np.full(n, c, np.uint16)
@@ -88,7 +93,10 @@ def write_tagged(
 
 
 def write_two_streams(path, first, second, default):
-    """Two streams of pictures in one file; `default`: the number of the one marked as default, None for neither."""
+    """Write two streams of pictures into one file.
+
+    default: the number of the one marked as default, None for neither.
+    """
     with av.open(str(path), 'w', options={'default_mode': 'passthrough'}) as container:
         streams = []
         for k, frames in enumerate((first, second)):
@@ -137,13 +145,7 @@ def column(frame):
     """Where the bright column of `picture` is: its index, or −1."""
     h, w = frame.shape[:2]
     row = frame[h // 2 + 2 :].mean((0, 2))
-    return (
-        int(
-            round(
-                (row * np.arange(w) * (row > 120)).sum() / max((row * (row > 120)).sum(), 1) / 4
-                - 0.4
-            )
-        )
-        if (row > 120).any()
-        else -1
-    )
+    bright = row * (row > 120)
+    if not bright.any():
+        return -1
+    return round((bright * np.arange(w)).sum() / max(bright.sum(), 1) / 4 - 0.4)

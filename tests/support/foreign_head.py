@@ -1,4 +1,7 @@
-"""A head of foreign topology to try shape keys on: the built-in one cut anew, finer, shuffled, turned and in metres."""
+"""A head of foreign topology to try shape keys on.
+
+The built-in one cut anew, finer, shuffled, turned and in metres.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,14 @@ TURN = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # y up → z up, as in Bl
 def foreign_copy(
     model: FaceModel, identity_seed: int = 5, rounds: int = 1, vertices: np.ndarray | None = None
 ) -> UserMesh:
-    """The model's head as somebody else (or `vertices` V×3, head space cm): quads cut along the other diagonal, every edge halved `rounds` times,
-    vertices slid along the surface by up to a tenth of an edge and shuffled; metres, z up. Eyeballs, teeth and gums are parts of their own."""
+    """Make a mesh of the model's head as somebody else would have it.
+
+    Quads are cut along the other diagonal, every edge halved `rounds` times, vertices slid along
+    the surface by up to a tenth of an edge and shuffled; metres, z up. Eyeballs, teeth and gums are
+    parts of their own.
+
+    vertices: V×3, head space, cm; by default those of a person of `identity_seed`.
+    """
     rng = np.random.default_rng(identity_seed)
     if vertices is None:
         vertices = model.shape(rng.normal(size=len(model.identities)) * 0.6).astype(np.float64)

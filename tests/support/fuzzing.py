@@ -1,4 +1,4 @@
-"""What fuzz tests share: how many inputs, how valid files are damaged, and what a reader may do with one.
+"""What fuzz tests share: how many inputs, how they are damaged, what a reader may do with them.
 
     from fuzzing import damaged, fuzzed, survives
 
@@ -9,8 +9,9 @@
         path.write_bytes(data)
         survives(read_live_link, path)
 
-Tests of the engine's readers lie in tests/fuzz, those that need Blender in tests/addon/test_fuzz_*.py. Each tries 200 inputs, the
-same ones every time; FACEWRIGHT_FUZZ=10000 asks for more. What is found goes into a test of its own, beside the reader's others.
+Tests of the engine's readers lie in tests/fuzz, those that need Blender in
+tests/addon/test_fuzz_*.py. Each tries 200 inputs, the same ones every time; FACEWRIGHT_FUZZ=10000
+asks for more. What is found goes into a test of its own, beside the reader's others.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ HOSTILE_NUMBERS = (
     '-9223372036854775809',
     '0x10',
     '1_000',
-    '１２',
+    '\uff11\uff12',  # digits of full width
     '',
     ' ',
     '1.',
@@ -73,7 +74,10 @@ fuzzed_few = settings(fuzzed, max_examples=max(COUNT // 20, 10))  # where each i
 
 
 def survives(read, *given):
-    """Call read(*given): its value, or None where it raised FacewrightError with one sentence. Anything else fails the test."""
+    """Call read(*given): its value, or None where it raised FacewrightError with one sentence.
+
+    Anything else fails the test.
+    """
     with _not_hanging():
         try:
             return read(*given)
@@ -89,7 +93,10 @@ def survives(read, *given):
 
 @contextlib.contextmanager
 def _not_hanging():
-    """Fail after HANGS seconds where the system has alarms; elsewhere pytest's own faulthandler_timeout must do."""
+    """Fail after HANGS seconds where the system has alarms.
+
+    Elsewhere pytest's own faulthandler_timeout must do.
+    """
     if (
         not hasattr(signal, 'setitimer')
         or threading.current_thread() is not threading.main_thread()
@@ -111,7 +118,11 @@ def _not_hanging():
 
 @st.composite
 def damaged(draw, valid: bytes, most: int = 4) -> bytes:
-    """A valid file's bytes with 0 to `most` of: bytes overwritten, put in, cut out, repeated, swapped with others; cut short; a number made hostile."""
+    """A valid file's bytes, damaged 0 to `most` times.
+
+    Bytes overwritten, put in, cut out, repeated, swapped with others; cut short; a number made
+    hostile.
+    """
     data = bytearray(valid)
     for _ in range(draw(st.integers(0, most))):
         if not data:
@@ -148,7 +159,10 @@ def _replace_number(draw, data: bytearray, at: int) -> None:
 
 @st.composite
 def damaged_arrays(draw, valid: dict, most: int = 2) -> dict:
-    """The arrays of a valid .npz with 0 to `most` of them taken away or replaced by ones of other kinds, shapes and numbers."""
+    """The arrays of a valid .npz with 0 to `most` of them taken away or replaced.
+
+    By ones of other kinds, shapes and numbers.
+    """
     arrays = dict(valid)
     for _ in range(draw(st.integers(0, most))):
         if not arrays:
@@ -231,7 +245,7 @@ def json_values(depth: int = 3):
 
 @st.composite
 def damaged_json(draw, valid, most: int = 3):
-    """A valid JSON value in which 0 to `most` values, anywhere, are replaced by others, taken away or repeated."""
+    """A valid JSON value in which 0 to `most` values are replaced, taken away or repeated."""
     value = _copied(valid)
     for _ in range(draw(st.integers(0, most))):
         holder, key = None, None

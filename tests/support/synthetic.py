@@ -58,9 +58,13 @@ def make_problem(
     views: int = 2,
     free: tuple[str, ...] = ('identity', 'focal', 'cameras'),
     noise: float = 0.0,
-    options: TrackOptions = TrackOptions(),
+    options: TrackOptions | None = None,
 ) -> tuple[Problem, SharedParameters, Trajectory]:
-    """A problem whose observations are exact (plus noise px) at the returned state; second views lie between the nodes."""
+    """Make a problem whose observations are exact at the returned state.
+
+    noise: pixels, added to them. Frames of further views lie between the nodes.
+    """
+    options = options or TrackOptions()
     basis, trajectory = make_basis(rng), make_motion(rng, count)
     rotation = np.stack([np.eye(3)] + [_about_y(0.4 * v) for v in range(1, views)])
     translation = np.stack(
@@ -73,38 +77,12 @@ def make_problem(
         tensor(translation),
         torch.zeros(LANDMARKS, 3, dtype=DTYPE),
     )
-    landmarks_by_view = []
-    for v in range(views):
-        node = torch.arange(count if v == 0 else count - 1)
-        between = (
-            torch.zeros(len(node), dtype=DTYPE)
-            if v == 0
-            else torch.full((len(node),), 0.37, dtype=DTYPE)
-        )
-        blank = ViewLandmarks(
-            node,
-            between,
-            torch.zeros(len(node), LANDMARKS, 2, dtype=DTYPE),
-            torch.eye(2, dtype=DTYPE).expand(len(node), LANDMARKS, 2, 2).clone(),
-            torch.full((len(node),), 80.0, dtype=DTYPE),
-            torch.ones(len(node), LANDMARKS, dtype=DTYPE),
-            np.arange(len(node)),
-        )
-        pixels = project_landmarks(basis, shared, trajectory, blank, v, slice(None))
-        landmarks_by_view.append(
-            ViewLandmarks(
-                node,
-                between,
-                pixels + noise * tensor(rng.normal(size=pixels.shape)),
-                blank.sqrt_information,
-                blank.size,
-                blank.trust,
-                blank.frames,
-            )
-        )
+    landmarks_by_view = tuple(
+        _observed(rng, basis, shared, trajectory, v, noise) for v in range(views)
+    )
     problem = Problem(
         basis,
-        tuple(landmarks_by_view),
+        landmarks_by_view,
         make_priors(NAMES, options),
         options,
         torch.full((count - 1,), 1 / 30, dtype=DTYPE),
@@ -115,6 +93,32 @@ def make_problem(
         frozenset(free),
     )
     return problem, shared, trajectory
+
+
+def _observed(rng, basis, shared, trajectory, v: int, noise: float) -> ViewLandmarks:
+    """What view v sees: one frame a node, or for a further view one between each two."""
+    count = len(trajectory.weights)
+    node = torch.arange(count if v == 0 else count - 1)
+    between = torch.full((len(node),), 0.0 if v == 0 else 0.37, dtype=DTYPE)
+    blank = ViewLandmarks(
+        node,
+        between,
+        torch.zeros(len(node), LANDMARKS, 2, dtype=DTYPE),
+        torch.eye(2, dtype=DTYPE).expand(len(node), LANDMARKS, 2, 2).clone(),
+        torch.full((len(node),), 80.0, dtype=DTYPE),
+        torch.ones(len(node), LANDMARKS, dtype=DTYPE),
+        np.arange(len(node)),
+    )
+    pixels = project_landmarks(basis, shared, trajectory, blank, v, slice(None))
+    return ViewLandmarks(
+        node,
+        between,
+        pixels + noise * tensor(rng.normal(size=pixels.shape)),
+        blank.sqrt_information,
+        blank.size,
+        blank.trust,
+        blank.frames,
+    )
 
 
 def _about_y(angle: float) -> np.ndarray:

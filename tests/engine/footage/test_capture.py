@@ -100,7 +100,7 @@ def test_a_part_of_the_footage(folder):
     )
     cut = open_footage([{'path': folder / 'capture.json', 'start': 1.03}]).views[1]
     assert cut.first == 3 and [films.column(f) for f in read_frames(cut)] == [3, 4]
-    with pytest.raises(FacewrightError, match='1 frames.*3 times'):
+    with pytest.raises(FacewrightError, match=r'1 frames.*3 times'):
         opened(folder, lambda data: data['cameras'][0].update(first=4, time=[1.0, 1.04, 1.08]))
 
 
@@ -173,7 +173,7 @@ def test_what_does_not_fit_together(folder, change, said):
 )
 def test_what_is_no_capture(folder, text):
     (folder / 'capture.json').write_text(text)
-    with pytest.raises(FacewrightError, match='capture.json'):
+    with pytest.raises(FacewrightError, match=r'capture\.json'):
         open_footage(folder / 'capture.json')
 
 

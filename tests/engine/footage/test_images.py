@@ -18,7 +18,7 @@ from facewright.engine.footage.exif import exif as read_exif
 
 
 def save(path, image, exif=None):
-    """An image file written without cv2.imwrite (which cannot write every path); EXIF put into a JPEG."""
+    """Write an image file without cv2.imwrite, which cannot write every path; EXIF into a JPEG."""
     data = cv2.imencode(path.suffix, image)[1].tobytes()
     if exif:
         block = b'Exif\0\0' + exif
@@ -243,14 +243,14 @@ def test_a_damaged_or_huge_heic_is_said(tmp_path, monkeypatch):
         with pytest.raises(FacewrightError, match='not an image that can be read'):
             open_footage(tmp_path / name)
     monkeypatch.setattr(image_formats, 'MOST_PIXELS', 120 * 80 - 1)
-    with pytest.raises(FacewrightError, match='120×80 pixels.*smaller'):
+    with pytest.raises(FacewrightError, match=r'120×80 pixels.*smaller'):
         open_footage(path)
 
 
 def test_without_its_library_a_heic_is_said(tmp_path, monkeypatch):
     path = heic(tmp_path / 'a.heic', np.ascontiguousarray(SHOWN))
     monkeypatch.setitem(sys.modules, 'pillow_heif', None)
-    with pytest.raises(FacewrightError, match='HEIC.*save them as JPEG'):
+    with pytest.raises(FacewrightError, match=r'HEIC.*save them as JPEG'):
         open_footage(path)
 
 
@@ -456,7 +456,7 @@ def test_extreme_sizes(tmp_path):
     (tmp_path / 'c.png').write_bytes(
         header[:16] + struct.pack('>II', 100_000, 100_000) + header[24:]
     )
-    with pytest.raises(FacewrightError, match='100000×100000 pixels.*smaller'):
+    with pytest.raises(FacewrightError, match=r'100000×100000 pixels.*smaller'):
         open_footage(tmp_path / 'c.png')
 
 
@@ -569,7 +569,7 @@ def test_photos_are_not_a_run(tmp_path):
 def test_sizes_must_agree(tmp_path):
     save(tmp_path / 's' / 'a1.png', COLOUR)
     save(tmp_path / 's' / 'a2.png', COLOUR[:10])
-    with pytest.raises(FacewrightError, match='a2.png'):
+    with pytest.raises(FacewrightError, match=r'a2\.png'):
         list(read_frames(open_footage(tmp_path / 's').views[0]))
 
 

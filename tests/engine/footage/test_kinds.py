@@ -185,7 +185,8 @@ def test_it_needs_nothing_but_the_standard_library():
     code = (
         'import importlib.util, sys, pathlib; root = pathlib.Path(sys.argv[1]); '
         's = importlib.util.spec_from_file_location("w", root / "engine" / "worker.py"); '
-        'w = importlib.util.module_from_spec(s); s.loader.exec_module(w); w.register_package(root); '
+        'w = importlib.util.module_from_spec(s); s.loader.exec_module(w); '
+        'w.register_package(root); '
         'import facewright.engine.footage.kinds; '
         'assert not {"numpy", "cv2", "av", "torch"} & set(sys.modules)'
     )

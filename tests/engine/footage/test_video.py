@@ -189,7 +189,7 @@ def test_any_frames_can_be_picked(long_clip, wanted):
     scope='module', params=['mpg', 'vob', 'ts', 'avi', 'mkv', 'mov', 'flv', 'wmv', 'webm']
 )
 def other_clip(request, tmp_path_factory):
-    """60 frames in other containers, a key frame every 12, with B frames where the codec has them."""
+    """60 frames in other containers, a key frame every 12, with B frames where there can be."""
     codec = {
         'mpg': 'mpeg1video',
         'vob': 'mpeg2video',
@@ -333,7 +333,10 @@ def test_matrices_and_ranges(tmp_path, matrix, weights, size, full):
 
 
 def hdr(colour, transfer):
-    """8-bit RGB of a display of gamma 2.4, white 203 cd/m² → an HLG or PQ signal in BT.2020's primaries, 0 to 1 (BT.2100)."""
+    """Encode a display's 8-bit RGB as an HLG or PQ signal in BT.2020's primaries (BT.2100).
+
+    The display has gamma 2.4 and a white of 203 cd/m²; the signal is 0 to 1.
+    """
     wide = (
         np.array(
             [
@@ -457,7 +460,8 @@ def test_in_out_and_offset(long_clip):
     [
         (
             {'start': 50.0},
-            r'no frame lies at or after the start \(50 s\); its frames are from 0 to 5.96 s: choose',
+            r'no frame lies at or after the start \(50 s\); '
+            r'its frames are from 0 to 5\.96 s: choose',
         ),
         ({'end': -1.0}, r'no frame lies before the end \(-1 s\); its'),
         ({'start': 2.0, 'end': 1.0}, r'the end \(1 s\) does not come after the start \(2 s\)'),
@@ -552,7 +556,7 @@ def test_a_pipe_is_no_file(tmp_path):
 
 
 def test_a_name_too_long():
-    with pytest.raises(FacewrightError, match='cannot be read|no file'):
+    with pytest.raises(FacewrightError, match=r'cannot be read|no file'):
         opened('x' * 3000 + '.mp4')
 
 
@@ -563,12 +567,12 @@ def test_a_video_without_frames(tmp_path):
         stream = container.add_stream('libx264', rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
         container.start_encoding()
-    with pytest.raises(FacewrightError, match='holds no readable frame|not a video'):
+    with pytest.raises(FacewrightError, match=r'holds no readable frame|not a video'):
         opened(tmp_path / 'a.mkv')
 
 
 def test_a_picture_size_that_changes(tmp_path):
-    """As a screen recorder or a video call writes it when the window changes: the first size counts."""
+    """As a screen recorder writes it when the window changes: the first size counts."""
     parts = [
         films.write_video(tmp_path / f'{k}.h264', clip(6, size), codec='libx264').read_bytes()
         for k, size in enumerate([(64, 48), (128, 96)])

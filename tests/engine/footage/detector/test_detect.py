@@ -1,4 +1,4 @@
-"""Finding and following faces: on the built-in head, rendered, and on a few real frames where they are at hand."""
+"""Finding and following faces: on the built-in head, rendered, and on a few real frames."""
 
 import functools
 
@@ -132,20 +132,18 @@ def test_mirrored_pictures_give_mirrored_landmarks():
 @pytest.mark.parametrize('quality', ['draft', 'final'])
 def test_a_moving_head_is_followed(tmp_path, quality):
     at = [(100 + 6 * i, 60 + int(20 * np.sin(i / 3)), 180 + 2 * i) for i in range(20)]
-    view, told = (
-        filmed(tmp_path / 'a.mp4', [scene((head(), *a), seed=i) for i, a in enumerate(at)]),
-        [],
-    )
-    seen = detect_view(view, quality, lambda done, total: told.append((done, total)))
+    view = filmed(tmp_path / 'a.mp4', [scene((head(), *a), seed=i) for i, a in enumerate(at)])
+    reported = []
+    seen = detect_view(view, quality, lambda done, total: reported.append((done, total)))
     assert (
         seen.points.shape == (20, 478, 2) and seen.points.dtype == np.float32 and seen.present.all()
     )
     assert (
-        0 <= seen.confidence.min()
+        seen.confidence.min() >= 0
         and seen.confidence.max() <= 1
         and seen.confidence[:, [1, 13, 14, 33, 263]].min() > 0.5
     )
-    assert told == [(i + 1, 20) for i in range(20)]
+    assert reported == [(i + 1, 20) for i in range(20)]
     still = landmarks_of(head())
     for i, (x, y, side) in enumerate(at):
         expected = still[:, :2] * side / SIDE + [x, y]
@@ -219,7 +217,7 @@ def test_it_comes_late(tmp_path):
 
 
 def test_one_of_two_is_kept(tmp_path):
-    """The larger goes away, the smaller comes nearer and stays: it is not taken for the first, who then returns."""
+    """The larger goes away, the smaller comes nearer: it is not taken for the first."""
     frames = []
     for i in range(60):
         gone = 20 <= i < 45
@@ -262,7 +260,9 @@ def test_landmarks_outside_the_picture_are_trusted_less(tmp_path):
 
 
 def test_no_face_anywhere(tmp_path):
-    with pytest.raises(FacewrightError, match='No face was found in .*empty room.mp4: ') as caught:
+    with pytest.raises(
+        FacewrightError, match=r'No face was found in .*empty room\.mp4: '
+    ) as caught:
         detect_view(filmed(tmp_path / 'empty room.mp4', [scene(seed=i) for i in range(8)]))
     assert '\n' not in str(caught.value)
 
@@ -291,7 +291,7 @@ def test_real_faces(shared_data, name):
 
 
 def test_a_head_that_turns_round(shared_data):
-    """Profile to the back of the head and to the other side: no face, whatever the landmark network makes of ears."""
+    """Profile, back of the head, other side: no face, whatever the network makes of ears."""
     seen = detect_view(
         open_footage(
             [

@@ -1,4 +1,4 @@
-"""Part masks: of a painted head whose parts are known, in any place and size; and the reader of the user's own."""
+"""Part masks of a painted head whose parts are known, and the reader of the user's own."""
 
 from pathlib import Path
 
@@ -87,7 +87,10 @@ def test_closed_eyes_are_none_and_an_open_mouth_is_left_out(look):
 
 def test_left_is_the_persons(look):
     labels = segment_parts(*look()[:2], SURE)
-    centre = lambda k: np.argwhere(labels == k).mean(0)[1]
+
+    def centre(label):
+        return np.argwhere(labels == label).mean(0)[1]
+
     assert centre(LEFT_EYE) > centre(NOSE) > centre(RIGHT_EYE) and centre(LEFT_BROW) > centre(NOSE)
 
 
