@@ -19,8 +19,11 @@ from ..geometry.laplacian import components, edges_of
 from ..geometry.polygons import triangulate
 from ..geometry.rigid import rigid_motion
 from ..geometry.user_mesh import UserMesh, welded
+from ..wrap.fit_quality import fit_numbers, fit_warnings
+from ..wrap.linear_fit import unit_of
+from ..wrap.template import Wrapped, at_rest
 from ..wrap.transfer import transfer_expressions
-from ..wrap.wrap import Wrapped, at_rest, fit_numbers, judged, unit_of, wrap_mesh
+from ..wrap.wrap import wrap_mesh
 from .carry import carry_offsets
 from .contact import settle_contacts, settle_neutral
 from .lids import lids_over_eyeballs
@@ -109,7 +112,7 @@ def generate(
         model, landmarks, mesh, markers, expression, lambda f, stage: report(0.4 * f, stage)
     )
     fit = fit_numbers(model, wrapped)
-    warnings = judged(fit, mesh.source or 'the mesh', bool(markers))
+    warnings = fit_warnings(fit, mesh.source or 'the mesh', bool(markers))
     # Aligned as where the result is given again.
     aligned, to_aligned, _ = align_to_head(model, at_rest(model, wrapped))
     neutral, offsets, settling = shapes_of(

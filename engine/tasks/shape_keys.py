@@ -105,11 +105,11 @@ def add_markers(mesh: str, out: str, model: str = 'builtin') -> Task:
 
     read = read_mesh(mesh)
     face, landmarks = yield from _open_model(model, clock, True)
+    from ..wrap.linear_fit import fit_linear_model
     from ..wrap.scan_landmarks import MARKERS
-    from ..wrap.wrap import locate
 
     found = yield from _staged(
-        lambda report: locate(face, landmarks, read, None, True, report),
+        lambda report: fit_linear_model(face, landmarks, read, None, True, report),
         clock,
         OPENED,
         0.97,
@@ -151,7 +151,8 @@ def wrap_model(
     opened = time.monotonic() - began
     from ..geometry.obj import write_obj
     from ..shape_keys.generate import removed
-    from ..wrap.wrap import fit_numbers, judged, wrap_mesh
+    from ..wrap.fit_quality import fit_numbers, fit_warnings
+    from ..wrap.wrap import wrap_mesh
 
     wrapped = yield from _staged(
         lambda report: wrap_mesh(face, landmarks, read, pinned, expression == 'auto', report),
@@ -161,7 +162,7 @@ def wrap_model(
         'Finding the face',
     )
     own, fit = wrapped.fit.from_head(wrapped.vertices), fit_numbers(face, wrapped)
-    warnings = judged(fit, read.source or str(mesh), bool(pinned))
+    warnings = fit_warnings(fit, read.source or str(mesh), bool(pinned))
     report = {
         'version': VERSION,
         'model': model,

@@ -13,7 +13,7 @@ from scipy.sparse.linalg import eigsh
 from ..face_model.model import FaceModel
 from ..face_model.pieces import pieces
 from ..geometry.laplacian import cotangent_laplacian, edges_of, mass, uniform_laplacian
-from ..wrap.wrap import body
+from ..wrap.template import skin_and_sockets
 
 LENGTH = 2.0  # cm: below this the field is smooth
 OUTSIDE = {
@@ -38,7 +38,7 @@ def offset_modes(
 
     Eyeballs, lashes and eye surfaces ride with the mean of their lids; teeth, gums and tongue with the mean of the lips' surroundings stay.
     """
-    skin, of, triangles = body(model)
+    skin, of, triangles = skin_and_sockets(model)
     vertices = model.neutral[skin].astype(np.float64)
     area = mass(vertices, triangles)
     fade = np.zeros(model.vertex_count)

@@ -1,14 +1,18 @@
-"""A linear face model laid onto a scan: where the scan stands in head space, who it is, and which expression it makes.
+"""A linear face model fitted to a scan: where it stands in head space, who it is, what it does.
 
-Gauss-Newton over similarity (7), identity and expression at once; landmarks first, then also the surface (point to plane).
+Gauss-Newton over similarity (7), identity and expression at once; landmarks first, then also the
+surface (point to plane).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
+import cv2
 import numpy as np
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.optimize import nnls
 
 from ..annotate.landmarks import ModelLandmarks
 from ..core.files import read_npz
@@ -20,10 +24,19 @@ from ..geometry.closest import Surface
 from ..geometry.normals import vertex_normals
 from ..geometry.polygons import triangulate
 
+# The motion's unknowns, after identity and expression: rotation 3, translation 3, scale.
+MOTION = 7
+LARGEST_IDENTITY = 4.0  # standard deviations
+LARGEST_GROWTH = 0.3  # of the scale, in one round
+OUTLIER = 0.4  # cm: a landmark this far off counts half
+
 
 @dataclass(frozen=True)
 class ModelFitOptions:
-    """cm where not said otherwise; all measured here, on the scans of shared/data."""
+    """Options of fitting the model; cm where not said otherwise.
+
+    All measured here, on the scans of shared/data.
+    """
 
     # of one landmark, all counted as SHARED_LANDMARKS independent ones
     landmark_sigma: float = 0.15
@@ -49,249 +62,341 @@ class ModelFitOptions:
 
 
 @dataclass(frozen=True)
-class ModelFit:
-    """vertices V×3 of the model in head space; identity I; weights E; mesh → head: head = scale · rotation · mesh + translation;
-    spread: cm, robust distance of the face to the surface."""
+class Similarity:
+    """How a mesh lies in head space: head = scale · rotation · mesh + translation."""
 
-    vertices: np.ndarray
-    identity: np.ndarray
-    weights: np.ndarray
-    rotation: np.ndarray
-    translation: np.ndarray
-    scale: float
-    spread: float
+    rotation: np.ndarray  # 3×3
+    translation: np.ndarray  # 3, cm
+    scale: float  # cm a unit of the mesh
 
     def to_head(self, points: np.ndarray) -> np.ndarray:
-        """…×3 in the mesh's own space → head space, cm."""
+        """Carry points (…×3) from the mesh's own space into head space, cm."""
         return self.scale * points @ self.rotation.T + self.translation
 
     def from_head(self, points: np.ndarray) -> np.ndarray:
-        """…×3 in head space → the mesh's own space."""
+        """Carry points (…×3) from head space into the mesh's own space."""
         return (points - self.translation) @ self.rotation / self.scale
 
     @property
     def matrix(self) -> np.ndarray:
-        """4×4 mesh → head."""
+        """Return the 4×4 matrix mesh → head."""
         out = np.eye(4)
         out[:3, :3], out[:3, 3] = self.scale * self.rotation, self.translation
         return out
 
+    def rescaled(self, scale: float, vertices: np.ndarray) -> Similarity:
+        """Return the same with another scale, about the middle of a mesh's vertices."""
+        middle = vertices.mean(0)
+        shift = (self.scale - scale) * self.rotation @ middle
+        return Similarity(self.rotation, self.translation + shift, scale)
 
-def small_rotation(vector: np.ndarray) -> np.ndarray:
-    """3×3 rotation by a rotation vector."""
-    import cv2
 
-    return cv2.Rodrigues(np.asarray(vector, np.float64))[0]
+@dataclass(frozen=True)
+class ModelFit(Similarity):
+    """A model fitted to a mesh, and how the mesh lies in head space."""
+
+    vertices: np.ndarray  # V×3, the model in head space
+    identity: np.ndarray  # I
+    weights: np.ndarray  # E
+    spread: float  # cm: robust distance of the face to the surface
+
+
+@dataclass(frozen=True)
+class FitTarget:
+    """What a model is fitted to, in the mesh's own space."""
+
+    vertices: np.ndarray  # N×3
+    triangles: np.ndarray  # T×3
+    # 478×3 with their confidence, 478; None where no face was seen.
+    points: np.ndarray | None = None
+    confidence: np.ndarray | None = None
+    # Index of the 68 landmarks → 3.
+    markers: Mapping[int, np.ndarray] = field(default_factory=dict)
+    # cm a unit, where it is known.
+    scale: float | None = None
+    # Vertices of the model (K), and where they belong on the border of a hole (K×3).
+    rim: tuple[np.ndarray, np.ndarray] | None = None
+    # E bool: expressions that may be used; None for all.
+    expressions: np.ndarray | None = None
+    # Weights that are known from elsewhere, by name.
+    known: Mapping[str, float] = field(default_factory=dict)
 
 
 def fit_model(
     model: FaceModel,
     landmarks: ModelLandmarks,
-    vertices: np.ndarray,
-    triangles: np.ndarray,
-    start: tuple[np.ndarray, np.ndarray, float],
-    points: np.ndarray | None,
-    confidence: np.ndarray | None,
-    markers: dict[int, np.ndarray] | None = None,
-    scale_fixed: float | None = None,
-    expression: bool | np.ndarray = True,
-    known: dict[str, float] | None = None,
+    target: FitTarget,
+    start: Similarity,
     options: ModelFitOptions = ModelFitOptions(),
-    begin: ModelFit | None = None,
-    rim: tuple[np.ndarray, np.ndarray] | None = None,
-    report: Callable[[float], None] = lambda fraction: None,
 ) -> ModelFit:
-    """Lay the model onto a mesh.
+    """Fit the model to a mesh.
 
-    vertices N×3 and triangles of the mesh (its own units); start: its rotation, translation, scale into head space; points 478×3 in the mesh's
-    space with confidence 478, or None; markers {index of the 68 landmarks: 3 in the mesh's space}; scale_fixed: cm a unit, where known;
-    expression False: weights stay 0, E bool: those that may not; known: weights that are
-    known from elsewhere, {name: weight}; begin: an earlier fit to go on from (then the surface is used from the first round);
-    rim: (K vertices of the model, K×3 of the mesh's space where they belong).
+    start: how the mesh lies in head space, about; a ModelFit is gone on from, then the surface is
+    used from the first round.
     """
-    model = model.tracked
-    rotation, translation, scale = (
-        start if begin is None else (begin.rotation, begin.translation, begin.scale)
-    )
-    if scale_fixed is not None:
-        rotation, translation, scale = _rescaled(
-            rotation, translation, scale, scale_fixed, vertices
-        )
-    i_count = len(model.identities)
-    used = np.flatnonzero(np.broadcast_to(expression, len(model.names)))
-    e_count = len(used)
-    alpha = np.zeros(i_count) if begin is None else begin.identity.copy()
-    w = np.zeros(len(model.names))
-    if begin is not None:
-        w[used] = begin.weights[used]
-    face = model.regions['narrow_face']
-    # until the end the model is only had there
-    looked_at = np.unique(
-        np.concatenate(
-            [face, landmarks.triangles.ravel(), model.landmarks68, [] if rim is None else rim[0]]
-        ).astype(int)
-    )
-    of = np.full(model.vertex_count, -1)
-    of[looked_at] = np.arange(len(looked_at))
-    landmarks, marks68 = (
-        replace(landmarks, triangles=of[landmarks.triangles]),
-        of[model.landmarks68],
-    )
-    everywhere = np.concatenate([model.identities, model.expressions[used]])
-    # K×N×3
-    neutral, modes = (
-        model.neutral[looked_at].astype(np.float64),
-        np.take(everywhere, looked_at, axis=1).astype(np.float64),
-    )
-    surface = Surface(vertices, triangles)
-    border = Border(triangles, len(vertices))
-    chosen = of[face][np.linspace(0, len(face) - 1, min(options.samples, len(face))).astype(int)]
-    face_triangles = triangulate(model.faces)
-    face_triangles = of[face_triangles[np.isin(face_triangles, face).all(1)]]
+    fitting = _Fitting(model.tracked, landmarks, target, start, options)
+    reach = [r for r in options.reach if r] if isinstance(start, ModelFit) else options.reach
+    for limit in reach:
+        fitting.step(limit)
+    return fitting.result()
 
-    def rows(basis: np.ndarray, at: np.ndarray) -> np.ndarray:
-        """Jacobian N×3×(K + 7) of points at N×3 (basis N×K×3) after identity and expression, then rotation, translation, scale."""
-        out = np.zeros((len(at), 3, len(modes) + 7))
-        out[:, :, : len(modes)] = np.swapaxes(basis, 1, 2)
+
+class _Fitting:
+    """A fit on its way.
+
+    Unknowns are identity α, the weights w of the expressions `used`, and the motion of the model
+    against the mesh. Until the end the model is only had where the fit looks at it.
+    """
+
+    def __init__(
+        self,
+        model: FaceModel,
+        landmarks: ModelLandmarks,
+        target: FitTarget,
+        start: Similarity,
+        options: ModelFitOptions,
+    ):
+        self.model, self.target, self.options = model, target, options
+        before = start if isinstance(start, ModelFit) else None
+        if target.scale is not None:
+            start = start.rescaled(target.scale, target.vertices)
+        self.place = Similarity(start.rotation, start.translation, start.scale)
+        may = True if target.expressions is None else target.expressions
+        self.used = np.flatnonzero(np.broadcast_to(may, len(model.names)))
+        self.alpha = np.zeros(len(model.identities)) if before is None else before.identity.copy()
+        self.weights = np.zeros(len(model.names))
+        if before is not None:
+            self.weights[self.used] = before.weights[self.used]
+        self.spread = np.inf
+        self._restrict(landmarks)
+        self._prepare_bases()
+        # E×E: how expressions occur together.
+        self.together = np.zeros((len(self.used),) * 2)
+        if options.statistics:
+            inverse = _statistics(model.names, options.statistics_floor)
+            self.together = options.statistics * inverse[np.ix_(self.used, self.used)]
+        self.importance = _importance(options, len(landmarks.weights))
+        self.surface = Surface(target.vertices, target.triangles)
+        self.border = Border(target.triangles, len(target.vertices))
+
+    def _restrict(self, landmarks: ModelLandmarks) -> None:
+        """Keep of the model what the fit looks at."""
+        model, rim = self.model, self.target.rim
+        face = model.regions['narrow_face']
+        chosen_vertices = np.unique(
+            np.concatenate(
+                [
+                    face,
+                    landmarks.triangles.ravel(),
+                    model.landmarks68,
+                    [] if rim is None else rim[0],
+                ]
+            ).astype(int)
+        )
+        of = np.full(model.vertex_count, -1)
+        of[chosen_vertices] = np.arange(len(chosen_vertices))
+        self.landmarks = replace(landmarks, triangles=of[landmarks.triangles])
+        self.marks68 = of[model.landmarks68]
+        self.rim_rows = None if rim is None else of[rim[0]]
+        # K×V×3: what one of each unknown adds, everywhere and at the chosen vertices.
+        self.everywhere = np.concatenate([model.identities, model.expressions[self.used]])
+        self.modes = np.take(self.everywhere, chosen_vertices, axis=1).astype(np.float64)
+        self.neutral = model.neutral[chosen_vertices].astype(np.float64)
+        samples = min(self.options.samples, len(face))
+        self.samples = of[face][np.linspace(0, len(face) - 1, samples).astype(int)]
+        triangles = triangulate(model.faces)
+        self.face_triangles = of[triangles[np.isin(triangles, face).all(1)]]
+
+    def _prepare_bases(self) -> None:
+        """Lay out each kind of point's N×K×3 derivatives by identity and expression."""
+        modes, landmarks = self.modes, self.landmarks
+        response = np.concatenate(
+            [
+                np.zeros((len(self.alpha), *landmarks.response.shape[1:])),
+                landmarks.response[self.used],
+            ]
+        )
+        self.mark_basis = np.swapaxes(landmarks.on(modes) + response, 0, 1)
+        self.sample_basis = np.swapaxes(modes[:, self.samples], 0, 1)
+        self.pinned = sorted(self.target.markers)
+        if self.pinned:
+            self.pin_basis = np.swapaxes(modes[:, self.marks68[self.pinned]], 0, 1)
+        if self.rim_rows is not None:
+            self.rim_basis = np.swapaxes(modes[:, self.rim_rows], 0, 1)
+
+    def step(self, limit: float) -> None:
+        """Make one Gauss-Newton step; limit: cm, how far the surface is looked for, 0 for not."""
+        shape = self.neutral + np.tensordot(self._unknowns(), self.modes, 1)
+        terms = []
+        if self.target.points is not None:
+            terms.append(self._landmark_term(shape))
+        if self.pinned:
+            terms.append(self._marker_term(shape))
+        if self.rim_rows is not None:
+            terms.append(self._rim_term(shape))
+        if limit:
+            terms.append(self._surface_term(shape, limit))
+        self._solve(*(np.concatenate(parts) for parts in zip(*terms)))
+
+    def _unknowns(self) -> np.ndarray:
+        """Return K: identity, then the expressions `used`."""
+        return np.concatenate([self.alpha, self.weights[self.used]])
+
+    def _jacobian(self, basis: np.ndarray, at: np.ndarray) -> np.ndarray:
+        """Return N×3×(K + 7): derivatives of points at N×3 (basis N×K×3).
+
+        By identity and expression, then rotation, translation, scale.
+        """
+        k = len(self.modes)
+        out = np.zeros((len(at), 3, k + MOTION))
+        out[:, :, :k] = np.swapaxes(basis, 1, 2)
         x, y, z = at.T
-        k = len(modes)
-        (
-            out[:, 1, k],
-            out[:, 2, k],
-            out[:, 0, k + 1],
-            out[:, 2, k + 1],
-            out[:, 0, k + 2],
-            out[:, 1, k + 2],
-        ) = -z, y, z, -x, -y, x
+        out[:, 1, k], out[:, 2, k] = -z, y
+        out[:, 0, k + 1], out[:, 2, k + 1] = z, -x
+        out[:, 0, k + 2], out[:, 1, k + 2] = -y, x
         out[:, [0, 1, 2], [k + 3, k + 4, k + 5]] = 1
         out[:, :, k + 6] = at
         return out
 
-    response = np.concatenate(
-        [np.zeros((i_count, *landmarks.response.shape[1:])), landmarks.response[used]]
-    )
-    mark_basis = np.swapaxes(landmarks.on(modes) + response, 0, 1)  # 478×K×3
-    sample_basis = np.swapaxes(modes[:, chosen], 0, 1)
-    pinned = sorted(markers or {})
-    pin_basis = np.swapaxes(modes[:, marks68[pinned]], 0, 1) if pinned else None
-    rim_basis = np.swapaxes(modes[:, of[rim[0]]], 0, 1) if rim is not None else None
-    together = (
-        options.statistics * _statistics(model.names, options.statistics_floor)[np.ix_(used, used)]
-        if options.statistics
-        else 0.0
-    )
-    reach = options.reach if begin is None else [r for r in options.reach if r]
-    sets = landmark_sets()
-    importance = np.ones(len(landmarks.weights))
-    importance[np.concatenate([sets['left_eye'], sets['right_eye'], sets['lips']])] = (
-        options.contours
-    )
-    importance[np.concatenate([sets['left_brow'], sets['right_brow']])] *= options.brows
-    importance[468:] = 0  # irises look about
-    spread = np.inf
-    for step, limit in enumerate(reach):
-        shape = neutral + np.tensordot(np.concatenate([alpha, w[used]]), modes, 1)
-        jacobian, residual, weight = [], [], []
-        if points is not None:
-            here = seen_landmarks(landmarks, shape, w)
-            target = scale * points @ rotation.T + translation
-            off = target - here
-            sure = landmarks.confidence * confidence / (1 + (off**2).sum(1) / 0.4**2)
-            sure = sure * importance
-            sure = (
-                sure * options.landmarks_worth / max(sure.sum(), 1e-9) / options.landmark_sigma**2
-            )
-            jacobian.append(rows(mark_basis, here).reshape(-1, len(modes) + 7))
-            residual.append(off.ravel())
-            weight.append(np.repeat(sure, 3))
-        if pinned:
-            here = shape[marks68[pinned]]
-            target = scale * np.stack([markers[p] for p in pinned]) @ rotation.T + translation
-            jacobian.append(rows(pin_basis, here).reshape(-1, len(modes) + 7))
-            residual.append((target - here).ravel())
-            weight.append(np.full(3 * len(pinned), 1 / options.marker_sigma**2))
-        if rim is not None:
-            here = shape[of[rim[0]]]
-            jacobian.append(rows(rim_basis, here).reshape(-1, len(modes) + 7))
-            residual.append((scale * rim[1] @ rotation.T + translation - here).ravel())
-            weight.append(
-                np.full(3 * len(here), options.rim_worth / len(here) / options.rim_sigma**2)
-            )
-        if limit:
-            here = shape[chosen]
-            normals = vertex_normals(shape, face_triangles)[chosen]
-            back = (here - translation) @ rotation / scale
-            triangle, barycentric, _, distance = surface.closest(
-                back, limit / scale, normals @ rotation, 0.5
-            )
-            hit = (triangle >= 0) & ~border.holds(triangle, barycentric)
-            foot = np.zeros_like(here)
-            foot[hit] = (
-                scale
-                * (vertices[triangles[triangle[hit]]] * barycentric[hit, :, None]).sum(1)
-                @ rotation.T
-                + translation
-            )
-            normal = surface.normals[np.maximum(triangle, 0)] @ rotation.T
-            off = ((foot - here) * normal).sum(1)
-            spread = float(np.median(np.abs(off[hit]))) * 1.48 if hit.any() else np.inf
-            robust = hit / (1 + (off / max(2 * spread, 0.03)) ** 2)
-            jacobian.append((normal[:, None] @ rows(sample_basis, here))[:, 0])
-            residual.append(np.where(hit, off, 0))
-            weight.append(
-                robust * options.surface_worth / max(hit.sum(), 1) / options.surface_sigma**2
-            )
-        j, r, q = np.concatenate(jacobian), np.concatenate(residual), np.concatenate(weight)
-        now = np.concatenate([alpha, w[used]])
+    def _point_term(
+        self, basis: np.ndarray, here: np.ndarray, there: np.ndarray, weight: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw points N×3 to others: (Jacobian rows, residuals, weights), three rows a point."""
+        rows = self._jacobian(basis, here).reshape(-1, len(self.modes) + MOTION)
+        return rows, (there - here).ravel(), weight
+
+    def _landmark_term(self, shape: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw the model's landmarks to those the detector saw."""
+        options = self.options
+        here = seen_landmarks(self.landmarks, shape, self.weights)
+        there = self.place.to_head(self.target.points)
+        off = there - here
+        robust = 1 + (off**2).sum(1) / OUTLIER**2
+        sure = self.landmarks.confidence * self.target.confidence / robust
+        sure = sure * self.importance
+        sure = sure * options.landmarks_worth / max(sure.sum(), 1e-9) / options.landmark_sigma**2
+        return self._point_term(self.mark_basis, here, there, np.repeat(sure, 3))
+
+    def _marker_term(self, shape: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw landmarks to the markers that the user placed."""
+        there = self.place.to_head(np.stack([self.target.markers[p] for p in self.pinned]))
+        weight = np.full(3 * len(self.pinned), 1 / self.options.marker_sigma**2)
+        return self._point_term(self.pin_basis, shape[self.marks68[self.pinned]], there, weight)
+
+    def _rim_term(self, shape: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw vertices to where they belong on the border of a hole."""
+        options, here = self.options, shape[self.rim_rows]
+        weight = np.full(3 * len(here), options.rim_worth / len(here) / options.rim_sigma**2)
+        return self._point_term(
+            self.rim_basis, here, self.place.to_head(self.target.rim[1]), weight
+        )
+
+    def _surface_term(
+        self, shape: np.ndarray, limit: float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw points of the face to the planes of the surface near them, within `limit` cm."""
+        options, place, target = self.options, self.place, self.target
+        here = shape[self.samples]
+        normals = vertex_normals(shape, self.face_triangles)[self.samples]
+        triangle, barycentric, _, _ = self.surface.closest(
+            place.from_head(here), limit / place.scale, normals @ place.rotation, 0.5
+        )
+        hit = (triangle >= 0) & ~self.border.holds(triangle, barycentric)
+        foot = np.zeros_like(here)
+        corners = target.vertices[target.triangles[triangle[hit]]]
+        foot[hit] = place.to_head((corners * barycentric[hit, :, None]).sum(1))
+        normal = self.surface.normals[np.maximum(triangle, 0)] @ place.rotation.T
+        off = ((foot - here) * normal).sum(1)
+        self.spread = float(np.median(np.abs(off[hit]))) * 1.48 if hit.any() else np.inf
+        robust = hit / (1 + (off / max(2 * self.spread, 0.03)) ** 2)
+        weight = robust * options.surface_worth / max(hit.sum(), 1) / options.surface_sigma**2
+        rows = (normal[:, None] @ self._jacobian(self.sample_basis, here))[:, 0]
+        return rows, np.where(hit, off, 0), weight
+
+    def _priors(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return (curvature of each of identity and expression, pull on each expression)."""
+        options, first = self.options, len(self.alpha)
         prior = np.concatenate(
             [
-                np.full(i_count, 1 / options.identity_spread**2),
-                np.full(e_count, 1 / options.expression_spread**2),
+                np.full(first, 1 / options.identity_spread**2),
+                np.full(len(self.used), 1 / options.expression_spread**2),
             ]
         )
-        mean, sparse = np.zeros(e_count), np.full(e_count, options.expression_sparse)
-        for name, value in (known or {}).items():
-            column = np.flatnonzero(used == model.names.index(name))
-            prior[i_count + column], mean[column], sparse[column] = 1e6, value, 0
-        a = j.T @ (j * q[:, None])
-        b = j.T @ (q * r)
-        k = len(modes)
+        mean = np.zeros(len(self.used))
+        sparse = np.full(len(self.used), options.expression_sparse)
+        for name, value in self.target.known.items():
+            column = np.flatnonzero(self.used == self.model.names.index(name))
+            prior[first + column], mean[column], sparse[column] = 1e6, value, 0
+        return prior, prior[first:] * mean - sparse
+
+    def _solve(self, jacobian: np.ndarray, residual: np.ndarray, weight: np.ndarray) -> None:
+        """Take the step that the terms and priors ask for."""
+        first, k = len(self.alpha), len(self.modes)
+        now, (prior, pull) = self._unknowns(), self._priors()
+        a = jacobian.T @ (jacobian * weight[:, None])
+        b = jacobian.T @ (weight * residual)
         b[:k] += a[:k, :k] @ now
         b[k:] += a[k:, :k] @ now
         a[:k, :k] += np.diag(prior)
-        a[i_count:k, i_count:k] += together
-        b[i_count:k] += prior[i_count:] * mean - sparse
-        a[k:, k:] += np.diag([1e-3] * 3 + [1e-3] * 3 + [1e9 if scale_fixed is not None else 1e-3])
-        solution = _bounded(a, b, i_count, k)
-        alpha, motion = np.clip(solution[:i_count], -4, 4), solution[k:]
-        w[used] = solution[i_count:k]
-        # the motion is the model's: the mesh takes its inverse
-        turn, grow = small_rotation(motion[:3]), 1 + np.clip(motion[6], -0.3, 0.3)
-        rotation, translation, scale = (
-            turn.T @ rotation,
-            turn.T @ (translation - motion[3:6]) / grow,
-            scale / grow,
+        a[first:k, first:k] += self.together
+        b[first:k] += pull
+        free_scale = self.target.scale is None
+        a[k:, k:] += np.diag([1e-3] * 6 + [1e-3 if free_scale else 1e9])
+        solution = _bounded(a, b, first, k)
+        self.alpha = np.clip(solution[:first], -LARGEST_IDENTITY, LARGEST_IDENTITY)
+        self.weights[self.used] = solution[first:k]
+        # The motion is the model's: the mesh takes its inverse.
+        motion = solution[k:]
+        turn = cv2.Rodrigues(np.asarray(motion[:3], np.float64))[0]
+        grow = 1 + np.clip(motion[6], -LARGEST_GROWTH, LARGEST_GROWTH)
+        self.place = Similarity(
+            turn.T @ self.place.rotation,
+            turn.T @ (self.place.translation - motion[3:6]) / grow,
+            self.place.scale / grow,
         )
-        report((step + 1) / len(reach))
-    shape = model.neutral + np.tensordot(
-        np.concatenate([alpha, w[used]]), everywhere.astype(np.float64), 1
-    )
-    return ModelFit(shape, alpha, w, rotation, translation, float(scale), spread)
+
+    def result(self) -> ModelFit:
+        """Return the fit with the whole model."""
+        shape = self.model.neutral + np.tensordot(
+            self._unknowns(), self.everywhere.astype(np.float64), 1
+        )
+        return ModelFit(
+            rotation=self.place.rotation,
+            translation=self.place.translation,
+            scale=float(self.place.scale),
+            vertices=shape,
+            identity=self.alpha,
+            weights=self.weights,
+            spread=self.spread,
+        )
+
+
+def _importance(options: ModelFitOptions, count: int) -> np.ndarray:
+    """Return how much each of the 478 landmarks counts against the others."""
+    sets = landmark_sets()
+    out = np.ones(count)
+    out[np.concatenate([sets['left_eye'], sets['right_eye'], sets['lips']])] = options.contours
+    out[np.concatenate([sets['left_brow'], sets['right_brow']])] *= options.brows
+    out[468:] = 0  # irises look about
+    return out
 
 
 def seen_landmarks(
     landmarks: ModelLandmarks, vertices: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """478×3 where the detector sees the landmarks of a head V×3 with these weights (lids: see face_model.landmarks.find_response)."""
+    """Return 478×3 where the detector sees the landmarks of a head V×3 with these weights.
+
+    Lids are seen elsewhere than they are: see annotate.landmarks.
+    """
     return landmarks.on(vertices) + np.tensordot(weights, landmarks.response, 1)
 
 
 def _bounded(a: np.ndarray, b: np.ndarray, first: int, last: int) -> np.ndarray:
-    """argmin ½xᵀAx − bᵀx with x[first:last] ≥ 0: non-negative least squares in those after the others are eliminated. What comes out above 1 is
-    set to 1, and the others follow."""
-    from scipy.linalg import cho_factor, cho_solve, solve_triangular
-    from scipy.optimize import nnls
+    """Return argmin ½xᵀAx − bᵀx with x[first:last] ≥ 0.
 
+    By non-negative least squares in those after the others are eliminated. What comes out above 1
+    is set to 1, and the others follow.
+    """
     a = a + 1e-9 * np.trace(a) / len(a) * np.eye(len(a))
     bound = np.zeros(len(b), bool)
     bound[first:last] = True
@@ -314,15 +419,12 @@ def _bounded(a: np.ndarray, b: np.ndarray, first: int, last: int) -> np.ndarray:
 
 
 def _statistics(names: tuple[str, ...], floor: float) -> np.ndarray:
-    """E×E: the inverse of the covariance of the recording's weights, `floor` added to each standard deviation."""
+    """Return E×E: the inverse of the covariance of the recording's weights.
+
+    floor: added to each standard deviation.
+    """
     data = read_npz(STATISTICS, 'table of expression statistics')
     order = [data['names'].tolist().index(n) for n in names]
     return np.linalg.inv(
         data['covariance'][np.ix_(order, order)].astype(np.float64) + floor**2 * np.eye(len(order))
     )
-
-
-def _rescaled(rotation, translation, scale, wanted, vertices):
-    """The same placing with another scale about the mesh's middle."""
-    middle = vertices.mean(0)
-    return rotation, translation + (scale - wanted) * rotation @ middle, wanted

@@ -1,7 +1,7 @@
-"""A scan's open mouth is often a hole in it: its border, and which of the model's vertices belong on it.
+"""A scan's open mouth is often a hole in it: its border, and what of the model belongs on it.
 
-No surface point says where an opening ends (matches on a border are refused, or the model would be drawn to every torn edge), so that without
-this a wrapped mouth opens less than the scan's.
+No surface point says where an opening ends (matches on a border are refused, or the model would be
+drawn to every torn edge), so that without this a wrapped mouth opens less than the scan's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ EVEN = 200  # points the loop is cut into
 
 
 def border_loops(triangles: np.ndarray) -> list[np.ndarray]:
-    """The borders of a welded surface T×3 as closed loops of vertex indices, in order; where loops touch they are cut at that vertex."""
+    """Return the borders of a welded surface T×3 as closed loops of vertex indices, in order.
+
+    Where loops touch they are cut at that vertex.
+    """
     edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
     _, inverse, count = np.unique(
         np.sort(edges, 1), axis=0, return_inverse=True, return_counts=True
@@ -47,7 +50,10 @@ def border_loops(triangles: np.ndarray) -> list[np.ndarray]:
 
 
 def lip_line(model: FaceModel, marks: list[int]) -> np.ndarray:
-    """Vertices of the shortest way over the neutral surface through these of the 68 landmarks, in order."""
+    """Return the vertices of the shortest way over the neutral surface through landmarks, in order.
+
+    marks: indices of the 68.
+    """
     graph, stops = (
         face_graph(model.neutral.astype(np.float64), model.faces),
         model.landmarks68[marks],
@@ -68,11 +74,13 @@ def lip_line(model: FaceModel, marks: list[int]) -> np.ndarray:
 def mouth_rim(
     model: FaceModel, head: np.ndarray, vertices: np.ndarray, triangles: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """(K vertices of the model, K×3 where they belong on the border of the mouth's hole), or None where there is none.
+    """Find which vertices of the model belong on the border of the mouth's hole: (K, K×3 where).
 
-    The vertices are those of the line where the lips meet, or of the rim behind it where the mouth's socket begins: whichever lies nearer.
-    head V×3: the model as it lies on the mesh so far; vertices N×3 and triangles T×3 of the whole mesh, in the same space.
-    Upper and lower line run from corner to corner; a vertex belongs to the point at the same share of the way.
+    None where there is no hole. head: V×3, the model as it lies on the mesh so far. vertices: N×3,
+    triangles: T×3, of the whole mesh, in the same space.
+    The vertices are those of the line where the lips meet, or of the rim behind it where the
+    mouth's socket begins: whichever lies nearer. Upper and lower line run from corner to corner; a
+    vertex belongs to the point at the same share of the way.
     """
     lines = [lip_line(model, marks[0]) for marks in CONTOURS['mouth']]
     right, left = head[lines[0][0]], head[lines[0][-1]]
@@ -108,7 +116,7 @@ def mouth_rim(
 def _matched(
     head: np.ndarray, lines: list[np.ndarray], way: list[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(vertices of both lines, the points K×3 at the same share of the way along both paths)."""
+    """Return (vertices of both lines, K×3 points at the same share of the way along paths)."""
     target = []
     for line, path in zip(lines, way):
         share, along = _along(head[line]), _along(path)
@@ -119,6 +127,7 @@ def _matched(
 
 
 def _is_mouth(points: np.ndarray, middle: np.ndarray, across: np.ndarray, width: float) -> bool:
+    """Tell whether a loop of points lies and is as large as a mouth of this middle and width."""
     wide = float(np.ptp(points @ across))
     off = points - middle
     rest = np.linalg.norm(off - (off @ across)[:, None] * across, axis=1).max()
@@ -130,13 +139,13 @@ def _is_mouth(points: np.ndarray, middle: np.ndarray, across: np.ndarray, width:
 
 
 def _along(path: np.ndarray) -> np.ndarray:
-    """The share of its length at which each point of a path lies."""
+    """Return the share of its length at which each point of a path lies."""
     length = np.r_[0, np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))]
     return length / max(length[-1], 1e-12)
 
 
 def _evened(loop: np.ndarray) -> np.ndarray:
-    """EVEN×3: a closed loop cut into equal lengths."""
+    """Return EVEN×3: a closed loop cut into equal lengths."""
     closed = np.concatenate([loop, loop[:1]])
     return np.stack(
         [np.interp(np.arange(EVEN) / EVEN, _along(closed), closed[:, k]) for k in range(3)], 1
@@ -144,7 +153,7 @@ def _evened(loop: np.ndarray) -> np.ndarray:
 
 
 def _smoothed(path: np.ndarray) -> np.ndarray:
-    """The same path without the jags of a torn edge; its ends stay."""
+    """Return the same path without the jags of a torn edge; its ends stay."""
     from scipy.ndimage import gaussian_filter1d
 
     n = len(path) - 1

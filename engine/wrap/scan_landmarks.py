@@ -1,12 +1,13 @@
-"""Where the 478 landmarks lie on a mesh: it is drawn from all sides, the face detected, what was seen cast back onto its surface.
+"""Where the 478 landmarks lie on a mesh.
 
-Nothing is asked of the mesh's units, axes or winding.
+It is drawn from all sides, the face detected, what was seen carried back onto its surface. Nothing
+is asked of the mesh's units, axes or winding.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,10 +26,10 @@ SEARCH_SIZE = 384  # pixels of the pictures the face is searched in
 SIZE, DISTANCE = (512, 60.0)
 FOCAL = SIZE / 24.0 * DISTANCE
 POSES = ((0, 0), (0, 12), (0, -12), (18, 0), (-18, 0), (34, 0), (-34, 0))  # yaw, pitch, degrees
-BARE = (0.72, 0.58, 0.50)  # sRGB of a mesh without colours
+BARE_COLOUR = (0.72, 0.58, 0.50)  # sRGB of a mesh without colours
 # cm: median distance from the reference, within which a face is seen as it should be
-FACE_LIKE = 0.6
-HIT = 6.0  # pixels: a landmark this far from the surface in a picture counts a third
+LIKE_REFERENCE = 0.6
+PICK_SPREAD = 6.0  # pixels: a landmark this far from the surface in a picture counts a third
 
 # What a user may place, by name, as indices into the 68 Multi-PIE landmarks. Right and left are the
 # person's.
@@ -67,8 +68,11 @@ class ScanLandmarks:
     confidence: np.ndarray
 
 
-def directions() -> list[np.ndarray]:
-    """Rotations (3×3, mesh → head axes) whose pictures are searched in turn: the six sides, then the twelve edges between them."""
+def search_directions() -> list[np.ndarray]:
+    """Return rotations (3×3, mesh → head axes) whose pictures are searched in turn.
+
+    The six sides, then the twelve edges between them.
+    """
     sides = [
         np.array(d, float)
         for d in ((0, 0, 1), (0, -1, 0), (1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, 0, -1))
@@ -84,38 +88,30 @@ def directions() -> list[np.ndarray]:
     return out
 
 
-def bare(count: int) -> np.ndarray:
-    """count×3: the colour of a mesh that has none."""
-    return np.broadcast_to(np.asarray(BARE), (count, 3))
+def bare_colours(count: int) -> np.ndarray:
+    """Return count×3: the colour of a mesh that has none."""
+    return np.broadcast_to(np.asarray(BARE_COLOUR), (count, 3))
 
 
 def find_face(
     vertices: np.ndarray, triangles: np.ndarray, reference: np.ndarray, name: str = 'The mesh'
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """(rotation 3×3, translation 3, scale) of the mesh into head space: head = scale · R · mesh + t.
+    """Find a mesh's face by looking at it from all sides.
 
-    reference: 478×3 a usual head's landmarks in head space (cm). Raises FacewrightError where no face is seen, or more than one in one picture.
+    reference: 478×3, a usual head's landmarks in head space (cm). Returns (rotation 3×3,
+    translation 3, scale) of the mesh into head space: head = scale · R · mesh + t. Raises
+    FacewrightError where no face is seen, or more than one in one picture.
     """
-    corners = vertices[triangles]
-    area = np.linalg.norm(
-        np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
-    )
-    centre = (corners.mean(1) * area[:, None]).sum(0) / area.sum()
-    radius = (
-        float(np.sqrt((area * ((corners.mean(1) - centre) ** 2).sum(1)).sum() / area.sum())) * 1.9
-    )
-    middle, size, focal = (
-        (SEARCH_SIZE / 2, SEARCH_SIZE / 2),
-        (SEARCH_SIZE, SEARCH_SIZE),
-        SEARCH_SIZE / 22.0 * DISTANCE,
-    )
-    paint = bare(len(vertices))
+    centre, radius = _middle_and_size(vertices, triangles)
+    middle, size = (SEARCH_SIZE / 2, SEARCH_SIZE / 2), (SEARCH_SIZE, SEARCH_SIZE)
+    focal = SEARCH_SIZE / 22.0 * DISTANCE
+    paint = bare_colours(len(vertices))
     windows = [
         [whole_picture(size, math.radians(r)) for r in (0, 90, -90, 180, 45, -45)],
         tiles(size, 2),
     ]
-    best = None
-    for turn in directions():
+    best: _FaceSeen | None = None
+    for turn in search_directions():
         camera = (vertices - centre) @ turn.T / radius * 10 @ HEAD_TO_CAMERA.T + (0, 0, DISTANCE)
         buffers = rasterise(camera, triangles, focal, middle, size)
         faces = detect_image(
@@ -124,39 +120,55 @@ def find_face(
             min_score=NEW_FACE_SCORE - 0.1,
         )
         for face in faces:
-            if _bulges(face, camera, triangles, buffers):
-                rotation, translation, scale, off = _onto(
-                    at(vertices, triangles, *cast(face.landmarks[:, :2], buffers)[:2]), reference
-                )
-                if best is None or off < best[0]:
-                    best = (
-                        off,
-                        rotation,
-                        translation,
-                        scale,
-                        len(
-                            [
-                                f
-                                for f in faces
-                                if f.score > NEW_FACE_SCORE
-                                and f.square.side > 0.6 * face.square.side
-                            ]
-                        ),
-                    )
-        if best is not None and best[0] < FACE_LIKE:
+            if not _bulges(face, camera, triangles, buffers):
+                continue
+            picked = pick_surface(face.landmarks[:, :2], buffers)[:2]
+            points = interpolated(vertices, triangles, *picked)
+            rotation, translation, scale, off = _onto(points, reference)
+            if best is None or off < best.off:
+                best = _FaceSeen(off, (rotation, translation, scale), _as_large(face, faces))
+        if best is not None and best.off < LIKE_REFERENCE:
             break
     if best is None:
         raise FacewrightError(
             f'No face was found on {name}: choose a mesh with a human face, or place at least four '
             'markers on it.'
         )
-    if best[4] > 1:
-        raise FacewrightError(f'{name} shows {best[4]} faces: select one head at a time.')
-    return best[1:4]
+    if best.count > 1:
+        raise FacewrightError(f'{name} shows {best.count} faces: select one head at a time.')
+    return best.motion
+
+
+@dataclass(frozen=True)
+class _FaceSeen:
+    """A face on a mesh: how far off the reference it is (cm), its motion, faces in the picture."""
+
+    off: float
+    motion: tuple[np.ndarray, np.ndarray, float]
+    count: int
+
+
+def _middle_and_size(vertices: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return (middle 3, radius) of a surface, by area."""
+    corners = vertices[triangles]
+    area = np.linalg.norm(
+        np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
+    )
+    centre = (corners.mean(1) * area[:, None]).sum(0) / area.sum()
+    spread = (area * ((corners.mean(1) - centre) ** 2).sum(1)).sum() / area.sum()
+    return centre, float(np.sqrt(spread)) * 1.9
+
+
+def _as_large(face: Detection, faces: Sequence[Detection]) -> int:
+    """Count the sure faces of a picture that are not much smaller than one of them."""
+    return sum(f.score > NEW_FACE_SCORE and f.square.side > 0.6 * face.square.side for f in faces)
 
 
 def _onto(points: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float]:
-    """The similarity that takes points onto the reference (both 478×3), far-off ones counting less; its median distance in cm last."""
+    """Return the similarity that takes points onto the reference (both 478×3).
+
+    Far-off ones count less; its median distance (cm) comes last.
+    """
     weight = np.ones(len(points))
     for _ in range(6):
         rotation, translation, scale = rigid_motion(points, reference, weight, scale=True)
@@ -166,13 +178,19 @@ def _onto(points: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _bulges(face: Detection, camera: np.ndarray, triangles: np.ndarray, buffers) -> bool:
-    """Is what looks like a face really nearer where the detector says so? A mask seen from inside looks like a face too."""
-    depth = at(camera, triangles, *cast(face.landmarks[:, :2], buffers)[:2])[:, 2]
+    """Tell whether what looks like a face is really nearer where the detector says so.
+
+    A mask seen from inside looks like a face too.
+    """
+    depth = interpolated(camera, triangles, *pick_surface(face.landmarks[:, :2], buffers)[:2])[:, 2]
     return bool(np.corrcoef(depth, face.landmarks[:, 2])[0, 1] > 0.2)
 
 
-def cast(pixels: np.ndarray, buffers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pixels L×2 → what is drawn nearest to them: triangle L, barycentric L×3, and how far from them in pixels (L)."""
+def pick_surface(pixels: np.ndarray, buffers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find what is drawn nearest to pixels L×2.
+
+    Returns (triangle L, barycentric L×3, how far from them in pixels L).
+    """
     triangle, barycentric, _ = buffers
     h, w = triangle.shape
     x, y = (
@@ -191,14 +209,14 @@ def cast(pixels: np.ndarray, buffers) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return triangle[y, x], barycentric[y, x], distance
 
 
-def at(
+def interpolated(
     values: np.ndarray, triangles: np.ndarray, triangle: np.ndarray, barycentric: np.ndarray
 ) -> np.ndarray:
-    """L×3 of per-vertex values N×3 where `cast` hit."""
+    """Return L×3 of per-vertex values N×3 where `pick_surface` hit."""
     return (values[triangles[triangle]] * barycentric[..., None]).sum(1)
 
 
-def look_at(
+def landmarks_in_view(
     vertices: np.ndarray,
     triangles: np.ndarray,
     paint: np.ndarray,
@@ -206,7 +224,11 @@ def look_at(
     yaw: float,
     pitch: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """One picture of a head that stands in head space (cm): the 478×3 points seen, their weights (facing², 478) and pixels; None where no face is seen."""
+    """Detect the landmarks of a head in head space (cm) in one picture of it.
+
+    Returns (478×3 points on its surface, their weights 478 (facing²), 478×2 pixels); None where no
+    face is seen.
+    """
     camera = head_to_camera(vertices, yaw, pitch, 0, DISTANCE, centre)
     middle, size = (SIZE / 2, SIZE / 2), (SIZE, SIZE)
     buffers = rasterise(camera, triangles, FOCAL, middle, size)
@@ -216,9 +238,9 @@ def look_at(
     if not faces:
         return None
     face = faces[0]
-    triangle, barycentric, distance = cast(face.landmarks[:, :2], buffers)
+    triangle, barycentric, distance = pick_surface(face.landmarks[:, :2], buffers)
     points, seen, ray = (
-        at(v, triangles, triangle, barycentric)
+        interpolated(v, triangles, triangle, barycentric)
         for v in (vertices, vertex_normals(camera, triangles), camera)
     )
     facing = np.abs((seen * ray).sum(1)) / np.maximum(
@@ -226,12 +248,12 @@ def look_at(
     )
     return (
         points,
-        np.clip(facing, 0, 1) ** 2 * np.exp(-((distance / HIT) ** 2)),
+        np.clip(facing, 0, 1) ** 2 * np.exp(-((distance / PICK_SPREAD) ** 2)),
         face.landmarks[:, :2],
     )
 
 
-def look_round(
+def landmarks_from_all_round(
     vertices: np.ndarray,
     triangles: np.ndarray,
     paint: np.ndarray,
@@ -239,21 +261,22 @@ def look_round(
     poses=POSES,
     report: Callable[[float], None] = lambda fraction: None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(478×3 points, confidence 478) of a head in head space, by the weighted geometric median over several poses.
+    """Detect the landmarks of a head in head space from several sides: (478×3, confidence 478).
 
-    Raises FacewrightError where fewer than two pictures show a face.
+    By the weighted geometric median over the poses. Raises FacewrightError where fewer than two
+    pictures show a face.
     """
-    looks = []
+    views = []
     for i, (yaw, pitch) in enumerate(poses):
-        seen = look_at(vertices, triangles, paint, centre, yaw, pitch)
+        seen = landmarks_in_view(vertices, triangles, paint, centre, yaw, pitch)
         if seen is not None:
-            looks.append(seen)
+            views.append(seen)
         report((i + 1) / len(poses))
-    if len(looks) < min(2, len(poses)):
+    if len(views) < min(2, len(poses)):
         raise FacewrightError(
             'The face on the mesh is lost when it is turned: place at least four markers on it.'
         )
-    points, weights = np.stack([p for p, _, _ in looks]), np.stack([w for _, w, _ in looks])
+    points, weights = np.stack([p for p, _, _ in views]), np.stack([w for _, w, _ in views])
     mean = np.zeros((COUNT, 3))
     for _ in range(8):  # Weiszfeld
         robust = weights / np.maximum(np.linalg.norm(points - mean, axis=2), 0.03)

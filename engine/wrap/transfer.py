@@ -1,8 +1,9 @@
 """Expressions of one head carried onto another of the same topology.
 
-Sumner & Popović, "Deformation transfer for triangle meshes", SIGGRAPH 2004: each triangle's affine deformation, the normal's image
-by their fourth vertex (eq. 1–4), asked of the target in the least-squares sense (eq. 6–8). The fourth vertex is eliminated as in
-Botsch et al., "Deformation transfer for detail-preserving surface editing", 2006: the unknowns are the V vertices alone, the
+Sumner & Popović, "Deformation transfer for triangle meshes", SIGGRAPH 2004: each triangle's affine
+deformation, the normal's image by their fourth vertex (eq. 1–4), asked of the target in the
+least-squares sense (eq. 6–8). The fourth vertex is eliminated as in Botsch et al., "Deformation
+transfer for detail-preserving surface editing", 2006: the unknowns are the V vertices alone, the
 matrix GᵀWG is the cotangent Laplacian of the target, factored once for all shapes.
 """
 
@@ -36,7 +37,10 @@ RIDING = ('lashes_L', 'lashes_R', 'eye_surface_L', 'eye_surface_R')
 
 
 def frames(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """T×3×3 whose columns are two edges and the normal divided by the square root of its length (Sumner & Popović eq. 1)."""
+    """Return T×3×3 whose columns are two edges and the normal over the root of its length.
+
+    Sumner & Popović eq. 1.
+    """
     a, b, c = np.moveaxis(vertices[triangles], 1, 0)
     normal = np.cross(b - a, c - a)
     length = np.linalg.norm(normal, axis=1, keepdims=True)
@@ -44,7 +48,10 @@ def frames(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 
 def gradient(vertices: np.ndarray, triangles: np.ndarray) -> tuple[sparse.csr_matrix, np.ndarray]:
-    """(G 3T×V, area T): G·f is the gradient of a function given at the vertices, three rows a triangle. Flat triangles give zero."""
+    """Return (G 3T×V, area T): G·f is the gradient of a function given at the vertices.
+
+    Three rows a triangle. Flat triangles give zero.
+    """
     a, b, c = np.moveaxis(vertices[triangles], 1, 0)
     normal = np.cross(b - a, c - a)
     square = (normal**2).sum(1)
@@ -66,9 +73,12 @@ def gradient(vertices: np.ndarray, triangles: np.ndarray) -> tuple[sparse.csr_ma
 class Transfer:
     """Deformation transfer from one neutral to another of the same topology, factored once.
 
-    source_neutral and target_neutral V×3 (any unit), triangles T×3. fixed V bool: vertices that stay where the target's neutral has
-    them; a connected component without any is held by its first vertex, then moved so that its centroid goes where the source's goes,
-    scaled by the target's size. anchor V or a number: how strongly `anchors` in `solve` are followed (0: pure deformation transfer).
+    source_neutral, target_neutral: V×3 (any unit). triangles: T×3.
+    fixed: V bool, vertices that stay where the target's neutral has them; a connected component
+    without any is held by its first vertex, then moved so that its centroid goes where the source's
+    goes, scaled by the target's size.
+    anchor: V or a number, how strongly `anchors` in `solve` are followed (0: pure deformation
+    transfer).
     """
 
     def __init__(
@@ -126,7 +136,10 @@ class Transfer:
         self.inverse_frames = _inverse(frames(self.source, self.triangles))
 
     def solve(self, source_shapes: np.ndarray, anchors: np.ndarray | None = None) -> np.ndarray:
-        """E×V×3 float64 target vertices from E×V×3 source vertices (absolute); anchors E×V×3: where `anchor` draws the vertices to."""
+        """Return E×V×3 float64 target vertices from E×V×3 source vertices (absolute).
+
+        anchors: E×V×3, where `anchor` draws the vertices to.
+        """
         shapes = np.asarray(source_shapes)
         right = np.empty((len(self.free), 3 * len(shapes)))
         for e, shape in enumerate(shapes):
@@ -150,11 +163,12 @@ class Transfer:
 
 
 def _size(points: np.ndarray) -> float:
+    """Return the root mean square distance of points from their middle."""
     return float(np.sqrt(((points - points.mean(0)) ** 2).sum(1).mean()))
 
 
 def _inverse(matrices: np.ndarray) -> np.ndarray:
-    """Inverses of T×3×3; the pseudo-inverse where a triangle is flat."""
+    """Return inverses of T×3×3; the pseudo-inverse where a triangle is flat."""
     determinant = np.abs(np.linalg.det(matrices))
     flat = determinant <= 1e-10 * np.median(determinant)
     out = np.linalg.inv(np.where(flat[:, None, None], np.eye(3), matrices))
@@ -166,10 +180,11 @@ def _inverse(matrices: np.ndarray) -> np.ndarray:
 def nearest_of_the_model(
     model: FaceModel, neutral: np.ndarray, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(α I, sR 3×3, t 3): the head s·R·(model neutral + identities·α) + t nearest to `neutral` V×3 (cm) over the vertices `rows`.
+    """Find the head s·R·(model neutral + identities·α) + t that is nearest to a neutral.
 
-    Maximum a posteriori with α ~ N(0, 1) and a flat prior on the motion; exact for a moved and scaled neutral (α = 0). The motion is
-    linearised round the last one in each round.
+    neutral: V×3 (cm). rows: the vertices it is near over. Returns (α I, sR 3×3, t 3).
+    Maximum a posteriori with α ~ N(0, 1) and a flat prior on the motion; exact for a moved and
+    scaled neutral (α = 0). The motion is linearised round the last one in each round.
     """
     source, target = model.neutral[rows].astype(np.float64), np.asarray(neutral, np.float64)[rows]
     modes = model.identities[:, rows].astype(np.float64)
@@ -201,12 +216,15 @@ def nearest_of_the_model(
 
 
 def transfer_expressions(model: FaceModel, neutral: np.ndarray) -> np.ndarray:
-    """E×V×3 float32 offsets (cm): the model's expressions on a head in the model's topology (`neutral` V×3, cm, head space).
+    """Carry the model's expressions onto a head in its topology: E×V×3 float32 offsets (cm).
 
-    The source is not the model's mean head but the nearest one it can make (its expressions are the same offsets on all of them), so
-    that the transfer has only what the model cannot make to bridge. Skin and sockets by deformation transfer; lower teeth and gums by
-    the jaw's rigid motion, whatever the skin over it does; eyeballs turn about their own centres; the tongue rides on the jaw, lashes
-    and eye films on the lids. What the model leaves still is still. No contact is looked for here: see contact.py.
+    neutral: V×3 (cm, head space), that head's.
+    The source is not the model's mean head but the nearest one it can make (its expressions are the
+    same offsets on all of them), so that the transfer has only what the model cannot make to
+    bridge. Skin and sockets by deformation transfer; lower teeth and gums by the jaw's rigid
+    motion, whatever the skin over it does; eyeballs turn about their own centres; the tongue rides
+    on the jaw, lashes and eye films on the lids. What the model leaves still is still. No contact
+    is looked for here: see shape_keys/contact.py.
     """
     neutral = np.asarray(neutral, np.float64)
     if neutral.shape != model.neutral.shape:
@@ -222,6 +240,27 @@ def transfer_expressions(model: FaceModel, neutral: np.ndarray) -> np.ndarray:
     offsets = model.expressions.astype(np.float64) @ turn.T
     out = np.zeros_like(offsets)
 
+    _transfer_skin(model, part, source, neutral, offsets, out)
+    _jaw(model, part, source, neutral, offsets, out)
+    # its eyeballs turn rigidly; an identity's, with the same offsets, not quite
+    mean = model.neutral.astype(np.float64) @ turn.T + shift
+    for side in 'LR':
+        ball = part.get(f'eyeball_{side}', np.empty(0, np.int32))
+        if len(ball):
+            _turn_in_orbit(mean[ball], neutral[ball], offsets[:, ball], out, ball)
+    _carry_riders(part, source, offsets, out)
+    return out.astype(np.float32)
+
+
+def _transfer_skin(
+    model: FaceModel,
+    part: dict[str, np.ndarray],
+    source: np.ndarray,
+    neutral: np.ndarray,
+    offsets: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Write the rows of skin and sockets in `out` (E×V×3), by deformation transfer."""
     lined = np.concatenate([part['skin'], *(part[k] for k in LINED if k in part)])
     inside = np.zeros(model.vertex_count, bool)
     inside[lined] = True
@@ -248,13 +287,11 @@ def transfer_expressions(model: FaceModel, neutral: np.ndarray) -> np.ndarray:
     fade = fade * fade * (3 - 2 * fade)
     out[:, rows] = fade * solved + (1 - fade) * follow
 
-    _jaw(model, part, source, neutral, offsets, out)
-    # its eyeballs turn rigidly; an identity's, with the same offsets, not quite
-    mean = model.neutral.astype(np.float64) @ turn.T + shift
-    for side in 'LR':
-        ball = part.get(f'eyeball_{side}', np.empty(0, np.int32))
-        if len(ball):
-            _turn_in_orbit(mean[ball], neutral[ball], offsets[:, ball], out, ball)
+
+def _carry_riders(
+    part: dict[str, np.ndarray], source: np.ndarray, offsets: np.ndarray, out: np.ndarray
+) -> None:
+    """Write the rows of lashes and eye films, which ride on the skin beside them."""
     riding = np.concatenate([part[k] for k in RIDING if k in part] or [np.empty(0, np.int32)])
     if len(riding):
         distance, near = cKDTree(source[part['skin']]).query(source[riding], RIDERS)
@@ -265,7 +302,6 @@ def transfer_expressions(model: FaceModel, neutral: np.ndarray) -> np.ndarray:
         out[:, riding] = moved + more * np.clip(
             np.linalg.norm(moved, axis=2, keepdims=True) / FADE, 0, 1
         )
-    return out.astype(np.float32)
 
 
 def _jaw(
@@ -276,8 +312,12 @@ def _jaw(
     offsets: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Lower teeth and gums move as one rigid body: turned as the source's about their own place, and shifted by as much more or less as the
-    skin of the chin is. The tongue rides on them and adds what the source's adds. Upper teeth and gums stay."""
+    """Move lower teeth and gums as one rigid body.
+
+    Turned as the source's about their own place, and shifted by as much more or less as the skin of
+    the chin is. The tongue rides on them and adds what the source's adds. Upper teeth and gums
+    stay.
+    """
     bone = np.concatenate(
         [part[k] for k in ('lower_teeth', 'lower_gums') if k in part] or [np.empty(0, np.int32)]
     )
@@ -311,7 +351,7 @@ def _jaw(
 def _turn_in_orbit(
     source: np.ndarray, neutral: np.ndarray, offsets: np.ndarray, out: np.ndarray, rows: np.ndarray
 ) -> None:
-    """Each shape's rotation of the source's eyeball, made about the target's own centre."""
+    """Make each shape's rotation of the source's eyeball about the target's own centre."""
     first, centre = sphere_centre(source), sphere_centre(neutral)
     for e in np.flatnonzero(np.abs(offsets).max((1, 2)) > 10 * STILL):
         r, t, _ = rigid_motion(source, source + offsets[e])

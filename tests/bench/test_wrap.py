@@ -14,8 +14,9 @@ from facewright.engine.geometry.closest import Surface
 from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.geometry.user_mesh import read_mesh
 from facewright.engine.render.preview import render_head
-from facewright.engine.wrap.scan_landmarks import bare, look_round
-from facewright.engine.wrap.wrap import fit_numbers, wrap_mesh
+from facewright.engine.wrap.fit_quality import fit_numbers
+from facewright.engine.wrap.scan_landmarks import bare_colours, landmarks_from_all_round
+from facewright.engine.wrap.wrap import wrap_mesh
 
 pytestmark = pytest.mark.bench
 SPACETIME = ('neutral', 'smile', 'disgust', 'surprise')
@@ -41,11 +42,16 @@ def wraps(shared_data):
 def contours(model, wrapped) -> dict[str, float]:
     """mm, mean: from the contour the detector sees on the bare scan to the one it sees on the bare wrapped head, in the same poses."""
     centre = model.neutral[model.landmarks68].mean(0) - (0, 0, 3)
-    scan = look_round(
-        wrapped.skin.vertices, wrapped.skin.triangles, bare(len(wrapped.skin.vertices)), centre
+    scan = landmarks_from_all_round(
+        wrapped.skin.vertices,
+        wrapped.skin.triangles,
+        bare_colours(len(wrapped.skin.vertices)),
+        centre,
     )[0]
     faces = triangulate(model.faces[visible_faces(model)])
-    ours = look_round(wrapped.vertices, faces, bare(len(wrapped.vertices)), centre)[0]
+    ours = landmarks_from_all_round(
+        wrapped.vertices, faces, bare_colours(len(wrapped.vertices)), centre
+    )[0]
     out = {}
     for name, loops in (('lids', ('left_eye', 'right_eye')), ('lips', ('outer_lip', 'inner_lip'))):
         off = []

@@ -10,8 +10,10 @@ from facewright.engine.annotate.landmarks import model_landmarks
 from facewright.engine.core.errors import FacewrightError
 from facewright.engine.face_model import load_model
 from facewright.engine.geometry.user_mesh import UserMesh
-from facewright.engine.wrap import wrap as wrapping
+from facewright.engine.wrap import fit_quality, linear_fit
 from facewright.engine.wrap.scan_landmarks import MARKERS, find_face
+from facewright.engine.wrap.template import at_rest
+from facewright.engine.wrap.wrap import wrap_mesh
 
 
 @pytest.fixture(scope='module')
@@ -33,7 +35,7 @@ def person(model, seed=5):
 
 @pytest.fixture(scope='module')
 def wrapped(model, landmarks):
-    return wrapping.wrap_mesh(model, landmarks, foreign_copy(model, rounds=0))
+    return wrap_mesh(model, landmarks, foreign_copy(model, rounds=0))
 
 
 def test_the_unit_and_the_place_are_found(model, wrapped):
@@ -44,7 +46,7 @@ def test_the_unit_and_the_place_are_found(model, wrapped):
 
 
 def test_it_lies_on_the_mesh_both_ways_without_a_turned_triangle(model, wrapped):
-    numbers = wrapping.fit_numbers(model, wrapped)
+    numbers = fit_quality.fit_numbers(model, wrapped)
     assert numbers['model_to_mesh_median_mm'] < 0.2 and numbers['model_to_mesh_95_mm'] < 1.2
     assert numbers['mesh_to_model_median_mm'] < 0.2 and numbers['mesh_to_model_95_mm'] < 1.2
     assert numbers['turned_triangles'] == 0
@@ -68,7 +70,7 @@ def test_each_vertex_finds_its_own_place(model, wrapped):
 
 
 def test_a_resting_head_is_left_at_rest(model, wrapped):
-    assert not wrapped.made.any() and wrapping.at_rest(model, wrapped) is wrapped.vertices
+    assert not wrapped.made.any() and at_rest(model, wrapped) is wrapped.vertices
 
 
 @pytest.fixture(scope='module')
@@ -84,7 +86,7 @@ def smiling(model, landmarks):
     face = foreign_copy(
         model, rounds=0, vertices=person(model) + np.tensordot(w, model.expressions, 1)
     )
-    return wrapping.wrap_mesh(
+    return wrap_mesh(
         model, landmarks, replace(face, vertices=face.vertices @ np.diag([1.0, -1, -1]))
     )  # and upside down
 
@@ -97,7 +99,7 @@ def test_a_smile_and_shut_eyes_are_found_and_taken_off(model, smiling):
         and made['mouthSmile_L'] > 0.45
         and made['mouthSmile_R'] > 0.45
     )
-    rest = wrapping.at_rest(model, smiling)
+    rest = at_rest(model, smiling)
     mouth = [model.landmarks68[48], model.landmarks68[54]]
     lids = [model.landmarks68[k] for k in (37, 41, 44, 46)]
     assert np.linalg.norm(rest[mouth[0]] - rest[mouth[1]]) < np.linalg.norm(
@@ -114,7 +116,7 @@ def test_faces_that_look_inwards_are_turned(model, landmarks):
     inside_out = replace(
         head, faces=np.where(head.faces >= 0, head.faces[:, [0, 2, 1, 3]], -1).astype(np.int32)
     )
-    found = wrapping.locate(model, landmarks, inside_out, None, True, lambda f: None)
+    found = linear_fit.fit_linear_model(model, landmarks, inside_out, None, True, lambda f: None)
     assert found.turned and found.fit.spread < 0.1
 
 
@@ -130,8 +132,8 @@ def test_a_mesh_without_a_face_says_so(model, landmarks):
         None,
         'ball',
     )
-    with pytest.raises(FacewrightError, match='No face was found on ball.*markers'):
-        wrapping.wrap_mesh(model, landmarks, mesh)
+    with pytest.raises(FacewrightError, match=r'No face was found on ball.*markers'):
+        wrap_mesh(model, landmarks, mesh)
 
 
 def test_two_heads_say_so(model, landmarks):
@@ -154,7 +156,7 @@ def test_markers_decide_where_nothing_is_seen(model, landmarks, monkeypatch):
     def blind(*_, **__):
         raise FacewrightError('No face was found')
 
-    monkeypatch.setattr(wrapping, 'find_face', blind)
+    monkeypatch.setattr(linear_fit, 'find_face', blind)
     truth = 0.01 * person(model) @ TURN.T + (0.3, -1.0, 1.6)
     names = (
         'nose_tip',
@@ -167,7 +169,7 @@ def test_markers_decide_where_nothing_is_seen(model, landmarks, monkeypatch):
         'mouth_corner_R',
     )
     markers = {MARKERS[n]: truth[model.landmarks68[MARKERS[n]]] for n in names}
-    found = wrapping.locate(
+    found = linear_fit.fit_linear_model(
         model, landmarks, foreign_copy(model, rounds=0), markers, True, lambda f: None
     )
     off = np.linalg.norm(found.fit.vertices - found.fit.to_head(truth), axis=1)[
@@ -175,7 +177,7 @@ def test_markers_decide_where_nothing_is_seen(model, landmarks, monkeypatch):
     ]
     assert off.max() < 0.25
     with pytest.raises(FacewrightError, match='No face'):
-        wrapping.locate(
+        linear_fit.fit_linear_model(
             model,
             landmarks,
             foreign_copy(model, rounds=0),
@@ -222,15 +224,15 @@ USUAL, STRANGE = np.full(50, 0.6), np.full(50, 1.6)
     ],
 )
 def test_proportions_are_not_an_expression(model, found, identity, made):
-    got = wrapping.believed(model.names, as_weights(model, **found), identity)
+    got = linear_fit.certain_expression(model.names, as_weights(model, **found), identity)
     assert np.allclose(got, as_weights(model, **made))
 
 
 def eyes(left: float, right: float) -> tuple:
-    """What look_at gives of a face whose eyes are so wide open (area over squared width)."""
+    """What landmarks_in_view gives of a face whose eyes are so wide open (area over squared width)."""
     pixels = np.zeros((478, 2))
     for name, wide in (('left_eye', left), ('right_eye', right)):
-        loop = wrapping.landmark_sets()[name]
+        loop = linear_fit.landmark_sets()[name]
         angle = 2 * np.pi * np.arange(len(loop)) / len(loop)
         pixels[loop] = np.c_[np.cos(angle), wide * 4 / np.pi * np.sin(angle)]
     return None, None, pixels
@@ -250,6 +252,6 @@ def test_eyes_are_shut_where_neither_looks_open(model, wrapped, monkeypatch, her
     (here, on the fitted head with open lids, with shut ones).
     """
     seen = iter((eyes(*here), eyes(0.1, 0.09), eyes(0.01, 0.02)))
-    monkeypatch.setattr(wrapping, 'look_at', lambda *a: next(seen))
+    monkeypatch.setattr(linear_fit, 'landmarks_in_view', lambda *a: next(seen))
     head, triangles = wrapped.skin.vertices, wrapped.skin.triangles
-    assert bool(wrapping.closed_eyes(model, wrapped.fit, head, triangles, np.zeros(3))) == shut
+    assert bool(linear_fit.closed_eyes(model, wrapped.fit, head, triangles, np.zeros(3))) == shut
