@@ -229,7 +229,10 @@ def test_proportions_are_not_an_expression(model, found, identity, made):
 
 
 def eyes(left: float, right: float) -> tuple:
-    """What landmarks_in_view gives of a face whose eyes are so wide open (area over squared width)."""
+    """What landmarks_in_view gives of a face whose eyes are so wide open.
+
+    Area over squared width.
+    """
     pixels = np.zeros((478, 2))
     for name, wide in (('left_eye', left), ('right_eye', right)):
         loop = linear_fit.landmark_sets()[name]
