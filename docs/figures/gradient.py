@@ -18,17 +18,18 @@ worker = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(worker)
 worker.register_package(ROOT)
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
+import numpy as np
+import torch
 
-from facewright.engine.face_model import load_model  # noqa: E402
-from facewright.engine.footage.image_files import write_image  # noqa: E402
-from facewright.engine.geometry.differential import DifferentialCoordinates  # noqa: E402
-from facewright.engine.geometry.laplacian import edges_of  # noqa: E402
-from facewright.engine.geometry.polygons import triangulate  # noqa: E402
-from facewright.engine.render.preview import contact_sheet, render_head  # noqa: E402
-from facewright.engine.shape_keys.tetrahedra import flesh, flesh_edges, outer_triangles  # noqa: E402
+from facewright.engine.face_model import FaceModel, load_model
+from facewright.engine.footage.image_files import write_image
+from facewright.engine.geometry.differential import DifferentialCoordinates
+from facewright.engine.geometry.laplacian import edges_of
+from facewright.engine.geometry.polygons import triangulate
+from facewright.engine.render.preview import contact_sheet, render_head
+from facewright.engine.shape_keys.tetrahedra import flesh, flesh_edges, outer_triangles
 
+WALLS = ('mouth_socket', 'eye_socket_L', 'eye_socket_R')
 NOSE_TIP = 30  # of the 68 landmarks
 SIZE = (560, 640)
 BONE, RED = np.array([0.86, 0.83, 0.79]), np.array([0.80, 0.02, 0.03])
@@ -78,7 +79,16 @@ def picture(
     )
 
 
+def members(model: FaceModel, regions: tuple[str, ...], count: int) -> np.ndarray:
+    """Return bool, so many: which vertices lie in one of the regions."""
+    out = np.zeros(count, bool)
+    for name in regions:
+        out[model.regions[name]] = True
+    return out
+
+
 def main(folder: Path) -> None:
+    """Write both pictures into the folder and print how far each step reaches."""
     model = load_model('builtin')
     filled = flesh(model)
     n, tip = model.vertex_count, int(model.landmarks68[NOSE_TIP])
@@ -91,23 +101,8 @@ def main(folder: Path) -> None:
         spread(flesh_edges(model, filled), total, tip),
     ]
 
-    skin = np.zeros(n, bool)
-    for name in ('face', 'head_neck'):
-        skin[model.regions[name]] = True
-    wall = np.zeros(total, bool)
-    for name in ('mouth_socket', 'eye_socket_L', 'eye_socket_R'):
-        wall[model.regions[name]] = True
-    seen = np.zeros(n, bool)
-    for name in (
-        'face',
-        'head_neck',
-        'mouth_socket',
-        'eye_socket_L',
-        'eye_socket_R',
-        'eyeball_L',
-        'eyeball_R',
-    ):
-        seen[model.regions[name]] = True
+    wall = members(model, WALLS, total)
+    seen = members(model, ('face', 'head_neck', *WALLS, 'eyeball_L', 'eyeball_R'), n)
     face = triangles[seen[triangles].all(1)]
     front = {'yaw': -24, 'focal': SIZE[1] / 16 * 60, 'look_at': np.array([0, 0.8, 9.0])}
     pictures = []

@@ -20,8 +20,8 @@ worker = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(worker)
 worker.register_package(ROOT)
 
-from facewright.engine import tasks  # noqa: E402
-from facewright.engine.lab.demo import render_demo_capture  # noqa: E402
+from facewright.engine import tasks
+from facewright.engine.lab.demo import render_demo_capture
 
 
 def main() -> None:

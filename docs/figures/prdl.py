@@ -1,7 +1,10 @@
 """Paper 4's figures 8 and 9 on our heads: a face fitted to part masks alone, with PRDL, with
 silhouettes and with other losses between points.
 
-    python docs/figures/prdl.py OUT_DIR [--capture FOLDER --model PATH] [--frames N] [--start box|parts] [--only LOSS...]      (default OUT_DIR: docs/pictures)
+    python docs/figures/prdl.py OUT_DIR [--capture FOLDER --model PATH] [--frames N]
+                                [--start box|parts] [--only LOSS...]
+
+(default OUT_DIR: docs/pictures)
 
 Writes prdl_rivals.jpg: extreme expressions of the built-in head, the truth and what each loss finds
 from its masks, true outlines over it. With a capture folder (capture.json, parts.npz) its true
@@ -26,26 +29,26 @@ worker = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(worker)
 worker.register_package(ROOT)
 
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
+import cv2
+import numpy as np
+import torch
 
-from facewright.engine.annotate.parts import model_parts  # noqa: E402
-from facewright.engine.evidence.part_points import COLUMNS, ROWS, even, opening, part_points, seen  # noqa: E402
-from facewright.engine.evidence.prdl import mask_side, prdl  # noqa: E402
-from facewright.engine.face_model import load_model  # noqa: E402
+from facewright.engine.annotate.parts import model_parts
+from facewright.engine.evidence.part_points import COLUMNS, ROWS, even, opening, part_points, seen
+from facewright.engine.evidence.prdl import mask_side, prdl
+from facewright.engine.face_model import load_model
 from facewright.engine.face_model.model import FaceModel
-from facewright.engine.face_model.paint import visible_faces  # noqa: E402
+from facewright.engine.face_model.paint import visible_faces
 from facewright.engine.face_model.part_labels import (
     LEFT_EYE,
     PARTS,
     RIGHT_EYE,
     SKIN,
 )
-from facewright.engine.footage.capture import read_capture  # noqa: E402
-from facewright.engine.footage.image_files import write_image  # noqa: E402
-from facewright.engine.geometry.normals import vertex_normals  # noqa: E402
-from facewright.engine.geometry.polygons import triangulate  # noqa: E402
+from facewright.engine.footage.capture import read_capture
+from facewright.engine.footage.image_files import write_image
+from facewright.engine.geometry.normals import vertex_normals
+from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.lab.part_rivals import (
     chamfer,
     density_aware_chamfer,
@@ -55,9 +58,9 @@ from facewright.engine.lab.part_rivals import (
     rendered_parts,
     soft_silhouette,
 )
-from facewright.engine.render.preview import contact_sheet, head_to_camera  # noqa: E402
-from facewright.engine.render.rasterise import rasterise  # noqa: E402
-from facewright.engine.texture.part_iou import WITHOUT_SKIN, part_iou, part_labels_picture  # noqa: E402
+from facewright.engine.render.preview import contact_sheet, head_to_camera
+from facewright.engine.render.rasterise import rasterise
+from facewright.engine.texture.part_iou import WITHOUT_SKIN, part_iou, part_labels_picture
 
 SIZE = (224, 224)
 MOST, MOST_SKIN = 300, 2000  # points of a part

@@ -1,6 +1,7 @@
 """Contact sheets of the 53 shapes of heads that shape keys were generated for: to be looked at.
 
-    python docs/figures/shape_key_sheets.py OUT_DIR MESH [MESH ...] [--model PATH|builtin] [--onto mesh|model] [--no-settle] [--close]
+    python docs/figures/shape_key_sheets.py OUT_DIR MESH [MESH ...] [--model PATH|builtin]
+                                            [--onto mesh|model] [--no-settle] [--close]
 
 --close: several larger sheets a head, of mouth and eyes near by. Heads in the model's topology are
 painted, so that teeth and eyes are told from skin. MESH may also be `builtin` (the built-in head
@@ -21,17 +22,17 @@ _spec = importlib.util.spec_from_file_location('_facewright_worker', ROOT / 'eng
 _worker = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_worker)
 _worker.register_package(ROOT)
-sys.path.insert(0, str(ROOT / 'tests'))
+sys.path.insert(0, str(ROOT / 'tests' / 'support'))
 
-from foreign_head import foreign_copy  # noqa: E402
+from foreign_head import foreign_copy
 
-from facewright.engine.annotate.landmarks import model_landmarks  # noqa: E402
-from facewright.engine.face_model import load_model  # noqa: E402
-from facewright.engine.face_model.paint import albedo, visible_faces  # noqa: E402
-from facewright.engine.footage.image_files import write_image  # noqa: E402
-from facewright.engine.geometry.user_mesh import UserMesh, read_mesh  # noqa: E402
-from facewright.engine.render.preview import contact_sheet, render_head  # noqa: E402
-from facewright.engine.shape_keys.generate.generate import generate  # noqa: E402
+from facewright.engine.annotate.landmarks import model_landmarks
+from facewright.engine.face_model import load_model
+from facewright.engine.face_model.paint import albedo, visible_faces
+from facewright.engine.footage.image_files import write_image
+from facewright.engine.geometry.user_mesh import UserMesh, read_mesh
+from facewright.engine.render.preview import contact_sheet, render_head
+from facewright.engine.shape_keys.generate import generate
 
 UPPER = ('brow', 'eye', 'cheekSquint')
 
@@ -108,10 +109,9 @@ def main() -> None:
             model, lambda: model_landmarks(model), mesh, options.onto, settle=options.settle
         )
         for k, picture in enumerate(sheets(made.rig, model, options.close)):
-            path = (
-                options.out
-                / f'{Path(source).stem}-{model.name}-{options.onto}{f"-{k}" if options.close else ""}.jpg'
-            )
+            number = f'-{k}' if options.close else ''
+            name = f'{Path(source).stem}-{model.name}-{options.onto}{number}.jpg'
+            path = options.out / name
             write_image(path, picture, 88)
         print(path, {k: v for k, v in made.numbers.items() if k != 'contacts'}, flush=True)
 

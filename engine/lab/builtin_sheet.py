@@ -1,6 +1,8 @@
-"""Pictures of the built-in head to judge it by: neutral from all round, every expression, every identity mode.
+"""Pictures of the built-in head to judge it by.
 
-python -m facewright.engine.lab.builtin_sheet FOLDER
+Neutral from all round, every expression, every identity mode:
+
+    python -m facewright.engine.lab.builtin_sheet FOLDER
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ UPPER = ('brow', 'eye', 'cheekSquint')  # what the picture is framed on: the eye
 
 
 def neutral_sheet(model: FaceModel) -> np.ndarray:
+    """Draw the neutral from all round."""
     colours = albedo(model)
     views = [(0, 0), (35, 0), (90, 0), (150, 0), (0, 25), (0, -30)]
     return contact_sheet(
@@ -34,7 +37,10 @@ def neutral_sheet(model: FaceModel) -> np.ndarray:
 
 
 def expression_sheet(model: FaceModel, size: tuple[int, int] = (240, 190)) -> np.ndarray:
-    """Every shape at full weight from the front and half side, framed on where it acts; mouthClose and tongueOut with the jaw open, as they are meant."""
+    """Draw every shape at full weight from the front and half side, framed on where it acts.
+
+    mouthClose and tongueOut with the jaw open, as they are meant.
+    """
     colours = albedo(model)
     tiles, labels = [], []
     for k, name in enumerate(model.names):
@@ -62,7 +68,7 @@ def expression_sheet(model: FaceModel, size: tuple[int, int] = (240, 190)) -> np
 def identity_sheet(
     model: FaceModel, size: tuple[int, int] = (170, 200), strength: float = 2.5
 ) -> np.ndarray:
-    """Each mode at −strength and +strength standard deviations, front and side."""
+    """Draw each mode at −strength and +strength standard deviations, front and side."""
     colours = albedo(model)
     tiles, labels = [], []
     for mode, name in zip(model.identities, mode_names()):
@@ -83,6 +89,7 @@ def identity_sheet(
 
 
 def main() -> None:
+    """Write the three sheets into the folder of the command line."""
     folder = Path(sys.argv[1])
     model = build()
     for name, picture in (

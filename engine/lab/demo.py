@@ -1,4 +1,4 @@
-"""The demo's own footage: the built-in head, as somebody, giving a known performance in front of a known camera."""
+"""The demo's own footage: somebody's built-in head gives a known performance to a known camera."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ PERSON_SEED, PERSON_SPREAD = 7, 0.8
 
 
 def bump(time: np.ndarray, at: float, width: float) -> np.ndarray:
-    """A smooth rise and fall to 1 at `at` s, `width` s long."""
+    """Rise and fall smoothly to 1 at `at` s, `width` s long."""
     u = np.clip((time - at) / width + 0.5, 0, 1)
     return np.sin(np.pi * u) ** 2
 
 
 def demo_performance(names: tuple[str, ...], time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weights T×E and yaw, pitch, roll T×3 (degrees): speech, two blinks, a smile, raised brows, a glance."""
+    """Return (weights T×E, yaw, pitch and roll T×3 in degrees) at times T (s).
+
+    Speech, two blinks, a smile, raised brows, a glance.
+    """
     tracks = {
         'jawOpen': 0.35 * bump(time, 0.35, 0.3)
         + 0.25 * bump(time, 0.7, 0.25)
@@ -63,7 +66,10 @@ def demo_performance(names: tuple[str, ...], time: np.ndarray) -> tuple[np.ndarr
 
 
 def render_demo_footage(path: Path, frames: int = FRAMES, size: tuple[int, int] = SIZE) -> Path:
-    """Write the clip (H.264, 29.97 fps) to `path`, and what is shown in it to truth.npz beside (performance.npz's format)."""
+    """Write the clip (H.264, 29.97 fps) to `path` and return it.
+
+    What is shown in it goes to truth.npz beside (performance.npz's format).
+    """
     import av
 
     path = Path(path)
@@ -106,7 +112,11 @@ def render_demo_footage(path: Path, frames: int = FRAMES, size: tuple[int, int] 
 
 
 def render_demo_capture(folder: Path, frames: int = FRAMES, size: tuple[int, int] = SIZE) -> Path:
-    """Write the clip with its camera (view.mp4, capture.json) and the true parts in every frame (parts.npz) into `folder`: what `bench part-iou` takes. Returns the clip's path."""
+    """Write the clip as a capture whose true parts are known, and return the clip's path.
+
+    view.mp4, its camera (capture.json) and the true parts in every frame (parts.npz) in `folder`:
+    what `bench part-iou` takes.
+    """
     from ..footage.capture import read_capture
     from ..formats.animated_head import AnimatedHead
     from ..texture.part_iou import parts_at

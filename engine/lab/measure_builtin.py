@@ -1,10 +1,14 @@
-"""Makes measured.npz: the mean face, its quads, its mirror and its main ways of varying, measured over photographs and clips of many people.
+"""Makes measured.npz: the mean face, its quads, its mirror and its main ways of varying.
+
+Measured over photographs and clips of many people:
 
     python -m facewright.engine.lab.measure_builtin OUT.npz NEUTRAL_PHOTO_OR_CLIP... [--mean-of N]
 
-Each file is one person with a neutral face; of a clip, the frame with the most closed mouth and the most open eyes is taken. The mean is
-taken over the first N files (even light, frontal photographs), the modes over all. The committed table was made with the twelve neutral
-London photographs (CC BY 4.0) and the GRID speakers (CC BY 4.0); it holds only averages and modes over all of them. Needs networkx.
+Each file is one person with a neutral face; of a clip, the frame with the most closed mouth and the
+most open eyes is taken. The mean is taken over the first N files (even light, frontal photographs),
+the modes over all. The committed table was made with the twelve neutral London photographs (CC BY
+4.0) and the GRID speakers (CC BY 4.0); it holds only averages and modes over all of them. Needs
+networkx.
 """
 
 from __future__ import annotations
@@ -32,7 +36,10 @@ NOT_FACES = {(49, 64, 129), (279, 294, 358)}
 
 
 def aligned(points: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """points N×3 moved by the similarity (no reflection) that brings them closest to target. Umeyama 1991, without weights."""
+    """Move points N×3 by the similarity (no reflection) that brings them closest to target.
+
+    Umeyama 1991, without weights.
+    """
     a, b = points - points.mean(0), target - target.mean(0)
     u, s, vt = np.linalg.svd(a.T @ b)
     sign = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
@@ -40,12 +47,15 @@ def aligned(points: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def unit(shape: np.ndarray) -> np.ndarray:
-    """Centred, with the outer eye corners at distance 1."""
+    """Centre a shape, its outer eye corners at distance 1."""
     return (shape - shape.mean(0)) / np.linalg.norm(shape[33] - shape[263])
 
 
 def mean_shape(shapes: np.ndarray, rounds: int = 6) -> np.ndarray:
-    """Generalised Procrustes mean of S×N×3, centred, in the first one's orientation, outer eye corners at distance 1."""
+    """Return the generalised Procrustes mean of S×N×3 shapes, as `unit` has it.
+
+    In the first one's orientation.
+    """
     mean = unit(shapes[0])
     for _ in range(rounds):
         mean = unit(np.mean([aligned(s, mean) for s in shapes], 0))
@@ -53,7 +63,7 @@ def mean_shape(shapes: np.ndarray, rounds: int = 6) -> np.ndarray:
 
 
 def mirror_of(mean: np.ndarray) -> np.ndarray:
-    """N int: the landmark across the midline, by matching the mean with its reflection."""
+    """Return N: the landmark across the midline, by matching the mean with its reflection."""
     reflected = mean * [-1, 1, 1]
     for _ in range(5):
         distance = ((reflected[:, None] - mean[None]) ** 2).sum(-1)
@@ -65,7 +75,7 @@ def mirror_of(mean: np.ndarray) -> np.ndarray:
 
 
 def symmetric_mean(shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(mean N×3 in calibrated cm, exactly symmetric about x = 0; mirror N)."""
+    """Return (mean N×3 in calibrated cm, exactly symmetric about x = 0; mirror N)."""
     mirror = mirror_of(mean_shape(shapes))
     mean = mean_shape(np.concatenate([shapes, (shapes * [-1, 1, 1])[:, mirror]]))
     mean = (mean + aligned((mean * [-1, 1, 1])[mirror], mean)) / 2
@@ -78,14 +88,17 @@ def symmetric_mean(shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def calibrated(shape: np.ndarray) -> np.ndarray:
-    """Symmetric shape with unit eye distance → head space, cm."""
+    """Bring a symmetric shape with unit eye distance into head space, cm."""
     out = shape * SCALE + ORIGIN
     out[:, 2] += TILT * shape[:, 1]
     return out
 
 
 def variation(shapes: np.ndarray, mean: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    """MODES×468×3 cm: principal directions of the symmetrised shapes, each one standard deviation long."""
+    """Return MODES×468×3 cm: principal directions of the symmetrised shapes.
+
+    Each one standard deviation long.
+    """
     rows = []
     for s in shapes:
         s = aligned(s, mean)
@@ -103,7 +116,10 @@ def variation(shapes: np.ndarray, mean: np.ndarray, mirror: np.ndarray) -> np.nd
 
 
 def quads_of(edges: set[tuple[int, int]], mean: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    """Q×4: the detector's triangle mesh as quads: on the left half the pairing of neighbours with the best angles, mirrored to the right."""
+    """Return Q×4: the detector's triangle mesh as quads.
+
+    On the left half the pairing of neighbours with the best angles, mirrored to the right.
+    """
     import networkx
 
     graph = networkx.Graph(list(edges))
@@ -144,7 +160,8 @@ def quads_of(edges: set[tuple[int, int]], mean: np.ndarray, mirror: np.ndarray) 
 
 
 def oriented(quads: list[tuple], mean: np.ndarray) -> list[tuple]:
-    """All quads counter-clockwise seen from outside, spreading from the one that faces the front most."""
+    """All quads counter-clockwise seen from outside, spreading from the one that faces the front
+    most."""
     beside: dict[frozenset, list[int]] = {}
     for k, q in enumerate(quads):
         for j in range(4):
@@ -167,7 +184,8 @@ def oriented(quads: list[tuple], mean: np.ndarray) -> list[tuple]:
 
 
 def neutral_landmarks(path: Path) -> np.ndarray:
-    """478×3 of one person's neutral face, x right, y up, z towards the camera, from a photograph or the best of a clip's frames."""
+    """478×3 of one person's neutral face, x right, y up, z towards the camera, from a photograph
+    or the best of a clip's frames."""
     from ..footage import images, video
     from ..footage.detector import detect_image
 
@@ -180,6 +198,7 @@ def neutral_landmarks(path: Path) -> np.ndarray:
         raise ValueError(f'no face in {path}')
 
     def calm(p: np.ndarray) -> float:
+        """Say how calm a face is: eyes wide, mouth shut."""
         size = np.linalg.norm(p[33] - p[263])
         return (
             np.linalg.norm(p[13] - p[14])
@@ -191,6 +210,7 @@ def neutral_landmarks(path: Path) -> np.ndarray:
 
 
 def main() -> None:
+    """Measure the files of the command line and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('out', type=Path)
     parser.add_argument('files', type=Path, nargs='+')

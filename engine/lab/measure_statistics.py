@@ -1,8 +1,11 @@
-"""Measures how expressions occur together in a Live Link Face recording → expression_statistics.npz (mean 53, covariance 53×53).
+"""Makes expression_statistics.npz: how expressions occur together in a recording.
 
 usage: python -m facewright.engine.lab.measure_statistics RECORDING.csv [--leave-out FIRST LAST]
-The committed figures come from an iPhone range-of-motion recording of 4,030 frames (MIT). Frames 1800–2684 were left out: the
-motion of the development capture, on which the tracker is scored, was taken from 1950–2534. Both mirror images are counted.
+
+From a Live Link Face recording: mean 53, covariance 53×53. The committed figures come from an
+iPhone range-of-motion recording of 4,030 frames (MIT). Frames 1800–2684 were left out: the motion
+of the development capture, on which the tracker is scored, was taken from 1950–2534. Both mirror
+images are counted.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ def measure(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main() -> None:
+    """Measure the recording of the command line and write the table."""
     from ..formats.live_link_reader import read_live_link
 
     parser = argparse.ArgumentParser(description=__doc__)

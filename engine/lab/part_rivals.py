@@ -1,8 +1,10 @@
-"""What papers/4 compares PRDL with (section 5.5, figures 8 and 9): losses between part masks and a mesh, each of one part or one frame.
+"""What papers/4 compares PRDL with (section 5.5, figures 8 and 9).
 
-Silhouettes: IoU of what the house's renderer shows (exact visibility, gradients at silhouettes as nvdiffrast's), of SoftRas's silhouette (Liu et al.
-2019) and of DIB-R's (Chen et al. 2019), the latter two without occlusion. Points: chamfer distance, density-aware chamfer distance (Wu et al. 2021),
-ICP both ways (matched anew at every call). Pixels have their corner origin at the top left and their centres at .5.
+Losses between part masks and a mesh, each of one part or one frame. Silhouettes: IoU of what the
+house's renderer shows (exact visibility, gradients at silhouettes as nvdiffrast's), of SoftRas's
+silhouette (Liu et al. 2019) and of DIB-R's (Chen et al. 2019), the latter two without occlusion.
+Points: chamfer distance, density-aware chamfer distance (Wu et al. 2021), ICP both ways (matched
+anew at every call). Pixels have their corner origin at the top left and their centres at .5.
 """
 
 from __future__ import annotations
@@ -27,7 +29,10 @@ def rendered_parts(
     centre: tuple[float, float],
     size: tuple[int, int],
 ) -> torch.Tensor:
-    """H×W×C coverage of each part in [0, 1] as the renderer shows it: points V×3 float32 (camera space, cm), parts V×C float32 (one-hot)."""
+    """Return H×W×C coverage of each part in [0, 1] as the renderer shows it.
+
+    points: V×3 float32 (camera space, cm). parts: V×C float32 (one-hot).
+    """
     fragments = rasterise_batch(points[None], triangles, focal, centre, size)
     return antialias(
         interpolate(parts, triangles, fragments), points[None], triangles, fragments, focal, centre
@@ -35,7 +40,10 @@ def rendered_parts(
 
 
 def iou_loss(coverage: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """1 − soft intersection over union of two H×W pictures in [0, 1] (SoftRas, eq. 9); 0 for an empty mask."""
+    """Return 1 − soft intersection over union of two H×W pictures in [0, 1]; 0 for an empty mask.
+
+    SoftRas, eq. 9.
+    """
     if not mask.any():
         return 0 * coverage.sum()
     both = (coverage * mask).sum()
@@ -51,8 +59,9 @@ def soft_silhouette(
 ) -> torch.Tensor:
     """H×W: 1 − Π(1 − share) over a part's T×3 triangles; points N×2 px.
 
-    A triangle's share in a pixel at distance d from its edges is sigmoid(±d²/σ) ('softras': + inside), or 1 inside and exp(−d²/σ) outside ('dibr'),
-    d in halves of the picture's width. Pairs whose share is below UNSEEN are left out.
+    A triangle's share in a pixel at distance d from its edges is sigmoid(±d²/σ) ('softras': +
+    inside), or 1 inside and exp(−d²/σ) outside ('dibr'), d in halves of the picture's width. Pairs
+    whose share is below UNSEEN are left out.
     """
     width, height = size
     scale = 2 / width
@@ -93,14 +102,21 @@ def soft_silhouette(
 
 
 def chamfer(points: torch.Tensor, target: np.ndarray) -> torch.Tensor:
-    """Mean squared distance (px²) from each set to the nearest of the other: N×2 points, M×2 target px. 0 where either is empty, as all that follow."""
+    """Return the mean squared distance (px²) from each set to the nearest of the other.
+
+    points: N×2, target: M×2, px. 0 where either is empty, as all that follow.
+    """
     return icp_from_target(points, target) + icp_to_target(points, target)
 
 
 def density_aware_chamfer(
     points: torch.Tensor, target: np.ndarray, alpha: float = 0.01
 ) -> torch.Tensor:
-    """After Wu et al. 2021: of either set the mean of 1 − exp(−α d²) / n, n how many share that nearest point (relative to the sets' sizes, at least 1); α in px⁻²."""
+    """Return the density-aware chamfer distance, after Wu et al. 2021.
+
+    Of either set the mean of 1 − exp(−α d²) / n, n how many share that nearest point (relative to
+    the sets' sizes, at least 1); α in px⁻².
+    """
     if not len(points) or not len(target):
         return 0 * points.sum()
     there, here = matches(points, target)
@@ -119,14 +135,20 @@ def density_aware_chamfer(
 
 
 def icp_to_target(points: torch.Tensor, target: np.ndarray) -> torch.Tensor:
-    """ICP from prediction to target: mean squared distance of each point to the nearest of the target."""
+    """Return ICP's loss from prediction to target.
+
+    The mean squared distance of each point to the nearest of the target.
+    """
     if not len(points) or not len(target):
         return 0 * points.sum()
     return _squares(points, target, matches(points, target)[0]).mean()
 
 
 def icp_from_target(points: torch.Tensor, target: np.ndarray) -> torch.Tensor:
-    """ICP from target to prediction: mean squared distance of each of the target to the nearest point."""
+    """Return ICP's loss from target to prediction.
+
+    The mean squared distance of each of the target to the nearest point.
+    """
     if not len(points) or not len(target):
         return 0 * points.sum()
     return _squares(points, target, matches(points, target)[1], back=True).mean()
@@ -154,7 +176,8 @@ def _squares(
 def _close(
     corners: np.ndarray, size: tuple[int, int], reach: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs (triangle, flat pixel) of T×3×2 corners' boxes, widened by `reach` px, within the picture."""
+    """Pairs (triangle, flat pixel) of T×3×2 corners' boxes, widened by `reach` px, within the
+    picture."""
     low = np.clip(np.ceil(corners.min(1) - reach - 0.5), 0, size).astype(np.int64)
     high = np.clip(np.floor(corners.max(1) + reach + 0.5), 0, size).astype(np.int64)
     extent = np.maximum(high - low, 0)
