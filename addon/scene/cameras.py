@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 
 from ...engine.core.errors import FacewrightError
-from ...engine.footage.pictures import keeps_rate
+from ...engine.footage.clip_timing import keeps_rate
 from . import actions, takes, units
 
 # custom property of a camera: width, height, pixel aspect x and y of its footage

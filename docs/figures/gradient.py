@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from facewright.engine.face_model import FaceModel, load_model
-from facewright.engine.footage.image_files import write_image
+from facewright.engine.footage.images import write_image
 from facewright.engine.geometry.differential import DifferentialCoordinates
 from facewright.engine.geometry.laplacian import edges_of
 from facewright.engine.geometry.polygons import triangulate

@@ -19,7 +19,7 @@ _worker.register_package(ROOT)
 from facewright.engine.annotate.parts import model_part_shares
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.paint import visible_faces
-from facewright.engine.footage.image_files import write_image
+from facewright.engine.footage.images import write_image
 from facewright.engine.render.preview import head_to_camera, render_head
 from facewright.engine.texture.part_iou import part_labels_picture
 

@@ -46,7 +46,7 @@ from facewright.engine.face_model.part_labels import (
     SKIN,
 )
 from facewright.engine.footage.capture import read_capture
-from facewright.engine.footage.image_files import write_image
+from facewright.engine.footage.images import write_image
 from facewright.engine.geometry.normals import vertex_normals
 from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.lab.part_rivals import (

@@ -29,7 +29,7 @@ from foreign_head import foreign_copy
 from facewright.engine.annotate.landmarks import model_landmarks
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.paint import albedo, visible_faces
-from facewright.engine.footage.image_files import write_image
+from facewright.engine.footage.images import write_image
 from facewright.engine.geometry.user_mesh import UserMesh, read_mesh
 from facewright.engine.render.preview import contact_sheet, render_head
 from facewright.engine.shape_keys.generate import generate

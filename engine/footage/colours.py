@@ -56,7 +56,7 @@ def to_rgb(frame) -> np.ndarray:
     return np.take(_to_display(), (linear * 65535 + 0.5).astype(np.uint16))
 
 
-def described(frame) -> str:
+def conversion_in_words(frame) -> str:
     """Say what is converted ('HDR (HLG) converted to BT.709') or not understood; '' for neither."""
     transfer, primaries = _light(frame)
     wide = {BT2020: 'BT.2020', P3: 'P3'}

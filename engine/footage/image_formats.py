@@ -10,9 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core.errors import FacewrightError
 from .exif import PNG_START, TIFF_STARTS, Exif, exif, picture_size, png_is_whole
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MOST_PIXELS = 250_000_000
 
@@ -21,12 +25,12 @@ MOST_PIXELS = 250_000_000
 class StoredImage:
     """An image as a file holds it.
 
-    pixels: H×W or H×W×C NumPy array as OpenCV reads them: grey, grey and alpha, BGR or BGRA; uint8,
-        uint16 or, in linear light, float32.
+    pixels: H×W or H×W×C as OpenCV reads them: grey, grey and alpha, BGR or BGRA; uint8, uint16 or,
+        in linear light, float32.
     orientation: EXIF's, 1 to 8, that is still to be undone.
     """
 
-    pixels: object
+    pixels: np.ndarray
     orientation: int = 1
 
 

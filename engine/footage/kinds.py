@@ -165,7 +165,7 @@ def natural(path: Path) -> list:
     return [*key, (-1, path.name)]
 
 
-def described(kind: str, files: tuple[Path, ...] = (), colours: str = '') -> str:
+def kind_in_words(kind: str, files: tuple[Path, ...] = (), colours: str = '') -> str:
     """Say in words what footage was taken for: 'photo', 'sequence of 120 images, a to b' …
 
     `colours`: what is done to its colours, '' for nothing.

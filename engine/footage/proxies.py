@@ -17,15 +17,14 @@ import numpy as np
 
 from ..core.errors import FacewrightError
 from . import images, video
+from .clip_timing import frame_count, keeps_rate, pictures_at
 from .footage import View
-from .image_files import write_image
-from .pictures import frame_count, keeps_rate, pictures_at
 from .sources import read_frames
 
 LARGEST = 1920  # pixels of the longer side: more than a viewport shows
 
 
-def counts_right(view: View) -> bool:
+def shown_right_by_counting(view: View) -> bool:
     """Whether a player that counts pictures at the file's own rate shows a view's footage as it
     is read here.
     """
@@ -33,12 +32,14 @@ def counts_right(view: View) -> bool:
         return images.is_shown_by_blender(view.path)
     if view.kind == 'sequence':
         return images.is_run(view.images)
-    return video.counts_right(view.path)
+    return video.shown_right_by_counting(view.path)
 
 
 def needs_proxy(view: View, rate: float) -> bool:
     """Whether a view's own file would show wrong pictures in a scene of `rate` frames a second."""
-    return not (counts_right(view) and (view.kind == 'photo' or keeps_rate(view.times, rate)))
+    return not (
+        shown_right_by_counting(view) and (view.kind == 'photo' or keeps_rate(view.times, rate))
+    )
 
 
 def write_proxies(views: tuple[View, ...], folder: Path, rate: float) -> Iterator[float]:
@@ -70,7 +71,7 @@ def write_proxies(views: tuple[View, ...], folder: Path, rate: float) -> Iterato
 
 def _write_photo(view: View, path: Path) -> Path:
     """Write a photo turned upright."""
-    write_image(path, images.read(view.path))
+    images.write_image(path, images.read(view.path))
     return path
 
 

@@ -19,7 +19,7 @@ from av.stream import Disposition
 
 from ..core.errors import FacewrightError
 from . import colours
-from .pictures import keeps_rate
+from .clip_timing import keeps_rate
 
 log = logging.getLogger('facewright.footage')
 
@@ -48,7 +48,7 @@ class Video:
     sound_start: s on the clock of `times` when the first sound is heard, below 0 where it comes
         before the picture; None where there is none.
     focal_35mm: mm, the lens as on 36×24 mm film; None unknown.
-    colours: which were converted (colours.described).
+    colours: which were converted (colours.conversion_in_words).
     """
 
     size: tuple[int, int]
@@ -172,7 +172,7 @@ def _sound_start(path: Path, begins: float) -> float | None:
 
 
 @functools.lru_cache(maxsize=64)
-def counts_right(path: Path) -> bool:
+def shown_right_by_counting(path: Path) -> bool:
     """Whether a player that counts shows each picture in its turn, in the colours read here.
 
     It takes picture k to be at k / rate, the rate FFmpeg guesses.
@@ -367,7 +367,7 @@ def _first_frame(path: Path) -> tuple[tuple[int, int], int, bool, float, str] | 
             size = (frame.width, frame.height)
             if turn % 2:
                 size, aspect = size[::-1], 1 / aspect
-            return size, turn, flipped, aspect, colours.described(frame)
+            return size, turn, flipped, aspect, colours.conversion_in_words(frame)
     return None
 
 

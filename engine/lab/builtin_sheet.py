@@ -17,7 +17,7 @@ from ..face_model.builtin.identities import mode_names
 from ..face_model.expressions import WITH_OPEN_JAW
 from ..face_model.model import FaceModel
 from ..face_model.paint import albedo
-from ..footage.image_files import write_image
+from ..footage.images import write_image
 from ..render.preview import contact_sheet, render_head
 
 UPPER = ('brow', 'eye', 'cheekSquint')  # what the picture is framed on: the eyes, else the mouth

@@ -68,7 +68,7 @@ def bake_albedo(result: str, out: str | None = None, size: int = 1024) -> Task:
 def write_albedo(folder: Path, opened: tuple, size: int, clock: Clock) -> Task:
     """Write bake_albedo's files of what open_reconstruction gave into `folder`."""
     found, model, shares = opened
-    from ..footage.image_files import write_image
+    from ..footage.images import write_image
     from ..texture.albedo import bake, lay_out
 
     parts = shares.argmax(1)
@@ -184,7 +184,7 @@ def preview_overlay(
         )
     folder = Path(out) if out else Path(result) / 'overlay'
     from ..face_model.part_labels import PARTS
-    from ..footage.image_files import write_image
+    from ..footage.images import write_image
     from ..footage.masks import segment_parts_at
     from ..formats.result import undistorted_frames
     from ..render.rasterise import project

@@ -78,7 +78,7 @@ def write_picture(path: Path, capture: Path, made: dict[str, Path], face, view: 
     import cv2
 
     from ..footage.capture import read_capture
-    from ..footage.image_files import write_image
+    from ..footage.images import write_image
     from ..formats.animated_head import open_animated_head
     from ..render.preview import contact_sheet
     from ..texture.part_iou import parts_at, read_parts

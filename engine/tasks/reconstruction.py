@@ -265,7 +265,7 @@ def _write(folder: Path, face, neutral: np.ndarray, footage, found, refined, smo
     from ..face_model.expressions import TONGUE_OUT
     from ..face_model.part_labels import PARTS
     from ..face_model.tongue import with_tongue
-    from ..footage.image_files import write_image
+    from ..footage.images import write_image
     from ..formats.live_link import write_live_link
     from ..formats.performance import Performance, write_performance
     from ..formats.rig import Rig, write_rig
@@ -384,8 +384,8 @@ def _file_time(view) -> float:
 
 def make_report(source: str, footage, seen, found, quality: str, seconds: dict) -> dict:
     """report.json: what was found and how well it fits (percent: of the distance between the outer eye corners)."""
-    from ..footage.kinds import described
-    from ..footage.proxies import counts_right
+    from ..footage.kinds import kind_in_words
+    from ..footage.proxies import shown_right_by_counting
     from ..tracking.reprojection import region_errors
 
     first = 100 * found.errors[0]
@@ -403,7 +403,7 @@ def make_report(source: str, footage, seen, found, quality: str, seconds: dict) 
                 'name': v.name,
                 'path': str(Path(v.path).absolute()),
                 'kind': v.kind,
-                'read_as': described(v.kind, v.images, v.colours),
+                'read_as': kind_in_words(v.kind, v.images, v.colours),
                 'size': list(v.size),
                 'fps': float(v.fps),
                 'frames': len(v.times),
@@ -413,7 +413,7 @@ def make_report(source: str, footage, seen, found, quality: str, seconds: dict) 
                 'rotation': int(v.rotation),
                 'focal_px': round(float(c.focal), 2),
                 'sound': v.sound_start is not None,
-                'steady': counts_right(v),
+                'steady': shown_right_by_counting(v),
                 'start': _file_time(v),
                 'sound_start': None if v.sound_start is None else round(v.sound_start, 6),
                 'mean_percent': mean(100 * e),

@@ -75,7 +75,7 @@ def opened(path: Path, start: float | None = None) -> int:
     assert (
         count == len(wanted) and np.isfinite(view.times).all() and (np.diff(view.times) > 0).all()
     )
-    video.counts_right(path)
+    video.shown_right_by_counting(path)
     return count
 
 
@@ -89,7 +89,7 @@ def test_a_damaged_video(tmp_path, data, start):
     path = tmp_path / f'a.{suffix}'
     path.write_bytes(content)
     video._probe.cache_clear()
-    video.counts_right.cache_clear()
+    video.shown_right_by_counting.cache_clear()
     survives(opened, path, start)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import struct
+import subprocess
 import sys
 import zlib
 from fractions import Fraction
@@ -592,3 +593,26 @@ def test_a_folder_without_images(tmp_path):
     (tmp_path / 'x' / 'a.txt').write_text('')
     with pytest.raises(FacewrightError, match='no images'):
         open_footage(tmp_path / 'x')
+
+
+def test_another_format_is_a_row_of_one_table(root, tmp_path):
+    """Names, kind, reading and what Blender shows follow a row; no other file knows of it."""
+    (tmp_path / 'a.made').write_bytes(b'MADE' + bytes([10, 20, 30] * 6))
+    program = """
+import importlib.util, pathlib, sys
+root, path = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+spec = importlib.util.spec_from_file_location('w', root / 'engine' / 'worker.py')
+worker = importlib.util.module_from_spec(spec); spec.loader.exec_module(worker)
+worker.register_package(root)
+import numpy as np
+from facewright.engine.footage import image_formats as table
+decode = lambda path, data: table.StoredImage(np.frombuffer(data[4:], np.uint8).reshape(2, 3, 3))
+made = table.ImageFormat(('.made',), decode, starts=((0, b'MADE'),), in_blender=False)
+table.FORMATS = (*table.FORMATS, made)
+from facewright.engine.footage import open_footage, proxies, read_frames
+view = open_footage(path).views[0]
+assert view.kind == 'photo' and view.size == (3, 2) and proxies.needs_proxy(view, 24)
+assert (next(read_frames(view)) == (30, 20, 10)).all()
+"""
+    command = [sys.executable, '-c', program, str(root), str(tmp_path / 'a.made')]
+    subprocess.run(command, check=True)

@@ -171,8 +171,13 @@ def test_a_relative_path(tmp_path, monkeypatch):
 
 def test_in_words():
     files = tuple(Path(f'a.{n:04d}.png') for n in range(1, 121))
-    assert kinds.described('sequence', files) == 'sequence of 120 images, a.0001.png to a.0120.png'
-    assert kinds.described('photo', files[:1]) == 'photo' and kinds.described('video') == 'video'
+    assert (
+        kinds.kind_in_words('sequence', files) == 'sequence of 120 images, a.0001.png to a.0120.png'
+    )
+    assert (
+        kinds.kind_in_words('photo', files[:1]) == 'photo'
+        and kinds.kind_in_words('video') == 'video'
+    )
 
 
 def test_odd_names_are_sorted(tmp_path):

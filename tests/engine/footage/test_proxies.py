@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from facewright.engine.footage import open_footage, read_frames
-from facewright.engine.footage.pictures import frame_count, keeps_rate, pictures_at
+from facewright.engine.footage.clip_timing import frame_count, keeps_rate, pictures_at
 from facewright.engine.footage.proxies import needs_proxy, write_proxies
 
 CASES = Path(__file__).resolve().parents[4] / 'shared' / 'data' / 'cases'

@@ -383,10 +383,10 @@ def test_hdr_is_converted_and_said(tmp_path, transfer, number, primaries, full):
 
 
 def test_hdr_is_not_shown_as_it_is(tmp_path, long_clip):
-    from facewright.engine.footage.video import counts_right
+    from facewright.engine.footage.video import shown_right_by_counting
 
-    assert counts_right(long_clip)
-    assert not counts_right(
+    assert shown_right_by_counting(long_clip)
+    assert not shown_right_by_counting(
         films.write_tagged(tmp_path / 'a.mkv', (400, 512, 512), 9, False, 18, 9, count=5)
     )
 
