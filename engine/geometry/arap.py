@@ -1,10 +1,14 @@
-"""As-rigid-as-possible deformation of triangle and tetrahedral meshes, factored once, many shapes at a time.
+"""As-rigid-as-possible deformation of triangle and tetrahedral meshes, many shapes at a time.
 
-E(p, R) = Σₖ Σ_{ij ∈ k} wᵢⱼ |(pᵢ − pⱼ) − Rₖ (rᵢ − rⱼ)|² over elements k with a rotation each, minimised by turns over R (polar
-decomposition) and p (one linear solve); each turn lowers E or leaves it (Sorkine & Alexa 2007).
-Triangles: an element is a vertex with all edges of its triangles ("spokes and rims", Chao et al. 2010), cotangent weights, clamped.
-Tetrahedra: an element is a tetrahedron; its edges' cotangent weights sum to volume · |F − R|² (Chao et al. 2010, eq. 5), so that the
-whole is convex in p whatever the sign of a single weight; the volume is taken positive and flat cells are kept from outweighing others.
+E(p, R) = Σₖ Σ_{ij ∈ k} wᵢⱼ |(pᵢ − pⱼ) − Rₖ (rᵢ − rⱼ)|² over elements k with a rotation each,
+minimised by turns over R (polar decomposition) and p (one linear solve, factored once); each turn
+lowers E or leaves it (Sorkine & Alexa 2007).
+
+Triangles: an element is a vertex with all edges of its triangles ("spokes and rims", Chao et al.
+2010), cotangent weights, clamped. Tetrahedra: an element is a tetrahedron; its edges' cotangent
+weights sum to volume · |F − R|² (Chao et al. 2010, eq. 5), so that the whole is convex in p
+whatever the sign of a single weight; the volume is taken positive and flat cells are kept from
+outweighing others.
 """
 
 from __future__ import annotations
@@ -22,20 +26,25 @@ from .laplacian import half_cotangents, weighted_laplacian
 
 wp.config.log_level = wp.LOG_ERROR
 
-MIN_COTANGENT = 0.02  # half-cotangents below this (obtuse corners) are raised to it: positive weights keep the solution unflipped
-FLATTEST = 0.05  # a tetrahedron's weights are scaled down to those of one whose volume is this share of a regular one's
+# Half-cotangents below this (obtuse corners) are raised to it: positive weights keep the solution
+# unflipped.
+MIN_COTANGENT = 0.02
+# A tetrahedron's weights are scaled down to those of one whose volume is this share of a regular
+# one's.
+FLATTEST = 0.05
 STILL = 1e-10  # radians: a rotation this near its best is left
 _PAIRS = tuple(itertools.combinations(range(4), 2))
 
 
 @wp.kernel
-def _turn(
+def _fit_rotations(
     s: wp.array(dtype=wp.float64, ndim=4), r: wp.array(dtype=wp.float64, ndim=4), still: wp.float64
 ):
-    """r ← the rotation q that makes tr(qᵀs) largest; both [element, column, shape, row].
+    """Set r to the rotation q that makes tr(qᵀs) largest; both [element, column, shape, row].
 
-    Newton from the last r: with y = qᵀs, S its symmetric part and a its axial vector, q is best where a = 0 and tr(S)I − S is positive
-    (then no other rotation is a maximum). Singular values where Newton doesn't get there.
+    Newton from the last r: with y = qᵀs, S its symmetric part and a its axial vector, q is best
+    where a = 0 and tr(S)I − S is positive (then no other rotation is a maximum). Singular values
+    where Newton doesn't get there.
     """
     k, b = wp.tid()
     m = wp.mat33d()
@@ -47,9 +56,10 @@ def _turn(
     zero = wp.float64(0.0)
     one = wp.float64(1.0)
     half = wp.float64(0.5)
-    state = int(0)  # 0: not there, 1: there, 2: Newton is no use
-    changed = int(0)
-    tries = int(0)
+    # 0: not there, 1: there, 2: Newton is no use
+    state = int(0)  # noqa: UP018, RUF046 - a literal would be a constant to Warp
+    changed = int(0)  # noqa: UP018, RUF046 - likewise
+    tries = int(0)  # noqa: UP018, RUF046 - likewise
     while state == 0 and tries < 8:
         tries += 1
         y = wp.transpose(q) @ m
@@ -88,7 +98,10 @@ def _turn(
 
 
 def factor(matrix: sparse.spmatrix):
-    """scipy's SuperLU of a symmetric positive matrix, with the options that measured fastest; `.solve(B)` takes many columns."""
+    """Factor a symmetric positive matrix (scipy's SuperLU, with the options that measured fastest).
+
+    `.solve(B)` of the result takes many columns.
+    """
     return splu(
         matrix.tocsc(),
         permc_spec='MMD_AT_PLUS_A',
@@ -100,7 +113,11 @@ def factor(matrix: sparse.spmatrix):
 class Arap:
     """One mesh whose fixed vertices lead the others.
 
-    rest N×3 (any unit), cells T×3 triangles or M×4 tetrahedra, fixed N bool. FacewrightError where a connected piece has no fixed vertex.
+    rest: N×3, any unit
+    cells: T×3 triangles or M×4 tetrahedra
+    fixed: N bool
+
+    Raises FacewrightError where a connected piece has no fixed vertex.
     """
 
     def __init__(self, rest: np.ndarray, cells: np.ndarray, fixed: np.ndarray):
@@ -114,10 +131,11 @@ class Arap:
         self.free = np.flatnonzero(used & ~np.asarray(fixed, bool))
         self.held = np.flatnonzero(used & np.asarray(fixed, bool))
         laplacian = weighted_laplacian(np.c_[i, j], weight, n)
-        pieces, piece = sparse.csgraph.connected_components(laplacian, directed=False)
+        _, piece = sparse.csgraph.connected_components(laplacian, directed=False)
         if len(np.setdiff1d(piece[self.free], piece[self.held])):
             raise FacewrightError(
-                'A part of the mesh has no fixed vertex to follow: fix at least one vertex of every connected part.'
+                'A part of the mesh has no fixed vertex to follow: fix at least one vertex of '
+                'every connected part.'
             )
         self.laplacian = laplacian
         self._lead = laplacian[self.free][:, self.held]
@@ -139,7 +157,10 @@ class Arap:
         self._collect = self._gather.T.tocsr()
 
     def harmonic(self, targets: np.ndarray) -> np.ndarray:
-        """B×N×3: the fixed vertices' displacements (rows of targets B×N×3) continued over the free ones with least Dirichlet energy."""
+        """Continue the fixed vertices' displacements with least Dirichlet energy: B×N×3.
+
+        targets: B×N×3, of which the fixed rows count
+        """
         out = np.array(targets, np.float64)
         moved = np.moveaxis(out[:, self.held] - self.rest[self.held], 1, 0).reshape(
             len(self.held), -1
@@ -152,7 +173,11 @@ class Arap:
         return out
 
     def rotations(self, positions: np.ndarray, last: np.ndarray | None = None) -> np.ndarray:
-        """Best rotation of every element at positions B×N×3, as [element, column, shape, row] float64; `last` is reused and updated."""
+        """Find every element's best rotation, [element, column, shape, row] float64.
+
+        positions: B×N×3
+        last: reused and updated
+        """
         b = len(positions)
         s = (self._collect @ np.moveaxis(positions, 1, 0).reshape(len(self.rest), -1)).reshape(
             self.elements, 3, b, 3
@@ -163,7 +188,7 @@ class Arap:
             else np.ascontiguousarray(np.broadcast_to(np.eye(3)[None, :, None], s.shape))
         )
         wp.launch(
-            _turn,
+            _fit_rotations,
             dim=(self.elements, b),
             device=HOST,
             inputs=[
@@ -175,7 +200,7 @@ class Arap:
         return r
 
     def energy(self, positions: np.ndarray) -> np.ndarray:
-        """B energies of positions B×N×3, each with its best rotations."""
+        """Return B energies of positions B×N×3, each with its best rotations."""
         p = np.moveaxis(np.asarray(positions, np.float64), 1, 0)
         s = (self._collect @ p.reshape(len(p), -1)).reshape(self.elements, 3, -1, 3)
         stretch = (p * (self.laplacian @ p.reshape(len(p), -1)).reshape(p.shape)).sum((0, 2)) + (
@@ -190,10 +215,13 @@ class Arap:
         iterations: int = 10,
         tolerance: float = 0.0,
     ) -> np.ndarray:
-        """B×N×3: the free vertices where E is low, the fixed rows as in targets B×N×3.
+        """Find B×N×3: the free vertices where E is low, the fixed rows as in targets.
 
-        start B×N×3: first guess (None: the harmonic one). Rows that no cell uses come back as in targets. Ends early when no vertex
-        moved more than `tolerance` in a turn.
+        Rows that no cell uses come back as in targets, too.
+
+        targets: B×N×3
+        start: B×N×3, the first guess; None: the harmonic one
+        tolerance: ends early when no vertex moved more in a turn
         """
         out = self.harmonic(targets) if start is None else np.array(targets, np.float64)
         if not len(self.free):
@@ -219,8 +247,9 @@ class Arap:
 def _tetrahedra(
     rest: np.ndarray, cells: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(element, i, j, weight) of all edges of all tetrahedra."""
+    """Return (element, i, j, weight) of all edges of all tetrahedra."""
     corners = rest[cells]
+    # area vectors (twice), all turned the same way
     opposite = np.stack(
         [
             np.cross(
@@ -231,7 +260,7 @@ def _tetrahedra(
             for k in range(4)
         ],
         1,
-    )  # area vectors (twice), all turned the same way
+    )
     volume = np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / 6
     length = np.sqrt(np.mean([((corners[:, a] - corners[:, b]) ** 2).sum(1) for a, b in _PAIRS], 0))
     volume = np.maximum(volume, FLATTEST * length**3 / (6 * np.sqrt(2)) + 1e-300)
@@ -245,7 +274,7 @@ def _tetrahedra(
 def _triangles(
     rest: np.ndarray, cells: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(element, i, j, weight): each triangle's edges, once for each of its corners' elements."""
+    """Return (element, i, j, weight): each triangle's edges, for each corner's element."""
     weight = np.maximum(half_cotangents(rest, cells), MIN_COTANGENT)
     _, element = np.unique(cells, return_inverse=True)
     element = element.reshape(cells.shape)

@@ -8,8 +8,11 @@ ON_EDGE = 1e-6  # barycentric weight below which a point lies on the edge opposi
 
 
 class Border:
-    """The border of a mesh, triangles T×3 over `count` vertices: edges T×3 bool, whether the edge opposite each corner belongs to no other
-    triangle; vertices bool, the ends of such edges."""
+    """The border of a mesh, triangles T×3 over `count` vertices.
+
+    edges: T×3 bool: whether the edge opposite each corner belongs to no other triangle
+    vertices: bool, the ends of such edges
+    """
 
     def __init__(self, triangles: np.ndarray, count: int):
         self.triangles = triangles
@@ -21,7 +24,11 @@ class Border:
         self.vertices[opposite[self.edges]] = True
 
     def holds(self, triangle: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
-        """N bool: points (triangle N, barycentric N×3, as of `Surface.closest`) that lie on a border edge or a border vertex; false where the triangle is −1."""
+        """Tell which points (as `Surface.closest` gives them) lie on a border edge or vertex.
+
+        triangle: N; −1: none, which is on no border
+        barycentric: N×3
+        """
         on_edge = barycentric < ON_EDGE
         out = (on_edge & self.edges[triangle]).any(1)
         out |= (~on_edge & self.vertices[self.triangles[triangle]]).any(1) & (on_edge.sum(1) == 2)

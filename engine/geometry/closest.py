@@ -1,4 +1,7 @@
-"""Closest points and rays on a triangle mesh: NVIDIA Warp's BVH finds the triangle (float32), float64 the point on it."""
+"""Closest points and rays on a triangle mesh.
+
+NVIDIA Warp's BVH finds the triangle (float32), float64 the point on it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ wp.config.log_level = wp.LOG_ERROR
 
 @wp.func
 def _on_triangle(p: wp.vec3, a: wp.vec3, b: wp.vec3, c: wp.vec3):
-    """Closest point of a triangle (Ericson, Real-Time Collision Detection, 5.1.5)."""
+    """Find the closest point of a triangle (Ericson, Real-Time Collision Detection, 5.1.5)."""
     ab = b - a
     ac = c - a
     ap = p - a
@@ -60,7 +63,7 @@ def _closest(
 
 
 @wp.kernel
-def _closest_allowed(
+def _closest_allowed(  # noqa: PLR0913 - a kernel takes its arrays one by one
     mesh: wp.uint64,
     points: wp.array(dtype=wp.vec3),
     furthest: float,
@@ -127,10 +130,14 @@ def _rays(
 
 
 def closest_on_triangles(points: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Closest point of one triangle each: points N×3, corners N×3×3 → (barycentric N×3, point N×3), float64.
+    """Find the closest point of one triangle each: (barycentric N×3, point N×3), float64.
 
-    Ericson, Real-Time Collision Detection, 5.1.5, all regions at once: the foot of the perpendicular where it lies inside,
-    else the nearest of the three edges' closest points. A triangle without area counts as its edges.
+    Ericson, Real-Time Collision Detection, 5.1.5, all regions at once: the foot of the
+    perpendicular where it lies inside, else the nearest of the three edges' closest points. A
+    triangle without area counts as its edges.
+
+    points: N×3
+    corners: N×3×3
     """
     points, corners = np.asarray(points, np.float64), np.asarray(corners, np.float64)
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
@@ -161,9 +168,13 @@ def closest_on_triangles(points: np.ndarray, corners: np.ndarray) -> tuple[np.nd
 
 
 class Surface:
-    """A triangle mesh ready for queries; it keeps its own copy of vertices V×3 and triangles T×3 (any unit, cm elsewhere here).
+    """A triangle mesh ready for queries; it keeps its own copy.
 
-    groups: T int32 bit sets, one a triangle; a query may ask for triangles that share a bit with it.
+    vertices: V×3, any unit
+    triangles: T×3
+    groups: T int32 bit sets, one a triangle; a query may ask for triangles that share a bit with it
+
+    Raises FacewrightError where there are no faces, or vertices are missing or not finite.
     """
 
     def __init__(
@@ -187,19 +198,16 @@ class Surface:
         self.device = device()
         corners = self.vertices[self.triangles]
         normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        self.normals = normal / np.maximum(
-            np.linalg.norm(normal, axis=1, keepdims=True), 1e-300
-        )  # T×3, zero where there is no area
+        # T×3, zero where there is no area
+        self.normals = normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-300)
         self._groups = (
             np.full(len(self.triangles), -1, np.int32)
             if groups is None
             else np.asarray(groups, np.int32)
         )
         low, high = corners.min((0, 1)), corners.max((0, 1))
-        self._middle, self._reach = (
-            (low + high) / 2,
-            float(np.linalg.norm(high - low)) / 2,
-        )  # queries are centred: float32 is finest near 0
+        # queries are centred: float32 is finest near 0
+        self._middle, self._reach = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
         self._mesh = wp.Mesh(
             self._to_warp(self.vertices),
             wp.array(self.triangles.ravel(), dtype=wp.int32, device=self.device),
@@ -215,7 +223,7 @@ class Surface:
         )
 
     def _furthest(self, points: np.ndarray, wanted: float) -> float:
-        """A finite bound: no point of the mesh is further from any of these."""
+        """Return a finite bound: no point of the mesh is further from any of these."""
         bound = float(np.sqrt(((points - self._middle) ** 2).sum(1).max(initial=0))) + self._reach
         return min(bound * 1.01 + 1e-6, wanted)
 
@@ -227,18 +235,51 @@ class Surface:
         agreement: float = 0.0,
         groups: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Closest points on the mesh for N×3 points: (triangle N int32, barycentric N×3, point N×3, distance N), float64.
+        """Find the closest points on the mesh.
 
-        max_distance: how far to look. normals N×3 with agreement (a cosine): only triangles whose normal makes at least that
-        cosine with the point's. groups N int32: only triangles that share a bit with the point's.
-        Where there is none: triangle −1, barycentric 0, the point itself, distance inf. Between triangles equally near to
-        within float32 (1e-6 of the mesh's size) either may be named; the point on it is exact.
+        Between triangles equally near to within float32 (1e-6 of the mesh's size) either may be
+        named; the point on it is exact.
+
+        points: N×3
+        max_distance: how far to look
+        normals, agreement: N×3 and a cosine: only triangles whose normal makes at least that cosine
+            with the point's
+        groups: N int32: only triangles that share a bit with the point's
+
+        Returns (triangle N int32, barycentric N×3, point N×3, distance N), float64; where there is
+        none −1, 0, the point itself, inf.
         """
         points = np.asarray(points, np.float64).reshape(-1, 3)
         n = len(points)
-        triangle = wp.empty(n, dtype=wp.int32, device=self.device)
         if not n:
             return np.zeros(0, np.int32), np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0)
+        triangle = self._nearest_triangles(points, max_distance, normals, agreement, groups)
+        barycentric, point, distance = np.zeros((n, 3)), points.copy(), np.full(n, np.inf)
+        found = triangle >= 0
+        barycentric[found], point[found] = closest_on_triangles(
+            points[found], self.vertices[self.triangles[triangle[found]]]
+        )
+        distance[found] = np.linalg.norm(point[found] - points[found], axis=1)
+        beyond = distance > max_distance
+        triangle[beyond], barycentric[beyond], point[beyond], distance[beyond] = (
+            -1,
+            0,
+            points[beyond],
+            np.inf,
+        )
+        return triangle, barycentric, point, distance
+
+    def _nearest_triangles(
+        self,
+        points: np.ndarray,
+        max_distance: float,
+        normals: np.ndarray | None,
+        agreement: float,
+        groups: np.ndarray | None,
+    ) -> np.ndarray:
+        """Find the triangle nearest to each point, N int32; −1: none."""
+        n = len(points)
+        triangle = wp.empty(n, dtype=wp.int32, device=self.device)
         furthest = self._furthest(points, max_distance)
         if normals is None and groups is None:
             wp.launch(
@@ -268,28 +309,17 @@ class Surface:
                     triangle,
                 ],
             )
-        triangle = triangle.numpy().copy()
-        barycentric, point, distance = np.zeros((n, 3)), points.copy(), np.full(n, np.inf)
-        found = triangle >= 0
-        barycentric[found], point[found] = closest_on_triangles(
-            points[found], self.vertices[self.triangles[triangle[found]]]
-        )
-        distance[found] = np.linalg.norm(point[found] - points[found], axis=1)
-        beyond = distance > max_distance
-        triangle[beyond], barycentric[beyond], point[beyond], distance[beyond] = (
-            -1,
-            0,
-            points[beyond],
-            np.inf,
-        )
-        return triangle, barycentric, point, distance
+        return triangle.numpy().copy()
 
     def rays(
         self, origins: np.ndarray, directions: np.ndarray, max_distance: float = np.inf
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """First hits of N rays (origins, directions N×3, any length): (triangle N int32, barycentric N×3, distance N), float64.
+        """Find the first hits of rays; both sides of a triangle count.
 
-        distance is in the mesh's unit. Both sides of a triangle count. None hit: triangle −1, barycentric 0, distance inf.
+        origins, directions: N×3, directions of any length
+
+        Returns (triangle N int32, barycentric N×3, distance N in the mesh's unit), float64; where
+        none is hit −1, 0, inf.
         """
         origins = np.asarray(origins, np.float64).reshape(-1, 3)
         directions = np.asarray(directions, np.float64).reshape(-1, 3)
@@ -329,5 +359,9 @@ class Surface:
 def interpolate(
     values: np.ndarray, triangles: np.ndarray, triangle: np.ndarray, barycentric: np.ndarray
 ) -> np.ndarray:
-    """N×… values at points of a mesh: per-vertex values V×…, triangles T×3, and `closest`'s triangle N and barycentric N×3."""
+    """Interpolate per-vertex values (V×…) at points of a mesh: N×….
+
+    triangles: T×3
+    triangle, barycentric: N and N×3, as `Surface.closest` gives them
+    """
     return np.einsum('nk,nk...->n...', barycentric, values[triangles[triangle]])

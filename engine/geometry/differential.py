@@ -1,9 +1,12 @@
 """Differential coordinates u = (I + λL) v as a differentiable torch parameterisation.
 
-Paper 1 (main, supplement F): shapes are optimised in u, so that a gradient on one vertex spreads to its neighbours and, along
-tetrahedral edges, to the cavity behind it. λ = 19 is Large Steps' (Nicolet et al. 2021, eq. 10 with α = .95): surrogate, paper 1 gives none.
-Solver: cholespy, the one kept Cholesky with CPU and CUDA. Measured on ICT's 14,062 vertices, 160 right-hand sides, 2 cores:
-float64 0.086 s to factor, 0.157 s to solve (scipy's SuperLU 0.042 s and 0.137 s, CPU alone).
+Paper 1 (main, supplement F): shapes are optimised in u, so that a gradient on one vertex spreads to
+its neighbours and, along tetrahedral edges, to the cavity behind it. λ = 19 is Large Steps'
+(Nicolet et al. 2021, eq. 10 with α = .95): surrogate, paper 1 gives none.
+
+Solver: cholespy, the one kept Cholesky with CPU and CUDA. Measured on ICT's 14,062 vertices, 160
+right-hand sides, 2 cores: float64 0.086 s to factor, 0.157 s to solve (scipy's SuperLU 0.042 s and
+0.137 s, CPU alone).
 """
 
 from __future__ import annotations
@@ -33,8 +36,10 @@ class _Solve(torch.autograd.Function):
 class DifferentialCoordinates:
     """M = I + λL of a graph of n points, factored once.
 
-    edges E×2 (surface ∪ tetrahedra: laplacian.edges_of), lam λ, dtype (float32 or float64) and device (None: the chosen one) those
-    of the tensors to come.
+    edges: E×2, of the surface and of tetrahedra (laplacian.edges_of)
+    lam: λ
+    dtype: of the tensors to come, float32 or float64
+    device: of the tensors to come; None: the chosen one
     """
 
     def __init__(
@@ -74,11 +79,11 @@ class DifferentialCoordinates:
         )
 
     def to_differential(self, v: torch.Tensor) -> torch.Tensor:
-        """…×n×k → u of the same shape."""
+        """Return u of …×n×k v, of the same shape."""
         return self._unflatten(torch.sparse.mm(self._matrix, self._flatten(v)), v)
 
     def from_differential(self, u: torch.Tensor) -> torch.Tensor:
-        """…×n×k u → v of the same shape; all leading axes and columns are solved together. Differentiable (twice too)."""
+        """Return v of …×n×k u, all axes and columns solved together; differentiable (twice)."""
         return self._unflatten(_Solve.apply(self._flatten(u), self), u)
 
     def _flatten(self, x: torch.Tensor) -> torch.Tensor:

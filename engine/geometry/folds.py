@@ -18,7 +18,8 @@ from .laplacian import cotangent_laplacian, edges_of
 from .rigid import rigid_motion
 
 wp.config.log_level = wp.LOG_ERROR
-FOLD_RADIUS = 0.25  # cm: how far round a fold its displacement is not believed at first (an eyelid's thickness)
+# cm: how far round a fold its displacement is not believed at first (an eyelid's thickness)
+FOLD_RADIUS = 0.25
 GROWTH = 1.4  # each round that a fold stays
 STIFFEN = 1.7  # the same for the last resort
 WIDEST = 2.5  # cm: and no further
@@ -26,6 +27,11 @@ ROUNDS = 9
 PUSHES = 8  # rounds
 PUSH_LIMIT = 0.05  # cm: surfaces deeper in one another are not pushed apart
 GAP = 1e-4  # cm: how far apart they are put
+
+
+@wp.func
+def _is_one_of(i: int, j0: int, j1: int, j2: int):
+    return i == j0 or i == j1 or i == j2  # Warp has no tuples
 
 
 @wp.kernel
@@ -37,7 +43,7 @@ def _crossings(
     pairs: wp.array(dtype=wp.vec2i),
     found: wp.array(dtype=wp.int32),
 ):
-    """What each asked triangle crosses; of two asked ones (`among`) the lower tells."""
+    """Find what each asked triangle crosses; of two asked ones (`among`) the lower tells."""
     t = asked[wp.tid()]
     m = wp.mesh_get(mesh)
     i0 = m.indices[3 * t]
@@ -53,28 +59,21 @@ def _crossings(
             j0 = m.indices[3 * s]
             j1 = m.indices[3 * s + 1]
             j2 = m.indices[3 * s + 2]
-            shared = (
-                i0 == j0
-                or i0 == j1
-                or i0 == j2
-                or i1 == j0
-                or i1 == j1
-                or i1 == j2
-                or i2 == j0
-                or i2 == j1
-                or i2 == j2
-            )
-            if not shared:
-                if triangles_cross(
-                    points[i0], points[i1], points[i2], points[j0], points[j1], points[j2]
-                ):
-                    slot = wp.atomic_add(found, 0, 1)
-                    if slot < pairs.shape[0]:
-                        pairs[slot] = wp.vec2i(wp.min(t, s), wp.max(t, s))
+            shared = _is_one_of(i0, j0, j1, j2)
+            shared = shared or _is_one_of(i1, j0, j1, j2) or _is_one_of(i2, j0, j1, j2)
+            if not shared and triangles_cross(
+                points[i0], points[i1], points[i2], points[j0], points[j1], points[j2]
+            ):
+                slot = wp.atomic_add(found, 0, 1)
+                if slot < pairs.shape[0]:
+                    pairs[slot] = wp.vec2i(wp.min(t, s), wp.max(t, s))
 
 
 class SelfCrosser:
-    """Finds where a mesh (V×3 vertices, triangles T×3) crosses itself, again and again as its vertices move: one BVH, refitted."""
+    """Finds where a mesh crosses itself, again and again as its vertices move: one BVH, refitted.
+
+    vertices V×3, triangles T×3.
+    """
 
     def __init__(self, vertices: np.ndarray, triangles: np.ndarray):
         self.triangles, self.middle = np.asarray(triangles), vertices.mean(0)
@@ -97,8 +96,10 @@ class SelfCrosser:
         self.found = wp.zeros(1, dtype=wp.int32, device=self.device)
 
     def __call__(self, vertices: np.ndarray, asked: np.ndarray | None = None) -> np.ndarray:
-        """P×2 int32, sorted: pairs of triangles (low index first) that cross each other and share no vertex; only those of which one is asked
-        for (T bool)."""
+        """Find pairs of triangles that cross each other and share no vertex.
+
+        P×2 int32, sorted, low index first; only those of which one is asked for (T bool).
+        """
         asked = np.ones(len(self.triangles), bool) if asked is None else asked
         exact = np.ascontiguousarray(vertices - self.middle, np.float64)
         self.exact.assign(exact)
@@ -128,7 +129,7 @@ class SelfCrosser:
 
 
 def self_crossings(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """P×2 int32, sorted: pairs of triangles (low index first) that cross each other and share no vertex."""
+    """Find pairs of triangles that cross and share no vertex: P×2 int32, sorted, low first."""
     return SelfCrosser(vertices, triangles)(vertices)
 
 
@@ -137,8 +138,8 @@ def _sorted(pairs: np.ndarray) -> np.ndarray:
 
 
 def new_crossings(before: np.ndarray, after: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """P×2: the crossing pairs of `after` (V×3) that `before` did not have."""
-    return Folds(before, triangles).look(after).fresh
+    """Find the crossing pairs (P×2) of `after` (V×3) that `before` did not have."""
+    return Folds(before, triangles).find(after).fresh
 
 
 def _normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
@@ -147,14 +148,19 @@ def _normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 
 def local_rotations(before: np.ndarray, after: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """V×3×3: the rotation nearest to how each vertex's two-ring went from `before` to `after`."""
+    """Find the rotation V×3×3 nearest to how each vertex's two-ring went to `after`."""
     return Folds(before, triangles).rotations(after)
 
 
 @dataclass(frozen=True)
 class Folded:
-    """What is folded in one deformation, vertices V×3, of a mesh: flipped T bool (as the function of that name); pairs P×2 int32 of triangles that
-    cross; fresh N×2, those of them that the mesh did not have before."""
+    """What is folded in one deformation of a mesh.
+
+    vertices: V×3
+    flipped: T bool, as the function of that name
+    pairs: P×2 int32, triangles that cross
+    fresh: N×2, those of them that the mesh did not have before
+    """
 
     vertices: np.ndarray
     flipped: np.ndarray
@@ -186,7 +192,10 @@ class Folds:
         self.known = self._code(self.crosser(before))
 
     def rotations(self, after: np.ndarray, of: np.ndarray | None = None) -> np.ndarray:
-        """N×3×3: the rotation nearest to how the two-ring of each vertex (of N; None: all) went from before to `after` (V×3)."""
+        """Find the rotation N×3×3 nearest to how each vertex's two-ring went to `after` (V×3).
+
+        of: N vertices; None: all
+        """
         of = np.arange(len(self.before)) if of is None else of
         rings = self.neighbours[of]
         near, where = np.unique(np.concatenate([of, rings.indices]), return_inverse=True)
@@ -208,8 +217,11 @@ class Folds:
         u[:, :, 2] *= np.sign(np.linalg.det(u @ vt))[:, None]
         return u @ vt
 
-    def look(self, after: np.ndarray, since: Folded | None = None) -> Folded:
-        """The folds of `after` (V×3); `since`, those of another deformation, helps where little has moved from that one."""
+    def find(self, after: np.ndarray, since: Folded | None = None) -> Folded:
+        """Find the folds of `after` (V×3).
+
+        since: those of another deformation help where little has moved from that one
+        """
         if since is None:
             pairs, flips = self.crosser(after), self._flipped(after)
         else:
@@ -225,7 +237,7 @@ class Folds:
         return Folded(after, flips, pairs, pairs[~np.isin(self._code(pairs), self.known)])
 
     def corners(self, seen: Folded) -> np.ndarray:
-        """Vertices of flipped and newly crossing triangles."""
+        """Return the vertices of flipped and newly crossing triangles."""
         return np.unique(
             np.concatenate(
                 [self.triangles[seen.flipped].ravel(), self.triangles[seen.fresh].ravel()]
@@ -238,9 +250,9 @@ class Folds:
     def _flipped(
         self, after: np.ndarray, known: np.ndarray | None = None, asked: np.ndarray | None = None
     ) -> np.ndarray:
-        """T bool, as the function of that name; those not asked for (T bool) are as known."""
+        """Find flipped triangles, T bool; those not asked for (T bool) are as known."""
         normals = _normals(after, self.triangles)
-        # what turned little as a whole can't have flipped: rotations are only had where it is in doubt
+        # what turned little as a whole can't have flipped: rotations only where it is in doubt
         doubt = (self.normals * normals).sum(1) < 0.7 * np.linalg.norm(
             self.normals, axis=1
         ) * np.linalg.norm(normals, axis=1)
@@ -256,35 +268,51 @@ class Folds:
 
 
 def flipped(before: np.ndarray, after: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """T bool: triangles whose normal turned by more than 90° against how their neighbourhood turned (V×3 before and after).
+    """Find triangles (T bool) that turned by more than 90° against their neighbourhood.
 
-    Triangles within 45° of where they pointed are not looked at: `before` must face the same way as a whole.
+    Triangles within 45° of where they pointed are not looked at: `before` (V×3) must face the same
+    way as `after` as a whole.
     """
-    return Folds(before, triangles).look(after).flipped
+    return Folds(before, triangles).find(after).flipped
 
 
 def unfold(before: np.ndarray, after: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, int]:
-    """(vertices V×3, how many flipped triangles and new crossings are left): `after` without the folds that `before` did not have."""
+    """Take from `after` (V×3) the folds that `before` did not have.
+
+    Returns vertices V×3, and how many flipped triangles and new crossings are left.
+    """
     finder = Folds(before, triangles)
-    left = smoothed(finder, finder.look(after))
+    left = smoothed(finder, finder.find(after))
     return left.vertices, left.count
 
 
 def smoothed(finder: Folds, seen: Folded) -> Folded:
-    """A deformation without its folds, or with as few as could be had.
+    """Take a deformation's folds away, or as many as can be.
 
-    First surfaces that went a little through each other are pushed apart. What is left after that is stiffened: round each fold the surface
-    goes as a whole, turned, shifted and scaled like its surroundings, blended off towards them, over a growing radius. Round what is left then
-    a membrane is spanned. If even that leaves something, all is tried again from a wider radius. What is far from all folds stays bit for bit.
+    First surfaces that went a little through each other are pushed apart. What is left after that
+    is stiffened: round each fold the surface goes as a whole, turned, shifted and scaled like its
+    surroundings, blended off towards them, over a growing radius. Round what is left then a
+    membrane is spanned. If even that leaves something, all is tried again from a wider radius. What
+    is far from all folds stays bit for bit.
     """
     pushed = push_apart(finder, seen, True)
     tries = []
     for reach in (FOLD_RADIUS, 2 * FOLD_RADIUS):
         stiff = _rounds(
-            finder, pushed, Loose.stiffened, Loose(finder.before, finder.triangles, reach), STIFFEN
+            finder,
+            pushed,
+            LooseRegions.stiffened,
+            LooseRegions(finder.before, finder.triangles, reach),
+            STIFFEN,
         )
         tries.append(
-            _rounds(finder, stiff, Loose.spanned, Loose(finder.before, finder.triangles), GROWTH)
+            _rounds(
+                finder,
+                stiff,
+                LooseRegions.spanned,
+                LooseRegions(finder.before, finder.triangles),
+                GROWTH,
+            )
         )
         if not tries[-1].count:
             break
@@ -294,25 +322,28 @@ def smoothed(finder: Folds, seen: Folded) -> Folded:
 def _rounds(
     finder: Folds,
     start: Folded,
-    smooth: Callable[[Loose, np.ndarray], np.ndarray],
-    loose: Loose,
+    smooth: Callable[[LooseRegions, np.ndarray], np.ndarray],
+    loose: LooseRegions,
     growth: float,
 ) -> Folded:
-    """The least folded of `start` and of what comes of smoothing it round its folds, further and further."""
+    """Smooth round the folds of `start`, further and further; returns the least folded."""
     best = tried = start
     for _ in range(ROUNDS):
         if not best.count:
             break
         loose.spread(finder.corners(tried), growth)
-        tried = push_apart(finder, finder.look(smooth(loose, start.vertices), tried), True)
+        tried = push_apart(finder, finder.find(smooth(loose, start.vertices), tried), True)
         if tried.count < best.count:
             best = tried
     return best
 
 
 def push_apart(finder: Folds, seen: Folded, thorough: bool = False) -> Folded:
-    """A deformation with surfaces that face each other and went a little through each other (lips) put apart, out of one another and no
-    further; as far as that helps. thorough: where that is not enough, also what crossed before."""
+    """Put apart surfaces that face each other and went a little through each other.
+
+    Out of one another and no further, as far as that helps. thorough: where that is not enough,
+    also what crossed before.
+    """
     best = seen
     for every in (False, True)[: 1 + thorough]:
         tried, pairs = seen, seen.pairs if every else seen.fresh
@@ -320,7 +351,7 @@ def push_apart(finder: Folds, seen: Folded, thorough: bool = False) -> Folded:
             if not best.count or not len(pairs):
                 break
             before = tried.flipped.sum() + len(pairs)
-            tried = finder.look(
+            tried = finder.find(
                 _pushed(tried.vertices, finder.triangles, pairs, finder.neighbours), tried
             )
             pairs = tried.pairs if every else tried.fresh
@@ -331,8 +362,11 @@ def push_apart(finder: Folds, seen: Folded, thorough: bool = False) -> Folded:
     return best
 
 
-class Loose:
-    """Balls round the places of a mesh (before V×3, triangles T×3) that folded; a ball grows each time its place folds again."""
+class LooseRegions:
+    """Balls round the places of a mesh that folded; one grows each time its place folds again.
+
+    before V×3, triangles T×3; reach: radius at first, cm.
+    """
 
     def __init__(self, before: np.ndarray, triangles: np.ndarray, reach: float = FOLD_RADIUS):
         self.before, self.triangles, self.reach, self.tree = (
@@ -344,14 +378,20 @@ class Loose:
         self.size = np.zeros(len(before))
 
     def spread(self, corners: np.ndarray, growth: float = GROWTH) -> np.ndarray:
-        """V: 1 within half the radius of a ball, 0 outside all, linear between; `corners` have just folded."""
+        """Grow the balls of `corners`, which have just folded.
+
+        Returns V: 1 within half the radius of a ball, 0 outside all, linear between.
+        """
         self.size[corners] = np.where(
             self.size[corners] == 0, self.reach, np.minimum(self.size[corners] * growth, WIDEST)
         )
         return self._blend(np.flatnonzero(self.size))
 
     def stiffened(self, after: np.ndarray) -> np.ndarray:
-        """`after` (V×3) with each cluster of overlapping balls carried by one similarity, fitted to what its unfolded vertices did."""
+        """Carry each cluster of overlapping balls by one similarity, in `after` (V×3).
+
+        Fitted to what its unfolded vertices did.
+        """
         sources, out = np.flatnonzero(self.size), after.copy()
         places = cKDTree(self.before[sources])
         apart = places.sparse_distance_matrix(places, 2 * self.size.max(), output_type='coo_matrix')
@@ -376,7 +416,7 @@ class Loose:
         return out
 
     def spanned(self, after: np.ndarray) -> np.ndarray:
-        """`after` (V×3) with displacements within the balls harmonic (∫|∇d|² least)."""
+        """Make displacements within the balls harmonic (∫|∇d|² least), in `after` (V×3)."""
         within, out = self._blend(np.flatnonzero(self.size)) > 0, after.copy()
         rows = cotangent_laplacian(self.before, self.triangles)[within]
         system = (rows[:, within] + 1e-9 * sparse.identity(within.sum())).tocsc()
@@ -401,7 +441,10 @@ class Loose:
 def _pushed(
     vertices: np.ndarray, triangles: np.ndarray, pairs: np.ndarray, neighbours: sparse.csr_matrix
 ) -> np.ndarray:
-    """Corners of crossing triangles moved in front of the triangle they went through, half by half, their neighbours after them."""
+    """Move corners of crossing triangles in front of the triangle they went through.
+
+    Half by half, their neighbours after them.
+    """
     unit = _normals(vertices, triangles)
     unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
     wish = np.zeros_like(vertices)

@@ -14,12 +14,13 @@ MESHOPT = (
     'compression (gltfpack: without -c), or as .obj or .ply.'
 )
 COMPRESSED = {
-    'KHR_draco_mesh_compression': '{path} is compressed with Draco, which I cannot read: export it again without '
-    "compression (in Blender's glTF export: Data › Compression off), or as .obj or .ply.",
+    'KHR_draco_mesh_compression': '{path} is compressed with Draco, which I cannot read: export it '
+    "again without compression (in Blender's glTF export: Data › Compression off), "
+    'or as .obj or .ply.',
     'EXT_meshopt_compression': MESHOPT,
     'KHR_meshopt_compression': MESHOPT,
-    'KHR_mesh_quantization': '{path} has quantised vertices, which I cannot read: export it again without '
-    'quantisation (gltfpack: with -noq), or as .obj or .ply.',
+    'KHR_mesh_quantization': '{path} has quantised vertices, which I cannot read: export it again '
+    'without quantisation (gltfpack: with -noq), or as .obj or .ply.',
 }
 GLB_HEADER, JSON_CHUNK = b'glTF', 0x4E4F534A
 
@@ -34,7 +35,7 @@ def refuse_unreadable(path: Path) -> None:
     primitives = [p for mesh in document.get('meshes', ()) for p in mesh.get('primitives', ())]
     inside = {name for p in primitives for name in p.get('extensions', ())}
     for name, sentence in COMPRESSED.items():
-        if name in document.get('extensionsRequired', ()) or name in inside and name in used:
+        if name in document.get('extensionsRequired', ()) or (name in inside and name in used):
             raise FacewrightError(sentence.format(path=path))
     for buffer in document.get('buffers', ()):
         uri = buffer.get('uri', '')

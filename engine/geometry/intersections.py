@@ -1,13 +1,7 @@
-"""Where a head's pieces cross: skin and cavities, lips, lids and eyeballs, gums and teeth and skin; triangle against triangle.
+"""Where two sets of triangles cross.
 
-The rule. A crossing is a pair of triangles of two pieces of which an edge of one passes through the inside of the other: of
-- a socket (with the triangles that join it to the rim) and the skin,
-- the upper lip and the lower lip (triangles with two corners or more in the lip),
-- a lid's skin and the eyeball, all of its shells,
-- gums, teeth or tongue and the skin.
-Touching is none, nor are two triangles that share a vertex. What belongs in each other does not count: teeth in gums, gums and
-tongue in the mouth's wall, lashes in lids, the films before an eye, what lies behind an eyeball in its socket; nor does a
-piece's crossing of itself, a fold.
+A crossing is a pair of triangles of which an edge of one passes through the inside of the other.
+Touching is none, nor are two triangles that share a vertex.
 """
 
 from __future__ import annotations
@@ -27,7 +21,7 @@ def _volume(a: wp.vec3d, b: wp.vec3d, c: wp.vec3d, d: wp.vec3d):
 
 @wp.func
 def _pierces(p: wp.vec3d, q: wp.vec3d, a: wp.vec3d, b: wp.vec3d, c: wp.vec3d):
-    """Does the segment pq pass through the inside of the triangle abc? Touching does not count."""
+    """Tell whether the segment pq passes through the inside of the triangle abc."""
     if _volume(a, b, c, p) * _volume(a, b, c, q) >= wp.float64(0.0):
         return False
     u = _volume(p, q, a, b)
@@ -64,7 +58,7 @@ def _crossing_pairs(
     b = points[m[1]]
     c = points[m[2]]
     query = wp.mesh_query_aabb(mesh, wp.min(wp.min(a, b), c), wp.max(wp.max(a, b), c))
-    k = int(0)
+    k = int(0)  # noqa: UP018, RUF046 - a literal would be a constant to Warp
     while wp.mesh_query_aabb_next(query, k):
         n = theirs[k]
         if (
@@ -93,9 +87,12 @@ def _crossing_pairs(
 
 
 class Crosser:
-    """Two sets of triangles over the same vertices, asked again and again as the vertices move: one BVH, refitted.
+    """Finds where two sets of triangles cross, again and again as their vertices move.
 
-    mine A×3, theirs B×3 vertex indices, count: vertices in all. Pairs that share a vertex never count.
+    One BVH, refitted. Pairs that share a vertex never count.
+
+    mine, theirs: A×3, B×3 vertex indices
+    vertices: V×3 of both
     """
 
     def __init__(self, mine: np.ndarray, theirs: np.ndarray, vertices: np.ndarray):
@@ -121,7 +118,7 @@ class Crosser:
         self.found = wp.zeros(1, dtype=wp.int32, device=self.device)
 
     def __call__(self, vertices: np.ndarray) -> np.ndarray:
-        """N×2 int32 rows (of mine, of theirs) that cross with the vertices at V×3, sorted."""
+        """Find rows (of mine, of theirs) that cross with the vertices at V×3: N×2 int32, sorted."""
         if not all(self.size):
             return np.empty((0, 2), np.int32)
         self.points.assign(np.ascontiguousarray(vertices, np.float32))

@@ -12,7 +12,10 @@ from scipy import sparse
 
 
 def edges_of(cells: np.ndarray) -> np.ndarray:
-    """Cells C×k (triangles, tetrahedra; all pairs of a cell's corners are its edges) → unique edges E×2 int32, each low < high, sorted."""
+    """Return the unique edges E×2 int32 of cells C×k, each low < high, sorted.
+
+    Triangles or tetrahedra: all pairs of a cell's corners are its edges.
+    """
     pairs = np.concatenate(
         [cells[:, list(pair)] for pair in itertools.combinations(range(cells.shape[1]), 2)]
     )
@@ -20,19 +23,25 @@ def edges_of(cells: np.ndarray) -> np.ndarray:
 
 
 def weighted_laplacian(edges: np.ndarray, weights: np.ndarray, n: int) -> sparse.csr_matrix:
-    """n×n Laplacian of edges E×2 with weights E (an edge given twice counts twice)."""
+    """Build the n×n Laplacian of edges E×2 with weights E (an edge given twice counts twice)."""
     i, j = edges[:, 0], edges[:, 1]
     off = sparse.coo_matrix((np.r_[weights, weights], (np.r_[i, j], np.r_[j, i])), (n, n)).tocsr()
     return (sparse.diags(np.asarray(off.sum(1)).ravel()) - off).tocsr()
 
 
 def uniform_laplacian(edges: np.ndarray, n: int) -> sparse.csr_matrix:
-    """n×n combinatorial Laplacian: degree on the diagonal, −1 for each edge of E×2 (papers/1 main's L)."""
+    """Build the n×n combinatorial Laplacian (papers/1 main's L).
+
+    Degree on the diagonal, −1 for each edge of E×2.
+    """
     return weighted_laplacian(edges, np.ones(len(edges)), n)
 
 
 def half_cotangents(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """T×3: half the cotangent of the angle at each corner; it is the weight of the edge opposite. Zero-area triangles give large finite numbers."""
+    """Return half the cotangent of the angle at each corner, T×3: the weight of the edge opposite.
+
+    Zero-area triangles give large finite numbers.
+    """
     corners = vertices[triangles].astype(np.float64)
     out = np.empty((len(triangles), 3))
     for k in range(3):
@@ -45,14 +54,17 @@ def half_cotangents(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 
 def cotangent_laplacian(vertices: np.ndarray, triangles: np.ndarray) -> sparse.csr_matrix:
-    """V×V cotangent Laplacian of a triangle mesh (V×3, T×3): vᵀLv is the Dirichlet energy, in cm² of a function in cm; no area division."""
+    """Build the V×V cotangent Laplacian of a triangle mesh (V×3, T×3); no area division.
+
+    vᵀLv is the Dirichlet energy, in cm² of a function in cm.
+    """
     cot = half_cotangents(vertices, triangles)
     edges = np.concatenate([triangles[:, [(k + 1) % 3, (k + 2) % 3]] for k in range(3)])
     return weighted_laplacian(edges, cot.T.ravel(), len(vertices))
 
 
 def components(count: int, cells: np.ndarray) -> np.ndarray:
-    """count int32: number of the connected component of each vertex (cells C×k, k ≥ 2)."""
+    """Number the connected component of each of `count` vertices, int32 (cells C×k, k ≥ 2)."""
     edges = edges_of(cells)
     return sparse.csgraph.connected_components(
         sparse.coo_matrix((np.ones(len(edges)), edges.T), (count, count)), directed=False
@@ -60,7 +72,10 @@ def components(count: int, cells: np.ndarray) -> np.ndarray:
 
 
 def mass(vertices: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """V float64: each vertex's share of its triangles' area (cells T×3, cm²) or tetrahedra's volume (M×4, cm³); 0 for unused vertices."""
+    """Return each vertex's share, V float64, of its triangles' area or tetrahedra's volume.
+
+    cells: T×3 (cm²) or M×4 (cm³); unused vertices have 0
+    """
     corners = vertices[cells].astype(np.float64)
     sides = corners[:, 1:] - corners[:, :1]
     size = (

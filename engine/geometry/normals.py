@@ -6,7 +6,7 @@ import numpy as np
 
 
 def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """V×3 unit normals, area-weighted over the triangles round each vertex."""
+    """Return V×3 unit normals, area-weighted over the triangles round each vertex."""
     corners = vertices[triangles]
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     out = np.stack(

@@ -124,7 +124,7 @@ def parse(text: str) -> ObjFile:
 def write_obj(path: Path, vertices: np.ndarray, faces: np.ndarray) -> None:
     """Write vertices V×3 and faces F×4 (triangles padded with −1) in order."""
     lines = ['# Facewright: a face model wrapped onto a mesh']
-    lines += ['v %.7g %.7g %.7g' % tuple(v) for v in vertices.tolist()]
+    lines += [f'v {x:.7g} {y:.7g} {z:.7g}' for x, y, z in vertices.tolist()]
     lines += ['f ' + ' '.join(str(i + 1) for i in f if i >= 0) for f in faces.tolist()]
     write_text(path, '\n'.join(lines) + '\n')
 

@@ -25,9 +25,9 @@ def polygons_to_faces(corners: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def triangulate(faces: np.ndarray) -> np.ndarray:
-    """F×4 quads (triangles padded with −1) → T×3 int32: first all (0, 1, 2), then the quads' (0, 2, 3).
+    """Split F×4 quads (triangles padded with −1) along the one fixed diagonal of the project.
 
-    The one fixed diagonal of the project.
+    Returns T×3 int32: first all (0, 1, 2), then the quads' (0, 2, 3).
     """
     quads = faces[faces[:, 3] >= 0]
     return np.ascontiguousarray(np.concatenate([faces[:, :3], quads[:, [0, 2, 3]]]), dtype=np.int32)

@@ -1,7 +1,7 @@
-"""The rigid motion (or similarity) that best carries one set of points onto another, in closed form.
+"""The rigid motion (or similarity) that best carries one set of points onto another.
 
-Kabsch 1976; with scale and the reflection case: Umeyama, "Least-squares estimation of transformation parameters between two point
-patterns", 1991, eq. 40–42.
+In closed form: Kabsch 1976; with scale and the reflection case: Umeyama, "Least-squares estimation
+of transformation parameters between two point patterns", 1991, eq. 40–42.
 """
 
 from __future__ import annotations
@@ -12,10 +12,14 @@ import numpy as np
 def rigid_motion(
     source: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None, scale: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(R …×3×3 proper rotations, t …×3, s …) minimising Σ w |s·R·source + t − target|²; s is 1 unless `scale`.
+    """Minimise Σ w |s·R·source + t − target|²; s is 1 unless `scale`.
 
-    source and target …×N×3, batched over their leading axes (either may lack some); weights …×N, not negative.
     Where the points lie on one line or at one point, one of the best rotations is returned.
+
+    source, target: …×N×3, batched over their leading axes (either may lack some)
+    weights: …×N, not negative
+
+    Returns R …×3×3 (proper rotations), t …×3, s ….
     """
     source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
     w = np.ones(source.shape[-2]) if weights is None else np.asarray(weights, np.float64)
@@ -41,7 +45,7 @@ def move(
     translation: np.ndarray,
     scale: np.ndarray | float = 1.0,
 ) -> np.ndarray:
-    """…×N×3: scale·rotation·points + translation, batched like `rigid_motion`'s results."""
+    """Return scale·rotation·points + translation, …×N×3, batched like `rigid_motion`'s results."""
     return (
         np.asarray(scale)[..., None, None] * (points @ np.swapaxes(rotation, -1, -2))
         + translation[..., None, :]

@@ -1,4 +1,4 @@
-"""Rotations in torch: the exponential and the logarithm of SO(3), and the way from one to another."""
+"""Rotations in torch: the exponential and the logarithm of SO(3)."""
 
 from __future__ import annotations
 

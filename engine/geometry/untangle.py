@@ -1,14 +1,17 @@
 """Moving the inner points of tetrahedra until as few of them as possible are inside out.
 
-Energy: Garanzha et al. 2021, "Foldover-free maps in 50 lines of code", eq. 4–7: Σ f(J)/3 + λ g(J) with the determinant D replaced by
-χ = (D + √(D² + ε²))/2, ε falling. J maps a regular tetrahedron of the cell's own size, so that cells also become rounder.
-Ours: each term e becomes c·log(1 + e/c). Where the skin itself is folded some cells cannot be righted, and without that bound they
-drag their neighbours with them (measured on the built-in head's mouthClose: 211 left inverted of 55,000 without, 120 with).
+Energy: Garanzha et al. 2021, "Foldover-free maps in 50 lines of code", eq. 4–7: Σ f(J)/3 + λ g(J)
+with the determinant D replaced by χ = (D + √(D² + ε²))/2, ε falling. J maps a regular tetrahedron
+of the cell's own size, so that cells also become rounder. Ours: each term e becomes c·log(1 + e/c).
+Where the surface itself is folded some cells cannot be righted, and without that bound they drag
+their neighbours with them (measured on one expression of 55,000 cells: 211 left inverted without,
+120 with).
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import warp as wp
@@ -27,7 +30,7 @@ _PAIRS = tuple(itertools.combinations(range(4), 2))
 
 
 @wp.kernel
-def _energy(
+def _energy(  # noqa: PLR0915 - the energy and its gradient written out
     points: wp.array(dtype=wp.vec3d),
     cells: wp.array(dtype=wp.vec4i),
     size: wp.array(dtype=wp.float64),
@@ -37,7 +40,10 @@ def _energy(
     energy: wp.array(dtype=wp.float64),
     gradient: wp.array(dtype=wp.vec3d),
 ):
-    """energy and gradient of every cell; J's columns are a, b, c: the images of the regular tetrahedron's axes."""
+    """Find energy and gradient of every cell.
+
+    J's columns are a, b, c: the images of the regular tetrahedron's axes.
+    """
     t = wp.tid()
     cell = cells[t]
     one = wp.float64(1.0)
@@ -48,7 +54,8 @@ def _energy(
     x = (points[cell[1]] - o) * s
     y = (points[cell[2]] - o) * s
     z = (points[cell[3]] - o) * s
-    # inverse of the regular tetrahedron's edge matrix (edges (1,0,0), (1/2,√3/2,0), (1/2,√3/6,√(2/3)))
+    # inverse of the regular tetrahedron's edge matrix:
+    # edges (1,0,0), (1/2,√3/2,0), (1/2,√3/6,√(2/3))
     k11 = wp.float64(-0.5773502691896258)
     k12 = wp.float64(1.1547005383792517)
     k20 = wp.float64(-0.408248290463863)
@@ -90,13 +97,16 @@ def _energy(
 
 
 def signed_volumes(points: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """…×M volumes of tetrahedra M×4 at points …×N×3; positive where corners 1, 2, 3 turn counter-clockwise seen from corner 0's far side."""
+    """Return …×M volumes of tetrahedra M×4 at points …×N×3.
+
+    Positive where corners 1, 2, 3 turn counter-clockwise seen from corner 0's far side.
+    """
     o, x, y, z = (points[..., cells[:, k], :] for k in range(4))
     return (np.cross(x - o, y - o) * (z - o)).sum(-1) / 6
 
 
 def cell_sizes(points: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """M: root mean square of each tetrahedron's edges."""
+    """Return the root mean square of each tetrahedron's edges, M."""
     return np.sqrt(
         np.mean([((points[cells[:, a]] - points[cells[:, b]]) ** 2).sum(1) for a, b in _PAIRS], 0)
     )
@@ -112,10 +122,14 @@ def relax(
     bound: float = BOUND,
     until_upright: bool = True,
 ) -> np.ndarray:
-    """N×3: points with the free ones (bool N) moved to where the energy of all cells that have one is least.
+    """Move the free points to where the energy of all cells that have one is least: N×3.
 
-    size M: edge length (cell_sizes of a good state) of the regular tetrahedron each cell is compared with. until_upright: stop at the
-    first ε that leaves no such cell inverted.
+    points: N×3; free: N bool
+    cells: M×4
+    size: M, edge length (cell_sizes of a good state) of the regular tetrahedron each cell is
+        compared with
+    epsilons, steps, bound: ε's fall, L-BFGS iterations for each, c
+    until_upright: stop at the first ε that leaves no such cell inverted
     """
     touched = free[cells].any(1)
     if not touched.any():
@@ -124,29 +138,7 @@ def relax(
     local = np.ascontiguousarray(local.reshape(-1, 4), np.int32)
     at = np.ascontiguousarray(points[ids], np.float64)
     moving = np.flatnonzero(free[ids])
-    energy, gradient = np.zeros(len(local)), np.zeros((len(ids), 3))
-    arrays = [
-        wp.array(x, dtype=d, device=HOST, copy=False)
-        for x, d in (
-            (at, wp.vec3d),
-            (local, wp.vec4i),
-            (np.ascontiguousarray(size[touched], np.float64), wp.float64),
-            (energy, wp.float64),
-            (gradient, wp.vec3d),
-        )
-    ]
-
-    def value(x: np.ndarray, epsilon: float) -> tuple[float, np.ndarray]:
-        at[moving] = x.reshape(-1, 3)
-        gradient[:] = 0
-        wp.launch(
-            _energy,
-            dim=len(local),
-            device=HOST,
-            inputs=[*arrays[:3], epsilon, VOLUME_WEIGHT, bound, *arrays[3:]],
-        )
-        return energy.sum(), gradient[moving].ravel()
-
+    value = _energy_of(at, local, moving, size[touched], bound)
     x = at[moving].ravel()
     for epsilon in epsilons:
         x = minimize(
@@ -165,6 +157,39 @@ def relax(
     return out
 
 
+def _energy_of(
+    at: np.ndarray, cells: np.ndarray, moving: np.ndarray, size: np.ndarray, bound: float
+) -> Callable[[np.ndarray, float], tuple[float, np.ndarray]]:
+    """Make the function of the moving points and ε that gives the energy and its gradient.
+
+    It puts the moving points' places into `at`.
+    """
+    energy, gradient = np.zeros(len(cells)), np.zeros(at.shape)
+    arrays = [
+        wp.array(x, dtype=d, device=HOST, copy=False)
+        for x, d in (
+            (at, wp.vec3d),
+            (cells, wp.vec4i),
+            (np.ascontiguousarray(size, np.float64), wp.float64),
+            (energy, wp.float64),
+            (gradient, wp.vec3d),
+        )
+    ]
+
+    def value(x: np.ndarray, epsilon: float) -> tuple[float, np.ndarray]:
+        at[moving] = x.reshape(-1, 3)
+        gradient[:] = 0
+        wp.launch(
+            _energy,
+            dim=len(cells),
+            device=HOST,
+            inputs=[*arrays[:3], epsilon, VOLUME_WEIGHT, bound, *arrays[3:]],
+        )
+        return energy.sum(), gradient[moving].ravel()
+
+    return value
+
+
 def untangle(
     points: np.ndarray,
     cells: np.ndarray,
@@ -172,9 +197,12 @@ def untangle(
     size: np.ndarray,
     known: np.ndarray | None = None,
 ) -> np.ndarray:
-    """N×3: `points` with the free ones (bool N) near inverted cells moved to right these; fewer are inverted, or it comes back as it was.
+    """Move the free points near inverted cells to right these: N×3.
 
-    known (bool M): cells that could not be righted before; nothing is moved for them alone.
+    Fewer are inverted, or the points come back as they were.
+
+    points, cells, free, size: as in `relax`
+    known: M bool, cells that could not be righted before; nothing is moved for them alone
     """
     wrong = signed_volumes(points, cells) <= 0
     seeds = wrong if known is None else wrong & ~known

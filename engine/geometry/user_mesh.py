@@ -1,4 +1,4 @@
-"""The UserMesh noun: a head as its owner made it (sculpt, scan, another rig's mesh), read from a file and checked."""
+"""The UserMesh noun: a mesh as its owner made it, read from a file and checked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from .polygons import polygons_to_faces, triangulate
 
 SUFFIXES = ('.obj', '.ply', '.stl', '.off', '.glb', '.gltf', '.npz')
 MOST_VERTICES = 5_000_000  # more is a mistake or needs decimating first
-SCENES = {  # whole scenes of other programs, and how the head in them is had
+# Whole scenes of other programs, and how the head in them is had.
+SCENES = {
     '.blend': 'open it in Blender and select the head there',
     '.fbx': 'import it into Blender (File › Import › FBX) and select the head there',
     '.abc': 'import it into Blender and select the head there',
@@ -28,9 +29,16 @@ SCENES = {  # whole scenes of other programs, and how the head in them is had
 
 @dataclass(frozen=True)
 class UserMesh:
-    """vertices N×3 float64 in the file's own units and axes; faces F×4 int32, triangles padded with −1 (polygons of more corners are cut
-    into quads and a triangle); part N int32: which of part_names (objects of the file) a vertex belongs to; colours N×3 sRGB in 0..1 or None;
-    hidden N bool or None: vertices that cannot be seen where the mesh is shown; a face is not looked for on them, shapes are made for them."""
+    """A sculpt, a scan, another rig's mesh.
+
+    vertices: N×3 float64 in the file's own units and axes
+    faces: F×4 int32, triangles padded with −1 (larger polygons are cut into quads and a triangle)
+    part: N int32: which of part_names (objects of the file) a vertex belongs to
+    colours: N×3 sRGB in 0..1, or None
+    source: what it is called in messages
+    hidden: N bool or None: vertices that cannot be seen where the mesh is shown; no face is looked
+        for on them, shapes are made for them
+    """
 
     vertices: np.ndarray
     faces: np.ndarray
@@ -48,9 +56,12 @@ class UserMesh:
 
 
 def read_mesh(path: str | Path) -> UserMesh:
-    """Read .obj, .ply, .stl, .off, .glb, .gltf, or the add-on's own .npz (vertices, faces, part, part_names, colours), vertices in the file's order.
+    """Read .obj, .ply, .stl, .off, .glb, .gltf, or the add-on's own .npz.
 
-    Raises FacewrightError: no such file, an unknown kind, damaged, no faces, numbers that are not finite, faces of missing vertices, no extent.
+    The vertices keep the file's order. An .npz holds vertices, faces, part, part_names, colours.
+
+    Raises FacewrightError: no such file, an unknown kind, damaged, no faces, numbers that are not
+    finite, faces of missing vertices, no extent.
     """
     path = Path(path)
     if not path.is_file():
@@ -77,18 +88,20 @@ def read_mesh(path: str | Path) -> UserMesh:
 
 
 def checked(mesh: UserMesh) -> UserMesh:
-    """The same mesh; raises FacewrightError with one sentence where no head can come of it."""
+    """Return the same mesh; FacewrightError with one sentence where no head can come of it."""
     name = mesh.source or 'The mesh'
     if not len(mesh.vertices) or not len(mesh.faces):
         raise FacewrightError(f'{name} has no faces: choose a mesh of a head.')
     if len(mesh.vertices) > MOST_VERTICES:
         raise FacewrightError(
-            f'{name} has {len(mesh.vertices):,} vertices: decimate it below {MOST_VERTICES:,} first.'
+            f'{name} has {len(mesh.vertices):,} vertices: '
+            f'decimate it below {MOST_VERTICES:,} first.'
         )
     bad = np.flatnonzero(~np.isfinite(mesh.vertices).all(1))
     if len(bad):
         raise FacewrightError(
-            f'{name} has {len(bad)} vertices whose positions are not finite numbers (the first is vertex {bad[0]}): delete them or export the mesh again.'
+            f'{name} has {len(bad)} vertices whose positions are not finite numbers '
+            f'(the first is vertex {bad[0]}): delete them or export the mesh again.'
         )
     if (
         mesh.faces.max() >= len(mesh.vertices)
@@ -146,8 +159,12 @@ def seen_triangles(mesh: UserMesh, triangles: np.ndarray, of: np.ndarray) -> np.
 
 
 def welded(mesh: UserMesh) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(M×3 vertices, T×3 triangles, N→M): vertices that lie in one place (to 1e-7 of the extent) and belong to one part made one,
-    triangles of no area left out, those wound against their neighbours turned over (`wound_alike`)."""
+    """Make one of vertices that lie in one place (to 1e-7 of the extent) and belong to one part.
+
+    Triangles of no area are left out, those wound against their neighbours turned over.
+
+    Returns M×3 vertices, T×3 triangles, and N→M.
+    """
     from .winding import wound_alike  # needs SciPy, which Blender's own Python has not
 
     step = np.ptp(mesh.vertices, axis=0).max() * 1e-7
@@ -173,7 +190,7 @@ def welded(mesh: UserMesh) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _read_obj(path: Path) -> UserMesh:
-    """Wavefront text: positions (with colours where the lines have six numbers), polygons, objects."""
+    """Read Wavefront text: positions (with colours where lines have six numbers), polygons."""
     found = read_obj(path)
     part = np.zeros(len(found.points), np.int32)
     part[found.corners] = np.repeat(found.object_of_face, found.sizes)
@@ -190,7 +207,7 @@ def _read_obj(path: Path) -> UserMesh:
 
 
 def _read_ply(path: Path) -> UserMesh:
-    """PLY: one object, its polygons as they are."""
+    """Read a PLY: one object, its polygons as they are."""
     found = read_ply(path)
     count = len(found.points)
     return UserMesh(
@@ -204,14 +221,14 @@ def _read_ply(path: Path) -> UserMesh:
 
 
 def _faces(path: Path, corners: np.ndarray, sizes: np.ndarray, count: int) -> np.ndarray:
-    """F×4 int32 of polygons; FacewrightError where one names a vertex beyond `count`."""
+    """Cut polygons into faces F×4 int32; FacewrightError where one names a missing vertex."""
     if len(corners) and (corners.min() < 0 or corners.max() >= count):
         raise FacewrightError(f'{path} has faces that name missing vertices: export it again.')
     return polygons_to_faces(corners, sizes).astype(np.int32)
 
 
 def _read_gltf(path: Path) -> UserMesh:
-    """glTF in one file or several; an object's materials do not part it."""
+    """Read glTF in one file or several; an object's materials do not part it."""
     refuse_unreadable(path)
     try:
         return _read_other(path, merge_primitives=True)
@@ -220,7 +237,7 @@ def _read_gltf(path: Path) -> UserMesh:
 
 
 def _read_other(path: Path, **options) -> UserMesh:
-    """Whatever trimesh reads; the parts of a scene put where the scene has them."""
+    """Read whatever trimesh reads, the parts of a scene put where the scene has them."""
     import trimesh
 
     scene = trimesh.load_scene(path, process=False, **options)
@@ -263,11 +280,13 @@ def _read_npz(path: Path) -> UserMesh:
     vertices, faces = data['vertices'], data['faces']
     if vertices.ndim != 2 or vertices.shape[1] != 3 or vertices.dtype.kind not in 'fiu':
         raise FacewrightError(
-            f'{path} has vertices of shape {vertices.shape}, expected N×3 numbers: write the mesh again.'
+            f'{path} has vertices of shape {vertices.shape}, expected N×3 numbers: '
+            'write the mesh again.'
         )
     if faces.ndim != 2 or faces.shape[1] not in (3, 4) or faces.dtype.kind not in 'iu':
         raise FacewrightError(
-            f'{path} has faces of shape {faces.shape}, expected F×3 or F×4 whole numbers: write the mesh again.'
+            f'{path} has faces of shape {faces.shape}, expected F×3 or F×4 whole numbers: '
+            'write the mesh again.'
         )
     if len(faces) and (faces.max() >= len(vertices) or faces.astype(np.int64).min() < -1):
         raise FacewrightError(f'{path} has faces that name missing vertices: export it again.')
@@ -310,7 +329,7 @@ def _read_npz(path: Path) -> UserMesh:
 
 
 def _name_in(data: dict[str, np.ndarray]) -> str:
-    """What the mesh is called where the user has it: the object's name, for messages; '' where the file does not say."""
+    """Return what the mesh is called where the user has it; '' where the file does not say."""
     name = data.get('name')
     return str(name) if name is not None and name.shape == () and name.dtype.kind == 'U' else ''
 

@@ -37,7 +37,7 @@ def wound_alike(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 
 def _neighbours(triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (E, E, E bool): triangles that alone share an edge, whether they run along it alike."""
+    """Find triangles that alone share an edge (E, E), and whether they run along it alike."""
     start, end = triangles[:, [0, 1, 2]].ravel().astype(np.int64), triangles[:, [1, 2, 0]].ravel()
     low, high = np.minimum(start, end), np.maximum(start, end)
     order = np.lexsort((high, low))

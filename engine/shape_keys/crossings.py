@@ -1,6 +1,13 @@
 """Where a head's pieces cross.
 
-Skin and cavities, lips, lids and eyeballs, gums and teeth and skin.
+A crossing (geometry.intersections) counts between triangles
+- of a socket (with the triangles that join it to the rim) and of the skin,
+- of the upper lip and of the lower lip (those with two corners or more in the lip),
+- of a lid's skin and of the eyeball, all of its shells,
+- of gums, teeth or tongue and of the skin.
+What belongs in each other does not count: teeth in gums, gums and tongue in the mouth's wall,
+lashes in lids, the films before an eye, what lies behind an eyeball in its socket; nor does a
+piece's crossing of itself, a fold.
 """
 
 from __future__ import annotations

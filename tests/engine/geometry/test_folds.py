@@ -6,7 +6,7 @@ import trimesh
 
 from facewright.engine.geometry.folds import (
     Folds,
-    Loose,
+    LooseRegions,
     flipped,
     local_rotations,
     new_crossings,
@@ -106,11 +106,11 @@ def test_without_folds_nothing_moves():
 def test_what_did_not_move_need_not_be_looked_at_again():
     vertices, triangles = two_sheets(0.05)
     finder, rng = Folds(vertices, triangles), np.random.default_rng(0)
-    seen = finder.look(vertices)
+    seen = finder.find(vertices)
     for _ in range(4):
         after = seen.vertices.copy()
         after[rng.choice(len(after), 9)] += rng.normal(size=(9, 3)) * 0.15
-        seen, anew = finder.look(after, seen), finder.look(after)
+        seen, anew = finder.find(after, seen), finder.find(after)
         assert len(anew.fresh) and anew.flipped.any()
         assert (
             (seen.flipped == anew.flipped).all()
@@ -124,6 +124,6 @@ def test_a_membrane_is_spanned_over_what_folded():
     moved = vertices + (0.1, 0, 0) + vertices[:, :1] * (0, 0, 0.3)  # what is linear is harmonic
     torn = moved.copy()
     torn[220] += (0.3, -0.2, 0.4)
-    loose = Loose(vertices, triangles)
+    loose = LooseRegions(vertices, triangles)
     loose.spread(np.array([220]))
     assert np.allclose(loose.spanned(torn), moved, atol=1e-6)
