@@ -28,14 +28,10 @@ from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.geometry.rotations import so3_exp
 from facewright.engine.render.preview import head_to_camera, render_camera
 from facewright.engine.render.shading import sh_basis
-from facewright.engine.tracking.standard import (
-    at_instants,
-    basis_at,
-    between,
-    frames_within,
-    instants,
-    worse_frames,
-)
+from facewright.engine.tracking.actor_model import basis_at
+from facewright.engine.tracking.capture_times import capture_times, frames_between, trajectory_at
+from facewright.engine.tracking.standard import worse_frames
+from facewright.engine.tracking.window import between
 
 OPTIONS = replace(StandardOptions(), points=300)
 FOCAL, CAMERA = 900.0, Camera(900.0, (160.0, 160.0))
@@ -250,10 +246,10 @@ def views(*times):
     return SimpleNamespace(views=tuple(SimpleNamespace(times=np.asarray(t, float)) for t in times))
 
 
-def test_instants_hold_the_first_views_and_what_lies_between():
-    np.testing.assert_allclose(instants(views([0, 0.1, 0.2])), [0, 0.1, 0.2])
+def test_capture_times_hold_the_first_views_and_what_lies_between():
+    np.testing.assert_allclose(capture_times(views([0, 0.1, 0.2])), [0, 0.1, 0.2])
     np.testing.assert_allclose(
-        instants(views([0, 0.1, 0.2], [-0.05, 0.05, 0.101, 0.25], [0.052, 0.15])),
+        capture_times(views([0, 0.1, 0.2], [-0.05, 0.05, 0.101, 0.25], [0.052, 0.15])),
         [0, 0.05, 0.1, 0.15, 0.2],
     )
 
@@ -267,11 +263,11 @@ def test_a_steady_turn_stays_steady_between_frames():
         translation=np.outer(time, [1.0, 2, 3]),
         weights=np.outer(time, [0.5, 1.0]),
     )
-    found = at_instants(draft, np.array([0.0, 0.05, 0.1, 0.25, 0.3]))
+    found = trajectory_at(draft, np.array([0.0, 0.05, 0.1, 0.25, 0.3]))
     np.testing.assert_allclose(found.rotation.numpy(), turn([0.0, 0.05, 0.1, 0.25, 0.3]), atol=1e-9)
     np.testing.assert_allclose(found.translation.numpy()[:, 2], [0, 0.15, 0.3, 0.75, 0.9])
     np.testing.assert_allclose(found.weights.numpy()[:, 1], [0, 0.05, 0.1, 0.25, 0.3])
-    alone = at_instants(
+    alone = trajectory_at(
         SimpleNamespace(
             time=time[:1], rotation=turn(0.0), translation=np.ones((1, 3)), weights=np.ones((1, 2))
         ),
@@ -289,9 +285,9 @@ def test_frames_between_key_nodes():
     every = np.arange(20) / 10.0
     times = every + 0.03  # another camera's clock
     nodes = np.array([2, 3, 10, 11])
-    assert frames_within(times, every[nodes], every, nodes, whole=False).tolist() == [2, 10]
-    assert frames_within(every, every[nodes], every, nodes, whole=False).tolist() == [2, 3, 10, 11]
-    assert frames_within(times - 0.05, every[:5], every, np.arange(5), whole=True).tolist() == [
+    assert frames_between(times, every, nodes, beyond_ends=False).tolist() == [2, 10]
+    assert frames_between(every, every, nodes, beyond_ends=False).tolist() == [2, 3, 10, 11]
+    assert frames_between(times - 0.05, every, np.arange(5), beyond_ends=True).tolist() == [
         0,
         1,
         2,

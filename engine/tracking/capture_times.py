@@ -1,0 +1,96 @@
+"""When a performance's pictures were taken: the nodes of 'standard', and the frames between them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..evidence.options import StandardOptions
+from ..evidence.state import DTYPE, Trajectory, blend_nodes
+from ..footage.footage import Footage, Observations
+from ..geometry.rotations import so3_exp, so3_log
+from .initial_poses import choose_keyframes
+from .track import Track
+
+AT_ONCE = 0.004  # s: pictures of different views taken within this count as taken at once
+ON_A_NODE = 1e-6  # s
+BEYOND = 1e9  # s: the performance's first and last window take all that lies before and behind
+
+
+def capture_times(footage: Footage) -> np.ndarray:
+    """List the times (s) at which any view took a picture, the first view's all among them.
+
+    Of others that lie within AT_ONCE of one, none.
+    """
+    first = footage.views[0].times
+    out = first
+    for view in footage.views[1:]:
+        inside = view.times[(view.times > first[0]) & (view.times < first[-1])]
+        apart = np.abs(inside[:, None] - out).min(1, initial=np.inf)
+        out = np.union1d(out, inside[apart > AT_ONCE])
+    return out
+
+
+def trajectory_at(track: Track, times: np.ndarray) -> Trajectory:
+    """Find a track's trajectory at some times within it, on straight lines between its own."""
+    if len(track.time) > 1:
+        after = np.clip(np.searchsorted(track.time, times, side='right'), 1, len(track.time) - 1)
+    else:
+        after = np.zeros(len(times), int)
+    before = np.maximum(after - 1, 0)
+    u = torch.as_tensor(
+        (times - track.time[before]) / np.maximum(track.time[after] - track.time[before], 1e-9),
+        dtype=DTYPE,
+    )
+
+    def ends(values: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        at, then = (torch.as_tensor(values[k], dtype=DTYPE) for k in (before, after))
+        return at, then
+
+    rotation, next_rotation = ends(track.rotation)
+    return Trajectory(
+        so3_exp(so3_log(next_rotation @ rotation.mT) * u[:, None]) @ rotation,
+        blend_nodes(u, *ends(track.translation)),
+        blend_nodes(u, *ends(track.weights)),
+    )
+
+
+def key_nodes(
+    footage: Footage, observations: Observations, options: StandardOptions, nodes: np.ndarray
+) -> np.ndarray:
+    """Choose the nodes that find the person: indices of those of chosen frames of the first view.
+
+    With several views, all nodes between such a frame and the next.
+    """
+    view, seen = footage.views[0], observations.views[0]
+    if len(footage.views) > 1 and len(view.times) <= options.keyframes:
+        return np.arange(len(nodes))
+    count = options.keyframes if len(footage.views) == 1 else options.keyframes // 2
+    keys = choose_keyframes(view, seen, count)
+    if len(footage.views) == 1:
+        return keys
+    starts = np.searchsorted(nodes, view.times[keys])
+    ends = np.searchsorted(nodes, view.times[np.minimum(keys + 1, len(view.times) - 1)])
+    return np.unique(np.concatenate([np.arange(a, b + 1) for a, b in zip(starts, ends)]))
+
+
+def frames_between(
+    frame_times: np.ndarray, all_times: np.ndarray, nodes: np.ndarray, beyond_ends: bool
+) -> np.ndarray:
+    """Find a view's frames (at frame_times, s) between neighbouring nodes: indices.
+
+    all_times: s, of the performance's nodes; nodes: which of them, increasing
+    beyond_ends: at the performance's ends also frames before and behind
+    """
+    times = all_times[nodes]
+    early = BEYOND if nodes[0] == 0 and beyond_ends else ON_A_NODE
+    late = BEYOND if nodes[-1] == len(all_times) - 1 and beyond_ends else ON_A_NODE
+    inside = (frame_times >= times[0] - early) & (frame_times <= times[-1] + late)
+    if len(times) > 1:
+        after = np.clip(np.searchsorted(times, frame_times, side='right') - 1, 0, len(times) - 2)
+        joined = nodes[after + 1] == nodes[after] + 1
+        away = np.minimum(
+            np.abs(frame_times - times[after]), np.abs(frame_times - times[after + 1])
+        )
+        inside &= joined | (away < ON_A_NODE)
+    return np.flatnonzero(inside)

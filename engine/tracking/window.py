@@ -1,0 +1,359 @@
+"""Some nodes of the performance with every view's frames there: landmarks, pictures and part masks fitted together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from ..annotate.landmarks import ModelLandmarks
+from ..evidence.gaps import gap_rows
+from ..evidence.options import StandardOptions, TrackOptions
+from ..evidence.part_evidence import find_masks, part_terms
+from ..evidence.photometric import (
+    Drawn,
+    cut_faces,
+    photometric_evidence,
+    sample_appearance_of_view,
+    shaded_evidence,
+)
+from ..evidence.state import (
+    DTYPE,
+    Evidence,
+    SharedParameters,
+    Trajectory,
+    pose_points,
+    projection,
+    to_pixels,
+)
+from ..face_model.paint import visible_faces
+from ..footage.footage import Footage, Observations
+from ..footage.masks import UserMasks
+from ..geometry.polygons import triangulate
+from .actor_model import ActorModel, estimate_appearance
+from .capture_times import frames_between
+from .constant_errors import find_deviation, find_view_bias
+from .solver import Problem, make_priors, solve
+from .track import Track
+from .view_landmarks import make_view_landmarks, remove_bias, weigh_by_visibility
+
+MASKING = 0.45  # of the time of a round of finding the person: finding the masks once
+WINDOW_MASKING = 0.3  # the same, of the time of following one window
+# Of the face's RMS radius: a landmark so far from the fit is half believed when masks are found anew.
+DOUBTED = 0.05
+TOLERANCE = 1e-4  # relative fall of the cost at which a fit stops
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a whole run of 'standard' is given.
+
+    draft: where it begins
+    tracking: the landmarks' and priors' settings; options: those of pictures and masks
+    masks: for each view the user's own, None: they are found
+    times: N, s: the nodes of the performance (capture_times)
+    """
+
+    footage: Footage
+    observations: Observations
+    landmarks: ModelLandmarks
+    draft: Track
+    tracking: TrackOptions
+    options: StandardOptions
+    masks: Sequence[UserMasks | None]
+    times: np.ndarray
+
+
+class Window:
+    """Some nodes of the performance, and the present fit there.
+
+    nodes: which of the inputs' times
+    beyond_ends: at the performance's ends also frames before its first and behind its last node
+    held: how many first nodes stay near where they are
+    """
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        actor: ActorModel,
+        shared: SharedParameters,
+        trajectory: Trajectory,
+        nodes: np.ndarray,
+        *,
+        beyond_ends: bool,
+        held: int = 0,
+    ) -> None:
+        self.inputs, self.options, self.actor = inputs, inputs.options, actor
+        self.shared, self.trajectory = shared, trajectory
+        times, draft = inputs.times[nodes], inputs.draft
+        landmarks_by_view, self.pictures = [], []
+        for view, seen, camera in zip(self.views, inputs.observations.views, draft.cameras):
+            frames = frames_between(view.times, inputs.times, nodes, beyond_ends)
+            confidence = inputs.landmarks.confidence
+            landmarks = make_view_landmarks(
+                view, seen, confidence, times, camera.focal, inputs.tracking, frames
+            )
+            landmarks_by_view.append(landmarks)
+            self.pictures.append(cut_faces(view, landmarks.frames, seen.points))
+        self.landmarks_by_view = tuple(landmarks_by_view)
+        self.masks = []  # of each view, once they are found
+        count = len(self.views)
+        self.problem = Problem(
+            actor.basis,
+            self.landmarks_by_view,
+            make_priors(actor.model.names, inputs.tracking),
+            inputs.tracking,
+            torch.as_tensor(np.diff(times)),
+            -1,
+            torch.zeros(count, dtype=DTYPE),
+            (False,) * count,
+            tuple(torch.as_tensor(b) for b in draft.bias),
+            anchor=trajectory if held else None,
+            anchors=held,
+            surface=actor.surface,
+            smooth=count > 1,
+        )
+
+    @property
+    def views(self) -> Sequence:
+        """The footage's."""
+        return self.inputs.footage.views
+
+    # Two ways to fit
+
+    def find_person(self) -> Iterator[float]:
+        """Find identity, constant errors and appearance beside the trajectory: yields fractions."""
+        options = self.options
+        work = [1 + MASKING * self.masks_are_due(turn) for turn in range(options.key_rounds)]
+        before = np.cumsum([0.0, *work])
+        self.problem = replace(self.problem, free=frozenset({'identity'}))
+        for turn in range(options.key_rounds):
+            for done in self.find_person_once(turn):
+                yield (before[turn] + done) / before[-1]
+        for _ in self.sample_appearance(options.blur[1]):
+            pass
+        self.actor = replace(self.actor, appearance=estimate_appearance(self.samples, options))
+        yield 1.0
+
+    def find_person_once(self, turn: int) -> Iterator[float]:
+        """One round of finding the person: yields how much of a round without masks is done."""
+        options, masking = self.options, MASKING * self.masks_are_due(turn)
+        if masking:
+            for fraction in self.find_masks(refit=turn > 0):
+                yield masking * fraction
+        blur, robust = (
+            between(ends, turn, options.key_rounds) for ends in (options.blur, options.part_robust)
+        )
+        for fraction in self.sample_appearance(blur, robust):
+            yield masking + 0.5 * fraction
+        self.actor = replace(self.actor, appearance=estimate_appearance(self.samples, options))
+        problem = replace(self.trusted_problem(), evidence=self.evidence())
+        steps = solve(problem, self.shared, self.trajectory, options.key_steps, TOLERANCE)
+        for i, (shared, trajectory) in enumerate(steps):
+            self.shared, self.trajectory = shared, trajectory
+            yield masking + 0.5 + 0.5 * (i + 1) / options.key_steps
+        self.estimate_constant_errors()
+
+    def follow_performance(self) -> Iterator[float]:
+        """Fit the trajectory, the actor known: yields fractions."""
+        options, masking = self.options, 0.0
+        if self.actor.parts is not None:
+            masking = WINDOW_MASKING
+            for fraction in self.find_masks(refit=bool(options.remask)):
+                yield masking * fraction
+        for turn in range(options.rounds):
+            for fraction in self.sample_appearance(options.blur[1], options.part_robust[1]):
+                yield masking + (1 - masking) * (turn + 0.6 * fraction) / options.rounds
+            problem = replace(self.trusted_problem(), evidence=self.evidence())
+            steps = solve(problem, self.shared, self.trajectory, options.steps, TOLERANCE)
+            for i, (_, trajectory) in enumerate(steps):
+                self.trajectory = trajectory
+                done = turn + 0.6 + 0.4 * (i + 1) / options.steps
+                yield masking + (1 - masking) * done / options.rounds
+        yield 1.0
+
+    # Steps of both
+
+    def masks_are_due(self, turn: int) -> bool:
+        """Whether a round of finding the person finds the masks (anew)."""
+        again = bool(self.options.remask) and turn % self.options.remask == 0
+        return self.actor.parts is not None and (turn == 0 or again)
+
+    def find_masks(self, refit: bool) -> Iterator[float]:
+        """Find the part masks of every picture: yields fractions.
+
+        refit: a landmark far from where the present fit has it is taken from there.
+        """
+        self.masks = []
+        for v, (landmarks, pictures, seen) in enumerate(
+            zip(self.landmarks_by_view, self.pictures, self.inputs.observations.views)
+        ):
+            points = seen.points[landmarks.frames].astype(np.float64)
+            if refit and len(points):
+                fitted = self.fitted_pixels(v, float(self.shared.log_focal[v].exp()))
+                doubt = DOUBTED * landmarks.size.numpy()[:, None]
+                off = ((points - fitted) ** 2).sum(2) / doubt**2
+                points = fitted + (points - fitted) / (1 + off)[..., None]
+            confidence, own = seen.confidence[landmarks.frames], self.inputs.masks[v]
+            for found in find_masks(pictures, points, confidence, own):
+                if isinstance(found, float):
+                    yield (v + found) / len(self.views)
+            self.masks.append(found)
+
+    def sample_appearance(self, blur: float, robust: float | None = None) -> Iterator[float]:
+        """Sample every picture at the fitted head's points, and compare its parts with the masks.
+
+        Yields fractions; leaves `samples` and `part_terms`, view by view (the latter empty without
+        masks or `robust`).
+
+        blur: px of the crop; robust: px² of the masks' grid
+        """
+        model, shared = self.actor.model, self.shared
+        neutral = model.shape(shared.identity.numpy())
+        self.samples, self.part_terms = [], []
+        masked = bool(self.masks) and robust is not None
+        for v, (landmarks, pictures) in enumerate(zip(self.landmarks_by_view, self.pictures)):
+            compare = self.part_comparison(v, robust) if masked else _nothing
+            for found in sample_appearance_of_view(
+                model,
+                neutral,
+                self.actor.points,
+                pictures,
+                landmarks,
+                shared,
+                self.trajectory,
+                v,
+                self.views[v].camera,
+                blur,
+                self.options,
+                compare,
+            ):
+                if isinstance(found, float):
+                    yield (v + found) / len(self.views)
+            self.samples.append(found[0])
+            self.part_terms.append(found[1] if masked else [])
+
+    def part_comparison(self, v: int, robust: float):
+        """Make compare(row, drawn) → part_terms of a view's masks."""
+        actor, pictures, aspect = self.actor, self.pictures[v], self.views[v].camera.aspect
+        triangles = triangulate(actor.model.faces[visible_faces(actor.model)])
+
+        def compare(row: int, drawn: Drawn):
+            return part_terms(
+                actor.parts,
+                actor.outlines,
+                triangles,
+                self.masks[v],
+                row,
+                drawn,
+                pictures.scale[row],
+                aspect,
+                robust,
+                self.options,
+            )
+
+        return compare
+
+    def evidence(self) -> tuple[Evidence, ...]:
+        """Sum up what the pictures say, view by view."""
+        return tuple(self.view_evidence(v) for v in range(len(self.views)))
+
+    def view_evidence(self, v: int) -> Evidence:
+        """Sum up what one view's pictures say of all points of the surface."""
+        actor, surface = self.actor, self.actor.surface
+        colours = self.colour_evidence(v)
+        still = replace(self.shared, deviation=torch.zeros_like(surface.mean))
+        camera = pose_points(
+            surface, still, self.trajectory, self.landmarks_by_view[v], v, slice(None)
+        )[0]
+        focal = self.shared.log_focal[v].exp()
+        at = projection(camera, focal)
+        count, size = len(actor.points.vertex), len(surface.mean)
+        first_gap = size - actor.gaps.matrix.shape[0]
+        gradient = torch.zeros(len(at), size, 2, dtype=DTYPE)
+        curvature = torch.zeros(len(at), size, 2, 2, dtype=DTYPE)
+        gradient[:, :count], curvature[:, :count] = colours.gradient, colours.curvature
+        for row, (g, c, _) in enumerate(self.part_terms[v]):
+            gradient[row, count:first_gap] = torch.as_tensor(g)
+            curvature[row, count:first_gap] = torch.as_tensor(c)
+        gaps = [()] * len(at)
+        if self.options.gaps:
+            gaps = gap_rows(
+                actor.gaps,
+                self.landmarks_by_view[v],
+                at[:, first_gap:],
+                camera[:, first_gap:, 2],
+                float(focal),
+                self.options.gaps,
+            )
+        means = []
+        for row, gap in enumerate(gaps):
+            of_parts = self.part_terms[v][row][2] if self.part_terms[v] else []
+            of_frame = [(index + count, rows, residual) for index, rows, residual in of_parts]
+            of_frame += [(np.arange(first_gap, size), *gap)] if gap else []
+            means.append(tuple(tuple(torch.as_tensor(a) for a in term) for term in of_frame))
+        return Evidence(colours.node, colours.between, at, gradient, curvature, tuple(means))
+
+    def colour_evidence(self, v: int) -> Evidence:
+        """What one view's pictures say of the points by their appearance and their colours."""
+        appearance, options = self.actor.appearance, self.options
+        seen = self.landmarks_by_view[v], self.pictures[v], self.views[v].camera, options
+        out = photometric_evidence(self.samples[v], appearance.expected, appearance.support, *seen)
+        if not options.shaded:
+            return out
+        shaded = shaded_evidence(
+            self.samples[v], appearance.albedo, appearance.light[v], appearance.support, *seen
+        )
+        return replace(
+            out,
+            gradient=out.gradient + shaded.gradient,
+            curvature=out.curvature + shaded.curvature,
+        )
+
+    def unbiased_landmarks(self) -> tuple:
+        """The landmarks, those that face away turned down and the detector's bias taken off."""
+        weighed = weigh_by_visibility(
+            self.problem.basis, self.shared, self.trajectory, self.landmarks_by_view
+        )
+        return remove_bias(weighed, self.problem.bias)
+
+    def trusted_problem(self) -> Problem:
+        """The problem with unbiased landmarks that count as much as beside pictures."""
+        share = self.options.landmarks**0.5
+        landmarks_by_view = tuple(
+            replace(one, sqrt_information=one.sqrt_information * share)
+            for one in self.unbiased_landmarks()
+        )
+        return replace(self.problem, landmarks_by_view=landmarks_by_view)
+
+    def estimate_constant_errors(self) -> None:
+        """Estimate the person's deviation from the model and the detector's bias in each view."""
+        options = self.inputs.tracking
+        detector_bias = tuple(torch.as_tensor(b) for b in self.inputs.draft.bias)
+        problem = replace(self.problem, landmarks_by_view=self.unbiased_landmarks())
+        deviation = find_deviation(problem, self.shared, self.trajectory, options)
+        self.shared = replace(self.shared, deviation=deviation)
+        bias = find_view_bias(problem, self.shared, self.trajectory, options, detector_bias)
+        self.problem = replace(self.problem, bias=bias)
+
+    def fitted_pixels(self, v: int, focal: float) -> np.ndarray:
+        """Where the fit has a view's landmarks: n×L×2 px of its frames."""
+        landmarks = self.landmarks_by_view[v]
+        camera = torch.zeros(0, len(self.actor.basis.mean), 3)
+        if len(landmarks.node):
+            camera = pose_points(
+                self.actor.basis, self.shared, self.trajectory, landmarks, v, slice(None)
+            )[0]
+        return to_pixels(camera.numpy(), self.views[v].camera, focal)
+
+
+def between(ends: tuple[float, float], turn: int, turns: int) -> float:
+    """Go from the first to the last number by equal factors."""
+    along = turn / max(turns - 1, 1)
+    return ends[0] ** (1 - along) * ends[1] ** along
+
+
+def _nothing(row: int, drawn: Drawn) -> None:
+    """Compare nothing."""
