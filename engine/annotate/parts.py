@@ -1,8 +1,9 @@
-"""Which of the eight parts of a face (papers/4) each vertex of a face model belongs to: their Algorithm 1.
+"""Which of the eight parts of a face each vertex of a face model belongs to: papers/4, Algorithm 1.
 
-The painted model is rendered in several shapes, poses and textures, each picture is segmented as footage is, and every vertex seen
-takes a vote from the pixel it lies in. What the paper corrects by hand is set by the model's own pieces here: eyeballs are eyes, skin
-is none, sockets, teeth, gums, lashes and films are nothing.
+The painted model is rendered in several shapes, poses and textures, each picture is segmented as
+footage is, and every vertex seen takes a vote from the pixel it lies in. What the paper corrects by
+hand is set by the model's own pieces here: eyeballs are eyes, skin is none, sockets, teeth, gums,
+lashes and films are nothing.
 """
 
 from __future__ import annotations
@@ -55,11 +56,11 @@ EXPRESSIONS = (
     {'jawOpen': 0.2, 'mouthSmile_L': 0.6, 'mouthSmile_R': 0.6},
     {'browInnerUp_L': 0.6, 'browInnerUp_R': 0.6, 'jawOpen': 0.15},
 )
-IDENTITY_SEEDS, IDENTITY_SPREAD = (
-    3,
-    0.7,
-)  # random identities beside the mean one, and their standard deviations
-TEXTURES = (  # skin, lips, brows, brows' half width in cm: on twelve neutral London faces a brow is .082 of the outer eyes' distance high (.73 cm)
+IDENTITY_SEEDS = 3  # random identities beside the mean one
+IDENTITY_SPREAD = 0.7  # standard deviations of those
+# Skin, lips, brows, brows' half width in cm: on twelve neutral London faces a brow is .082 of the
+# outer eyes' distance high (.73 cm).
+TEXTURES = (
     {'brow_half_width': 0.40},
     {
         'skin': (0.88, 0.74, 0.66),
@@ -77,9 +78,8 @@ TEXTURES = (  # skin, lips, brows, brows' half width in cm: on twelve neutral Lo
 SIZE, DISTANCE = 512, 60.0  # pixels, cm
 FOCAL = SIZE / 24.0 * DISTANCE  # frames 24 cm: a vertex's neighbours lie 2 to 4 pixels from it
 LIP_EDGE = 0.25  # cm over which the painted lip's edge is soft: a mesh's edges are as long
-NEAR = (
-    0.15  # cm over which a vertex that no picture shows, or an island, takes after its neighbours
-)
+# cm over which a vertex that no picture shows, or an island, takes after its neighbours.
+NEIGHBOURHOOD = 0.15
 OCCLUSION_TOLERANCE = 0.15  # cm a vertex may lie behind what is seen in its pixel
 WELL_SEEN_COSINE = 0.25  # cosine to the camera from which a vertex is well seen
 
@@ -87,8 +87,11 @@ WELL_SEEN_COSINE = 0.25  # cosine to the camera from which a vertex is well seen
 def model_part_shares(
     model: FaceModel, progress: Callable[[float], None] = lambda fraction: None
 ) -> np.ndarray:
-    """V×9 float32, rows sum to 1: how much of each vertex is which of PARTS, from the model's cache if there is one, else found and
-    cached (about half a minute on two cores). Where two parts' shares between vertices are even, there one ends."""
+    """Tell how much of each vertex is which of PARTS: V×9 float32, rows sum to 1.
+
+    From the model's cache, else found and cached (about half a minute on two cores). Where two
+    parts' shares are even between vertices, there one ends.
+    """
     model = model.tracked
 
     def read(path: Path) -> np.ndarray:
@@ -107,12 +110,12 @@ def model_part_shares(
 def model_parts(
     model: FaceModel, progress: Callable[[float], None] = lambda fraction: None
 ) -> np.ndarray:
-    """V int8: the index into PARTS of each vertex, the largest of its shares."""
+    """Label each vertex with its largest share: V int8, into PARTS."""
     return model_part_shares(model, progress).argmax(1).astype(np.int8)
 
 
 def part_vertices(model: FaceModel) -> dict[str, np.ndarray]:
-    """Vertex group name ('part_skin', 'part_nose' …) → sorted int32 vertex indices."""
+    """List {vertex group's name ('part_skin', 'part_nose' …): sorted int32 vertex indices}."""
     labels = model_parts(model)
     return {
         f'part_{name}': np.flatnonzero(labels == k).astype(np.int32)
@@ -122,7 +125,7 @@ def part_vertices(model: FaceModel) -> dict[str, np.ndarray]:
 
 
 def part_faces(model: FaceModel) -> np.ndarray:
-    """F int8: the part most of a face's corners belong to; where two are as many, the one with the higher label."""
+    """Label each face with the part of most of its corners, of two the higher: F int8."""
     labels = model_parts(model)
     votes = np.zeros((len(model.faces), len(PARTS)), np.int8)
     for k in range(model.faces.shape[1]):
@@ -134,46 +137,48 @@ def part_faces(model: FaceModel) -> np.ndarray:
 def find_parts(
     model: FaceModel, progress: Callable[[float], None] = lambda fraction: None
 ) -> np.ndarray:
-    """V×9 shares by rendering, segmenting and voting. FacewrightError where the detector sees no face in the model."""
+    """Find V×9 shares by rendering, segmenting and voting.
+
+    Raises FacewrightError where the detector sees no face in the model.
+    """
     rng = np.random.default_rng(0)
     identities = [np.zeros(0)] + [
         rng.normal(size=len(model.identities)) * IDENTITY_SPREAD for _ in range(IDENTITY_SEEDS)
     ]
     colours = [_painted(model, **texture) for texture in TEXTURES]
-    looks = [
+    pictures = [
         (i, e, pose)
         for e in range(len(EXPRESSIONS))
         for i in range(len(identities))
         for pose in (POSES if i == 0 else POSES[i::IDENTITY_SEEDS])
     ]
     votes, seen = np.zeros((model.vertex_count, len(PARTS))), 0
-    for done, (i, e, pose) in enumerate(looks):
+    for done, (i, e, pose) in enumerate(pictures):
         weights = np.array([EXPRESSIONS[e].get(name, 0.0) for name in model.names])
         cast = _votes(
             model, model.shape(identities[i], weights), colours[done % len(colours)], *pose
         )
         if cast is not None:
             votes, seen = votes + cast, seen + 1
-        progress((done + 1) / len(looks))
-    if seen < len(looks) / 2:
+        progress((done + 1) / len(pictures))
+    if seen < len(pictures) / 2:
         raise FacewrightError(
-            f'The landmark detector sees no face in the model {model.source or model.name}: use ICT-FaceKit or the built-in head.'
+            f'The landmark detector sees no face in the model {model.source or model.name}: use '
+            'ICT-FaceKit or the built-in head.'
         )
-    return _decided(model, votes)
+    return _shares_from_votes(model, votes)
 
 
 def _painted(
     model: FaceModel, brow_half_width: float, skin=SKIN_COLOUR, lip=LIP, brow=BROW
 ) -> np.ndarray:
-    """V×3 albedo whose lips end on the landmarks' outline between vertices, not at the nearest of them."""
+    """Paint V×3 albedo whose lips end on the landmarks' outline, between vertices."""
     colours = albedo(model, skin, lip, brow, brow_half_width)
     if 'lips' in model.extra:
         return colours
     face = model.regions['narrow_face']
-    v, mark = (
-        model.neutral[face].astype(np.float64),
-        model.neutral[model.landmarks68].astype(np.float64),
-    )
+    v = model.neutral[face].astype(np.float64)
+    mark = model.neutral[model.landmarks68].astype(np.float64)
     outline = (mark[48:60] + mark[LIP_MIRROR] * (-1, 1, 1)) / 2
     curve = CubicSpline(
         np.arange(13), np.concatenate([outline, outline[:1]])[:, :2], bc_type='periodic'
@@ -191,8 +196,10 @@ def _painted(
 def _votes(
     model: FaceModel, vertices: np.ndarray, colours: np.ndarray, yaw: float, pitch: float
 ) -> np.ndarray | None:
-    """One picture: V×9 votes, each vertex's for the part it is seen in, as heavy as it faces the camera; None where no face is found."""
+    """Render and segment one picture: V×9 votes of each vertex for the part it is seen in.
 
+    As heavy as the vertex faces the camera; None where no face is found. yaw, pitch: degrees.
+    """
     faces = model.faces[visible_faces(model)]
     triangles = triangulate(faces)
     middle, size = (SIZE / 2, SIZE / 2), (SIZE, SIZE)
@@ -222,19 +229,15 @@ def _votes(
 
 
 def mirror_vertices(model: FaceModel) -> np.ndarray:
-    """V int32: the vertex on the other side; the nearest to the mirror image within the regions on that side."""
+    """Find each vertex' counterpart on the other side, in the same region there: V int32."""
     out = np.arange(model.vertex_count)
     kind = np.zeros(model.vertex_count, int)
-    for k, name in enumerate(
-        sorted(
-            {
-                name.removesuffix('_L').removesuffix('_R')
-                for name in model.regions
-                if name != 'narrow_face'
-            }
-        ),
-        1,
-    ):
+    names = {
+        name.removesuffix('_L').removesuffix('_R')
+        for name in model.regions
+        if name != 'narrow_face'
+    }
+    for k, name in enumerate(sorted(names), 1):
         for key in (name, f'{name}_L', f'{name}_R'):
             kind[model.regions.get(key, np.zeros(0, int))] = k
     for k in np.unique(kind):
@@ -243,8 +246,8 @@ def mirror_vertices(model: FaceModel) -> np.ndarray:
     return out.astype(np.int32)
 
 
-def _decided(model: FaceModel, votes: np.ndarray) -> np.ndarray:
-    """V×9 float32 shares from V×9 votes: symmetric, each part in one piece, only where it can be."""
+def _shares_from_votes(model: FaceModel, votes: np.ndarray) -> np.ndarray:
+    """Make V×9 float32 shares of V×9 votes: symmetric, parts in one piece, where they can be."""
     votes = votes + votes[mirror_vertices(model)][:, MIRRORED]
     votes[:, SKIN] += votes[:, LEFT_EYE] + votes[:, RIGHT_EYE]  # lids and what lashes shade
     votes[:, [LEFT_EYE, RIGHT_EYE]] = 0
@@ -259,7 +262,7 @@ def _decided(model: FaceModel, votes: np.ndarray) -> np.ndarray:
     skin = np.zeros(model.vertex_count, bool)
     skin[piece['skin']] = True
     graph = face_graph(model.neutral.astype(np.float64), model.faces)
-    graph.data = np.exp(-graph.data / NEAR)
+    graph.data = np.exp(-graph.data / NEIGHBOURHOOD)
     graph = sparse.diags(skin.astype(float)) @ graph @ sparse.diags(skin.astype(float))
     unseen = skin & (votes.sum(1) == 0)
     shares = votes / np.where(votes.sum(1) > 0, votes.sum(1), 1)[:, None]
@@ -275,7 +278,7 @@ def _decided(model: FaceModel, votes: np.ndarray) -> np.ndarray:
 
 
 def _one_piece(shares: np.ndarray, graph: sparse.csr_matrix, skin: np.ndarray) -> np.ndarray:
-    """Islands of a part take the shares round them."""
+    """Give islands of a part the shares round them."""
     shares = shares.copy()
     links = graph.tocoo()
     for k in range(1, len(PARTS)):

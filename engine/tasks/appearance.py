@@ -69,25 +69,28 @@ def write_albedo(folder: Path, opened: tuple, size: int, clock: Clock) -> Task:
     """Write bake_albedo's files of what open_reconstruction gave into `folder`."""
     found, model, shares = opened
     from ..footage.images import write_image
-    from ..texture.albedo import bake, lay_out
+    from ..texture.albedo import bake
+    from ..texture.layout import make_layout
 
     parts = shares.argmax(1)
-    layout = lay_out(model, size)
-    looks, chosen = [], _spread(found.views, min(LOOKS, LOOKS * LARGE // size))
+    layout = make_layout(model, size)
+    samples, chosen = [], _spread(found.views, min(LOOKS, LOOKS * LARGE // size))
     total, done = sum(map(len, chosen)), 0
     for number, (view, frames) in enumerate(zip(found.views, chosen)):
-        for taken in _looks(found, model, layout, parts, number, frames):
+        for taken in _texel_samples(found, model, layout, parts, number, frames):
             done += 1
             yield clock.at(PARTED + (LOOKED - PARTED) * done / total, 'Looking at the face')
-            looks += [taken] if taken is not None else []
-    if not looks:
+            samples += [taken] if taken is not None else []
+    if not samples:
         raise FacewrightError(
             'The face was not found again in any of the chosen frames: choose the result of a reconstruction that follows the face.'
         )
     for fraction in (
         baking := Value(
             listen(
-                lambda report: bake(model, layout, parts, looks, len(found.views), progress=report)
+                lambda report: bake(
+                    model, layout, parts, samples, len(found.views), progress=report
+                )
             )
         )
     ):
@@ -99,7 +102,7 @@ def write_albedo(folder: Path, opened: tuple, size: int, clock: Clock) -> Task:
         'version': VERSION,
         'materials': materials,
         'size': size,
-        'pictures': len(looks),
+        'pictures': len(samples),
         'seen_percent': round(100 * made.seen, 1),
         'residual_percent': round(100 * made.residual, 2),
     }
@@ -128,14 +131,14 @@ def _spread(views, total: int) -> list[np.ndarray]:
     ]
 
 
-def _looks(found, model, layout, parts, number: int, frames: np.ndarray):
-    """One Look (None: the face is not seen there) a frame of a view."""
+def _texel_samples(found, model, layout, parts, number: int, frames: np.ndarray):
+    """Yield a frame's TexelSamples (None: the face is not seen there), of each of a view's."""
     from ..footage.masks import segment_parts_at
     from ..formats.result import undistorted_frames
     from ..geometry.normals import vertex_normals
     from ..geometry.polygons import triangulate
     from ..render.rasterise import project
-    from ..texture.albedo import look
+    from ..texture.texel_samples import PosedPicture, sample_texels
 
     view, triangles = found.views[number], triangulate(model.faces)
     for frame, picture in zip(frames, undistorted_frames(view, frames)):
@@ -147,17 +150,19 @@ def _looks(found, model, layout, parts, number: int, frames: np.ndarray):
         yield (
             None
             if labels is None
-            else look(
+            else sample_texels(
                 model,
                 layout,
                 parts,
-                number,
-                points,
-                vertex_normals(head, triangles) @ pose[:, :3].T,
-                view.camera.focal,
-                view.camera.centre,
-                picture,
-                labels,
+                PosedPicture(
+                    number,
+                    points,
+                    vertex_normals(head, triangles) @ pose[:, :3].T,
+                    view.camera.focal,
+                    view.camera.centre,
+                    picture,
+                    labels,
+                ),
             )
         )
 

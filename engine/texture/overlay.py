@@ -1,4 +1,4 @@
-"""The fitted head drawn over the footage: a sheet of frames beside themselves, or whole frames with the head or its parts."""
+"""The fitted head drawn over the footage: a sheet of frames, or whole frames with head or parts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..face_model.paint import visible_faces
 from ..face_model.part_labels import PARTS
 from ..footage import read_frames
 from ..footage.footage import View
+from ..formats.animated_head import to_camera
 from ..render.preview import contact_sheet, render_camera
 from ..tracking.track import Track
 
@@ -18,6 +19,7 @@ TILE_RADII = 2.1  # half a tile, in RMS radii of the face's landmarks
 OPACITY = 0.72
 CLAY, EYE = (0.62, 0.72, 0.80), (0.95, 0.95, 0.95)
 HALF = 0.5  # opacity of the head over a whole frame
+# RGB, of PARTS.
 PART_COLOURS = (
     (0, 0, 0),
     (255, 235, 170),
@@ -28,16 +30,16 @@ PART_COLOURS = (
     (150, 110, 255),
     (255, 60, 60),
     (255, 90, 220),
-)  # RGB, of PARTS
+)
 
 
 def chosen_frames(count: int, tiles: int) -> np.ndarray:
-    """Evenly spread frame numbers, at most `tiles`."""
+    """Choose evenly spread frame numbers, at most `tiles`."""
     return np.unique(np.linspace(0, count - 1, min(tiles, count)).astype(int))
 
 
 def face_only(model: FaceModel) -> np.ndarray:
-    """F×4 faces of the face's skin and the eyeballs: what can be judged against a frame."""
+    """Take F×4 faces of the face's skin, eyeballs and teeth: what a frame can be judged by."""
     keep = np.zeros(model.vertex_count, bool)
     for name in ('narrow_face', 'eyeball_L', 'eyeball_R', 'teeth'):
         keep[model.regions[name]] = True
@@ -50,7 +52,7 @@ def face_only(model: FaceModel) -> np.ndarray:
 
 
 def clay(model: FaceModel) -> np.ndarray:
-    """V×3 sRGB in 0..1: a head of clay with white eyes and teeth."""
+    """Colour a head of clay with white eyes and teeth: V×3 sRGB in 0..1."""
     colours = np.broadcast_to(np.asarray(CLAY), model.neutral.shape).copy()
     for name in ('eyeball_L', 'eyeball_R', 'teeth'):
         colours[model.regions[name]] = EYE
@@ -58,7 +60,10 @@ def clay(model: FaceModel) -> np.ndarray:
 
 
 def face_window(projected: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, float]:
-    """Centre (px) and side (px) of the square round a face's landmarks (478×2), or round the whole picture where they are NaN."""
+    """Find the square round a face's landmarks (478×2): centre and side, px.
+
+    Round the whole picture where they are NaN.
+    """
     if not np.isfinite(projected).all():
         return np.asarray(size) / 2, float(max(size))
     middle = projected.mean(0)
@@ -68,12 +73,12 @@ def face_window(projected: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarra
 def overlay_tiles(
     model: FaceModel, neutral: np.ndarray, track: Track, view: View, index: int, tiles: int = 6
 ) -> list[np.ndarray]:
-    """Per chosen frame of the view one picture, 2·TILE × TILE: the face cut from the frame, and below it the same with the head drawn over
-    (lens distortion is not drawn)."""
-    camera = track.cameras[index]
-    frames = chosen_frames(len(view.times), tiles)
-    faces, out = face_only(model), []
-    colours = clay(model)
+    """Draw a picture 2·TILE × TILE for each chosen frame of the view.
+
+    The face cut from the frame, and below it the same with the head drawn over (lens distortion is
+    not drawn).
+    """
+    frames, out = chosen_frames(len(view.times), tiles), []
     for frame, picture in zip(frames, read_frames(view, frames)):
         middle, side = face_window(track.projected[index][frame], view.size)
         scale = TILE / side
@@ -88,26 +93,40 @@ def overlay_tiles(
         drawn = small
         if np.isfinite(track.errors[index][frame]):
             node = int(np.abs(track.time - view.times[frame]).argmin())
-            head = neutral + np.tensordot(
-                track.weights[node].astype(np.float32), model.expressions, 1
-            )
-            points = (
-                head @ track.rotation[node].T + track.translation[node]
-            ) @ camera.rotation.T + camera.translation
-            points[:, 1] *= camera.aspect
-            centre = tuple(move @ (*camera.centre, 1.0))
-            head_picture = render_camera(
-                points, faces, colours, camera.focal * scale, centre, (TILE, TILE), small
-            )
-            drawn = cv2.addWeighted(head_picture, OPACITY, small, 1 - OPACITY, 0)
+            drawn = _draw_head(model, neutral, track, index, node, move, small)
         out.append(np.concatenate([small, drawn], 0))
     return out
+
+
+def _draw_head(
+    model: FaceModel,
+    neutral: np.ndarray,
+    track: Track,
+    index: int,
+    node: int,
+    move: np.ndarray,
+    tile: np.ndarray,
+) -> np.ndarray:
+    """Draw a view's head at a node of the track over a tile; move 2×3: the picture's px → its."""
+    camera = track.cameras[index]
+    head = neutral + np.tensordot(track.weights[node].astype(np.float32), model.expressions, 1)
+    world = head @ track.rotation[node].T + track.translation[node]
+    drawn = render_camera(
+        to_camera(world, camera),
+        face_only(model),
+        clay(model),
+        camera.focal * move[0, 0],
+        tuple(move @ (*camera.centre, 1.0)),
+        (TILE, TILE),
+        tile,
+    )
+    return cv2.addWeighted(drawn, OPACITY, tile, 1 - OPACITY, 0)
 
 
 def overlay(
     model: FaceModel, neutral: np.ndarray, track: Track, views: tuple[View, ...], tiles: int = 6
 ) -> np.ndarray:
-    """H×W×3 uint8 RGB contact sheet over all views."""
+    """Draw a contact sheet over all views: H×W×3 uint8 RGB."""
     pictures, labels = [], []
     for i, view in enumerate(views):
         made = overlay_tiles(model, neutral, track, view, i, tiles)
@@ -125,7 +144,10 @@ def draw_mesh(
     focal: float,
     centre: tuple[float, float],
 ) -> np.ndarray:
-    """H×W×3 uint8 RGB: a whole frame (the same) with the face, shaded and half transparent, over it. points V×3 cm in the camera's space."""
+    """Draw the face, shaded and half transparent, over a whole frame (H×W×3 uint8 RGB).
+
+    points: V×3 cm in the camera's space; focal, centre: px
+    """
     head = render_camera(
         points, face_only(model), clay(model), focal, centre, picture.shape[1::-1], picture, 1
     )
@@ -133,7 +155,10 @@ def draw_mesh(
 
 
 def draw_parts(picture: np.ndarray, labels: np.ndarray, iou: np.ndarray) -> np.ndarray:
-    """H×W×3 uint8 RGB: a whole frame (the same) with the outlines of the parts seen (H×W labels) and a legend of each part's IoU (8, NaN: not seen)."""
+    """Draw the outlines of parts (H×W labels) and a legend over a whole frame (H×W×3 uint8 RGB).
+
+    iou: 8, each part's, NaN: not seen
+    """
     out, side = picture.copy(), max(picture.shape[:2])
     width, scale = max(1, round(side / 640)), max(side / 1600, 0.33)
     for k in range(1, len(PARTS)):
@@ -144,10 +169,10 @@ def draw_parts(picture: np.ndarray, labels: np.ndarray, iou: np.ndarray) -> np.n
     line = round(34 * scale)
     out[: line * len(PARTS), : round(300 * scale)] //= 3
     for k in range(1, len(PARTS)):
-        said = '-' if np.isnan(iou[k - 1]) else f'{100 * iou[k - 1]:.0f} %'
+        value = '-' if np.isnan(iou[k - 1]) else f'{100 * iou[k - 1]:.0f} %'
         cv2.putText(
             out,
-            f'{PARTS[k].replace("_", " ")} {said}',
+            f'{PARTS[k].replace("_", " ")} {value}',
             (round(8 * scale), line * k),
             cv2.FONT_HERSHEY_SIMPLEX,
             0.85 * scale,

@@ -1,4 +1,4 @@
-"""When a performance's pictures were taken: the nodes of 'standard', and the frames between them."""
+"""When pictures were taken: the nodes of 'standard', and which frames lie between them."""
 
 from __future__ import annotations
 

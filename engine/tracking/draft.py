@@ -21,6 +21,7 @@ from ..evidence.state import (
     DTYPE,
     SharedParameters,
     Trajectory,
+    ViewLandmarks,
     landmark_basis,
     pose_points,
     to_pixels,
@@ -304,7 +305,7 @@ class _Draft:
         weights = self.key_trajectory.weights[nearest].clone()
         return Trajectory(as_tensor(poses[0]), as_tensor(poses[1]), weights)
 
-    def window_landmarks(self, start: int, stop: int) -> tuple:
+    def window_landmarks(self, start: int, stop: int) -> tuple[ViewLandmarks, ...]:
         """Every view's landmarks from node to node, at the performance's ends beyond them."""
         times = self.nodes[start:stop]
         early = BEYOND if start == 0 else 1e-9

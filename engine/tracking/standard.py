@@ -102,7 +102,7 @@ class _Standard:
         self.model, self.inputs, self.checkpoints = model, inputs, checkpoints
 
     def optimize(self) -> Iterator[tuple[float, str, bool] | Standard]:
-        """Find the person from keyframes, follow window by window, fall back where that is worse."""
+        """Find the person from keyframes, follow the performance, fall back where it is worse."""
         self.initialise()
         yield from self.find_person()
         self.begin_performance()
@@ -198,7 +198,7 @@ class _Standard:
         return list(range(0, max(len(self.inputs.times) - overlap, 1), length - overlap))
 
     def follow_window(self, n: int, start: int) -> Iterator[tuple[float, bool]]:
-        """Follow the performance in one window: yields (fraction, whether an earlier run did it)."""
+        """Follow one window: yields (fraction, whether an earlier run did it)."""
         length, _ = self.window_size
         nodes = np.arange(start, min(start + length, len(self.inputs.times)))
         found = self.checkpoints.read(f'window_{n}') if self.checkpoints else None

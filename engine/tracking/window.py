@@ -1,8 +1,8 @@
-"""Some nodes of the performance with every view's frames there: landmarks, pictures and part masks fitted together."""
+"""Some nodes of the performance with every view's frames there, fitted to their pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,12 +24,13 @@ from ..evidence.state import (
     Evidence,
     SharedParameters,
     Trajectory,
+    ViewLandmarks,
     pose_points,
     projection,
     to_pixels,
 )
 from ..face_model.paint import visible_faces
-from ..footage.footage import Footage, Observations
+from ..footage.footage import Footage, Observations, View
 from ..footage.masks import UserMasks
 from ..geometry.polygons import triangulate
 from .actor_model import ActorModel, estimate_appearance
@@ -41,7 +42,8 @@ from .view_landmarks import make_view_landmarks, remove_bias, weigh_by_visibilit
 
 MASKING = 0.45  # of the time of a round of finding the person: finding the masks once
 WINDOW_MASKING = 0.3  # the same, of the time of following one window
-# Of the face's RMS radius: a landmark so far from the fit is half believed when masks are found anew.
+# Of the face's RMS radius: a landmark so far from the fit is half believed when masks are found
+# anew.
 DOUBTED = 0.05
 TOLERANCE = 1e-4  # relative fall of the cost at which a fit stops
 
@@ -117,7 +119,7 @@ class Window:
         )
 
     @property
-    def views(self) -> Sequence:
+    def views(self) -> tuple[View, ...]:
         """The footage's."""
         return self.inputs.footage.views
 
@@ -235,12 +237,12 @@ class Window:
             self.samples.append(found[0])
             self.part_terms.append(found[1] if masked else [])
 
-    def part_comparison(self, v: int, robust: float):
+    def part_comparison(self, v: int, robust: float) -> Callable[[int, Drawn], tuple]:
         """Make compare(row, drawn) → part_terms of a view's masks."""
         actor, pictures, aspect = self.actor, self.pictures[v], self.views[v].camera.aspect
         triangles = triangulate(actor.model.faces[visible_faces(actor.model)])
 
-        def compare(row: int, drawn: Drawn):
+        def compare(row: int, drawn: Drawn) -> tuple:
             return part_terms(
                 actor.parts,
                 actor.outlines,
@@ -312,7 +314,7 @@ class Window:
             curvature=out.curvature + shaded.curvature,
         )
 
-    def unbiased_landmarks(self) -> tuple:
+    def unbiased_landmarks(self) -> tuple[ViewLandmarks, ...]:
         """The landmarks, those that face away turned down and the detector's bias taken off."""
         weighed = weigh_by_visibility(
             self.problem.basis, self.shared, self.trajectory, self.landmarks_by_view

@@ -1,4 +1,4 @@
-"""Albedo and light told apart: closed forms on the built-in head, through the task on the demo's footage; overlays; bad input; cancel."""
+"""Albedo and light told apart: closed forms on the built-in head, the task on the demo's footage."""
 
 import json
 
@@ -29,10 +29,12 @@ from facewright.engine.lab.demo import render_demo_footage
 from facewright.engine.render.preview import head_to_camera
 from facewright.engine.render.rasterise import rasterise
 from facewright.engine.render.shading import sh_basis
-from facewright.engine.texture import albedo as appearance
-from facewright.engine.texture.albedo import bake, lay_out, look, skin_reflectance
+from facewright.engine.texture.albedo import bake
+from facewright.engine.texture.layout import make_layout
+from facewright.engine.texture.light import DARKER, LIGHT_LEVEL, skin_reflectance
 from facewright.engine.texture.overlay import draw_mesh, draw_parts
 from facewright.engine.texture.part_iou import part_labels_picture
+from facewright.engine.texture.texel_samples import PosedPicture, sample_texels
 from facewright.engine.worker import run
 
 SIZE, FOCAL, TEXTURE = (360, 400), 900.0, 256
@@ -57,11 +59,11 @@ def shares(model):
 
 @pytest.fixture(scope='module')
 def layout(model):
-    return lay_out(model, TEXTURE)
+    return make_layout(model, TEXTURE)
 
 
 def shown(model, shares, colours, light, yaw, view=0, layout=None):
-    """A Look at the resting head (linear albedo V×3) turned by yaw, under a light in the world's axes, which are the camera's."""
+    """Samples of the resting head (linear albedo V×3), turned by yaw, lit in the camera's axes."""
     import torch
 
     vertices = head_to_camera(model.neutral.astype(np.float64), yaw)
@@ -74,9 +76,8 @@ def shown(model, shares, colours, light, yaw, view=0, layout=None):
     picture[drawn] = np.einsum('nc,nck->nk', barycentric[drawn], lit[triangles[triangle[drawn]]])
     shot = (np.clip(picture, 0, 1) ** (1 / 2.2) * 255 + 0.5).astype(np.uint8)
     labels = part_labels_picture(model, shares, vertices, FOCAL, CENTRE, SIZE)
-    return look(
-        model, layout, shares.argmax(1), view, vertices, normals, FOCAL, CENTRE, shot, labels
-    )
+    posed = PosedPicture(view, vertices, normals, FOCAL, CENTRE, shot, labels)
+    return sample_texels(model, layout, shares.argmax(1), posed)
 
 
 def person(model):
@@ -89,14 +90,14 @@ def person(model):
 @pytest.mark.parametrize('light', [AMBIENT, SIDE], ids=['constant', 'from the side'])
 def test_known_albedo_and_light_come_back(model, shares, layout, light):
     truth, parts = person(model), shares.argmax(1)
-    looks = [shown(model, shares, truth, light, yaw, layout=layout) for yaw in (-30, -10, 10, 30)]
-    made = bake(model, layout, parts, looks, 1)
+    samples = [shown(model, shares, truth, light, yaw, layout=layout) for yaw in (-30, -10, 10, 30)]
+    made = bake(model, layout, parts, samples, 1)
     texture = (made.texture.reshape(-1, 3)[layout.place] / 255) ** 2.2
     well = np.zeros(len(layout.place))
-    for l in looks:
-        well[l.texel] += l.trust
+    for one in samples:
+        well[one.texel] += one.trust
     skin = (well > 1) & np.isin(parts[layout.corner], (SKIN, NOSE)).all(1)
-    ratio = np.log(texture[skin] / layout.spread(truth)[skin])
+    ratio = np.log(texture[skin] / layout.interpolate(truth)[skin])
     assert (
         skin.sum() > 3000 and np.median(np.abs(ratio - np.median(ratio, 0))) < 0.03
     )  # up to one factor: how light is told from skin
@@ -122,8 +123,8 @@ def test_known_albedo_and_light_come_back(model, shares, layout, light):
 
 
 def test_every_texel_and_vertex_has_a_colour_and_outside_too(model, shares, layout):
-    looks = [shown(model, shares, person(model), SIDE, 25, layout=layout)]
-    made = bake(model, layout, shares.argmax(1), looks, 1)
+    samples = [shown(model, shares, person(model), SIDE, 25, layout=layout)]
+    made = bake(model, layout, shares.argmax(1), samples, 1)
     assert (
         made.texture.shape == (TEXTURE, TEXTURE, 3)
         and made.texture.min() > 0
@@ -138,11 +139,11 @@ def test_every_texel_and_vertex_has_a_colour_and_outside_too(model, shares, layo
 
 
 def test_two_views_of_one_light_at_two_exposures(model, shares, layout):
-    looks = [
+    samples = [
         shown(model, shares, person(model), SIDE * gain, yaw, view, layout)
         for view, (gain, yaw) in enumerate(((1.0, -20), (0.6, 20)))
     ]
-    light = bake(model, layout, shares.argmax(1), looks, 2).light
+    light = bake(model, layout, shares.argmax(1), samples, 2).light
     assert np.abs(light[1, 0] / light[0, 0] - 0.6).max() < 0.05
 
 
@@ -153,10 +154,10 @@ def test_without_skin_in_sight_it_is_said(model, shares, layout):
 
 def test_how_light_is_told_from_skin():
     white = np.array(PAINTED) ** 2.2
-    np.testing.assert_allclose(skin_reflectance(white * appearance.LIGHT_LEVEL), white, rtol=1e-6)
-    dark = white * np.exp(-appearance.DARKER)
+    np.testing.assert_allclose(skin_reflectance(white * LIGHT_LEVEL), white, rtol=1e-6)
+    dark = white * np.exp(-DARKER)
     assert (
-        np.abs(np.log(skin_reflectance(dark * appearance.LIGHT_LEVEL) / dark)).max() < 0.35
+        np.abs(np.log(skin_reflectance(dark * LIGHT_LEVEL) / dark)).max() < 0.35
     )  # dark skin stays dark
     assert (
         np.log(skin_reflectance(white * 0.4) / white).min() > -0.45
@@ -211,7 +212,7 @@ def test_the_task_finds_the_demo_head_again(reconstruction, tmp_path, model):
     texture = cv2.imdecode(np.fromfile(tmp_path / 'albedo.png', np.uint8), cv2.IMREAD_COLOR)[
         ..., ::-1
     ]
-    layout = lay_out(model, 256)
+    layout = make_layout(model, 256)
     nose = model.landmarks68[30]
     skin = texture.reshape(-1, 3)[layout.place[(layout.corner == nose).any(1)]].mean(0) / 255
     np.testing.assert_allclose(skin, PAINTED, atol=0.12)
@@ -324,7 +325,7 @@ def test_cancel_leaves_nothing(reconstruction, tmp_path, name, stop):
 
 
 def test_irises_get_the_person_s_colour(model, shares, layout):
-    """Blue eyes in the footage are blue in the vertices' colours; without a look at them they are as painted."""
+    """Blue eyes in the footage are blue in the vertices' colours; unseen they are as painted."""
     from facewright.engine.face_model.paint import IRIS, iris_vertices
 
     blue, rows = (
@@ -333,9 +334,9 @@ def test_irises_get_the_person_s_colour(model, shares, layout):
     )
     truth = person(model)
     truth[rows] = blue
-    looks = [shown(model, shares, truth, SIDE, yaw, layout=layout) for yaw in (-15, 0, 15)]
+    samples = [shown(model, shares, truth, SIDE, yaw, layout=layout) for yaw in (-15, 0, 15)]
     colours = (
-        bake(model, layout, shares.argmax(1), looks, 1).colours[rows].astype(np.float64) ** 2.2
+        bake(model, layout, shares.argmax(1), samples, 1).colours[rows].astype(np.float64) ** 2.2
     )
     assert np.allclose(
         np.median(colours, axis=0) / np.median(colours, axis=0).mean(),
@@ -344,7 +345,7 @@ def test_irises_get_the_person_s_colour(model, shares, layout):
     )
     from dataclasses import replace
 
-    blind = [replace(taken, iris=taken.iris[:0]) for taken in looks]
+    blind = [replace(taken, iris=taken.iris[:0]) for taken in samples]
     assert np.allclose(
         bake(model, layout, shares.argmax(1), blind, 1).colours[rows], IRIS, atol=0.01
     )
