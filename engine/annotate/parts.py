@@ -22,14 +22,12 @@ from ..core.files import check_arrays, read_npz, write_npz
 from ..core.store import cached
 from ..face_model.model import FaceModel
 from ..face_model.paint import (
-    BROW,
-    LIP,
+    BROW_COLOUR,
+    LIP_COLOUR,
     LIP_MIRROR,
+    SKIN_COLOUR,
     albedo,
     visible_faces,
-)
-from ..face_model.paint import (
-    SKIN as SKIN_COLOUR,
 )
 from ..face_model.part_labels import (
     LEFT_EYE,
@@ -170,7 +168,7 @@ def find_parts(
 
 
 def _painted(
-    model: FaceModel, brow_half_width: float, skin=SKIN_COLOUR, lip=LIP, brow=BROW
+    model: FaceModel, brow_half_width: float, skin=SKIN_COLOUR, lip=LIP_COLOUR, brow=BROW_COLOUR
 ) -> np.ndarray:
     """Paint V×3 albedo whose lips end on the landmarks' outline, between vertices."""
     colours = albedo(model, skin, lip, brow, brow_half_width)

@@ -21,12 +21,20 @@ TRANSPARENT = (
     'eyelashes_R',
 )
 
-SKIN, LIP, BROW = (0.80, 0.64, 0.55), (0.68, 0.36, 0.33), (0.24, 0.17, 0.13)
-SCLERA, IRIS, PUPIL = (0.93, 0.91, 0.89), (0.30, 0.20, 0.12), (0.03, 0.03, 0.03)
-SOCKET, GUMS, TEETH = (0.32, 0.10, 0.09), (0.66, 0.30, 0.30), (0.90, 0.87, 0.80)
+SKIN_COLOUR, LIP_COLOUR, BROW_COLOUR = (0.80, 0.64, 0.55), (0.68, 0.36, 0.33), (0.24, 0.17, 0.13)
+SCLERA_COLOUR, IRIS_COLOUR, PUPIL_COLOUR = (
+    (0.93, 0.91, 0.89),
+    (0.30, 0.20, 0.12),
+    (0.03, 0.03, 0.03),
+)
+SOCKET_COLOUR, GUMS_COLOUR, TEETH_COLOUR = (
+    (0.32, 0.10, 0.09),
+    (0.66, 0.30, 0.30),
+    (0.90, 0.87, 0.80),
+)
 # inside of the lips and cheeks, where a model says how deep the mouth is
-CHEEK = (0.60, 0.27, 0.25)
-LASH = (0.09, 0.065, 0.055)
+CHEEK_COLOUR = (0.60, 0.27, 0.25)
+LASH_COLOUR = (0.09, 0.065, 0.055)
 # cm: painted half width, and how far above the landmark line
 BROW_HALF_WIDTH, BROW_LIFT = (0.34, 0.15)
 # the outer lip's Multi-PIE landmarks, mirrored
@@ -34,7 +42,7 @@ LIP_MIRROR = [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55]
 IRIS_RADIUS, PUPIL_RADIUS = 0.58, 0.22  # cm, human means 11.7 and ~4.5 mm across
 # What people see, where the colours above are what the landmark detector is shown.
 NATURAL_LIP, NATURAL_SCLERA = (0.73, 0.50, 0.45), (0.84, 0.81, 0.785)
-CORNER = (0.80, 0.60, 0.54)  # an eye's inner corner
+CORNER_COLOUR = (0.80, 0.60, 0.54)  # an eye's inner corner
 FILM_EDGE = 0.15  # cm: over which colours on the films before an eye go over
 NATURAL_LIP_EDGE = 0.12  # cm: over which a lip's red fades
 IRIS_DEPTH = 0.8  # cm: how far behind the pole an iris reaches
@@ -168,7 +176,7 @@ def surfaces(model: FaceModel) -> tuple[tuple[str, ...], np.ndarray]:
     return tuple(names), of
 
 
-def natural_albedo(model: FaceModel, iris: tuple[float, ...] = IRIS) -> np.ndarray:
+def natural_albedo(model: FaceModel, iris: tuple[float, ...] = IRIS_COLOUR) -> np.ndarray:
     """Paint the model as people see it: V×3 float32 sRGB in 0..1.
 
     As `albedo`, but with natural lips and whites; the films before an eye have the colours of what
@@ -180,11 +188,13 @@ def natural_albedo(model: FaceModel, iris: tuple[float, ...] = IRIS) -> np.ndarr
     names, of = surfaces(model)
     pupils = [k for k in range(len(model.materials), len(names)) if names[k].startswith('Pupil')]
     deep = model.faces[np.isin(of, pupils)]
-    colour[np.setdiff1d(deep[deep >= 0], model.faces[~np.isin(of, pupils)])] = PUPIL
+    colour[np.setdiff1d(deep[deep >= 0], model.faces[~np.isin(of, pupils)])] = PUPIL_COLOUR
     there = opacity(model)[:, None]
     for side in 'LR':
         cards = _lash_cards(model, side)
-        colour[cards] = np.array(SKIN) + there[cards] ** 2 * (np.array(LASH) - SKIN)
+        colour[cards] = np.array(SKIN_COLOUR) + there[cards] ** 2 * (
+            np.array(LASH_COLOUR) - SKIN_COLOUR
+        )
         _paint_films(model, side, iris, colour)
     return colour
 
@@ -205,7 +215,7 @@ def _paint_films(model: FaceModel, side: str, iris: tuple[float, ...], colour: n
         return
     radial = np.linalg.norm((v[films] - eye_pole(model, side))[:, :2], axis=1)[:, None]
     painted = np.broadcast_to(np.array(NATURAL_SCLERA), (len(films), 3))
-    for value, radius in ((iris, IRIS_RADIUS), (PUPIL, PUPIL_RADIUS)):
+    for value, radius in ((iris, IRIS_RADIUS), (PUPIL_COLOUR, PUPIL_RADIUS)):
         painted = painted + np.clip(0.5 + (radius - radial) / FILM_EDGE, 0, 1) * (
             np.array(value) - painted
         )
@@ -213,7 +223,9 @@ def _paint_films(model: FaceModel, side: str, iris: tuple[float, ...], colour: n
     face = face[np.linalg.norm(face - v[ball].mean(0), axis=1) < 3.0]
     if len(face):
         away = np.linalg.norm(v[films][:, None] - face, axis=2).min(1)[:, None]
-        painted = painted + 0.8 * np.clip(1 - away / FILM_EDGE, 0, 1) * (np.array(CORNER) - painted)
+        painted = painted + 0.8 * np.clip(1 - away / FILM_EDGE, 0, 1) * (
+            np.array(CORNER_COLOUR) - painted
+        )
     colour[films] = painted
 
 
@@ -267,12 +279,12 @@ def _painted_lips(model: FaceModel, edge: float) -> np.ndarray:
 
 def albedo(
     model: FaceModel,
-    skin: tuple[float, ...] = SKIN,
-    lip: tuple[float, ...] = LIP,
-    brow: tuple[float, ...] = BROW,
+    skin: tuple[float, ...] = SKIN_COLOUR,
+    lip: tuple[float, ...] = LIP_COLOUR,
+    brow: tuple[float, ...] = BROW_COLOUR,
     brow_half_width: float = BROW_HALF_WIDTH,
-    sclera: tuple[float, ...] = SCLERA,
-    iris: tuple[float, ...] = IRIS,
+    sclera: tuple[float, ...] = SCLERA_COLOUR,
+    iris: tuple[float, ...] = IRIS_COLOUR,
     lip_edge: float = 0.0,
 ) -> np.ndarray:
     """Paint the model as the landmark detector is shown it: V×3 float32 sRGB in 0..1.
@@ -298,22 +310,26 @@ def albedo(
             colour[face] = (1 - a) * colour[face] + a * np.asarray(brow)
     red = model.extra.get('lips', _painted_lips(model, lip_edge))[:, None]
     colour = (1 - red) * colour + red * np.array(lip, np.float32)
-    for name, value in (('mouth_socket', SOCKET), ('gums_tongue', GUMS), ('teeth', TEETH)):
+    for name, value in (
+        ('mouth_socket', SOCKET_COLOUR),
+        ('gums_tongue', GUMS_COLOUR),
+        ('teeth', TEETH_COLOUR),
+    ):
         colour[region.get(name, np.zeros(0, int))] = value
     if 'throat' in model.extra:
         inside = region['mouth_socket']
         deep = model.extra['throat'][inside, None]
-        colour[inside] = (1 - deep) * np.array(CHEEK, np.float32) + deep * np.array(
-            SOCKET, np.float32
+        colour[inside] = (1 - deep) * np.array(CHEEK_COLOUR, np.float32) + deep * np.array(
+            SOCKET_COLOUR, np.float32
         )
     for side in 'LR':
         ball = region[f'eyeball_{side}']
         radii = _iris_radii(model, side)[ball]
         colour[ball] = sclera
         colour[ball[radii < IRIS_RADIUS]] = iris
-        colour[ball[radii < PUPIL_RADIUS]] = PUPIL
-        colour[region[f'eye_socket_{side}']] = LIP
-        colour[region.get(f'eyelashes_{side}', np.zeros(0, int))] = LASH
+        colour[ball[radii < PUPIL_RADIUS]] = PUPIL_COLOUR
+        colour[region[f'eye_socket_{side}']] = LIP_COLOUR
+        colour[region.get(f'eyelashes_{side}', np.zeros(0, int))] = LASH_COLOUR
     if 'cavity' in model.extra:
         colour *= 1 - 0.8 * model.extra['cavity'][:, None]
     return colour

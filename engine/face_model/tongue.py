@@ -23,11 +23,13 @@ DROOP = 0.75  # how far the tip hangs below where the tongue leaves the lips
 THICKNESS = 0.50  # of the tongue where it passes the teeth
 OVER_TEETH = 0.10  # clearance over the lower incisors' edges
 OVER_LIP = 0.12  # and over the lower lip
-PASSAGE = 0.42  # the tongue's width between the front teeth, as a share of the lower teeth's arch's
-WIDENED = 0.10  # share of its width at rest that its tip gains
+PASSAGE_WIDTH = (
+    0.42  # the tongue's width between the front teeth, as a share of the lower teeth's arch's
+)
+TIP_WIDENED = 0.10  # share of its width at rest that its tip gains
 # from this share of its length on the tongue comes out unstretched, so that its tip keeps its shape
-WHOLE = 0.82
-HELD = 1.1  # from where the tongue grows out of the mouth's floor, this far it is held back
+UNSTRETCHED_FROM = 0.82
+ROOT_HELD = 1.1  # from where the tongue grows out of the mouth's floor, this far it is held back
 SLICES = 40
 
 
@@ -84,7 +86,7 @@ def held_back(model: FaceModel, tongue: np.ndarray) -> np.ndarray:
         return np.ones(len(tongue))
     graph = face_graph(model.neutral.astype(np.float64), model.faces)[tongue][:, tongue]
     distance = dijkstra(graph, directed=False, indices=np.searchsorted(tongue, seam), min_only=True)
-    return smoothstep(distance, 0, HELD)
+    return smoothstep(distance, 0, ROOT_HELD)
 
 
 def tongue_out(
@@ -112,7 +114,7 @@ def tongue_out(
     rest = np.interp(z, slices, top)
 
     out = points.copy()
-    out[:, 2] = z + (lips[2] + BEYOND_LIPS - tip) * smoothstep(t, -0.02, WHOLE)
+    out[:, 2] = z + (lips[2] + BEYOND_LIPS - tip) * smoothstep(t, -0.02, UNSTRETCHED_FROM)
     start = edge[2] - 2.2
     over_teeth, over_lip = edge[1] + OVER_TEETH + THICKNESS, lips[1] + OVER_LIP + THICKNESS
     path = PchipInterpolator(
@@ -132,8 +134,8 @@ def tongue_out(
     out[:, 1] = (1 - turned) * points[:, 1] + turned * (
         path(out[:, 2]) - (rest - points[:, 1]) * squash
     )
-    narrow = 1 - min(PASSAGE * arch / np.abs(points[:, 0]).max(), 1)
+    narrow = 1 - min(PASSAGE_WIDTH * arch / np.abs(points[:, 0]).max(), 1)
     out[:, 0] *= (
-        1 - narrow * smoothstep(t, 0.15, 0.5) + (narrow + WIDENED) * smoothstep(t, 0.62, 0.95)
+        1 - narrow * smoothstep(t, 0.15, 0.5) + (narrow + TIP_WIDENED) * smoothstep(t, 0.62, 0.95)
     )
     return (out - points) * free[:, None]

@@ -20,7 +20,11 @@ from ..face_model.paint import albedo
 from ..footage.images import write_image
 from ..render.preview import contact_sheet, render_head
 
-UPPER = ('brow', 'eye', 'cheekSquint')  # what the picture is framed on: the eyes, else the mouth
+UPPER_FACE = (
+    'brow',
+    'eye',
+    'cheekSquint',
+)  # what the picture is framed on: the eyes, else the mouth
 
 
 def neutral_sheet(model: FaceModel) -> np.ndarray:
@@ -47,7 +51,7 @@ def expression_sheet(model: FaceModel, size: tuple[int, int] = (240, 190)) -> np
         vertices = model.neutral + model.expressions[k]
         if name in WITH_OPEN_JAW:
             vertices = vertices + model.expressions[model.names.index('jawOpen')]
-        centre = (0, 4.2, 8.0) if name.startswith(UPPER) else (0, -3.2, 8.0)
+        centre = (0, 4.2, 8.0) if name.startswith(UPPER_FACE) else (0, -3.2, 8.0)
         turn = -40 if name.endswith('_L') else 40
         for yaw in (0, turn):
             tiles.append(

@@ -27,22 +27,26 @@ from ..geometry.normals import vertex_normals
 from ..geometry.polygons import triangulate
 from ..geometry.rigid import rigid_motion
 
-SAME = 0.01  # cm: a component this near to the wrapped head, all over, is a copy of that part of it
-AGREEMENT = 0.5  # cosine between the normals of a vertex and of what it is bound to, at least
+COPY_WITHIN = (
+    0.01  # cm: a component this near to the wrapped head, all over, is a copy of that part of it
+)
+NORMAL_AGREEMENT = (
+    0.5  # cosine between the normals of a vertex and of what it is bound to, at least
+)
 TRUST_DISTANCE = 0.35  # cm: at this distance a binding has lost 1 − 1/e of its trust
 TAKEN_AS_IS = 0.75  # trust from which a binding is taken as it is
 TRUSTED_PULL = 10.0  # cm⁻⁴: pull of a binding of trust ½
 LEAST_PULL = 1e-2  # cm⁻⁴: pull of any binding: keeps what is far from all others from running away
 MEMBRANE = 1.0  # cm⁻²: stretching against bending in what is filled in
-STILL = 1e-4  # cm: what the model never moves by more than this stays where it is
+LEAST_MOVE = 1e-4  # cm: what the model never moves by more than this stays where it is
 # of the model's own strain: edges that the binding stretches more are torn, and filled in instead
-STRAIN = 1.6
+LARGEST_STRAIN = 1.6
 # of a vertex's side of a slit (−1 below … 1 above): less binds to either (the corners)
-DECIDED = 0.3
-FURTHEST = 3.0  # cm: from the skin, beyond which a loose part stays still
+SIDE_DECIDED = 0.3
+LOOSE_WITHIN = 3.0  # cm: from the skin, beyond which a loose part stays still
 # cm: of a loose part, how much further from the skin than its nearest point still counts as its
 # root
-ROOT = 0.15
+ROOT_DEPTH = 0.15
 PATCH = 0.8, 0.1  # so much of a component's area on the skin, so many cm off: a patch of it
 TOUCHING = 0.1  # cm: loose components this near to each other are one piece
 FEW_PARTS = 60  # loose components compared surface by surface; more: vertex by vertex
@@ -51,9 +55,9 @@ RIGID_SIZE = 4.0  # cm: a loose piece wider than this is stiff (glasses, a hat, 
 RIGID_NEAR = (0.5, 0.5)
 RIGID_HOLD = 0.02  # of its contacts' weight, how much a stiff piece is held from turning
 # cm: a component this near (80 % of it) to the model's lashes or tear line goes with them
-BESIDE = 0.25
+BESIDE_EYE = 0.25
 BY_THE_EYE = ('lashes_L', 'lashes_R', 'eye_surface_L', 'eye_surface_R')
-CHUNK = 4096  # vertices of a loose part at a time
+CHUNK_VERTICES = 4096  # vertices of a loose part at a time
 SLITS = (('upper_lip', 'lower_lip'), ('upper_lid_L', 'lower_lid_L'), ('upper_lid_R', 'lower_lid_R'))
 
 
@@ -201,7 +205,7 @@ def _kinds(
     out = np.full(count, 'loose', '<U16')
     far = np.zeros(count)
     np.maximum.at(far, component, Surface(wrapped, all_triangles).closest(vertices)[3])
-    out[far < SAME] = 'copy'
+    out[far < COPY_WITHIN] = 'copy'
     skin = np.zeros(len(wrapped), bool)
     skin[_members(piece, ('skin',))] = True
     outer = Surface(wrapped, all_triangles[skin[all_triangles].all(1)])
@@ -228,7 +232,9 @@ def _kinds(
         if name in piece:
             own = all_triangles[np.isin(all_triangles, piece[name]).all(1)]
             near = np.bincount(
-                component, Surface(wrapped, own).closest(vertices, 2 * BESIDE)[3] < BESIDE, count
+                component,
+                Surface(wrapped, own).closest(vertices, 2 * BESIDE_EYE)[3] < BESIDE_EYE,
+                count,
             )
             out[(out == 'loose') & (near > 0.8 * size)] = name
 
@@ -248,7 +254,7 @@ def _skins(
     outer: that skin. kind: C str so far.
     """
     count = len(kind)
-    off = outer.closest(vertices, 0.6, vertex_normals(vertices, triangles), AGREEMENT)[3]
+    off = outer.closest(vertices, 0.6, vertex_normals(vertices, triangles), NORMAL_AGREEMENT)[3]
     bound = np.isfinite(off)
     area = mass(vertices, triangles)
     covered = np.bincount(component, area * bound, count)
@@ -355,7 +361,7 @@ def _copied(
             points[rows], normals=normals[rows], agreement=0
         )
         free = surface.closest(points[rows])
-        lost = (triangle < 0) | (distance > free[3] + SAME)
+        lost = (triangle < 0) | (distance > free[3] + COPY_WITHIN)
         triangle[lost], barycentric[lost] = free[0][lost], free[1][lost]
         out[rows] = (barycentric[:, :, None, None] * head.offsets[own[triangle]]).sum(1)
     return out
@@ -381,19 +387,19 @@ def _skin(head: _Wrapped, piece: dict, vertices: np.ndarray, triangles: np.ndarr
     )
     sides = _sides(head, piece, surface, vertices, triangles, normals)
     triangle, barycentric, point, distance = surface.closest(
-        vertices, normals=normals, agreement=AGREEMENT, groups=sides
+        vertices, normals=normals, agreement=NORMAL_AGREEMENT, groups=sides
     )
     nearest = surface.closest(vertices, groups=sides)
-    take = (triangle < 0) | (nearest[3] < 0.1 * SAME) | (distance > nearest[3] + 2.0)
-    poor = take & (nearest[3] >= 0.1 * SAME)
+    take = (triangle < 0) | (nearest[3] < 0.1 * COPY_WITHIN) | (distance > nearest[3] + 2.0)
+    poor = take & (nearest[3] >= 0.1 * COPY_WITHIN)
     for mine, other in zip((triangle, barycentric, point, distance), nearest):
         mine[take] = other[take]
     poor |= triangle < 0
     agree = (surface.normals[triangle] * normals).sum(1)
     trust = np.exp(-((distance / TRUST_DISTANCE) ** 2)) * np.clip(
-        (agree - AGREEMENT) / (0.85 - AGREEMENT), 0, 1
+        (agree - NORMAL_AGREEMENT) / (0.85 - NORMAL_AGREEMENT), 0, 1
     )
-    trust[distance < 0.1 * SAME] = 1
+    trust[distance < 0.1 * COPY_WITHIN] = 1
     trust[poor] = 0
     corners = body_triangles[triangle]
     weights = sparse.csr_matrix(
@@ -401,7 +407,7 @@ def _skin(head: _Wrapped, piece: dict, vertices: np.ndarray, triangles: np.ndarr
         (n, len(head.vertices)),
     )
     height = np.clip(((vertices - point) * surface.normals[triangle]).sum(1), -2, 2)
-    height[np.abs(height) < 0.1 * SAME] = 0
+    height[np.abs(height) < 0.1 * COPY_WITHIN] = 0
     e = head.offsets.shape[1]
     bound = (weights @ head.offsets.reshape(len(head.vertices), -1)).reshape(n, e, 3)
     lifted = np.flatnonzero(height)
@@ -409,7 +415,7 @@ def _skin(head: _Wrapped, piece: dict, vertices: np.ndarray, triangles: np.ndarr
         weights[lifted] @ head.turning.reshape(len(head.vertices), -1)
     ).reshape(-1, e, 3)
     trust[_torn(head, body_triangles, vertices, triangles, bound, triangle, trust)] = 0
-    still = (np.abs(bound).max((1, 2)) < STILL) & (distance < 2 * FURTHEST)
+    still = (np.abs(bound).max((1, 2)) < LEAST_MOVE) & (distance < 2 * LOOSE_WITHIN)
     return _filled(
         vertices,
         triangles,
@@ -473,9 +479,9 @@ def _sides(
         )
         label = spsolve((smooth + sparse.diags(sure[rows])).tocsc(), sure[rows] * say[rows])
         out[rows] = np.where(
-            label > DECIDED,
+            label > SIDE_DECIDED,
             np.int32(1 << 2 * k),
-            np.where(label < -DECIDED, np.int32(2 << 2 * k), np.int32(1 << 20)),
+            np.where(label < -SIDE_DECIDED, np.int32(2 << 2 * k), np.int32(1 << 20)),
         )
     return out
 
@@ -514,7 +520,7 @@ def _torn(
     edges = edges[(trust[edges] > 0).all(1)]
     torn = (
         strain(vertices, edges, bound)
-        > STRAIN * np.maximum(allowed[edges[:, 0]], allowed[edges[:, 1]]) + 0.2
+        > LARGEST_STRAIN * np.maximum(allowed[edges[:, 0]], allowed[edges[:, 1]]) + 0.2
     )
     return np.unique(edges[torn])
 
@@ -654,7 +660,9 @@ def _hang(
     triangle, barycentric, _, distance = Surface(vertices, own).closest(vertices[loose])
     floor = np.full(component.max() + 1, np.inf)
     np.minimum.at(floor, component[loose], distance)
-    is_root = (distance <= floor[component[loose]] + ROOT) & (floor[component[loose]] <= FURTHEST)
+    is_root = (distance <= floor[component[loose]] + ROOT_DEPTH) & (
+        floor[component[loose]] <= LOOSE_WITHIN
+    )
     roots = np.flatnonzero(is_root)
     if not len(roots):
         return
@@ -673,7 +681,7 @@ def _hang(
     for k in np.flatnonzero(_stiff(vertices[loose[parts]], piece, distance[parts])):
         rows = parts[piece == k]
         stiff[rows] = True
-        if (floor[component[loose[rows]]] <= FURTHEST).any():
+        if (floor[component[loose[rows]]] <= LOOSE_WITHIN).any():
             _ride(
                 vertices, loose[rows], distance[rows], own[triangle[rows]], barycentric[rows], out
             )
@@ -681,7 +689,7 @@ def _hang(
     for c in np.unique(of_root[~stiff[roots] & ~alone[roots]]):
         whole, mine = loose[component[loose] == c], np.flatnonzero(of_root == c)
         tree = cKDTree(vertices[loose[roots[mine]]])
-        for part in np.array_split(whole, -(-len(whole) // CHUNK)):
+        for part in np.array_split(whole, -(-len(whole) // CHUNK_VERTICES)):
             away, index = (
                 a.reshape(len(part), -1) for a in tree.query(vertices[part], k=min(4, len(mine)))
             )
@@ -760,7 +768,7 @@ def _ride(
     nearest points. Weights fall with the distance beyond the nearest; a little of the piece itself,
     shifted by the mean, holds what the contacts do not tell: how it turns about two nose pads.
     """
-    weight = np.exp(-(((distance - distance.min()) / ROOT) ** 2))
+    weight = np.exp(-(((distance - distance.min()) / ROOT_DEPTH) ** 2))
     touching = weight > 1e-3
     mix = barycentric[touching][:, :, None]
     source = (mix * vertices[corners[touching]]).sum(1)

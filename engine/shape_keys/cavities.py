@@ -26,22 +26,22 @@ from ..geometry.rigid import move, rigid_motion
 from ..geometry.untangle import cell_sizes, signed_volumes, untangle
 from .tetrahedra import Flesh, points_of
 
-ITERATIONS = 12
-MOVED = 1e-3  # cm: inner points that moved less aren't touched by untangling
+ARAP_ITERATIONS = 12
+LEAST_INNER_MOVE = 1e-3  # cm: inner points that moved less aren't touched by untangling
 # cm: wall vertices that would move less stay to the bit; an edit smaller than this is none
-NOTHING = 1e-4
+LEAST_WALL_MOVE = 1e-4
 PIECE_FALLOFF = (
     0.6  # cm: how the weight of a wall vertex falls with its distance from a rigid piece
 )
-STILL = 0.02  # cm: a rigid piece's motion smaller than this all over is none
+LEAST_RIGID_MOVE = 0.02  # cm: a rigid piece's motion smaller than this all over is none
 # of the skin's mean motion where it was pressed into a rigid piece: tried in turn
-STEPS = np.arange(1, 9) / 4
-ENOUGH = 0.03  # of the new crossings: so many may stay
-BESIDE = 8  # skin vertices a lash vertex goes with
+GIVING_STEPS = np.arange(1, 9) / 4
+CROSSINGS_LEFT = 0.03  # of the new crossings: so many may stay
+LASH_NEIGHBOURS = 8  # skin vertices a lash vertex goes with
 # cm: where the edited shape itself moves less, an edit is spread as if it moved so much
 SPREAD_FLOOR = 0.1
 SPREAD_ROUNDS = 6  # smoothing of where an edit is spread to
-RIGID = {  # name → pieces that move as one, the wall round them, doubt, worth
+RIGID_PIECES = {  # name → pieces that move as one, the wall round them, doubt, worth
     # doubt (cm): wall vertices this far from the rigid motion count half; worth: the piece moves
     # only where that leaves less than this share of the wall's disagreement with staying. The jaw
     # hangs in flesh and goes readily, skull and orbits don't (measured with the model's own
@@ -51,7 +51,7 @@ RIGID = {  # name → pieces that move as one, the wall round them, doubt, worth
     'eye_L': (('eyeball_L',), 'eye_socket_L', 0.06, 0.5),
     'eye_R': (('eyeball_R',), 'eye_socket_R', 0.06, 0.5),
 }
-SOFT = ('lashes_L', 'lashes_R', 'eye_surface_L', 'eye_surface_R')
+SOFT_PIECES = ('lashes_L', 'lashes_R', 'eye_surface_L', 'eye_surface_R')
 
 
 def follow_skin(
@@ -82,10 +82,10 @@ def follow_skin(
     targets = rest.copy()
     targets[: len(flesh.surface)] = out[flesh.surface]
     cells = flesh.cells
-    found = Arap(rest, cells, fixed).solve(targets[None], iterations=ITERATIONS)[0]
-    free = ~fixed & (np.linalg.norm(found - rest, axis=1) > MOVED)
+    found = Arap(rest, cells, fixed).solve(targets[None], iterations=ARAP_ITERATIONS)[0]
+    free = ~fixed & (np.linalg.norm(found - rest, axis=1) > LEAST_INNER_MOVE)
     found = untangle(found, cells, free, cell_sizes(rest, cells), signed_volumes(rest, cells) <= 0)
-    followed = ~fixed & (np.linalg.norm(found - rest, axis=1) > NOTHING)
+    followed = ~fixed & (np.linalg.norm(found - rest, axis=1) > LEAST_WALL_MOVE)
     rows = np.flatnonzero(followed[: len(flesh.surface)])
     out[flesh.surface[rows]] = found[rows]
     _follow_walls(part, was, out)
@@ -103,7 +103,7 @@ def _rows(part: dict[str, np.ndarray], names: tuple[str, ...]) -> np.ndarray:
 
 def _follow_walls(part: dict[str, np.ndarray], was: np.ndarray, out: np.ndarray) -> None:
     """Write the rigid pieces' rows of `out` (V×3, walls already moved)."""
-    for names, wall, doubt, worth in RIGID.values():
+    for names, wall, doubt, worth in RIGID_PIECES.values():
         rows, near = _rows(part, names), part.get(wall, np.empty(0, np.int32))
         if not len(rows) or not len(near):
             continue
@@ -118,7 +118,7 @@ def _follow_walls(part: dict[str, np.ndarray], was: np.ndarray, out: np.ndarray)
         moved = move(was[rows], rotation, shift)
         if (closeness * off / (off + doubt**2)).sum() < worth * stayed and np.linalg.norm(
             moved - was[rows], axis=1
-        ).max() > STILL:
+        ).max() > LEAST_RIGID_MOVE:
             out[rows] = moved
 
 
@@ -138,7 +138,7 @@ def _give_way(
         return triangles[member[triangles].all(1)]
 
     skin = of(part['skin'])
-    for names, *_ in RIGID.values():
+    for names, *_ in RIGID_PIECES.values():
         rows = _rows(part, names)
         crosses = Crosser(of(rows), skin, was)
         before, now = len(crosses(was)), crosses(out)
@@ -147,17 +147,17 @@ def _give_way(
         pressed = np.unique(skin[now[:, 1]])
         motion = (out - was)[pressed]
         shift = (
-            motion[np.linalg.norm(motion, axis=1) > MOVED].mean(0)
-            if (np.abs(motion) > MOVED).any()
+            motion[np.linalg.norm(motion, axis=1) > LEAST_INNER_MOVE].mean(0)
+            if (np.abs(motion) > LEAST_INNER_MOVE).any()
             else np.zeros(3)
         )
         at, best, fewest = out.copy(), out[rows], len(now)
-        for step in STEPS:
+        for step in GIVING_STEPS:
             at[rows] = out[rows] + step * shift
             count = len(crosses(at))
             if count < fewest:
                 best, fewest = at[rows].copy(), count
-            if count <= before + ENOUGH * (len(now) - before):
+            if count <= before + CROSSINGS_LEFT * (len(now) - before):
                 break
         out[rows] = best
 
@@ -169,14 +169,14 @@ def _follow_lids(
 
     They are carried by the skin vertices beside them, turned as these turned.
     """
-    rows = _rows(part, SOFT)
+    rows = _rows(part, SOFT_PIECES)
     skin = part['skin']
     if not len(rows):
         return
     triangles = triangulate(model.faces)
     own = np.zeros(len(was), bool)
     own[skin] = True
-    distance, beside = cKDTree(was[skin]).query(was[rows], BESIDE)
+    distance, beside = cKDTree(was[skin]).query(was[rows], LASH_NEIGHBOURS)
     nearby = skin[beside]
     if not (out[nearby] != was[nearby]).any():
         return
@@ -200,7 +200,7 @@ def spread_edit(
     whole, turned by its own local rotation; teeth, gums and eyeballs stay rigid.
     """
     neutral, out = np.asarray(neutral, np.float64), np.array(expressions)
-    touched = np.abs(edit).max(1) > NOTHING
+    touched = np.abs(edit).max(1) > LEAST_WALL_MOVE
     if not touched.any():
         return out
     triangles = triangulate(model.faces)
@@ -261,7 +261,7 @@ def _keep_rigid(
     touched: np.ndarray,
 ) -> None:
     """Write the rigid pieces' rows of a changed shape: one motion each, none where untouched."""
-    for names, *_ in RIGID.values():
+    for names, *_ in RIGID_PIECES.values():
         rows = _rows(part, names)
         if len(rows) and touched[rows].any():
             before = neutral[rows] + other[rows]

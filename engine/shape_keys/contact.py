@@ -30,13 +30,13 @@ from .crossings import Checker, sample_combinations
 from .lids import meet_lids, through_lids
 from .penetration import PenetrationQuery
 
-RIDERS = 6  # lid vertices that a vertex of lash or eye film rides on
+LID_NEIGHBOURS = 6  # lid vertices that a vertex of lash or eye film rides on
 NEUTRAL_TRIES = 5  # times at most that a neutral is settled
 NEUTRAL_GAIN = 0.5  # of the penetrations: a settling that leaves more is not worth it
-MOVED = 0.01  # mm: what moves less is not counted as moved
+LEAST_MOVE_MM = 0.01  # mm: what moves less is not counted as moved
 # Rings that a correction is taken back over where a shape crosses by it; after these, all.
-TAKEN_BACK = (2, 4, 8)
-FREE = 0.3  # cm: where a shape moves as far as this, it may be corrected freely
+TAKEN_BACK_RINGS = (2, 4, 8)
+FREE_MOVE = 0.3  # cm: where a shape moves as far as this, it may be corrected freely
 LEAST_DATA = 0.05  # weight of what was never in contact against the membrane
 
 
@@ -189,12 +189,14 @@ def _shapes_problem(
     """Pose the settling of E shapes (E×V×3) over the training poses (P×E weights)."""
     rows = system.query.rows
     rig = expressions[:, rows].astype(np.float64)
-    freedom = np.clip(_freedom(model, expressions, system.zone, len(system.bodies)), 1e-4, FREE)
+    freedom = np.clip(
+        _freedom(model, expressions, system.zone, len(system.bodies)), 1e-4, FREE_MOVE
+    )
     return _Problem(
         base=np.tensordot(weights, rig, 1) + neutral[rows],
         weights=weights,
         asked=(weights > 0) @ system.query.moved_by(rig),
-        reluctance=system.options.ridge * (FREE / freedom) ** 2,
+        reluctance=system.options.ridge * (FREE_MOVE / freedom) ** 2,
     )
 
 
@@ -242,9 +244,10 @@ def _freedom(
         lids = np.isin(zone, np.concatenate([part[f'upper_lid_{side}'], part[f'lower_lid_{side}']]))
         for e, name in enumerate(model.names):
             if name.startswith('eyeLook') and name.endswith(side):
-                free[e, lids] = FREE
+                free[e, lids] = FREE_MOVE
     return np.concatenate(
-        [free, np.repeat(FREE * np.abs(expressions[:, lips]).max((1, 2))[:, None], bodies, 1)], 1
+        [free, np.repeat(FREE_MOVE * np.abs(expressions[:, lips]).max((1, 2))[:, None], bodies, 1)],
+        1,
     )
 
 
@@ -380,7 +383,7 @@ def _without_harm(
         found = about_the_mouth(rest + corrected(e))
         allowed = len(about_the_mouth(rest + expressions[e])) if len(found) else 0
         crossing = np.zeros(total.shape[1], bool)
-        for rings in (*TAKEN_BACK, None):
+        for rings in (*TAKEN_BACK_RINGS, None):
             if len(found) <= allowed:
                 break
             slots = system.owner[found.ravel()]
@@ -415,7 +418,7 @@ def _ride(
         )
         if not len(rows):
             continue
-        distance, near = cKDTree(neutral[lids]).query(neutral[rows], RIDERS)
+        distance, near = cKDTree(neutral[lids]).query(neutral[rows], LID_NEIGHBOURS)
         weight = 1 / np.maximum(distance, 1e-3) ** 2
         weight = (weight / weight.sum(1, keepdims=True)).astype(np.float32)
         for k, before in enumerate((neutral, *expressions)):
@@ -457,10 +460,10 @@ def _report(
     moved = np.where(owner >= 0, np.append(far, 0)[owner], 0)
     skin = np.zeros(model.vertex_count, bool)
     skin[model.regions['face']] = skin[model.regions['head_neck']] = True
-    seen = seen_skin(model, neutral) & (moved > MOVED)
+    seen = seen_skin(model, neutral) & (moved > LEAST_MOVE_MM)
     return {
-        'moved': int((moved > MOVED).sum()),
-        'skin_moved': int((moved[skin] > MOVED).sum()),
+        'moved': int((moved > LEAST_MOVE_MM).sum()),
+        'skin_moved': int((moved[skin] > LEAST_MOVE_MM).sum()),
         'seen_moved': int(seen.sum()),
         'furthest': round(float(moved.max()), 3),
         'furthest_skin': round(float(moved[skin].max()), 3),

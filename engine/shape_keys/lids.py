@@ -23,25 +23,25 @@ from ..geometry.normals import vertex_normals
 from ..geometry.polygons import triangulate
 
 # shapes that move lids, without their side
-MOVING = ('eyeBlink', 'eyeSquint', 'eyeWide', 'eyeLook', 'cheekSquint', 'browDown')
-CLEAR = 0.02  # cm: how far off the eyeball a lid stays, unless it is nearer at rest
-FURTHEST = 0.3  # cm: it is pushed at most
-AROUND = 1.45  # eyeball radii: lids are within
-ROUND = 0.2  # of the radius: how far an eyeball's vertices may be off its sphere
-RADIUS = (0.8, 1.8)  # cm: an eyeball's
-NEAR = 1.2  # cm: its centre from the model's
-SPREADING = 8  # rounds: a push is shared with so many rings of neighbours
-LEAST = 0.1  # cm: what moves nothing further is no blink
-SMOOTHING = 4  # rounds of [¼, ½, ¼] along a lid's edge that leave no teeth in it
-FADE = 0.5  # cm: over which what is changed at a lid's edge fades
-ON_THE_WAY = (1.0, 0.65)  # weights of a blink at which its lids must be before the eyeball
-PUSHES = 3  # rounds: lids out of the eyeball
-TOGETHER = 3.0  # how much both sides of a lid go together, in cotangent weights
-THICK = 0.6  # cm: a lid is at most
-OPPOSED = -0.3  # cosine between the normals of its two sides, at most
-ACROSS = 2  # vertices of the other side that one of this goes with
-NEIGHBOURS = 40  # among so many nearest
-EDGE = 1e4  # pull of a lid's edge against its surroundings, per cotangent weight
+LID_SHAPES = ('eyeBlink', 'eyeSquint', 'eyeWide', 'eyeLook', 'cheekSquint', 'browDown')
+LID_CLEARANCE = 0.02  # cm: how far off the eyeball a lid stays, unless it is nearer at rest
+LARGEST_PUSH = 0.3  # cm: it is pushed at most
+LIDS_WITHIN = 1.45  # eyeball radii: lids are within
+LARGEST_DENT = 0.2  # of the radius: how far an eyeball's vertices may be off its sphere
+EYEBALL_RADII = (0.8, 1.8)  # cm: an eyeball's
+CENTRE_WITHIN = 1.2  # cm: its centre from the model's
+PUSH_RINGS = 8  # rounds: a push is shared with so many rings of neighbours
+LEAST_BLINK = 0.1  # cm: what moves nothing further is no blink
+SMOOTHING_ROUNDS = 4  # rounds of [¼, ½, ¼] along a lid's edge that leave no teeth in it
+EDGE_FADE = 0.5  # cm: over which what is changed at a lid's edge fades
+BLINK_WEIGHTS = (1.0, 0.65)  # weights of a blink at which its lids must be before the eyeball
+PUSH_ROUNDS = 3  # rounds: lids out of the eyeball
+LID_COUPLING = 3.0  # how much both sides of a lid go together, in cotangent weights
+LID_THICKNESS = 0.6  # cm: a lid is at most
+OPPOSED_COSINE = -0.3  # cosine between the normals of its two sides, at most
+COUPLED_EACH = 2  # vertices of the other side that one of this goes with
+NEAREST = 40  # among so many nearest
+EDGE_PULL = 1e4  # pull of a lid's edge against its surroundings, per cotangent weight
 
 
 def eyeballs(
@@ -57,7 +57,7 @@ def eyeballs(
     used[triangles] = True
     out = {}
     for side, centre in centres.items():
-        near = used & (np.linalg.norm(vertices - centre, axis=1) < RADIUS[1] + NEAR)
+        near = used & (np.linalg.norm(vertices - centre, axis=1) < EYEBALL_RADII[1] + CENTRE_WITHIN)
         best = 0
         for k in np.unique(component[near]):
             rows = np.flatnonzero(component == k)
@@ -69,9 +69,9 @@ def eyeballs(
             whole = np.ptp(vertices[rows], axis=0).min() > radius  # not a cornea's cap
             if (
                 whole
-                and RADIUS[0] < radius < RADIUS[1]
-                and np.abs(away - radius).max() < ROUND * radius
-                and np.linalg.norm(middle - centre) < NEAR
+                and EYEBALL_RADII[0] < radius < EYEBALL_RADII[1]
+                and np.abs(away - radius).max() < LARGEST_DENT * radius
+                and np.linalg.norm(middle - centre) < CENTRE_WITHIN
                 and radius > best
             ):
                 best, out[side] = radius, rows
@@ -94,7 +94,7 @@ def meet_lids(
     spreading = _spreading(model, neutral)
     for side in sides:
         e = model.names.index(f'eyeBlink_{side}') if f'eyeBlink_{side}' in model.names else None
-        if e is None or np.abs(out[e]).max() < LEAST:
+        if e is None or np.abs(out[e]).max() < LEAST_BLINK:
             continue
         eye = _Eye(model, neutral, side, spreading)
         moved = eye.pushed_out(eye.shut(neutral + out[e]))
@@ -109,9 +109,9 @@ def _spreading(model: FaceModel, neutral: np.ndarray) -> sparse.csr_matrix:
     """
     triangles, across = triangulate(model.faces), through_lids(model)
     screened = cotangent_laplacian(neutral, triangles) + sparse.diags(
-        mass(neutral, triangles) / FADE**2
+        mass(neutral, triangles) / EDGE_FADE**2
     )
-    together = weighted_laplacian(across, np.full(len(across), TOGETHER), model.vertex_count)
+    together = weighted_laplacian(across, np.full(len(across), LID_COUPLING), model.vertex_count)
     return (screened + together).tocsr()
 
 
@@ -137,7 +137,7 @@ class _Eye:
         """Return Z×K over the zone: the values (R×K) at `rows`, fading from there."""
         count = self.model.vertex_count
         held, right = np.zeros(count), np.zeros((count, values.shape[1]))
-        held[rows], right[rows] = EDGE, EDGE * values
+        held[rows], right[rows] = EDGE_PULL, EDGE_PULL * values
         matrix = (self.spreading + sparse.diags(held))[self.zone][:, self.zone].tocsc()
         return spsolve(matrix, right[self.zone]).reshape(len(self.zone), -1)
 
@@ -168,7 +168,7 @@ class _Eye:
         wanted = np.concatenate([np.stack(onto_line, 1)[1:-1], line[1:-1]])
         rows = np.r_[upper[1:-1], lower[1:-1]]
         first = shut.copy()
-        for _ in range(PUSHES):
+        for _ in range(PUSH_ROUNDS):
             shut[self.zone] = first[self.zone] + self.spread(rows, wanted - first[rows])
             over = self._over_line(shut, line, rows)
             if not len(over):
@@ -194,18 +194,18 @@ class _Eye:
         return over[(shut[over, 0] > line[0, 0]) & (shut[over, 0] < line[-1, 0])]
 
     def pushed_out(self, moved: np.ndarray) -> np.ndarray:
-        """Push the lids of a pose out of the eyeball, at all weights of ON_THE_WAY."""
+        """Push the lids of a pose out of the eyeball, at all weights of BLINK_WEIGHTS."""
         neutral, lids = self.neutral, self.lids
         outward = (self.normals[lids] * (neutral[lids] - self.centre)).sum(1) > 0
         mine = lids[outward]
-        clear = np.minimum(_outside(self.surface, neutral[mine]), CLEAR)
+        clear = np.minimum(_outside(self.surface, neutral[mine]), LID_CLEARANCE)
         mine, clear = mine[clear > 0], clear[clear > 0]
-        for _ in range(PUSHES):
+        for _ in range(PUSH_ROUNDS):
             need = np.max(
                 [
                     (clear - _outside(self.surface, neutral[mine] + way * (moved - neutral)[mine]))
                     / way
-                    for way in ON_THE_WAY
+                    for way in BLINK_WEIGHTS
                 ],
                 axis=0,
             )
@@ -235,13 +235,13 @@ def through_lids(model: FaceModel) -> np.ndarray:
         for lid in ('upper', 'lower'):
             rows = np.union1d(part[f'{lid}_lid_{side}'], part[f'eye_socket_{side}'])
             distance, near = cKDTree(shut[rows]).query(
-                shut[rows], NEIGHBOURS, distance_upper_bound=THICK
+                shut[rows], NEAREST, distance_upper_bound=LID_THICKNESS
             )
             near = rows[np.minimum(near, len(rows) - 1)]
             first = np.isfinite(distance) & (
-                (normals[rows][:, None] * normals[near]).sum(2) < OPPOSED
+                (normals[rows][:, None] * normals[near]).sum(2) < OPPOSED_COSINE
             )
-            first &= np.cumsum(first, 1) <= ACROSS
+            first &= np.cumsum(first, 1) <= COUPLED_EACH
             i, k = np.nonzero(first)
             out.append(np.sort(np.c_[rows[i], near[i, k]], 1))
     return np.unique(np.concatenate(out), axis=0)
@@ -275,7 +275,7 @@ def _from_cylinder(points: np.ndarray, axes: np.ndarray) -> np.ndarray:
 
 def _smoothed(values: np.ndarray) -> np.ndarray:
     """Return a row of numbers without its teeth; the ends stay."""
-    for _ in range(SMOOTHING):
+    for _ in range(SMOOTHING_ROUNDS):
         values = np.r_[
             values[0], 0.25 * values[:-2] + 0.5 * values[1:-1] + 0.25 * values[2:], values[-1]
         ]
@@ -311,7 +311,7 @@ def lids_over_eyeballs(
         radius = float(np.median(np.linalg.norm(vertices[ball] - centre, axis=1)))
         there = np.flatnonzero(
             ~inside
-            & (np.linalg.norm(vertices - centre, axis=1) < AROUND * radius)
+            & (np.linalg.norm(vertices - centre, axis=1) < LIDS_WITHIN * radius)
             & (vertices[:, 2] > centre[2])
         )
         rest = _outside(Surface(vertices, own), vertices[there])
@@ -320,17 +320,19 @@ def lids_over_eyeballs(
             continue
         local = near[there][:, there]
         for e, name in enumerate(names):
-            if not (name.startswith(MOVING) and name.endswith('_' + side)):
+            if not (name.startswith(LID_SHAPES) and name.endswith('_' + side)):
                 continue
             moved = vertices + offsets[e]
             points = moved[there]
             need = np.clip(
-                np.minimum(rest, CLEAR) - _outside(Surface(moved, own), points), 0, FURTHEST
+                np.minimum(rest, LID_CLEARANCE) - _outside(Surface(moved, own), points),
+                0,
+                LARGEST_PUSH,
             )
             if not need.any():
                 continue
             push = need
-            for _ in range(SPREADING):
+            for _ in range(PUSH_RINGS):
                 push = np.maximum(need, local @ push)
             direction = points - centre
             direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-9)

@@ -11,7 +11,7 @@ from ..core.device import HOST
 
 wp.config.log_level = wp.LOG_ERROR
 
-FIRM = 0.0003  # cm: depths that a vertex shares in, from which its contact counts in full
+FULL_CONTACT = 0.0003  # cm: depths that a vertex shares in, from which its contact counts in full
 
 
 @dataclass(frozen=True)
@@ -262,7 +262,9 @@ class PenetrationQuery:
                 inputs = [*first, held.outwards, *wall, 2.0 * reach, margin, *last]
             wp.launch(kernel, dim=len(held.corners), device=HOST, inputs=inputs)
         mass = self.mass.numpy()
-        return self.push.numpy() / np.maximum(mass, FIRM)[:, None], np.minimum(mass / FIRM, 1)
+        return self.push.numpy() / np.maximum(mass, FULL_CONTACT)[:, None], np.minimum(
+            mass / FULL_CONTACT, 1
+        )
 
 
 def _on_host(values: np.ndarray, kind: type, dtype: type) -> wp.array:

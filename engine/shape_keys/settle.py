@@ -27,10 +27,10 @@ from .contact import seen_skin, settle_contacts
 from .contact_options import ContactOptions
 from .crossings import KINDS, Checker, pose
 
-CLEAR = 0.002  # cm: how far crossing triangles are put apart
-ROUNDS = 40  # at most, of pushing a shape's crossings apart
-FADING = 6  # rings of neighbours that a push fades over
-BUDGET = 160  # rounds at most for one pose, all tries together
+APART = 0.002  # cm: how far crossing triangles are put apart
+MOST_ROUNDS = 40  # at most, of pushing a shape's crossings apart
+FADE_RINGS = 6  # rings of neighbours that a push fades over
+MOST_POSE_ROUNDS = 160  # rounds at most for one pose, all tries together
 # rounds without a gain, after which the next of these is tried, from the start, then from the best
 # found:
 PATIENCE = 8
@@ -45,11 +45,13 @@ SHARES = {
     'gums_teeth_skin': (0.0, 1.0),
 }
 # contact's own margins would part shut lips visibly
-CLOSE = ContactOptions(lip_margin=0.002, lip_margin_moving=0.006)
-SLIVER = 8  # pixels of an eye seen between shut lids that are none (of 100 a centimetre and view)
+CLOSE_CONTACTS = ContactOptions(lip_margin=0.002, lip_margin_moving=0.006)
+SLIVER_PIXELS = (
+    8  # pixels of an eye seen between shut lids that are none (of 100 a centimetre and view)
+)
 # cm: shapes whose seen skin moves further are settled by themselves alone, if that moves it less
-MOST_SEEN = 0.2
-SEPARATING = 0.35  # of the bar
+LARGEST_SEEN_MOVE = 0.2
+SEPARATING_SHARE = 0.35  # of the bar
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def settle_head(
     neutral: np.ndarray,
     expressions: np.ndarray,
     names: tuple[str, ...],
-    options: ContactOptions = CLOSE,
+    options: ContactOptions = CLOSE_CONTACTS,
     report: Callable[[float], None] = lambda fraction: None,
 ) -> Settled:
     """Settle a head in the model's topology. About a minute on two cores.
@@ -100,7 +102,7 @@ def settle_head(
         neutral,
         whole,
         options,
-        lambda k, *_: report(0.03 + (0.92 - SEPARATING) * (k + 1) / options.rounds),
+        lambda k, *_: report(0.03 + (0.92 - SEPARATING_SHARE) * (k + 1) / options.rounds),
         ajar,
     )
     together = separator.separate(together)
@@ -121,7 +123,7 @@ def settle_head(
         ]
         side = names[k][-1] if names[k].startswith('eyeBlink') and names[k][-1] in ajar else ''
         out[k] = _better(separator, tried, was, seen, side) - together - opened
-        report(0.95 - SEPARATING + SEPARATING * (done + 1) / len(names))
+        report(0.95 - SEPARATING_SHARE + SEPARATING_SHARE * (done + 1) / len(names))
 
     last = list(poses(together, out, names))
     moved = [10 * _seen_move(a, b, seen) for a, b in zip(last, poses(neutral, expressions, names))]
@@ -137,7 +139,7 @@ def _blinks_ajar(
         name[-1]
         for k, name in enumerate(names)
         if name in ('eyeBlink_L', 'eyeBlink_R')
-        and separator.eye_seen(neutral + expressions[k], name[-1]) > SLIVER
+        and separator.eye_seen(neutral + expressions[k], name[-1]) > SLIVER_PIXELS
     )
 
 
@@ -157,7 +159,7 @@ def _better(
         alone = eye[1] <= eye[0]
     else:
         far = [_seen_move(v, was, seen) for v in tried]
-        alone = far[0] > MOST_SEEN and far[1] < far[0]
+        alone = far[0] > LARGEST_SEEN_MOVE and far[1] < far[0]
     return tried[alone]
 
 
@@ -249,8 +251,8 @@ class Separator:
             start = best if again else np.asarray(vertices, np.float32)
             for growth, by_rest in TRIES:
                 now, least, gained = start.astype(np.float64), np.inf, 0
-                for turn in range(ROUNDS):
-                    if not fewest or turn - gained > PATIENCE or spent == BUDGET:
+                for turn in range(MOST_ROUNDS):
+                    if not fewest or turn - gained > PATIENCE or spent == MOST_POSE_ROUNDS:
                         break
                     spent += 1
                     now += self._apart(now, 1 + growth * turn, by_rest)
@@ -313,7 +315,7 @@ class Separator:
                     .sum(2)
                     .max(1, keepdims=True)
                 )
-            depth = share * np.clip(CLEAR - height, 0, None)
+            depth = share * np.clip(APART - height, 0, None)
             depth *= self.free[a]
             np.add.at(wanted, a.ravel(), (depth[..., None] * way[:, None]).reshape(-1, 3))
             np.add.at(weight, a.ravel(), (depth > 0).ravel().astype(float))
@@ -328,7 +330,7 @@ class Separator:
     def _faded(self, wanted: np.ndarray, pushed: np.ndarray) -> np.ndarray:
         """Return V×3: `wanted` where it is asked for (bool V), fading over the surface about."""
         out = wanted * pushed[:, None]
-        for _ in range(FADING):
+        for _ in range(FADE_RINGS):
             out = np.where(pushed[:, None], out, self.average @ out)
             out[~self.free] = 0
         return out

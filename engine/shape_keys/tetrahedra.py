@@ -38,24 +38,24 @@ from ..geometry.rigid import move, rigid_motion
 from ..geometry.untangle import cell_sizes, relax, signed_volumes, untangle
 
 FORMAT = 2
-LEFTOVER = Path('tetgen-tmpfile_skipped.face')
+TETGEN_LEFTOVER = Path('tetgen-tmpfile_skipped.face')
 REGIONS = ('mouth', 'nose', 'eye_L', 'eye_R')
-WALLS = {'mouth': 'mouth_socket', 'eye_L': 'eye_socket_L', 'eye_R': 'eye_socket_R'}
-SKIN = ('face', 'head_neck')
+WALL_REGIONS = {'mouth': 'mouth_socket', 'eye_L': 'eye_socket_L', 'eye_R': 'eye_socket_R'}
+SKIN_REGIONS = ('face', 'head_neck')
 # cm: kept where the distances to skin and to wall add up to less
-BETWEEN = {'mouth': 2.5, 'eye_L': 2.0, 'eye_R': 2.0}
-NOSE = range(27, 36)  # of the 68 landmarks
+WALL_TO_SKIN = {'mouth': 2.5, 'eye_L': 2.0, 'eye_R': 2.0}
+NOSE_LANDMARKS = range(27, 36)  # of the 68 landmarks
 NOSE_DEPTH = 1.8  # cm: kept nearer than this to one of them
 SKIN_DEPTH = 1.0  # cm: how deep skin is filled that the rest surrounds
 MASK_DEPTH = 1.8  # cm: how deep a mask's skin is filled where no wall lies behind it
-NOTCH = 4  # edges: bays in the chosen skin narrower than twice this are filled
-LARGEST = 0.3  # cm³: TetGen's bound on volume
+NOTCH_RINGS = 4  # edges: bays in the chosen skin narrower than twice this are filled
+LARGEST_VOLUME = 0.3  # cm³: TetGen's bound on volume
 # jawOpen for the filling, tried in turn (ICT's lips are free from .03)
-OPENINGS = (0.03, 0.05, 0.1, 0.2)
+JAW_OPENINGS = (0.03, 0.05, 0.1, 0.2)
 UNCROSSINGS = 30  # rounds of smoothing what crosses
 ROUNDING = 60  # steps that make the filling's cells rounder
-RATIO = 1.4  # TetGen's bound on circumradius to shortest edge
-ITERATIONS = 3  # ARAP turns; more make no difference after untangling (measured)
+RADIUS_EDGE_RATIO = 1.4  # TetGen's bound on circumradius to shortest edge
+ARAP_ITERATIONS = 3  # ARAP turns; more make no difference after untangling (measured)
 # outward where the volume is positive
 _FACES = np.array([[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]])
 _EDGES = np.array([[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]])
@@ -94,7 +94,7 @@ def closed_skin(model: FaceModel) -> tuple[np.ndarray, np.ndarray, list[np.ndarr
     surface is not one whose openings can be closed.
     """
     part = np.zeros(model.vertex_count, bool)
-    for name in (*SKIN, *WALLS.values()):
+    for name in (*SKIN_REGIONS, *WALL_REGIONS.values()):
         part[model.regions.get(name, [])] = True
     triangles = triangulate(model.faces)
     triangles = triangles[part[triangles].all(1)]
@@ -165,9 +165,9 @@ def _filled(
         plc=True,
         nobisect=True,
         quality=True,
-        minratio=RATIO,
+        minratio=RADIUS_EDGE_RATIO,
         fixedvolume=True,
-        maxvolume=LARGEST,
+        maxvolume=LARGEST_VOLUME,
         quiet=True,
     )[:2]
     back = np.concatenate([ids, len(points) + np.arange(len(nodes) - len(ids))])
@@ -183,8 +183,8 @@ def fill_head(model: FaceModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     The points are V vertices in the filling pose, caps' middles, inner points.
     """
     triangles, caps, loops = closed_skin(model)
-    theirs = LEFTOVER.exists()
-    for opening in OPENINGS:
+    theirs = TETGEN_LEFTOVER.exists()
+    for opening in JAW_OPENINGS:
         vertices = _uncrossed(model, triangles, opening)
         if vertices is None:
             continue
@@ -192,7 +192,7 @@ def fill_head(model: FaceModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             return *_filled(vertices, triangles, caps, loops), triangles
         except RuntimeError:
             if not theirs:
-                LEFTOVER.unlink(missing_ok=True)  # TetGen leaves this behind when it fails
+                TETGEN_LEFTOVER.unlink(missing_ok=True)  # TetGen leaves this behind when it fails
     raise FacewrightError(
         f'The skin of the face model {model.source or model.name} crosses itself and cannot be '
         'filled: run Check Intersections and mend what it marks.'
@@ -209,10 +209,10 @@ def _chosen(
 ) -> np.ndarray:
     """Return bool per cell: what the regions (or the mask) ask for."""
     middle = points[cells].mean(1)
-    skin = np.unique(np.concatenate([model.regions[name] for name in SKIN]))
+    skin = np.unique(np.concatenate([model.regions[name] for name in SKIN_REGIONS]))
     to_skin, below = cKDTree(points[skin]).query(middle)
     keep = np.zeros(len(cells), bool)
-    for region, name in WALLS.items():
+    for region, name in WALL_REGIONS.items():
         wall = model.regions.get(name, np.empty(0, np.int32))
         if region not in regions and within is None:
             continue
@@ -223,17 +223,19 @@ def _chosen(
             )
         touching = np.zeros(len(points), bool)
         touching[wall] = True
-        keep |= (cKDTree(points[wall]).query(middle)[0] + to_skin < BETWEEN[region]) | touching[
-            cells
-        ].any(1)
+        keep |= (
+            cKDTree(points[wall]).query(middle)[0] + to_skin < WALL_TO_SKIN[region]
+        ) | touching[cells].any(1)
     if within is not None:
         surface = np.unique(
-            np.concatenate([skin, *(model.regions[name] for name in WALLS.values())])
+            np.concatenate([skin, *(model.regions[name] for name in WALL_REGIONS.values())])
         )
         depth, nearest = cKDTree(points[surface]).query(middle)
         return np.asarray(within, bool)[surface[nearest]] & (keep | (depth < MASK_DEPTH))
     if 'nose' in regions:
-        keep |= cKDTree(points[model.landmarks68[list(NOSE)]]).query(middle)[0] < NOSE_DEPTH
+        keep |= (
+            cKDTree(points[model.landmarks68[list(NOSE_LANDMARKS)]]).query(middle)[0] < NOSE_DEPTH
+        )
     rim = np.zeros(len(points), bool)
     rim[cells[keep]] = True
     return keep | (_without_notches(triangles, skin, rim)[skin[below]] & (to_skin < SKIN_DEPTH))
@@ -249,9 +251,9 @@ def _without_notches(triangles: np.ndarray, skin: np.ndarray, chosen: np.ndarray
         (np.ones(2 * len(edges)), (edges.ravel(), edges[:, ::-1].ravel())), (n, n)
     ).tocsr()
     grown = chosen & on
-    for _ in range(NOTCH):
+    for _ in range(NOTCH_RINGS):
         grown = grown | (near @ grown > 0)
-    for _ in range(NOTCH):
+    for _ in range(NOTCH_RINGS):
         grown = grown & ~(near @ (on & ~grown) > 0)
     out = (chosen & on) | grown
     rest = np.flatnonzero(on & ~out)
@@ -447,7 +449,7 @@ def _carry(flesh: Flesh, rest: np.ndarray, shapes: np.ndarray) -> np.ndarray:
     targets = np.concatenate(
         [level, np.broadcast_to(rest[~held], (len(level), (~held).sum(), 3))], 1
     )
-    found = Arap(rest, cells, held).solve(targets, iterations=ITERATIONS)
+    found = Arap(rest, cells, held).solve(targets, iterations=ARAP_ITERATIONS)
     known = signed_volumes(rest, cells) <= 0
     return move(
         np.stack([untangle(x, cells, ~held, size, known)[~held] for x in found]), rotation, shift

@@ -9,8 +9,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from ..face_model.model import FaceModel
-from ..face_model.paint import IRIS, natural_albedo
-from ..face_model.paint import SKIN as PAINTED_SKIN
+from ..face_model.paint import IRIS_COLOUR, SKIN_COLOUR, natural_albedo
 from ..face_model.part_labels import NOSE, SKIN
 from ..geometry.laplacian import edges_of, uniform_laplacian
 from ..geometry.polygons import triangulate
@@ -46,7 +45,7 @@ def iris_colour(samples: list[TexelSamples], light: np.ndarray) -> tuple[float, 
         bright = own.mean(1)
         found.append(np.median(own[bright <= np.median(bright)], axis=0))
     if not found:
-        return IRIS
+        return IRIS_COLOUR
     return tuple(np.clip(np.median(found, axis=0), *IRIS_RANGE) ** (1 / GAMMA))
 
 
@@ -56,7 +55,7 @@ def fill_unseen(
     parts: np.ndarray,
     albedo: np.ndarray,
     worth: np.ndarray,
-    iris: tuple[float, ...] = IRIS,
+    iris: tuple[float, ...] = IRIS_COLOUR,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fill in what no picture shows: (texture size×size×3 linear, vertex colours V×3 linear).
 
@@ -98,7 +97,7 @@ def _vertex_colours(
     mean = (
         np.exp(np.log(np.maximum(seen[skin], 1e-4)).mean(0))
         if skin.any()
-        else np.array(PAINTED_SKIN) ** GAMMA
+        else np.array(SKIN_COLOUR) ** GAMMA
     )
     weight[painted] = 0
     prior = np.where(painted[:, None], paint, mean)

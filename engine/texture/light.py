@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..face_model.paint import SKIN as PAINTED_SKIN
+from ..face_model.paint import SKIN_COLOUR
 from ..render.shading import sh_basis
 from .layout import TexelLayout
 from .texel_samples import GAMMA, TexelSamples
@@ -37,7 +37,7 @@ def skin_reflectance(observed: np.ndarray) -> np.ndarray:
         DARKER @ DARKER
     ) * 3 + SKIN_NOISE**2 * np.eye(3)
     light = LIGHT_SPREAD**2 * grey + LIGHT_TINT**2 * np.eye(3)
-    mean = GAMMA * np.log(PAINTED_SKIN)
+    mean = GAMMA * np.log(SKIN_COLOUR)
     off = np.log(np.maximum(observed, 1e-4)) - mean - np.log(LIGHT_LEVEL)
     return np.minimum(np.exp(mean + skin @ np.linalg.solve(skin + light, off)), 0.95)
 

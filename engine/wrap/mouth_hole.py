@@ -12,12 +12,12 @@ from scipy.sparse.csgraph import dijkstra
 from ..face_model.model import FaceModel
 from ..face_model.pieces import CONTOURS, face_graph, slit_sides
 
-CENTRED = 0.5  # of the mouth's width: how far the hole's middle may be from the model's
-WIDE = (0.4, 1.7)  # of the mouth's width: how wide the hole may be
-TALL = 1.6  # of the mouth's width: how high and how deep at most
-FEWEST = 8  # border vertices
-SMOOTH = 0.03  # of half the loop's length: over which its torn edge is smoothed
-EVEN = 200  # points the loop is cut into
+MIDDLE_WITHIN = 0.5  # of the mouth's width: how far the hole's middle may be from the model's
+WIDTHS = (0.4, 1.7)  # of the mouth's width: how wide the hole may be
+TALLEST = 1.6  # of the mouth's width: how high and how deep at most
+FEWEST_BORDER = 8  # border vertices
+SMOOTHED_OVER = 0.03  # of half the loop's length: over which its torn edge is smoothed
+EVEN_POINTS = 200  # points the loop is cut into
 
 
 def border_loops(triangles: np.ndarray) -> list[np.ndarray]:
@@ -89,15 +89,15 @@ def mouth_rim(
     found = [
         loop
         for loop in border_loops(triangles)
-        if len(loop) >= FEWEST and _is_mouth(vertices[loop], middle, across, width)
+        if len(loop) >= FEWEST_BORDER and _is_mouth(vertices[loop], middle, across, width)
     ]
     if not found:
         return None
     loop = _evened(vertices[max(found, key=len)])
     first, last = int((loop @ across).argmin()), int((loop @ across).argmax())
     way = [
-        np.roll(loop, -first, 0)[: (last - first) % EVEN + 1],
-        np.roll(loop, -last, 0)[: (first - last) % EVEN + 1][::-1],
+        np.roll(loop, -first, 0)[: (last - first) % EVEN_POINTS + 1],
+        np.roll(loop, -last, 0)[: (first - last) % EVEN_POINTS + 1][::-1],
     ]
     way = [_smoothed(path) for path in way]
     up = head[lines[0]].mean(0) - head[lines[1]].mean(0)
@@ -132,9 +132,9 @@ def _is_mouth(points: np.ndarray, middle: np.ndarray, across: np.ndarray, width:
     off = points - middle
     rest = np.linalg.norm(off - (off @ across)[:, None] * across, axis=1).max()
     return bool(
-        np.linalg.norm(_evened(points).mean(0) - middle) < CENTRED * width
-        and WIDE[0] * width < wide < WIDE[1] * width
-        and rest < TALL / 2 * width
+        np.linalg.norm(_evened(points).mean(0) - middle) < MIDDLE_WITHIN * width
+        and WIDTHS[0] * width < wide < WIDTHS[1] * width
+        and rest < TALLEST / 2 * width
     )
 
 
@@ -145,10 +145,14 @@ def _along(path: np.ndarray) -> np.ndarray:
 
 
 def _evened(loop: np.ndarray) -> np.ndarray:
-    """Return EVEN×3: a closed loop cut into equal lengths."""
+    """Return EVEN_POINTS×3: a closed loop cut into equal lengths."""
     closed = np.concatenate([loop, loop[:1]])
     return np.stack(
-        [np.interp(np.arange(EVEN) / EVEN, _along(closed), closed[:, k]) for k in range(3)], 1
+        [
+            np.interp(np.arange(EVEN_POINTS) / EVEN_POINTS, _along(closed), closed[:, k])
+            for k in range(3)
+        ],
+        1,
     )
 
 
@@ -162,4 +166,8 @@ def _smoothed(path: np.ndarray) -> np.ndarray:
         if n
         else path
     )
-    return gaussian_filter1d(longer, SMOOTH * EVEN / 2, axis=0)[n : 2 * n + 1] if n else path
+    return (
+        gaussian_filter1d(longer, SMOOTHED_OVER * EVEN_POINTS / 2, axis=0)[n : 2 * n + 1]
+        if n
+        else path
+    )

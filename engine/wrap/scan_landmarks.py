@@ -22,7 +22,7 @@ from ..render.preview import HEAD_TO_CAMERA, head_to_camera, shade_buffers
 from ..render.rasterise import rasterise
 
 SEARCH_SIZE = 384  # pixels of the pictures the face is searched in
-# pixels, cm: of the pictures it is looked at in, as in face_model/landmarks.py
+# pixels, cm: of the pictures it is looked at in, as in annotate/landmarks.py
 SIZE, DISTANCE = (512, 60.0)
 FOCAL = SIZE / 24.0 * DISTANCE
 POSES = ((0, 0), (0, 12), (0, -12), (18, 0), (-18, 0), (34, 0), (-34, 0))  # yaw, pitch, degrees

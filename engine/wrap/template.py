@@ -19,7 +19,7 @@ from ..geometry.registration import RegistrationOptions, register
 from ..geometry.rigid import rigid_motion
 from .linear_fit import FittedScan
 from .model_fit import ModelFit
-from .transfer import ANCHOR, STILL, Transfer
+from .transfer import ANCHOR_WEIGHT, LEAST_MOVE, Transfer
 
 LEAST_CONFIDENCE = 0.02  # confidence below which a landmark does not pull
 # what a vertex that belongs on the border of the mouth's hole counts for in the registration; a
@@ -239,13 +239,13 @@ def at_rest(model: FaceModel, wrapped: Wrapped) -> np.ndarray:
     )
     skin, _, t = skin_and_sockets(model)
     change = rest[skin].astype(np.float64) - wrapped.fit.vertices[skin]
-    still = np.linalg.norm(change, axis=1) < STILL
+    still = np.linalg.norm(change, axis=1) < LEAST_MOVE
     transfer = Transfer(
         wrapped.fit.vertices[skin],
         t,
         wrapped.vertices[skin],
         still,
-        ANCHOR * mass(wrapped.vertices[skin], t),
+        ANCHOR_WEIGHT * mass(wrapped.vertices[skin], t),
     )
     calm = transfer.solve(
         rest[None, skin].astype(np.float64), (wrapped.vertices[skin] + change)[None]

@@ -21,19 +21,19 @@ from ..face_model.pieces import pieces
 from ..geometry.polygons import triangulate
 from ..geometry.rigid import move, rigid_motion
 
-STILL = 1e-4  # cm: a vertex that no shape moves further does not move
+LEAST_MOVE = 1e-4  # cm: a vertex that no shape moves further does not move
 # cm: where the source moves less than this, the target follows it as it is, and so is still where
 # the source is
-FADE = 0.03
+FADE_MOVE = 0.03
 # per cm²: the source's own displacements against the gradients; they hold back what is wider than
 # 2π/√.1 = 20 cm
-ANCHOR = 0.1
+ANCHOR_WEIGHT = 0.1
 SHAPE_NOISE = 0.01  # cm: what the identity fit may leave to the transfer, per vertex
 SHAPE_SAMPLES = 300  # how many independent vertices the skin is worth in the identity fit
-CHIN = 100  # skin vertices that tell how far the jaw goes
-RIDERS = 6  # skin vertices that a vertex of lash or eye film rides on
-LINED = ('mouth_socket', 'eye_socket_L', 'eye_socket_R')
-RIDING = ('lashes_L', 'lashes_R', 'eye_surface_L', 'eye_surface_R')
+CHIN_VERTICES = 100  # skin vertices that tell how far the jaw goes
+SKIN_NEIGHBOURS = 6  # skin vertices that a vertex of lash or eye film rides on
+LINED_PIECES = ('mouth_socket', 'eye_socket_L', 'eye_socket_R')
+RIDING_PIECES = ('lashes_L', 'lashes_R', 'eye_surface_L', 'eye_surface_R')
 
 
 def frames(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
@@ -261,7 +261,7 @@ def _transfer_skin(
     out: np.ndarray,
 ) -> None:
     """Write the rows of skin and sockets in `out` (E×V×3), by deformation transfer."""
-    lined = np.concatenate([part['skin'], *(part[k] for k in LINED if k in part)])
+    lined = np.concatenate([part['skin'], *(part[k] for k in LINED_PIECES if k in part)])
     inside = np.zeros(model.vertex_count, bool)
     inside[lined] = True
     onto = np.cumsum(inside) - 1
@@ -279,11 +279,11 @@ def _transfer_skin(
         source[rows],
         triangles,
         neutral[rows],
-        fixed=np.abs(follow).max((0, 2)) < STILL,
-        anchor=ANCHOR * area,
+        fixed=np.abs(follow).max((0, 2)) < LEAST_MOVE,
+        anchor=ANCHOR_WEIGHT * area,
     )
     solved = transfer.solve(source[rows] + follow, neutral[rows] + follow) - neutral[rows]
-    fade = np.clip(np.linalg.norm(follow, axis=2, keepdims=True) / FADE, 0, 1)
+    fade = np.clip(np.linalg.norm(follow, axis=2, keepdims=True) / FADE_MOVE, 0, 1)
     fade = fade * fade * (3 - 2 * fade)
     out[:, rows] = fade * solved + (1 - fade) * follow
 
@@ -292,15 +292,17 @@ def _carry_riders(
     part: dict[str, np.ndarray], source: np.ndarray, offsets: np.ndarray, out: np.ndarray
 ) -> None:
     """Write the rows of lashes and eye films, which ride on the skin beside them."""
-    riding = np.concatenate([part[k] for k in RIDING if k in part] or [np.empty(0, np.int32)])
+    riding = np.concatenate(
+        [part[k] for k in RIDING_PIECES if k in part] or [np.empty(0, np.int32)]
+    )
     if len(riding):
-        distance, near = cKDTree(source[part['skin']]).query(source[riding], RIDERS)
+        distance, near = cKDTree(source[part['skin']]).query(source[riding], SKIN_NEIGHBOURS)
         weight = 1 / np.maximum(distance, 1e-3) ** 2
         weight /= weight.sum(1, keepdims=True)
         moved = offsets[:, riding]
         more = ((out - offsets)[:, part['skin'][near]] * weight[..., None]).sum(2)
         out[:, riding] = moved + more * np.clip(
-            np.linalg.norm(moved, axis=2, keepdims=True) / FADE, 0, 1
+            np.linalg.norm(moved, axis=2, keepdims=True) / FADE_MOVE, 0, 1
         )
 
 
@@ -334,11 +336,11 @@ def _jaw(
         np.argsort(
             off_bone + 1e9 * (np.linalg.norm(opened[skin], axis=1) < 0.5 * np.abs(opened).max()),
             kind='stable',
-        )[:CHIN]
+        )[:CHIN_VERTICES]
     ]
     centre, place = source[core].mean(0), neutral[core].mean(0)
     for e in range(len(offsets)):
-        if np.abs(offsets[e, core]).max() < 10 * STILL:
+        if np.abs(offsets[e, core]).max() < 10 * LEAST_MOVE:
             out[e, soft] = offsets[e, soft]
             continue
         r, t, _ = rigid_motion(source[core], source[core] + offsets[e, core])
@@ -353,7 +355,7 @@ def _turn_in_orbit(
 ) -> None:
     """Make each shape's rotation of the source's eyeball about the target's own centre."""
     first, centre = sphere_centre(source), sphere_centre(neutral)
-    for e in np.flatnonzero(np.abs(offsets).max((1, 2)) > 10 * STILL):
+    for e in np.flatnonzero(np.abs(offsets).max((1, 2)) > 10 * LEAST_MOVE):
         r, t, _ = rigid_motion(source, source + offsets[e])
         size = _size(neutral) / max(_size(source), 1e-30)
         out[e, rows] = (neutral - centre) @ r.T + centre + size * (r @ first + t - first) - neutral

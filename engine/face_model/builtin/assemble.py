@@ -21,10 +21,10 @@ from .mouth import (
     CROWN_RINGS,
     GUM_COLUMNS,
     GUM_ROWS,
-    LOWER,
+    LOWER_JAW,
     TONGUE_AROUND,
     TONGUE_RINGS,
-    UPPER,
+    UPPER_JAW,
     gums,
     teeth,
     tongue,
@@ -92,10 +92,10 @@ PART_MATERIAL = {
 
 # Multi-PIE's 68 as points of the measured face, the person's right to left; a pair is the middle of
 # two.
-JAW = (356, 454, 323, 361, 397, 379, 378, 377)
+JAW_EDGE = (356, 454, 323, 361, 397, 379, 378, 377)
 BROW_L = ((336, 285), (296, 295), (334, 282), (293, 283), (300, 276))
 EYE_L = (362, 385, 387, 263, 373, 380)
-NOSE = (168, 197, 195, 4)
+NOSE_RIDGE = (168, 197, 195, 4)
 NOSTRILS_L = (2, 326, 327)
 LIPS_OUTER_L, LIPS_LOWER_L = (0, 267, 269, 291), (405, 314, 17)
 MOUTH_L = (13, 311, 308, 402, 14)
@@ -213,7 +213,7 @@ def assemble() -> Head:
 
 def all_pieces(skin: Skin, lashes: Lashes) -> tuple[list[Piece], np.ndarray]:
     """Return (the pieces, the skin first; how far forward each vertex of the tongue lies)."""
-    jaws = ((UPPER, 'upper'), (LOWER, 'lower'))
+    jaws = ((UPPER_JAW, 'upper'), (LOWER_JAW, 'lower'))
     pieces = [Piece('skin', skin.vertices, skin.faces)]
     pieces += [Piece('gums_' + name, *gums(jaw)) for jaw, name in jaws]
     vertices, faces, forward = tongue()
@@ -340,11 +340,11 @@ def landmarks(
         return tuple(int(mirror[j]) for j in k) if isinstance(k, tuple) else int(mirror[k])
 
     right_lower = [other(k) for k in (267, 269)][::-1]
-    marks = [other(k) for k in JAW] + [152] + list(JAW[::-1])
+    marks = [other(k) for k in JAW_EDGE] + [152] + list(JAW_EDGE[::-1])
     marks += (
         [other(k) for k in BROW_L[::-1]]
         + list(BROW_L)
-        + list(NOSE)
+        + list(NOSE_RIDGE)
         + [other(k) for k in NOSTRILS_L[:0:-1]]
         + list(NOSTRILS_L)
     )

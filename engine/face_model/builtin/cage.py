@@ -15,7 +15,7 @@ from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
 from ...core.repeatable import arctan2
-from .mouth import UPPER, arch_front
+from .mouth import UPPER_JAW, arch_front
 from .subdivide import catmull_clark, edges_of
 
 FACE_POINTS = 468
@@ -251,7 +251,7 @@ def grow_mouth(cage: Cage) -> None:
         (2.95, -3.25, 1.85, 0.28),
     ):
         px = half_width * across
-        z = arch_front(UPPER.arch, px, clearance) - 0.16 * np.abs(up) * (half_height - 0.95)
+        z = arch_front(UPPER_JAW.arch, px, clearance) - 0.16 * np.abs(up) * (half_height - 0.95)
         rings.append(np.stack([px, middle + half_height * up, z], 1))
     for half_width, middle, half_height, front, bend in (
         (3.5, -3.3, 2.3, 8.6, 0.10),

@@ -33,8 +33,8 @@ class Lid:
     cover: tuple[float, float]
 
 
-UPPER = Lid(count=26, length=0.70, rise=0.0, curl=0.34, cover=(0.13, 0.985))
-LOWER = Lid(count=18, length=0.40, rise=-0.62, curl=0.14, cover=(0.22, 0.95))
+UPPER_LASHES = Lid(count=26, length=0.70, rise=0.0, curl=0.34, cover=(0.13, 0.985))
+LOWER_LASHES = Lid(count=18, length=0.40, rise=-0.62, curl=0.14, cover=(0.22, 0.95))
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def grow_lashes(points: np.ndarray, loop) -> Lashes:
     points: V×3 of the skin. loop: the edge of its lids, a closed loop of vertices.
     """
     vertices, faces, rows, columns, shares = [], [], [], [], []
-    for lid, upper in ((UPPER, True), (LOWER, False)):
+    for lid, upper in ((UPPER_LASHES, True), (LOWER_LASHES, False)):
         line = lid_line(points, np.asarray(loop), upper)
         edge = points[line]
         run = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(edge, axis=0), axis=1))])

@@ -36,7 +36,7 @@ class Jaw:
     up: float
 
 
-UPPER = Jaw(
+UPPER_JAW = Jaw(
     widths=(0.86, 0.66, 0.76, 0.70, 0.68, 1.0, 0.95),
     depths=(0.66, 0.60, 0.76, 0.90, 0.90, 1.08, 1.05),
     heights=(1.04, 0.90, 1.0, 0.84, 0.76, 0.70, 0.66),
@@ -45,7 +45,7 @@ UPPER = Jaw(
     lean=0.20,
     up=1.0,
 )
-LOWER = Jaw(
+LOWER_JAW = Jaw(
     widths=(0.54, 0.60, 0.69, 0.70, 0.71, 1.05, 1.0),
     depths=(0.56, 0.58, 0.70, 0.78, 0.80, 1.02, 1.0),
     heights=(0.86, 0.90, 1.02, 0.84, 0.78, 0.72, 0.68),
@@ -106,7 +106,7 @@ RING = np.array(
         (0.88, -0.55),
     ]
 )
-CORNER = np.abs(RING[:, 0]) > 0.8
+RING_CORNER = np.abs(RING[:, 0]) > 0.8
 CROWN_RINGS = 5
 
 
@@ -147,12 +147,12 @@ def edge_relief(kind: int) -> np.ndarray:
     As a share of the width: rounded corners of incisors, the tip of a canine, cusps.
     """
     if kind < 2:
-        return np.where(CORNER, 0.05, 0.0)
+        return np.where(RING_CORNER, 0.05, 0.0)
     if kind == 2:
-        return np.where(CORNER, 0.15, 0.0)
+        return np.where(RING_CORNER, 0.15, 0.0)
     if kind < SIDE_TEETH:
-        return np.where(CORNER, 0.12, 0.0) + np.where(RING[:, 1] < 0, 0.06, 0)
-    return np.where(CORNER, 0.0, 0.05)
+        return np.where(RING_CORNER, 0.12, 0.0) + np.where(RING[:, 1] < 0, 0.06, 0)
+    return np.where(RING_CORNER, 0.0, 0.05)
 
 
 def teeth(jaw: Jaw) -> tuple[np.ndarray, np.ndarray]:

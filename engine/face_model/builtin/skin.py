@@ -65,9 +65,9 @@ def build_skin() -> Skin:
 
 
 # rows of cage faces round each loop that are split twice
-RINGS = {'lid_L': 4, 'lid_R': 4, 'lips': 5}
+FINE_RINGS = {'lid_L': 4, 'lid_R': 4, 'lips': 5}
 # fmt: off
-NOSE = (
+FINE_NOSE = (
     1, 4, 5, 2, 94, 164, 45, 275, 220, 440, 115, 344, 48, 278, 64, 294, 98, 327, 219, 439, 218, 438,
     235, 455, 59, 289, 131, 360, 134, 363, 51, 281, 195, 248, 3, 456, 236, 420, 198, 279, 49,
 )
@@ -150,8 +150,8 @@ def parted_lips(
 
 def fine_faces(cage: Cage, faces: np.ndarray) -> np.ndarray:
     """Return F bool: the cage faces round eyes and mouth and on the nose."""
-    out = np.isin(faces, NOSE).any(1)
-    for name, rows in RINGS.items():
+    out = np.isin(faces, FINE_NOSE).any(1)
+    for name, rows in FINE_RINGS.items():
         near = np.isin(np.arange(len(cage.vertices)), cage.loops[name])
         for _ in range(rows):
             touched = (near[faces] & (faces >= 0)).any(1)

@@ -7,10 +7,10 @@ import pytest
 
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.paint import (
-    IRIS,
-    LIP,
-    PUPIL,
-    SKIN,
+    IRIS_COLOUR,
+    LIP_COLOUR,
+    PUPIL_COLOUR,
+    SKIN_COLOUR,
     iris_vertices,
     natural_albedo,
     opacity,
@@ -70,7 +70,7 @@ def test_behind_what_is_clear_one_sees_an_iris_round_a_pupil_and_white_beside(mo
 
 def test_each_material_of_an_eye_has_one_colour(model):
     colours, (names, of) = natural_albedo(model), surfaces(model)
-    for word, value in (('iris', IRIS), ('pupil', PUPIL)):
+    for word, value in (('iris', IRIS_COLOUR), ('pupil', PUPIL_COLOUR)):
         for k in [k for k, name in enumerate(names) if name.lower().startswith(word)]:
             middle = np.median(colours[model.faces[of == k, :3]].reshape(-1, 3), axis=0)
             assert np.allclose(middle, value, atol=0.02)
@@ -84,9 +84,9 @@ def test_lips_are_a_little_redder_than_skin_and_no_more(model):
     lip = np.median(colours[model.landmarks68[[50, 51, 52, 56, 57, 58, 62, 66]]], axis=0)
     assert (
         1.05
-        < (lip[0] / lip[1]) / (SKIN[0] / SKIN[1])
+        < (lip[0] / lip[1]) / (SKIN_COLOUR[0] / SKIN_COLOUR[1])
         < 1.35
-        < (LIP[0] / LIP[1]) / (SKIN[0] / SKIN[1])
+        < (LIP_COLOUR[0] / LIP_COLOUR[1]) / (SKIN_COLOUR[0] / SKIN_COLOUR[1])
     )
 
 
@@ -94,7 +94,9 @@ def test_the_back_of_the_head_is_skin_in_the_solid_view(model):
     colours, (names, of) = natural_albedo(model), surfaces(model)
     back = names.index('BackHead' if 'BackHead' in names else 'Head')
     assert np.allclose(
-        np.median(colours[model.faces[of == back, :3]].reshape(-1, 3), axis=0), SKIN, atol=0.02
+        np.median(colours[model.faces[of == back, :3]].reshape(-1, 3), axis=0),
+        SKIN_COLOUR,
+        atol=0.02,
     )
 
 

@@ -10,7 +10,7 @@ from facewright.engine.geometry.closest import Surface
 from facewright.engine.geometry.normals import vertex_normals
 from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.shape_keys.lids import (
-    CLEAR,
+    LID_CLEARANCE,
     eyeballs,
     lids_over_eyeballs,
     meet_lids,
@@ -55,7 +55,7 @@ def test_what_would_sink_in_stays_in_front_and_the_rest_where_it_is():
         vertices, triangles, offsets, ('eyeBlink_L', 'jawOpen'), {'L': np.zeros(3)}
     )
     away = np.linalg.norm((vertices + out[0])[sheet], axis=1)
-    assert away.min() > 1.2 + CLEAR - 0.02  # the ball is faceted
+    assert away.min() > 1.2 + LID_CLEARANCE - 0.02  # the ball is faceted
     far = np.linalg.norm(vertices[sheet][:, :2], axis=1) > 1.4
     assert (
         (out[0][sheet][far] == offsets[0][sheet][far]).all()

@@ -326,7 +326,7 @@ def test_cancel_leaves_nothing(reconstruction, tmp_path, name, stop):
 
 def test_irises_get_the_person_s_colour(model, shares, layout):
     """Blue eyes in the footage are blue in the vertices' colours; unseen they are as painted."""
-    from facewright.engine.face_model.paint import IRIS, iris_vertices
+    from facewright.engine.face_model.paint import IRIS_COLOUR, iris_vertices
 
     blue, rows = (
         np.array([0.12, 0.2, 0.33]),
@@ -347,5 +347,5 @@ def test_irises_get_the_person_s_colour(model, shares, layout):
 
     blind = [replace(taken, iris=taken.iris[:0]) for taken in samples]
     assert np.allclose(
-        bake(model, layout, shares.argmax(1), blind, 1).colours[rows], IRIS, atol=0.01
+        bake(model, layout, shares.argmax(1), blind, 1).colours[rows], IRIS_COLOUR, atol=0.01
     )

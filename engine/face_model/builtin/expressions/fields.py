@@ -15,7 +15,7 @@ from ..assemble import Head
 from ..cage import EYE_CENTRE_L, EYE_RADIUS, LIP_LOWER, LIP_UPPER, LIPS_INNER, measured
 from ..eyes import cornea_height
 from ..lashes import carry_lashes
-from ..mouth import LOWER, UPPER
+from ..mouth import LOWER_JAW, UPPER_JAW
 from ..skin import SEAM, lip_gap, lip_pairs, seam_pairs
 from ..subdivide import edges_of
 
@@ -318,8 +318,8 @@ class Fields:
         offsets = offsets.copy()
         zone = self.behind_lips
         for arch, turn, move, band in (
-            (UPPER.arch, np.eye(3), np.zeros(3), (-3.5, -0.9)),
-            (LOWER.arch, np.eye(3) if jaw is None else jaw, np.asarray(shift), (-5.6, -3.3)),
+            (UPPER_JAW.arch, np.eye(3), np.zeros(3), (-3.5, -0.9)),
+            (LOWER_JAW.arch, np.eye(3) if jaw is None else jaw, np.asarray(shift), (-5.6, -3.3)),
         ):
             points = self.neutral[zone] + offsets[zone]
             local = (points - HINGE - move) @ turn + HINGE

@@ -6,9 +6,9 @@ import numpy as np
 
 from .fields import HINGE, Fields, rotation, smoothstep
 
-OPEN = 20.0  # degrees about the joint's axis
-SHIFT = (0.0, -0.25, 0.25)  # the joint slides forward and down as it opens
-FORWARD, SIDE = (0.0, -0.12, 0.95), (0.58, 0.0, 0.0)
+OPEN_DEGREES = 20.0  # degrees about the joint's axis
+OPEN_SHIFT = (0.0, -0.25, 0.25)  # the joint slides forward and down as it opens
+FORWARD_SHIFT, SIDE_SHIFT = (0.0, -0.12, 0.95), (0.58, 0.0, 0.0)
 
 # fmt: off
 JAW_LINE = {
@@ -20,13 +20,13 @@ JAW_LINE = {
 }
 # fmt: on
 # fmt: off
-STILL = (
+SKULL_POINTS = (
     1, 2, 4, 94, 164, 168, 197, 5, 327, 326, 358, 279, 371, 330, 280, 352, 366, 447, 454, 356, 264,
     345, 346, 347, 348,
 )
 # fmt: on
 # fmt: off
-CHEEK = {
+CHEEK_WEIGHTS = {
     436: 0.26, 427: 0.20, 411: 0.10, 376: 0.04, 426: 0.10, 425: 0.04, 410: 0.26, 322: 0.12,
     423: 0.03, 391: 0.02, 393: 0.0, 266: 0.0,
 }
@@ -39,7 +39,7 @@ def jaw_weights(fields: Fields, closed: bool = False) -> np.ndarray:
     closed: with the lips kept together.
     """
     handles = {}
-    for table in (JAW_LINE, CHEEK, dict.fromkeys(STILL, 0.0)):
+    for table in (JAW_LINE, CHEEK_WEIGHTS, dict.fromkeys(SKULL_POINTS, 0.0)):
         for v, w in table.items():
             handles[v] = handles[int(fields.mirror[v])] = w
     for v, (side, place, ring) in fields.lips.items():
@@ -129,7 +129,9 @@ def jaw_motion(
 
 def open_pose(fields: Fields, closed: bool) -> np.ndarray:
     """Return offsets of the open jaw, the lips parted or kept together."""
-    out = jaw_motion(fields, jaw_weights(fields, closed), OPEN, SHIFT, pieces=jaw_pieces(fields))
+    out = jaw_motion(
+        fields, jaw_weights(fields, closed), OPEN_DEGREES, OPEN_SHIFT, pieces=jaw_pieces(fields)
+    )
     narrow = np.zeros((len(fields.cage), 3))
     if not closed:
         handles = {
@@ -150,7 +152,7 @@ def open_pose(fields: Fields, closed: bool) -> np.ndarray:
         ):
             handles[v] = (d, 0, -0.05)
             handles[int(fields.mirror[v])] = (-d, 0, -0.05)
-        for v in STILL:
+        for v in SKULL_POINTS:
             handles[v] = handles[int(fields.mirror[v])] = (0, 0, 0)
         narrow = fields.spread(handles, 3.0)
     return out + fields.on_skin(narrow)
@@ -158,19 +160,21 @@ def open_pose(fields: Fields, closed: bool) -> np.ndarray:
 
 def shapes(fields: Fields) -> dict[str, np.ndarray]:
     """Return jawOpen, jawForward, jawLeft and mouthClose (all with their final names)."""
-    turn = rotation('x', OPEN)
+    turn = rotation('x', OPEN_DEGREES)
     weights, pieces = jaw_weights(fields), jaw_pieces(fields)
-    opened = fields.off_teeth(fields.even(open_pose(fields, False)), turn, SHIFT)
-    together = fields.off_teeth(fields.even(open_pose(fields, True)), turn, SHIFT)
+    opened = fields.off_teeth(fields.even(open_pose(fields, False)), turn, OPEN_SHIFT)
+    together = fields.off_teeth(fields.even(open_pose(fields, True)), turn, OPEN_SHIFT)
     together = fields.off_lips(fields.with_lips_together(together, 1.2))
-    side = jaw_motion(fields, weights, 2.0, SIDE, 'y', pieces)
+    side = jaw_motion(fields, weights, 2.0, SIDE_SHIFT, 'y', pieces)
     return {
         'jawOpen': opened,
         'mouthClose': together - opened,
         'jawForward': fields.off_teeth(
-            fields.even(jaw_motion(fields, weights, 0.0, FORWARD, pieces=pieces)), None, FORWARD
+            fields.even(jaw_motion(fields, weights, 0.0, FORWARD_SHIFT, pieces=pieces)),
+            None,
+            FORWARD_SHIFT,
         ),
         'jawLeft': fields.off_lips(
-            fields.off_teeth(fields.with_lips_together(side), rotation('y', 2.0), SIDE)
+            fields.off_teeth(fields.with_lips_together(side), rotation('y', 2.0), SIDE_SHIFT)
         ),
     }
