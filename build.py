@@ -410,10 +410,13 @@ def test(options) -> int:
         paths = outside or ['tests', '--ignore=tests/addon']
         run_session('engine', [*others, *paths], dict(os.environ), tally)
     if in_blender or not chosen:
-        for one in series:
-            with tempfile.TemporaryDirectory() as resources:
+        with tempfile.TemporaryDirectory() as once:
+            for one in series:
+                resources = Path(once) / one  # Blender's, and what one session makes for the others
+                variables = blender_environment(one, str(resources))
+                variables['FACEWRIGHT_TEST_CACHE'] = str(Path(once) / 'made once')
                 arguments = [*others, *(in_blender or ['tests/addon'])]
-                run_session(f'Blender {one}', arguments, blender_environment(one, resources), tally)
+                run_session(f'Blender {one}', arguments, variables, tally)
     failures = f'; failed: {", ".join(tally.failed)}' if tally.failed else ''
     print(f'\nall sessions together, {time.monotonic() - began:.0f} s{failures}')
     print(f'{tally.passed} passed, {tally.bad} failed, {tally.skipped} skipped', flush=True)

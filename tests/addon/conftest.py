@@ -59,6 +59,26 @@ def addon(tmp_path, monkeypatch):
     facewright.unregister()
 
 
+@pytest.fixture(scope='session')
+def made_once(tmp_path_factory) -> Path:
+    """A folder of what the engine computes alike for every Blender: build.py gives all sessions
+    the same, by itself a session has its own.
+    """
+    given = os.environ.get('FACEWRIGHT_TEST_CACHE')
+    folder = Path(given) if given else tmp_path_factory.mktemp('made once')
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def warm_cache(made_once, monkeypatch) -> Path:
+    """The engine's cache with what tests before this one left in it: the built-in head and what
+    was found on it, under keys of the sources that made them (engine/core/store.py).
+    """
+    monkeypatch.setenv('FACEWRIGHT_CACHE', str(made_once / 'cache é'))
+    return made_once
+
+
 @pytest.fixture
 def fake_worker(monkeypatch) -> Path:
     """Jobs run tests/addon/fake_worker.py instead of the engine."""

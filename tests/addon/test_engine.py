@@ -1,10 +1,13 @@
-"""With the engine itself: what the operators start really runs, from a cache that is
-still empty.
+"""With the engine itself: what the operators start really runs.
+
+The first test begins with an empty cache, the longer ones with what tests before them left in
+one.
 """
 
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import bmesh
 import bpy
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 
 from facewright.addon import jobs, paths
+from facewright.engine.core.sources import fingerprint
 from facewright.engine.face_model.expressions import EXPRESSION_NAMES, ICT_NAMES
 
 from .samples import coordinates, posed
@@ -82,14 +86,22 @@ render_demo_footage(pathlib.Path(sys.argv[2]), frames=12)
 """
 
 
-def test_a_clip_becomes_an_animated_head(tmp_path, root):
-    """The whole way, on twelve frames that the program renders itself."""
-    clip = tmp_path / 'größe 1.mp4'
-    subprocess.run(
-        [sys.executable, '-c', RENDER, str(root / 'engine' / 'worker.py'), str(clip)],
-        check=True,
-        env=paths.child_environment(),
-    )
+@pytest.fixture
+def clip(warm_cache, root) -> Path:
+    """Twelve frames that the program renders itself."""
+    path = warm_cache / fingerprint('lab.demo') / 'größe 1.mp4'
+    if not path.exists():
+        path.parent.mkdir()
+        subprocess.run(
+            [sys.executable, '-c', RENDER, str(root / 'engine' / 'worker.py'), str(path)],
+            check=True,
+            env=paths.child_environment(),
+        )
+    return path
+
+
+def test_a_clip_becomes_an_animated_head(tmp_path, clip):
+    """The whole way."""
     bpy.ops.facewright.add_footage(filepath=str(clip))
     bpy.ops.facewright.reconstruct(output=str(tmp_path / 'out'))
     scene = bpy.context.scene
@@ -167,7 +179,7 @@ def foreign_head():
     bpy.app.version < (5, 0),
     reason='once is enough: what differs between the versions the fake engine tests',
 )
-def test_somebody_else_s_head_gets_shape_keys():
+def test_somebody_else_s_head_gets_shape_keys(warm_cache):
     """The whole way: found, wrapped, carried back onto a set of objects of another topology."""
     parts = foreign_head()
     head = bpy.context.view_layer.objects.active
@@ -208,7 +220,7 @@ def test_somebody_else_s_head_gets_shape_keys():
     bpy.app.version < (5, 0),
     reason='once is enough: what differs between the versions the fake engine tests',
 )
-def test_what_lies_behind_a_sculpted_basis_follows_in_every_key():
+def test_what_lies_behind_a_sculpted_basis_follows_in_every_key(warm_cache):
     """The jaw pulled forward in edit mode: lower teeth and gums come along, eyes and upper teeth
     stay, and so does the skin.
     """

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import bpy
 import numpy as np
 import pytest
 
 from facewright.addon import paths
+from facewright.engine.core.sources import fingerprint
 
 SIZE, FOCAL, CENTRE = (504, 896), 1500.0, (243.0, 470.0)
 
@@ -83,28 +85,27 @@ def blender_mask(points, faces, folder):
     return pixels.reshape(height, width, 4)[::-1, :, 3] > 0.5
 
 
-@pytest.mark.parametrize('name', ['builtin', 'ict-facekit.tar.xz'])
-def test_the_same_mask_as_blender_s(name, tmp_path, root, request):
-    environment, source = dict(paths.child_environment()), name
-    if name != 'builtin':
-        source = str(request.getfixturevalue('shared_data') / name)
+def rasterise(source: str, path: Path, root: Path) -> None:
+    """Draw a face model with the engine's rasteriser, in a process of its own, into a file."""
+    environment = dict(paths.child_environment())
+    if source != 'builtin':
         environment.pop('FACEWRIGHT_CACHE', None)  # reading it anew takes a minute
+    worker, numbers = root / 'engine' / 'worker.py', map(str, (FOCAL, *CENTRE, *SIZE))
     subprocess.run(
-        [
-            sys.executable,
-            '-c',
-            RASTERISE,
-            str(root / 'engine' / 'worker.py'),
-            source,
-            str(tmp_path / 'engine.npz'),
-            str(FOCAL),
-            *map(str, CENTRE),
-            *map(str, SIZE),
-        ],
+        [sys.executable, '-c', RASTERISE, str(worker), source, str(path), *numbers],
         check=True,
         env=environment,
     )
-    with np.load(tmp_path / 'engine.npz') as seen:
+
+
+@pytest.mark.parametrize('name', ['builtin', 'ict-facekit.tar.xz'])
+def test_the_same_mask_as_blender_s(name, tmp_path, warm_cache, root, request):
+    source = name if name == 'builtin' else str(request.getfixturevalue('shared_data') / name)
+    sources = fingerprint('face_model', 'face_model.builtin', 'face_model.ict', 'render.preview')
+    drawn = warm_cache / f'{sources} {fingerprint("render.rasterise")} {name}.npz'
+    if not drawn.exists():
+        rasterise(source, drawn, root)
+    with np.load(drawn) as seen:
         ours, theirs = seen['mask'], blender_mask(seen['points'], seen['faces'], tmp_path)
     overlap = (ours & theirs).sum() / (ours | theirs).sum()
     print(
