@@ -16,6 +16,17 @@ from ..core.files import replacing
 FORMAT = 'facewright optimisation 1'
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a state is kept, and what it belongs to.
+
+    fingerprint: of the problem; a file is read again only for the same
+    """
+
+    path: Path
+    fingerprint: str = ''
+
+
 @dataclass
 class RunState:
     """How far an optimisation has come.
@@ -36,16 +47,13 @@ class RunState:
 
 
 def save(
-    path: Path,
+    checkpoint: Checkpoint,
     parameters: Mapping[str, torch.Tensor],
     optimiser: torch.optim.Optimizer,
     generator: torch.Generator,
     run: RunState,
-    fingerprint: str = '',
 ) -> None:
     """Write weights, the optimiser's moments, the generator's state and the step, all or nothing.
-
-    fingerprint: of the problem; a file is read again only for the same.
 
     Raises FacewrightError where the file cannot be written.
     """
@@ -56,28 +64,27 @@ def save(
     tensors['losses'] = torch.tensor(run.losses, dtype=torch.float64, device=HOST)
     metadata = {
         'format': FORMAT,
-        'fingerprint': fingerprint,
+        'fingerprint': checkpoint.fingerprint,
         'step': str(run.step),
         'skipped_in_row': str(run.skipped_in_row),
     }
     alone = {name: value.cpu().contiguous().clone() for name, value in tensors.items()}
-    with replacing(path) as temporary:
+    with replacing(checkpoint.path) as temporary:
         save_file(alone, temporary, metadata)
 
 
 def load(
-    path: Path,
+    checkpoint: Checkpoint,
     parameters: Mapping[str, torch.Tensor],
     optimiser: torch.optim.Optimizer,
     generator: torch.Generator,
-    fingerprint: str = '',
 ) -> RunState | None:
     """Put back what `save` wrote; None, and nothing changed, where it belongs to something else.
 
     Something else: no such file, one that is damaged, other parameters, another fingerprint.
     """
     try:
-        with safetensors.safe_open(path, 'pt') as file:
+        with safetensors.safe_open(checkpoint.path, 'pt') as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
     except (OSError, safetensors.SafetensorError):
@@ -85,7 +92,7 @@ def load(
     shapes = {name: value.shape for name, value in parameters.items()}
     weights = _under('weights', tensors)
     if (
-        (metadata.get('format'), metadata.get('fingerprint')) != (FORMAT, fingerprint)
+        (metadata.get('format'), metadata.get('fingerprint')) != (FORMAT, checkpoint.fingerprint)
         or {name: value.shape for name, value in weights.items()} != shapes
         or not {'random', 'losses'} <= tensors.keys()
     ):

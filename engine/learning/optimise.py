@@ -6,13 +6,17 @@ import contextlib
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from ..core.errors import FacewrightError
 from ..core.progress import Clock, Progress
-from .checkpoint import RunState, load, save
+from .checkpoint import Checkpoint, RunState, load, save
+
+GIVEN_UP = (
+    '{}: {} steps in a row, up to step {}, gave no finite numbers: '
+    'take other footage or another part of it, and report this.'
+)
 
 
 @dataclass(frozen=True)
@@ -52,20 +56,20 @@ def optimise(
     *,
     stage: str = 'Optimising',
     schedule: Callable[[int], float] = lambda number: 1.0,
-    checkpoint: tuple[Path, str] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Generator[Progress, None, RunState]:
     """Minimise an energy by gradient steps; yields after each, returns how it went.
 
-    The same seed, parameters and device give the same bits, however often the run was stopped on
-    its way. Closing the generator stops it at the step it has come to.
+    The same seed, parameters and device give the same bits, however often the run was stopped.
+    Closing the generator stops it at the step it has come to.
 
     energy: a scalar, differentiable in the parameters
     parameters: by name, all on one device; dict(module.named_parameters()) gives a network's
     optimiser: over these parameters
     stage: a few words for the bar
     schedule: a factor of the learning rates, by the step's number
-    checkpoint: (file, fingerprint of the problem): gone on from if it is there, written every
-        options.checkpoint_every steps, at a stop and at the end; the caller deletes it
+    checkpoint: gone on from if it is there, written every options.checkpoint_every steps, at a stop
+        and at the end; the caller deletes it
 
     Raises FacewrightError where options.most_skipped steps in a row have no finite gradient.
     """
@@ -73,7 +77,7 @@ def optimise(
     generator = torch.Generator(device).manual_seed(options.seed)
     run = RunState()
     if checkpoint is not None:
-        run = load(checkpoint[0], parameters, optimiser, generator, checkpoint[1]) or run
+        run = load(checkpoint, parameters, optimiser, generator) or run
     rates = [group['lr'] for group in optimiser.param_groups]
     clock = Clock()
     clock.skip(run.step / options.steps)
@@ -82,21 +86,16 @@ def optimise(
     def keep() -> None:
         nonlocal saved
         if checkpoint is not None and saved != run.step:
-            save(checkpoint[0], parameters, optimiser, generator, run, checkpoint[1])
+            save(checkpoint, parameters, optimiser, generator, run)
             saved = run.step
 
     try:
         while run.step < options.steps:
-            factor = schedule(run.step)
-            for group, rate in zip(optimiser.param_groups, rates):
-                group['lr'] = rate * factor
+            _set_rates(optimiser, rates, schedule(run.step))
             step = Step(run.step, run.step / options.steps, generator)
             _take(step, energy, parameters, optimiser, run)
             if run.skipped_in_row >= options.most_skipped:
-                raise FacewrightError(
-                    f'{stage}: {run.skipped_in_row} steps in a row, up to step {run.step}, gave '
-                    'no finite numbers: take other footage or another part of it, and report this.'
-                )
+                raise FacewrightError(GIVEN_UP.format(stage, run.skipped_in_row, run.step))
             if run.step % options.checkpoint_every == 0:
                 keep()
             yield clock.at(run.step / options.steps, stage)
@@ -105,9 +104,13 @@ def optimise(
         keep()
         raise
     finally:
-        for group, rate in zip(optimiser.param_groups, rates):
-            group['lr'] = rate
+        _set_rates(optimiser, rates, 1.0)
     return run
+
+
+def _set_rates(optimiser: torch.optim.Optimizer, rates: list[float], factor: float) -> None:
+    for group, rate in zip(optimiser.param_groups, rates):
+        group['lr'] = rate * factor
 
 
 def _take(

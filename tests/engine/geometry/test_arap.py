@@ -11,7 +11,7 @@ from facewright.engine.geometry.laplacian import mass
 
 
 def blob(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Points of a bumpy grid and the tetrahedra between them, positively oriented, slivers left in."""
+    """Points of a bumpy grid and the tetrahedra between them, all positive, slivers left in."""
     rng = np.random.default_rng(seed)
     points = np.stack(np.meshgrid(*[np.arange(5.0)] * 3), -1).reshape(-1, 3) + 0.25 * rng.normal(
         size=(125, 3)

@@ -55,7 +55,7 @@ def test_constants_stay():
 
 
 def test_a_gradient_on_one_vertex_decays_smoothly():
-    """On a long path the solution is a two-sided geometric series with ratio r, r + 1/r = 2 + 1/λ."""
+    """On a long path the solution is a two-sided geometric series: r + 1/r = 2 + 1/λ."""
     coordinates = DifferentialCoordinates(
         np.c_[np.arange(400), np.arange(1, 401)], 401, dtype=torch.float64
     )
@@ -67,7 +67,7 @@ def test_a_gradient_on_one_vertex_decays_smoothly():
 
 
 def test_tetrahedra_carry_a_gradient_to_the_far_wall():
-    """Two sheets that share no surface edge: only through the tetrahedra between them does the far one feel the near one."""
+    """Two sheets without a common edge: only through tetrahedra does the far one feel the near."""
     a = np.arange(25).reshape(5, 5)
     quads = np.stack([a[:-1, :-1], a[:-1, 1:], a[1:, 1:], a[1:, :-1]], -1).reshape(-1, 4)
     sheet = np.concatenate([quads[:, :3], quads[:, [0, 2, 3]]])

@@ -1,4 +1,4 @@
-"""Crossing triangles: closed forms, against brute force, the known figures of ICT's head, and the sampling of combinations."""
+"""Crossing triangles: closed forms, brute force, ICT's known figures, sampled combinations."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Files of every kind as other programs write them, and what is told of those that cannot be read."""
+"""Files as other programs write them, and what is told of those that cannot be read."""
 
 import json
 import struct
@@ -19,14 +19,16 @@ def ply(order: str, points=POINTS, polygons=POLYGONS, count: str | None = None) 
     """A PLY with colours, text or binary, of polygons of several sizes."""
     kind = {'': 'ascii', '<': 'binary_little_endian', '>': 'binary_big_endian'}[order]
     head = (
-        f'ply\nformat {kind} 1.0\ncomment made here\nelement vertex {count or len(points)}\nproperty float x\n'
-        'property float y\nproperty float z\nproperty uchar red\nproperty uchar green\nproperty uchar blue\n'
+        f'ply\nformat {kind} 1.0\ncomment made here\nelement vertex {count or len(points)}\n'
+        'property float x\nproperty float y\nproperty float z\n'
+        'property uchar red\nproperty uchar green\nproperty uchar blue\n'
     )
     if polygons:
-        head += f'element face {len(polygons)}\nproperty list uchar int vertex_indices\nproperty uchar flags\n'
+        head += f'element face {len(polygons)}\n'
+        head += 'property list uchar int vertex_indices\nproperty uchar flags\n'
     head += 'end_header\n'
     if not order:
-        rows = ['%g %g %g 255 0 51' % p for p in points]
+        rows = [f'{x:g} {y:g} {z:g} 255 0 51' for x, y, z in points]
         rows += [' '.join(map(str, (len(p), *p, 7))) for p in polygons]
         return (head + '\n'.join(rows) + '\n').encode()
     rows = [struct.pack(f'{order}fffBBB', *p, 255, 0, 51) for p in points]
@@ -116,7 +118,7 @@ def test_a_gltf_with_any_other_extension_is_read(tmp_path):
 def test_a_gltf_without_its_buffer_names_the_file(tmp_path):
     files = trimesh.Scene(trimesh.creation.box()).export(file_type='gltf')
     (tmp_path / 'a.gltf').write_bytes(files['model.gltf'])
-    with pytest.raises(FacewrightError, match='needs the file .*bin'):
+    with pytest.raises(FacewrightError, match=r'needs the file .*bin'):
         read_mesh(tmp_path / 'a.gltf')
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)

@@ -57,13 +57,16 @@ def test_cotangent_laplacian_of_a_square():
 def test_cotangent_laplacian_is_the_dirichlet_energy(seed):
     rng = np.random.default_rng(seed)
     v, t = grid(6, rng)
-    l = cotangent_laplacian(v, t)
-    assert np.allclose(l @ np.ones(len(v)), 0, atol=1e-9) and abs(l - l.T).max() < 1e-12
+    laplacian = cotangent_laplacian(v, t)
+    assert (
+        np.allclose(laplacian @ np.ones(len(v)), 0, atol=1e-9)
+        and abs(laplacian - laplacian.T).max() < 1e-12
+    )
     area = (
         np.linalg.norm(np.cross(v[t[:, 1]] - v[t[:, 0]], v[t[:, 2]] - v[t[:, 0]]), axis=1).sum() / 2
     )
     assert np.isclose(
-        np.trace(v.T @ (l @ v)), 2 * area
+        np.trace(v.T @ (laplacian @ v)), 2 * area
     )  # each triangle's identity map has energy 2·area
     assert np.isclose(mass(v, t).sum(), area)
 

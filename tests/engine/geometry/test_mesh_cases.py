@@ -1,4 +1,4 @@
-"""Meshes on which the program failed: where the face is found, and that shapes stay in proportion."""
+"""Meshes on which the program failed: where the face is found, shapes in proportion."""
 
 import lzma
 
@@ -24,7 +24,8 @@ def landmarks(model):
 
 def case(shared_data, folder, name):
     path = folder / f'{name}.obj'
-    path.write_bytes(lzma.open(shared_data / 'cases' / 'mesh' / f'{name}.obj.xz').read())
+    packed = shared_data / 'cases' / 'mesh' / f'{name}.obj.xz'
+    path.write_bytes(lzma.decompress(packed.read_bytes()))
     return read_mesh(path)
 
 

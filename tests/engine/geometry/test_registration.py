@@ -1,4 +1,4 @@
-"""Registration: closed forms on smooth surfaces, targets with holes, noise and surplus, and the built-in head."""
+"""Registration: closed forms, targets with holes, noise and surplus, the built-in head."""
 
 import numpy as np
 import pytest

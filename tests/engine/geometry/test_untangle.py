@@ -8,7 +8,7 @@ from facewright.engine.geometry.untangle import cell_sizes, relax, signed_volume
 
 
 def cube() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(points, cells of positive volume, free): a unit cube's twelve triangles joined to its middle."""
+    """(points, cells of positive volume, free): a cube's triangles joined to its middle."""
     corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], float)
     faces = np.array(
         [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]]
@@ -84,8 +84,8 @@ def test_gradient(monkeypatch):
     for epsilon in (0.1, 1.0):
         assert (
             check_grad(
-                lambda y: value(y, epsilon)[0],
-                lambda y: value(y, epsilon)[1].copy(),
+                lambda y, epsilon=epsilon: value(y, epsilon)[0],
+                lambda y, epsilon=epsilon: value(y, epsilon)[1].copy(),
                 x,
                 epsilon=1e-7,
             )

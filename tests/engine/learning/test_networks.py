@@ -90,7 +90,7 @@ def test_an_mlp_keeps_the_size_of_what_goes_through():
 
 def test_a_siren_begins_as_its_paper_says():
     """Arguments of the sines: standard deviation 1 in hidden layers; the sines' values arcsine."""
-    network = Siren((1, 512, 512, 512, 512, 2), seeded()).to(device())
+    network = Siren((1, 512, 512, 512, 512, 2), seeded()).to(device()).requires_grad_(False)
     x = points(4000, 1)
     first = network.layers[0]
     assert float(first.weight.abs().max()) <= 1 and float(first.weight.std()) == pytest.approx(

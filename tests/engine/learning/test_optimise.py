@@ -9,7 +9,7 @@ import torch
 from facewright.engine.core.device import device
 from facewright.engine.core.errors import FacewrightError
 from facewright.engine.learning.adam_uniform import AdamUniform
-from facewright.engine.learning.checkpoint import RunState
+from facewright.engine.learning.checkpoint import Checkpoint, RunState
 from facewright.engine.learning.networks import MLP
 from facewright.engine.learning.optimise import OptimiseOptions, optimise, warm_up
 
@@ -60,7 +60,7 @@ def test_forty_steps_at_once_are_twenty_and_twenty_more(kind, tmp_path):
     reports, run = finished(whole.run(40))
     assert run.step == 40 and run.skipped == 0 and run.losses[-1] < 0.3 * run.losses[0]
     assert [p.fraction for p in reports] == pytest.approx(np.arange(1, 41) / 40)
-    place = (tmp_path / 'run.safetensors', 'sine')
+    place = Checkpoint(tmp_path / 'run.safetensors', 'sine')
     first = Problem(kind)
     going = first.run(40, place)
     for _ in range(20):
@@ -81,16 +81,16 @@ def test_forty_steps_at_once_are_twenty_and_twenty_more(kind, tmp_path):
 
 
 def test_killed_between_checkpoints_goes_on_from_the_last(tmp_path):
-    place = (tmp_path / 'run.safetensors', '')
+    place = Checkpoint(tmp_path / 'run.safetensors')
     whole = Problem()
     finished(whole.run(12))
     killed = Problem()
     going = killed.run(12, place, checkpoint_every=4)
     for _ in range(7):
         next(going)
-    kept = place[0].read_bytes()
+    kept = place.path.read_bytes()
     going.close()
-    place[0].write_bytes(kept)
+    place.path.write_bytes(kept)
     second = Problem()
     finished(second.run(12, place))
     assert second.seen == whole.seen[4:] and (second.weights() == whole.weights()).all()
@@ -106,19 +106,19 @@ def test_a_seed_decides_all():
 
 def test_another_problem_s_checkpoint_or_a_damaged_one_is_not_gone_on_from(tmp_path):
     path = tmp_path / 'run.safetensors'
-    finished(Problem().run(3, (path, 'one')))
+    finished(Problem().run(3, Checkpoint(path, 'one')))
     other = Problem()
-    finished(other.run(3, (path, 'another')))
+    finished(other.run(3, Checkpoint(path, 'another')))
     assert len(other.seen) == 3
     path.write_bytes(path.read_bytes()[:-7])
     damaged = Problem()
-    finished(damaged.run(3, (path, 'another')))
+    finished(damaged.run(3, Checkpoint(path, 'another')))
     assert len(damaged.seen) == 3 and damaged.seen == other.seen
     wider = Problem()
     wider.network = MLP((1, 17, 1), torch.Generator('cpu').manual_seed(5)).to(device())
     wider.parameters = dict(wider.network.named_parameters())
     wider.optimiser = torch.optim.Adam(wider.parameters.values())
-    finished(wider.run(3, (path, 'another')))
+    finished(wider.run(3, Checkpoint(path, 'another')))
     assert len(wider.seen) == 3
 
 
