@@ -1,8 +1,10 @@
 """How far lips and lids stand apart, as the detector sees it: evidence for the solver.
 
-Its inner-lip landmarks are bound to a model whose mouth is open (face_model/landmarks.py), millimetres outside of where shut lips meet: as places
-they say little of a shut mouth. Their distance does: on captures/dev it is that of the inner rims of the true lips, slope 1.0, offset −.025 and
-standard deviation .025 of the face's RMS radius (three views of four). Lids it sees rather too open than too shut: their distance is only a limit.
+Its inner-lip landmarks are bound to a model whose mouth is open (face_model/landmarks.py),
+millimetres outside of where shut lips meet: as places they say little of a shut mouth. Their
+distance does: on captures/dev it is that of the inner rims of the true lips, slope 1.0, offset
+−.025 and standard deviation .025 of the face's RMS radius (three views of four). Lids it sees
+rather too open than too shut: their distance is only a limit.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from ..face_model.pieces import CONTOURS, inner_contours, slit_contours
 from ..footage.detector.landmark_sets import between_corners, landmark_sets, resting_face
 from ..footage.masks import MOUTH_CORNERS
 from .part_points import along_contour
+from .picture_term import JointRows, PictureTerm, PixelQuadratic
+from .point_basis import DTYPE
 from .state import ViewLandmarks
 
 NOISE = 0.025  # of the face's RMS radius: standard deviation of a pair's distance
@@ -34,8 +38,13 @@ SLITS = {
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """N pairs of landmarks (upper N, lower N) across slits whose corners are N×2 landmarks, and, 2N×V, the model's points on the rims where they lie
-    (first the upper ones); rest N: cm they stand apart on the neutral mean, for lips; limit N bool: no further apart than seen, that is all."""
+    """N pairs of landmarks across slits, and the model's points on the rims where they lie.
+
+    upper, lower: N landmarks each. corners: N×2 landmarks, of their slits.
+    matrix: 2N×V, the model's points, first the upper ones.
+    rest: N cm that they stand apart on the neutral mean, for lips.
+    limit: N bool, no further apart than seen, that is all.
+    """
 
     upper: np.ndarray
     lower: np.ndarray
@@ -89,6 +98,33 @@ def find_pairs(model: FaceModel, landmarks: ModelLandmarks) -> Pairs:
     )
 
 
+@dataclass(frozen=True)
+class GapTerm(PictureTerm):
+    """Lips and lids stand as far apart as their landmarks do.
+
+    ½ Σ w (distance − seen)², the direction across frozen.
+    """
+
+
+def gap_quadratic(
+    pairs: Pairs,
+    landmarks: ViewLandmarks,
+    at: torch.Tensor,
+    depth: torch.Tensor,
+    focal: float,
+    weight: float,
+) -> PixelQuadratic:
+    """Make a GapTerm's quadratic, see gap_rows."""
+    n, points = at.shape[:2]
+    index = torch.arange(points)
+    joint = tuple(
+        (JointRows(index, torch.as_tensor(rows), torch.as_tensor(residual)),)
+        for rows, residual in gap_rows(pairs, landmarks, at, depth, focal, weight)
+    )
+    blank = torch.zeros(n, points, 2, dtype=DTYPE), torch.zeros(n, points, 2, 2, dtype=DTYPE)
+    return PixelQuadratic(landmarks.node, landmarks.between, at, *blank, joint)
+
+
 def gap_rows(
     pairs: Pairs,
     view_landmarks: ViewLandmarks,
@@ -97,9 +133,12 @@ def gap_rows(
     focal: float,
     weight: float,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each row of a view (rows N×2N×2 by the pixels of the model's points, residual N), as Evidence's `means`; at n×2N×2, depth n×2N cm.
+    """Make, for each picture, rows N×2N×2 by the pixels of the model's points, and residual N.
 
-    A distance is taken square to the line between the slit's corners. A mouth seen shut asks for no less than the neutral's own gap.
+    As a PixelQuadratic's `joint`. at n×2N×2, depth n×2N cm: where the model's points lay.
+
+    A distance is taken square to the line between the slit's corners. A mouth seen shut asks for
+    no less than the neutral's own gap.
     """
     seen, rims, n = view_landmarks.pixels.numpy(), at.numpy(), len(pairs.upper)
     across = seen[:, pairs.corners[:, 1]] - seen[:, pairs.corners[:, 0]]

@@ -1,8 +1,10 @@
-"""Mean distance from every anchor of a pixel grid to a set of points, and its gradient, without forming all pairs.
+"""Mean distance from each anchor of a grid to a set of points, without forming all pairs.
 
-|x| is split into a far part, smooth everywhere (|x| beyond NEAR pixels, within it the Taylor polynomial of √s at NEAR², s = |x|²), and the
-remainder, which vanishes beyond NEAR. The far part is carried to the pixel grid by Lagrange interpolation and summed there by one convolution
-(FFT); the remainder is summed over the few anchors around each point. Against all pairs the mean is right to 2e-6 px, its gradient to 5e-6.
+|x| is split into a far part, smooth everywhere (|x| beyond NEAR pixels, within it the Taylor
+polynomial of √s at NEAR², s = |x|²), and the remainder, which vanishes beyond NEAR. The far part
+is carried to the pixel grid by Lagrange interpolation and summed there by one convolution (FFT);
+the remainder is summed over the few anchors around each point. Against all pairs the mean is right
+to 2e-6 px, its gradient to 5e-6.
 """
 
 from __future__ import annotations
@@ -13,18 +15,22 @@ import numpy as np
 import scipy.fft
 from scipy.special import binom
 
-NEAR = 10.0  # px
+NEAR = 10.0  # px: beyond, a distance is smooth enough for the grid
 TAYLOR = binom(0.5, np.arange(7))[::-1]
 NODES = np.arange(-4, 6)  # a point lies between its nodes 0 and 1
 LAGRANGE = np.linalg.inv(np.vander(NODES.astype(float), increasing=True).T)  # nodes × powers
 POWERS = np.arange(len(NODES))
-PAD = 16  # px: the convolution's grid reaches so far beyond the picture; points further out are summed pair by pair
+# px that the convolution's grid reaches beyond the picture; points further out: pair by pair
+PAD = 16
 FEW = 4_000_000  # pairs: fewer are summed one by one, which is exact
 CHUNK = 200_000  # pairs held at once
 
 
 def anchor_lines(size: tuple[int, int], stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """x (w) and y (h) of the anchors of a picture of `size` (width, height): the centres of every `stride`-th pixel, in pixels."""
+    """Give x (w) and y (h) of the anchors of a picture of `size` (width, height).
+
+    They are the centres of every `stride`-th pixel, in pixels.
+    """
     return tuple(np.arange(stride // 2, n, stride) + 0.5 for n in size)
 
 
@@ -57,7 +63,10 @@ def mean_distance(points: np.ndarray, size: tuple[int, int], stride: int = 1) ->
 def mean_distance_gradient(
     points: np.ndarray, size: tuple[int, int], weight: np.ndarray, stride: int = 1
 ) -> np.ndarray:
-    """N×2: the derivative of Σ weight·mean_distance (weight h×w, one an anchor) by the points; 0 from an anchor that a point lies on."""
+    """Differentiate Σ weight·mean_distance by the N×2 points.
+
+    weight: h×w, one an anchor; an anchor that a point lies on counts 0 for that point.
+    """
     x, y = anchor_lines(size, stride)
     out = np.zeros((len(points), 2))
     near = _by_grid(points, size, len(x) * len(y))
@@ -116,7 +125,11 @@ def _pieces(rows: np.ndarray, each: int):
 
 
 def _spread(points: np.ndarray, size: tuple[int, int]):
-    """Flat index N×10×10 of the padded grid's nodes around each point, and the weights and slopes (N×10 each) across, down, across', down'."""
+    """Find the padded grid's nodes around each point.
+
+    Returns their flat index N×10×10, and the weights and slopes (N×10 each) across, down, across',
+    down'.
+    """
     at = points - 0.5 + PAD
     first = np.floor(at).astype(int)
     t = (at - first)[:, :, None] ** POWERS
@@ -156,7 +169,11 @@ def _patch(stride: int) -> int:
 
 
 def _around(points: np.ndarray, x: np.ndarray, y: np.ndarray, stride: int):
-    """The square of anchors around each point: flat index N×P×P (clipped), point − anchor dx N×P and dy N×P, and whether the anchor exists."""
+    """Find the square of anchors around each point.
+
+    Returns flat index N×P×P (clipped), point − anchor dx N×P and dy N×P, and whether the
+    anchor exists.
+    """
     reach = np.arange(_patch(stride)) - _patch(stride) // 2
     column, row = (
         np.rint((points[:, k] - line[0]) / stride).astype(int)[:, None] + reach

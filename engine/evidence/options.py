@@ -9,77 +9,84 @@ from dataclasses import dataclass, replace
 class TrackOptions:
     """All priors are standard deviations of zero-mean Gaussians unless said otherwise."""
 
-    keyframes: int = 48  # frames that share in finding identity and focal length (measured here: more changes nothing)
+    # frames that share in finding identity and focal length (measured here: more changes nothing)
+    keyframes: int = 48
     rounds: int = 4  # times the constant errors are found again between fits
-    bias_renders: int = 6  # fitted heads rendered per view to learn the detector's habits; 0: none
+    bias_renders: int = 6  # fitted heads rendered per view to learn the detector's bias; 0: none
     bias_rounds: int = 3  # rounds that do so
     iterations: int = 12  # Gauss-Newton steps for keyframes
     window: int = 240  # frames solved together once identity is known: keeps memory flat
     overlap: int = 16  # frames two windows share
-    noise: float = (
-        0.02  # landmark noise as part of the face's RMS radius in the picture (measured here)
-    )
-    data: float = 0.045  # weight of a landmark's square: neighbours err together, 478 are not 478 opinions (measured here)
+    # landmark noise as part of the face's RMS radius in the picture (measured here)
+    noise: float = 0.02
+    # weight of a landmark's square: neighbours err together, 478 are not 478 opinions (measured
+    # here)
+    data: float = 0.045
     robust: float = 3.0  # Cauchy scale, in units of noise
-    contour_tangent: float = (
-        6.0  # how many times freer a face-oval point is along the oval than across it
-    )
-    contour_trust: float = 0.3  # what a face-oval point's residual counts, whichever way (measured here: 6-10 mm off at 45° of yaw)
-    lid_sharpness: float = (
-        2.0  # how many times less noisy than others lid points are (measured here)
-    )
+    # how many times freer a face-oval point is along the oval than across it
+    contour_tangent: float = 6.0
+    # what a face-oval point's residual counts, whichever way (measured here: 6-10 mm off at 45° of
+    # yaw)
+    contour_trust: float = 0.3
+    # how many times less noisy than others lid points are (measured here)
+    lid_sharpness: float = 2.0
     iris_sharpness: float = 5.0  # the same for iris points
     lip_sharpness: float = 1.5  # lip points
     brow_sharpness: float = 1.2  # brow points
     identity: float = 1.0  # ICT's identity coefficients are N(0, 1) by construction
     identity_weight: float = 15.0  # weight of that prior against the keyframes (measured here)
-    statistics: float = 0.3  # weight of how expressions occur together in a recording (measured here); at every node, so in Standard with
-    # several views oftener (once a frame: correlation .716, not .752)
-    statistics_mean: float = (
-        0.5  # how far that recording's mean expression is believed (measured here)
-    )
+    # weight of how expressions occur together in a recording (measured here); at every node, so in
+    # Standard with several views oftener (once a frame: correlation .716, not .752)
+    statistics: float = 0.3
+    # how far that recording's mean expression is believed (measured here)
+    statistics_mean: float = 0.5
     statistics_floor: float = 0.03  # weights' standard deviation added to every expression's
-    lid_range: float = (
-        2.0  # how many times wider than recorded a blink's range is: a blink must close
-    )
+    # how many times wider than recorded a blink's range is: a blink must close
+    lid_range: float = 2.0
     decorrelate: float = 0.3  # how far expressions are taken as independent of each other
     weight_l1: float = 0.05  # exponential prior on expression weights, per unit
     weight_velocity: float = 1.0  # velocity prior (a random walk) of a weight, per √s
     fast_velocity: float = 6.0  # the same for lids and gaze
     rotation_velocity: float = 2.0  # rad per √s
     translation_velocity: float = 25.0  # cm per √s
-    rotation_acceleration: float = 3.0  # rad/s² × √s: white noise of acceleration, where several views' pictures lie between one another's
-    translation_acceleration: float = 30.0  # cm/s² × √s (a recorded performance moves its head far more calmly: it may do ten times as much)
-    weight_acceleration: float = (
-        15.0  # 1/s² × √s (measured on a recorded performance: 7 over .1 s, 14 over .025 s)
-    )
+    # rad/s² × √s: white noise of acceleration, where several views' pictures lie between one
+    # another's
+    rotation_acceleration: float = 3.0
+    # cm/s² × √s (a recorded performance moves its head far more calmly: it may do ten times as
+    # much)
+    translation_acceleration: float = 30.0
+    # 1/s² × √s (measured on a recorded performance: 7 over .1 s, 14 over .025 s)
+    weight_acceleration: float = 15.0
     fast_acceleration: float = 60.0  # the same for lids and gaze
-    focal_guess: float = (
-        1.35  # focal length per longer picture side, where unknown (a 48 mm lens on 35-mm film)
-    )
+    # focal length per longer picture side, where unknown (a 48 mm lens on 35-mm film)
+    focal_guess: float = 1.35
     focal_sigma: float = 0.35  # of its logarithm
-    bias_sigma: float = (
-        0.12  # cm: how far this person's landmark may lie from where the model has it
-    )
-    view_bias: float = 0.03  # the detector's constant error of a landmark in a view, as a part of the face's RMS radius
+    # cm: how far this person's landmark may lie from where the model has it
+    bias_sigma: float = 0.12
+    # the detector's constant error of a landmark in a view, as a part of the face's RMS radius
+    view_bias: float = 0.03
     neutral_sigma: float = 0.03  # expression weights on the frame the user calls neutral
 
 
 @dataclass(frozen=True)
 class StandardOptions:
-    """What 'standard' adds to the tracker: pictures and part masks (papers/4). Measured here on captures/dev unless said otherwise."""
+    """What 'standard' adds to the tracker: pictures and part masks (papers/4).
+
+    Measured here on captures/dev unless said otherwise.
+    """
 
     keyframes: int = 48  # frames of the first view that share in finding the person
-    key_rounds: int = 7  # times the pictures are looked at anew while the person is found
+    key_rounds: int = 7  # times the pictures are sampled anew while the person is found
     key_steps: int = 2  # Gauss-Newton steps a round
     rounds: int = 3  # the same for the performance, the person known
     steps: int = 2
     window: int = 120  # frames solved together: keeps memory flat
     overlap: int = 8  # frames two windows share
-    modes: int = 80  # smooth personal offset modes along each head axis; one view does not see depth: there x and y alone
-    offset_spread: float = (
-        0.3  # cm: how far such an offset usually goes, with several views and with one
-    )
+    # smooth personal offset modes along each head axis; one view does not see depth: there x and y
+    # alone
+    modes: int = 80
+    # cm: how far such an offset usually goes, with several views and with one
+    offset_spread: float = 0.3
     lone_offset_spread: float = 0.08
     finer: float = 2.0  # how much finer they are round lids and lips
     identity_weight: float = 15.0  # of the identity's prior, see TrackOptions
@@ -89,38 +96,43 @@ class StandardOptions:
     denser: float = 3.0  # how much more densely they lie on lids and lips
     photometric: float = 1.5  # what a point's residual counts
     shaded: float = 2.0  # what a point's colour beside albedo × light counts
-    appearance_noise: float = (
-        0.5  # of what a picture shows at a point, in units of the local contrast
-    )
+    # of what a picture shows at a point, in units of the local contrast
+    appearance_noise: float = 0.5
     redness: float = 0.5  # what redness counts beside brightness
     local: float = 0.045  # of the crop's side: the standard deviation of what is local
     blur: tuple[float, float] = (6.0, 0.8)  # pixels of the crop, first and last round
     fewest_samples: float = 3.0  # pictures a point must be seen in
-    parts: float = 0.5  # what PRDL counts, its eight parts together with the landmarks and the pictures (0: none)
+    # what PRDL counts, its eight parts together with the landmarks and the pictures (0: none)
+    parts: float = 0.5
     lips: float = 2.0  # how much more a lip counts
     eyes: float = 1.0  # the same for an eye
     brows: float = 0.3  # and for a brow
-    hidden: float = 4.0  # power of the share of a part that is seen: of a part half turned away the mask is a guess
-    part_robust: tuple[float, float] = (
-        200.0,
-        8.0,
-    )  # pixels² of the 224 grid: a part further off than this counts less; first and last round
-    remask: int = 2  # rounds after which masks are found again, with what the fit says of landmarks that lie far from it
+    # power of the share of a part that is seen: of a part half turned away the mask is a guess
+    hidden: float = 4.0
+    # pixels² of the 224 grid: a part further off than this counts less; first and last round
+    part_robust: tuple[float, float] = (200.0, 8.0)
+    # rounds after which masks are found again, with what the fit says of landmarks that lie far
+    # from it
+    remask: int = 2
     outlines: float = 6.0  # what a part's outline counts, its points together (0: none)
-    outline_robust: float = (
-        3.0  # pixels of the 224 grid from the mask's outline, from which a point counts less
-    )
+    # pixels of the 224 grid from the mask's outline, from which a point counts less
+    outline_robust: float = 3.0
     part_points: int = 100  # points of each part
 
 
 def for_few_pictures(options: StandardOptions) -> StandardOptions:
-    """For footage of so few pictures that no point can be seen often enough: a photo. The masks stand in for what the pictures lack; an eye's,
-    which its landmarks know better, count as in a clip.
+    """For footage of so few pictures that no point can be seen often enough: a photo.
 
-    Masks are not found again: what the fit says of landmarks has no other picture behind it there (measured: 2.3 in place of 1.9).
+    The masks stand in for what the pictures lack; an eye's, which its landmarks know better, count
+    as in a clip.
 
-    Mean distance of hand-made landmarks from the outlines (tests/bench/test_photos.py), percent of the pupils' distance, six London photos most of
-    these were chosen on and six others: Draft 2.58 and 2.65, these 2.00 and 1.83 (`eyes`, `gaps`, `brows` and `remask` were chosen having seen all twelve).
+    Masks are not found again: what the fit says of landmarks has no other picture behind it there
+    (measured: 2.3 in place of 1.9).
+
+    Mean distance of hand-made landmarks from the outlines (tests/bench/test_photos.py), percent of
+    the pupils' distance, six London photos most of these were chosen on and six others: Draft 2.58
+    and 2.65, these 2.00 and 1.83 (`eyes`, `gaps`, `brows` and `remask` were chosen having seen all
+    twelve).
     """
     return replace(
         options,
@@ -136,7 +148,11 @@ def for_few_pictures(options: StandardOptions) -> StandardOptions:
 
 
 def for_quality(quality: str) -> TrackOptions:
-    """'draft': fewer renders; 'standard': more keyframes, and more of the fitted head's own pictures to learn the detector's habits from."""
+    """Give the settings of 'draft' or 'standard'.
+
+    Standard takes more keyframes, and more of the fitted head's own pictures to learn the
+    detector's bias from.
+    """
     return {'draft': TrackOptions(), 'standard': TrackOptions(keyframes=80, bias_renders=12)}[
         quality
     ]

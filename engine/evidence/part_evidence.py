@@ -1,12 +1,15 @@
-"""PRDL (papers/4) as evidence for the solver: part masks found in the frames, or given, against the projected parts of the model.
+"""Part masks, found in the frames or given, against the projected parts of a model (PRDL).
 
-At the paper's 224² grid over the face's crop; nearest and furthest on every STRIDE-th anchor, the mean on every MEAN_STRIDE-th (prdl.gauss_newton).
-The skin is left out, other than in the paper: the masks' ends at the detector's oval, the mesh's at the ears.
+At papers/4's 224² grid over the face's crop; nearest and furthest on every STRIDE-th anchor, the
+mean on every MEAN_STRIDE-th (prdl.gauss_newton). The skin is left out, other than in the paper:
+the masks' ends at the detector's oval, the mesh's at the ears.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -24,9 +27,11 @@ from ..face_model.part_labels import (
 )
 from ..footage.masks import UserMasks, segment_parts
 from ..geometry.normals import vertex_normals
+from .appearance import Drawn, sampled
 from .options import StandardOptions
 from .part_points import OutlinePoints, PartPoints, outlines_seen, part_points, seen
-from .photometric import SIZE, Drawn, Pictures, sampled
+from .picture_term import PictureTerm
+from .pictures import SIZE, Pictures, ViewPictures
 from .prdl import MaskSide, gauss_newton, mask_side
 
 GRID = 224  # pixels: side of the picture PRDL is taken in (papers/4)
@@ -38,7 +43,10 @@ SCALE = GRID / SIZE
 
 @dataclass(frozen=True)
 class Masks:
-    """n frames' masks of the eight parts (label − 1), as PRDL takes them; labels n×GRID×GRID uint8."""
+    """n frames' masks of the eight parts (label − 1), as PRDL takes them.
+
+    labels n×GRID×GRID uint8.
+    """
 
     sides: tuple[tuple[MaskSide, ...], ...]
     labels: np.ndarray
@@ -51,10 +59,32 @@ def used_points(model: FaceModel, options: StandardOptions) -> PartPoints:
     return PartPoints(points.matrix[own], points.part[own], points.gap[own])
 
 
+def _own_labels(pictures: Pictures, row: int, own: UserMasks) -> np.ndarray:
+    """Cut the user's labels of a row out as its crop is: SIZE×SIZE uint8."""
+    window = pictures.windows[row]
+    step = window.side / SIZE
+    matrix = np.array(
+        [
+            [step, 0, window.centre[0] - window.side / 2 + 0.5 * step - 0.5],
+            [0, step, window.centre[1] - window.side / 2 + 0.5 * step - 0.5],
+        ]
+    )
+    return cv2.warpAffine(
+        own.read(int(pictures.frames[row])),
+        matrix,
+        (SIZE, SIZE),
+        flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
+    )
+
+
 def find_masks(
     pictures: Pictures, landmarks: np.ndarray, confidence: np.ndarray, own: UserMasks | None = None
-):
-    """Masks of every row (landmarks n×478×2 px of the picture, confidence n×478); own masks take the place of what is found. Yields fractions, and last the Masks. The forehead above the brows is left out, as in the paper."""
+) -> Iterator[float | Masks]:
+    """Find the masks of every row; a generator of the fraction done, and last of the Masks.
+
+    landmarks: n×478×2 px of the picture; confidence n×478. own: masks that take the place of what
+    is found. The forehead above the brows is left out, as in the paper.
+    """
     sides, all_labels = [], np.zeros((len(pictures.frames), GRID, GRID), np.uint8)
     for row in range(len(pictures.frames)):
         crop_landmarks = pictures.inside(row, landmarks[row].astype(np.float64))
@@ -63,20 +93,7 @@ def find_masks(
                 pictures.crops[row], crop_landmarks, confidence[row], forehead=False
             )
         else:
-            window = pictures.windows[row]
-            step = window.side / SIZE
-            matrix = np.array(
-                [
-                    [step, 0, window.centre[0] - window.side / 2 + 0.5 * step - 0.5],
-                    [0, step, window.centre[1] - window.side / 2 + 0.5 * step - 0.5],
-                ]
-            )
-            labels = cv2.warpAffine(
-                own.read(int(pictures.frames[row])),
-                matrix,
-                (SIZE, SIZE),
-                flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
-            )
+            labels = _own_labels(pictures, row, own)
         labels = cv2.resize(labels, (GRID, GRID), interpolation=cv2.INTER_NEAREST)
         all_labels[row] = labels
         masks = [labels == k for k in range(1, len(PARTS))]
@@ -89,34 +106,94 @@ def find_masks(
     yield Masks(tuple(sides), all_labels)
 
 
-def part_terms(
-    points: PartPoints,
-    outlines: OutlinePoints,
-    triangles: np.ndarray,
-    masks: Masks,
-    row: int,
-    drawn: Drawn,
-    scale: float,
-    aspect: float,
-    robust: float,
-    options: StandardOptions,
-) -> tuple[np.ndarray, np.ndarray, list[tuple[np.ndarray, np.ndarray, np.ndarray]]]:
-    """One picture's gradient P×2, curvature P×2×2 and means [(index, rows R×N×2, residual R)] by undistorted pixels (see state.Evidence)."""
+@dataclass(frozen=True)
+class PartTerm(PictureTerm):
+    """PRDL: what the nearest, furthest and mean distances to a part's mask say of its points.
+
+    Nearest and furthest points are frozen.
+    """
+
+
+@dataclass(frozen=True)
+class OutlineTerm(PictureTerm):
+    """A part's outline lies on its mask's outline.
+
+    ½ Σ w distance², the distance taken as linear along the mask's own normal.
+    """
+
+
+class PointQuadratic(NamedTuple):
+    """One picture's part of a PixelQuadratic.
+
+    gradient P×2, curvature P×2×2, joint [(index, rows, residual)].
+    """
+
+    gradient: np.ndarray
+    curvature: np.ndarray
+    joint: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedPicture:
+    """One picture's masks, and the head as it was drawn there.
+
+    sides: of the eight parts (label − 1); labels GRID×GRID. vertices V×3 float64 and normals V×3
+    in camera space;
+    by: 2, pixels of the grid an undistorted pixel along x and y.
+    """
+
+    sides: tuple[MaskSide, ...]
+    labels: np.ndarray
+    drawn: Drawn
+    vertices: np.ndarray
+    normals: np.ndarray
+    by: np.ndarray
+
+    def on_grid(self, at: np.ndarray) -> np.ndarray:
+        """P×3 in camera space → P×2 px of the grid."""
+        drawn = self.drawn
+        return (at[:, :2] / at[:, 2:] * drawn.focal + np.asarray(drawn.centre)) * SCALE
+
+    @property
+    def camera(self) -> tuple[np.ndarray, float, tuple[float, float]]:
+        """Depth, focal and centre as `seen` takes them."""
+        return self.drawn.depth, self.drawn.focal, self.drawn.centre
+
+
+def masked_picture(
+    masks: Masks, row: int, drawn: Drawn, triangles: np.ndarray, seen_in: ViewPictures
+) -> MaskedPicture:
+    """Put a row's masks beside the head drawn there."""
     vertices = drawn.vertices.astype(np.float64)
-    normals, at = vertex_normals(vertices, triangles), points.matrix @ vertices
-    pixels = (at[:, :2] / at[:, 2:] * drawn.focal + np.asarray(drawn.centre)) * SCALE
-    visible = seen(points, vertices, normals, drawn.depth, drawn.focal, drawn.centre)
-    importance = {
+    normals = vertex_normals(vertices, triangles)
+    by = seen_in.pictures.scale[row] * SCALE * np.array([1.0, seen_in.camera.aspect])
+    return MaskedPicture(masks.sides[row], masks.labels[row], drawn, vertices, normals, by)
+
+
+def importance(part: int, options: StandardOptions) -> float:
+    """Say how much more than another a part counts."""
+    return {
         UPPER_LIP: options.lips,
         LOWER_LIP: options.lips,
         LEFT_EYE: options.eyes,
         RIGHT_EYE: options.eyes,
         LEFT_BROW: options.brows,
         RIGHT_BROW: options.brows,
-    }
-    by = scale * SCALE * np.array([1.0, aspect])
-    gradient, curvature, means = np.zeros((len(at), 2)), np.zeros((len(at), 2, 2)), []
-    for part, side in enumerate(masks.sides[row], 1):
+    }.get(part, 1.0)
+
+
+def part_quadratic(
+    points: PartPoints, picture: MaskedPicture, robust: float, options: StandardOptions
+) -> PointQuadratic:
+    """Make one picture's part of a PartTerm.
+
+    robust: pixels² of the grid, further off than which a part counts less.
+    """
+    at = points.matrix @ picture.vertices
+    pixels, by = picture.on_grid(at), picture.by
+    visible = seen(points, picture.vertices, picture.normals, *picture.camera)
+    gradient, curvature, joint = np.zeros((len(at), 2)), np.zeros((len(at), 2, 2)), []
+    for part, side in enumerate(picture.sides, 1):
         own = points.part == part
         index = np.flatnonzero(visible & own)
         if len(index) < 3 or not len(side.points):
@@ -125,58 +202,40 @@ def part_terms(
         seen_share = len(index) / own.sum()  # of a part half turned away the mask is a guess
         weight = (
             options.parts
-            * importance.get(part, 1.0)
+            * importance(part, options)
             * seen_share**options.hidden
             / (1 + terms.cost / robust)
         )
         gradient[index] = weight * terms.gradient * by
         curvature[index] = weight * terms.curvature * (by[:, None] * by)
-        means.append((index, weight**0.5 * terms.rows * by, weight**0.5 * terms.residual))
-    if options.outlines:
-        more = outline_terms(
-            outlines, vertices, normals, masks.labels[row], drawn, by, importance, options
-        )
-        gradient, curvature = (
-            np.concatenate([gradient, more[0]]),
-            np.concatenate([curvature, more[1]]),
-        )
-    return gradient, curvature, means
+        joint.append((index, weight**0.5 * terms.rows * by, weight**0.5 * terms.residual))
+    return PointQuadratic(gradient, curvature, joint)
 
 
-def outline_terms(
-    points: OutlinePoints,
-    vertices: np.ndarray,
-    normals: np.ndarray,
-    labels: np.ndarray,
-    drawn: Drawn,
-    by: np.ndarray,
-    importance: dict[int, float],
-    options: StandardOptions,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient P×2 and curvature P×2×2 of the outlines' distances from those of the masks: each point's along the mask's own normal."""
-    at = points.matrix @ vertices
-    pixels = (at[:, :2] / at[:, 2:] * drawn.focal + np.asarray(drawn.centre)) * SCALE
-    visible = outlines_seen(points, vertices, normals, drawn.depth, drawn.focal, drawn.centre)
+def outline_quadratic(
+    points: OutlinePoints, picture: MaskedPicture, options: StandardOptions
+) -> PointQuadratic:
+    """Make one picture's part of an OutlineTerm.
+
+    Each point's distance from its mask's outline, along the mask's normal there.
+    """
+    at = points.matrix @ picture.vertices
+    pixels, by = picture.on_grid(at), picture.by
+    visible = outlines_seen(points, picture.vertices, picture.normals, *picture.camera)
     gradient, curvature = np.zeros((len(at), 2)), np.zeros((len(at), 2, 2))
     for part in np.unique(points.part):
-        own, mask = points.part == part, labels == part
+        own, mask = points.part == part, picture.labels == part
         index = np.flatnonzero(own & visible)
         if len(index) < 3 or mask.sum() < FEWEST:
             continue
-        distance = np.where(
-            mask,
-            cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5) - 0.5,
-            0.5 - cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5),
-        )
-        distance = cv2.GaussianBlur(distance.astype(np.float32), (0, 0), 1.0)
         value, normal = (
             a[:, 0].astype(np.float64)
-            for a in sampled(distance, pixels[index], cv2.BORDER_REPLICATE)
+            for a in sampled(signed_distance(mask), pixels[index], cv2.BORDER_REPLICATE)
         )
         seen_share = len(index) / own.sum()
         weight = (
             options.outlines
-            * importance.get(int(part), 1.0)
+            * importance(int(part), options)
             * seen_share**options.hidden
             / len(index)
             / (1 + (value / options.outline_robust) ** 2) ** 2
@@ -185,4 +244,17 @@ def outline_terms(
         curvature[index] = (
             weight[:, None, None] * normal[:, :, None] * normal[:, None] * (by[:, None] * by)
         )
-    return gradient, curvature
+    return PointQuadratic(gradient, curvature, [])
+
+
+def signed_distance(mask: np.ndarray) -> np.ndarray:
+    """Measure how far each pixel lies within a mask, smoothed: H×W bool → H×W float32 px.
+
+    Less than 0: outside of it.
+    """
+    distance = np.where(
+        mask,
+        cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5) - 0.5,
+        0.5 - cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5),
+    )
+    return cv2.GaussianBlur(distance.astype(np.float32), (0, 0), 1.0)

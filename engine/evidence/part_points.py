@@ -1,8 +1,10 @@
-"""The mesh's side of PRDL: points spread evenly over each part of a face model, each a fixed mixture of vertices.
+"""The mesh's side of PRDL: points spread evenly over each part of a face model.
 
-The paper takes the part's own vertices, on a model whose eyes are closed sheets. Here the vertices lie unevenly, and an eyeball's do not move
-when the lids close over it: so points are sampled on the surface, and an eye is the opening between its lids, spanned from lid to lid. Of those
-seen in a frame, `even` takes a number that cover the picture evenly, as a mask's pixels do: else PRDL's mean distance sees two different centres.
+Each is a fixed mixture of vertices. The paper takes the part's own vertices, on a model whose eyes
+are closed sheets. Here the vertices lie unevenly, and an eyeball's do not move when the lids close
+over it: so points are sampled on the surface, and an eye is the opening between its lids, spanned
+from lid to lid. Of those seen in a frame, `even` takes a number that cover the picture evenly, as
+a mask's pixels do: else PRDL's mean distance sees two different centres.
 """
 
 from __future__ import annotations
@@ -33,10 +35,11 @@ from .prdl import farthest_first
 COLUMNS, ROWS = 49, 15  # points across and between the lids from which an eye's are taken
 CORNER = 0.2  # of the opening's greatest height: where it is lower, at its corners, no ball is seen
 LATTICE = np.array([(i, j, 4 - i - j) for i in range(5) for j in range(5 - i)]) / 4
-INSET = 0.04  # cm that a part's points keep from points beyond its edge, nearly half a pixel of a face at 224²: a mask has pixels' centres
-LEAST_PART_COSINE = (
-    0.15  # cosine between normal and line of sight, from which a point counts as seen
-)
+# cm that a part's points keep from points beyond its edge, nearly half a pixel of a face at 224²:
+# a mask has pixels' centres
+INSET = 0.04
+# cosine between normal and line of sight, from which a point counts as seen
+LEAST_PART_COSINE = 0.15
 PART_DEPTH_TOLERANCE = 0.3  # cm that a point may lie behind the surface seen at its pixel
 RIM = 0.15  # cm from a lip's inner edge within which its outline is that edge
 EYE_DEPTH_TOLERANCE = 0.8  # cm for an eye's points, which lie on straight lines behind the ball
@@ -44,9 +47,13 @@ EYE_DEPTH_TOLERANCE = 0.8  # cm for an eye's points, which lie on straight lines
 
 @dataclass(frozen=True, eq=False)
 class PartPoints:
-    """matrix P×V, rows sum to 1: the points of a head are matrix @ vertices, linear like the model. part P int8 into PARTS, sorted.
+    """Points of a head's parts, mixtures of its vertices.
 
-    gap P×V: gap @ vertices is the way from the lower to the upper lid through an eye's point; no entries for other parts.
+    matrix P×V, rows sum to 1: the points are matrix @ vertices, linear like the model.
+    part P int8 into PARTS, sorted.
+
+    gap P×V: gap @ vertices is the way from the lower to the upper lid through an eye's point; no
+    entries for other parts.
     """
 
     matrix: sparse.csr_matrix
@@ -61,7 +68,10 @@ class PartPoints:
 
 @lru_cache(maxsize=4)
 def part_points(model: FaceModel, most: int = 1000, most_skin: int = 3000) -> PartPoints:
-    """At most `most` points of each part, farthest-first on the neutral (`most_skin` of the skin: the paper's 3000)."""
+    """Choose at most `most` points of each part.
+
+    Farthest-first on the neutral (`most_skin` of the skin: the paper's 3000).
+    """
     parts, triangles, v = (
         model_parts(model),
         triangulate(model.faces[visible_faces(model)]),
@@ -83,9 +93,8 @@ def part_points(model: FaceModel, most: int = 1000, most_skin: int = 3000) -> Pa
             own = triangles[(parts[triangles] == label).any(1)]
             corner, weight = np.repeat(own, len(LATTICE), 0), np.tile(LATTICE, (len(own), 1))
             share = (weight * (parts[corner] == label)).sum(1)
-            inside = (
-                share >= 0.5
-            )  # where the part's picture shows it (part_iou.part_labels_picture)
+            # where the part's picture shows it (part_iou.part_labels_picture)
+            inside = share >= 0.5
             at = (v[corner] * weight[..., None]).sum(1)
             inside &= cKDTree(at[~inside]).query(at)[0] > INSET if not inside.all() else True
             matrix = _rows(corner[inside], weight[inside], model.vertex_count)
@@ -107,9 +116,13 @@ def seen(
     focal: float,
     centre: tuple[float, float],
 ) -> np.ndarray:
-    """P bool: points turned to the camera and not hidden. vertices V×3 cm in camera axes, normals V×3, depth H×W cm as rasterised with focal and centre (px).
+    """Find the points that are turned to the camera and not hidden: P bool.
 
-    A point outside the picture counts as not hidden. Where the lids leave less than a pixel (or than half of what the eye is open) no eye is seen.
+    vertices V×3 cm in camera axes, normals V×3, depth H×W cm as rasterised with focal and centre
+    (px).
+
+    A point outside the picture counts as not hidden. Where the lids leave less than a pixel (or
+    than half of what the eye is open) no eye is seen.
     """
     at = points.matrix @ vertices
     normals = points.matrix @ normals
@@ -144,9 +157,13 @@ def seen(
 
 
 def even(pixels: np.ndarray, most: int) -> np.ndarray:
-    """Sorted indices of at most `most` of N×2 points (px), one in each square of a grid whose squares are as small as that allows: the nearest to its middle.
+    """Choose at most `most` of N×2 points (px) that cover the picture evenly: sorted indices.
 
-    The grid is not finer than pixels."""
+    One in each square of a grid whose squares are as small as that allows: the nearest to its
+    middle.
+
+    The grid is not finer than pixels.
+    """
     side = 1.0
     while True:
         square = np.floor(pixels / side)
@@ -161,7 +178,11 @@ def even(pixels: np.ndarray, most: int) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class OutlinePoints:
-    """matrix P×V, rows sum to 1: points where the parts of a head end. part P int8 into PARTS, sorted; rim P bool: on the edge of a lid or a lip, whose own facing says nothing."""
+    """Points where the parts of a head end, mixtures of its vertices.
+
+    matrix P×V, rows sum to 1. part P int8 into PARTS, sorted. rim P bool: on the edge
+    of a lid or a lip, whose own facing says nothing.
+    """
 
     matrix: sparse.csr_matrix
     part: np.ndarray
@@ -170,7 +191,11 @@ class OutlinePoints:
 
 @lru_cache(maxsize=4)
 def outline_points(model: FaceModel, most: int = 60) -> OutlinePoints:
-    """Where the parts but the skin end, at most `most` points each: lids and the lips' inner edges along their contours, the rest where another part's share begins to be larger."""
+    """Find where the parts but the skin end, at most `most` points each.
+
+    Lids and the lips' inner edges along their contours, the rest where another part's share begins
+    to be larger.
+    """
     shares, v = model_part_shares(model), model.neutral.astype(np.float64)
     triangles = triangulate(model.faces[visible_faces(model)])
     edges = np.unique(
@@ -225,7 +250,10 @@ def outlines_seen(
     focal: float,
     centre: tuple[float, float],
 ) -> np.ndarray:
-    """P bool, as `seen`: points turned to the camera, and not hidden; outside of the picture a point is not seen."""
+    """Find the points that are turned to the camera and not hidden: P bool, as `seen`.
+
+    Outside of the picture a point is not seen.
+    """
     at, normals = points.matrix @ vertices, points.matrix @ normals
     facing = -(normals * at).sum(1) > LEAST_PART_COSINE * np.linalg.norm(
         normals, axis=1
@@ -243,8 +271,12 @@ def outlines_seen(
 
 
 def opening(model: FaceModel, slit: str, edges: bool = False) -> sparse.csr_matrix:
-    """ROWS·COLUMNS×V mixtures of vertices: points between the lids of 'eye_L' or 'eye_R', row by row on straight lines from the upper to the lower lid's
-    edge, column by column from corner to corner: the middles of so many cells, or (edges) of a grid that reaches the edges."""
+    """Mix vertices to points of an eye's opening: ROWS·COLUMNS×V.
+
+    Points between the lids of 'eye_L' or 'eye_R', row by row on straight lines from the upper to
+    the lower lid's edge, column by column from corner to corner: the middles of so many cells, or
+    (edges) of a grid that reaches the edges.
+    """
     (first, *_, last), *_ = CONTOURS[slit][0]
     corners = model.landmarks68[[first, last]]
     across, along = (
@@ -257,7 +289,10 @@ def opening(model: FaceModel, slit: str, edges: bool = False) -> sparse.csr_matr
 def along_contour(
     model: FaceModel, contour: np.ndarray, corners: np.ndarray, along: np.ndarray
 ) -> sparse.csr_matrix:
-    """N×V mixtures of vertices: points of a contour between two corners, at N parts of the way from one to the other."""
+    """Mix vertices to points along a contour: N×V.
+
+    Points of a contour between two corners, at N parts of the way from one to the other.
+    """
     v = model.neutral.astype(np.float64)
     axis = v[corners[1]] - v[corners[0]]
     chain = np.concatenate([corners[:1], contour, corners[1:]])

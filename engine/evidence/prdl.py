@@ -1,7 +1,10 @@
-"""Part Re-projection Distance Loss (papers/4, section 3.3): a mask and a projected part of the mesh compared as two sets of points.
+"""Part Re-projection Distance Loss (papers/4, section 3.3).
 
-From every anchor of a pixel grid the nearest, furthest and mean distance to either set must agree (eq. 4–6); normalised by the number of pixels
-(section 3.4). Pixels have their corner origin at the top left and their centres at .5; anchors and mask points are pixel centres.
+A mask and a projected part of the mesh compared as two sets of points.
+
+From every anchor of a pixel grid the nearest, furthest and mean distance to either set must agree
+(eq. 4–6); normalised by the number of pixels (section 3.4). Pixels have their corner origin at the
+top left and their centres at .5; anchors and mask points are pixel centres.
 """
 
 from __future__ import annotations
@@ -25,9 +28,12 @@ wp.config.log_level = wp.LOG_ERROR
 
 @dataclass(frozen=True, eq=False)
 class MaskSide:
-    """What PRDL compares with: one part's mask in one frame. points M×2 float64 px (0×2: an empty mask, which weighs nothing), size (width, height).
+    """What PRDL compares with: one part's mask in one frame.
 
-    The distances are found once for each stride that is asked for, and kept: h×w float64 px from every `stride`-th anchor (mean_distance.anchor_lines).
+    points M×2 float64 px (0×2: an empty mask, which weighs nothing), size (width, height).
+
+    The distances are found once for each stride that is asked for, and kept: h×w float64 px from
+    every `stride`-th anchor (mean_distance.anchor_lines).
     """
 
     points: np.ndarray
@@ -51,9 +57,13 @@ class MaskSide:
 
 @dataclass(frozen=True)
 class PrdlTerms:
-    """PRDL as Gauss-Newton takes it. cost = the loss over the anchors used (scaled to stand for all); gradient N×2 and curvature N×2×2 of its nearest
-    and furthest terms, each of which depends on one point; the mean's as rows R×N×2 and residual R, whose share of the cost is ½·Σ residual²,
-    of the gradient rowsᵀ·residual, of the curvature rowsᵀ·rows."""
+    """PRDL as Gauss-Newton takes it.
+
+    cost: the loss over the anchors used (scaled to stand for all); gradient N×2 and curvature
+    N×2×2 of its nearest and furthest terms, each of which depends on one point; the mean's as rows
+    R×N×2 and residual R, whose share of the cost is ½·Σ residual², of the gradient rowsᵀ·residual,
+    of the curvature rowsᵀ·rows.
+    """
 
     cost: float
     gradient: np.ndarray
@@ -63,9 +73,12 @@ class PrdlTerms:
 
 
 def farthest_first(points: np.ndarray, count: int) -> np.ndarray:
-    """Indices of `count` of the N×D points (all, if there are fewer), each the farthest from those before; the first is the farthest from their middle.
+    """Choose `count` of the N×D points (all, if there are fewer): indices.
 
-    Always the same; ties, which a grid's points have many of, are broken in a shuffled order: by index they would fill one end of it first.
+    Each is the farthest from those before; the first is the farthest from their middle.
+
+    Always the same; ties, which a grid's points have many of, are broken in a shuffled order: by
+    index they would fill one end of it first.
     """
     if len(points) <= count:
         return np.arange(len(points))
@@ -128,7 +141,10 @@ def nearest(
 def furthest(
     points: np.ndarray, size: tuple[int, int], stride: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(index h×w, distance h×w px) of the point furthest from each anchor, which is a corner of their hull; N×2 points, N > 0."""
+    """Find the point furthest from each anchor: (index h×w, distance h×w px).
+
+    It is a corner of the points' hull; N×2 points, N > 0.
+    """
     x, y = anchor_lines(size, stride)
     corners = hull(points)
     best, index = np.full((len(y), len(x)), -1.0), np.zeros((len(y), len(x)), np.int32)
@@ -140,7 +156,10 @@ def furthest(
 
 
 def hull(points: np.ndarray) -> np.ndarray:
-    """Sorted indices of the corners of the points' convex hull; all of them where there is none (points on a line)."""
+    """Find the corners of the points' convex hull: sorted indices.
+
+    All of them where there is none (points on a line).
+    """
     if len(points) > 3:
         try:
             return np.sort(ConvexHull(points).vertices)
@@ -150,9 +169,12 @@ def hull(points: np.ndarray) -> np.ndarray:
 
 
 def prdl(points: torch.Tensor, side: MaskSide, stride: int = 1) -> torch.Tensor:
-    """‖Γ − Γ*‖² / (H·W) of one part (eq. 4–6) as a differentiable scalar: points N×2 (px of the mask's picture; they may lie outside of it).
+    """Measure ‖Γ − Γ*‖² / (H·W) of one part (eq. 4–6), a differentiable scalar.
 
-    An empty mask, or no points, gives 0. `stride` takes every so manieth anchor, scaled to stand for all.
+    points N×2 (px of the mask's picture; they may lie outside of it).
+
+    An empty mask, or no points, gives 0. `stride` takes every so manieth anchor, scaled to stand
+    for all.
     """
     return _Prdl.apply(points, side, stride)
 
@@ -189,7 +211,10 @@ class _Prdl(torch.autograd.Function):
 def gauss_newton(
     points: np.ndarray, side: MaskSide, stride: int = 4, mean_stride: int = 16
 ) -> PrdlTerms:
-    """PRDL of one part at N×2 points (px) for a Gauss-Newton step: nearest and furthest on every `stride`-th anchor, the mean on every `mean_stride`-th."""
+    """Take PRDL of one part at N×2 points (px) for a Gauss-Newton step.
+
+    Nearest and furthest on every `stride`-th anchor, the mean on every `mean_stride`-th.
+    """
     p = checked(points)
     cost, gradient, curvature = 0.0, np.zeros_like(p), np.zeros((len(p), 2, 2))
     if not len(p) or not len(side.points):
@@ -209,10 +234,13 @@ def gauss_newton(
             ((p[:, 1][index].reshape(d.shape) - y[:, None]) / d).ravel(),
         )
         cost += share * (rest**2).sum()
-        total = lambda values: 2 * share * np.bincount(index, values, len(p))
-        gradient += np.stack([total(rest * dx), total(rest * dy)], 1)
-        xy = total(dx * dy)
-        curvature += np.stack([total(dx * dx), xy, xy, total(dy * dy)], 1).reshape(-1, 2, 2)
+        # summed at the point each anchor chose
+        x_, y_, xx, xy, yy = (
+            2 * share * np.bincount(index, values, len(p))
+            for values in (rest * dx, rest * dy, dx * dx, dx * dy, dy * dy)
+        )
+        gradient += np.stack([x_, y_], 1)
+        curvature += np.stack([xx, xy, xy, yy], 1).reshape(-1, 2, 2)
     x, y = anchor_lines(side.size, mean_stride)
     weight = np.sqrt(2 * mean_stride**2 / pixels)
     dx, dy = p[:, 0] - np.tile(x, len(y))[:, None], p[:, 1] - np.repeat(y, len(x))[:, None]
@@ -223,7 +251,10 @@ def gauss_newton(
 
 
 def checked(points: np.ndarray) -> np.ndarray:
-    """Points as contiguous N×2 float64; raises FacewrightError where they are not N×2 finite numbers."""
+    """Give points as contiguous N×2 float64.
+
+    Raises FacewrightError where they are not N×2 finite numbers.
+    """
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
         raise FacewrightError(
             f'PRDL needs N×2 finite pixels, got an array of shape {points.shape}'
@@ -237,8 +268,11 @@ def _pulled(
 ) -> np.ndarray:
     """N×2: each anchor's pull times (point − anchor), summed at the point it chose."""
     x, y = anchor_lines(size, stride)
-    count = lambda weights: np.bincount(index.ravel(), weights.ravel(), len(points))
-    return points * count(pull)[:, None] - np.stack([count(pull * x), count(pull * y[:, None])], 1)
+    whole, along_x, along_y = (
+        np.bincount(index.ravel(), weights.ravel(), len(points))
+        for weights in (pull, pull * x, pull * y[:, None])
+    )
+    return points * whole[:, None] - np.stack([along_x, along_y], 1)
 
 
 def _array(values: np.ndarray, kind, where: str) -> wp.array:
@@ -264,7 +298,8 @@ def _nearest(
     low = wp.float64(wp.inf)
     for i in range(points.shape[0]):
         low = wp.min(low, wp.length_sq(points[i] - middle))
-    # no anchor of the block lies further from the middle than its corner, so what is nearest to one is within this of the middle
+    # no anchor of the block lies further from the middle than its corner, so what is nearest to
+    # one is within this of the middle
     limit = wp.sqrt(low) + wp.float64(2.0) * half * wp.sqrt(wp.float64(2.0))
     limit = limit * limit * wp.float64(1.0000001)
     for i in range(points.shape[0]):

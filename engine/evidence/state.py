@@ -1,51 +1,51 @@
 """The unknowns of a performance, what was seen of it, and where its points lie in a view.
 
-Unknowns of a node (a moment of the first view): rotation vector, translation, expression weights. A picture between two nodes
-sees the straight line between them (design: the motion is a function of time; no common clock is needed).
+Unknowns of a node (a moment of the first view): rotation vector, translation, expression weights.
+A picture between two nodes sees the straight line between them (the trajectory is a function of
+time; no common clock is needed).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
 import torch
 
-from ..annotate.landmarks import ModelLandmarks
-from ..face_model.model import FaceModel
 from ..footage.footage import Camera
-from ..geometry.normals import vertex_normals
-from ..geometry.polygons import triangulate
+from .point_basis import PointBasis
 
-DTYPE = torch.float64
+LEAST_DEPTH = 1.0  # cm: what lies nearer to the camera is projected as if it lay there
+TRUSTED_COSINES = (0.0, 0.5)  # between which confidence grows from LEAST_TRUST to 1 (measured here)
+LEAST_TRUST = 0.02
 
 
-@dataclass(frozen=True)
-class PointBasis:
-    """The face model at the 478 landmarks, cm: mean L×3, unit normals L×3, identities L×3×I, expressions L×3×E as the
-    detector sees them, confidence L."""
+class TimedRows(Protocol):
+    """When n pictures of a view were taken.
 
-    mean: torch.Tensor
-    normals: torch.Tensor
-    identities: torch.Tensor
-    expressions: torch.Tensor
-    confidence: torch.Tensor
+    node: n, the node before. between: n in [0, 1), how far towards the next.
+    """
 
-    def of(self, kept: torch.Tensor) -> PointBasis:
-        """Some of the points: L bool."""
-        return (
-            self
-            if bool(kept.all())
-            else PointBasis(*(getattr(self, f.name)[kept] for f in fields(PointBasis)))
-        )
+    @property
+    def node(self) -> torch.Tensor: ...
+
+    @property
+    def between(self) -> torch.Tensor: ...
 
 
 @dataclass(frozen=True)
 class ViewLandmarks:
-    """One view's landmarks, ready to fit: for n frames the node before (n), how far towards the next (n, in [0, 1)),
-    pixels relative to the principal point with distortion and aspect removed (n×L×2), the square root of their information (inverse covariance: it takes a residual to units of noise; n×L×2×2), the face's RMS radius in the
-    picture (n, px) and trust in each landmark (n×L, 0..1)."""
+    """One view's landmarks, ready to fit.
+
+    node, between: see TimedRows.
+    pixels: n×L×2, relative to the principal point, with distortion and aspect removed.
+    sqrt_information: n×L×2×2, the square root of their inverse covariance: it takes a residual to
+    units of noise.
+    size: n, the face's RMS radius in the picture, px. trust: n×L in each landmark, 0..1.
+    frames: n, the frame of the view that each row is.
+    """
 
     node: torch.Tensor
     between: torch.Tensor
@@ -53,29 +53,16 @@ class ViewLandmarks:
     sqrt_information: torch.Tensor
     size: torch.Tensor
     trust: torch.Tensor
-    frames: np.ndarray  # n: the frame of the view each row is
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What one view's pictures say of P surface points, to second order round where they lay when the pictures were looked at.
-
-    For n frames: node and between as a ViewLandmarks's; at n×P×2, pixels as a ViewLandmarks's; with d = pixels − at the cost is
-    Σ gradient·d + ½ dᵀ curvature d (n×P×2, n×P×2×2) + ½ Σ (residual + Σ rows·d)², the last for `means`: for each frame a tuple of
-    (index of its points N, rows R×N×2, residual R): what depends on many points at once.
-    """
-
-    node: torch.Tensor
-    between: torch.Tensor
-    at: torch.Tensor
-    gradient: torch.Tensor
-    curvature: torch.Tensor
-    means: tuple[tuple[tuple[torch.Tensor, torch.Tensor, torch.Tensor], ...], ...] = ()
+    frames: np.ndarray
 
 
 @dataclass(frozen=True)
 class SharedParameters:
-    """What all frames share: identity I; log focal V; view rotation V×3×3 and translation V×3 (world → camera); landmark deviation L×3."""
+    """What all frames share.
+
+    identity I; log_focal V; view rotation V×3×3 and translation V×3 (world → camera); landmark
+    deviation L×3.
+    """
 
     identity: torch.Tensor
     log_focal: torch.Tensor
@@ -92,24 +79,26 @@ class Trajectory:
     translation: torch.Tensor
     weights: torch.Tensor
 
+    def first(self, count: int) -> Trajectory:
+        """Take the first nodes."""
+        return Trajectory(self.rotation[:count], self.translation[:count], self.weights[:count])
 
-def landmark_basis(model: FaceModel, landmarks: ModelLandmarks) -> PointBasis:
-    """The model's linear bases sampled at the landmarks."""
-    as_tensor = lambda a: torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
-    normals = landmarks.on(
-        vertex_normals(model.neutral.astype(np.float64), triangulate(model.faces))
-    )
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    return PointBasis(
-        as_tensor(landmarks.on(model.neutral)),
-        as_tensor(normals),
-        as_tensor(np.moveaxis(landmarks.on(model.identities), 0, -1)),
-        as_tensor(np.moveaxis(landmarks.on(model.tracked.expressions) + landmarks.response, 0, -1)),
-        as_tensor(landmarks.confidence),
-    )
+
+class State(NamedTuple):
+    """Everything a fit solves for."""
+
+    shared: SharedParameters
+    trajectory: Trajectory
+
+    @property
+    def nodes_and_unknowns(self) -> tuple[int, int]:
+        """Count the nodes K, and the unknowns m of each."""
+        nodes, expressions = self.trajectory.weights.shape
+        return nodes, 6 + expressions
 
 
 def blend_nodes(between: torch.Tensor, at: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+    """Go some part of the way (n, 0..1) from one node's values (n×…) to the next's."""
     u = between.reshape((-1,) + (1,) * (at.dim() - 1))
     return (1 - u) * at + u * after
 
@@ -118,16 +107,17 @@ def pose_points(
     basis: PointBasis,
     shared: SharedParameters,
     trajectory: Trajectory,
-    view_landmarks: ViewLandmarks,
+    timed: TimedRows,
     view: int,
-    rows: slice,
-):
-    """Landmarks of some rows in camera space (n×L×3), and the rotated shapes at the two nodes round each row."""
+    rows: slice = slice(None),
+) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
+    """Pose a basis' points for some rows of a view.
+
+    Returns them in camera space and in the world (n×L×3 each), turned as at either node, and
+    those nodes (n each).
+    """
     shape = basis.mean + shared.deviation + basis.identities @ shared.identity
-    nodes = (
-        view_landmarks.node[rows],
-        (view_landmarks.node[rows] + 1).clamp_max(len(trajectory.weights) - 1),
-    )
+    nodes = (timed.node[rows], (timed.node[rows] + 1).clamp_max(len(trajectory.weights) - 1))
     turned = [
         torch.einsum(
             'nij,nlj->nli',
@@ -137,7 +127,7 @@ def pose_points(
         for k in nodes
     ]
     world = blend_nodes(
-        view_landmarks.between[rows],
+        timed.between[rows],
         turned[0] + trajectory.translation[nodes[0]][:, None],
         turned[1] + trajectory.translation[nodes[1]][:, None],
     )
@@ -151,42 +141,39 @@ def visibility(
     view_landmarks: ViewLandmarks,
     view: int,
 ) -> torch.Tensor:
-    """n×L in [LEAST_TRUST, 1]: how far each landmark's skin faces the camera; what turns away is guessed by the detector, not seen."""
-    camera, _, _, nodes = pose_points(basis, shared, trajectory, view_landmarks, view, slice(None))
+    """Say how far each landmark's skin faces the camera: n×L in [LEAST_TRUST, 1].
+
+    What turns away is guessed by the detector, not seen.
+    """
+    camera, _, _, nodes = pose_points(basis, shared, trajectory, view_landmarks, view)
     normals = torch.einsum(
         'ij,njk,lk->nli', shared.rotation[view], trajectory.rotation[nodes[0]], basis.normals
     )
     facing = -(normals * camera / camera.norm(dim=2, keepdim=True)).sum(2)
-    return ((facing - TRUSTED_COSINES[0]) / (TRUSTED_COSINES[1] - TRUSTED_COSINES[0])).clamp(
-        LEAST_TRUST, 1
-    )
-
-
-TRUSTED_COSINES, LEAST_TRUST = (
-    (0.0, 0.5),
-    0.02,
-)  # cosines between which confidence grows from LEAST_TRUST to 1 (measured here)
+    low, high = TRUSTED_COSINES
+    return ((facing - low) / (high - low)).clamp(LEAST_TRUST, 1)
 
 
 def projection(camera: torch.Tensor, focal: torch.Tensor) -> torch.Tensor:
-    return camera[..., :2] / camera[..., 2:].clamp_min(1.0) * focal
+    """Project …×3 in camera space to …×2 px relative to the principal point, without distortion."""
+    return camera[..., :2] / camera[..., 2:].clamp_min(LEAST_DEPTH) * focal
 
 
 def project_landmarks(
     basis: PointBasis,
     shared: SharedParameters,
     trajectory: Trajectory,
-    view_landmarks: ViewLandmarks,
+    timed: TimedRows,
     view: int,
     rows: slice = slice(None),
 ) -> torch.Tensor:
     """Project a basis' points into some rows' pictures: n×L×2 px, as a ViewLandmarks's pixels."""
-    camera = pose_points(basis, shared, trajectory, view_landmarks, view, rows)[0]
+    camera = pose_points(basis, shared, trajectory, timed, view, rows)[0]
     return projection(camera, shared.log_focal[view].exp())
 
 
 def to_pixels(camera: np.ndarray, lens: Camera, focal: float) -> np.ndarray:
-    """…×3 camera space → …×2 pixels of the picture, with aspect and distortion."""
+    """Project …×3 in camera space to …×2 pixels of the picture, with aspect and distortion."""
     k = np.array(
         [[focal, 0, lens.centre[0]], [0, focal * lens.aspect, lens.centre[1]], [0, 0, 1.0]]
     )

@@ -1,4 +1,4 @@
-"""Solving the normal equations of motion over time: block-tridiagonal in the frames, bordered by what all frames share."""
+"""Normal equations over time: block-tridiagonal, bordered by what all frames share."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ def solve_arrow(
     rhs_shared: torch.Tensor,
     second: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Solve [[A, B], [Bᵀ, C]] [x, y] = [b, c], A symmetric positive definite and block-tridiagonal, or block-pentadiagonal.
+    """Solve [[A, B], [Bᵀ, C]] [x, y] = [b, c].
 
-    diagonal K×m×m, upper (K−1)×m×m (block k, k+1), second (K−2)×m×m (block k, k+2) or None, border K×m×G, corner G×G, rhs K×m, rhs_shared G.
-    Returns x K×m, y G. Block Cholesky over time, then the Schur complement of the shared unknowns: O(K·m³ + K·m²·G).
+    A is symmetric positive definite and block-tridiagonal, or block-pentadiagonal.
+
+    diagonal K×m×m, upper (K−1)×m×m (block k, k+1), second (K−2)×m×m (block k, k+2) or None, border
+    K×m×G, corner G×G, rhs K×m, rhs_shared G. Returns x K×m, y G. Block Cholesky over time, then
+    the Schur complement of the shared unknowns: O(K·m³ + K·m²·G).
     """
     count, m = rhs.shape
     if second is not None and count > 2:
@@ -62,13 +65,15 @@ def _padded(a: torch.Tensor) -> torch.Tensor:
 def _in_pairs(
     diagonal: torch.Tensor, upper: torch.Tensor, second: torch.Tensor, border: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """A block-pentadiagonal system as a block-tridiagonal one of blocks twice as large; what pads an odd one is the identity."""
+    """Make a block-pentadiagonal system a block-tridiagonal one of blocks twice as large.
+
+    What pads an odd one is the identity.
+    """
     count, m = diagonal.shape[:2]
     pairs = (count + 1) // 2
-    filled = lambda a, rows: torch.cat(
-        [a, torch.zeros(rows - len(a), *a.shape[1:], dtype=a.dtype, device=a.device)]
+    wide, up, far = (
+        torch.cat([a, a.new_zeros(2 * pairs - len(a), m, m)]) for a in (diagonal, upper, second)
     )
-    wide, up, far = filled(diagonal, 2 * pairs), filled(upper, 2 * pairs), filled(second, 2 * pairs)
     wide[count:] = torch.eye(m, dtype=diagonal.dtype, device=diagonal.device)
     block = torch.cat(
         [torch.cat([wide[::2], up[::2]], 2), torch.cat([up[::2].mT, wide[1::2]], 2)], 1

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from ..evidence.options import StandardOptions
-from ..evidence.state import DTYPE, Trajectory, blend_nodes
+from ..evidence.point_basis import DTYPE
+from ..evidence.state import Trajectory, blend_nodes
 from ..footage.footage import Footage, Observations
 from ..geometry.rotations import so3_exp, so3_log
 from .initial_poses import choose_keyframes

@@ -11,15 +11,17 @@ import torch
 from ..annotate.detector_bias import measure_detector_bias
 from ..annotate.landmarks import ModelLandmarks
 from ..evidence.options import TrackOptions
-from ..evidence.state import DTYPE, SharedParameters, Trajectory, pose_points, projection
+from ..evidence.pixel_derivatives import by_camera_point
+from ..evidence.point_basis import DTYPE
+from ..evidence.state import SharedParameters, Trajectory, pose_points, projection
 from ..face_model.model import FaceModel
-from .solver import Problem
+from .problem import TrackingProblem
 
 
 def detector_bias_by_view(
     model: FaceModel,
     landmarks: ModelLandmarks,
-    problem: Problem,
+    problem: TrackingProblem,
     shared: SharedParameters,
     trajectory: Trajectory,
     options: TrackOptions,
@@ -46,7 +48,7 @@ def detector_bias_by_view(
 
 
 def find_view_bias(
-    problem: Problem,
+    problem: TrackingProblem,
     shared: SharedParameters,
     trajectory: Trajectory,
     options: TrackOptions,
@@ -77,7 +79,10 @@ def find_view_bias(
 
 
 def find_deviation(
-    problem: Problem, shared: SharedParameters, trajectory: Trajectory, options: TrackOptions
+    problem: TrackingProblem,
+    shared: SharedParameters,
+    trajectory: Trajectory,
+    options: TrackOptions,
 ) -> torch.Tensor:
     """Estimate each landmark's constant offset L×3 (cm, head space) from all views' rows: ridge."""
     count = len(problem.basis.mean)
@@ -93,15 +98,9 @@ def find_deviation(
             landmarks.pixels - projection(camera, focal),
         )
         root = torch.sqrt(options.data / (1 + (residual**2).sum(2) / options.robust**2))[..., None]
-        x, y, z = camera.unbind(-1)
-        o = torch.zeros_like(z)
-        d_pixels = (
-            torch.stack([1 / z, o, -x / z**2, o, 1 / z, -y / z**2], -1).reshape(z.shape + (2, 3))
-            * focal
-        )
         jacobian = (
             (landmarks.sqrt_information * root[..., None])
-            @ d_pixels
+            @ by_camera_point(camera, focal)
             @ (shared.rotation[view] @ trajectory.rotation[nodes[0]])[:, None]
         )
         normal += torch.einsum('nlai,nlaj->lij', jacobian, jacobian)

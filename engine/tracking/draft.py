@@ -17,12 +17,12 @@ import torch
 from ..annotate.landmarks import ModelLandmarks
 from ..core.errors import FacewrightError
 from ..evidence.options import TrackOptions
+from ..evidence.point_basis import DTYPE, as_tensor, landmark_basis
 from ..evidence.state import (
-    DTYPE,
     SharedParameters,
+    State,
     Trajectory,
     ViewLandmarks,
-    landmark_basis,
     pose_points,
     to_pixels,
 )
@@ -30,11 +30,11 @@ from ..face_model.model import FaceModel
 from ..footage.footage import Footage, Observations
 from .constant_errors import detector_bias_by_view, find_deviation, find_view_bias
 from .initial_poses import Pose, choose_keyframes, initial_poses, relative_cameras
+from .problem import TrackingProblem
 from .reprojection import reprojection_error
-from .solver import Problem, make_priors, solve
+from .solver import solve
 from .track import Track
 from .view_landmarks import (
-    as_tensor,
     make_view_landmarks,
     remove_bias,
     resample_view,
@@ -179,7 +179,7 @@ class _Draft:
         cameras = [v.camera for v in self.footage.views]
         return np.stack([c.rotation for c in cameras]), np.stack([c.translation for c in cameras])
 
-    def key_problem(self) -> Problem:
+    def key_problem(self) -> TrackingProblem:
         """The keyframes' problem: identity, and of lenses and cameras what is unknown."""
         views = self.footage.views
         unknown_focal = tuple(v.camera.focal is None for v in views)
@@ -189,16 +189,16 @@ class _Draft:
         if len(views) > 1 and not self.footage.calibrated:
             free.add('cameras')
         neutral = np.flatnonzero(self.keys == self.neutral_frame)
-        return Problem(
+        return TrackingProblem(
             self.basis,
             self.key_landmarks,
-            make_priors(self.model.names, self.options),
+            self.model.names,
             self.options,
             as_tensor(np.diff(self.key_times)),
-            int(neutral[0]) if len(neutral) else -1,
             self.shared.log_focal,
             unknown_focal,
             tuple(torch.zeros(len(self.basis.mean), 2, dtype=DTYPE) for _ in views),
+            int(neutral[0]) if len(neutral) else -1,
             frozenset(free),
         )
 
@@ -215,7 +215,7 @@ class _Draft:
         # rounds between are moved on by the next
         most = self.options.iterations if last or not turn else self.options.iterations // 2
         tolerance, plan = FINE if last else COARSE, self.schedule
-        steps = solve(self.problem, self.shared, self.trajectory, most, tolerance)
+        steps = solve(self.problem, State(self.shared, self.trajectory), most, tolerance)
         for i, (shared, trajectory) in enumerate(steps):
             self.shared, self.trajectory = shared, trajectory
             done = plan.before[turn] + min(i + 1, plan.usual_steps[turn])
@@ -275,7 +275,7 @@ class _Draft:
             anchors=held,
             neutral_node=neutral - start if start <= neutral < stop else -1,
         )
-        steps = solve(problem, self.shared, trajectory, options.iterations, MIDDLE)
+        steps = solve(problem, State(self.shared, trajectory), options.iterations, MIDDLE)
         for i, (_, trajectory) in enumerate(steps):  # noqa: B007, the last is used below
             yield min((i + 1) / USUAL_WINDOW, 1.0)
         for field in fields(Trajectory):

@@ -15,16 +15,17 @@ import torch
 
 from ..annotate.landmarks import ModelLandmarks
 from ..core.store import CheckpointStore
+from ..evidence.appearance import PointAppearance
 from ..evidence.options import StandardOptions, TrackOptions, for_few_pictures
-from ..evidence.state import DTYPE, SharedParameters, Trajectory
+from ..evidence.point_basis import DTYPE, as_tensor
+from ..evidence.state import SharedParameters, Trajectory
 from ..face_model.model import FaceModel
 from ..footage.footage import Footage, Observations
 from ..footage.masks import UserMasks
-from .actor_model import PointAppearance, make_actor_model
+from .actor_model import make_actor_model
 from .capture_times import capture_times, key_nodes, trajectory_at
 from .reprojection import reprojection_error
 from .track import Track
-from .view_landmarks import as_tensor
 from .window import Inputs, Window
 
 # The stages.

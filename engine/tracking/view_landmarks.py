@@ -9,24 +9,13 @@ import numpy as np
 import torch
 
 from ..evidence.options import TrackOptions
-from ..evidence.state import (
-    DTYPE,
-    PointBasis,
-    SharedParameters,
-    Trajectory,
-    ViewLandmarks,
-    visibility,
-)
+from ..evidence.point_basis import as_tensor
+from ..evidence.state import PointBasis, SharedParameters, Trajectory, ViewLandmarks, visibility
 from ..footage.detector.landmark_sets import landmark_sets
 from ..footage.footage import Camera, View, ViewObservations
 
 LEAST_NOISE = 0.05  # px
 ON_A_NODE = 1e-6  # of the time between two nodes: a frame so near to one is taken there
-
-
-def as_tensor(array: np.ndarray) -> torch.Tensor:
-    """Copy an array into a contiguous tensor of the solver's type."""
-    return torch.as_tensor(np.ascontiguousarray(array), dtype=DTYPE)
 
 
 def make_view_landmarks(

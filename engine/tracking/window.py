@@ -9,34 +9,30 @@ import numpy as np
 import torch
 
 from ..annotate.landmarks import ModelLandmarks
-from ..evidence.gaps import gap_rows
+from ..evidence.appearance import Drawn, estimate_appearance, sample_appearance_of_view
 from ..evidence.options import StandardOptions, TrackOptions
-from ..evidence.part_evidence import find_masks, part_terms
-from ..evidence.photometric import (
-    Drawn,
-    cut_faces,
-    photometric_evidence,
-    sample_appearance_of_view,
-    shaded_evidence,
-)
+from ..evidence.part_evidence import find_masks, masked_picture
+from ..evidence.picture_term import PictureTerm
+from ..evidence.picture_terms import PartQuadratics, part_quadratics, picture_term
+from ..evidence.pictures import ViewPictures, cut_faces
+from ..evidence.point_basis import DTYPE
 from ..evidence.state import (
-    DTYPE,
-    Evidence,
     SharedParameters,
+    State,
     Trajectory,
     ViewLandmarks,
     pose_points,
-    projection,
     to_pixels,
 )
 from ..face_model.paint import visible_faces
 from ..footage.footage import Footage, Observations, View
 from ..footage.masks import UserMasks
 from ..geometry.polygons import triangulate
-from .actor_model import ActorModel, estimate_appearance
+from .actor_model import ActorModel
 from .capture_times import frames_between
 from .constant_errors import find_deviation, find_view_bias
-from .solver import Problem, make_priors, solve
+from .problem import TrackingProblem
+from .solver import solve
 from .track import Track
 from .view_landmarks import make_view_landmarks, remove_bias, weigh_by_visibility
 
@@ -90,31 +86,30 @@ class Window:
         self.inputs, self.options, self.actor = inputs, inputs.options, actor
         self.shared, self.trajectory = shared, trajectory
         times, draft = inputs.times[nodes], inputs.draft
-        landmarks_by_view, self.pictures = [], []
-        for view, seen, camera in zip(self.views, inputs.observations.views, draft.cameras):
+        seen_by_view = []
+        for v, (view, seen) in enumerate(zip(self.views, inputs.observations.views)):
             frames = frames_between(view.times, inputs.times, nodes, beyond_ends)
-            confidence = inputs.landmarks.confidence
+            confidence, focal = inputs.landmarks.confidence, draft.cameras[v].focal
             landmarks = make_view_landmarks(
-                view, seen, confidence, times, camera.focal, inputs.tracking, frames
+                view, seen, confidence, times, focal, inputs.tracking, frames
             )
-            landmarks_by_view.append(landmarks)
-            self.pictures.append(cut_faces(view, landmarks.frames, seen.points))
-        self.landmarks_by_view = tuple(landmarks_by_view)
+            pictures = cut_faces(view, landmarks.frames, seen.points)
+            seen_by_view.append(ViewPictures(v, landmarks, pictures, view.camera))
+        self.seen_by_view = tuple(seen_by_view)
+        self.landmarks_by_view = tuple(one.landmarks for one in seen_by_view)
         self.masks = []  # of each view, once they are found
         count = len(self.views)
-        self.problem = Problem(
+        self.problem = TrackingProblem(
             actor.basis,
             self.landmarks_by_view,
-            make_priors(actor.model.names, inputs.tracking),
+            actor.model.names,
             inputs.tracking,
             torch.as_tensor(np.diff(times)),
-            -1,
             torch.zeros(count, dtype=DTYPE),
             (False,) * count,
             tuple(torch.as_tensor(b) for b in draft.bias),
             anchor=trajectory if held else None,
             anchors=held,
-            surface=actor.surface,
             smooth=count > 1,
         )
 
@@ -122,6 +117,11 @@ class Window:
     def views(self) -> tuple[View, ...]:
         """The footage's."""
         return self.inputs.footage.views
+
+    @property
+    def state(self) -> State:
+        """The present fit."""
+        return State(self.shared, self.trajectory)
 
     # Two ways to fit
 
@@ -151,8 +151,8 @@ class Window:
         for fraction in self.sample_appearance(blur, robust):
             yield masking + 0.5 * fraction
         self.actor = replace(self.actor, appearance=estimate_appearance(self.samples, options))
-        problem = replace(self.trusted_problem(), evidence=self.evidence())
-        steps = solve(problem, self.shared, self.trajectory, options.key_steps, TOLERANCE)
+        problem = replace(self.trusted_problem(), picture_terms=self.picture_terms())
+        steps = solve(problem, self.state, options.key_steps, TOLERANCE)
         for i, (shared, trajectory) in enumerate(steps):
             self.shared, self.trajectory = shared, trajectory
             yield masking + 0.5 + 0.5 * (i + 1) / options.key_steps
@@ -161,15 +161,15 @@ class Window:
     def follow_performance(self) -> Iterator[float]:
         """Fit the trajectory, the actor known: yields fractions."""
         options, masking = self.options, 0.0
-        if self.actor.parts is not None:
+        if self.actor.surface.parts is not None:
             masking = WINDOW_MASKING
             for fraction in self.find_masks(refit=bool(options.remask)):
                 yield masking * fraction
         for turn in range(options.rounds):
             for fraction in self.sample_appearance(options.blur[1], options.part_robust[1]):
                 yield masking + (1 - masking) * (turn + 0.6 * fraction) / options.rounds
-            problem = replace(self.trusted_problem(), evidence=self.evidence())
-            steps = solve(problem, self.shared, self.trajectory, options.steps, TOLERANCE)
+            problem = replace(self.trusted_problem(), picture_terms=self.picture_terms())
+            steps = solve(problem, self.state, options.steps, TOLERANCE)
             for i, (_, trajectory) in enumerate(steps):
                 self.trajectory = trajectory
                 done = turn + 0.6 + 0.4 * (i + 1) / options.steps
@@ -181,7 +181,7 @@ class Window:
     def masks_are_due(self, turn: int) -> bool:
         """Whether a round of finding the person finds the masks (anew)."""
         again = bool(self.options.remask) and turn % self.options.remask == 0
-        return self.actor.parts is not None and (turn == 0 or again)
+        return self.actor.surface.parts is not None and (turn == 0 or again)
 
     def find_masks(self, refit: bool) -> Iterator[float]:
         """Find the part masks of every picture: yields fractions.
@@ -189,9 +189,8 @@ class Window:
         refit: a landmark far from where the present fit has it is taken from there.
         """
         self.masks = []
-        for v, (landmarks, pictures, seen) in enumerate(
-            zip(self.landmarks_by_view, self.pictures, self.inputs.observations.views)
-        ):
+        for v, (shown, seen) in enumerate(zip(self.seen_by_view, self.inputs.observations.views)):
+            landmarks, pictures = shown.landmarks, shown.pictures
             points = seen.points[landmarks.frames].astype(np.float64)
             if refit and len(points):
                 fitted = self.fitted_pixels(v, float(self.shared.log_focal[v].exp()))
@@ -207,111 +206,57 @@ class Window:
     def sample_appearance(self, blur: float, robust: float | None = None) -> Iterator[float]:
         """Sample every picture at the fitted head's points, and compare its parts with the masks.
 
-        Yields fractions; leaves `samples` and `part_terms`, view by view (the latter empty without
-        masks or `robust`).
+        Yields fractions; leaves `samples` and `part_quadratics`, view by view (the latter empty
+        without masks or `robust`).
 
         blur: px of the crop; robust: px² of the masks' grid
         """
-        model, shared = self.actor.model, self.shared
-        neutral = model.shape(shared.identity.numpy())
-        self.samples, self.part_terms = [], []
+        model, surface = self.actor.model, self.actor.surface
+        neutral = model.shape(self.shared.identity.numpy())
+        self.samples, self.part_quadratics = [], []
         masked = bool(self.masks) and robust is not None
-        for v, (landmarks, pictures) in enumerate(zip(self.landmarks_by_view, self.pictures)):
-            compare = self.part_comparison(v, robust) if masked else _nothing
+        for seen in self.seen_by_view:
             for found in sample_appearance_of_view(
                 model,
                 neutral,
-                self.actor.points,
-                pictures,
-                landmarks,
-                shared,
-                self.trajectory,
-                v,
-                self.views[v].camera,
+                surface.points,
+                seen,
+                self.state,
                 blur,
                 self.options,
-                compare,
+                self.part_comparison(seen, robust) if masked else _nothing,
             ):
                 if isinstance(found, float):
-                    yield (v + found) / len(self.views)
+                    yield (seen.view + found) / len(self.views)
             self.samples.append(found[0])
-            self.part_terms.append(found[1] if masked else [])
+            self.part_quadratics.append(found[1] if masked else [])
 
-    def part_comparison(self, v: int, robust: float) -> Callable[[int, Drawn], tuple]:
-        """Make compare(row, drawn) → part_terms of a view's masks."""
-        actor, pictures, aspect = self.actor, self.pictures[v], self.views[v].camera.aspect
-        triangles = triangulate(actor.model.faces[visible_faces(actor.model)])
+    def part_comparison(
+        self, seen: ViewPictures, robust: float
+    ) -> Callable[[int, Drawn], PartQuadratics]:
+        """Make compare(row, drawn): what a view's masks say of the parts' points."""
+        model, surface = self.actor.model, self.actor.surface
+        triangles = triangulate(model.faces[visible_faces(model)])
 
-        def compare(row: int, drawn: Drawn) -> tuple:
-            return part_terms(
-                actor.parts,
-                actor.outlines,
-                triangles,
-                self.masks[v],
-                row,
-                drawn,
-                pictures.scale[row],
-                aspect,
-                robust,
-                self.options,
-            )
+        def compare(row: int, drawn: Drawn) -> PartQuadratics:
+            picture = masked_picture(self.masks[seen.view], row, drawn, triangles, seen)
+            return part_quadratics(surface, picture, robust, self.options)
 
         return compare
 
-    def evidence(self) -> tuple[Evidence, ...]:
+    def picture_terms(self) -> tuple[PictureTerm, ...]:
         """Sum up what the pictures say, view by view."""
-        return tuple(self.view_evidence(v) for v in range(len(self.views)))
-
-    def view_evidence(self, v: int) -> Evidence:
-        """Sum up what one view's pictures say of all points of the surface."""
-        actor, surface = self.actor, self.actor.surface
-        colours = self.colour_evidence(v)
-        still = replace(self.shared, deviation=torch.zeros_like(surface.mean))
-        camera = pose_points(
-            surface, still, self.trajectory, self.landmarks_by_view[v], v, slice(None)
-        )[0]
-        focal = self.shared.log_focal[v].exp()
-        at = projection(camera, focal)
-        count, size = len(actor.points.vertex), len(surface.mean)
-        first_gap = size - actor.gaps.matrix.shape[0]
-        gradient = torch.zeros(len(at), size, 2, dtype=DTYPE)
-        curvature = torch.zeros(len(at), size, 2, 2, dtype=DTYPE)
-        gradient[:, :count], curvature[:, :count] = colours.gradient, colours.curvature
-        for row, (g, c, _) in enumerate(self.part_terms[v]):
-            gradient[row, count:first_gap] = torch.as_tensor(g)
-            curvature[row, count:first_gap] = torch.as_tensor(c)
-        gaps = [()] * len(at)
-        if self.options.gaps:
-            gaps = gap_rows(
-                actor.gaps,
-                self.landmarks_by_view[v],
-                at[:, first_gap:],
-                camera[:, first_gap:, 2],
-                float(focal),
-                self.options.gaps,
+        return tuple(
+            picture_term(
+                self.actor.surface,
+                seen,
+                self.state,
+                samples,
+                masked,
+                self.actor.appearance,
+                self.options,
             )
-        means = []
-        for row, gap in enumerate(gaps):
-            of_parts = self.part_terms[v][row][2] if self.part_terms[v] else []
-            of_frame = [(index + count, rows, residual) for index, rows, residual in of_parts]
-            of_frame += [(np.arange(first_gap, size), *gap)] if gap else []
-            means.append(tuple(tuple(torch.as_tensor(a) for a in term) for term in of_frame))
-        return Evidence(colours.node, colours.between, at, gradient, curvature, tuple(means))
-
-    def colour_evidence(self, v: int) -> Evidence:
-        """What one view's pictures say of the points by their appearance and their colours."""
-        appearance, options = self.actor.appearance, self.options
-        seen = self.landmarks_by_view[v], self.pictures[v], self.views[v].camera, options
-        out = photometric_evidence(self.samples[v], appearance.expected, appearance.support, *seen)
-        if not options.shaded:
-            return out
-        shaded = shaded_evidence(
-            self.samples[v], appearance.albedo, appearance.light[v], appearance.support, *seen
-        )
-        return replace(
-            out,
-            gradient=out.gradient + shaded.gradient,
-            curvature=out.curvature + shaded.curvature,
+            for seen, samples, masked in zip(self.seen_by_view, self.samples, self.part_quadratics)
         )
 
     def unbiased_landmarks(self) -> tuple[ViewLandmarks, ...]:
@@ -321,7 +266,7 @@ class Window:
         )
         return remove_bias(weighed, self.problem.bias)
 
-    def trusted_problem(self) -> Problem:
+    def trusted_problem(self) -> TrackingProblem:
         """The problem with unbiased landmarks that count as much as beside pictures."""
         share = self.options.landmarks**0.5
         landmarks_by_view = tuple(

@@ -8,16 +8,16 @@ import numpy as np
 import torch
 
 from facewright.engine.evidence.options import TrackOptions
+from facewright.engine.evidence.point_basis import DTYPE, PointBasis
 from facewright.engine.evidence.state import (
-    DTYPE,
-    PointBasis,
     SharedParameters,
+    State,
     Trajectory,
     ViewLandmarks,
     project_landmarks,
 )
 from facewright.engine.geometry.rotations import so3_exp
-from facewright.engine.tracking.solver import Problem, make_priors
+from facewright.engine.tracking.problem import TrackingProblem
 
 LANDMARKS, IDENTITIES = 60, 4
 NAMES = ('jawOpen', 'mouthClose', 'eyeBlink_L', 'eyeBlink_R', 'browDown_L', 'browDown_R')
@@ -59,7 +59,7 @@ def make_problem(
     free: tuple[str, ...] = ('identity', 'focal', 'cameras'),
     noise: float = 0.0,
     options: TrackOptions | None = None,
-) -> tuple[Problem, SharedParameters, Trajectory]:
+) -> tuple[TrackingProblem, SharedParameters, Trajectory]:
     """Make a problem whose observations are exact at the returned state.
 
     noise: pixels, added to them. Frames of further views lie between the nodes.
@@ -80,17 +80,16 @@ def make_problem(
     landmarks_by_view = tuple(
         _observed(rng, basis, shared, trajectory, v, noise) for v in range(views)
     )
-    problem = Problem(
+    problem = TrackingProblem(
         basis,
         landmarks_by_view,
-        make_priors(NAMES, options),
+        NAMES,
         options,
         torch.full((count - 1,), 1 / 30, dtype=DTYPE),
-        -1,
         shared.log_focal,
         (True,) * views,
         tuple(torch.zeros(LANDMARKS, 2, dtype=DTYPE) for _ in range(views)),
-        frozenset(free),
+        free=frozenset(free),
     )
     return problem, shared, trajectory
 
@@ -126,8 +125,12 @@ def _about_y(angle: float) -> np.ndarray:
     return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
 
 
-def moved(shared, trajectory, node_step, shared_step, views):
-    """The state after a step, in the solver's own parametrisation."""
+def moved(state: State, node_step: torch.Tensor, shared_step: torch.Tensor, views: int) -> State:
+    """The state after a step of every unknown.
+
+    In the solver's own parametrisation (weights without bounds).
+    """
+    shared, trajectory = state
     trajectory = Trajectory(
         so3_exp(node_step[:, :3]) @ trajectory.rotation,
         trajectory.translation + node_step[:, 3:6],
@@ -141,4 +144,4 @@ def moved(shared, trajectory, node_step, shared_step, views):
         rotation=so3_exp(change[:, :3]) @ shared.rotation,
         translation=shared.translation + change[:, 3:],
     )
-    return shared, trajectory
+    return State(shared, trajectory)

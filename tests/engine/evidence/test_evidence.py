@@ -1,4 +1,7 @@
-"""What pictures say, in the solver: its gradient against finite differences; roots of curvatures; offsets the model does not span."""
+"""What pictures say, in the solver.
+
+Its gradient against finite differences; roots of curvatures; offsets the model does not span.
+"""
 
 from dataclasses import replace
 
@@ -7,21 +10,23 @@ import pytest
 import torch
 from synthetic import IDENTITIES, LANDMARKS, NAMES, make_problem, moved, tensor
 
-from facewright.engine.evidence.state import (
-    DTYPE,
-    Evidence,
-    Trajectory,
-    project_landmarks,
+from facewright.engine.evidence.picture_term import (
+    JointRows,
+    PictureTerm,
+    PixelQuadratic,
+    roots,
 )
+from facewright.engine.evidence.point_basis import DTYPE
+from facewright.engine.evidence.state import State, Trajectory, project_landmarks
 from facewright.engine.face_model import load_model
 from facewright.engine.geometry.rotations import so3_exp
 from facewright.engine.tracking.offsets import offset_modes
-from facewright.engine.tracking.solver import linearise, roots, solve
+from facewright.engine.tracking.solver import cost, linearise, solve
 
 
-def with_evidence(rng, means=True, **options):
+def with_picture_terms(rng, means=True, **options):
     problem, shared, trajectory = make_problem(rng, views=2, **options)
-    evidence = []
+    terms = []
     for view, view_landmarks in enumerate(problem.landmarks_by_view):
         n = len(view_landmarks.node)
         at = project_landmarks(problem.basis, shared, trajectory, view_landmarks, view, slice(None))
@@ -38,47 +43,54 @@ def with_evidence(rng, means=True, **options):
         index = torch.arange(0, LANDMARKS, 3)
         rows = (
             tuple(
-                ((index, tensor(rng.normal(size=(4, len(index), 2))), tensor(rng.normal(size=4))),)
+                (
+                    JointRows(
+                        index,
+                        tensor(rng.normal(size=(4, len(index), 2))),
+                        tensor(rng.normal(size=4)),
+                    ),
+                )
                 for _ in range(n)
             )
             if means
             else ()
         )
-        evidence.append(
-            Evidence(
-                view_landmarks.node,
-                view_landmarks.between,
-                at + tensor(rng.normal(size=at.shape)),
-                gradient,
-                curvature,
-                rows,
+        terms.append(
+            PictureTerm(
+                problem.basis,
+                slice(0, LANDMARKS),
+                view,
+                PixelQuadratic(
+                    view_landmarks.node,
+                    view_landmarks.between,
+                    at + tensor(rng.normal(size=at.shape)),
+                    gradient,
+                    curvature,
+                    rows,
+                ),
             )
         )
-    return replace(problem, surface=problem.basis, evidence=tuple(evidence)), shared, trajectory
+    return replace(problem, picture_terms=tuple(terms)), shared, trajectory
 
 
 @pytest.mark.parametrize('seed', [0, 1])
 def test_gradient_is_the_costs_derivative(seed):
     rng = np.random.default_rng(seed)
-    problem, shared, trajectory = with_evidence(rng)
-    system, m = linearise(problem, shared, trajectory), 6 + len(NAMES)
+    problem, shared, trajectory = with_picture_terms(rng)
+    system, m = linearise(problem, State(shared, trajectory)), 6 + len(NAMES)
     for _ in range(4):
         node, common = (
             torch.as_tensor(rng.normal(size=(len(trajectory.weights), m))),
-            torch.as_tensor(rng.normal(size=problem.shared_count)),
+            torch.as_tensor(rng.normal(size=problem.parameters.count)),
         )
         common[IDENTITIES + 2 : IDENTITIES + 8] = 0
         expected = float((system.gradient * node).sum() + (system.gradient_shared * common).sum())
         h = 1e-5
-        cost = [
-            linearise(
-                problem,
-                *moved(shared, trajectory, s * h * node, s * h * common, 2),
-                derivatives=False,
-            ).cost
+        costs = [
+            cost(problem, moved(State(shared, trajectory), s * h * node, s * h * common, 2))
             for s in (1, -1)
         ]
-        assert (cost[0] - cost[1]) / (2 * h) == pytest.approx(expected, rel=2e-3, abs=1e-1)
+        assert (costs[0] - costs[1]) / (2 * h) == pytest.approx(expected, rel=2e-3, abs=1e-1)
 
 
 def test_a_quadratic_that_knows_the_place_pulls_the_head_there():
@@ -91,7 +103,6 @@ def test_a_quadratic_that_knows_the_place_pulls_the_head_there():
         landmarks_by_view=(
             replace(view_landmarks, sqrt_information=view_landmarks.sqrt_information * 1e-3),
         ),
-        surface=problem.basis,
     )
     away = Trajectory(
         so3_exp(0.02 * torch.ones(len(trajectory.weights), 3, dtype=DTYPE)) @ trajectory.rotation,
@@ -102,14 +113,22 @@ def test_a_quadratic_that_knows_the_place_pulls_the_head_there():
     curvature = 10.0 * torch.eye(2, dtype=DTYPE).expand(*at.shape, 2)
     told = replace(
         blind,
-        evidence=(
-            Evidence(
-                view_landmarks.node, view_landmarks.between, start, 10.0 * (start - at), curvature
+        picture_terms=(
+            PictureTerm(
+                problem.basis,
+                slice(0, LANDMARKS),
+                0,
+                PixelQuadratic(
+                    view_landmarks.node,
+                    view_landmarks.between,
+                    start,
+                    10.0 * (start - at),
+                    curvature,
+                ),
             ),
         ),
     )
-    for _, found in solve(told, shared, away, 12, 1e-9):
-        pass
+    *_, (_, found) = solve(told, State(shared, away), 12, 1e-9)
     now = project_landmarks(problem.basis, shared, found, view_landmarks, 0, slice(None))
     assert (now - at).norm(dim=2).mean() < 0.1 * (start - at).norm(dim=2).mean()
 

@@ -1,4 +1,7 @@
-"""Distances across lips and lids: pairs lie across the slit, and what they ask for is what the landmarks show."""
+"""Distances across lips and lids.
+
+Pairs lie across the slit, and what they ask for is what the landmarks show.
+"""
 
 import numpy as np
 import pytest
@@ -62,13 +65,16 @@ def view_landmarks(points, trust=1.0):
 
 
 def placed(model, pairs, shift):
-    """The model's points in a picture, the lower ones moved down by `shift` px, and landmarks that lie where they were."""
+    """The model's points in a picture, the lower ones moved down by `shift` px.
+
+    The landmarks lie where they were.
+    """
     at = pairs.matrix @ model.neutral.astype(np.float64)
     pixels = np.stack([at[:, 0], -at[:, 1]], 1) * FOCAL / DISTANCE
     n = len(pairs.upper)
     seen = np.zeros((478, 2))
     seen[:, 0] = np.arange(478) * 1e-3
-    for slit, (_, corners) in SLITS.items():
+    for _, corners in SLITS.values():
         seen[corners[0]], seen[corners[1]] = (-50.0, 0.0), (50.0, 0.0)
     seen[pairs.upper], seen[pairs.lower] = pixels[:n], pixels[n:] + (0, 30.0)
     pixels[n:, 1] += 30.0 + shift

@@ -1,4 +1,7 @@
-"""Outlines of parts against masks: pulled to where the masks end, each along the mask's own normal."""
+"""Outlines of parts against masks.
+
+Pulled to where the masks end, each along the mask's own normal.
+"""
 
 from dataclasses import replace
 
@@ -6,10 +9,11 @@ import numpy as np
 import pytest
 
 from facewright.engine.annotate.parts import model_part_shares
+from facewright.engine.evidence.appearance import Drawn
 from facewright.engine.evidence.options import StandardOptions
-from facewright.engine.evidence.part_evidence import GRID, outline_terms
+from facewright.engine.evidence.part_evidence import GRID, MaskedPicture, outline_quadratic
 from facewright.engine.evidence.part_points import outline_points
-from facewright.engine.evidence.photometric import SIZE, Drawn
+from facewright.engine.evidence.pictures import SIZE
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.paint import visible_faces
 from facewright.engine.face_model.part_labels import NOSE, PARTS, UPPER_LIP
@@ -47,16 +51,12 @@ def scene():
 
 
 def pulls(scene, labels, **options):
-    return outline_terms(
-        scene[0],
-        scene[2].vertices,
-        vertex_normals(scene[2].vertices, scene[1]),
-        labels,
-        scene[2],
-        ONE,
-        {},
-        replace(StandardOptions(), **options),
-    )
+    """Gradient and curvature of the outlines' term, every part as important as another."""
+    points, triangles, drawn, _ = scene
+    normals = vertex_normals(drawn.vertices, triangles)
+    picture = MaskedPicture((), labels, drawn, drawn.vertices, normals, ONE)
+    alike = {'lips': 1.0, 'eyes': 1.0, 'brows': 1.0} | options
+    return outline_quadratic(points, picture, replace(StandardOptions(), **alike))[:2]
 
 
 @pytest.mark.parametrize('shift', [(0, 0), (2, 0), (0, -2), (-1, 1)])

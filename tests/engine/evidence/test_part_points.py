@@ -1,4 +1,7 @@
-"""Points of a head's parts: mixtures of vertices that lie where the part is seen, evenly, and eyes that close."""
+"""Points of a head's parts.
+
+Mixtures of vertices that lie where the part is seen, evenly, and eyes that close.
+"""
 
 import numpy as np
 import pytest
@@ -106,7 +109,10 @@ def test_eyes_close(model, points):
 
 
 def test_outlines_lie_where_the_picture_ends_a_part(model):
-    """Of the points seen from the front, all lie within two pixels of their part's edge in the picture."""
+    """Of the points seen from the front.
+
+    All lie within two pixels of their part's edge in the picture.
+    """
     outlines = outline_points(model, 60)
     np.testing.assert_allclose(outlines.matrix.sum(1), 1)
     assert set(outlines.part) == set(range(2, len(PARTS))) and (np.diff(outlines.part) >= 0).all()

@@ -1,4 +1,4 @@
-"""PRDL against its definition by brute force, its gradient against eq. 11–12 and finite differences, and its Gauss-Newton form against both."""
+"""PRDL against its definition by brute force, its gradient and its Gauss-Newton form."""
 
 import numpy as np
 import pytest
@@ -71,7 +71,11 @@ def test_distances_equal_brute_force(count, stride):
 
 
 def test_loss_equals_its_definition_on_224():
-    """Eq. 5 with eq. 4's three distances over all 224² anchors; the mask beyond 3000 pixels, so both sets are sampled."""
+    """Eq. 5 by brute force.
+
+    Of eq. 4's three distances over all 224² anchors; the mask beyond 3000 pixels, so both sets are
+    sampled.
+    """
     rng = np.random.default_rng(0)
     size = (224, 224)
     side = mask_side(ellipse(size, (118, 100), (70, 60)))
@@ -104,7 +108,11 @@ def test_moving_both_sets_by_whole_pixels_moves_the_anchors_only():
 
 
 def test_one_anchor_in_closed_form():
-    """Eq. 11: −∂E/∂v = 2(v − a)(d* / d − 1), three times since with one point nearest, furthest and mean are one."""
+    """Eq. 11 where one point is all three.
+
+    −∂E/∂v = 2(v − a)(d* / d − 1), three times since with one point nearest, furthest and mean
+    are one.
+    """
     side = MaskSide(np.array([[3.5, 4.5]]), (1, 1))
     a, v = np.array([0.5, 0.5]), np.array([[6.5, 8.5]])
     loss, gradient = loss_and_gradient(v, side)
@@ -260,7 +268,10 @@ def test_farthest_first_is_greedy_and_repeatable():
 
 
 def test_farthest_first_thins_a_grid_evenly():
-    """Where most gaps are equal no end of the mask may come first: the middle of the sample is the mask's."""
+    """Where most gaps are equal no end of the mask may come first.
+
+    The middle of the sample is the mask's.
+    """
     mask = ellipse((224, 224), (112, 112), (75, 70))
     rows, columns = np.nonzero(mask)
     np.testing.assert_allclose(

@@ -19,12 +19,14 @@ def test_equals_dense_solve(count, m, g, reach):
         rows[i, count * m :] = torch.randn(g, generator=rng, dtype=torch.float64)
     dense = rows.T @ rows + torch.eye(size, dtype=torch.float64)
     b = torch.randn(size, generator=rng, dtype=torch.float64)
-    block = lambda i, j: dense[i * m : (i + 1) * m, j * m : (j + 1) * m]
-    off = lambda n: (
-        torch.stack([block(k, k + n) for k in range(count - n)])
-        if count > n
-        else torch.zeros(0, m, m, dtype=torch.float64)
-    )
+
+    def block(i, j):
+        return dense[i * m : (i + 1) * m, j * m : (j + 1) * m]
+
+    def off(n):
+        blocks = [block(k, k + n) for k in range(count - n)]
+        return torch.stack(blocks) if blocks else torch.zeros(0, m, m, dtype=torch.float64)
+
     x, y = solve_arrow(
         torch.stack([block(k, k) for k in range(count)]),
         off(1),

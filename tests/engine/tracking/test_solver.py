@@ -1,26 +1,25 @@
-"""The tracker's normal equations: gradients against finite differences, exact recovery, bounds, priors."""
+"""The tracker's normal equations.
+
+Gradients against finite differences, exact recovery, bounds, priors.
+"""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 from synthetic import IDENTITIES, NAMES, make_problem, moved
 
+from facewright.engine.evidence.motion_priors import AccelerationPrior
 from facewright.engine.evidence.options import TrackOptions
-from facewright.engine.evidence.state import (
-    DTYPE,
-    Trajectory,
-)
+from facewright.engine.evidence.parameters import FreeParameters, empty_system
+from facewright.engine.evidence.point_basis import DTYPE
+from facewright.engine.evidence.priors import expression_prior
+from facewright.engine.evidence.state import State, Trajectory
 from facewright.engine.face_model.expressions import ICT_NAMES
 from facewright.engine.geometry.rotations import skew, so3_exp, so3_log
-from facewright.engine.tracking.solver import (
-    System,
-    add_acceleration_prior,
-    linearise,
-    make_priors,
-    solve,
-)
+from facewright.engine.tracking.solver import cost, linearise, solve
 
 
 @pytest.mark.parametrize('seed,smooth', [(0, False), (1, False), (2, False), (3, True)])
@@ -45,48 +44,46 @@ def test_gradient_is_the_costs_derivative(seed, smooth):
         anchors=2,
         smooth=smooth,
     )
-    system = linearise(problem, shared, trajectory)
+    system = linearise(problem, State(shared, trajectory))
     views, m = 2, 6 + len(NAMES)
     for _ in range(6):
         node, common = (
             torch.as_tensor(rng.normal(size=(len(trajectory.weights), m))),
-            torch.as_tensor(rng.normal(size=problem.shared_count)),
+            torch.as_tensor(rng.normal(size=problem.parameters.count)),
         )
         common[IDENTITIES + views : IDENTITIES + views + 6] = (
             0  # the first camera is the world: it has no derivative
         )
         expected = float((system.gradient * node).sum() + (system.gradient_shared * common).sum())
         h = 1e-5
-        cost = [
-            linearise(
-                problem,
-                *moved(shared, trajectory, s * h * node, s * h * common, views),
-                derivatives=False,
-            ).cost
+        costs = [
+            cost(problem, moved(State(shared, trajectory), s * h * node, s * h * common, views))
             for s in (1, -1)
         ]
-        assert (cost[0] - cost[1]) / (2 * h) == pytest.approx(expected, rel=2e-4, abs=1e-3)
+        assert (costs[0] - costs[1]) / (2 * h) == pytest.approx(expected, rel=2e-4, abs=1e-3)
 
 
 def test_steady_motion_costs_no_jolt_and_its_curvature_is_that_of_the_cost():
-    """Exactly quadratic in translations and weights: the normal equations' own Hessian against differences of the gradient."""
+    """Exactly quadratic in translations and weights.
+
+    The normal equations' own Hessian against differences of the gradient.
+    """
     step, m, acceleration = (
         torch.tensor([0.02, 0.05, 0.03], dtype=DTYPE),
         3,
         torch.tensor([1.0, 2.0, 3.0], dtype=DTYPE),
     )
 
+    prior = AccelerationPrior(torch.cat([torch.ones(6, dtype=DTYPE), acceleration]), step)
+
     def system(x):
-        out = System(
-            torch.zeros(4, m, m, dtype=DTYPE),
-            torch.zeros(3, m, m, dtype=DTYPE),
-            torch.zeros(4, m, 0, dtype=DTYPE),
-            torch.zeros(0, 0, dtype=DTYPE),
-            torch.zeros(4, m, dtype=DTYPE),
-            torch.zeros(0, dtype=DTYPE),
-            0.0,
-        )
-        add_acceleration_prior(out, x[1:] - x[:-1], step, acceleration)
+        """The weights' part: heads stand still."""
+        still = torch.eye(3, dtype=DTYPE).expand(4, 3, 3), torch.zeros(4, 3, dtype=DTYPE)
+        out = empty_system(FreeParameters(0, 1), 4, 6 + m)
+        prior.linearise(State(None, Trajectory(*still, x)), out)
+        for name in ('diagonal', 'upper', 'second'):
+            setattr(out, name, getattr(out, name)[:, 6:, 6:])
+        out.gradient = out.gradient[:, 6:]
         return out
 
     times = torch.cat([torch.zeros(1, dtype=DTYPE), step.cumsum(0)])
@@ -124,15 +121,8 @@ def test_exact_observations_are_recovered():
         trajectory.translation + 1.0,
         torch.full_like(trajectory.weights, 0.3),
     )
-    found, moves = None, None
-    for found, moves in solve(
-        problem,
-        replace(shared, identity=torch.zeros_like(shared.identity)),
-        start,
-        40,
-        tolerance=1e-12,
-    ):
-        pass
+    begin = State(replace(shared, identity=torch.zeros_like(shared.identity)), start)
+    *_, (found, moves) = solve(problem, begin, 40, tolerance=1e-12)
     torch.testing.assert_close(found.identity, shared.identity, atol=2e-2, rtol=0)
     torch.testing.assert_close(moves.weights, trajectory.weights, atol=2e-2, rtol=0)
     torch.testing.assert_close(moves.translation, trajectory.translation, atol=2e-1, rtol=0)
@@ -141,11 +131,12 @@ def test_exact_observations_are_recovered():
 def test_weights_stay_within_bounds_and_cost_falls():
     rng = np.random.default_rng(4)
     problem, shared, trajectory = make_problem(rng, views=1, free=(), noise=25.0)
-    costs = [linearise(problem, shared, trajectory, derivatives=False).cost]
-    for shared, trajectory in solve(problem, shared, trajectory, 8, 1e-6):
-        assert trajectory.weights.min() >= 0 and trajectory.weights.max() <= 1
-        costs.append(linearise(problem, shared, trajectory, derivatives=False).cost)
-    assert len(costs) > 2 and all(b < a for a, b in zip(costs, costs[1:]))
+    begin = State(shared, trajectory)
+    costs = [cost(problem, begin)]
+    for state in solve(problem, begin, 8, 1e-6):
+        assert state.trajectory.weights.min() >= 0 and state.trajectory.weights.max() <= 1
+        costs.append(cost(problem, state))
+    assert len(costs) > 2 and all(b < a for a, b in pairwise(costs))
 
 
 def test_logarithm_undoes_exponential():
@@ -160,13 +151,13 @@ def test_skew_is_the_cross_product():
 
 
 def test_prior_is_positive_definite_and_mirror_symmetric():
-    priors = make_priors(ICT_NAMES, TrackOptions())
-    assert torch.linalg.eigvalsh(priors.precision).min() > 0
+    prior = expression_prior(ICT_NAMES, TrackOptions())
+    assert torch.linalg.eigvalsh(prior.precision).min() > 0
     from facewright.engine.lab.measure_statistics import mirrored
 
     order = [ICT_NAMES.index(mirrored(n)) for n in ICT_NAMES]
     torch.testing.assert_close(
-        priors.precision[order][:, order], priors.precision, rtol=1e-3, atol=1e-2
+        prior.precision[order][:, order], prior.precision, rtol=1e-3, atol=1e-2
     )
 
 
@@ -174,8 +165,6 @@ def test_a_frame_called_neutral_comes_out_neutral():
     rng = np.random.default_rng(6)
     problem, shared, trajectory = make_problem(rng, views=1, free=('identity',))
     told = replace(problem, neutral_node=2)
-    for _, free in solve(problem, shared, trajectory, 15, 1e-6):
-        pass
-    for _, held in solve(told, shared, trajectory, 15, 1e-6):
-        pass
+    *_, (_, free) = solve(problem, State(shared, trajectory), 15, 1e-6)
+    *_, (_, held) = solve(told, State(shared, trajectory), 15, 1e-6)
     assert held.weights[2].sum() < 0.5 * free.weights[2].sum()

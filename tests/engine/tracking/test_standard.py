@@ -7,19 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from facewright.engine.evidence.options import StandardOptions
-from facewright.engine.evidence.photometric import (
-    SIZE,
+from facewright.engine.evidence.appearance import (
     AppearanceSamples,
-    Pictures,
-    choose_points,
+    HeadInPicture,
+    PointAppearance,
     draw,
     expected_appearance,
     fit_shading,
-    photometric_evidence,
     sample_appearance,
-    shaded_evidence,
 )
+from facewright.engine.evidence.options import StandardOptions
+from facewright.engine.evidence.photometric import photometric_quadratic, shading_quadratic
+from facewright.engine.evidence.pictures import SIZE, Pictures, ViewPictures, choose_points
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.paint import albedo, visible_faces
 from facewright.engine.footage.crops import Crop
@@ -28,7 +27,6 @@ from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.geometry.rotations import so3_exp
 from facewright.engine.render.preview import head_to_camera, render_camera
 from facewright.engine.render.shading import sh_basis
-from facewright.engine.tracking.actor_model import basis_at
 from facewright.engine.tracking.capture_times import capture_times, frames_between, trajectory_at
 from facewright.engine.tracking.standard import worse_frames
 from facewright.engine.tracking.window import between
@@ -41,7 +39,7 @@ FOCAL, CAMERA = 900.0, Camera(900.0, (160.0, 160.0))
 def scene():
     """The built-in head with freckles before a camera, its points and a picture of it."""
     model = load_model('builtin')
-    points = choose_points(model, lambda vertex: basis_at(model, vertex), OPTIONS)
+    points = choose_points(model, OPTIONS)
     colours = albedo(model) * (
         1 - 0.25 * (np.random.default_rng(0).random(model.vertex_count)[:, None] > 0.8)
     )
@@ -62,19 +60,20 @@ def scene():
 
 def looked(scene, head):
     _, points, triangles, _, pictures = scene
-    drawn = draw(triangles, pictures, 0, head, CAMERA, FOCAL)
+    posed = HeadInPicture(head, pictures, 0, CAMERA, FOCAL)
+    drawn = draw(triangles, posed)
     return AppearanceSamples(
-        *(
-            part[None]
-            for part in sample_appearance(
-                points, drawn, pictures, 0, head, CAMERA, FOCAL, 1.2, OPTIONS
-            )
-        )
+        *(part[None] for part in sample_appearance(points, drawn, posed, 1.2, OPTIONS))
     )
 
 
-class ViewLandmarks:
-    node, between = torch.zeros(1, dtype=torch.long), torch.zeros(1)
+def quadratic_of(make, samples, pictures, support=9.0, expected=None, albedo=None, light=None):
+    """One view's quadratic by one of photometric's makers, of points seen in `support` pictures."""
+    rows = SimpleNamespace(node=torch.zeros(len(samples.trust), dtype=torch.long), between=None)
+    support = np.full(samples.trust.shape[1], support)
+    appearance = PointAppearance(expected, support, albedo, light)
+    at = torch.zeros(samples.pixels.shape)
+    return make(samples, appearance, ViewPictures(0, rows, pictures, CAMERA), at, OPTIONS)
 
 
 def test_a_shifted_head_is_pulled_back(scene):
@@ -83,15 +82,7 @@ def test_a_shifted_head_is_pulled_back(scene):
     step = np.array([1.2, -0.9])  # pixels
     shifted = scene[3] + (np.r_[step, 0] * scene[3][:, 2].mean() / FOCAL).astype(np.float32)
     off = looked(scene, shifted)
-    evidence = photometric_evidence(
-        off,
-        right.values[0],
-        np.full(right.trust.shape[1], 9.0),
-        ViewLandmarks,
-        scene[4],
-        CAMERA,
-        OPTIONS,
-    )
+    evidence = quadratic_of(photometric_quadratic, off, scene[4], 9.0, expected=right.values[0])
     back = torch.linalg.solve(evidence.curvature[0].sum(0), -evidence.gradient[0].sum(0)).numpy()
     np.testing.assert_allclose(back, -step, atol=0.45)
     assert right.trust.sum() > 100
@@ -99,15 +90,7 @@ def test_a_shifted_head_is_pulled_back(scene):
 
 def test_where_nothing_moved_nothing_pulls(scene):
     right = looked(scene, scene[3])
-    evidence = photometric_evidence(
-        right,
-        right.values[0],
-        np.full(right.trust.shape[1], 9.0),
-        ViewLandmarks,
-        scene[4],
-        CAMERA,
-        OPTIONS,
-    )
+    evidence = quadratic_of(photometric_quadratic, right, scene[4], 9.0, expected=right.values[0])
     assert (
         float(evidence.gradient.abs().max()) < 1e-9
         and torch.linalg.eigvalsh(evidence.curvature).min() > -1e-9
@@ -119,15 +102,7 @@ def test_points_behind_the_head_or_seldom_seen_say_nothing(scene):
     away[:, 2] = 2 * away[:, 2].mean() - away[:, 2]  # inside out: the face looks away
     assert looked(scene, away).trust.sum() < 0.2 * looked(scene, scene[3]).trust.sum()
     right = looked(scene, scene[3])
-    seldom = photometric_evidence(
-        right,
-        right.values[0] + 1,
-        np.full(right.trust.shape[1], 1.0),
-        ViewLandmarks,
-        scene[4],
-        CAMERA,
-        OPTIONS,
-    )
+    seldom = quadratic_of(photometric_quadratic, right, scene[4], 1.0, expected=right.values[0] + 1)
     assert not seldom.gradient.any() and not seldom.curvature.any()
 
 
@@ -183,15 +158,13 @@ def test_albedo_and_light_are_told_apart():
     for look_, one in zip(samples, light):
         truth = look_.colour / (found * (sh_basis(torch.from_numpy(look_.normals)).numpy() @ one))
         assert np.median(np.abs(truth - 1)) < 0.01
-    evidence = shaded_evidence(
+    evidence = quadratic_of(
+        shading_quadratic,
         samples[0],
-        found,
-        light[0],
-        np.full(200, 9.0),
-        ViewLandmarks,
         Pictures(np.zeros((12, 1, 1, 3)), (Crop((160.0, 160.0), 320.0),) * 12, np.arange(12)),
-        CAMERA,
-        OPTIONS,
+        9.0,
+        albedo=found,
+        light=light,
     )
     assert float(evidence.gradient.norm(dim=2).median()) < 0.05 * float(
         evidence.curvature.diagonal(dim1=2, dim2=3).sum(-1).median()
@@ -228,16 +201,7 @@ def test_a_shifted_head_is_pulled_back_by_its_colours(scene):
     off = looked(
         scene, scene[3] + (np.r_[step, 0] * scene[3][:, 2].mean() / FOCAL).astype(np.float32)
     )
-    evidence = shaded_evidence(
-        off,
-        albedo,
-        light[0],
-        np.full(right.trust.shape[1], 9.0),
-        ViewLandmarks,
-        scene[4],
-        CAMERA,
-        OPTIONS,
-    )
+    evidence = quadratic_of(shading_quadratic, off, scene[4], 9.0, albedo=albedo, light=light)
     back = torch.linalg.solve(evidence.curvature[0].sum(0), -evidence.gradient[0].sum(0)).numpy()
     np.testing.assert_allclose(back, -step, atol=0.5)
 

@@ -1,0 +1,99 @@
+"""A face model's linear bases at some points of its surface."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from ..annotate.landmarks import ModelLandmarks
+from ..face_model.model import FaceModel
+from ..geometry.normals import vertex_normals
+from ..geometry.polygons import triangulate
+
+DTYPE = torch.float64
+
+
+@dataclass(frozen=True)
+class PointBasis:
+    """The face model at L points.
+
+    mean L×3 cm, unit normals L×3, identities L×3×I and expressions L×3×E as offsets in cm,
+    confidence L.
+    """
+
+    mean: torch.Tensor
+    normals: torch.Tensor
+    identities: torch.Tensor
+    expressions: torch.Tensor
+    confidence: torch.Tensor
+
+    def of(self, kept: torch.Tensor) -> PointBasis:
+        """Take some of the points: L bool."""
+        return self if bool(kept.all()) else self._at(kept)
+
+    def part(self, points: slice) -> PointBasis:
+        """Take a run of the points."""
+        return self._at(points)
+
+    def _at(self, index: torch.Tensor | slice) -> PointBasis:
+        return PointBasis(*(getattr(self, f.name)[index] for f in fields(PointBasis)))
+
+
+def as_tensor(a: np.ndarray) -> torch.Tensor:
+    """Make a float64 tensor of an array; no copy where none is needed."""
+    return torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
+
+
+def landmark_basis(model: FaceModel, landmarks: ModelLandmarks) -> PointBasis:
+    """Sample the model's bases at the 478 landmarks; expressions as the detector sees them."""
+    normals = landmarks.on(
+        vertex_normals(model.neutral.astype(np.float64), triangulate(model.faces))
+    )
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    return PointBasis(
+        as_tensor(landmarks.on(model.neutral)),
+        as_tensor(normals),
+        as_tensor(np.moveaxis(landmarks.on(model.identities), 0, -1)),
+        as_tensor(np.moveaxis(landmarks.on(model.tracked.expressions) + landmarks.response, 0, -1)),
+        as_tensor(landmarks.confidence),
+    )
+
+
+def basis_at(model: FaceModel, vertex: np.ndarray) -> PointBasis:
+    """Take the model's bases at some of its vertices."""
+    normals = vertex_normals(model.neutral.astype(np.float64), triangulate(model.faces))[vertex]
+    return PointBasis(
+        as_tensor(model.neutral[vertex]),
+        as_tensor(normals),
+        as_tensor(np.moveaxis(model.identities[:, vertex], 0, -1)),
+        as_tensor(np.moveaxis(model.tracked.expressions[:, vertex], 0, -1)),
+        torch.ones(len(vertex), dtype=DTYPE),
+    )
+
+
+def basis_of(model: FaceModel, matrix: sparse.csr_matrix) -> PointBasis:
+    """Mix the model's bases at N mixtures of its vertices, N×V; their normals are 0."""
+
+    def mixed(offsets: np.ndarray) -> torch.Tensor:
+        rows = np.stack([matrix @ one.astype(np.float64) for one in offsets], -1)
+        return torch.as_tensor(rows, dtype=DTYPE)
+
+    mean = torch.as_tensor(matrix @ model.neutral.astype(np.float64), dtype=DTYPE)
+    return PointBasis(
+        mean,
+        torch.zeros_like(mean),
+        mixed(model.identities),
+        mixed(model.tracked.expressions),
+        torch.ones(len(mean), dtype=DTYPE),
+    )
+
+
+def concatenated(bases: Sequence[PointBasis]) -> PointBasis:
+    """Put some bases' points one after the other."""
+    return PointBasis(
+        *(torch.cat([getattr(one, f.name) for one in bases]) for f in fields(PointBasis))
+    )

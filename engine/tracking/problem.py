@@ -1,0 +1,101 @@
+"""The tracker's problem: which terms are summed.
+
+Another term is another module in evidence/ and a line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from ..evidence.landmark_term import LandmarkTerm
+from ..evidence.motion_priors import (
+    AccelerationPrior,
+    VelocityPrior,
+    acceleration_precision,
+    velocity_precision,
+)
+from ..evidence.options import TrackOptions
+from ..evidence.parameters import FreeParameters
+from ..evidence.priors import (
+    AnchorPrior,
+    FocalPrior,
+    IdentityPrior,
+    MouthCloseCoupling,
+    NeutralPrior,
+    expression_prior,
+)
+from ..evidence.state import PointBasis, Trajectory, ViewLandmarks
+from ..evidence.term import Term
+
+
+@dataclass(frozen=True)
+class TrackingProblem:
+    """Everything that stays fixed while some nodes are solved.
+
+    basis: the model at the landmarks, and landmarks_by_view where each of V views saw them. names:
+    E, of the weights.
+    step K−1: s between nodes. focal_prior V: log focals, as guessed; unknown_focal V.
+    bias: per view L×2, see draft.find_view_bias. neutral_node: the node whose weights are 0 (−1:
+    unknown).
+    free: which shared unknowns move ('identity', 'focal', 'cameras').
+    anchor: near which its first `anchors` nodes are held. picture_terms: what the pictures say.
+    smooth: nodes lie closer than one view's pictures, and changes of velocity cost too.
+    """
+
+    basis: PointBasis
+    landmarks_by_view: tuple[ViewLandmarks, ...]
+    names: tuple[str, ...]
+    options: TrackOptions
+    step: torch.Tensor
+    focal_prior: torch.Tensor
+    unknown_focal: tuple[bool, ...]
+    bias: tuple[torch.Tensor, ...]
+    neutral_node: int = -1
+    free: frozenset[str] = frozenset()
+    anchor: Trajectory | None = None
+    anchors: int = 0
+    picture_terms: tuple[Term, ...] = ()
+    smooth: bool = False
+
+    @property
+    def parameters(self) -> FreeParameters:
+        return FreeParameters(
+            self.basis.identities.shape[2] if 'identity' in self.free else 0,
+            len(self.landmarks_by_view),
+            self.unknown_focal if 'focal' in self.free else (),
+            'cameras' in self.free,
+        )
+
+    @cached_property
+    def terms(self) -> tuple[Term, ...]:
+        options = self.options
+        landmarks = (
+            LandmarkTerm(self.basis, seen, view, options.data, options.robust)
+            for view, seen in enumerate(self.landmarks_by_view)
+        )
+        return (*landmarks, *self.picture_terms, *self._node_priors(), *self._shared_priors())
+
+    def _node_priors(self) -> Iterator[Term]:
+        names, options, nodes = self.names, self.options, len(self.step) + 1
+        yield expression_prior(names, options)
+        if {'mouthClose', 'jawOpen'} <= set(names):
+            yield MouthCloseCoupling(names.index('mouthClose'), names.index('jawOpen'))
+        if nodes > 1:
+            yield VelocityPrior(velocity_precision(names, options), self.step)
+        if self.smooth and nodes > 2:
+            yield AccelerationPrior(acceleration_precision(names, options), self.step)
+        if self.neutral_node >= 0:
+            yield NeutralPrior(self.neutral_node, options.neutral_sigma**-2)
+        if self.anchor is not None:
+            yield AnchorPrior(self.anchor.first(self.anchors))
+
+    def _shared_priors(self) -> Iterator[Term]:
+        options = self.options
+        if 'identity' in self.free:
+            yield IdentityPrior(options.identity_weight / options.identity**2)
+        if 'focal' in self.free:
+            yield FocalPrior(self.focal_prior, options.focal_sigma)
