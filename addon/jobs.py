@@ -46,18 +46,9 @@ class Job:
 
         prepare: called with the folder first, to put the task's input there.
         """
-        self.task, self.title, self.state, self.started = (
-            task,
-            title or task,
-            'running',
-            time.monotonic(),
-        )
-        self.fraction, self.stage, self.remaining, self.told_at = (
-            0.0,
-            'Starting',
-            None,
-            self.started,
-        )
+        self.task, self.title, self.state = task, title or task, 'running'
+        self.started = self.reported_at = time.monotonic()
+        self.fraction, self.stage, self.remaining = 0.0, 'Starting', None
         self.result, self.error, self.log = None, '', None
         self.folder, self._hold = _new_folder()
         self._lines: collections.deque[dict] = collections.deque()
@@ -74,28 +65,9 @@ class Job:
             (self.folder / 'job.json').write_text(
                 json.dumps({'task': task, 'arguments': self.arguments}), encoding='utf-8'
             )
-            command = [
-                python or paths.engine_python(),
-                '-I',
-                '-B',
-                str(worker or paths.WORKER),
-                str(self.folder),
-            ]
-            apart = (
-                {'creationflags': subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
-                if sys.platform == 'win32'
-                else {'start_new_session': True}
+            self._process = _start_child(
+                python or paths.engine_python(), worker or paths.WORKER, self.folder
             )
-            with (self.folder / 'log.txt').open('wb') as log:
-                self._process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    cwd=self.folder,
-                    env=paths.child_environment(),
-                    **apart,
-                )
         except OSError as error:
             self.remove()
             raise FacewrightError(
@@ -151,7 +123,7 @@ class Job:
     def _take(self, message: dict) -> None:
         if 'progress' in message:
             self.fraction, self.stage = float(message['progress']), str(message.get('stage', ''))
-            self.remaining, self.told_at = message.get('remaining'), time.monotonic()
+            self.remaining, self.reported_at = message.get('remaining'), time.monotonic()
         elif 'result' in message:
             self.result, self.state, self.fraction, self.remaining = (
                 message['result'],
@@ -277,6 +249,27 @@ def _new_folder() -> tuple[Path, owned.Hold | None]:
         ) from error
     store.evict(base)
     return folder, held
+
+
+def _start_child(python: str, worker: Path, folder: Path) -> subprocess.Popen:
+    """Start the engine on a job's folder, in a process group of its own; its errors go to
+    log.txt there.
+    """
+    if sys.platform == 'win32':
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        apart = {'creationflags': flags}
+    else:
+        apart = {'start_new_session': True}
+    with (folder / 'log.txt').open('wb') as log:
+        return subprocess.Popen(
+            [python, '-I', '-B', str(worker), str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd=folder,
+            env=paths.child_environment(),
+            **apart,
+        )
 
 
 def _kill_tree(process: subprocess.Popen) -> None:

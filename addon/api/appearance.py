@@ -100,7 +100,7 @@ def apply_overlay(
         (
             v
             for v in made
-            if camera is not None and cameras.MARK in camera and camera.data.name.split('.')[0] == v
+            if camera is not None and cameras.SIZE in camera and camera.data.name.split('.')[0] == v
         ),
         next(iter(made)),
     )

@@ -52,7 +52,7 @@ def add_head(
         'Head', find_model(source), naming=naming, collection=context.collection
     )
     head.location = context.scene.cursor.location
-    head[takes.TAKE] = takes.new_mark()
+    head[takes.TAKE] = takes.new_id()
     select(context, head)
     if head.name in context.view_layer.objects:
         hidden = obstacles.clear_round(

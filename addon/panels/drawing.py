@@ -49,12 +49,12 @@ def text(context, layout, words: str, icon: str = 'NONE') -> None:
 
 
 def time_left(job: jobs.Job) -> str:
-    """'About 2 min left', '' where the task has not told: what it last told, less the
+    """'About 2 min left', '' where the task has not said: what it last said, less the
     time since.
     """
     if job.remaining is None:
         return ''
-    left = job.remaining - (time.monotonic() - job.told_at)
+    left = job.remaining - (time.monotonic() - job.reported_at)
     if left < 7.5:
         return 'A few seconds left'
     if left < 57.5:

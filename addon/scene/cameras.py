@@ -15,7 +15,7 @@ from ...engine.footage.clip_timing import keeps_rate
 from . import actions, takes, units
 
 # custom property of a camera: width, height, pixel aspect x and y of its footage
-MARK = 'facewright_footage'
+SIZE = 'facewright_footage'
 
 # What reading a damaged JSON file of a result can raise.
 DAMAGED = (
@@ -139,7 +139,7 @@ def create_camera(
     data.display_size = 0.1
     camera = bpy.data.objects.new(view.name, data)
     camera.matrix_world = units.camera_to_blender(view.R, view.t, axes).T
-    camera[MARK] = [
+    camera[SIZE] = [
         *view.size,
         *(v for k, v in intrinsics(view).items() if k.startswith('pixel_aspect')),
     ]
@@ -156,7 +156,7 @@ def intrinsics(view: SolvedView) -> dict[str, float]:
 
 def look_through(scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
     """Make a reconstruction's camera the scene's and give renders its footage's size."""
-    width, height, aspect_x, aspect_y = camera[MARK]
+    width, height, aspect_x, aspect_y = camera[SIZE]
     render, scene.camera = scene.render, camera
     render.resolution_x, render.resolution_y, render.resolution_percentage = (
         int(width),
@@ -202,10 +202,8 @@ def put_clip_behind(
     rate = actions.scene_fps(scene)
     written_for_it = view.clip is not None and math.isclose(view.clip_rate, rate, rel_tol=1e-5)
     if written_for_it:
-        shown, upright = (
-            _picture(view.clip) if view.kind == 'photo' else _clip(view.clip, view.name, start),
-            True,
-        )
+        upright, is_photo = True, view.kind == 'photo'
+        shown = _picture(view.clip) if is_photo else _clip(view.clip, view.name, start)
     elif not view.path.exists():
         return (
             f'The footage of {view.name} is not at {view.path} any more: nothing lies behind '
@@ -222,31 +220,22 @@ def put_clip_behind(
         shown, upright = _clip(view.path, view.name, round(start + shift) - view.first), False
     if shown is None:
         return f'Blender cannot read {view.path.name}: nothing lies behind the camera {view.name}.'
+    in_step = written_for_it or is_right(view, rate)
     background = camera.data.background_images.new()
     background.alpha, background.display_depth = 1.0, 'BACK'
     background.frame_method = _frame_method(scene.render, view)
     camera.data.show_background_images = True
     if view.kind == 'photo':
         background.source, background.image = 'IMAGE', shown
-        if written_for_it or is_right(view, rate):
-            return ''
-        return (
-            f'The photo behind {view.name} is turned by a tag that Blender does not read: '
-            'press Reconstruct once more.'
-        )
-    background.source, background.clip = 'MOVIE_CLIP', shown
-    if not upright and _ignores_rotation(shown, view):
-        background.frame_method, background.rotation = (
-            'FIT',
-            math.radians(view.rotation),
-        )  # clockwise, as the footage's
-        background.scale = max(view.size) / min(view.size) if view.rotation % 180 else 1.0
-    if not written_for_it and not is_right(view, rate):
-        return (
-            f'The clip behind {view.name} keeps its own rate and drifts from the head: '
-            'press Reconstruct once more.'
-        )
-    return ''
+        what = f'The photo behind {view.name} is turned by a tag that Blender does not read'
+    else:
+        background.source, background.clip = 'MOVIE_CLIP', shown
+        if not upright and _ignores_rotation(shown, view):
+            # clockwise, as the footage's
+            background.frame_method, background.rotation = 'FIT', math.radians(view.rotation)
+            background.scale = max(view.size) / min(view.size) if view.rotation % 180 else 1.0
+        what = f'The clip behind {view.name} keeps its own rate and drifts from the head'
+    return '' if in_step else f'{what}: press Reconstruct once more.'
 
 
 def clips_of(found: list[bpy.types.Object]) -> list[bpy.types.CameraBackgroundImage]:

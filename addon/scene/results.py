@@ -114,7 +114,7 @@ def apply_result(
             'head of '
             'an earlier version: choose that model, or reconstruct again.'
         )
-    take = takes.new_mark()
+    take = takes.new_id()
     with _all_or_nothing(scene, take):
         head, notes = _build(scene, report, rig, performance, views, model, choices, take)
         if (folder / 'parts.npz').exists():
@@ -162,7 +162,7 @@ def _all_or_nothing(scene: bpy.types.Scene, take: str):
             bpy.data.batch_remove([made for made in getattr(bpy.data, kind) if made not in before])
         raise
     for kind, before in had.items():
-        takes.mark(take, [made for made in getattr(bpy.data, kind) if made not in before])
+        takes.tag(take, [made for made in getattr(bpy.data, kind) if made not in before])
 
 
 def _build(

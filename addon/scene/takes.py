@@ -1,7 +1,7 @@
 """What a reconstruction brought into the file, known by custom properties: its head, its cameras,
 clip and sound.
 
-All that was made for one take bears its mark (`TAKE`), so that it can be replaced or hidden as one,
+All that was made for one take bears its id (`TAKE`), so that it can be replaced or hidden as one,
 whatever its names are.
 """
 
@@ -38,7 +38,7 @@ MARKED = (
 )
 
 
-def new_mark() -> str:
+def new_id() -> str:
     """A name that no other take has, in this file or another."""
     return uuid.uuid4().hex[:16]
 
@@ -64,14 +64,14 @@ def same_footage(one: str, other: str) -> bool:
     )
 
 
-def mark(take: str, things) -> None:
-    """Give the mark of a take to data made for it."""
+def tag(take: str, things) -> None:
+    """Give a take's id to data made for it."""
     for thing in things:
         thing[TAKE] = take
 
 
 def join(head: bpy.types.Object, thing: bpy.types.ID) -> None:
-    """Give what was made for a head later on its take's mark."""
+    """Give what was made for a head later on its take's id."""
     if TAKE in head:
         thing[TAKE] = head[TAKE]
 

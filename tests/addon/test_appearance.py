@@ -243,7 +243,7 @@ def test_while_it_runs_its_bar_is_in_the_buttons_place(head, monkeypatch):
                         title='Job',
                         stage='Drawing',
                         remaining=3.0,
-                        told_at=0.0,
+                        reported_at=0.0,
                     ),
                 )
                 words = said(panel)

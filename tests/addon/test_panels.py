@@ -169,21 +169,9 @@ def test_while_a_job_runs_and_after_it_failed(tmp_path, fake_worker):
     assert 'shows no face' not in said(panels.reconstruct.FACEWRIGHT_PT_reconstruct)
 
 
-def test_shape_keys_in_every_state(tmp_path, fake_worker, monkeypatch, model_path):
-    module = panels.shape_keys
-    everything = (
-        module.FACEWRIGHT_PT_shape_keys,
-        module.FACEWRIGHT_PT_shape_keys_options,
-        module.FACEWRIGHT_PT_shape_keys_markers,
-        module.FACEWRIGHT_PT_shape_keys_cavities,
-        module.FACEWRIGHT_PT_shape_keys_edit,
-    )
-    words = ' '.join(said(p) for p in everything)
-    assert (
-        'Select your head' in words
-        and 'found automatically' in words
-        and 'Select a mesh with shape keys' in words
-    )
+@pytest.fixture
+def selected_head(fake_worker, model_path) -> bpy.types.Object:
+    """A head of the synthetic model, selected, with an eye under it that is not."""
     scene = bpy.context.scene.facewright
     scene.model, scene.model_path = 'FILE', model_path
     bpy.ops.facewright.add_head()
@@ -194,6 +182,27 @@ def test_shape_keys_in_every_state(tmp_path, fake_worker, monkeypatch, model_pat
     bpy.context.object.select_set(False)
     bpy.context.view_layer.objects.active = head
     bpy.context.view_layer.update()
+    return head
+
+
+def test_shape_key_panels_without_a_mesh():
+    everything = (
+        panels.shape_keys.FACEWRIGHT_PT_shape_keys,
+        panels.shape_keys.FACEWRIGHT_PT_shape_keys_options,
+        panels.shape_keys.FACEWRIGHT_PT_shape_keys_markers,
+        panels.shape_keys.FACEWRIGHT_PT_shape_keys_cavities,
+        panels.shape_keys.FACEWRIGHT_PT_shape_keys_edit,
+    )
+    words = ' '.join(said(p) for p in everything)
+    assert (
+        'Select your head' in words
+        and 'found automatically' in words
+        and 'Select a mesh with shape keys' in words
+    )
+
+
+def test_shape_key_panels_of_a_head(selected_head):
+    module, scene = panels.shape_keys, bpy.context.scene.facewright
     words = said(module.FACEWRIGHT_PT_shape_keys)
     assert (
         'Head: 738 vertices' in words
@@ -204,6 +213,14 @@ def test_shape_keys_in_every_state(tmp_path, fake_worker, monkeypatch, model_pat
     assert '2 markers are used' in said(
         module.FACEWRIGHT_PT_shape_keys_markers
     ) and '2 markers are on Head' in said(module.FACEWRIGHT_PT_shape_keys)
+    scene.shapes.onto = 'MODEL'
+    assert 'hide' in said(module.FACEWRIGHT_PT_shape_keys_options) and 'keep_edits' not in said(
+        module.FACEWRIGHT_PT_shape_keys_options
+    )
+
+
+def test_rows_of_shape_keys_and_their_crossings(selected_head):
+    module, head = panels.shape_keys, selected_head
     bpy.ops.facewright.check_intersections()
     words = said(module.FACEWRIGHT_PT_shape_keys_cavities)
     assert (
@@ -238,6 +255,10 @@ def test_shape_keys_in_every_state(tmp_path, fake_worker, monkeypatch, model_pat
             '',
         )
         assert layout.drawn == shown
+
+
+def test_the_edit_panel_shows_what_the_settings_ask_for(selected_head):
+    module, head, scene = panels.shape_keys, selected_head, bpy.context.scene.facewright
     for name, keys, hint in (
         ('Basis', 'ACTIVE', True),
         ('Basis', 'ALL', False),
@@ -251,10 +272,10 @@ def test_shape_keys_in_every_state(tmp_path, fake_worker, monkeypatch, model_pat
     for where, shown in (('GROUP', 'group'), ('SELECTED', 'falloff')):
         scene.shapes.where = where
         assert shown in said(module.FACEWRIGHT_PT_shape_keys_edit)
-    scene.shapes.onto = 'MODEL'
-    assert 'hide' in said(module.FACEWRIGHT_PT_shape_keys_options) and 'keep_edits' not in said(
-        module.FACEWRIGHT_PT_shape_keys_options
-    )
+
+
+def test_the_shape_keys_panel_while_a_job_runs(selected_head, tmp_path):
+    module = panels.shape_keys
     job = start_as('generate_shape_keys', 'hang', {'pids': str(tmp_path / 'pids')}, 'Shape keys')
     while job.fraction == 0:
         job.poll()
@@ -398,7 +419,7 @@ def test_stage_and_time_stand_each_on_a_line_of_their_own(monkeypatch):
             title='Reconstruction',
             stage=stage,
             remaining=told,
-            told_at=time.monotonic(),
+            reported_at=time.monotonic(),
         )
         monkeypatch.setattr(jobs, 'current', job)
         drawn = draw(panels.reconstruct.FACEWRIGHT_PT_reconstruct)
@@ -406,7 +427,7 @@ def test_stage_and_time_stand_each_on_a_line_of_their_own(monkeypatch):
         lines = drawn[at + 1 : drawn.index('facewright.cancel')]
         assert ' '.join(lines[:-1]) == stage and lines[-1] == words
         assert max(map(len, lines)) <= 34  # what a sidebar of 280 pixels holds
-    job.told_at -= 200
+    job.reported_at -= 200
     assert drawing.time_left(job) == 'About 50 s left'  # it goes on between what the task tells
     monkeypatch.undo()
 
