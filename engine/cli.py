@@ -87,7 +87,9 @@ def reader(option: Parameter) -> Callable[[str], object]:
 
 def with_new_names(line: list[str]) -> list[str]:
     """A command line whose verb is called as it is today; ALIASES has what it was called before."""
-    at = next((k for k, word in enumerate(line) if not word.startswith('-')), len(line))
+    before = ['', *line]  # what stands before each word: --device takes the next one
+    words = (k for k, word in enumerate(line) if word[:1] != '-' and before[k] != '--device')
+    at = next(words, len(line))
     for count in (2, 1):
         old = ' '.join(line[at : at + count]).replace('-', '_')
         if old in specs.ALIASES:

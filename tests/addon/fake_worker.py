@@ -1,7 +1,8 @@
-"""Stands in for engine/worker.py: the same protocol, with tasks that behave in every way a real one can.
+"""Stands in for engine/worker.py: the same protocol, with tasks that behave as real ones can.
 
-What the add-on sends is checked against the engine's own description of its tasks (engine/tasks/specs.py): where a
-name, a type or a range is wrong the job fails, and with it the test.
+What the add-on sends is checked against the engine's own description of its tasks
+(engine/tasks/specs.py): where a name, a type or a range is wrong the job fails, and with it the
+test.
 """
 
 import importlib.util

@@ -1,4 +1,4 @@
-"""docs/scripting.md from the operators themselves; test_scripting_reference.py keeps the two in step.
+"""docs/scripting.md from the operators and the tasks themselves; a test keeps the two in step.
 
 Written anew by: PYTHONPATH=<folder of bpy> python tests/addon/scripting_reference.py
 """
@@ -11,13 +11,13 @@ TARGET = ROOT / 'docs' / 'scripting.md'
 
 HEAD = """# Scripting Blender
 
-Written from the operators by `tests/addon/scripting_reference.py`; a test keeps it in step.
+Written from the operators and tasks by `tests/addon/scripting_reference.py`; a test keeps it so.
 
-Every operator raises `RuntimeError` with one sentence where something is wrong. Operators that take long (`reconstruct`, `preview_overlay`, `bake_albedo`,
-`import_face_model`, `download_face_model`, `generate_shape_keys`, `wrap_model`, `add_markers`, `check_intersections`, `settle_shape_keys`, `fix_cavities`,
-`build_tetrahedra`, and
-`add_head` and `apply_result` the first time) start a job in a window and return `{'RUNNING_MODAL'}`; under `blender -b`, and with the
-`bpy` module, they return when it is done. `bpy.ops.facewright.cancel()` stops it.
+Every operator raises `RuntimeError` with one sentence where something is wrong. Operators that take
+long ({tasks}, and `add_head` and `apply_result` the first time) start a job in a window and return
+`{{'RUNNING_MODAL'}}`; under `blender -b`, and with the `bpy` module, they return when it is done.
+`bpy.ops.facewright.cancel()` stops it. Each of them has its task in the engine, which bears its
+name, as does its verb on the command line (with - for _): [what the tasks take](#tasks).
 
 What the panels show is `scene.facewright`. The same as Python functions: `addon/api`.
 """
@@ -49,13 +49,46 @@ def table(properties) -> list[str]:
     ]
 
 
+def task_table(spec: type) -> list[str]:
+    """A Markdown table of a task's options (engine/tasks/specs.py)."""
+    from facewright.engine.tasks import options
+
+    lines = ['| option | command line | default | meaning |', '|---|---|---|---|']
+    for one in options.parameters(spec):
+        default = '' if one.required else f'`{one.default!r}`'
+        spelled = f'`{one.flag}`' if one.option.spelling else ''
+        choices = ', '.join(f'`{choice.name}`' for choice in one.option.choices)
+        meaning = one.option.help + (f' ({choices})' if choices else '')
+        if one.type in (int, float) and one.option.range.least is not None:
+            meaning += f' ({options.allowed(one)})'
+        lines.append(f'| `{one.name}` | {spelled} | {default} | {meaning} |')
+    return lines
+
+
+def tasks() -> list[str]:
+    """The part about what the engine's tasks take."""
+    from facewright.engine.tasks import specs
+
+    lines = [
+        '## Tasks\n',
+        'What a job sends to the engine (`engine/worker.py`), what the functions of `engine.tasks` '
+        'take, and how the command line spells it. An entry of `sources` is a path, or a dict of '
+        "the source's own options.\n",
+    ]
+    for task, spec in specs.SPECS.items():
+        lines += [f'### {task}\n', *task_table(spec), '']
+    return [*lines, '### an entry of sources\n', *task_table(specs.Source), '']
+
+
 def reference() -> str:
     """The whole page."""
     import bpy
 
     from facewright.addon import CLASSES, OPERATORS
+    from facewright.engine.tasks import specs
 
-    lines = [HEAD]
+    named = [f'`{task}`' for task in specs.SPECS if hasattr(bpy.types, f'FACEWRIGHT_OT_{task}')]
+    lines = [HEAD.format(tasks=', '.join(named))]
     for title, module in OPERATORS.items():
         lines.append(f'## {title}\n')
         for cls in module.CLASSES:
@@ -79,7 +112,7 @@ def reference() -> str:
             *table(cls.bl_rna.properties[n] for n in cls.__annotations__),
             '',
         ]
-    return '\n'.join(lines)
+    return '\n'.join([*lines, *tasks()])
 
 
 if __name__ == '__main__':

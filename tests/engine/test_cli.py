@@ -325,6 +325,7 @@ def test_bench_and_masks_are_handed_on():
         ('overlay r --frames 1 2', 'preview-overlay r --frames 1 2'),
         ('bench part-iou dev --out o', 'bench-part-iou dev --out o'),
         ('model wrap', 'import-face-model wrap'),
+        ('--device cpu settle r --out o', '--device cpu settle-shape-keys r --out o'),
     ],
 )
 def test_the_verbs_of_the_last_release_still_work(old, new):
