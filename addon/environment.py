@@ -95,7 +95,7 @@ def asking() -> bool:
 
 
 def detach() -> None:
-    """Called by unregister(): end what is being asked, and forget all answers."""
+    """End what is being asked, and forget all answers."""
     if bpy.app.timers.is_registered(_redraw):
         bpy.app.timers.unregister(_redraw)
     for question in list(_asked.values()):
@@ -111,7 +111,7 @@ _asked: dict[tuple[str, int], _Question] = {}
 
 
 def _key(python: str) -> tuple[str, int]:
-    """A Python, and when its file was last changed (0 where there is none)."""
+    """Return a Python, and when its file was last changed (0 where there is none)."""
     try:
         return python, Path(python).stat().st_mtime_ns
     except (OSError, ValueError):
@@ -189,7 +189,7 @@ def command(
     packages: tuple[tuple[str, str, str | None], ...],
     requirements: Path = paths.ROOT / 'requirements.txt',
 ) -> str:
-    """What a user types to add the missing packages to an environment."""
+    """Return what a user types to add the missing packages to an environment."""
     if requirements.exists():
         return f'"{python}" -m pip install --no-deps -r "{requirements}"'
     return f'"{python}" -m pip install --no-deps ' + ' '.join(

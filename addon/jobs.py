@@ -158,7 +158,7 @@ class Job:
             self._tidy_output()
 
     def _tidy_output(self) -> None:
-        """What a child that failed or was killed left in the folder for its results."""
+        """Clear away what a child that failed or was killed left in the folder for its results."""
         recover(self._out)
         if self._new_out:
             with contextlib.suppress(OSError):
@@ -176,7 +176,7 @@ current: Job | None = None
 
 
 def running() -> Job | None:
-    """The job that is running now, if any."""
+    """Return the job that is running now, if any."""
     return current if current is not None and current.state == 'running' else None
 
 
@@ -230,7 +230,7 @@ def wait(job: Job, tell: Callable[[str], None] = lambda stage: None) -> dict:
 
 
 def result(job: Job) -> dict:
-    """A finished job's result; raises FacewrightError for a failed or cancelled one."""
+    """Return a finished job's result; raises FacewrightError for a failed or cancelled one."""
     if job.state == 'failed':
         raise FacewrightError(job.error + (f' (Log: {job.log})' if job.log else ''))
     if job.state == 'cancelled':
@@ -297,13 +297,13 @@ def _at_exit() -> None:
 
 
 def attach() -> None:
-    """Called by register(): end the job when another file is loaded and when Blender quits."""
+    """End the job when another file is loaded and when Blender quits."""
     bpy.app.handlers.load_pre.append(_before_load)
     atexit.register(_at_exit)
 
 
 def detach() -> None:
-    """Called by unregister(): end the job and take the handlers away."""
+    """End the job and take the handlers away."""
     cancel()
     clear()
     atexit.unregister(_at_exit)

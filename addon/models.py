@@ -17,7 +17,7 @@ _last: tuple[Path, float, FaceModel] | None = None
 
 
 def source_of(settings) -> str:
-    """A scene's face model as the engine wants it: 'builtin' or a path."""
+    """Return a scene's face model as the engine wants it: 'builtin' or a path."""
     return (
         BUILTIN
         if settings.model == 'BUILTIN'
@@ -26,8 +26,8 @@ def source_of(settings) -> str:
 
 
 def cached(source: str) -> FaceModel | None:
-    """The model of `source` ('builtin', a folder, an archive or a cached .npz) if it is in the
-    cache. The last one read is kept.
+    """Return the model of `source` ('builtin', a folder, an archive or a cached .npz) if it is in
+    the cache. The last one read is kept.
     """
     global _last
     if source != BUILTIN and not Path(source).exists():

@@ -21,8 +21,8 @@ WORKER = ROOT / 'engine' / 'worker.py'
 
 
 def absolute(path: str, what: str) -> str:
-    """A path without Blender's '//'; raises FacewrightError where that means the folder of a .blend
-    that was never saved.
+    """Return a path without Blender's '//'; raises FacewrightError where that means the folder of a
+    .blend that was never saved.
     """
     if path.startswith('//') and not bpy.data.filepath:
         raise FacewrightError(
@@ -33,7 +33,7 @@ def absolute(path: str, what: str) -> str:
 
 
 def preferences():
-    """The add-on's preferences; None where it runs without being enabled as one (the
+    """Return the add-on's preferences; None where it runs without being enabled as one (the
     bpy module).
     """
     addon = bpy.context.preferences.addons.get(PACKAGE)
@@ -41,8 +41,8 @@ def preferences():
 
 
 def cache_base() -> Path | None:
-    """The folder our own lies in: the preference, else $FACEWRIGHT_CACHE, else the extension's;
-    None for the user's cache folder.
+    """Return the folder our own lies in: the preference, else $FACEWRIGHT_CACHE, else the
+    extension's; None for the user's cache folder.
     """
     chosen = getattr(preferences(), 'cache', '')
     if chosen:
@@ -76,7 +76,7 @@ def engine_cache():
 
 
 def engine_python() -> str:
-    """The Python that runs the engine: the preference, else the one Blender itself runs."""
+    """Return the Python that runs the engine: the preference, else the one Blender itself runs."""
     chosen = getattr(preferences(), 'python', '')
     return bpy.path.abspath(chosen) if chosen else sys.executable
 

@@ -74,7 +74,7 @@ class Preferences(bpy.types.AddonPreferences):
 
 
 def draw_missing(context, layout, found: environment.Environment) -> None:
-    """What doesn't fit, and how to put it right."""
+    """Draw what doesn't fit, and how to put it right."""
     box = layout.box()
     if not found.packages:
         text(context, box, found.wrong, 'ERROR')

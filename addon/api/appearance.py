@@ -13,8 +13,8 @@ from ..scene import appearance, cameras, results, takes
 
 
 def reconstructed(context: bpy.types.Context) -> bpy.types.Object | None:
-    """The reconstructed head that the active object is or belongs to (its camera, a part of it),
-    else the scene's last one.
+    """Return the reconstructed head that the active object is or belongs to (its camera, a part of
+    it), else the scene's last one.
     """
     found = (takes.head_of(context.object), context.scene.facewright.result)
     return next(
@@ -37,8 +37,8 @@ def _chosen(context: bpy.types.Context) -> bpy.types.Object:
 
 
 def result_folder(head: bpy.types.Object) -> str:
-    """Where the files of a head's reconstruction are kept; FacewrightError where they, or the
-    footage, have gone.
+    """Return where the files of a head's reconstruction are kept; FacewrightError where they, or
+    the footage, have gone.
     """
     folder = Path(head[results.FOLDER])
     if not (folder / 'rig.npz').exists():
@@ -63,8 +63,8 @@ def result_folder(head: bpy.types.Object) -> str:
 
 
 def overlay_job(context: bpy.types.Context, show: str = 'MESH') -> tuple[str, dict]:
-    """(head's name, the task 'preview_overlay''s arguments) for the scene's current frame. show
-    'MESH' or 'PARTS'.
+    """Return (head's name, the task 'preview_overlay''s arguments) for the scene's current frame.
+    show 'MESH' or 'PARTS'.
     """
     head = _chosen(context)
     frames = np.array(head.get(results.FRAMES, (0,)))
@@ -110,7 +110,7 @@ def apply_overlay(
 
 
 def image_editors(context: bpy.types.Context) -> list[bpy.types.SpaceImageEditor]:
-    """The open Image Editors that show this scene's pictures."""
+    """Return the open Image Editors that show this scene's pictures."""
     return [
         a.spaces.active
         for w in context.window_manager.windows
@@ -121,7 +121,9 @@ def image_editors(context: bpy.types.Context) -> list[bpy.types.SpaceImageEditor
 
 
 def bake_job(context: bpy.types.Context, size: int = 1024) -> tuple[str, dict]:
-    """(head's name, the task 'bake_albedo''s arguments). size: the texture's side in pixels."""
+    """Return (head's name, the task 'bake_albedo''s arguments). size: the texture's
+    side in pixels.
+    """
     head = _chosen(context)
     arguments = {'result': result_folder(head), 'out': '{job}/out', 'size': size}
     return head.name, specs.check('bake_albedo', arguments)
@@ -135,7 +137,9 @@ def apply_albedo(name: str, out: str | Path) -> bpy.types.Image:
 
 
 def overlaps_in_words(head: bpy.types.Object) -> list[str]:
-    """What the last overlay measured: a heading, then a line a part; [] where nothing was."""
+    """Return what the last overlay measured: a heading, then a line a part; [] where
+    nothing was.
+    """
     found = appearance.part_overlaps(head)
     if found is None or not found[1]:
         return []

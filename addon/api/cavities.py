@@ -28,8 +28,8 @@ LEAST_MOTION = 1e-5  # cm: vertices that moved less stay to the bit
 
 
 def fix_job(context: bpy.types.Context, keys: str = 'ACTIVE', spread: bool = False) -> RigJob:
-    """The task 'fix_cavities' for the active head: keys 'ACTIVE' (the active shape key or the
-    Basis) or 'EDITED' (all that were changed by hand).
+    """Return the task 'fix_cavities' for the active head: keys 'ACTIVE' (the active shape key or
+    the Basis) or 'EDITED' (all that were changed by hand).
     """
     head = active_head(context)
     source = model_of(context.scene, head)
@@ -80,8 +80,8 @@ def fix_job(context: bpy.types.Context, keys: str = 'ACTIVE', spread: bool = Fal
 
 
 def _edit(blocks: bpy.types.Key, key: str) -> np.ndarray | None:
-    """N×3: what was changed by hand in a key since it was made or its cavities last followed; None
-    where that is not known.
+    """Return N×3: what was changed by hand in a key since it was made or its cavities last
+    followed; None where that is not known.
     """
     if key == blocks.reference_key.name:
         return records.basis_edit(blocks)
@@ -91,7 +91,7 @@ def _edit(blocks: bpy.types.Key, key: str) -> np.ndarray | None:
 
 
 def apply_fix(context: bpy.types.Context, job: RigJob, folder: str | Path) -> tuple[str, ...]:
-    """Shapes whose cavities followed (rig.npz) onto the head; returns the keys that changed.
+    """Put shapes whose cavities followed (rig.npz) onto the head; returns the keys that changed.
     Vertices that did not move stay to the bit.
 
     Where the Basis was edited every key moves along with it, whether or not it is an expression.
@@ -122,8 +122,8 @@ def apply_fix(context: bpy.types.Context, job: RigJob, folder: str | Path) -> tu
 
 
 def fix_in_words(job: RigJob, changed: tuple[str, ...], result: dict) -> list[str]:
-    """What a fix did: a sentence, then the crossings before and after of each edited shape (their
-    sum where they are many).
+    """Return what a fix did: a sentence, then the crossings before and after of each edited shape
+    (their sum where they are many).
     """
     edited = job.edits['names'].tolist()
     own = [key for key, name in zip(job.keys, job.names) if name in edited]
@@ -153,7 +153,7 @@ def fix_in_words(job: RigJob, changed: tuple[str, ...], result: dict) -> list[st
 
 
 def settle_job(context: bpy.types.Context) -> RigJob:
-    """The task 'settle_shape_keys' for the active head."""
+    """Return the task 'settle_shape_keys' for the active head."""
     head = active_head(context)
     source = model_of(context.scene, head)
     rig, matrix, called = head_space.rig_of(head, find_model(source))
@@ -206,8 +206,8 @@ def apply_settled(
 
 
 def flesh_job(context: bpy.types.Context, mask: str = '') -> RigJob:
-    """The task 'build_tetrahedra', for the selected head, or for the scene's face model where no
-    mesh is selected. mask: a vertex group that says where.
+    """Return the task 'build_tetrahedra', for the selected head, or for the scene's face model
+    where no mesh is selected. mask: a vertex group that says where.
     """
     arguments = {'out': '{job}/out', 'model': models.source_of(context.scene.facewright)}
     if not chosen_meshes(context):
@@ -248,8 +248,8 @@ def flesh_job(context: bpy.types.Context, mask: str = '') -> RigJob:
 def apply_flesh(
     context: bpy.types.Context, job: RigJob, folder: str | Path, show: str = 'CUT'
 ) -> tuple[bpy.types.Object, int]:
-    """The tetrahedra (flesh.npz) as an object beside the head, parented to it and selected; returns
-    it and how many there are.
+    """Show the tetrahedra (flesh.npz) as an object beside the head, parented to it and selected;
+    returns it and how many there are.
     """
     data = read_npz(Path(folder) / 'flesh.npz', 'file of tetrahedra')
     points, tetrahedra = data['vertices'].astype(np.float64), data['tetrahedra']

@@ -18,8 +18,8 @@ POSE = 'current pose'
 
 
 def crossings_job(context: bpy.types.Context, combinations: int = 0, seed: int = 0) -> RigJob:
-    """The task 'check_intersections' for the active head. Without combinations the pose its sliders
-    make is checked as well.
+    """Return the task 'check_intersections' for the active head. Without combinations the pose its
+    sliders make is checked as well.
     """
     head = active_head(context)
     source = model_of(context.scene, head)
@@ -62,7 +62,7 @@ def apply_crossings(context: bpy.types.Context, job: RigJob, folder: str | Path)
 
 
 def crossings_in_words(keys: bpy.types.Key) -> str:
-    """The last check in words; '' where there was none."""
+    """Return the last check in words; '' where there was none."""
     found = crossings.summary(keys)
     if not found:
         return ''

@@ -12,8 +12,8 @@ from .shared import hidden_in_words, select
 
 
 def model_is_ready(source: str) -> bool:
-    """Whether a face model can be used at once; else the task 'import_face_model' makes it so.
-    Raises where there is nothing at `source`.
+    """Return whether a face model can be used at once; else the task 'import_face_model' makes it
+    so. Raises where there is nothing at `source`.
     """
     return models.cached(source) is not None
 
@@ -28,7 +28,7 @@ def use_model(scene: bpy.types.Scene, source: str) -> None:
 
 
 def find_model(source: str) -> FaceModel:
-    """The FaceModel of `source`, which must be in the cache."""
+    """Return the FaceModel of `source`, which must be in the cache."""
     model = models.cached(source)
     if model is None:
         raise FacewrightError(

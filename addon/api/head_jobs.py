@@ -73,7 +73,7 @@ def head_job(context: bpy.types.Context, task: str = 'generate_shape_keys', **ar
 
 
 def read_report(folder: str | Path) -> dict:
-    """report.json of a task's result."""
+    """Read report.json of a task's result."""
     try:
         report = json.loads((Path(folder) / 'report.json').read_text(encoding='utf-8'))
         if np.array(report['to_head'], float).shape == (4, 4):
@@ -84,7 +84,7 @@ def read_report(folder: str | Path) -> dict:
 
 
 def report_in_words(report: dict) -> list[str]:
-    """What a task's report says that the user should know."""
+    """Return what a task's report says that the user should know."""
     out = list(report.get('warnings', ()))
     found = sorted(report.get('expression', {}).items(), key=lambda item: -item[1])
     if found:

@@ -18,7 +18,7 @@ from .shared import select
 
 
 def landmarks_job(context: bpy.types.Context) -> HeadJob:
-    """The task 'add_markers' for the selected meshes, their markers left aside."""
+    """Return the task 'add_markers' for the selected meshes, their markers left aside."""
     job = head_job(context)
     arguments = {k: job.arguments[k] for k in ('mesh', 'out', 'model')}
     return HeadJob(job.meshes, {}, specs.check('add_markers', arguments))
@@ -27,7 +27,7 @@ def landmarks_job(context: bpy.types.Context) -> HeadJob:
 def apply_markers(
     context: bpy.types.Context, job: HeadJob, folder: str | Path
 ) -> list[bpy.types.Object]:
-    """Empties where the landmarks were found (landmarks.json); those there already are moved."""
+    """Put empties where the landmarks were found (landmarks.json), or move those there are."""
     try:
         found = json.loads((Path(folder) / 'landmarks.json').read_text(encoding='utf-8'))
         found = {name: np.array(point, float).reshape(3) for name, point in found.items()}
@@ -40,7 +40,7 @@ def apply_markers(
 
 
 def add_marker(context: bpy.types.Context, name: str) -> bpy.types.Object:
-    """An empty for one landmark at the 3D cursor, or the one there is moved to it; selected."""
+    """Put an empty for one landmark at the 3D cursor, or move the one there is, and select it."""
     thing = next(iter(chosen_meshes(context)), None) or _mesh_of_marker(context)
     if thing is None:
         raise FacewrightError("Select the head's mesh first: markers belong to it.")
@@ -56,7 +56,7 @@ def add_marker(context: bpy.types.Context, name: str) -> bpy.types.Object:
 
 
 def _mesh_of_marker(context: bpy.types.Context) -> bpy.types.Object | None:
-    """The mesh to which a selected marker belongs."""
+    """Return the mesh to which a selected marker belongs."""
     return next(
         (
             o.parent
@@ -68,7 +68,7 @@ def _mesh_of_marker(context: bpy.types.Context) -> bpy.types.Object | None:
 
 
 def count_markers(context: bpy.types.Context) -> int:
-    """How many markers there are for the selected meshes."""
+    """Return how many markers there are for the selected meshes."""
     return len(markers.markers_of(context.scene, chosen_meshes(context)))
 
 

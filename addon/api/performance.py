@@ -24,7 +24,7 @@ LEAST_APART = 0.01  # of a weight: sides nearer than that are alike
 
 
 def heads_in(context: bpy.types.Context) -> list[bpy.types.Object]:
-    """The selected meshes with ICT or ARKit shape keys, the active one first."""
+    """Return the selected meshes with ICT or ARKit shape keys, the active one first."""
     chosen = ([context.object] if context.object else []) + [
         o for o in context.selected_objects if o != context.object
     ]
@@ -145,8 +145,8 @@ def _fit_scene(scene: bpy.types.Scene, frames: np.ndarray, fps: float, animated:
 
 
 def _read_csv(path: Path, rate: float, fps: float) -> Recording:
-    """A Live Link Face CSV. rate: frames a second, 0 as it says; bare frame numbers are the scene's
-    (of `fps` a second).
+    """Read a Live Link Face CSV. rate: frames a second, 0 as it says; bare frame numbers are the
+    scene's (of `fps` a second).
 
     Timecodes count 29.97 frames a second as 30: they are taken at the scene's rate where that is
     the difference.
@@ -158,8 +158,9 @@ def _read_csv(path: Path, rate: float, fps: float) -> Recording:
 
 
 def sample_performance(context: bpy.types.Context, frames: np.ndarray) -> Performance:
-    """The active (or first selected) head's animation at scene frames (increasing), world y up; no
-    rotation is how it stands at rest."""
+    """Return the active (or first selected) head's animation at scene frames (increasing), world y
+    up; no rotation is how it stands at rest.
+    """
     head = _heads(context)[0]
     values, rotation, place = actions.sample(context, head, frames)
     called = names.performance_names(values)
@@ -198,7 +199,9 @@ def export_performance(context: bpy.types.Context, path: str, first: int, last: 
 
 
 def sides_apart(performance: Performance) -> list[str]:
-    """The names under which a .csv has one value where the performance's left and right differ."""
+    """Return the names under which a .csv has one value where the performance's left and right
+    differ.
+    """
     column = dict(zip(performance.names, performance.weights.T))
     return [
         whole

@@ -9,7 +9,7 @@ from .selection import chosen_meshes
 
 
 def pinned(context: bpy.types.Context) -> list[bpy.types.Object]:
-    """The scene's visible meshes that show one shape key alone, the selected ones first."""
+    """Return the scene's visible meshes that show one shape key alone, the selected ones first."""
     found = [
         thing
         for thing in context.view_layer.objects

@@ -38,9 +38,9 @@ def reconstruction(
     scene_settings: str = 'AUTO',
     old_take: str = 'REPLACE',
 ) -> dict:
-    """The task 'reconstruct''s arguments for a scene's face model and footage. quality 'DRAFT'
-    or 'STANDARD'; output '': into the job's folder. neutral_frame: counted from 0 at the first
-    view's in-point, −1: unknown (`neutral_index` makes it of a scene frame). scene_settings,
+    """Return the task 'reconstruct''s arguments for a scene's face model and footage. quality
+    'DRAFT' or 'STANDARD'; output '': into the job's folder. neutral_frame: counted from 0 at the
+    first view's in-point, −1: unknown (`neutral_index` makes it of a scene frame). scene_settings,
     old_take: as apply_result's, for the clips behind the cameras.
     """
     chosen = scene.facewright
@@ -100,8 +100,8 @@ def neutral_index(scene: bpy.types.Scene) -> int:
 
 
 def _frames_of_footage(scene: bpy.types.Scene) -> np.ndarray:
-    """The scene frames of the last result's samples; none where it is gone, or was made of other
-    footage.
+    """Return the scene frames of the last result's samples; none where it is gone, or was made of
+    other footage.
     """
     chosen, head = scene.facewright, scene.facewright.result
     if not head or head.name not in scene.objects or not chosen.views:
@@ -112,7 +112,9 @@ def _frames_of_footage(scene: bpy.types.Scene) -> np.ndarray:
 
 
 def _has_file(view, file: Path) -> bool:
-    """Whether a file of a take may be of a view, whose own files are known to the engine alone."""
+    """Return whether a file of a take may be of a view, whose own files are known to the engine
+    alone.
+    """
     path = Path(absolute(view.filepath, 'footage')).resolve()
     if view.kind in ('CAPTURE', 'SEQUENCE'):
         return file.is_relative_to(path if path.is_dir() else path.parent)
@@ -120,8 +122,8 @@ def _has_file(view, file: Path) -> bool:
 
 
 def _takes_of_footage(scene: bpy.types.Scene) -> list[bpy.types.Object]:
-    """The heads of a scene that were made of the footage that is chosen, as far as can be told
-    before it is opened.
+    """Return the heads of a scene that were made of the footage that is chosen, as far as can be
+    told before it is opened.
     """
     views = scene.facewright.views
     heads = [o for o in scene.objects if takes.is_head(o) and takes.MADE in o]
@@ -148,8 +150,8 @@ def _source(view) -> dict:
 
 
 def _masks(view) -> list[str | None]:
-    """A view's own masks, a folder, a pattern with * or a file; of a capture the same for each
-    of its cameras (the engine looks for its folder there).
+    """Return a view's own masks, a folder, a pattern with * or a file; of a capture the same for
+    each of its cameras (the engine looks for its folder there).
     """
     path, what = Path(view.masks), f'folder of masks for the view {view.label}'
     found = (
@@ -163,8 +165,8 @@ def _masks(view) -> list[str | None]:
 
 
 def _camera_count(view) -> int:
-    """How many cameras of a capture are used; 1 where its file cannot be read, which the engine
-    will say.
+    """Return how many cameras of a capture are used; 1 where its file cannot be read, which the
+    engine will say.
     """
     names = [n for n in view.cameras.split(',') if n.strip()]
     path = Path(absolute(view.filepath, 'footage'))
@@ -179,7 +181,7 @@ def _camera_count(view) -> int:
 
 
 def _chosen(views) -> list[str]:
-    """Names of the views to use where a capture's cameras were chosen; [] for all."""
+    """Return names of the views to use where a capture's cameras were chosen; [] for all."""
     if not any(v.kind == 'CAPTURE' and v.cameras for v in views):
         return []
     names = [
@@ -195,8 +197,8 @@ def _chosen(views) -> list[str]:
 
 
 def model_of_result(scene: bpy.types.Scene, folder: str | Path) -> str:
-    """The face model a result folder was made with; the scene's own where that is not on this
-    computer.
+    """Return the face model a result folder was made with; the scene's own where that is not on
+    this computer.
     """
     recover(Path(folder))
     source = results.read_report(Path(folder))['model']
@@ -208,21 +210,21 @@ def model_of_result(scene: bpy.types.Scene, folder: str | Path) -> str:
 
 
 def first_frame(scene: bpy.types.Scene, keep: bool) -> int:
-    """The scene frame at which a take begins: the scene's first where it keeps its range, else
-    1.
+    """Return the scene frame at which a take begins: the scene's first where it keeps its range,
+    else 1.
     """
     return scene.frame_start if keep else 1
 
 
 def warnings_of(folder: str | Path) -> list[str]:
-    """What a reconstruction in a result folder warns of, in sentences."""
+    """Return what a reconstruction in a result folder warns of, in sentences."""
     return results.read_report(Path(folder))['warnings']
 
 
 def clip_rate(
     scene: bpy.types.Scene, scene_settings: str, old_take: str, earlier: list[bpy.types.Object]
 ) -> float | None:
-    """Frames a second that a scene will have once a result is in it; None: the footage's.
+    """Return frames a second that a scene will have once a result is in it; None: the footage's.
     earlier: the heads of the same footage.
     """
     leaving = [h for h in earlier if old_take == 'REPLACE' and not takes.own_work(h)]
@@ -236,8 +238,8 @@ def result_job(
     scene_settings: str = 'AUTO',
     old_take: str = 'REPLACE',
 ) -> dict | None:
-    """The task 'scene_clips''s arguments where a result folder needs its face model read or its
-    clips made; else None.
+    """Return the task 'scene_clips''s arguments where a result folder needs its face model read or
+    its clips made; else None.
     """
     model = model_of_result(scene, folder)
     ready = model_is_ready(model)
@@ -306,7 +308,7 @@ def apply_result(
 def _settings_in_words(
     scene: bpy.types.Scene, head: bpy.types.Object, keep: bool, choice: str
 ) -> list[str]:
-    """What became of the scene's settings, where that was a choice."""
+    """Return what became of the scene's settings, where that was a choice."""
     if not keep:
         return []
     frames = head[results.FRAMES]
@@ -355,12 +357,14 @@ def _show(context: bpy.types.Context, head: bpy.types.Object, keep: bool) -> lis
 
 
 def notes(head: bpy.types.Object) -> list[str]:
-    """What the user should know of how a head was brought into the scene, a sentence each."""
+    """Return what the user should know of how a head was brought into the scene, a
+    sentence each.
+    """
     return list(head.get(results.NOTES, ()))
 
 
 def head_cameras(head: bpy.types.Object) -> list[bpy.types.Object]:
-    """A reconstructed head's cameras, the first view's first."""
+    """Return a reconstructed head's cameras, the first view's first."""
     first = head.get(results.FIRST)
     return sorted(takes.cameras_of(head), key=lambda o: (o != first, o.name))
 
@@ -447,6 +451,8 @@ def show_wire(context: bpy.types.Context) -> bool:
 
 
 def clip_over(head: bpy.types.Object) -> bpy.types.CameraBackgroundImage | None:
-    """The footage that lies over a head, whose `alpha` is its opacity; None where none does."""
+    """Return the footage that lies over a head, whose `alpha` is its opacity; None
+    where none does.
+    """
     found = cameras.clips_of(head_cameras(head))
     return next((b for b in found if b.display_depth == 'FRONT'), None)

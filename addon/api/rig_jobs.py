@@ -36,7 +36,7 @@ class RigJob:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The rig's expressions."""
+        """Return the rig's expressions."""
         return self.rig.names if self.rig is not None else ()
 
     def write(self, folder: Path) -> None:
@@ -47,7 +47,7 @@ class RigJob:
             write_npz(folder / 'edits.npz', **self.edits)
 
     def object(self) -> bpy.types.Object:
-        """The head; raises FacewrightError where it is gone or changed."""
+        """Return the head; raises FacewrightError where it is gone or changed."""
         thing = bpy.data.objects.get(self.head)
         if (
             thing is None
@@ -60,8 +60,8 @@ class RigJob:
         return thing
 
     def read_rigs(self, folder: str | Path) -> tuple[Rig, Rig]:
-        """The rig as it was, and as the task left it in a folder; raises FacewrightError where
-        they are not of one head.
+        """Return the rig as it was, and as the task left it in a folder; raises FacewrightError
+        where they are not of one head.
         """
         was, now = self.rig, read_rig(Path(folder) / 'rig.npz')
         if was is None or now.names != was.names or now.expressions.shape != was.expressions.shape:
@@ -70,8 +70,8 @@ class RigJob:
 
 
 def model_of(scene: bpy.types.Scene, thing: bpy.types.Object) -> str:
-    """The face model whose topology a mesh has ('builtin' or a path): the built-in head's or the
-    scene's. Raises FacewrightError for neither.
+    """Return the face model whose topology a mesh has ('builtin' or a path): the built-in head's or
+    the scene's. Raises FacewrightError for neither.
     """
     sources = list(dict.fromkeys((models.source_of(scene.facewright), models.BUILTIN)))
     for source in sources:
@@ -93,7 +93,9 @@ def model_of(scene: bpy.types.Scene, thing: bpy.types.Object) -> str:
 
 
 def active_head(context: bpy.types.Context) -> bpy.types.Object:
-    """The selected head, up to date where it is in edit mode; raises FacewrightError for none."""
+    """Return the selected head, up to date where it is in edit mode; raises FacewrightError for
+    none.
+    """
     chosen = chosen_meshes(context)
     if not chosen:
         raise FacewrightError('No mesh is selected: select a head.')

@@ -8,8 +8,8 @@ from mathutils import Vector
 
 
 def chosen_meshes(context: bpy.types.Context) -> list[bpy.types.Object]:
-    """The selected mesh objects, the active one first. An active mesh counts as chosen where no
-    other is selected, hidden or not.
+    """Return the selected mesh objects, the active one first. An active mesh counts as chosen where
+    no other is selected, hidden or not.
     """
     found = [o for o in context.selected_objects if o.type == 'MESH']
     active = context.view_layer.objects.active
@@ -19,8 +19,8 @@ def chosen_meshes(context: bpy.types.Context) -> list[bpy.types.Object]:
 
 
 def companions(context: bpy.types.Context) -> list[bpy.types.Object]:
-    """Meshes that are not selected but belong to the selected ones: their children, or children of
-    the same parent, inside their box.
+    """Return meshes that are not selected but belong to the selected ones: their children, or
+    children of the same parent, inside their box.
     """
     chosen = chosen_meshes(context)
     if not chosen:

@@ -92,7 +92,7 @@ class PartShapes:
 
 
 def _shapes_of_parts(job: HeadJob, rig: Rig, report: dict, naming: str) -> PartShapes:
-    """A task's rig, as the naming wants it, in the axes of the objects it is for."""
+    """Return a task's rig, as the naming wants it, in the axes of the objects it is for."""
     names, expressions, sides = rig.names, rig.expressions, {}
     if naming == 'ARKIT':
         expressions, names = shape_keys.to_arkit(rig.expressions, rig.names)

@@ -14,7 +14,7 @@ from .sides import halves, left_of_middle
 
 
 def tool_mesh(context: bpy.types.Context) -> bpy.types.Object:
-    """The mesh the tools work on: the active one (or first selected), with shape keys."""
+    """Return the mesh the tools work on: the active one (or first selected), with shape keys."""
     chosen = chosen_meshes(context)
     if not chosen:
         raise FacewrightError('No mesh is selected: select one with shape keys.')
@@ -29,7 +29,7 @@ def tool_mesh(context: bpy.types.Context) -> bpy.types.Object:
 
 
 def _keys(thing: bpy.types.Object, which: str) -> list[bpy.types.ShapeKey]:
-    """The active key, or all, the Basis and locked ones excepted."""
+    """Return the active key, or all, the Basis and locked ones excepted."""
     blocks, active = thing.data.shape_keys, thing.active_shape_key
     if which == 'ALL':
         return [k for k in blocks.key_blocks if k != blocks.reference_key and not k.lock_shape]
@@ -159,8 +159,8 @@ def split(
 def region_weights(
     thing: bpy.types.Object, where: str = 'ALL', group: str = '', falloff: float = 0.01
 ) -> np.ndarray:
-    """N weights in [0, 1]: everywhere ('ALL'), of a vertex group ('GROUP'), or of the selected
-    vertices, fading out over `falloff` ('SELECTED').
+    """Return N weights in [0, 1]: everywhere ('ALL'), of a vertex group ('GROUP'), or of the
+    selected vertices, fading out over `falloff` ('SELECTED').
     """
     if where == 'GROUP':
         if not group:

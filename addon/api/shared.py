@@ -14,7 +14,7 @@ from ..scene import mesh_sets
 
 
 def checked_path(path: str, what: str) -> str:
-    """An existing file's or folder's absolute path ('//' is the .blend's folder)."""
+    """Return an existing file's or folder's absolute path ('//' is the .blend's folder)."""
     if not path:
         raise FacewrightError(f'No {what} was given: choose one.')
     found = Path(absolute(path, what))
@@ -24,7 +24,7 @@ def checked_path(path: str, what: str) -> str:
 
 
 def hidden_in_words(names: list[str]) -> list[str]:
-    """What was hidden for a head to be seen: a sentence, or none."""
+    """Return what was hidden for a head to be seen: a sentence, or none."""
     if not names:
         return []
     verb = 'stands' if len(names) == 1 else 'stand'
@@ -52,7 +52,7 @@ def show_colours(context: bpy.types.Context) -> None:
 
 
 def group_weights(thing: bpy.types.Object, name: str) -> np.ndarray:
-    """N weights of a vertex group."""
+    """Return N weights of a vertex group."""
     group = thing.vertex_groups.get(name)
     if group is None:
         raise FacewrightError(

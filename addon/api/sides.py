@@ -25,21 +25,22 @@ class Halves:
     axes: np.ndarray
 
     def of(self, tool: Callable, shape: np.ndarray, **arguments) -> np.ndarray:
-        """A tool's result on an N×3 shape given, and returned, in the mesh's own axes."""
+        """Return a tool's result on an N×3 shape given, and returned, in the mesh's own axes."""
         return tool(shape @ self.axes.T, self.symmetry, **arguments) @ np.linalg.inv(self.axes).T
 
     def of_pair(
         self, tool: Callable, left: np.ndarray, right: np.ndarray, **arguments
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The same of a tool that takes and returns two shapes."""
+        """Apply a tool that takes and returns two shapes, as `of` does."""
         out = tool(left @ self.axes.T, right @ self.axes.T, self.symmetry, **arguments)
         back = np.linalg.inv(self.axes).T
         return out[0] @ back, out[1] @ back
 
 
 def halves(scene: bpy.types.Scene, thing: bpy.types.Object, tolerance: float = 1e-3) -> Halves:
-    """How a mesh mirrors: by its topology where it is a face model's, else by where its vertices
-    are."""
+    """Return how a mesh mirrors: by its topology where it is a face model's, else by where its
+    vertices are.
+    """
     for source in dict.fromkeys((models.BUILTIN, models.source_of(scene.facewright))):
         try:
             model = models.cached(source)
@@ -59,8 +60,8 @@ def halves(scene: bpy.types.Scene, thing: bpy.types.Object, tolerance: float = 1
 def left_of_middle(
     scene: bpy.types.Scene, thing: bpy.types.Object, tolerance: float = 1e-3
 ) -> np.ndarray:
-    """N: each vertex's distance from the middle, positive on the person's left, in the object's
-    units.
+    """Return N: each vertex's distance from the middle, positive on the person's left, in the
+    object's units.
 
     By the symmetry where there is one, else by the keys that have a side in their names, else by
     its x.
@@ -78,7 +79,7 @@ def left_of_middle(
 
 
 def _sided_shapes(thing: bpy.types.Object) -> dict[str, np.ndarray]:
-    """{name: N×3 offsets} of the keys that have a side in their names."""
+    """Return {name: N×3 offsets} of the keys that have a side in their names."""
     return {
         k.name: shape_keys.offsets_of(k)
         for k in thing.data.shape_keys.key_blocks

@@ -25,7 +25,7 @@ def apply_head(
     naming: str = 'ICT',
     hide: bool = True,
 ) -> tuple[bpy.types.Object, list[str]]:
-    """A wrapped head as a new object where the meshes are, selected; with shape keys where the
+    """Make a wrapped head a new object where the meshes are, selected; with shape keys where the
     folder holds rig.npz, with the colours of the fit where it holds wrap.npz. hide: hide the meshes
     it was made of. Returns it and what to tell the user.
     """
@@ -66,7 +66,7 @@ def apply_head(
 
 
 def fit_in_words(folder: str | Path) -> str:
-    """How far a wrapped head is from its scan, both ways."""
+    """Return how far a wrapped head is from its scan, both ways."""
     fit, words = read_report(folder)['fit'], []
     for way, text in (('model_to_mesh', 'head to mesh'), ('mesh_to_model', 'mesh to head')):
         if fit.get(f'{way}_median_mm') is not None:

@@ -46,8 +46,8 @@ class Operator(bpy.types.Operator):
             self.report({'WARNING'}, sentence)
 
     def option(self, settings, name, setting=''):
-        """A parameter of this call, or where it was not given the panel's setting of that name (or
-        called `setting`).
+        """Return a parameter of this call, or where it was not given the panel's setting of that
+        name (or called `setting`).
         """
         return (
             getattr(self, name)
@@ -58,8 +58,8 @@ class Operator(bpy.types.Operator):
 
 @contextlib.contextmanager
 def object_mode(context):
-    """Object mode for the block, then back. Blender's undo remembers what happened to objects in
-    object mode alone.
+    """Give the block object mode, then go back. Blender's undo remembers what happened to objects
+    in object mode alone.
     """
     thing, mode = context.view_layer.objects.active, context.mode
     if mode == 'OBJECT' or thing is None:
@@ -85,7 +85,7 @@ def object_mode(context):
 
 
 def _return(name: str, mode: str) -> None:
-    """Back into a mode, if the object is still the active one."""
+    """Go back into a mode, if the object is still the active one."""
     window = bpy.context.window or bpy.context.window_manager.windows[0]
     with bpy.context.temp_override(window=window):
         active = bpy.context.view_layer.objects.active
@@ -159,7 +159,9 @@ class JobOperator(Operator):
                 return self.finish(bpy.context, outcome)
 
     def cancel(self, context):
-        """Called by Blender when it quits or loads another file under a running operator."""
+        """Cancel the job: Blender calls this when it quits or loads another file under a running
+        operator.
+        """
         if getattr(self, 'job', None):
             self.job.cancel()
 

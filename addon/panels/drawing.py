@@ -15,14 +15,14 @@ class Panel:
 
 
 def idle_column(layout, ready: bool = True):
-    """A column of buttons that start jobs: enabled where `ready` and while none runs."""
+    """Make a column of buttons that start jobs: enabled where `ready` and while none runs."""
     column = layout.column(align=True)
     column.enabled = ready and jobs.running() is None
     return column
 
 
 def draw_job(context, layout, tasks: tuple[str, ...]) -> None:
-    """The running job's bar, or what went wrong with the last, where it is one of `tasks`."""
+    """Draw the running job's bar, or what went wrong with the last, where it is one of `tasks`."""
     job = jobs.current
     if job is None or job.task not in tasks:
         return
@@ -40,7 +40,7 @@ def draw_job(context, layout, tasks: tuple[str, ...]) -> None:
 
 
 def text(context, layout, words: str, icon: str = 'NONE') -> None:
-    """A sentence over as many lines as the region's width asks for."""
+    """Draw a sentence over as many lines as the region's width asks for."""
     scale = context.preferences.system.ui_scale or 1  # 0 without a window
     width = context.region.width if context.region else 300
     column = layout.column(align=True)
@@ -49,7 +49,7 @@ def text(context, layout, words: str, icon: str = 'NONE') -> None:
 
 
 def time_left(job: jobs.Job) -> str:
-    """'About 2 min left', '' where the task has not said: what it last said, less the
+    """Say 'About 2 min left', '' where the task has not said: what it last said, less the
     time since.
     """
     if job.remaining is None:

@@ -93,7 +93,9 @@ class FACEWRIGHT_PT_result(Panel, bpy.types.Panel):
 
 
 def draw_verdicts(box, head) -> None:
-    """A row a region: how good it is over the clip, and a button that goes to its worst frame."""
+    """Draw a row a region: how good it is over the clip, and a button that goes to its
+    worst frame.
+    """
     column = box.column(align=True)
     for verdict in regions.verdicts_of(head):
         row = column.split(factor=0.5)

@@ -95,8 +95,8 @@ class FACEWRIGHT_PT_shape_keys(Panel, bpy.types.Panel):
 
 
 def draw_keys(layout, thing) -> None:
-    """A mesh's shape keys to choose from and to move, and the pin that shows the chosen one alone,
-    in full: as it is sculpted.
+    """Draw a mesh's shape keys to choose from and to move, and the pin that shows the chosen one
+    alone, in full: as it is sculpted.
     """
     row = layout.row()
     row.template_list(

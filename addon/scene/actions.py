@@ -31,8 +31,8 @@ LINEAR = 1
 
 
 def curves(datablock: bpy.types.ID, create: bool = False, action: bpy.types.Action | None = None):
-    """The F-curve collection that animates an object or shape-key datablock; None where there is
-    none and `create` is False.
+    """Return the F-curve collection that animates an object or shape-key datablock; None where
+    there is none and `create` is False.
 
     With create an Action (or a slot in `action`) is made where missing.
     """
@@ -77,7 +77,7 @@ def write_curve(
 
 
 def read_keyframes(curve: bpy.types.FCurve) -> dict[str, np.ndarray]:
-    """{what a keyframe has: N×width} of a curve's N keyframes."""
+    """Return {what a keyframe has: N×width} of a curve's N keyframes."""
     found = {}
     for name, width, kind in KEYFRAME:
         found[name] = np.empty((len(curve.keyframe_points), width), kind)
@@ -88,8 +88,9 @@ def read_keyframes(curve: bpy.types.FCurve) -> dict[str, np.ndarray]:
 def _spliced(
     curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """A curve's keyframes with those in the range of T new ones replaced; a frame before and after
-    them it does what it did."""
+    """Return a curve's keyframes with those in the range of T new ones replaced; a frame before and
+    after them it does what it did.
+    """
     had = read_keyframes(curve)
     at, first, last = had['co'][:, 0], frames[0], frames[-1]
     before, after = at < first - TOGETHER, at > last + TOGETHER
@@ -102,7 +103,7 @@ def _spliced(
 
 
 def _straight(frames: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:
-    """Keyframes with straight lines between them."""
+    """Make keyframes with straight lines between them."""
     points = np.stack([frames, values], -1).astype(np.float32)
     handle = (
         bpy.types.Keyframe.bl_rna.properties['handle_left_type'].enum_items['AUTO_CLAMPED'].value
@@ -132,13 +133,14 @@ def frame_rate(scene: bpy.types.Scene, fps: float) -> None:
 
 
 def scene_fps(scene: bpy.types.Scene) -> float:
-    """Frames a second of a scene."""
+    """Return frames a second of a scene."""
     return scene.render.fps / scene.render.fps_base
 
 
 def sample_frames(scene: bpy.types.Scene, time: np.ndarray, start: float) -> np.ndarray:
-    """T times (s) → T scene frames, the first at `start`; snapped to whole frames where the clip
-    keeps a steady rate."""
+    """Convert T times (s) → T scene frames, the first at `start`; snapped to whole frames where the
+    clip keeps a steady rate.
+    """
     frames = start + (time - time[0]) * scene_fps(scene)
     whole = np.round(frames)
     steady = np.abs(frames - whole).max() < 0.02 and (np.diff(whole) > 0).all()
@@ -206,14 +208,15 @@ def write_performance(
 
 
 def is_keyed(datablock: bpy.types.ID, path: str) -> bool:
-    """Whether a property has a curve."""
+    """Return whether a property has a curve."""
     fcurves = curves(datablock)
     return fcurves is not None and any(c.data_path == path for c in fcurves)
 
 
 def keyed_expressions(head: bpy.types.Object) -> tuple[list[str], np.ndarray]:
-    """The mesh's ICT or ARKit shape keys that have curves, and all frames (float64, increasing) at
-    which those are keyed."""
+    """Return the mesh's ICT or ARKit shape keys that have curves, and all frames (float64,
+    increasing) at which those are keyed.
+    """
     found, fcurves = set(), curves(head.data.shape_keys) if head.data.shape_keys else None
     keyed = {c.data_path: c for c in fcurves or ()}
     called = (
@@ -236,8 +239,8 @@ def keyed_expressions(head: bpy.types.Object) -> tuple[list[str], np.ndarray]:
 def sample(
     context: bpy.types.Context, head: bpy.types.Object, frames: np.ndarray
 ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    """What a mesh does at T frames: {shape key: T values}, rotations T×3×3 and locations T×3 (m) in
-    Blender's world.
+    """Return what a mesh does at T frames: {shape key: T values}, rotations T×3×3 and locations T×3
+    (m) in Blender's world.
 
     Reads the curves; where drivers, the NLA, parents or constraints have a say, steps the scene
     through the frames.
@@ -268,7 +271,7 @@ def sample(
 
 
 def places(thing: bpy.types.Object, frames: np.ndarray) -> np.ndarray:
-    """T×3: what an object's location channels say at T frames (m, under its parent)."""
+    """Return T×3: what an object's location channels say at T frames (m, under its parent)."""
     return np.stack(
         [_evaluate(thing, 'location', k, thing.location[k], frames) for k in range(3)], -1
     )
@@ -297,8 +300,9 @@ def turns(
     prefix: str,
     frames: np.ndarray,
 ) -> np.ndarray:
-    """T×3×3: what the rotation channels of an object or pose bone say at T frames. prefix: of their
-    data paths, '' for an object's own."""
+    """Return T×3×3: what the rotation channels of an object or pose bone say at T frames. prefix:
+    of their data paths, '' for an object's own.
+    """
 
     def channels(name: str) -> np.ndarray:
         still = getattr(turned, name)
@@ -354,7 +358,7 @@ def write_turns(
 def sample_bone(
     context: bpy.types.Context, armature: bpy.types.Object, bone: str, frames: np.ndarray
 ) -> np.ndarray:
-    """T×3×3: a pose bone's rotation in Blender's world at T frames."""
+    """Return T×3×3: a pose bone's rotation in Blender's world at T frames."""
     out, scene = np.empty((len(frames), 3, 3)), context.scene
     now = scene.frame_current, scene.frame_subframe
     for i, frame in enumerate(frames):
@@ -366,13 +370,14 @@ def sample_bone(
 
 
 def value_path(key: str) -> str:
-    """The data path of a shape key's value."""
+    """Return the data path of a shape key's value."""
     return f'key_blocks["{bpy.utils.escape_identifier(key)}"].value'
 
 
 def all_curves(datablock: bpy.types.ID) -> list:
-    """Every F-curve collection that animates a datablock: its Action's, and those of its strips in
-    the NLA."""
+    """Return every F-curve collection that animates a datablock: its Action's, and those of its
+    strips in the NLA.
+    """
     data = datablock.animation_data
     found = [curves(datablock)]
     for strip in [s for track in data.nla_tracks for s in track.strips] if data else ():
@@ -382,7 +387,7 @@ def all_curves(datablock: bpy.types.ID) -> list:
 
 
 def _curves_of(action: bpy.types.Action, slot):
-    """An Action's F-curves for one of its slots (None before 4.4)."""
+    """Return an Action's F-curves for one of its slots (None before 4.4)."""
     if not hasattr(action, 'slots'):
         return action.fcurves
     strips = [s for layer in action.layers for s in layer.strips if s.type == 'KEYFRAME']
@@ -415,7 +420,9 @@ def merge_value_curves(keys: bpy.types.Key, into: str, other: str) -> bool:
 
 
 def _times_of_both(a, b) -> np.ndarray:
-    """The frames at which two curves (or None) are keyed; all between too where either bends."""
+    """Return the frames at which two curves (or None) are keyed; all between too where either
+    bends.
+    """
     both = [c for c in (a, b) if c is not None]
     keyed = {p.co.x for c in both for p in c.keyframe_points}
     straight = all(p.interpolation == 'LINEAR' for c in both for p in c.keyframe_points)

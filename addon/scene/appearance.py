@@ -20,9 +20,9 @@ OVERLAPS = 'facewright_parts'
 
 
 def apply_albedo(head: bpy.types.Object, folder: Path) -> bpy.types.Image:
-    """A folder's albedo.png and albedo.npz (engine/tasks/appearance.py): the texture, packed into
-    the .blend, becomes the colour of the materials it covers; the others, back of the head, eyes
-    and mouth, get colours to match.
+    """Put a folder's albedo.png and albedo.npz (engine/tasks/appearance.py): the texture, packed
+    into the .blend, becomes the colour of the materials it covers; the others, back of the head,
+    eyes and mouth, get colours to match.
     """
     path = folder / 'albedo.npz'
     data = read_npz(path, 'list of colours')
@@ -65,8 +65,8 @@ def texture_at_vertices(
     covered: list[bpy.types.Material],
     colours: np.ndarray,
 ) -> np.ndarray:
-    """V×3 sRGB: `colours`, but where one of the materials shows the image, the image's colour
-    there.
+    """Return V×3 sRGB: `colours`, but where one of the materials shows the image, the image's
+    colour there.
     """
     counts = np.empty(len(mesh.polygons), np.int32)
     slots, corners = counts.copy(), np.empty(len(mesh.loops), np.int32)
@@ -91,14 +91,14 @@ def texture_at_vertices(
 
 
 def has_texture(head: bpy.types.Object) -> bool:
-    """Whether a head's materials show a texture made from its footage."""
+    """Return whether a head's materials show a texture made from its footage."""
     return any(
         m is not None and m.node_tree and m.node_tree.nodes.get(NODE) for m in head.data.materials
     )
 
 
 def load_packed(path: Path, name: str) -> bpy.types.Image:
-    """A picture file as a new image that needs the file no more."""
+    """Load a picture file as a new image that needs the file no more."""
     image = None
     try:
         image = bpy.data.images.load(str(path))
@@ -144,8 +144,8 @@ def put_texture(
 
 
 def add_parts(head: bpy.types.Object, path: Path) -> None:
-    """parts.npz (labels V int8: numbers of names) → a vertex group per part, 'part_nose' …; the
-    first name, what is no part, has none.
+    """Turn parts.npz (labels V int8: numbers of names) → a vertex group per part, 'part_nose' …;
+    the first name, what is no part, has none.
     """
     data = read_npz(path, 'list of parts')
     then = f'it does not fit {head.name}, so reconstruct again'
@@ -163,15 +163,15 @@ def add_parts(head: bpy.types.Object, path: Path) -> None:
 
 
 def overlay_images(head: bpy.types.Object) -> list[bpy.types.Image]:
-    """The pictures of the head over its footage that are in the file."""
+    """Return the pictures of the head over its footage that are in the file."""
     return [i for i in bpy.data.images if i.get(OVERLAY) == head.name]
 
 
 def add_overlays(
     head: bpy.types.Object, pictures: dict[str, Path], overlaps: dict[str, float | None], frame: int
 ) -> dict[str, bpy.types.Image]:
-    """{view: picture} → packed images, in place of the head's former ones, where those are open
-    too; the parts' overlaps are kept with the head.
+    """Turn {view: picture} into packed images, in place of the head's former ones, where those are
+    open too; the parts' overlaps are kept with the head.
     """
     before = {i.name: i for i in overlay_images(head)}
     made = {}
@@ -195,7 +195,7 @@ def add_overlays(
 
 
 def part_overlaps(head: bpy.types.Object) -> tuple[int, dict[str, float]] | None:
-    """(scene frame, {part: overlap 0..1}) of the last overlay; None where there was none."""
+    """Return (scene frame, {part: overlap 0..1}) of the last overlay; None where there was none."""
     if OVERLAPS not in head:
         return None
     found = head[OVERLAPS].to_dict()

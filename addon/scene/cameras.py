@@ -57,7 +57,8 @@ class SolvedView:
 
 
 def read_views(folder: Path, clips: dict | None = None) -> tuple[SolvedView, ...]:
-    """The views of a result folder, from its cameras.json (capture.json's format) and report.json.
+    """Read the views of a result folder, from its cameras.json (capture.json's format) and
+    report.json.
 
     clips: {view: {'path', 'rate'}}, what the task scene_clips made for them.
     """
@@ -127,7 +128,7 @@ def _check(view: SolvedView) -> None:
 def create_camera(
     view: SolvedView, axes: np.ndarray, collection: bpy.types.Collection
 ) -> bpy.types.Object:
-    """A camera object that sees what the view saw. axes: units.world_axes of the performance.
+    """Make a camera object that sees what the view saw. axes: units.world_axes of the performance.
     Settings of the scene are left alone.
     """
     data = bpy.data.cameras.new(view.name)
@@ -148,7 +149,7 @@ def create_camera(
 
 
 def intrinsics(view: SolvedView) -> dict[str, float]:
-    """A view's lens as Blender's camera and render settings."""
+    """Return a view's lens as Blender's camera and render settings."""
     return units.lens(
         view.K[0, 0], (view.K[0, 2], view.K[1, 2]), view.size, view.K[1, 1] / view.K[0, 0]
     )
@@ -167,8 +168,8 @@ def look_through(scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
 
 
 def is_right(view: SolvedView, rate: float) -> bool:
-    """Whether the footage's own file shows the right picture at every frame of a scene of `rate`
-    frames a second.
+    """Return whether the footage's own file shows the right picture at every frame of a scene of
+    `rate` frames a second.
     """
     if _is_program_stream(view.path):
         return False
@@ -176,8 +177,8 @@ def is_right(view: SolvedView, rate: float) -> bool:
 
 
 def _is_program_stream(path: Path) -> bool:
-    """Whether a file is an MPEG program stream: Blender 4.2 dies of opening some, and none is
-    found its way in by counting.
+    """Return whether a file is an MPEG program stream: Blender 4.2 dies of opening some, and none
+    is found its way in by counting.
     """
     try:
         with path.open('rb') as file:
@@ -239,7 +240,7 @@ def put_clip_behind(
 
 
 def clips_of(found: list[bpy.types.Object]) -> list[bpy.types.CameraBackgroundImage]:
-    """The footage that lies behind or over cameras."""
+    """Return the footage that lies behind or over cameras."""
     return [b for camera in found for b in camera.data.background_images[:1]]
 
 
@@ -253,12 +254,12 @@ def lay_clip(found: list[bpy.types.Object], opacity: float | None) -> None:
 
 
 def lies_over(found: list[bpy.types.Object]) -> bool:
-    """Whether the footage lies over what cameras see."""
+    """Return whether the footage lies over what cameras see."""
     return any(b.display_depth == 'FRONT' for b in clips_of(found))
 
 
 def _frame_method(render: bpy.types.RenderSettings, view: SolvedView) -> str:
-    """How a picture gets the camera frame's width whatever the render's shape: the lens was
+    """Return how a picture gets the camera frame's width whatever the render's shape: the lens was
     found for that width.
     """
     shape = (
@@ -279,7 +280,7 @@ def _picture(path: Path) -> bpy.types.Image | None:
 
 
 def _clip(path: Path, name: str, frame: int) -> bpy.types.MovieClip | None:
-    """A movie clip whose first picture is at the scene's `frame`."""
+    """Load a movie clip whose first picture is at the scene's `frame`."""
     try:
         clip = bpy.data.movieclips.load(str(path))
     except RuntimeError:
@@ -292,8 +293,8 @@ def _clip(path: Path, name: str, frame: int) -> bpy.types.MovieClip | None:
 
 
 def _ignores_rotation(clip: bpy.types.MovieClip, view: SolvedView) -> bool:
-    """Whether this Blender (4.3 and before) shows a video as it is stored, not as its rotation
-    flag says.
+    """Return whether this Blender (4.3 and before) shows a video as it is stored, not as its
+    rotation flag says.
     """
     if view.rotation % 180:
         return tuple(clip.size) != tuple(view.size)

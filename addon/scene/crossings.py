@@ -64,14 +64,14 @@ def rename(keys: bpy.types.Key, old: str, new: str = '') -> None:
 
 
 def count(keys: bpy.types.Key | None, name: str) -> list[int] | None:
-    """A key's four counts at the last check; None where it was not checked."""
+    """Return a key's four counts at the last check; None where it was not checked."""
     if keys is None or PROPERTY not in keys or name not in keys[PROPERTY]['counts']:
         return None
     return list(keys[PROPERTY]['counts'][name])
 
 
 def summary(keys: bpy.types.Key | None) -> dict:
-    """The last check's sums (total, before, combinations, …); {} where there was none."""
+    """Return the last check's sums (total, before, combinations, …); {} where there was none."""
     return (
         {k: v for k, v in keys[PROPERTY].to_dict().items() if k not in ('counts', 'marked')}
         if keys is not None and PROPERTY in keys
@@ -80,7 +80,7 @@ def summary(keys: bpy.types.Key | None) -> dict:
 
 
 def worst(keys: bpy.types.Key) -> str | None:
-    """The key with most crossings; None where there are none."""
+    """Return the key with most crossings; None where there are none."""
     counts = (
         {k: sum(v) for k, v in keys[PROPERTY]['counts'].to_dict().items()}
         if PROPERTY in keys

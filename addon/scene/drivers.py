@@ -33,7 +33,7 @@ OPERATORS = {
 
 
 def find(datablock: bpy.types.ID, path: str, index: int = 0) -> bpy.types.FCurve | None:
-    """The driver on a property; None where there is none."""
+    """Return the driver on a property; None where there is none."""
     data = getattr(datablock, 'animation_data', None)
     return (
         next((d for d in data.drivers if d.data_path == path and d.array_index == index), None)
@@ -43,7 +43,7 @@ def find(datablock: bpy.types.ID, path: str, index: int = 0) -> bpy.types.FCurve
 
 
 def driven(datablock: bpy.types.ID, path: str, index: int = 0) -> bpy.types.FCurve | None:
-    """The driver that decides a property; None where there is none, or a muted one."""
+    """Return the driver that decides a property; None where there is none, or a muted one."""
     found = find(datablock, path, index)
     return found if found is not None and not found.mute else None
 
@@ -69,8 +69,9 @@ def copy(datablock: bpy.types.ID, source: str, target: str) -> bpy.types.FCurve 
 def readers(
     keys: bpy.types.Key, path: str
 ) -> Iterator[tuple[bpy.types.ID, bpy.types.FCurve, bpy.types.DriverVariable]]:
-    """Every driver in the file that reads a property of shape keys: (what it drives a property of,
-    driver, variable)."""
+    """Return every driver in the file that reads a property of shape keys: (what it drives a
+    property of, driver, variable).
+    """
     for owner in _owners(keys):
         for curve in owner.animation_data.drivers:
             for variable in curve.driver.variables:
@@ -79,7 +80,7 @@ def readers(
 
 
 def _owners(keys: bpy.types.Key) -> list[bpy.types.ID]:
-    """What may hold drivers that read shape keys, their mesh or its objects."""
+    """Return what may hold drivers that read shape keys, their mesh or its objects."""
     mesh = keys.user
     read = {keys, mesh} | {o for o in bpy.data.objects if o.data == mesh}
     users = bpy.data.user_map(subset=read)
@@ -146,8 +147,9 @@ def _spread(driver: bpy.types.Driver, name: str, second: str) -> bool:
 
 
 def keep_side(datablock: bpy.types.ID, path: str, side: str) -> None:
-    """Where a driver is the mean of a left and a right key, let it read the one of `side` ('left'
-    or 'right') alone."""
+    """Let a driver that is the mean of a left and a right key read the one of `side` ('left' or
+    'right') alone.
+    """
     curve = find(datablock, path)
     if curve is None or curve.driver.type != 'AVERAGE' or len(curve.driver.variables) != 2:
         return
@@ -216,8 +218,9 @@ def _mirror_target(target: bpy.types.DriverTarget) -> bool:
 
 
 def source(curve: bpy.types.FCurve) -> tuple[bpy.types.ID, str] | None:
-    """The one property (ID, data path) whose value a driver passes on unchanged; None where it does
-    anything else."""
+    """Return the one property (ID, data path) whose value a driver passes on unchanged; None where
+    it does anything else.
+    """
     driver = curve.driver
     if len(driver.variables) != 1 or not _identity(curve):
         return None
@@ -235,7 +238,7 @@ def source(curve: bpy.types.FCurve) -> tuple[bpy.types.ID, str] | None:
 
 
 def _expression(driver: bpy.types.Driver) -> str:
-    """What a driver computes from its variables, as an expression in brackets."""
+    """Return what a driver computes from its variables, as an expression in brackets."""
     if driver.type == 'SCRIPTED':
         return f'({driver.expression})'
     around, between = OPERATORS[driver.type]
@@ -304,14 +307,14 @@ def _variable(variable: bpy.types.DriverVariable) -> tuple:
 
 
 def _identity(curve: bpy.types.FCurve) -> bool:
-    """Whether a driver's curve passes on what the driver computes."""
+    """Return whether a driver's curve passes on what the driver computes."""
     if not len(curve.keyframe_points) and not len(curve.modifiers):
         return True
     return all(abs(curve.evaluate(x) - x) < 1e-6 for x in (0.0, 0.1, 0.25, 0.5, 0.75, 1.0))
 
 
 def _named(path: str) -> str | None:
-    """The shape key a path is the value of."""
+    """Return the shape key a path is the value of."""
     found = re.search(r'key_blocks\["(.*)"\]\.value$', path)
     return found[1] if found else None
 

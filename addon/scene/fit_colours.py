@@ -24,7 +24,7 @@ LEGEND = (
 
 
 def colours(distance: np.ndarray) -> np.ndarray:
-    """V distances in mm (NaN: unknown) → V×3 sRGB."""
+    """Convert V distances in mm (NaN: unknown) → V×3 sRGB."""
     at = np.clip(np.nan_to_num(np.asarray(distance, float)) / TOP, 0, 1)
     out = np.stack(
         [np.interp(at, [s for s, _ in STOPS], [c[k] for _, c in STOPS]) for k in range(3)], -1
@@ -33,8 +33,8 @@ def colours(distance: np.ndarray) -> np.ndarray:
 
 
 def paint(thing: bpy.types.Object, distance: np.ndarray) -> None:
-    """V distances in mm → the mesh's colour attribute 'Fit', made active, and the attribute 'Fit
-    (mm)' (−1: unknown).
+    """Write V distances in mm as the mesh's colour attribute 'Fit', made active, and the attribute
+    'Fit (mm)' (−1: unknown).
     """
     mesh = thing.data
     numbers = mesh.attributes.get(MILLIMETRES) or mesh.attributes.new(MILLIMETRES, 'FLOAT', 'POINT')
@@ -45,7 +45,7 @@ def paint(thing: bpy.types.Object, distance: np.ndarray) -> None:
 
 
 def paint_points(mesh: bpy.types.Mesh, name: str, rgb: np.ndarray) -> None:
-    """V×3 sRGB → a colour attribute of that name, made the active one."""
+    """Write V×3 sRGB as a colour attribute of that name, made the active one."""
     layer = mesh.color_attributes.get(name) or mesh.color_attributes.new(
         name, 'BYTE_COLOR', 'POINT'
     )

@@ -16,8 +16,8 @@ SHRUNK = 0.75
 def faces_to_show(
     points: np.ndarray, tetrahedra: np.ndarray, show: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(vertices, triangles) of M tetrahedra: 'SURFACE' their outside, 'CUT' the outside of the
-    head's right half, 'SHRUNK' each of that half by itself.
+    """Return (vertices, triangles) of M tetrahedra: 'SURFACE' their outside, 'CUT' the outside of
+    the head's right half, 'SHRUNK' each of that half by itself.
     """
     volume = np.einsum(
         'ij,ij->i',

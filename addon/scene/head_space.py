@@ -15,7 +15,7 @@ PLAIN[:3, :3] = units.AXES.T / units.METRES
 
 
 def has_topology(thing: bpy.types.Object, model: FaceModel) -> bool:
-    """Whether a mesh has a face model's vertices and faces, in its order."""
+    """Return whether a mesh has a face model's vertices and faces, in its order."""
     mesh = thing.data
     if len(mesh.vertices) != model.vertex_count or len(mesh.polygons) != len(model.faces):
         return False
@@ -25,8 +25,8 @@ def has_topology(thing: bpy.types.Object, model: FaceModel) -> bool:
 
 
 def local_to_head(thing: bpy.types.Object, model: FaceModel) -> np.ndarray:
-    """4×4 similarity from a head's own axes to head space: the plain one where that makes it a
-    head, else the best onto the model's neutral.
+    """Return the 4×4 similarity from a head's own axes to head space: the plain one where that makes it
+    a head, else the best onto the model's neutral.
     """
     points = mesh_sets.base_points(thing).astype(np.float64)
     target = model.neutral.astype(np.float64)
@@ -45,8 +45,8 @@ def local_to_head(thing: bpy.types.Object, model: FaceModel) -> np.ndarray:
 
 
 def neutral_points(thing: bpy.types.Object) -> np.ndarray:
-    """N×3: the head at rest in its own axes, which is its Basis with the key 'atRest' as far as
-    that is on.
+    """Return N×3: the head at rest in its own axes, which is its Basis with the key 'atRest' as far
+    as that is on.
     """
     keys = thing.data.shape_keys
     rest = keys.key_blocks.get(shape_keys.AT_REST) if keys else None
@@ -54,7 +54,7 @@ def neutral_points(thing: bpy.types.Object) -> np.ndarray:
 
 
 def expressions_of(thing: bpy.types.Object) -> dict[str, str]:
-    """{shape key: the expression it stands for, under ICT's name where that has one}, each
+    """Return {shape key: the expression it stands for, under ICT's name where that has one}, each
     expression once.
     """
     keys, found = thing.data.shape_keys, {}
@@ -67,8 +67,8 @@ def expressions_of(thing: bpy.types.Object) -> dict[str, str]:
 def rig_of(
     thing: bpy.types.Object, model: FaceModel, pose: str = ''
 ) -> tuple[Rig, np.ndarray, tuple[str, ...]]:
-    """A head's expressions as a Rig in head space (ICT's or ARKit's names), its local_to_head, and
-    the shape keys' names in the rig's order.
+    """Return a head's expressions as a Rig in head space (ICT's or ARKit's names), its
+    local_to_head, and the shape keys' names in the rig's order.
 
     pose: where not '', the head as its sliders stand is added as one more expression of that name.
     Raises FacewrightError without expressions.

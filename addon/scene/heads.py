@@ -64,8 +64,8 @@ def create_mesh(
     uvs: np.ndarray | None = None,
     face_materials: np.ndarray | None = None,
 ) -> bpy.types.Mesh:
-    """V×3 cm in head space and F×4 int (triangles padded with −1) → a smooth-shaded mesh in metres,
-    its vertices in the same order.
+    """Turn V×3 cm in head space and F×4 int (triangles padded with −1) → a smooth-shaded mesh in
+    metres, its vertices in the same order.
     """
     mesh = bpy.data.meshes.new(name)
     used = faces >= 0
@@ -100,8 +100,8 @@ def create_head(
     naming: str = 'ICT',
     collection: bpy.types.Collection | None = None,
 ) -> bpy.types.Object:
-    """The model's head, or a person's where neutral (V×3), expressions (E×V×3) and their names are
-    given, all cm in head space.
+    """Make the model's head, or a person's where neutral (V×3), expressions (E×V×3) and their names
+    are given, all cm in head space.
 
     naming 'ICT' or 'ARKIT'; collection the one to link it into (default: the active one). With no
     expressions there are no shape keys.
@@ -183,7 +183,7 @@ def match_viewport(mesh: bpy.types.Mesh, colours: np.ndarray) -> None:
 
 
 def surface_of(name: str) -> Surface:
-    """How a face model's material of this name looks."""
+    """Return how a face model's material of this name looks."""
     return SURFACES[next((k for k in SURFACES if k in name.lower()), 'skin')]
 
 

@@ -34,8 +34,9 @@ class Plan:
 
 
 def plan(heads: list[bpy.types.Object], performance: Performance) -> list[Plan]:
-    """Where a performance under ICT or ARKit names goes on each head. Raises FacewrightError where
-    there is nothing for it to go to."""
+    """Return where a performance under ICT or ARKit names goes on each head. Raises FacewrightError
+    where there is nothing for it to go to.
+    """
     plans = [_plan_of(head, performance) for head in heads]
     if not any(p.own or p.through or p.stuck for p in plans):
         raise FacewrightError(
@@ -66,8 +67,9 @@ def _plan_of(head: bpy.types.Object, performance: Performance) -> Plan:
 
 
 def _channel_of(datablock: bpy.types.ID, path: str) -> Channel | None:
-    """The property that decides another, through drivers that pass its value on; None where one
-    computes something of its own."""
+    """Return the property that decides another, through drivers that pass its value on; None where
+    one computes something of its own.
+    """
     for _ in range(LONGEST_CHAIN):
         path, index = _indexed(path)
         curve = drivers.driven(datablock, path, index)
@@ -81,7 +83,7 @@ def _channel_of(datablock: bpy.types.ID, path: str) -> Channel | None:
 
 
 def _indexed(path: str) -> tuple[str, int]:
-    """'location[1]', 'location.y' → ('location', 1); others: index 0."""
+    """Split a path: 'location[1]', 'location.y' → ('location', 1); others: index 0."""
     found = re.fullmatch(r'(.*[^"])\[(\d+)\]', path)
     if found:
         return found[1], int(found[2])
@@ -140,8 +142,9 @@ def keep_timecode(head: bpy.types.Object, timecode: Timecode | None, frame: floa
 
 
 def timecode_at(head: bpy.types.Object, frame: float, fps: float) -> Timecode | None:
-    """The timecode at a scene frame, by what is remembered with the head; None where nothing is, or
-    its ticks are too fine to be written."""
+    """Return the timecode at a scene frame, by what is remembered with the head; None where nothing
+    is, or its ticks are too fine to be written.
+    """
     kept = head.get(TIMECODE)
     if kept is None or not 1 <= kept['base'] <= FINEST:
         return None
@@ -151,7 +154,7 @@ def timecode_at(head: bpy.types.Object, frame: float, fps: float) -> Timecode | 
 
 
 def _called(datablock: bpy.types.ID) -> str:
-    """What a user knows a datablock by."""
+    """Return what a user knows a datablock by."""
     if isinstance(datablock, bpy.types.Key):
         return next((o.name for o in bpy.data.objects if o.data == datablock.user), datablock.name)
     return datablock.name

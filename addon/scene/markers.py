@@ -39,14 +39,14 @@ PLACES = (
 
 
 def name_of(empty: bpy.types.Object) -> str:
-    """The landmark an empty stands for: as marked, else by its object's name."""
+    """Return the landmark an empty stands for: as marked, else by its object's name."""
     return empty.get(NAME) or re.sub(r'\.\d{3,}$', '', empty.name)
 
 
 def markers_of(
     scene: bpy.types.Scene, things: list[bpy.types.Object]
 ) -> dict[str, bpy.types.Object]:
-    """{landmark: empty} for some meshes: their own, and those that belong to no mesh."""
+    """Return {landmark: empty} for some meshes: their own, and those that belong to no mesh."""
     collection = bpy.data.collections.get(COLLECTION)
     if collection is None or collection.name not in {
         c.name for c in scene.collection.children_recursive

@@ -7,7 +7,7 @@ import numpy as np
 
 
 def hidden_by_masks(thing: bpy.types.Object) -> np.ndarray:
-    """N bool: the vertices of a mesh object that its Mask modifiers hide in the viewport.
+    """Return N bool: the vertices of a mesh object that its Mask modifiers hide in the viewport.
 
     Weights are the mesh's own, as where nothing that makes new vertices stands before the modifier.
     """
@@ -21,7 +21,7 @@ def hidden_by_masks(thing: bpy.types.Object) -> np.ndarray:
 
 
 def _shown(thing: bpy.types.Object, modifier: bpy.types.MaskModifier) -> np.ndarray | None:
-    """N bool of one modifier; None where it does nothing."""
+    """Return N bool of one modifier; None where it does nothing."""
     if modifier.mode == 'ARMATURE':
         armature = modifier.armature
         if armature is None or armature.type != 'ARMATURE':
@@ -44,7 +44,9 @@ def _shown(thing: bpy.types.Object, modifier: bpy.types.MaskModifier) -> np.ndar
 
 
 def _selected_bones(armature: bpy.types.Object) -> list:
-    """An armature's selected bones: Blender 5.0 keeps that with the pose, others with the data."""
+    """Return an armature's selected bones: Blender 5.0 keeps that with the pose, others with the
+    data.
+    """
     if armature.pose and len(armature.pose.bones) and hasattr(armature.pose.bones[0], 'select'):
         return [bone for bone in armature.pose.bones if bone.select]
     return [bone for bone in armature.data.bones if bone.select]

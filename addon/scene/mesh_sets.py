@@ -40,8 +40,8 @@ class MeshSet:
     mesh: UserMesh
 
     def objects(self) -> list[bpy.types.Object]:
-        """The parts' objects; raises FacewrightError where one is gone or has other vertices than
-        it had.
+        """Return the parts' objects; raises FacewrightError where one is gone or has other vertices
+        than it had.
         """
         found = []
         for part in self.parts:
@@ -54,12 +54,12 @@ class MeshSet:
         return found
 
     def split(self, values: np.ndarray) -> list[np.ndarray]:
-        """…×N×K values of all vertices → one array a part."""
+        """Cut …×N×K values of all vertices → one array a part."""
         return np.split(values, np.cumsum([p.count for p in self.parts])[:-1], axis=-2)
 
     def to_local(self, offsets: np.ndarray, to_head: np.ndarray) -> list[np.ndarray]:
-        """E×N×3 offsets in head space → a float32 array a part in its object's own axes. to_head:
-        4×4 world → head space.
+        """Convert E×N×3 offsets in head space → a float32 array a part in its object's own axes.
+        to_head: 4×4 world → head space.
         """
         back = np.linalg.inv(to_head[:3, :3])
         return [
@@ -71,8 +71,8 @@ class MeshSet:
 
 
 def take(things: list[bpy.types.Object]) -> MeshSet:
-    """Mesh objects → MeshSet. Raises FacewrightError naming the object with which nothing can be
-    done, and why.
+    """Take mesh objects as a MeshSet. Raises FacewrightError naming the object with which nothing
+    can be done, and why.
     """
     parts, vertices, corners, sizes, colours, start = [], [], [], [], [], 0
     for thing in things:
@@ -170,7 +170,7 @@ def what_to_select(thing: bpy.types.Object) -> str:
 
 
 def moved_by(thing: bpy.types.Object) -> list[bpy.types.Object]:
-    """The meshes under an object or moved by it as an armature, the largest first."""
+    """Return the meshes under an object or moved by it as an armature, the largest first."""
     meshes = {o for o in thing.children_recursive if o.type == 'MESH'}
     for other in bpy.data.objects if thing.type == 'ARMATURE' else ():
         moved = any(m.type == 'ARMATURE' and m.object == thing for m in other.modifiers)
@@ -180,22 +180,22 @@ def moved_by(thing: bpy.types.Object) -> list[bpy.types.Object]:
 
 
 def base_points(thing: bpy.types.Object) -> np.ndarray:
-    """N×3 float32: the Basis, or the vertices of a mesh without shape keys, in the object's own
-    axes.
+    """Return N×3 float32: the Basis, or the vertices of a mesh without shape keys, in the object's
+    own axes.
     """
     keys = thing.data.shape_keys
     return coordinates(keys.reference_key.points if keys else thing.data.vertices)
 
 
 def coordinates(points) -> np.ndarray:
-    """N×3 float32 of a mesh's vertices or a shape key's points."""
+    """Return N×3 float32 of a mesh's vertices or a shape key's points."""
     out = np.empty(len(points) * 3, np.float32)
     points.foreach_get('co', out)
     return out.reshape(-1, 3)
 
 
 def faces_of(mesh: bpy.types.Mesh) -> np.ndarray:
-    """A mesh's faces, F×4 int32, triangles padded with −1, larger polygons cut."""
+    """Return a mesh's faces, F×4 int32, triangles padded with −1, larger polygons cut."""
     count, loops = np.empty(len(mesh.polygons), np.int32), np.empty(len(mesh.loops), np.int32)
     mesh.polygons.foreach_get('loop_total', count)
     mesh.loops.foreach_get('vertex_index', loops)
@@ -203,7 +203,7 @@ def faces_of(mesh: bpy.types.Mesh) -> np.ndarray:
 
 
 def group_weights(thing: bpy.types.Object, group: bpy.types.VertexGroup) -> np.ndarray:
-    """N weights of a vertex group."""
+    """Return N weights of a vertex group."""
     out = np.zeros(len(thing.data.vertices))
     for vertex in thing.data.vertices:
         for element in vertex.groups:
@@ -213,7 +213,9 @@ def group_weights(thing: bpy.types.Object, group: bpy.types.VertexGroup) -> np.n
 
 
 def _turned(loops: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """The same polygons with their corners the other way round: what a negative scale shows."""
+    """Return the same polygons with their corners the other way round: what a negative
+    scale shows.
+    """
     start = np.cumsum(count) - count
     within = np.arange(len(loops)) - np.repeat(start, count)
     return loops[
@@ -222,7 +224,7 @@ def _turned(loops: np.ndarray, count: np.ndarray) -> np.ndarray:
 
 
 def _colours(mesh: bpy.types.Mesh) -> np.ndarray | None:
-    """N×3 sRGB of the active colour attribute where it has a colour a vertex."""
+    """Return N×3 sRGB of the active colour attribute where it has a colour a vertex."""
     layer = mesh.color_attributes.active_color
     if (
         layer is None

@@ -38,19 +38,20 @@ class Carrier:
 
     @property
     def turned(self) -> bpy.types.Object | bpy.types.PoseBone:
-        """What has the rotation."""
+        """Return what has the rotation."""
         return self.thing.pose.bones[self.bone] if self.bone else self.thing
 
     def path(self, name: str) -> str:
-        """The data path of one of its properties."""
+        """Return the data path of one of its properties."""
         return (
             f'pose.bones["{bpy.utils.escape_identifier(self.bone)}"].{name}' if self.bone else name
         )
 
 
 def carrier_of(head: bpy.types.Object) -> Carrier | None:
-    """What turns a mesh's head; None where it hangs on an armature in which no bone for the head is
-    found."""
+    """Return what turns a mesh's head; None where it hangs on an armature in which no bone for the
+    head is found.
+    """
     armature = _armature_of(head)
     if armature is None:
         return Carrier(head)
@@ -68,8 +69,9 @@ def _armature_of(head: bpy.types.Object) -> bpy.types.Object | None:
 
 
 def _head_bone(head: bpy.types.Object, armature: bpy.types.Object) -> str:
-    """The name of the bone that turns the head: called so, else the one that carries most of what
-    the expressions move; '' for none."""
+    """Return the name of the bone that turns the head: called so, else the one that carries most of
+    what the expressions move; '' for none.
+    """
     bones = armature.pose.bones
     if head.parent == armature and head.parent_type == 'BONE' and head.parent_bone in bones:
         bone = bones[head.parent_bone]
@@ -101,7 +103,9 @@ def _is_head(name: str) -> bool:
 
 
 def _moved_by(head: bpy.types.Object, expressions: tuple[str, ...]) -> np.ndarray:
-    """N: how far some expressions move each vertex, all together, in the mesh's own units."""
+    """Return N: how far some expressions move each vertex, all together, in the mesh's
+    own units.
+    """
     blocks, total = head.data.shape_keys.key_blocks, np.zeros(len(head.data.vertices))
     for key, name in names.matches(k.name for k in blocks).items():
         if name in expressions:
@@ -110,8 +114,9 @@ def _moved_by(head: bpy.types.Object, expressions: tuple[str, ...]) -> np.ndarra
 
 
 def axes_of(head: bpy.types.Object) -> np.ndarray:
-    """3×3: a mesh's own axes → head space, a rotation. By what its left and right, upper and lower
-    keys move; else by what stands upright."""
+    """Return 3×3: a mesh's own axes → head space, a rotation. By what its left and right, upper and
+    lower keys move; else by what stands upright.
+    """
     if 'facewright_model' in head:
         return units.AXES.T
     found = _axes_from_keys(head)
@@ -154,7 +159,7 @@ def _middle(points: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
 
 
 def _right_angles() -> list[np.ndarray]:
-    """The 24 rotations that take axes to axes."""
+    """Return the 24 rotations that take axes to axes."""
     turns = [
         np.eye(3)[list(order)] * np.array(signs)[:, None]
         for order in itertools.permutations(range(3))
@@ -171,13 +176,13 @@ def _rotation_paths(carrier: Carrier) -> set[str]:
 
 
 def is_driven(carrier: Carrier) -> bool:
-    """Whether drivers decide the rotation of what turns."""
+    """Return whether drivers decide the rotation of what turns."""
     data, paths = carrier.thing.animation_data, _rotation_paths(carrier)
     return bool(data) and any(d.data_path in paths and not d.mute for d in data.drivers)
 
 
 def is_animated(carrier: Carrier) -> bool:
-    """Whether the rotation of what turns has curves."""
+    """Return whether the rotation of what turns has curves."""
     paths = _rotation_paths(carrier)
     return any(
         c.data_path in paths for fcurves in actions.all_curves(carrier.thing) for c in fcurves
@@ -185,8 +190,9 @@ def is_animated(carrier: Carrier) -> bool:
 
 
 def rest_of(carrier: Carrier, head: bpy.types.Object) -> np.ndarray | None:
-    """3×3: the rotation at rest of what turns, in its own channels; None where it is animated and
-    that is not known."""
+    """Return 3×3: the rotation at rest of what turns, in its own channels; None where it is
+    animated and that is not known.
+    """
     turned = carrier.turned
     if not is_animated(carrier):
         return np.array(turned.matrix_basis.to_quaternion().to_matrix())
@@ -217,7 +223,7 @@ def turn_head(
 def _bone_to_head(
     head: bpy.types.Object, carrier: Carrier, axes: np.ndarray, rest: np.ndarray
 ) -> np.ndarray:
-    """3×3: a bone's axes at rest → head space."""
+    """Return 3×3: a bone's axes at rest → head space."""
     mesh = _turn_of(head.matrix_world)
     bone = _bone_axes(carrier)
     if head.parent == carrier.thing and head.parent_type == 'BONE':  # it has the bone's turn now
@@ -226,7 +232,7 @@ def _bone_to_head(
 
 
 def _bone_axes(carrier: Carrier) -> np.ndarray:
-    """3×3: a bone's axes, where its armature has it at rest → Blender's world."""
+    """Return 3×3: a bone's axes, where its armature has it at rest → Blender's world."""
     return _turn_of(
         carrier.thing.matrix_world @ carrier.thing.data.bones[carrier.bone].matrix_local
     )
@@ -239,8 +245,9 @@ def _turn_of(matrix: Matrix) -> np.ndarray:
 def read_turns(
     context: bpy.types.Context, head: bpy.types.Object, frames: np.ndarray, world: np.ndarray
 ) -> np.ndarray:
-    """T×3×3 rotations in head space of a head at T frames, the identity as it stands at rest.
-    world: T×3×3, its object's in Blender's world."""
+    """Return T×3×3 rotations in head space of a head at T frames, the identity as it stands at
+    rest. world: T×3×3, its object's in Blender's world.
+    """
     axes, carrier = axes_of(head), carrier_of(head)
     if carrier is None or not carrier.bone:
         rest = rest_of(Carrier(head), head)
@@ -255,8 +262,9 @@ def read_turns(
 
 
 def local_place(head: bpy.types.Object, place: np.ndarray) -> np.ndarray:
-    """T×3 locations (m) in Blender's world → in an object's own channels, under its parent as that
-    stands now."""
+    """Return T×3 locations (m) in Blender's world → in an object's own channels, under its parent
+    as that stands now.
+    """
     if head.parent is None:
         return place
     inverse = np.array((head.matrix_world @ head.matrix_basis.inverted_safe()).inverted_safe())

@@ -14,8 +14,9 @@ __all__ = ['columns', 'expression', 'matches', 'performance_names', 'spelled']
 
 
 def spelled(name: str, naming: str) -> str:
-    """An expression under ICT's ('ICT') or ARKit's ('ARKIT') name, where that has one for it; else
-    as it is."""
+    """Return an expression under ICT's ('ICT') or ARKit's ('ARKIT') name, where that has one for
+    it; else as it is.
+    """
     return (
         TO_ARKIT.get(name, name)
         if naming == 'ARKIT'
@@ -26,8 +27,8 @@ def spelled(name: str, naming: str) -> str:
 
 
 def columns(performance: Performance, keys: Iterable[str]) -> dict[str, np.ndarray]:
-    """{shape key: T weights} of a performance under ICT or ARKit names, for every key of a mesh
-    that stands for an expression of it.
+    """Return {shape key: T weights} of a performance under ICT or ARKit names, for every key of a
+    mesh that stands for an expression of it.
 
     Where one has the whole and the other its halves: the whole is the mean of the halves, the
     halves are copies of the whole.
@@ -43,8 +44,9 @@ def columns(performance: Performance, keys: Iterable[str]) -> dict[str, np.ndarr
 
 
 def performance_names(keys: Iterable[str]) -> dict[str, str]:
-    """{shape key: the name a performance file has for it}, each name once: ICT's where the mesh has
-    ICT's halves, else ARKit's."""
+    """Return {shape key: the name a performance file has for it}, each name once: ICT's where the
+    mesh has ICT's halves, else ARKit's.
+    """
     found: dict[str, str] = {}
     for key, name in matches(keys).items():
         if name not in found.values():

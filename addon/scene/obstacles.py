@@ -50,13 +50,13 @@ def clear_round(context: bpy.types.Context, head: bpy.types.Object, eye: Vector)
 
 
 def head_rays(camera: bpy.types.Object, head: bpy.types.Object) -> list[tuple[Vector, Vector]]:
-    """Lines from a camera to points all over a head, as it stands now."""
+    """Return lines from a camera to points all over a head, as it stands now."""
     return [(camera.matrix_world.translation.copy(), p) for p in _points(head)]
 
 
 def frame_rays(scene: bpy.types.Scene, camera: bpy.types.Object) -> list[tuple[Vector, Vector]]:
-    """Lines from a camera through its frame, as far as it goes: what they meet covers the clip
-    behind.
+    """Return lines from a camera through its frame, as far as it goes: what they meet covers the
+    clip behind.
     """
     right, _, left, up = (Vector(c) for c in camera.data.view_frame(scene=scene))
     count = int(SAMPLES**0.5)
@@ -108,7 +108,7 @@ def hide(
 
 
 def _met(scene, layer, graph, start: Vector, end: Vector) -> list[bpy.types.Object]:
-    """The first object on a line that can be hidden and covers what is behind it."""
+    """Return the first object on a line that can be hidden and covers what is behind it."""
     along = end - start
     left, direction = along.length, along.normalized()
     for _ in range(LAYERS):
@@ -126,7 +126,7 @@ def _met(scene, layer, graph, start: Vector, end: Vector) -> list[bpy.types.Obje
 
 
 def _shown_by(layer: bpy.types.ViewLayer, thing: bpy.types.Object) -> bpy.types.Object | None:
-    """What to hide so that an object is not seen: itself, or the empty that shows it as an
+    """Return what to hide so that an object is not seen: itself, or the empty that shows it as an
     instance.
     """
     if thing.name in layer.objects and thing.visible_get(view_layer=layer):

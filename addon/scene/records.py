@@ -43,8 +43,9 @@ def write(keys: bpy.types.Key, name: str, offsets: np.ndarray, kind: str = 'gene
 
 
 def read(keys: bpy.types.Key | None, name: str, kind: str = 'generated') -> np.ndarray | None:
-    """A key's N×3 float64 offsets as remembered, in the mesh's present axes; None where nothing is
-    known of it or the mesh has other vertices now."""
+    """Return a key's N×3 float64 offsets as remembered, in the mesh's present axes; None where
+    nothing is known of it or the mesh has other vertices now.
+    """
     if (
         keys is None
         or PROPERTY not in keys
@@ -66,7 +67,7 @@ def forget(keys: bpy.types.Key, name: str, kind: str) -> None:
 
 
 def rename(keys: bpy.types.Key, old: str, new: str) -> None:
-    """A key was renamed: its records go with it."""
+    """Let a renamed key's records go with it."""
     for kind in ('generated', 'fixed', SIDES):
         if PROPERTY in keys and kind in keys[PROPERTY] and old in keys[PROPERTY][kind]:
             keys[PROPERTY][kind][new] = keys[PROPERTY][kind][old].to_dict()
@@ -92,8 +93,9 @@ def write_sides(
 def read_sides(
     keys: bpy.types.Key, name: str
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[dict, dict]] | None:
-    """The two keys that became the key `name`: N×3 float64 offsets in the mesh's present axes, and
-    settings; None where not known."""
+    """Return the two keys that became the key `name`: N×3 float64 offsets in the mesh's present
+    axes, and settings; None where not known.
+    """
     if PROPERTY not in keys or name not in keys[PROPERTY].get(SIDES, {}):
         return None
     record = keys[PROPERTY][SIDES][name]
@@ -112,8 +114,9 @@ def read_sides(
 def edit(
     keys: bpy.types.Key, name: str, offsets: np.ndarray, kind: str = 'generated'
 ) -> np.ndarray | None:
-    """N×3: what was changed by hand in a key with N×3 offsets since `kind` was recorded, 0 where
-    nothing was; None without a record."""
+    """Return N×3: what was changed by hand in a key with N×3 offsets since `kind` was recorded, 0
+    where nothing was; None without a record.
+    """
     made = read(keys, name, kind)
     if made is None:
         return None
@@ -146,12 +149,12 @@ def write_basis(keys: bpy.types.Key) -> None:
 
 
 def has_basis(keys: bpy.types.Key) -> bool:
-    """Whether the Basis is remembered, for the vertices the mesh has now."""
+    """Return whether the Basis is remembered, for the vertices the mesh has now."""
     return read(keys, BASIS, 'basis') is not None
 
 
 def basis_edit(keys: bpy.types.Key) -> np.ndarray | None:
-    """N×3: what was changed by hand in the Basis since it was recorded, 0 where nothing was,
+    """Return N×3: what was changed by hand in the Basis since it was recorded, 0 where nothing was,
     without what moved most vertices alike; None without a record."""
     made = read(keys, BASIS, 'basis')
     if made is None:
@@ -179,8 +182,9 @@ def _rest(keys: bpy.types.Key) -> np.ndarray:
 
 
 def _turn(keys: bpy.types.Key, record) -> np.ndarray:
-    """3×3: what was applied to the mesh since (scale, rotation), the identity where its Basis was
-    merely edited."""
+    """Return 3×3: what was applied to the mesh since (scale, rotation), the identity where its
+    Basis was merely edited.
+    """
     was = np.frombuffer(record['rest'], np.float32).reshape(-1, 3).astype(np.float64)
     now = _rest(keys)[_sampled(record['count'])].astype(np.float64)
     if (

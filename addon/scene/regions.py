@@ -11,7 +11,7 @@ from . import results
 
 
 def errors_of(head: bpy.types.Object) -> dict[str, list[float]]:
-    """The error of each sample, region by region; of the whole face where regions were not
+    """Return the error of each sample, region by region; of the whole face where regions were not
     measured; {} where nothing was.
     """
     if len(head.get(results.REGIONS, ())):
@@ -21,18 +21,18 @@ def errors_of(head: bpy.types.Object) -> dict[str, list[float]]:
 
 
 def verdicts_of(head: bpy.types.Object) -> list[verdicts.Verdict]:
-    """Each region's verdict over the clip; [] where no face was seen or nothing measured."""
+    """Return each region's verdict over the clip; [] where no face was seen or nothing measured."""
     judged = [verdicts.judge(region, values) for region, values in errors_of(head).items()]
     return [v for v in judged if v is not None]
 
 
 def scene_frame(head: bpy.types.Object, sample: int) -> int:
-    """The scene frame nearest to a sample."""
+    """Return the scene frame nearest to a sample."""
     return round(head[results.FRAMES][sample])
 
 
 def grades_at(head: bpy.types.Object, frame: int) -> dict[str, str] | None:
-    """{region: grade} at a scene frame; None where no face was seen there, or there is
+    """Return {region: grade} at a scene frame; None where no face was seen there, or there is
     no sample.
     """
     sample = results.sample_at(head, frame)

@@ -63,7 +63,7 @@ def rename_key(key: bpy.types.ShapeKey, name: str) -> None:
 
 
 def _meaning(head: bpy.types.Object) -> dict[str, bpy.types.ShapeKey]:
-    """{ICT or ARKit name: the shape key that stands for it}."""
+    """Return {ICT or ARKit name: the shape key that stands for it}."""
     keys = head.data.shape_keys.key_blocks
     return {
         expression: keys[key] for key, expression in names.matches(k.name for k in keys).items()
@@ -165,7 +165,7 @@ def _remove_key(
 def _as_seen(
     head: bpy.types.Object, sides: tuple[np.ndarray, ...], settings: tuple[dict, ...]
 ) -> list[np.ndarray]:
-    """Two shapes as they show: within their vertex groups, where those are not the same."""
+    """Return two shapes as they show: within their vertex groups, where those are not the same."""
     if not settings[0] or settings[0]['vertex_group'] == settings[1]['vertex_group']:
         return list(sides)
     groups = [head.vertex_groups.get(s['vertex_group']) for s in settings]
@@ -176,7 +176,7 @@ def _as_seen(
 
 
 def _merged_settings(settings: tuple[dict, dict]) -> dict:
-    """What a key has that two became, by what they had."""
+    """Return what a key has that two became, by what they had."""
     left, right = settings
     groups = {left['vertex_group'], right['vertex_group']}
     return {
@@ -212,13 +212,16 @@ def _split_all(head: bpy.types.Object, left_of_middle: Callable[[], np.ndarray])
 
 
 def _left_part(side: np.ndarray) -> np.ndarray:
-    """N distances from the middle, positive left → N×1: how much of a shape is the left's."""
+    """Convert N distances from the middle, positive left → N×1: how much of a shape is
+    the left's.
+    """
     return shape_tools.split(np.ones((len(side), 1)), side, SOFT_MIDDLE * np.ptp(side))[0]
 
 
 def _only_side(key: bpy.types.ShapeKey) -> int | None:
-    """0 or 1 where a key of both sides is known to be the left or the right one alone, and still
-    is; else None."""
+    """Return 0 or 1 where a key of both sides is known to be the left or the right one alone, and
+    still is; else None.
+    """
     known = records.read_sides(key.id_data, key.name)
     if known is None:
         return None
@@ -272,8 +275,9 @@ def split_key(
 def _back_to_sides(
     head, whole: np.ndarray, known, part: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A merged shape as the two it was made of; what was changed since goes to each side as far as
-    the shape there is its own."""
+    """Turn a merged shape into the two it was made of; what was changed since goes to each side as
+    far as the shape there is its own.
+    """
     sides, settings = known
     left, right = _as_seen(head, sides, settings)
     size = [np.linalg.norm(o, axis=1, keepdims=True) for o in (left, right)]
@@ -287,7 +291,9 @@ def _back_to_sides(
 def _restore_settings(
     pair: tuple[bpy.types.ShapeKey, bpy.types.ShapeKey], settings: tuple[dict, dict]
 ) -> None:
-    """What the two keys had before they became one, as far as that was not changed since."""
+    """Restore what the two keys had before they became one, as far as that was not
+    changed since.
+    """
     if not settings[0]:
         return
     now, merged = {s: getattr(pair[0], s) for s in SETTINGS}, _merged_settings(settings)
@@ -331,7 +337,9 @@ def add_mirrored(
 
 
 def _mirrored_group(thing: bpy.types.Object, name: str, partner: np.ndarray) -> str:
-    """The vertex group of the other side, made where it is missing; one of both sides as it is."""
+    """Return the vertex group of the other side, made where it is missing; one of both sides as it
+    is.
+    """
     called = shape_tools.other_side(name)
     if called is None or name not in thing.vertex_groups:
         return name

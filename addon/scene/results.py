@@ -34,7 +34,7 @@ NOTES = 'facewright_notes'  # … what the user should know of how it was brough
 
 
 def read_report(folder: Path) -> dict:
-    """report.json of a result folder; what is used of it is of its types."""
+    """Read report.json of a result folder; what is used of it is of its types."""
     try:
         report = json.loads((folder / 'report.json').read_text(encoding='utf-8'))
         return report | _used(report)
@@ -46,7 +46,9 @@ def read_report(folder: Path) -> dict:
 
 
 def _used(report: dict) -> dict:
-    """What is used of a report; any of several errors where it is not as the engine writes it."""
+    """Return what is used of a report; any of several errors where it is not as the engine writes
+    it.
+    """
     error = report['error']
     regions = {
         str(name): {'per_frame': _numbers(values['per_frame'])}
@@ -68,7 +70,7 @@ def _used(report: dict) -> dict:
 
 
 def _numbers(values: list) -> list[float | None]:
-    """Finite numbers, and None for none."""
+    """Return finite numbers, and None for none."""
     found = [None if value is None else float(value) for value in values]
     if not all(value is None or abs(value) < 1e9 for value in found):
         raise ValueError('numbers that are not finite')
@@ -90,7 +92,7 @@ class Choices:
 
 
 def source_of(folder: Path) -> str:
-    """What a result folder was made of, in words that takes can be compared by."""
+    """Return what a result folder was made of, in words that takes can be compared by."""
     return takes.source_of(cameras.read_views(folder))
 
 
@@ -168,7 +170,7 @@ def _all_or_nothing(scene: bpy.types.Scene, take: str):
 def _build(
     scene, report, rig, performance, views, model, choices, take
 ) -> tuple[bpy.types.Object, list[str]]:
-    """The head, its performance, cameras, clips and sound; what should be said of them."""
+    """Make the head, its performance, cameras, clips and sound; what should be said of them."""
     collection = bpy.data.collections.new(f'Facewright {views[0].name}')
     scene.collection.children.link(collection)
     if not choices.keep:
@@ -227,8 +229,8 @@ def _remember(head: bpy.types.Object, report: dict, frames: np.ndarray, kept: bo
 
 
 def shift(scene: bpy.types.Scene, view: cameras.SolvedView, zero: float) -> float:
-    """How many scene frames after time `zero` (s, the take's first sample) a view's first used
-    picture is.
+    """Return how many scene frames after time `zero` (s, the take's first sample) a view's first
+    used picture is.
     """
     return (view.time[0] - zero) * actions.scene_fps(scene) if len(view.time) else 0.0
 
@@ -246,7 +248,7 @@ def region_errors(error: dict, count: int) -> dict[str, list[float]]:
 
 
 def sample_at(head: bpy.types.Object, frame: int) -> int | None:
-    """The sample a scene frame shows; None beyond the take, and in its gaps."""
+    """Return the sample a scene frame shows; None beyond the take, and in its gaps."""
     frames = np.array(head.get(FRAMES, ()))
     if not len(frames):
         return None
@@ -258,7 +260,7 @@ def sample_at(head: bpy.types.Object, frame: int) -> int | None:
 
 
 def worst_frame(head: bpy.types.Object) -> tuple[int, float] | None:
-    """(scene frame, error) of the largest error; None where there is none."""
+    """Return (scene frame, error) of the largest error; None where there is none."""
     errors, frames = np.array(head.get(ERROR, ())), np.array(head.get(FRAMES, ()))
     if not len(errors) or len(errors) != len(frames) or errors.max() < 0:
         return None

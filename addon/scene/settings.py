@@ -14,7 +14,7 @@ from . import actions, takes
 def keeps_settings(
     scene: bpy.types.Scene, choice: str, without: Iterable[bpy.types.Object] = ()
 ) -> bool:
-    """Whether a take leaves a scene's frame rate, range, size and camera as they are.
+    """Return whether a take leaves a scene's frame rate, range, size and camera as they are.
 
     choice: 'KEEP', 'FOOTAGE' or 'AUTO': where the scene holds animation. without: heads that the
     take will replace.
@@ -25,8 +25,8 @@ def keeps_settings(
 
 
 def holds_animation(scene: bpy.types.Scene, without: set[str] = frozenset()) -> bool:
-    """Whether anything in a scene is keyframed, in the NLA or in the sequencer; `without`: takes
-    that don't count.
+    """Return whether anything in a scene is keyframed, in the NLA or in the sequencer; `without`:
+    takes that don't count.
     """
     if any(
         s.get(takes.TAKE) not in without or takes.TAKE not in s for s in takes.all_strips(scene)
@@ -36,7 +36,7 @@ def holds_animation(scene: bpy.types.Scene, without: set[str] = frozenset()) -> 
 
 
 def _datablocks(scene: bpy.types.Scene, without: set[str]) -> Iterator[bpy.types.ID]:
-    """All of a scene that can be animated."""
+    """Return all of a scene that can be animated."""
     yield scene
     for owner in (
         scene.world,

@@ -17,8 +17,8 @@ AT_REST = 'atRest'
 def to_arkit(
     expressions: np.ndarray, called: tuple[str, ...]
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """E×V×3 offsets under ICT names → the same under ARKit's, in Apple's order; a merged shape is
-    the sum of its two.
+    """Convert E×V×3 offsets under ICT names → the same under ARKit's, in Apple's order; a merged
+    shape is the sum of its two.
     """
     index = {n: i for i, n in enumerate(called)}
     have = [(arkit, [index[n] for n in TO_ICT[arkit] if n in index]) for arkit in ARKIT_NAMES]
@@ -29,7 +29,7 @@ def to_arkit(
 
 
 def sides_of(called: tuple[str, ...]) -> dict[str, list[int]]:
-    """{ARKit's name of a shape that merges two: where its left and right one are called}."""
+    """Return {ARKit's name of a shape that merges two: where its left and right one are called}."""
     return {
         whole: [called.index(half) for half in pair]
         for whole, pair in MERGED.items()
@@ -129,7 +129,7 @@ def write_shapes(
 
 
 def ours_alone(thing: bpy.types.Object) -> bool:
-    """Whether a mesh has shape keys under ICT's or ARKit's names, and Facewright made
+    """Return whether a mesh has shape keys under ICT's or ARKit's names, and Facewright made
     all of them.
     """
     keys = thing.data.shape_keys
@@ -138,8 +138,8 @@ def ours_alone(thing: bpy.types.Object) -> bool:
 
 
 def meanings(thing: bpy.types.Object) -> dict[str, bpy.types.ShapeKey]:
-    """{what a key stands for (ICT or ARKit name, else its own name): the key}; of several, the one
-    Facewright made.
+    """Return {what a key stands for (ICT or ARKit name, else its own name): the key}; of several,
+    the one Facewright made.
     """
     keys, found = thing.data.shape_keys, {}
     known = names.matches(k.name for k in keys.key_blocks) if keys else {}
@@ -153,7 +153,7 @@ def meanings(thing: bpy.types.Object) -> dict[str, bpy.types.ShapeKey]:
 
 
 def offsets_of(key: bpy.types.ShapeKey) -> np.ndarray:
-    """N×3 float64 offsets of a key from the one it is relative to."""
+    """Return N×3 float64 offsets of a key from the one it is relative to."""
     return (_points(key).astype(np.float64) - _points(key.relative_key)).reshape(-1, 3)
 
 
@@ -176,7 +176,7 @@ def set_offsets(
 
 
 def dependents(key: bpy.types.ShapeKey) -> list[bpy.types.ShapeKey]:
-    """The keys that are relative to a key, or to one that is, without itself."""
+    """Return the keys that are relative to a key, or to one that is, without itself."""
     blocks, found, names_found = key.id_data.key_blocks, [], {key.name}
     waiting = [key]
     while waiting:
@@ -228,7 +228,9 @@ def follow(thing: bpy.types.Object, leader: bpy.types.Object) -> int:
 
 
 def naming(head: bpy.types.Object) -> str | None:
-    """'ICT' or 'ARKIT', whichever a mesh's shape keys are spelled by; None where by neither."""
+    """Return 'ICT' or 'ARKIT', whichever a mesh's shape keys are spelled by; None where
+    by neither.
+    """
     have = {k.name for k in head.data.shape_keys.key_blocks}
     ict, arkit = (
         len(have & (set(ICT_NAMES) - set(ARKIT_NAMES))),

@@ -39,7 +39,7 @@ MARKED = (
 
 
 def new_id() -> str:
-    """A name that no other take has, in this file or another."""
+    """Make a name that no other take has, in this file or another."""
     return uuid.uuid4().hex[:16]
 
 
@@ -52,12 +52,12 @@ def source_of(views) -> str:
 
 
 def files_of(head: bpy.types.Object) -> list[Path]:
-    """The footage a head was made of; none where that is not known."""
+    """Return the footage a head was made of; none where that is not known."""
     return [Path(part[0]).resolve() for part in json.loads(head.get(SOURCE, '[]'))]
 
 
 def same_footage(one: str, other: str) -> bool:
-    """Whether two takes' sources are the same files, with parts that overlap."""
+    """Return whether two takes' sources are the same files, with parts that overlap."""
     a, b = json.loads(one), json.loads(other)
     return [p[0] for p in a] == [p[0] for p in b] and all(
         x[1] <= y[2] and y[1] <= x[2] for x, y in zip(a, b)
@@ -89,7 +89,7 @@ def remember(head: bpy.types.Object, source: str) -> None:
 
 
 def has_own_look(head: bpy.types.Object) -> bool:
-    """Whether a user has changed the materials that were made for a head."""
+    """Return whether a user has changed the materials that were made for a head."""
     made = head[MADE].to_dict() if MADE in head else {}
     return 'look' in made and made['look'] != look_of(head)
 
@@ -101,18 +101,18 @@ def remember_look(head: bpy.types.Object) -> None:
 
 
 def members(take: str) -> list[bpy.types.Object]:
-    """The objects of a take that are in the file."""
+    """Return the objects of a take that are in the file."""
     return [o for o in bpy.data.objects if o.get(TAKE) == take]
 
 
 def is_head(thing: bpy.types.Object | None) -> bool:
-    """Whether an object is a reconstructed head."""
+    """Return whether an object is a reconstructed head."""
     return thing is not None and thing.type == 'MESH' and FRAMES in thing
 
 
 def head_of(thing: bpy.types.Object | None) -> bpy.types.Object | None:
-    """The reconstructed head an object belongs to: itself, its take's, or the one it is parented
-    to; None where there is none.
+    """Return the reconstructed head an object belongs to: itself, its take's, or the one it is
+    parented to; None where there is none.
     """
     while thing is not None:
         if is_head(thing):
@@ -125,13 +125,13 @@ def head_of(thing: bpy.types.Object | None) -> bpy.types.Object | None:
 
 
 def cameras_of(head: bpy.types.Object) -> list[bpy.types.Object]:
-    """The cameras a head's footage was filmed with, by name."""
+    """Return the cameras a head's footage was filmed with, by name."""
     found = [o for o in members(head[TAKE]) if o.type == 'CAMERA'] if TAKE in head else []
     return sorted(found, key=lambda o: o.name)
 
 
 def earlier(scene: bpy.types.Scene, source: str) -> list[bpy.types.Object]:
-    """The visible or hidden heads of a scene that were made of the same footage."""
+    """Return the visible or hidden heads of a scene that were made of the same footage."""
     return [
         o
         for o in scene.objects
@@ -140,7 +140,7 @@ def earlier(scene: bpy.types.Scene, source: str) -> list[bpy.types.Object]:
 
 
 def is_put_away(head: bpy.types.Object) -> bool:
-    """Whether a take was hidden when another took its place."""
+    """Return whether a take was hidden when another took its place."""
     return head.hide_viewport and head.hide_render
 
 
@@ -187,7 +187,7 @@ def _value_of(socket: bpy.types.NodeSocket):
 
 
 def own_work(head: bpy.types.Object) -> str:
-    """What a user has done with a take since it was made, in a word or two; '' where nothing
+    """Return what a user has done with a take since it was made, in a word or two; '' where nothing
     would be lost with it.
     """
     things = members(head[TAKE])
@@ -225,7 +225,7 @@ def _drivers(thing: bpy.types.Object) -> list:
 
 
 def _attached(things: list[bpy.types.Object]) -> str:
-    """Whether others' objects or collections lean on a take's."""
+    """Return whether others' objects or collections lean on a take's."""
     users = bpy.data.user_map(subset=things)
     others = {
         u
@@ -241,7 +241,7 @@ def _attached(things: list[bpy.types.Object]) -> str:
 
 
 def _collections(things: list[bpy.types.Object]) -> list[bpy.types.Collection]:
-    """The collections made for a take."""
+    """Return the collections made for a take."""
     return [c for c in {c for o in things for c in o.users_collection} if TAKE in c]
 
 
@@ -270,23 +270,25 @@ def remove(scene: bpy.types.Scene, head: bpy.types.Object) -> None:
 
 
 def strips(scene: bpy.types.Scene):
-    """The sequencer's strips, made where there is none yet (Blender 4.2 calls them sequences)."""
+    """Return the sequencer's strips, made where there is none yet (Blender 4.2 calls them
+    sequences).
+    """
     return _strips_in(scene.sequence_editor_create())
 
 
 def _strips_in(holder):
-    """The strips of a sequencer or of a meta strip."""
+    """Return the strips of a sequencer or of a meta strip."""
     return holder.strips if hasattr(holder, 'strips') else holder.sequences
 
 
 def _strip_lists(scene: bpy.types.Scene) -> list:
-    """The strips of a scene's sequencer and of each meta strip in it."""
+    """Return the strips of a scene's sequencer and of each meta strip in it."""
     metas = [s for s in all_strips(scene) if s.type == 'META']
     return [_strips_in(h) for h in (scene.sequence_editor, *metas) if h is not None]
 
 
 def all_strips(scene: bpy.types.Scene) -> list:
-    """Every strip of a scene, those in meta strips too; nothing is made."""
+    """Return every strip of a scene, those in meta strips too; nothing is made."""
     editor = scene.sequence_editor
     return (
         []
@@ -296,7 +298,7 @@ def all_strips(scene: bpy.types.Scene) -> list:
 
 
 def strips_of(scene: bpy.types.Scene, take: str) -> list:
-    """The strips a take brought."""
+    """Return the strips a take brought."""
     return [s for s in all_strips(scene) if s.get(TAKE) == take]
 
 

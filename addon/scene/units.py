@@ -15,13 +15,13 @@ FLIP = np.diag([1.0, -1.0, -1.0])  # OpenCV axes ↔ y up, z backward: its own i
 
 
 def points_to_blender(points: np.ndarray) -> np.ndarray:
-    """…×3 cm in head space (or a y-up world) → …×3 float32 m in Blender's axes."""
+    """Convert …×3 cm in head space (or a y-up world) → …×3 float32 m in Blender's axes."""
     p = np.asarray(points, np.float32) * np.float32(METRES)
     return np.stack([p[..., 0], -p[..., 2], p[..., 1]], -1)
 
 
 def points_from_blender(points: np.ndarray) -> np.ndarray:
-    """…×3 m in Blender's axes → …×3 float32 cm in head space."""
+    """Convert …×3 m in Blender's axes → …×3 float32 cm in head space."""
     p = np.asarray(points, np.float32) / np.float32(METRES)
     return np.stack([p[..., 0], p[..., 2], -p[..., 1]], -1)
 
@@ -29,7 +29,7 @@ def points_from_blender(points: np.ndarray) -> np.ndarray:
 def world_axes(
     rotation: np.ndarray, camera: tuple[np.ndarray, np.ndarray] | None = None
 ) -> np.ndarray:
-    """3×3: what turns the performance's world y-up.
+    """Return 3×3: what turns the performance's world y-up.
 
     rotation T×3×3 head → world; camera the first view's (R, t). A world that is the first camera's
     own frame has OpenCV's axes; another one is taken as it is unless heads stand upside down in it.
@@ -46,7 +46,7 @@ def world_axes(
 def poses_to_blender(
     rotation: np.ndarray, translation: np.ndarray, axes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """T×3×3 and T×3 cm (head → world) → T×3×3 and T×3 m (object → Blender's world)."""
+    """Convert T×3×3 and T×3 cm (head → world) → T×3×3 and T×3 m (object → Blender's world)."""
     turn = AXES @ axes
     return turn @ rotation @ AXES.T, METRES * translation @ turn.T
 
@@ -54,7 +54,7 @@ def poses_to_blender(
 def poses_from_blender(
     rotation: np.ndarray, translation: np.ndarray, axes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The inverse of poses_to_blender."""
+    """Undo poses_to_blender."""
     turn = (AXES @ axes).T
     return turn @ rotation @ AXES, translation @ turn.T / METRES
 
@@ -62,7 +62,7 @@ def poses_from_blender(
 def camera_to_blender(
     rotation: np.ndarray, translation: np.ndarray, axes: np.ndarray
 ) -> np.ndarray:
-    """OpenCV world → camera R 3×3, t 3 cm → 4×4 matrix_world of a Blender camera."""
+    """Convert an OpenCV camera (R 3×3, t 3 cm) → 4×4 matrix_world of a Blender camera."""
     out = np.eye(4)
     out[:3, :3] = AXES @ axes @ rotation.T @ FLIP
     out[:3, 3] = METRES * (AXES @ axes @ (-rotation.T @ translation))
@@ -72,7 +72,7 @@ def camera_to_blender(
 def lens(
     focal: float, centre: tuple[float, float], size: tuple[int, int], aspect: float = 1.0
 ) -> dict[str, float]:
-    """Pinhole intrinsics → a Blender camera's settings under a horizontal sensor fit.
+    """Convert pinhole intrinsics → a Blender camera's settings under a horizontal sensor fit.
 
     focal (fx) and centre in pixels of size (width, height); aspect fy / fx. The sensor's longer
     side is 36 mm, as a photographer counts.
@@ -90,8 +90,8 @@ def lens(
 
 
 def quaternions(rotation: np.ndarray) -> np.ndarray:
-    """T×3×3 → T×4 (w, x, y, z), each on the same side as the one before, so that curves do not
-    jump.
+    """Convert T×3×3 → T×4 (w, x, y, z), each on the same side as the one before, so that curves do
+    not jump.
     """
     m = np.asarray(rotation, np.float64)
     xx, yy, zz = m[:, 0, 0], m[:, 1, 1], m[:, 2, 2]

@@ -52,8 +52,8 @@ _present: set[str] = set()  # the takes there were before the undo or redo that 
 
 
 def main_view(context: bpy.types.Context) -> tuple[bpy.types.Screen, bpy.types.Area] | None:
-    """The 3D view to show something in: the one that is pressed in, else the largest that shows
-    the scene.
+    """Return the 3D view to show something in: the one that is pressed in, else the largest that
+    shows the scene.
     """
     here = (
         context.area is not None
@@ -129,7 +129,9 @@ def _fit(context: bpy.types.Context, view: bpy.types.RegionView3D) -> None:
 
 
 def camera_looked_through(context: bpy.types.Context) -> bpy.types.Object | None:
-    """The camera that the main 3D view shows, or would show; the scene's where there is no view."""
+    """Return the camera that the main 3D view shows, or would show; the scene's where there is no
+    view.
+    """
     found = main_view(context)
     space = found[1].spaces.active if found else None
     return space.camera if space is not None and space.use_local_camera else context.scene.camera
@@ -153,8 +155,8 @@ def frame(context: bpy.types.Context, thing: bpy.types.Object) -> None:
 
 
 def eye(context: bpy.types.Context, target: Vector, distance: float) -> Vector:
-    """A point `distance` m from `target` on the side the main 3D view looks from; in front of a
-    head where there is no view.
+    """Return a point `distance` m from `target` on the side the main 3D view looks from; in front
+    of a head where there is no view.
     """
     found = main_view(context)
     view = found[1].spaces.active.region_3d if found else None
@@ -182,8 +184,8 @@ def _remembered(context: bpy.types.Context, take: str):
 
 
 def _state(space: bpy.types.SpaceView3D) -> dict:
-    """A view's settings by name; its camera by name too, as Blender's undo gives all data new
-    addresses.
+    """Return a view's settings by name; its camera by name too, as Blender's undo gives all data
+    new addresses.
     """
     state = {name: _plain(space.path_resolve(name)) for name in (*SETTINGS, *PLACE)}
     return state | {'camera': space.camera.name if space.use_local_camera and space.camera else ''}
@@ -223,7 +225,7 @@ def _set(space: bpy.types.SpaceView3D, path: str, value) -> None:
 
 
 def _takes() -> set[str]:
-    """The takes that are in the file."""
+    """Return the takes that are in the file."""
     return {o[takes.TAKE] for o in bpy.data.objects if takes.TAKE in o}
 
 
@@ -275,13 +277,13 @@ HANDLERS = (
 
 
 def attach() -> None:
-    """Called by register()."""
+    """Add the handlers."""
     for name, handler in HANDLERS:
         getattr(bpy.app.handlers, name).append(handler)
 
 
 def detach() -> None:
-    """Called by unregister()."""
+    """Take the handlers away."""
     _forget()
     for name, handler in HANDLERS:
         if handler in getattr(bpy.app.handlers, name):
