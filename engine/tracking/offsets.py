@@ -1,7 +1,8 @@
-"""Smooth ways in which a person's neutral may leave the model's span: eigenmodes of the skin, as further identity modes.
+"""Smooth ways in which a person's neutral may leave the model's span, as further identity modes.
 
-A displacement field that is a Gaussian process on the skin with spectral density (λ + ℓ⁻²)⁻², λ the Laplace-Beltrami eigenvalue: its bending
-energy is what it costs (the spectral form of papers/1's regularised neutral; numbers measured here, on captures/dev).
+Eigenmodes of the skin: a displacement field that is a Gaussian process with spectral density
+(λ + LENGTH⁻²)⁻², λ the Laplace-Beltrami eigenvalue. Its bending energy is what it costs (the
+spectral form of papers/1's regularised neutral; numbers measured here, on captures/dev).
 """
 
 from __future__ import annotations
@@ -16,13 +17,10 @@ from ..geometry.laplacian import cotangent_laplacian, edges_of, mass, uniform_la
 from ..wrap.template import skin_and_sockets
 
 LENGTH = 2.0  # cm: below this the field is smooth
-OUTSIDE = {
-    'face': 0.15,
-    'head_neck': 2.0,
-    'mouth_socket': 0.3,
-}  # cm⁻²: how fast modes fade there (the narrow face: not at all)
+# cm⁻²: how fast modes fade outside of the narrow face, where they do not.
+FADE_RATES = {'face': 0.15, 'head_neck': 2.0, 'mouth_socket': 0.3}
 DETAILED = ('upper_lip', 'lower_lip', 'upper_lid_L', 'upper_lid_R', 'lower_lid_L', 'lower_lid_R')
-FADE_IN = 6  # edges over which the modes become finer
+FINENESS_EDGES = 6  # edges over which the modes become finer
 RIDERS = ('lacrimal_fluid', 'eye_blend', 'eye_occlusion', 'eyelashes')
 
 
@@ -33,26 +31,18 @@ def offset_modes(
     axes: tuple[int, ...] = (0, 1, 2),
     denser: float = 1.0,
 ) -> np.ndarray:
-    """len(axes)·count × V×3 float32 cm offsets along head axes per unit standard deviation; the field's root mean square over the narrow face is
-    `spread` cm an axis. denser: how much finer the modes are round lids and lips.
+    """Make offsets along head axes per unit standard deviation: len(axes)·count × V×3 float32, cm.
 
-    Eyeballs, lashes and eye surfaces ride with the mean of their lids; teeth, gums and tongue with the mean of the lips' surroundings stay.
+    Eyeballs, lashes and eye surfaces ride with the mean of their lids; teeth, gums and tongue stay.
+
+    spread: cm an axis, the field's root mean square over the narrow face
+    denser: how much finer the modes are round lids and lips
     """
-    skin, of, triangles = skin_and_sockets(model)
-    vertices = model.neutral[skin].astype(np.float64)
+    skin, _, triangles = skin_and_sockets(model)
+    vertices, piece = model.neutral[skin].astype(np.float64), pieces(model)
     area = mass(vertices, triangles)
-    fade = np.zeros(model.vertex_count)
-    for name, rate in OUTSIDE.items():
-        fade[model.regions[name]] = rate
-    fade[model.regions['narrow_face']] = 0
-    piece = pieces(model)
-    fine = np.zeros(model.vertex_count)
-    fine[np.concatenate([piece[name] for name in DETAILED])] = 1
-    uniform = uniform_laplacian(edges_of(triangles), len(skin))
-    stiffness = cotangent_laplacian(vertices, triangles) + sparse.diags(fade[skin] * area)
-    for _ in range(FADE_IN):  # neighbours' means: the density changes smoothly
-        fine[skin] -= 0.5 * (uniform @ fine[skin]) / np.maximum(uniform.diagonal(), 1)
-    weighed = area * denser ** (2 * fine[skin])
+    stiffness = cotangent_laplacian(vertices, triangles) + sparse.diags(_fade(model)[skin] * area)
+    weighed = area * denser ** (2 * _fineness(model, skin, triangles)[skin])
     values, functions = eigsh(
         stiffness.tocsc(),
         k=count,
@@ -78,3 +68,22 @@ def offset_modes(
     for k, axis in enumerate(axes):
         out[k, :, :, axis] = field
     return out.reshape(-1, model.vertex_count, 3)
+
+
+def _fade(model: FaceModel) -> np.ndarray:
+    """How fast modes fade at each vertex: V, cm⁻²."""
+    out = np.zeros(model.vertex_count)
+    for name, rate in FADE_RATES.items():
+        out[model.regions[name]] = rate
+    out[model.regions['narrow_face']] = 0
+    return out
+
+
+def _fineness(model: FaceModel, skin: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """How far each vertex is round lids or lips: V in [0, 1], smooth over the skin."""
+    out, piece = np.zeros(model.vertex_count), pieces(model)
+    out[np.concatenate([piece[name] for name in DETAILED])] = 1
+    uniform = uniform_laplacian(edges_of(triangles), len(skin))
+    for _ in range(FINENESS_EDGES):  # neighbours' means: the density changes smoothly
+        out[skin] -= 0.5 * (uniform @ out[skin]) / np.maximum(uniform.diagonal(), 1)
+    return out

@@ -1,8 +1,9 @@
-"""Calming a performance without losing blinks: a bilateral filter over time (Tomasi & Manduchi 1998), numpy only.
+"""Calming a performance without losing blinks: a bilateral filter over time.
 
-A sample is averaged with its neighbours in time as far as they differ from it by no more than the channel's own noise:
-jitter averages out, while a blink, a plosive or a quick turn differs by far more than noise and stays as it was. "Differ" is
-measured from the local trend, so that a steady turn of the head is calmed as well as a head at rest.
+Tomasi & Manduchi 1998, numpy only. A sample is averaged with its neighbours in time as far as they
+differ from it by no more than the channel's own noise: jitter averages out, while a blink, a
+plosive or a quick turn differs by far more than noise and stays as it was. "Differ" is measured
+from the local trend, so that a steady turn of the head is calmed as well as a head at rest.
 """
 
 from __future__ import annotations
@@ -14,19 +15,21 @@ import numpy as np
 from ..core.errors import FacewrightError
 from ..formats.performance import Performance
 
-TREND = 7  # frames over which the local trend is the median of the differences: longer than a short blink
+# Frames over which the local trend is the median of the differences: longer than a short blink.
+TREND = 7
 FULL_STRENGTH_SIGMA = 0.12  # s: the temporal sigma at strength 1; a blink lasts 0.1 to 0.4 s
 TOLERANCE = 2.5  # how many times its noise two samples may differ and still be averaged
-NOISE_FLOOR, NOISE_CEILING = (
-    0.004,
-    0.05,
-)  # weights: jitter below is invisible, above it is motion, not noise
+# Weights: jitter below is invisible, above it is motion, not noise.
+NOISE_FLOOR, NOISE_CEILING = 0.004, 0.05
 ANGLE_FLOOR, ANGLE_CEILING = np.radians(0.05), np.radians(1.0)
 SHIFT_FLOOR, SHIFT_CEILING = 0.005, 0.5  # cm
 
 
 def noise(values: np.ndarray, floor: float, ceiling: float) -> np.ndarray:
-    """T×C samples → C: each channel's noise (standard deviation) from the median of its second differences, kept within limits."""
+    """Measure each channel's noise: T×C samples → C standard deviations, kept within limits.
+
+    From the median of its second differences.
+    """
     if len(values) < 3:
         return np.full(values.shape[1], floor)
     second = np.abs(values[2:] - 2 * values[1:-1] + values[:-2])
@@ -34,7 +37,7 @@ def noise(values: np.ndarray, floor: float, ceiling: float) -> np.ndarray:
 
 
 def trend(values: np.ndarray, time: np.ndarray) -> np.ndarray:
-    """T×C samples → T×C local slopes (per s): the median of the differences around each sample."""
+    """Find T×C local slopes (per s) of T×C samples: the median of the differences around each."""
     slopes = np.diff(values, axis=0) / np.diff(time)[:, None]
     padded = np.pad(slopes, ((TREND // 2, TREND // 2 + 1), (0, 0)), mode='edge')
     return np.median(np.lib.stride_tricks.sliding_window_view(padded, TREND, 0), -1)
@@ -43,9 +46,11 @@ def trend(values: np.ndarray, time: np.ndarray) -> np.ndarray:
 def bilateral(
     values: np.ndarray, time: np.ndarray, reach: float, tolerance: np.ndarray, joint: bool = False
 ) -> np.ndarray:
-    """T×C samples at T times (s, increasing) → T×C averaged over `reach` (s, sigma) and `tolerance` (C, sigma in the samples' units).
+    """Average T×C samples at T times (s, increasing) with those like them in time and value.
 
-    joint: the channels are one vector, and differ by their distance.
+    reach: s, sigma in time
+    tolerance: C, sigma in the samples' units
+    joint: the channels are one vector, and differ by their distance
     """
     slope = trend(values, time)
     total, weight = np.zeros_like(values, dtype=np.float64), np.zeros_like(values, dtype=np.float64)
@@ -65,7 +70,10 @@ def bilateral(
 
 
 def smooth(performance: Performance, strength: float = 0.5) -> Performance:
-    """The same performance, calmer. strength 0 (unchanged) to 1; weights stay in [0, 1], rotations stay rotations."""
+    """Calm a performance: weights stay in [0, 1], rotations stay rotations.
+
+    strength: 0 (unchanged) to 1
+    """
     if not 0 <= strength <= 1:
         raise FacewrightError(
             f'A smoothing of {strength:g} is not between 0 and 1: choose one that is.'
@@ -79,9 +87,8 @@ def smooth(performance: Performance, strength: float = 0.5) -> Performance:
     )
     shift = performance.translation
     shift = bilateral(shift, time, reach, TOLERANCE * noise(shift, SHIFT_FLOOR, SHIFT_CEILING))
-    turn = performance.rotation.reshape(
-        -1, 9
-    )  # two rotations an angle a apart differ by √2·a as matrices
+    # two rotations an angle a apart differ by √2·a as matrices
+    turn = performance.rotation.reshape(-1, 9)
     jitter = noise(turn, 0.0, np.inf) if len(turn) else 0
     limit = np.clip(np.linalg.norm(jitter), np.sqrt(2) * ANGLE_FLOOR, np.sqrt(2) * ANGLE_CEILING)
     turn = bilateral(turn, time, reach, np.full(9, TOLERANCE * limit), joint=True).reshape(-1, 3, 3)

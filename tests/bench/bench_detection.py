@@ -1,9 +1,12 @@
-"""How the face detection does on every real video: frames with a face, milliseconds a frame, jitter in still passages.
+"""Face detection on every real video: frames with a face, milliseconds a frame, jitter at rest.
 
-    python tests/bench/bench_detection.py [FOLDER] [--quality draft|final] [--sheets FOLDER] [--only TEXT]
+    python tests/bench/bench_detection.py [FOLDER] [--quality draft|final] [--sheets FOLDER]
+                                          [--only TEXT]
 
-FOLDER: of videos (default: shared/data/videos beside the project). --sheets writes a contact sheet of landmarks a video, to be looked at.
-Jitter: root mean square of the landmarks' second differences / √6, common motion removed, over the stillest second, in % of the outer eye distance.
+FOLDER: of videos (default: shared/data/videos beside the project). --sheets writes a contact sheet
+of landmarks a video, to be looked at.
+Jitter: root mean square of the landmarks' second differences / √6, common motion removed, over the
+stillest second, in % of the outer eye distance.
 """
 
 import argparse
@@ -96,7 +99,8 @@ def main() -> None:
     options = parser.parse_args()
     detect_image(np.zeros((64, 64, 3), np.uint8))  # load the networks
     print(
-        f'{"video":36} {"size":>9} {"frames":>6} {"seen":>6} {"ms":>6} {"cpu ms":>6} {"decode":>6} {"jitter %":>8} {"trust":>5}'
+        f'{"video":36} {"size":>9} {"frames":>6} {"seen":>6} {"ms":>6} {"cpu ms":>6} '
+        f'{"decode":>6} {"jitter %":>8} {"trust":>5}'
     )
     for path in sorted(
         p
@@ -112,8 +116,10 @@ def main() -> None:
         seen = detect_view(view, options.quality)
         spent, cpu = time.perf_counter() - start, time.process_time() - cpu
         print(
-            f'{path.name[:36]:36} {view.size[0]:4}x{view.size[1]:<4} {count:6} {seen.present.sum():6} {1000 * spent / count:6.1f} {1000 * cpu / count:6.1f} '
-            f'{1000 * decode / count:6.1f} {jitter(seen.points, seen.present, view.fps):8.3f} {seen.confidence[seen.present].mean():5.2f}',
+            f'{path.name[:36]:36} {view.size[0]:4}x{view.size[1]:<4} {count:6} '
+            f'{seen.present.sum():6} {1000 * spent / count:6.1f} {1000 * cpu / count:6.1f} '
+            f'{1000 * decode / count:6.1f} {jitter(seen.points, seen.present, view.fps):8.3f} '
+            f'{seen.confidence[seen.present].mean():5.2f}',
             flush=True,
         )
         if options.sheets:

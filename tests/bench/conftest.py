@@ -25,7 +25,7 @@ def table():
             *('| ' + ' | '.join(map(str, row)) + ' |' for row in rows),
             '',
         ]
-        with open(path, 'a', encoding='utf-8') as stream:
+        with Path(path).open('a', encoding='utf-8') as stream:
             stream.write('\n'.join(lines) + '\n')
         print('\n' + '\n'.join(lines))
 

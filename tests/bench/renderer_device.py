@@ -1,9 +1,13 @@
-"""The renderer on another machine: against closed forms, CPU against CUDA, run against run, and its times.
+"""The renderer elsewhere: against closed forms, CPU against CUDA, run against run, and its times.
 
-    python tests/bench/renderer_device.py [cpu|cuda] [HEAD.npz]      # needs torch, warp-lang and numpy only, with HEAD.npz
-    python tests/bench/renderer_device.py --save HEAD.npz [MODEL]    # points in camera space, triangles: where the face model can be opened
+    python tests/bench/renderer_device.py [cpu|cuda] [HEAD.npz]
+    python tests/bench/renderer_device.py --save HEAD.npz [MODEL]
 
-Without HEAD.npz the built-in head is opened (which needs what the engine needs). Exit code 1 where something does not agree.
+With HEAD.npz the first needs torch, warp-lang and numpy only. The second writes it (points in
+camera space, triangles) where the face model can be opened.
+
+Without HEAD.npz the built-in head is opened (which needs what the engine needs). Exit code 1 where
+something does not agree.
 """
 
 import argparse
@@ -56,7 +60,10 @@ def run(
 ) -> dict[str, torch.Tensor]:
     """Everything once: `count` pictures of a textured, lit head whose gradients go everywhere."""
     random = np.random.default_rng(0)
-    put = lambda value: torch.tensor(value, device=device)
+
+    def put(value: np.ndarray) -> torch.Tensor:
+        return torch.tensor(value, device=device)
+
     batch = put(
         np.stack([points + 0.1 * k for k in range(count)]).astype(np.float32)
     ).requires_grad_()
@@ -183,7 +190,7 @@ def times(
         batch.grad = colours.grad = None
         marks = []
 
-        def mark():
+        def mark(marks=marks):
             wait()
             marks.append((time.perf_counter(), time.process_time()))
 
@@ -200,7 +207,8 @@ def times(
     wall, cpu = np.array(taken[2:]).transpose(1, 0, 2)
     covered = int((seen.triangle >= 0).sum()) // count
     print(
-        f'{device}, {count} pictures of {SIZE[0]}×{SIZE[1]}, {len(triangles):,} triangles, {covered:,} pixels covered each; ms, median (least):'
+        f'{device}, {count} pictures of {SIZE[0]}×{SIZE[1]}, {len(triangles):,} triangles, '
+        f'{covered:,} pixels covered each; ms, median (least):'
     )
     for name, each in zip(
         ('rasterise_batch', 'interpolate', 'antialias + loss', 'backward'), wall.T
@@ -208,7 +216,8 @@ def times(
         print(f'  {name:17} {np.median(each):8.2f} ({each.min():.2f})')
     whole = wall.sum(1)
     print(
-        f'  {"all":17} {np.median(whole):8.2f} ({whole.min():.2f}); processor time of all cores {np.median(cpu.sum(1)):.2f} ({cpu.sum(1).min():.2f})'
+        f'  {"all":17} {np.median(whole):8.2f} ({whole.min():.2f}); '
+        f'processor time of all cores {np.median(cpu.sum(1)):.2f} ({cpu.sum(1).min():.2f})'
     )
     if device == 'cuda':
         free = []
@@ -222,7 +231,8 @@ def times(
             wait()
             free.append(1e3 * (time.perf_counter() - began))
         print(
-            f'  all, not waiting between calls: {np.median(free):.2f} ({min(free):.2f}); peak memory {torch.cuda.max_memory_allocated() / 2**20:.0f} MiB'
+            f'  all, not waiting between calls: {np.median(free):.2f} ({min(free):.2f}); '
+            f'peak memory {torch.cuda.max_memory_allocated() / 2**20:.0f} MiB'
         )
 
 

@@ -1,4 +1,4 @@
-"""Shape keys onto a head of 50,000 vertices of foreign topology, from mesh file to rig.npz, as the job's child process runs it."""
+"""Shape keys onto a foreign head of 50,000 vertices, mesh file to rig.npz, in the child process."""
 
 import json
 import resource
@@ -56,7 +56,8 @@ def test_fifty_thousand_vertices(shared_data, tmp_path, table):
             )
         )
     table(
-        'Shape keys onto a foreign mesh, start of the process to rig.npz (asked for: 60 s, 3 GB; peak of this and earlier ones)',
+        'Shape keys onto a foreign mesh, start of the process to rig.npz (asked for: 60 s, 3 GB; '
+        'peak of this and earlier ones)',
         ('model', 'vertices', 'time', 'peak memory'),
         rows,
     )

@@ -1,4 +1,4 @@
-"""Crossings over 1,000 random combinations on five random identities of each model: raw, and after the contacts are settled."""
+"""Crossings over 1,000 random combinations on five identities of each model: raw, and settled."""
 
 import os
 import time

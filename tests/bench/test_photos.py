@@ -1,9 +1,11 @@
-"""Photographs with hand-made landmarks: how far the model's outlines lie from them, Draft beside Standard.
+"""Photographs with hand-made landmarks: the model's distance from them, Draft beside Standard.
 
-The London set alone has the Face Research Lab's 189-point template (.tem: a count, then x and y of each point in pixels from the picture's upper left, then lines).
-Measured in percent of the distance between the hand-made pupils, over 62 points a photo: 12 on the lids' edges, 16 round the brows, 10 on the
-lips' outer edge, 10 between the lips, 8 round the nose's wings, each to the nearest point on that outline of the projected model's parts; and six
-corners of eyes and mouth, each to the model's own vertex there (its 68 landmarks). None of it knows of the detector's landmarks.
+The London set alone has the Face Research Lab's 189-point template (.tem: a count, then x and y of
+each point in pixels from the picture's upper left, then lines). Measured in percent of the distance
+between the hand-made pupils, over 62 points a photo: 12 on the lids' edges, 16 round the brows, 10
+on the lips' outer edge, 10 between the lips, 8 round the nose's wings, each to the nearest point on
+that outline of the projected model's parts; and six corners of eyes and mouth, each to the model's
+own vertex there (its 68 landmarks). None of it knows of the detector's landmarks.
 """
 
 import cv2
@@ -62,7 +64,10 @@ def filled(mask):
 
 
 def model_outlines(model, neutral, track, view, window):
-    """Outline's name → N×2 px, and the corners 6×2 px, of a track's first frame. window: (left, top, side) px of the picture."""
+    """Outline's name → N×2 px, and the corners 6×2 px, of a track's first frame.
+
+    window: (left, top, side) px of the picture
+    """
     from facewright.engine.annotate.parts import model_part_shares
     from facewright.engine.evidence.state import to_pixels
     from facewright.engine.face_model.part_labels import (
@@ -89,7 +94,11 @@ def model_outlines(model, neutral, track, view, window):
     )
     lips = filled((labels == UPPER_LIP) | (labels == LOWER_LIP))
     outer = edge(lips)
-    within = lambda label: (points := edge(labels == label))[cKDTree(outer).query(points)[0] > 3]
+
+    def within(label):
+        points = edge(labels == label)
+        return points[cKDTree(outer).query(points)[0] > 3]
+
     found = {
         'right lids': edge(labels == RIGHT_EYE),
         'left lids': edge(labels == LEFT_EYE),
@@ -114,7 +123,10 @@ def head_in_camera(model, neutral, track):
 
 
 def distances(model, neutral, track, view, template):
-    """Outline's name (and 'corners') → distances of its points, percent of the pupils' distance. An outline that is not to be seen: NaN."""
+    """Outline's name (and 'corners') → distances of its points, percent of the pupils' distance.
+
+    An outline that is not to be seen: NaN.
+    """
     unit = np.linalg.norm(template[PUPILS[0]] - template[PUPILS[1]])
     middle = template[list(sum(OUTLINES.values(), ()))].mean(0)
     outlines, corners = model_outlines(
@@ -203,7 +215,8 @@ def test_photos_outlines(shared_data, table):
         means[quality] = every[:, -1].mean()
         rows.append((quality, *(f'{v:.2f}' for v in every.mean(0)), f'{every[:, -1].max():.2f}'))
     table(
-        f"Photos: distance of hand-made landmarks from the model's outlines, percent of the pupils' distance, {len(photos)} photos",
+        "Photos: distance of hand-made landmarks from the model's outlines, percent of the pupils' "
+        f'distance, {len(photos)} photos',
         ('quality', *GROUPS, 'all', 'worst photo'),
         rows,
     )

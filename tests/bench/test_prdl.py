@@ -1,4 +1,4 @@
-"""Speed and memory of PRDL, all eight parts of the built-in head at 224², in a process of its own on one core."""
+"""Speed and memory of PRDL: eight parts of the built-in head at 224², one process, one core."""
 
 import multiprocessing
 import resource
@@ -52,7 +52,10 @@ def measured(most_skin: int):
 
     masks = sides()
     tensors = [torch.tensor(p, requires_grad=True) for p in own]
-    memory = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    def memory() -> float:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
     before = memory()
     whole = each(lambda: sum(prdl(p, side) for p, side in zip(tensors, masks)).backward())
     peak = memory()

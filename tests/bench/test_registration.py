@@ -1,4 +1,4 @@
-"""ICT's narrow face onto the true neutral of captures/dev, 68 landmarks given: ours beside trimesh's two, one after the other."""
+"""ICT's narrow face onto captures/dev's true neutral, 68 landmarks given: beside trimesh's two."""
 
 import time
 

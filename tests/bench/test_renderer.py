@@ -1,6 +1,7 @@
-"""The differentiable renderer at 504×896 on ICT: forward and backward; visibility alone beside Open3D's ray casting of the same rays.
+"""The differentiable renderer at 504×896 on ICT; visibility alone beside Open3D's ray casting.
 
-Open3D is no dependency: where it cannot be imported its row says so. `pip install --target FOLDER open3d` and FACEWRIGHT_OPEN3D=FOLDER show it.
+Open3D is no dependency: where it cannot be imported its row says so. `pip install --target FOLDER
+open3d` and FACEWRIGHT_OPEN3D=FOLDER show it.
 """
 
 import os
@@ -45,7 +46,10 @@ def scene(shared_data):
 
 
 def measured(*jobs):
-    """Milliseconds of each job, the jobs taken in turns: (least wall, median wall, least processor time of all cores)."""
+    """Milliseconds of each job, the jobs taken in turns.
+
+    (Least wall, median wall, least processor time of all cores.)
+    """
     taken = np.empty((RUNS, len(jobs), 2))
     for run in range(-1, RUNS):  # once to warm up
         for k, job in enumerate(jobs):
@@ -107,7 +111,8 @@ def test_forward_and_backward(scene, table):
     assert points.grad.isfinite().all() and colours.grad.abs().max() > 0
     covered = int((state['seen'].triangle >= 0).sum())
     table(
-        f'Renderer, ICT, {SIZE[0]}×{SIZE[1]}, {covered:,} pixels covered, ms (asked for: 100 on 2 cores); {conditions()}',
+        f'Renderer, ICT, {SIZE[0]}×{SIZE[1]}, {covered:,} pixels covered, ms '
+        f'(asked for: 100 on 2 cores); {conditions()}',
         ('step', 'least', 'median', 'least processor time, all cores'),
         rows,
     )
@@ -115,7 +120,10 @@ def test_forward_and_backward(scene, table):
 
 def test_visibility_beside_open3d(scene, table):
     points, triangles, focal = scene
-    ours = lambda: rasterise(points, triangles, focal, CENTRE, SIZE)
+
+    def ours():
+        return rasterise(points, triangles, focal, CENTRE, SIZE)
+
     header = ('', 'least', 'median', 'least processor time, all cores')
     title = f'Visibility alone, ICT, {SIZE[0]}×{SIZE[1]}, ms; {conditions()}'
     if os.environ.get('FACEWRIGHT_OPEN3D'):

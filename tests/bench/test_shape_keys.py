@@ -41,10 +41,16 @@ def best(function, times):
         taken.append(time.perf_counter() - began)
         keys = np.empty((len(model.neutral), 3), np.float32)
         thing.data.shape_keys.key_blocks[-1].points.foreach_get('co', keys.ravel())
-        assert np.allclose(keys, units.points_to_blender(model.neutral + model.expressions[-1]), atol=1e-6)
+        last = units.points_to_blender(model.neutral + model.expressions[-1])
+        assert np.allclose(keys, last, atol=1e-6)
     return min(taken)
 
-print('TOLD ' + json.dumps({'vertices': len(model.neutral), 'keys': len(model.names), 'ours': best(shape_keys.add_shape_keys, 3), 'peer': best(one_at_a_time, 1)}))
+print('TOLD ' + json.dumps({
+    'vertices': len(model.neutral),
+    'keys': len(model.names),
+    'ours': best(shape_keys.add_shape_keys, 3),
+    'peer': best(one_at_a_time, 1),
+}))
 """
 
 

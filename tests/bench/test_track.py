@@ -1,4 +1,4 @@
-"""A 720p clip of one view, draft: time against running time, start-up with a cached model, peak memory at several lengths."""
+"""A 720p clip of one view, draft: time against running time, start-up, peak memory by length."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import cv2
 import pytest
@@ -16,7 +17,10 @@ LENGTHS = (1, 4, 16)  # how often the clip is played, forth and back
 
 
 def repeat(clip, times, path):
-    """Write a clip played `times` times, forth and back so that nothing jumps; returns (frames, seconds)."""
+    """Write a clip played `times` times, forth and back so that nothing jumps.
+
+    Returns (frames, seconds).
+    """
     reader = cv2.VideoCapture(str(clip))
     fps = reader.get(cv2.CAP_PROP_FPS)
     frames = []
@@ -36,7 +40,10 @@ def repeat(clip, times, path):
 
 
 def measure(root, folder, arguments):
-    """Run the reconstruction in the child process as the add-on does: (start-up s, whole s, peak MB, report)."""
+    """Run the reconstruction in the child process as the add-on does.
+
+    Returns (start-up s, whole s, peak MB, report).
+    """
     folder.mkdir()
     (folder / 'job.json').write_text(
         json.dumps({'task': 'reconstruct', 'arguments': {**arguments, 'out': str(folder / 'out')}})
@@ -52,7 +59,7 @@ def measure(root, folder, arguments):
     def watch():
         while child.poll() is None:
             try:
-                with open(f'/proc/{child.pid}/status') as stream:
+                with Path(f'/proc/{child.pid}/status').open() as stream:
                     peak[0] = max(
                         peak[0],
                         *(int(line.split()[1]) for line in stream if line.startswith('VmHWM')),

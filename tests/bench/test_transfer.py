@@ -1,4 +1,4 @@
-"""ICT's 53 expressions onto its own identities: error of the bare method and of the whole, and where the seconds go."""
+"""ICT's 53 expressions onto its own identities: the bare method's error, the whole's, seconds."""
 
 import os
 import time
@@ -41,9 +41,9 @@ def test_transfer_onto_identities(shared_data, table):
         lines.append(
             (
                 seed,
-                *('%.3f' % x for x in errors(solved, rows)),
-                *('%.3f' % x for x in errors(whole, np.arange(model.vertex_count))),
-                '%.3f' % errors(whole[:, skin], skin)[2],
+                *(f'{x:.3f}' for x in errors(solved, rows)),
+                *(f'{x:.3f}' for x in errors(whole, np.arange(model.vertex_count))),
+                f'{errors(whole[:, skin], skin)[2]:.3f}',
                 f'{factored - began:.2f} s',
                 f'{done - factored:.2f} s',
                 f'{end - done:.2f} s',
@@ -59,7 +59,8 @@ def test_transfer_onto_identities(shared_data, table):
             ],
         )
     table(
-        f'53 shapes onto ICT identities, mm where a shape moves more than 0.1 mm, {os.cpu_count()} cores',
+        '53 shapes onto ICT identities, mm where a shape moves more than 0.1 mm, '
+        f'{os.cpu_count()} cores',
         (
             'seed',
             'bare: mean',

@@ -1,4 +1,4 @@
-"""Every real video tracked: frames, error, and how still the result holds compared with the detector; overlays into out/videos to look at."""
+"""Every real video tracked: frames, error, jitter beside the detector's; overlays in out/videos."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,10 @@ SLOWEST = 40  # frames: the stillest stretch of a clip that is compared
 
 
 def trembling(points: np.ndarray, rows: slice) -> float:
-    """RMS second difference of T×L×2 pixels over some frames, as a part of the face's RMS radius: what is left when slow motion is taken out."""
+    """RMS second difference of T×L×2 pixels over some frames, as a part of the face's RMS radius.
+
+    What is left when slow motion is taken out.
+    """
     p = points[rows]
     size = np.sqrt(((p - p.mean(1, keepdims=True)) ** 2).sum(2).mean())
     return float(np.sqrt((np.diff(p, 2, axis=0) ** 2).sum(2).mean() / 6) / size)

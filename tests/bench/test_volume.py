@@ -1,7 +1,8 @@
-"""The flesh: seconds to fill and to carry, what is inverted; differential coordinates: seconds to factor and to solve for all shapes at once."""
+"""The flesh: seconds to fill and carry, what is inverted; differential coordinates: seconds."""
 
 import os
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,6 +20,10 @@ def best(count, call):
     return min(seconds), out
 
 
+def solve_and_wait(coordinates, right):
+    return coordinates.from_differential(right).sum().item()
+
+
 def test_flesh(shared_data, table):
     from facewright.engine.face_model import load_model
     from facewright.engine.shape_keys.cavities import follow_skin
@@ -27,17 +32,17 @@ def test_flesh(shared_data, table):
     lines = []
     for name in ('builtin', shared_data / 'ict-facekit.tar.xz'):
         model = load_model(name)
-        filling, _ = best(2, lambda: fill_head(model))
-        building, flesh = best(1, lambda: build_flesh(model))
+        filling, _ = best(2, partial(fill_head, model))
+        building, flesh = best(1, partial(build_flesh, model))
         carrying, report = best(
-            1, lambda: inversion_report(flesh, model.neutral, model.expressions, model.names)
+            1, partial(inversion_report, flesh, model.neutral, model.expressions, model.names)
         )
         edited = model.neutral.astype(np.float64)
         edited[model.regions['face']] += (
             0.3 * model.expressions[model.names.index('mouthPucker')][model.regions['face']]
         )
         following, _ = best(
-            3, lambda: follow_skin(model, flesh, model.neutral.astype(np.float64), edited)
+            3, partial(follow_skin, model, flesh, model.neutral.astype(np.float64), edited)
         )
         lines.append(
             (
@@ -92,10 +97,10 @@ def test_differential_coordinates(shared_data, table):
         for device in ['cpu'] + ['cuda'] * torch.cuda.is_available():
             for dtype in (torch.float32, torch.float64):
                 factoring, coordinates = best(
-                    3, lambda: DifferentialCoordinates(edges, n, dtype=dtype, device=device)
+                    3, partial(DifferentialCoordinates, edges, n, dtype=dtype, device=device)
                 )
                 u = torch.randn(columns // 3, n, 3, dtype=dtype, device=device)
-                solving, _ = best(3, lambda: coordinates.from_differential(u).sum().item())
+                solving, _ = best(3, partial(solve_and_wait, coordinates, u))
                 lines.append(
                     (
                         model.name,
@@ -107,14 +112,15 @@ def test_differential_coordinates(shared_data, table):
                     )
                 )
         matrix = sparse.identity(n) + LAMBDA * uniform_laplacian(edges, n)
-        factoring, solver = best(3, lambda: factor(matrix))
+        factoring, solver = best(3, partial(factor, matrix))
         right = np.random.default_rng(0).normal(size=(n, columns))
-        solving, _ = best(3, lambda: solver.solve(right))
+        solving, _ = best(3, partial(solver.solve, right))
         lines.append(
             (model.name, n, len(edges), 'scipy SuperLU', f'{factoring:.3f} s', f'{solving:.3f} s')
         )
     table(
-        f'Differential coordinates, surface and tetrahedra, {columns} right-hand sides, {os.cpu_count()} cores',
+        f'Differential coordinates, surface and tetrahedra, {columns} right-hand sides, '
+        f'{os.cpu_count()} cores',
         ('model', 'points', 'edges', 'solver', 'factor', 'solve'),
         lines,
     )

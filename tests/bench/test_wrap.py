@@ -1,4 +1,4 @@
-"""Wrapping ICT-FaceKit onto the real scans beside the project: distances, contours, correspondences, seconds. Pictures into sheets/."""
+"""ICT-FaceKit wrapped onto real scans: distances, contours, correspondences, seconds, sheets/."""
 
 import time
 
@@ -40,7 +40,10 @@ def wraps(shared_data):
 
 
 def contours(model, wrapped) -> dict[str, float]:
-    """mm, mean: from the contour the detector sees on the bare scan to the one it sees on the bare wrapped head, in the same poses."""
+    """mm, mean: from the contour the detector sees on the bare scan to that on the wrapped head.
+
+    In the same poses.
+    """
     centre = model.neutral[model.landmarks68].mean(0) - (0, 0, 3)
     scan = landmarks_from_all_round(
         wrapped.skin.vertices,
@@ -70,14 +73,18 @@ def contours(model, wrapped) -> dict[str, float]:
 def test_every_scan(wraps, root):
     model, out = wraps
     print(
-        '\n| scan | model → scan, median / 95 % (mm) | all of the narrow face | scan → model | lids, lips (mm) | turned, folds | seconds |\n|---|---|---|---|---|---|---|'
+        '\n| scan | model → scan, median / 95 % (mm) | all of the narrow face | scan → model '
+        '| lids, lips (mm) | turned, folds | seconds |\n|---|---|---|---|---|---|---|'
     )
     rows = []
-    for name, (mesh, wrapped, seconds) in out.items():
+    for name, (_, wrapped, seconds) in out.items():
         n, c = fit_numbers(model, wrapped), contours(model, wrapped)
         print(
-            f'| {name} | {n["model_to_mesh_median_mm"]:.2f} / {n["model_to_mesh_95_mm"]:.2f} | {n["model_to_mesh_all_median_mm"]:.2f} / {n["model_to_mesh_all_95_mm"]:.2f} '
-            f'| {n["mesh_to_model_median_mm"]:.2f} / {n["mesh_to_model_95_mm"]:.2f} | {c["lids"]:.2f}, {c["lips"]:.2f} | {n["turned_triangles"]}, {n["folds"]} | {seconds:.1f} |',
+            f'| {name} | {n["model_to_mesh_median_mm"]:.2f} / {n["model_to_mesh_95_mm"]:.2f} '
+            f'| {n["model_to_mesh_all_median_mm"]:.2f} / {n["model_to_mesh_all_95_mm"]:.2f} '
+            f'| {n["mesh_to_model_median_mm"]:.2f} / {n["mesh_to_model_95_mm"]:.2f} '
+            f'| {c["lids"]:.2f}, {c["lips"]:.2f} '
+            f'| {n["turned_triangles"]}, {n["folds"]} | {seconds:.1f} |',
             flush=True,
         )
         away = np.where(np.isfinite(wrapped.distance), 10 * wrapped.distance, 2)
@@ -87,7 +94,7 @@ def test_every_scan(wraps, root):
             )[:, 0, ::-1]
             / 255.0
         )
-        see = dict(size=(420, 420), look_at=np.array([0, -1, 3.0]), focal=1300.0)
+        see = {'size': (420, 420), 'look_at': np.array([0, -1, 3.0]), 'focal': 1300.0}
         visible = model.faces[visible_faces(model)]
         rows.append(
             np.concatenate(
@@ -113,7 +120,11 @@ def test_every_scan(wraps, root):
 
 
 def test_the_same_vertex_on_the_same_point_of_four_expressions(wraps):
-    """The four share a topology: the scan's point under each vertex of one wrap, looked up in the neutral scan, beside that of the neutral's wrap."""
+    """The four scans share a topology: where a wrap's vertices lie on the neutral's.
+
+    The scan's point under each vertex of one wrap, looked up in the neutral scan, beside that of
+    the neutral's wrap.
+    """
     model, out = wraps
     face = model.regions['narrow_face']
     place, near = {}, {}
@@ -131,6 +142,7 @@ def test_the_same_vertex_on_the_same_point_of_four_expressions(wraps):
     for name in SPACETIME[1:]:
         off = np.linalg.norm(place[name] - place['neutral'], axis=1)[together]
         print(
-            f'| {name} | {np.median(off):.2f}, {off.mean():.2f}, {np.percentile(off, 95):.2f} | {100 * (off < 2).mean():.0f} % |'
+            f'| {name} | {np.median(off):.2f}, {off.mean():.2f}, {np.percentile(off, 95):.2f} '
+            f'| {100 * (off < 2).mean():.0f} % |'
         )
     assert together.mean() > 0.7

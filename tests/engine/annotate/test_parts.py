@@ -1,4 +1,4 @@
-"""The part annotation: where anatomy says it must be, the same on both sides, in one piece, cached."""
+"""The part annotation: where anatomy has it, the same on both sides, in one piece, cached."""
 
 import numpy as np
 import pytest
@@ -107,8 +107,14 @@ def test_landmarks_lie_in_their_parts(model, labels):
 
 
 def test_sizes_are_a_faces(model, labels):
-    """Adults: nose 3 to 4.6 cm wide and 4 to 7 high; brow 4 to 7 long; red of the lips 4 to 6.5 wide, 1.2 to 3.2 high together."""
-    extent = lambda *which: np.ptp(model.neutral[np.isin(labels, which)], axis=0)
+    """Adults: nose 3 to 4.6 cm wide and 4 to 7 high; brow 4 to 7 long.
+
+    Red of the lips 4 to 6.5 wide, 1.2 to 3.2 high together.
+    """
+
+    def extent(*which):
+        return np.ptp(model.neutral[np.isin(labels, which)], axis=0)
+
     assert 3 < extent(NOSE)[0] < 4.6 and 4 < extent(NOSE)[1] < 7
     assert 4 < extent(LEFT_BROW)[0] < 7 and extent(LEFT_BROW)[1] < 2.2
     assert 4 < extent(UPPER_LIP, LOWER_LIP)[0] < 6.5 and 1.2 < extent(UPPER_LIP, LOWER_LIP)[1] < 3.2

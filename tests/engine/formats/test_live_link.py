@@ -1,6 +1,7 @@
-"""Live Link Face CSV: round trips, other tools' habits, and what is wrong with a file said by line and column."""
+"""Live Link Face CSV: round trips, other tools' habits, and what is wrong, by line and column."""
 
 import csv
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -97,7 +98,7 @@ def test_the_rate_is_found_in_the_timecode(tmp_path, fps, nominal):
 def test_the_apps_own_form(tmp_path):
     p = performance(np.full((2, 52), 0.25), fps=30000 / 1001)
     write_live_link(tmp_path / 'a.csv', p, Timecode(30 * 3600 + 29, 30))
-    with open(tmp_path / 'a.csv', newline='') as stream:
+    with (tmp_path / 'a.csv').open(newline='') as stream:
         rows = list(csv.reader(stream))
     assert tuple(rows[0]) == HEADER and rows[0][0] == 'Timecode' and len(rows[0]) == 63
     assert [r[0] for r in rows[1:]] == ['01:00:00:29.000', '01:00:01:00.000']
@@ -162,7 +163,7 @@ def test_a_world_in_camera_axes_is_set_upright(tmp_path):
 def test_eyes_turn_as_the_weights_say(tmp_path):
     names = ('eyeLookInLeft', 'eyeLookOutRight', 'eyeLookDownLeft')
     write_live_link(tmp_path / 'a.csv', performance([[0.5, 0.5, 1.0]], names))
-    with open(tmp_path / 'a.csv', newline='') as stream:
+    with (tmp_path / 'a.csv').open(newline='') as stream:
         row = next(csv.DictReader(stream))
     assert float(row['LeftEyeYaw']) == float(row['RightEyeYaw']) > 0  # both to the person's right
     assert float(row['LeftEyePitch']) > 0 == float(row['RightEyePitch'])
@@ -251,7 +252,8 @@ def test_missing_columns_are_zero_and_said(tmp_path):
     q = read.performance
     assert dict(zip(q.names, q.weights[0]))['jawOpen'] == 1 and q.weights.sum() == 1
     assert read.notes == (
-        'EyeBlinkLeft, EyeLookDownLeft, EyeLookInLeft and 48 more are not in the file, and taken as 0; Bored is not known.',
+        'EyeBlinkLeft, EyeLookDownLeft, EyeLookInLeft and 48 more are not in the file, and taken '
+        'as 0; Bored is not known.',
     )
 
 
@@ -338,7 +340,11 @@ ZERO = dict.fromkeys(LIVE_LINK_NAMES + HEAD, 0.0)
 
 
 def take(path, count, stamp, value=lambda t: {'JawOpen': t}, header=None, row=None):
-    """A file of `count` samples: stamp(i) its timecodes, value(share of the take) what is not 0; header and row: how its lines are changed."""
+    """Write a file of `count` samples.
+
+    stamp(i): its timecodes; value(share of the take): what is not 0; header and row: how its lines
+    are changed
+    """
     header, row = header or (lambda cells: cells), row or (lambda i, cells: cells)
     lines = [header(['Timecode', 'BlendShapeCount', *ZERO])]
     for i in range(count):
@@ -650,9 +656,9 @@ def test_real_recordings_come_back_to_print_precision(shared_data, tmp_path, nam
     assert first.performance.fps == again.performance.fps == 30 and len(
         first.performance.time
     ) == len(again.performance.time)
-    with open(shared_data / 'curves' / f'{name}.csv', newline='') as stream:
+    with (shared_data / 'curves' / f'{name}.csv').open(newline='') as stream:
         source = list(csv.DictReader(stream))
-    with open(tmp_path / 'a.csv', newline='') as stream:
+    with (tmp_path / 'a.csv').open(newline='') as stream:
         ours = list(csv.DictReader(stream))
     assert ours[0]['Timecode'] == source[0]['Timecode'] or not source[0]['EyeBlinkLeft']
 
@@ -662,7 +668,7 @@ def test_real_recordings_come_back_to_print_precision(shared_data, tmp_path, nam
 
     seen = [row for row in source if row['EyeBlinkLeft']]
     places = np.cumsum(
-        [0, *(round((ticks(b) - ticks(a)) / 2) for a, b in zip(source, source[1:]))]
+        [0, *(round((ticks(b) - ticks(a)) / 2) for a, b in pairwise(source))]
     )  # the app's clock drifts by half a sample
     first = source.index(seen[0])
     for row, place in zip(source, places - places[first]):

@@ -1,4 +1,4 @@
-"""Albedo and light told apart: closed forms on the built-in head, the task on the demo's footage."""
+"""Albedo and light told apart: closed forms on the built-in head, the task on the demo's clip."""
 
 import json
 
@@ -81,7 +81,7 @@ def shown(model, shares, colours, light, yaw, view=0, layout=None):
 
 
 def person(model):
-    """V×3 linear: the painted face, a little other in colour, and with a birthmark on the left cheek."""
+    """V×3 linear: the painted face in another colour, with a birthmark on the left cheek."""
     colours = painted_albedo(model).astype(np.float64) ** 2.2 + WHITENED
     cheek = model.neutral - model.neutral[model.landmarks68[[46, 54]]].mean(0)
     return np.clip(colours * (1 - 0.4 * np.exp(-(cheek**2).sum(1) / 0.3))[:, None], 0.01, 1)
@@ -295,7 +295,7 @@ def test_a_spoilt_report_is_a_sentence(reconstruction, tmp_path, spoil):
         if path.is_file():
             (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / 'report.json').write_text(spoil)
-    with pytest.raises(FacewrightError, match='report.json'):
+    with pytest.raises(FacewrightError, match=r'report\.json'):
         finish(tasks.preview_overlay(str(tmp_path)))
 
 

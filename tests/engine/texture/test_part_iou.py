@@ -1,4 +1,4 @@
-"""Part IoU: eq. 13 by hand, the picture of the parts, and the measure over a small capture made here."""
+"""Part IoU: eq. 13 by hand, the picture of the parts, the measure over a small capture."""
 
 import json
 
@@ -96,9 +96,15 @@ def test_nothing_in_view_is_nothing(model):
     ).any()
 
 
+def at(values, time, when):
+    """The row of `values` at `when`, linear between the times."""
+    columns = values.reshape(len(time), -1).T
+    return np.stack([np.interp(when, time, column) for column in columns]).reshape(values.shape[1:])
+
+
 @pytest.fixture()
 def capture(model, tmp_path):
-    """Two views of a head that turns and opens its mouth; parts.npz by the model itself, and the perfect result."""
+    """Two views of a head that turns and opens its mouth; its true parts, the perfect result."""
     time = np.linspace(0, 0.4, 5)
     weights = np.zeros((5, len(model.names)))
     weights[:, model.names.index('jawOpen')] = np.linspace(0, 0.8, 5)
@@ -127,10 +133,8 @@ def capture(model, tmp_path):
         )
         frames = []
         for when in stamps:
-            mix = lambda values: np.stack(
-                [np.interp(when, time, column) for column in values.reshape(5, -1).T]
-            ).reshape(values.shape[1:])
-            world = model.shape(None, mix(weights)) @ mix(rotation).T + mix(translation)
+            w, r, t_head = (at(values, time, when) for values in (weights, rotation, translation))
+            world = model.shape(None, w) @ r.T + t_head
             frames.append(
                 part_labels_picture(
                     model,
@@ -205,7 +209,7 @@ def test_the_motion_between_pictures_is_played_where_there_is_one(model, capture
 
 
 def test_wrong_input_is_told(model, capture, tmp_path):
-    with pytest.raises(FacewrightError, match='rig.npz'):
+    with pytest.raises(FacewrightError, match=r'rig\.npz'):
         measure(capture, {'none': capture / 'nowhere'}, model)
     rig = dict(np.load(capture / 'result' / 'rig.npz'))
     write_npz(
@@ -229,7 +233,7 @@ def test_wrong_input_is_told(model, capture, tmp_path):
         with pytest.raises(FacewrightError, match=message):
             measure(capture, {}, model)
     (capture / 'parts.npz').unlink()
-    with pytest.raises(FacewrightError, match='parts.npz'):
+    with pytest.raises(FacewrightError, match=r'parts\.npz'):
         measure(capture, {}, model)
 
 

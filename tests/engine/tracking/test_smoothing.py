@@ -52,7 +52,10 @@ def angles(p):
 def test_jitter_is_halved_and_blinks_stay(clean):
     noisy = jittered(clean)
     calm = smooth(noisy, 0.5)
-    rms = lambda x: np.sqrt((np.diff(x, axis=0) ** 2).mean())
+
+    def rms(x):
+        return np.sqrt((np.diff(x, axis=0) ** 2).mean())
+
     assert rms(calm.weights[:, 1] - clean.weights[:, 1]) < 0.5 * rms(
         noisy.weights[:, 1] - clean.weights[:, 1]
     )

@@ -1,4 +1,4 @@
-"""Quality 'standard': points keep their appearance, frames and nodes are matched, a frame that came out worse falls back."""
+"""Quality 'standard': points keep their appearance, frames match nodes, worse frames fall back."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -106,7 +106,7 @@ def test_points_behind_the_head_or_seldom_seen_say_nothing(scene):
     assert not seldom.gradient.any() and not seldom.curvature.any()
 
 
-def test_the_expected_look_ignores_an_outlier():
+def test_the_expected_appearance_ignores_an_outlier():
     values = np.ones((9, 5, 2))
     values[4] = 8.0
     blank = np.zeros((9, 5, 2))
@@ -120,7 +120,10 @@ def test_the_expected_look_ignores_an_outlier():
 
 
 def lit(light, albedo, count, seed=0):
-    """Looks of `count` pictures of points under a light (9×3): exact but for one point in ten, which a shadow or a highlight changes."""
+    """Samples of `count` pictures of points under a light (9×3).
+
+    Exact but for one point in ten, which a shadow or a highlight changes.
+    """
     rng = np.random.default_rng(seed)
     normals = rng.normal(size=(count, len(albedo), 3)) * (1, 1, 0.6) - (0, 0, 1.2)
     normals /= np.linalg.norm(normals, axis=2, keepdims=True)
@@ -155,8 +158,9 @@ def test_albedo_and_light_are_told_apart():
         np.testing.assert_allclose(
             found[:, c] / albedo[:, c], np.median(found[:, c] / albedo[:, c]), rtol=0.03
         )
-    for look_, one in zip(samples, light):
-        truth = look_.colour / (found * (sh_basis(torch.from_numpy(look_.normals)).numpy() @ one))
+    for sample, one in zip(samples, light):
+        shade = sh_basis(torch.from_numpy(sample.normals)).numpy() @ one
+        truth = sample.colour / (found * shade)
         assert np.median(np.abs(truth - 1)) < 0.01
     evidence = quadratic_of(
         shading_quadratic,
@@ -219,7 +223,10 @@ def test_capture_times_hold_the_first_views_and_what_lies_between():
 
 
 def test_a_steady_turn_stays_steady_between_frames():
-    turn = lambda t: so3_exp(torch.as_tensor(np.outer(np.atleast_1d(t), [0.3, -1.0, 0.2]))).numpy()
+
+    def turn(t):
+        return so3_exp(torch.as_tensor(np.outer(np.atleast_1d(t), [0.3, -1.0, 0.2]))).numpy()
+
     time = np.array([0.0, 0.1, 0.3])
     draft = SimpleNamespace(
         time=time,
