@@ -2,7 +2,8 @@
 
 
 class FacewrightError(Exception):
-    """One clear sentence about what went wrong and what to do next; shown as it is in the panel and on the command line."""
+    """One clear sentence about what went wrong and what to do next; shown as it is in the panel and
+    on the command line."""
 
 
 def sentence_for(error: BaseException) -> str:

@@ -1,4 +1,5 @@
-"""Writing so that a failure leaves nothing half-made, and the folders the engine keeps things in."""
+"""Writing so that a failure leaves nothing half-made, and the folders the engine keeps things
+in."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ _TEMPORARY = re.compile(r'\.(?:[0-9a-f]{8}|lock)-.+')
 
 
 def cache_folder() -> Path:
-    """Our own folder, `facewright`, in $FACEWRIGHT_CACHE (the add-on sets it) or else in the user's cache folder."""
+    """Our own folder, `facewright`, in $FACEWRIGHT_CACHE (the add-on sets it) or else in the user's
+    cache folder."""
     if os.environ.get('FACEWRIGHT_CACHE'):
         base = os.environ['FACEWRIGHT_CACHE']
     elif sys.platform == 'win32':
@@ -32,7 +34,8 @@ def cache_folder() -> Path:
 
 @contextlib.contextmanager
 def replacing(path: Path):
-    """Yield a temporary path beside `path`; on success it takes `path`'s place, on any failure it is removed.
+    """Yield a temporary path beside `path`; on success it takes `path`'s place, on any failure it
+    is removed.
 
     Raises FacewrightError where the folder cannot be written to or the disk is full.
     """
@@ -64,7 +67,8 @@ def _new_file(path: Path) -> Path:
 
 
 def sweep(folder: Path) -> None:
-    """Delete what `replacing` left in a folder of our own where its process was killed: its temporary files, from yesterday or before."""
+    """Delete what `replacing` left in a folder of our own where its process was killed: its
+    temporary files, from yesterday or before."""
     with contextlib.suppress(OSError):
         for left in folder.iterdir():
             if (
@@ -103,10 +107,11 @@ def read_npz(path: Path, what: str) -> dict[str, np.ndarray]:
 def check_arrays(
     path: Path, data: dict[str, np.ndarray], wanted: dict[str, tuple[str, tuple]], then: str
 ) -> None:
-    """Check arrays as read_npz gives them; FacewrightError names the first that is missing, misshapen or holds what it must not.
+    """Check arrays as read_npz gives them; FacewrightError names the first that is missing,
+    misshapen or holds what it must not.
 
-    wanted: {name: (kinds, shape)}: letters as in dtype.kind, and lengths, None for any; floats must fit float32 and be finite.
-    then: what to do, for the error.
+    wanted: {name: (kinds, shape)}: letters as in dtype.kind, and lengths, None for any; floats must
+    fit float32 and be finite. then: what to do, for the error.
     """
     missing = sorted(set(wanted) - set(data))
     if missing:

@@ -1,4 +1,5 @@
-"""What a running task tells whoever waits for it."""
+"""What a running task says to whoever waits for it; the one place where the time left is
+estimated."""
 
 from __future__ import annotations
 
@@ -6,31 +7,36 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar('T')
+B = TypeVar('B')
 
 
 @dataclass(frozen=True)
 class Progress:
-    """fraction: 0..1 of the whole task; stage: a few words for the bar; remaining: seconds left, None while unknown."""
+    """How far a whole task is: fraction 0..1; stage: a few words for the bar; remaining: seconds
+    left.
+
+    remaining: None while unknown.
+    """
 
     fraction: float
     stage: str
     remaining: float | None = None
 
 
-class Stopped(Exception):
+class ListenerGoneError(Exception):
     """Raised inside work whose listener has gone."""
 
 
 class Clock:
     """Turns fractions of a whole task into Progress with the time left, by the pace so far.
 
-    Nothing is told before it means something: EARLIEST seconds and LEAST of the task. What is told
-    moves towards a new estimate within some SETTLING of it, so that it never leaps up.
+    No time is given before it means something: EARLIEST seconds and LEAST of the task. What is
+    given moves towards a new estimate within some SETTLING of it, so that it never leaps up.
     """
 
     EARLIEST = 2.0  # s
@@ -39,88 +45,98 @@ class Clock:
 
     def __init__(self, now: Callable[[], float] = time.monotonic):
         self.now = now
-        self.told: tuple[float, float] | None = None  # when, seconds left
+        self.last: tuple[float, float] | None = None  # when a time was given, seconds left
         self.skip(0.0)
 
     def skip(self, fraction: float) -> None:
-        """So much is done already: the pace counts from here."""
+        """Take so much as done already: the pace counts from here."""
         self.began, self.start = self.now(), fraction
 
     def at(self, fraction: float, stage: str) -> Progress:
+        """Return the Progress of a task of which so much is done."""
         fraction = round(fraction, 9)  # so that sums of parts never go back by a rounding
         elapsed, done = self.now() - self.began, fraction - self.start
         estimate = elapsed * (1 - fraction) / done if done > self.LEAST else None
         return Progress(fraction, stage, self.settled(estimate, elapsed))
 
     def silent(self, fraction: float, stage: str) -> Progress:
-        """Progress in what says nothing of the pace to come, such as reading a model for the first time: no time is told,
-        and the pace counts from here."""
+        """Return Progress without a time left, and let the pace count from here.
+
+        For what says nothing of the pace to come, such as reading a model for the first time.
+        """
         self.skip(fraction)
         return Progress(fraction, stage)
 
     def settled(self, estimate: float | None, elapsed: float) -> float | None:
-        """An estimate of the seconds left, on its way from what was told last; None before it means something."""
+        """Return the seconds left to give: an estimate, on its way from what was given last.
+
+        None before it means something.
+        """
         now = self.now()
-        if estimate is None or (self.told is None and elapsed < self.EARLIEST):
+        if estimate is None or (self.last is None and elapsed < self.EARLIEST):
             return None
-        if self.told is not None:
-            when, before = self.told
+        if self.last is not None:
+            when, before = self.last
             before = max(before - (now - when), 0.0)
             settling = 1 + self.SETTLING * max(estimate, before)
             estimate = before + (estimate - before) * -math.expm1((when - now) / settling)
-        self.told = now, estimate
+        self.last = now, estimate
         return estimate
 
 
 class Plan(Clock):
-    """A Clock for a task in steps whose seconds on some machine are known: the bar is their share of the time, and the
-    time left is the present step's at its own pace and the others' at the pace of all that was done.
+    """A Clock for a task in stages whose seconds on some machine are known.
 
-    seconds: {step: seconds expected}, in order. A step's name is its stage for the bar, unless other words are given.
+    The bar is their share of the time; the time left is the present stage's at its own pace and the
+    others' at the pace of all that was done.
+
+    seconds: {stage: seconds expected}, in order. A stage's name is its words for the bar, unless
+    others are given.
     """
 
     DOUBT = 3.0  # s of expected work: how much of the pace is believed to be as expected
 
     def __init__(self, seconds: dict[str, float], now: Callable[[], float] = time.monotonic):
         self.seconds = dict(seconds)
-        self.step, self.fraction = next(iter(self.seconds)), 0.0
+        self.stage, self.fraction = next(iter(self.seconds)), 0.0
         self.shown = 0.0  # the bar: never back, whatever else is expected meanwhile
-        self.done = self.elapsed = (
-            0.0  # expected and true seconds of what this run itself did, before the present step
-        )
+        # Expected and true seconds of what this run itself did, before the present stage.
+        self.done = self.elapsed = 0.0
         super().__init__(now)
 
-    def skip(self, fraction: float, step: str = '') -> None:
-        """So much of a step (the present one where none is named) was done by an earlier run."""
-        self.move_to(step or self.step)
+    def skip(self, fraction: float, stage: str = '') -> None:
+        """Take so much of a stage, by default the present one, as done by an earlier run."""
+        self.move_to(stage or self.stage)
         self.began, self.start, self.fraction = self.now(), fraction, fraction
 
-    def expect(self, seconds: float, step: str) -> None:
-        """Change what a step to come is expected to take."""
-        self.seconds[step] = seconds
+    def expect(self, seconds: float, stage: str) -> None:
+        """Change what a stage to come is expected to take."""
+        self.seconds[stage] = seconds
 
-    def move_to(self, step: str) -> None:
-        """Go on to a step: the present one is done, whether or not it said so."""
-        if step != self.step:
+    def move_to(self, stage: str) -> None:
+        """Go on to a stage: the present one is done, whether or not it said so."""
+        if stage != self.stage:
             self.elapsed += self.now() - self.began
-            self.done += self.seconds[self.step] * (1 - self.start)
-            self.step, self.fraction, self.start, self.began = step, 0.0, 0.0, self.now()
+            self.done += self.seconds[self.stage] * (1 - self.start)
+            self.stage, self.fraction, self.start, self.began = stage, 0.0, 0.0, self.now()
 
-    def at(self, fraction: float, step: str, words: str = '') -> Progress:
-        """fraction: of the step."""
-        self.move_to(step)
+    def at(self, fraction: float, stage: str, words: str = '') -> Progress:
+        """Return the Progress of a task of whose stage so much is done."""
+        self.move_to(stage)
         self.fraction = max(fraction, self.fraction)
         names = list(self.seconds)
-        here, after = (
-            self.seconds[step],
-            sum(self.seconds[n] for n in names[names.index(step) + 1 :]),
-        )
+        here = self.seconds[stage]
+        after = sum(self.seconds[name] for name in names[names.index(stage) + 1 :])
         total = sum(self.seconds.values())
         self.shown = max(self.shown, 1 - (here * (1 - self.fraction) + after) / total)
-        return Progress(self.shown, words or step, self.left(here, after, total))
+        return Progress(self.shown, words or stage, self.left(here, after, total))
 
     def left(self, here: float, after: float, total: float) -> float | None:
-        """Seconds left, where the present step and those after it are expected to take so many of so many in all."""
+        """Return the seconds left.
+
+        here, after, total: seconds that the present stage, those after it and all are expected to
+        take.
+        """
         taken, moved = self.now() - self.began, self.fraction - self.start
         done, elapsed = self.done + here * moved, self.elapsed + taken
         pace = (elapsed + self.DOUBT) / (done + self.DOUBT)
@@ -129,11 +145,26 @@ class Plan(Clock):
             own = taken / moved * (1 - self.fraction)
             rest += (1 - (1 - moved) ** 4) * (own - rest)  # its own pace is soon known
         known = elapsed >= self.EARLIEST and done >= self.LEAST * total
-        return self.settled(rest + after * pace if known or self.told else None, elapsed)
+        return self.settled(rest + after * pace if known or self.last else None, elapsed)
+
+
+def relay(source: Iterator, change: Callable[[Any], B]) -> Generator[B, None, Any]:
+    """Yield what a generator yields, changed; return what it returns; close it when this is
+    closed."""
+    try:
+        while True:
+            try:
+                value = next(source)
+            except StopIteration as stop:
+                return stop.value
+            yield change(value)
+    finally:
+        if isinstance(source, Generator):
+            source.close()
 
 
 def listen(work: Callable[[Callable[[float], None]], T]) -> Generator[float, None, T]:
-    """Run `work(report)` in a thread and yield what it reports; its return value is the generator's, its exception is raised here.
+    """Run `work(report)` in a thread and yield what it reports; return or raise what it does.
 
     Where the generator is closed (cancelled), the next report stops the work.
     """
@@ -142,15 +173,15 @@ def listen(work: Callable[[Callable[[float], None]], T]) -> Generator[float, Non
 
     def report(fraction: float) -> None:
         if gone.is_set():
-            raise Stopped
+            raise ListenerGoneError
         reports.put(('report', fraction))
 
     def run() -> None:
         try:
             reports.put(('result', work(report)))
-        except Stopped:
+        except ListenerGoneError:
             pass
-        except BaseException as error:  # handed to the listener
+        except BaseException as error:  # noqa: BLE001 (all of them: raised again by the listener)
             reports.put(('error', error))
 
     thread = threading.Thread(target=run, daemon=True)

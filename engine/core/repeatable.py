@@ -1,4 +1,5 @@
-"""Functions whose numpy kernels give other last bits for other memory addresses, made repeatable."""
+"""Functions whose numpy kernels give other last bits for other memory addresses, made
+repeatable."""
 
 from __future__ import annotations
 

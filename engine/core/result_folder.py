@@ -1,8 +1,11 @@
-"""A task's results go into the user's folder as one set, or not at all; what Facewright did not write there is left alone.
+"""A task's results go into the user's folder as one set, or not at all; what Facewright did not
+write there is left alone.
 
-A manifest in the folder, MANIFEST, lists what we wrote: {file name: {task, sha256}}. A file that is not in it, or was changed since, is
-the user's: it is never replaced or deleted. New files are made elsewhere, brought into a hidden folder inside, and change places with
-the old ones only once a journal says which: a run that is killed in between is finished by whoever opens or writes the folder next.
+A manifest in the folder, MANIFEST, lists what we wrote: {file name: {task, sha256}}. A file that is
+not in it, or was changed since, is the user's: it is never replaced or deleted. New files are made
+elsewhere, brought into a hidden folder inside, and change places with the old ones only once a
+journal says which: a run that is killed in between is finished by whoever opens or writes the
+folder next.
 """
 
 from __future__ import annotations
@@ -41,10 +44,12 @@ def claim(folder: Path, names: Iterable[str]) -> None:
 
 @contextlib.contextmanager
 def results(folder: Path, task: str, replaces: Iterable[str] = ()) -> Iterator[Path]:
-    """Yield a folder to write a task's results into; when the block succeeds they take the place of its earlier ones in `folder`.
+    """Yield a folder to write a task's results into; when the block succeeds they take the place of
+    its earlier ones in `folder`.
 
-    replaces: other tasks whose files go as well, as they belong to the earlier result. On any failure nothing has changed.
-    Raises FacewrightError where the folder cannot be written to, or a file in the way is the user's.
+    replaces: other tasks whose files go as well, as they belong to the earlier result. On any
+    failure nothing has changed. Raises FacewrightError where the folder cannot be written to, or a
+    file in the way is the user's.
     """
     folder = Path(folder)
     try:
@@ -59,7 +64,8 @@ def results(folder: Path, task: str, replaces: Iterable[str] = ()) -> Iterator[P
 
 @contextlib.contextmanager
 def _work_folder() -> Iterator[Path]:
-    """A new folder in the cache, or where that cannot be written to, or is nearly full, in the system's temporary folder; it goes again."""
+    """A new folder in the cache, or where that cannot be written to, or is nearly full, in the
+    system's temporary folder; it goes again."""
     base = cache_folder() / 'work'
     work = None
     with contextlib.suppress(OSError):
@@ -80,7 +86,8 @@ def _work_folder() -> Iterator[Path]:
 
 
 def publish(work: Path, folder: Path, task: str, replaces: Iterable[str] = ()) -> None:
-    """Move the files of `work` into `folder` as a task's results. OSError or FacewrightError: then the folder is as it was."""
+    """Move the files of `work` into `folder` as a task's results. OSError or FacewrightError: then
+    the folder is as it was."""
     names = sorted(entry.name for entry in work.iterdir() if entry.name != owned.MARK)
     folder.mkdir(parents=True, exist_ok=True)
     with owned.alone(folder / LOCK):
@@ -114,7 +121,8 @@ def publish(work: Path, folder: Path, task: str, replaces: Iterable[str] = ()) -
 
 
 def recover(folder: Path) -> None:
-    """Finish, or take back, what a killed run left halfway in a folder of results. Cheap where there is nothing; never raises."""
+    """Finish, or take back, what a killed run left halfway in a folder of results. Cheap where
+    there is nothing; never raises."""
     folder = Path(folder)
     with contextlib.suppress(OSError, FacewrightError):
         if (folder / LOCK).exists() or any(folder.glob(STAGE + '*')):
@@ -123,7 +131,8 @@ def recover(folder: Path) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, dict]:
-    """What Facewright wrote into a folder: {name: {'task', 'sha256'}}; {} where nothing is known."""
+    """What Facewright wrote into a folder: {name: {'task', 'sha256'}}; {} where nothing is
+    known."""
     try:
         return _entries(json.loads((folder / MANIFEST).read_text(encoding='utf-8'))['files'])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -214,7 +223,8 @@ def _forward(folder: Path, stage: Path) -> None:
 
 
 def _back(folder: Path, stage: Path) -> None:
-    """As it was before: new files out again, old ones back. What cannot be moved stays in the stage, for `recover`."""
+    """As it was before: new files out again, old ones back. What cannot be moved stays in the
+    stage, for `recover`."""
     with contextlib.suppress(OSError, ValueError):
         if (stage / JOURNAL).exists():
             for name in json.loads((stage / JOURNAL).read_text(encoding='utf-8'))['new']:
@@ -228,7 +238,8 @@ def _back(folder: Path, stage: Path) -> None:
 
 
 def _drop(stage: Path) -> None:
-    """Delete a stage from which nothing is to follow: its journal first, its mark last. What cannot be deleted now is for `recover`."""
+    """Delete a stage from which nothing is to follow: its journal first, its mark last. What cannot
+    be deleted now is for `recover`."""
     with contextlib.suppress(OSError):
         (stage / JOURNAL).unlink(missing_ok=True)
         for part in ('new', 'old'):

@@ -1,6 +1,8 @@
-"""What tells one version of a piece of the engine from another: its sources, with all of the engine they import.
+"""What tells one version of a piece of the engine from another: its sources, with all of the engine
+they import.
 
-A cache or a checkpoint that is keyed by it is made again when the code that made it changes, and only then.
+A cache or a checkpoint that is keyed by it is made again when the code that made it changes, and
+only then.
 """
 
 from __future__ import annotations
@@ -20,10 +22,12 @@ _DATA = re.compile(rb'[\'"]([\w-]+\.(?:npz|csv|json))[\'"]')
 
 @functools.cache
 def fingerprint(*modules: str) -> str:
-    """24 hexadecimal digits for modules of the engine, such as 'annotate.landmarks', and the versions of what they stand on.
+    """24 hexadecimal digits for modules of the engine, such as 'annotate.landmarks', and the
+    versions of what they stand on.
 
-    Counted in: every module of ours that they import by name, at the top or within a function; the data files beside
-    them; pyproject.toml, which pins other people's. ValueError for a module that is not there.
+    Counted in: every module of ours that they import by name, at the top or within a function; the
+    data files beside them; pyproject.toml, which pins other people's. ValueError for a module that
+    is not there.
     """
     digest = hashlib.sha256((ROOT / 'pyproject.toml').read_bytes())
     for path in sorted(closure(*modules)):
@@ -34,7 +38,8 @@ def fingerprint(*modules: str) -> str:
 
 
 def closure(*modules: str) -> set[Path]:
-    """Every file of the engine that modules are made of: theirs, those they import, and data beside them."""
+    """Every file of the engine that modules are made of: theirs, those they import, and data beside
+    them."""
     found: set[Path] = set()
     waiting = [_file(ENGINE.joinpath(*name.split('.'))) for name in modules]
     if None in waiting:

@@ -145,14 +145,3 @@ def for_few_pictures(options: StandardOptions) -> StandardOptions:
         landmarks=1.0,
         identity_weight=4.0,
     )
-
-
-def for_quality(quality: str) -> TrackOptions:
-    """Give the settings of 'draft' or 'standard'.
-
-    Standard takes more keyframes, and more of the fitted head's own pictures to learn the
-    detector's bias from.
-    """
-    return {'draft': TrackOptions(), 'standard': TrackOptions(keyframes=80, bias_renders=12)}[
-        quality
-    ]

@@ -166,7 +166,7 @@ def finish(steps):
 
 def fit(model, landmarks, path, quality):
     """(neutral V×3, Track, View) of one photo."""
-    from facewright.engine.evidence.options import for_quality
+    from facewright.engine.tasks.qualities import QUALITIES
     from facewright.engine.footage import open_footage
     from facewright.engine.footage.detector import detect_view
     from facewright.engine.footage.footage import Observations
@@ -183,7 +183,7 @@ def fit(model, landmarks, path, quality):
             ),
         )
     )
-    found = finish(track(model, landmarks, footage, seen, for_quality(quality), -1))
+    found = finish(track(model, landmarks, footage, seen, QUALITIES[quality].tracking, -1))
     if quality == 'draft':
         return model.shape(found.identity), found, footage.views[0]
     standard = finish(refine(model, landmarks, footage, seen, found))

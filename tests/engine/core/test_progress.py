@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from facewright.engine.core.pipeline import expected_seconds
 from facewright.engine.core.progress import Clock, Plan
 
 RECORDED = json.loads(
@@ -112,7 +113,8 @@ def test_the_time_told_never_leaps_up():
 @pytest.mark.parametrize('run', RECORDED, ids=[run['what'] for run in RECORDED])
 def test_the_time_told_was_true(run):
     """Runs recorded on two cores (seconds since the footage was open, stage, fraction of it)."""
-    from facewright.engine.tasks.pace import expected_seconds
+    from facewright.engine.tasks.qualities import OPENING, QUALITIES
+    from facewright.engine.tasks.steps import Reconstruction, Request
 
     footage = SimpleNamespace(
         views=[
@@ -120,7 +122,10 @@ def test_the_time_told_was_true(run):
             for name, frames, size in run['views']
         ]
     )
-    plan = Plan(expected_seconds(footage, run['quality'], True), time := Time())
+    quality = QUALITIES[run['quality']]
+    steps = (*OPENING, *quality.finding, *quality.writing)
+    state = Reconstruction(Request(quality=run['quality']), quality, footage)
+    plan = Plan(expected_seconds(steps, state), time := Time())
     found = told(
         plan, time, [(seconds, fraction, stage) for seconds, stage, fraction in run['rows']]
     )

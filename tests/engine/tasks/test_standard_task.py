@@ -181,9 +181,7 @@ def test_a_texture_that_cannot_be_made_is_a_warning_beside_a_finished_head(
         (folder / 'albedo.png').write_bytes(b'half')
         raise MemoryError
 
-    monkeypatch.setattr(
-        sys.modules['facewright.engine.tasks.reconstruction'], 'write_albedo', fails
-    )
+    monkeypatch.setattr(sys.modules['facewright.engine.tasks.steps'], 'write_albedo', fails)
     seen = []
     report = run(ask(), seen.append)
     assert 'Following the face' not in {p.stage for p in seen}

@@ -1,0 +1,56 @@
+"""The qualities of a reconstruction: one table, each entry its steps, their share of the bar and
+options.
+
+Another quality is a Quality in here and its name among the choices of specs.py; what its steps do
+lives in a room of its own, and a step of it (core/pipeline.py) says what it takes and what it
+keeps.
+"""
+
+from __future__ import annotations
+
+from ..evidence.options import StandardOptions, TrackOptions
+from .appearance import ALBEDO_FILES
+from .steps import (
+    Quality,
+    bake_texture,
+    bind_landmarks,
+    detect_views,
+    film_clips,
+    read_model,
+    refine_with_pictures,
+    track_landmarks,
+    write_files,
+)
+
+FILES = (
+    'rig.npz',
+    'performance.npz',
+    'performance.csv',
+    'cameras.json',
+    'parts.npz',
+    'overlay.png',
+    'report.json',
+)
+
+# What comes before every quality's own steps: with the model, a run's checkpoints are known.
+OPENING = (read_model, bind_landmarks)
+
+QUALITIES = {
+    'draft': Quality(
+        finding=(detect_views, track_landmarks),
+        writing=(write_files, film_clips),
+        files=FILES,
+        detector='draft',
+        tracking=TrackOptions(),
+    ),
+    'standard': Quality(
+        finding=(detect_views, track_landmarks, refine_with_pictures),
+        writing=(write_files, bake_texture, film_clips),
+        # motion.npz: where there are several views
+        files=(*FILES, 'motion.npz', *ALBEDO_FILES),
+        detector='final',
+        # more keyframes, and more renders to learn the detector's bias from
+        tracking=TrackOptions(keyframes=80, bias_renders=12),
+        refinement=StandardOptions(),
+    ),
+}
