@@ -24,9 +24,9 @@ MODULES = {
     'add_markers': 'shape_keys',
     'wrap_model': 'shape_keys',
     'generate_shape_keys': 'shape_keys',
-    'build_tetrahedra': 'shape_keys',
-    'fix_cavities': 'shape_keys',
-    'check_intersections': 'shape_keys',
+    'build_tetrahedra': 'cavities',
+    'fix_cavities': 'cavities',
+    'check_intersections': 'cavities',
     'settle_shape_keys': 'settling',
     'bench_part_iou': 'part_iou',
 }

@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..core.errors import FacewrightError
-from ..core.progress import Clock, Progress
+from ..core.progress import Clock, Progress, relay
 from .models import import_face_model
-from .shared import Task, Value
+from .shared import Task
 
 READ = 0.4  # part of the bar for the face model, where it has to be read
 
 
 def scene_clips(result: str, out: str, rate: float | None = None, model: str = '') -> Task:
-    """The folder of a reconstruction → clips in `out` for a scene of `rate` frames a second (None:
-    the first view's).
+    """Make clips of a reconstruction's footage, in `out`, for a scene of `rate` frames a second.
 
+    result: the folder of a reconstruction. rate: None: the first view's.
     model: a face model to bring into the cache first, '' for none. Returns {'clips': {view:
     {'path', 'rate'}}, 'warnings'}, clips only for views whose own file would show wrong pictures
     (footage/proxies.py); none, and a sentence among the warnings, where the footage is not what it
@@ -27,16 +27,18 @@ def scene_clips(result: str, out: str, rate: float | None = None, model: str = '
     clock, begun = Clock(), 0.0
     if model:
         begun = READ
-        for progress in import_face_model(model, landmarks=False):
-            yield clock.at(READ * progress.fraction, progress.stage)
+        yield from relay(
+            import_face_model(model, landmarks=False),
+            lambda step: clock.at(READ * step.fraction, step.stage),
+        )
     yield clock.at(begun, 'Opening the footage')
     made, warnings = {}, []
     try:
         views = open_result(result).views
-        making = Value(write_proxies(views, Path(out), rate or views[0].fps))
-        for part in making:
-            yield clock.at(begun + (1 - begun) * part, 'Making the clip behind the camera')
-        made = making.value
+        made = yield from relay(
+            write_proxies(views, Path(out), rate or views[0].fps),
+            lambda part: clock.at(begun + (1 - begun) * part, 'Making the clip behind the camera'),
+        )
     except FacewrightError as error:
         warnings.append(f'The clip behind the camera could not be made: {error}')
     yield Progress(1.0, 'Done', 0.0)

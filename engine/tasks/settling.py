@@ -9,29 +9,29 @@ from pathlib import Path
 from ..core.files import write_text
 from ..core.progress import Clock, Progress
 from ..core.result_folder import results
-from .shape_keys import OPENED, _open_model, _read_head, _staged
+from .inputs import OPENED, open_model, read_head, run_between
 from .shared import VERSION, Task, writable_folder
 
 
 def settle_shape_keys(rig: str, out: str, model: str = 'builtin') -> Task:
     """Take a head's crossing pieces apart → OUT/rig.npz, report.json.
 
-    rig: a rig.npz in the model's topology. Its neutral and every expression are changed as little as need be; report.json
-    has of the neutral and of each the crossings before and after and how far (mm) the skin one sees moved at most.
-    Raises FacewrightError; then nothing new is left in `out`.
+    rig: a rig.npz in the model's topology. Its neutral and every expression are changed as little
+    as need be; report.json has of the neutral and of each the crossings before and after and how
+    far (mm) the skin one sees moved at most. Raises FacewrightError; then nothing new is left in
+    `out`.
     """
     clock, began = Clock(), time.monotonic()
     folder = writable_folder(Path(out), ('rig.npz', 'report.json'))
-    face, _ = yield from _open_model(model, clock)
-    head = _read_head(rig, face)
+    face = yield from open_model(model, clock)
+    head = read_head(rig, face)
     from ..formats.rig import Rig, write_rig
     from ..shape_keys.settle import settle_head
 
-    found = yield from _staged(
+    found = yield from run_between(
         lambda report: settle_head(face, head.neutral, head.expressions, head.names, report=report),
         clock,
-        OPENED,
-        0.97,
+        (OPENED, 0.97),
         'Settling lips, lids and cavities',
     )
     shapes = [

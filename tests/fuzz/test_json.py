@@ -15,7 +15,7 @@ from facewright.engine.formats.performance import Performance, write_performance
 from facewright.engine.formats.result import open_result
 from facewright.engine.formats.rig import Rig, write_rig
 from facewright.engine.lab.demo import render_demo_footage
-from facewright.engine.tasks.shape_keys import read_markers
+from facewright.engine.tasks.inputs import read_markers
 
 MARKERS = {'nose_tip': [0, 1.5, 2], 'landmark_03': [1, 2, 3]}
 

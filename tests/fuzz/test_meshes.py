@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facewright.engine.geometry.user_mesh import read_mesh, welded
-from facewright.engine.tasks.shape_keys import read_markers
+from facewright.engine.tasks.inputs import read_markers
 
 # JSON is slow to damage.
 slow = settings(fuzzed, max_examples=COUNT if 'FACEWRIGHT_FUZZ' in os.environ else 40)

@@ -18,7 +18,7 @@ from facewright.engine.face_model.store import read_model, write_model
 from facewright.engine.formats.performance import read_performance
 from facewright.engine.formats.rig import read_rig
 from facewright.engine.shape_keys.tetrahedra import Flesh, read_flesh, write_flesh
-from facewright.engine.tasks.shape_keys import read_edits, read_mask
+from facewright.engine.tasks.inputs import read_edits, read_mask
 from facewright.engine.texture.part_iou import read_parts
 
 NAMES = np.array(['jawOpen', 'eyeBlink_L'])

@@ -14,7 +14,7 @@ from facewright.engine.face_model import load_model
 from facewright.engine.formats.rig import Rig, read_rig, write_rig
 from facewright.engine.geometry.user_mesh import UserMesh, read_mesh, write_mesh
 from facewright.engine.shape_keys.crossings import find_crossings
-from facewright.engine.tasks.shape_keys import read_markers
+from facewright.engine.tasks.inputs import read_markers
 
 
 def finish(task):
