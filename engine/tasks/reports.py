@@ -12,7 +12,7 @@ from .shared import VERSION
 
 if TYPE_CHECKING:
     from ..footage.footage import Camera, Footage, View, ViewObservations
-    from ..tracking.draft import Track
+    from ..tracking.track import Track
 
 
 def make_report(
@@ -29,7 +29,7 @@ def make_report(
 
     source: the face model as it was asked for. seconds: {phase: seconds it took}.
     """
-    from ..tracking.draft import region_errors
+    from ..tracking.reprojection import region_errors
 
     errors = np.concatenate(track.errors)
     pixels = [e * eyes for e, eyes in zip(track.errors, track.eye_distance)]

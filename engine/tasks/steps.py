@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..face_model.model import FaceModel
     from ..footage.footage import Footage, Observations, ViewObservations
     from ..footage.masks import UserMasks
-    from ..tracking.draft import Track
+    from ..tracking.track import Track
 
 TEXTURE_SIZE = 1024  # pixels of the side of Standard's texture
 
@@ -267,13 +267,13 @@ def _tracking_seconds(run: Reconstruction) -> dict[str, float]:
 
 
 def _track_arrays(run: Reconstruction) -> Arrays:
-    from ..tracking.draft import track_arrays
+    from ..tracking.track import track_arrays
 
     return track_arrays(run.track)
 
 
 def _load_track(run: Reconstruction, arrays: Arrays) -> None:
-    from ..tracking.draft import track_from
+    from ..tracking.track import track_from
 
     _take_track(run, track_from(arrays, run.footage))
 
@@ -316,7 +316,7 @@ def _refine_with_pictures(run: Reconstruction) -> Work:
         found.translation,
         run.footage.views[0].fps,
     )
-    run.report_more['draft_frames'] = list(found.fallen)
+    run.report_more['draft_frames'] = list(found.fallback_frames)
 
 
 def _refining_seconds(run: Reconstruction) -> dict[str, float]:
