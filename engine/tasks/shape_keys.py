@@ -25,8 +25,8 @@ def add_markers(mesh: str, out: str, model: str = 'builtin') -> Task:
     folder = writable_folder(Path(out), ('landmarks.json',))
     from ..geometry.closest import Surface
     from ..geometry.user_mesh import read_mesh
-    from ..wrap.scan_landmarks import MARKERS
     from ..wrap.linear_fit import fit_linear_model
+    from ..wrap.scan_landmarks import MARKERS
 
     read = read_mesh(mesh)
     face = (yield from open_model(model, clock)).tracked
