@@ -62,14 +62,14 @@ def make_report(
 
 
 def _view_report(view: View, seen: ViewObservations, camera: Camera, errors: np.ndarray) -> dict:
-    from ..footage.kinds import described
-    from ..footage.proxies import counts_right
+    from ..footage.kinds import kind_in_words
+    from ..footage.proxies import shown_right_by_counting
 
     return {
         'name': view.name,
         'path': str(Path(view.path).absolute()),
         'kind': view.kind,
-        'read_as': described(view.kind, view.images, view.colours),
+        'read_as': kind_in_words(view.kind, view.images, view.colours),
         'size': list(view.size),
         'fps': float(view.fps),
         'frames': len(view.times),
@@ -79,7 +79,7 @@ def _view_report(view: View, seen: ViewObservations, camera: Camera, errors: np.
         'rotation': int(view.rotation),
         'focal_px': round(_focal(camera), 2),
         'sound': view.sound_start is not None,
-        'steady': counts_right(view),
+        'steady': shown_right_by_counting(view),
         'start': _file_time(view),
         'sound_start': None if view.sound_start is None else round(view.sound_start, 6),
         'mean_percent': _mean(100 * errors),

@@ -346,7 +346,7 @@ def _write_files(run: Reconstruction) -> Work:
     from ..face_model.expressions import TONGUE_OUT
     from ..face_model.part_labels import PARTS
     from ..face_model.tongue import with_tongue
-    from ..footage.image_files import write_image
+    from ..footage.images import write_image
     from ..formats.live_link import write_live_link
     from ..formats.performance import write_performance
     from ..formats.rig import Rig, write_rig
