@@ -1,9 +1,9 @@
-"""The picture of `facewright bench part-iou`, on footage the program renders itself: the demo's
+"""The picture of `facewright bench-part-iou`, on footage the program renders itself: the demo's
 clip as a capture whose true parts are known.
 
     python docs/figures/part_iou.py [OUT_DIR] [--frames N]      (default OUT_DIR: docs/pictures)
 
-Writes part_iou.jpg and prints the table. With real captures: facewright bench part-iou FOLDER --out
+Writes part_iou.jpg and prints the table. With real captures: facewright bench-part-iou FOLDER --out
 DIR.
 """
 

@@ -1,4 +1,4 @@
-"""The command line: what it asks the tasks for, what it prints, its exit codes, and that Ctrl-C leaves nothing."""
+"""The command line: what it asks the tasks for, what it prints, its exit codes, and how it ends."""
 
 import os
 import signal
@@ -254,7 +254,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_cleaning_up(tmp_path, root, numbe
 @pytest.mark.skipif(os.name == 'nt', reason='POSIX signals')
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_stops_with_one_line(tmp_path, root, number):
-    """In a real process: a signal in the middle of a task; its generator's cleaning up happens, the exit code is 130."""
+    """In a real process: a signal amid a task; its generator cleans up, the exit code is 130."""
     child = endless(root, tmp_path, CLEANING)
     child.send_signal(number)
     out, err = child.communicate(timeout=60)
@@ -264,7 +264,7 @@ def test_ctrl_c_stops_with_one_line(tmp_path, root, number):
 
 
 def endless(root, tmp_path, ending):
-    """A process of the command line whose task goes on for ever, until its `ending`; it has begun."""
+    """A begun process of the command line whose task goes on for ever, until its `ending`."""
     program = f"""
 import importlib.util, sys, time
 from pathlib import Path
@@ -290,13 +290,22 @@ sys.exit(cli.main(['reconstruct', 'a.mp4', '--out', {str(tmp_path / 'out')!r}]))
     return child
 
 
+def package(root) -> str:
+    """The beginning of a program that makes the checkout the package `facewright`."""
+    worker_file = str(root / 'engine' / 'worker.py')
+    return (
+        'import importlib.util, sys; '
+        f'spec = importlib.util.spec_from_file_location("w", {worker_file!r}); '
+        'w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); '
+        'w.register_package(); '
+    )
+
+
 def test_the_module_runs_as_a_program(root):
     """`python -m facewright --help`, from a folder that holds the package under its own name."""
-    program = (
-        'import importlib.util, runpy, sys; '
-        f'spec = importlib.util.spec_from_file_location("w", {str(root / "engine" / "worker.py")!r}); '
-        'w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); w.register_package(); '
-        'sys.argv = ["facewright", "--help"]; runpy.run_module("facewright", run_name="__main__")'
+    program = package(root) + (
+        'import runpy; sys.argv = ["facewright", "--help"]; '
+        'runpy.run_module("facewright", run_name="__main__")'
     )
     done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
     assert done.returncode == 0 and 'reconstruct' in done.stdout, done.stderr
@@ -340,11 +349,8 @@ def test_help_shows_todays_verbs_alone():
 
 
 def test_help_imports_nothing_heavy(root):
-    program = (
-        'import importlib.util, sys; '
-        f'spec = importlib.util.spec_from_file_location("w", {str(root / "engine" / "worker.py")!r}); '
-        'w = importlib.util.module_from_spec(spec); spec.loader.exec_module(w); '
-        'w.register_package(); from facewright.engine import cli\n'
+    program = package(root) + (
+        'from facewright.engine import cli\n'
         'try: cli.main(["--help"])\n'
         'except SystemExit: print(sorted({"numpy", "scipy", "torch", "cv2"} & set(sys.modules)))'
     )

@@ -1,4 +1,4 @@
-"""The child process: what it says on its pipe, where chatter goes, how it ends, which packages it accepts."""
+"""The child process: what it says on its pipe, where chatter goes, how it ends, what it imports."""
 
 import importlib
 import json
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -64,7 +65,7 @@ def find_task(name):
 
 @pytest.fixture
 def copy_of_engine(tmp_path, root):
-    """A folder like an install's, in a path with a space and an accent, whose tasks are the fakes above."""
+    """An install's folder, its path with a space and an accent, whose tasks are the fakes above."""
     folder = tmp_path / "Zoë's extensions" / 'user_default' / 'facewright'
     (folder / 'engine' / 'core').mkdir(parents=True)
     for name in (
@@ -164,7 +165,9 @@ def test_the_child_ends_when_its_parent_is_killed(copy_of_engine, tmp_path):
     (folder / 'job.json').write_text('{"task": "busy"}')
     program = textwrap.dedent("""
         import subprocess, sys, time
-        child = subprocess.Popen([sys.executable, '-I', '-B', sys.argv[1], sys.argv[2]], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        command = [sys.executable, '-I', '-B', sys.argv[1], sys.argv[2]]
+        pipe = subprocess.PIPE
+        child = subprocess.Popen(command, stdin=pipe, stdout=pipe)
         child.stdout.readline()
         print(child.pid, flush=True)
         time.sleep(60)""")
@@ -190,8 +193,7 @@ def running(pid):
     except ProcessLookupError:
         return False
     try:
-        with open(f'/proc/{pid}/stat') as stream:
-            return stream.read().rsplit(')', 1)[1].split()[0] != 'Z'
+        return Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[0] != 'Z'
     except OSError:
         return True
 
@@ -216,7 +218,8 @@ def test_the_shadowing_extension_is_named(copy_of_engine, tmp_path):
     other = copy_of_engine.parent / 'gpt_chat'
     other.mkdir()
     (other / 'blender_manifest.toml').write_text(
-        'name = "Chatty"\nwheels = ["./wheels/protobuf-5.29.1-cp38-abi3-manylinux2014_x86_64.whl"]\n'
+        'name = "Chatty"\n'
+        'wheels = ["./wheels/protobuf-5.29.1-cp38-abi3-manylinux2014_x86_64.whl"]\n'
     )
     child, _ = start(copy_of_engine, tmp_path, {'task': 'good', 'site_packages': [str(bundled)]})
     lines, _, code = finish(child)

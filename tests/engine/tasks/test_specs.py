@@ -1,4 +1,4 @@
-"""A task's options: what is refused, that the tasks' functions take them, and that the README says them."""
+"""A task's options: what is refused, that the tasks take them, and that the README says them."""
 
 import inspect
 
