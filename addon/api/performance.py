@@ -33,7 +33,7 @@ def heads_in(context: bpy.types.Context) -> list[bpy.types.Object]:
         for o in chosen
         if o.type == 'MESH'
         and o.data.shape_keys
-        and names.matches(k.name for k in o.data.shape_keys.key_blocks)
+        and names.expressions_among(k.name for k in o.data.shape_keys.key_blocks)
     ]
 
 

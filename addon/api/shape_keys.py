@@ -60,7 +60,7 @@ def apply_shape_keys(
         wanted = {
             name: offsets
             for name, offsets, moves in zip(shapes.names, shapes.offsets[i], shapes.moving[i])
-            if moves or i == leader or shape_keys.names.expression(name) in have
+            if moves or i == leader or shape_keys.names.expression_of(name) in have
         }
         written[thing.name] = what = shape_keys.write_shapes(thing, wanted, keep_edits, replace)
         shape_keys.keep_sides(thing, {whole: parts[i] for whole, parts in shapes.halves.items()})

@@ -222,7 +222,7 @@ def keyed_expressions(head: bpy.types.Object) -> tuple[list[str], np.ndarray]:
     called = (
         [
             n
-            for n in names.matches(k.name for k in head.data.shape_keys.key_blocks)
+            for n in names.expressions_among(k.name for k in head.data.shape_keys.key_blocks)
             if value_path(n) in keyed
         ]
         if keyed

@@ -58,7 +58,9 @@ def expressions_of(thing: bpy.types.Object) -> dict[str, str]:
     expression once.
     """
     keys, found = thing.data.shape_keys, {}
-    for key, name in names.matches(k.name for k in keys.key_blocks).items() if keys else ():
+    for key, name in (
+        names.expressions_among(k.name for k in keys.key_blocks).items() if keys else ()
+    ):
         if names.spelled(name, 'ICT') not in found.values():
             found[key] = names.spelled(name, 'ICT')
     return found

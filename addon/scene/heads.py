@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 
 from ...engine.face_model.model import FaceModel
-from ...engine.face_model.paint import natural_albedo, opacity, surfaces
+from ...engine.face_model.paint import natural_albedo, opacity, surface_materials
 from . import shape_keys, units
 
 
@@ -106,7 +106,7 @@ def create_head(
     naming 'ICT' or 'ARKIT'; collection the one to link it into (default: the active one). With no
     expressions there are no shape keys.
     """
-    materials, face_materials = surfaces(model)
+    materials, face_materials = surface_materials(model)
     mesh = create_mesh(
         name,
         model.neutral if neutral is None else neutral,

@@ -107,7 +107,7 @@ def _moved_by(head: bpy.types.Object, expressions: tuple[str, ...]) -> np.ndarra
     own units.
     """
     blocks, total = head.data.shape_keys.key_blocks, np.zeros(len(head.data.vertices))
-    for key, name in names.matches(k.name for k in blocks).items():
+    for key, name in names.expressions_among(k.name for k in blocks).items():
         if name in expressions:
             total += np.linalg.norm(shape_keys.offsets_of(blocks[key]), axis=1)
     return total

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from ...engine.face_model.expressions import ARKIT_NAMES, ICT_NAMES, MERGED, TO_ARKIT, TO_ICT
-from ...engine.face_model.spelling import expression, matches
+from ...engine.face_model.spelling import expression_of, expressions_among
 from ...engine.formats.performance import Performance
 
-__all__ = ['columns', 'expression', 'matches', 'performance_names', 'spelled']
+__all__ = ['columns', 'expression_of', 'expressions_among', 'performance_names', 'spelled']
 
 
 def spelled(name: str, naming: str) -> str:
@@ -33,14 +33,14 @@ def columns(performance: Performance, keys: Iterable[str]) -> dict[str, np.ndarr
     Where one has the whole and the other its halves: the whole is the mean of the halves, the
     halves are copies of the whole.
     """
-    have = {expression(n): column for n, column in zip(performance.names, performance.weights.T)}
+    have = {expression_of(n): column for n, column in zip(performance.names, performance.weights.T)}
     for whole, halves in MERGED.items():
         found = [have[h] for h in halves if h in have]
         if whole in have:
             have = dict.fromkeys(halves, have[whole]) | have
         elif found:
             have[whole] = np.mean(found, 0)
-    return {key: have[name] for key, name in matches(keys).items() if name in have}
+    return {key: have[name] for key, name in expressions_among(keys).items() if name in have}
 
 
 def performance_names(keys: Iterable[str]) -> dict[str, str]:
@@ -48,7 +48,7 @@ def performance_names(keys: Iterable[str]) -> dict[str, str]:
     mesh has ICT's halves, else ARKit's.
     """
     found: dict[str, str] = {}
-    for key, name in matches(keys).items():
+    for key, name in expressions_among(keys).items():
         if name not in found.values():
             found[key] = name
     halves = {h for pair in MERGED.values() for h in pair}

@@ -41,12 +41,12 @@ def rename(
     left_of_middle: gives N distances, positive on the person's left.
     """
     keys = head.data.shape_keys.key_blocks if head.data.shape_keys else ()
-    if not names.matches(k.name for k in keys):
+    if not names.expressions_among(k.name for k in keys):
         raise FacewrightError(
             f'{head.name} has no shape keys under ICT or ARKit names: select a head that has them.'
         )
     changed, notes = _merge_all(head) if to == 'ARKIT' else (_split_all(head, left_of_middle), [])
-    for key, expression in names.matches(k.name for k in keys).items():
+    for key, expression in names.expressions_among(k.name for k in keys).items():
         name = names.spelled(expression, to)
         if name not in keys and (name not in MERGED or expression == name):
             rename_key(keys[key], name)
@@ -66,7 +66,8 @@ def _meaning(head: bpy.types.Object) -> dict[str, bpy.types.ShapeKey]:
     """Return {ICT or ARKit name: the shape key that stands for it}."""
     keys = head.data.shape_keys.key_blocks
     return {
-        expression: keys[key] for key, expression in names.matches(k.name for k in keys).items()
+        expression: keys[key]
+        for key, expression in names.expressions_among(k.name for k in keys).items()
     }
 
 

@@ -106,7 +106,7 @@ def write_shapes(
         records.write_basis(keys)
     have, made, updated, edited, kept = meanings(thing), [], [], [], []
     for name, offsets in shapes.items():
-        key = have.get(names.expression(name) or name)
+        key = have.get(names.expression_of(name) or name)
         if key is None:
             key = thing.shape_key_add(name=name, from_mix=False)
             key.slider_min, key.slider_max, key.value = 0.0, 1.0, 0.0
@@ -133,7 +133,7 @@ def ours_alone(thing: bpy.types.Object) -> bool:
     all of them.
     """
     keys = thing.data.shape_keys
-    found = names.matches(k.name for k in keys.key_blocks) if keys else {}
+    found = names.expressions_among(k.name for k in keys.key_blocks) if keys else {}
     return bool(found) and all(records.read(keys, k) is not None for k in found)
 
 
@@ -142,7 +142,7 @@ def meanings(thing: bpy.types.Object) -> dict[str, bpy.types.ShapeKey]:
     the one Facewright made.
     """
     keys, found = thing.data.shape_keys, {}
-    known = names.matches(k.name for k in keys.key_blocks) if keys else {}
+    known = names.expressions_among(k.name for k in keys.key_blocks) if keys else {}
     for key in keys.key_blocks if keys else ():
         means = known.get(key.name, key.name)
         if key != keys.reference_key and (

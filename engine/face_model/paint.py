@@ -140,7 +140,7 @@ def eye_shells(model: FaceModel, side: str) -> tuple[np.ndarray, np.ndarray]:
     return outer, np.concatenate(others or [np.empty(0, int)])
 
 
-def surfaces(model: FaceModel) -> tuple[tuple[str, ...], np.ndarray]:
+def surface_materials(model: FaceModel) -> tuple[tuple[str, ...], np.ndarray]:
     """Return (names of materials, F uint8: the one of each face), eyes' layers told apart.
 
     Before an iris of its own mesh the outer shell is 'Cornea…', clear; what is seen through the
@@ -185,7 +185,7 @@ def natural_albedo(model: FaceModel, iris: tuple[float, ...] = IRIS_COLOUR) -> n
     colour = albedo(
         model, lip=NATURAL_LIP, sclera=NATURAL_SCLERA, iris=iris, lip_edge=NATURAL_LIP_EDGE
     )
-    names, of = surfaces(model)
+    names, of = surface_materials(model)
     pupils = [k for k in range(len(model.materials), len(names)) if names[k].startswith('Pupil')]
     deep = model.faces[np.isin(of, pupils)]
     colour[np.setdiff1d(deep[deep >= 0], model.faces[~np.isin(of, pupils)])] = PUPIL_COLOUR

@@ -30,7 +30,7 @@ def _plain(name: str) -> str:
 _KNOWN = {_plain(n): n for n in (*ICT_NAMES, *ARKIT_NAMES)}
 
 
-def expression(name: str) -> str | None:
+def expression_of(name: str) -> str | None:
     """Return the ICT or ARKit name that a name stands for, None for other names.
 
     It is spelled as ARKit's where both have it.
@@ -38,7 +38,7 @@ def expression(name: str) -> str | None:
     return _KNOWN.get(_plain(name))
 
 
-def matches(names: Iterable[str]) -> dict[str, str]:
+def expressions_among(names: Iterable[str]) -> dict[str, str]:
     """Find those of a mesh's or file's names that stand for an expression.
 
     Returns {name: ICT or ARKit name}, the names' order kept. Names with a prefix
@@ -46,7 +46,7 @@ def matches(names: Iterable[str]) -> dict[str, str]:
     has that meaning.
     """
     listed = list(names)
-    plain = {n: e for n in listed if (e := expression(n)) is not None}
+    plain = {n: e for n in listed if (e := expression_of(n)) is not None}
     prefixed = {n: e for n in listed if n not in plain and (e := _after(n, STRONG)) is not None}
     shared = _shared_prefix(
         [n for n in listed if n not in plain and n not in prefixed], len(listed)
@@ -56,14 +56,14 @@ def matches(names: Iterable[str]) -> dict[str, str]:
         for n in listed
         if shared
         and n.startswith(shared)
-        and (e := expression(n[len(shared) :])) is not None
+        and (e := expression_of(n[len(shared) :])) is not None
         and n not in plain
     }
     found = plain | {n: e for n, e in prefixed.items() if e not in plain.values()}
     for name in listed:
         bare = NUMBERED.sub('', name)
         if bare != name and name not in found:
-            meaning = expression(bare) or _after(bare, STRONG)
+            meaning = expression_of(bare) or _after(bare, STRONG)
             if meaning is not None and meaning not in found.values():
                 found[name] = meaning
     return {n: found[n] for n in listed if n in found}
@@ -72,7 +72,7 @@ def matches(names: Iterable[str]) -> dict[str, str]:
 def _after(name: str, separator: re.Pattern) -> str | None:
     """Return what the rest of a name after a prefix stands for, of several rests the longest."""
     return next(
-        (e for m in separator.finditer(name) if (e := expression(name[m.end() :])) is not None),
+        (e for m in separator.finditer(name) if (e := expression_of(name[m.end() :])) is not None),
         None,
     )
 
@@ -85,7 +85,7 @@ def _shared_prefix(names: list[str], count: int) -> str:
     votes: dict[str, int] = {}
     for name in names:
         for mark in WEAK.finditer(name):
-            if expression(name[mark.end() :]) is not None:
+            if expression_of(name[mark.end() :]) is not None:
                 votes[name[: mark.end()]] = votes.get(name[: mark.end()], 0) + 1
     most = max(votes, key=votes.get, default='')
     return most if votes.get(most, 0) >= max(LEAST_SHARED, count // 2) else ''

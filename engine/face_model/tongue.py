@@ -44,11 +44,11 @@ def with_tongue_out(model: FaceModel) -> FaceModel:
     return replace(
         model,
         names=(*model.names, TONGUE_OUT),
-        expressions=with_tongue(model, model.neutral, model.expressions),
+        expressions=append_tongue_out(model, model.neutral, model.expressions),
     )
 
 
-def with_tongue(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray) -> np.ndarray:
+def append_tongue_out(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray) -> np.ndarray:
     """Return (E+1)×V×3 float32 offsets: a head's expressions and its own tongueOut.
 
     neutral: V×3 (cm), a head in the model's topology; expressions: its E×V×3 offsets.
@@ -64,7 +64,7 @@ def with_tongue(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray) 
         edge = incisors[incisors[:, 1] > incisors[:, 1].max() - 0.12]
         offsets[0, tongue] = tongue_out(
             v[tongue],
-            held_back(model, tongue),
+            tongue_freedom(model, tongue),
             edge.mean(0),
             lips.mean(0),
             np.abs(teeth[:, 0]).max(),
@@ -72,7 +72,7 @@ def with_tongue(model: FaceModel, neutral: np.ndarray, expressions: np.ndarray) 
     return np.concatenate([expressions, offsets])
 
 
-def held_back(model: FaceModel, tongue: np.ndarray) -> np.ndarray:
+def tongue_freedom(model: FaceModel, tongue: np.ndarray) -> np.ndarray:
     """Return N in 0..1: how freely each vertex of the tongue moves.
 
     0 where it grows out of the mouth's floor.

@@ -16,7 +16,7 @@ from pathlib import Path
 from ..core.errors import FacewrightError
 from ..core.words import listed
 from ..face_model.expressions import ARKIT_NAMES, LIVE_LINK_NAMES, MERGED
-from ..face_model.spelling import matches
+from ..face_model.spelling import expressions_among
 from .live_link import EYES, HEAD
 
 TIME_COLUMNS = ('timecode', 'time', 'timestamp', 'frame', 'frames', 'framenumber')
@@ -165,7 +165,7 @@ def _expression_columns(table: Table, known: set[int], source: Source) -> dict[s
     """{ARKit or ICT name: column}, ARKit's order first; what is missing is noted, with the columns
     that are neither `known` nor an expression's."""
     header, meant = table.header, {}
-    for name, expression in matches(dict.fromkeys(header)).items():
+    for name, expression in expressions_among(dict.fromkeys(header)).items():
         meant.setdefault(expression, header.index(name))
     if not meant:
         raise FacewrightError(

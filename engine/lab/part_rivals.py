@@ -119,7 +119,7 @@ def density_aware_chamfer(
     """
     if not len(points) or not len(target):
         return 0 * points.sum()
-    there, here = matches(points, target)
+    there, here = nearest_pairs(points, target)
     out = 0
     for square, chosen, count, other in (
         (_squares(points, target, there), there, len(points), len(target)),
@@ -141,7 +141,7 @@ def icp_to_target(points: torch.Tensor, target: np.ndarray) -> torch.Tensor:
     """
     if not len(points) or not len(target):
         return 0 * points.sum()
-    return _squares(points, target, matches(points, target)[0]).mean()
+    return _squares(points, target, nearest_pairs(points, target)[0]).mean()
 
 
 def icp_from_target(points: torch.Tensor, target: np.ndarray) -> torch.Tensor:
@@ -151,10 +151,10 @@ def icp_from_target(points: torch.Tensor, target: np.ndarray) -> torch.Tensor:
     """
     if not len(points) or not len(target):
         return 0 * points.sum()
-    return _squares(points, target, matches(points, target)[1], back=True).mean()
+    return _squares(points, target, nearest_pairs(points, target)[1], back=True).mean()
 
 
-def matches(points: torch.Tensor, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def nearest_pairs(points: torch.Tensor, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(N indices into target, M indices into points): the nearest of the other set."""
     p = points.detach().numpy()
     return cKDTree(target).query(p)[1], cKDTree(p).query(target)[1]

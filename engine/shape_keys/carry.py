@@ -688,21 +688,30 @@ def _hang(
     of_root = component[loose[roots]]
     for c in np.unique(of_root[~stiff[roots] & ~alone[roots]]):
         whole, mine = loose[component[loose] == c], np.flatnonzero(of_root == c)
-        tree = cKDTree(vertices[loose[roots[mine]]])
+        bases = vertices[loose[roots[mine]]]
         for part in np.array_split(whole, -(-len(whole) // CHUNK_VERTICES)):
-            away, index = (
-                a.reshape(len(part), -1) for a in tree.query(vertices[part], k=min(4, len(mine)))
-            )
-            share = 1 / (away + 1e-3) ** 2
-            share /= share.sum(1, keepdims=True)
-            total = np.zeros((len(part), *out.shape[1:]))
-            for k in range(index.shape[1]):
-                r = mine[index[:, k]]
-                arm = (vertices[part] - vertices[loose[roots[r]]])[:, None]
-                total += share[:, k, None, None] * (
-                    moved[r] + _rotated(n0[r][:, None], n1[r], arm) - arm
-                )
-            out[part] = total
+            out[part] = _turned_about(vertices[part], bases, moved[mine], n0[mine], n1[mine])
+
+
+def _turned_about(
+    points: np.ndarray, roots: np.ndarray, moved: np.ndarray, n0: np.ndarray, n1: np.ndarray
+) -> np.ndarray:
+    """Return P×E×3 offsets of points that go and turn with the nearest of R roots.
+
+    roots: R×3, moved: R×E×3 offsets of these. n0, n1: R×3 and R×E×3, the skin's unit normals
+    there at rest and in each shape.
+    """
+    away, index = (
+        a.reshape(len(points), -1) for a in cKDTree(roots).query(points, k=min(4, len(roots)))
+    )
+    share = 1 / (away + 1e-3) ** 2
+    share /= share.sum(1, keepdims=True)
+    out = np.zeros((len(points), *moved.shape[1:]))
+    for k in range(index.shape[1]):
+        r = index[:, k]
+        arm = (points - roots[r])[:, None]
+        out += share[:, k, None, None] * (moved[r] + _rotated(n0[r][:, None], n1[r], arm) - arm)
+    return out
 
 
 def _joined(

@@ -120,7 +120,7 @@ class _Sampler:
 
         share: of options.near, how near.
         """
-        corners, weights = grid(triangles, self.model.neutral, self.options.spacing)
+        corners, weights = sample_triangles(triangles, self.model.neutral, self.options.spacing)
         points = (self.model.neutral[corners] * weights[..., None]).sum(1)
         reach = share * self.options.near
         close = (
@@ -199,7 +199,7 @@ def _lid_contact(
     )
 
 
-def grid(
+def sample_triangles(
     triangles: np.ndarray, vertices: np.ndarray, spacing: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return points on triangles as (corners N×3, weights N×3), corners among them.

@@ -12,7 +12,7 @@ from ..core.errors import FacewrightError
 from ..face_model.expressions import TONGUE_OUT
 from ..face_model.gaze import sphere_centre
 from ..face_model.model import FaceModel
-from ..face_model.tongue import with_tongue
+from ..face_model.tongue import append_tongue_out
 from ..formats.rig import Rig
 from ..geometry.closest import Surface
 from ..geometry.laplacian import components, edges_of
@@ -101,12 +101,12 @@ def generate(
     model = model.tracked
     if has_topology(model, mesh):
         neutral, to_head, unit = align_to_head(model, mesh.vertices)
-        neutral, offsets, settling = shapes_of(
+        neutral, offsets, settling = make_shapes(
             model, neutral, settle, lambda f, stage: report(0.05 + 0.9 * f, stage)
         )
         numbers = {'topology': 'model', 'unit': unit} | settling
         report(0.95, 'Finishing')
-        return Generated(in_topology(model, neutral, offsets), to_head, numbers)
+        return Generated(rig_in_topology(model, neutral, offsets), to_head, numbers)
     landmarks = landmarks() if callable(landmarks) else landmarks
     wrapped = wrap_mesh(
         model, landmarks, mesh, markers, expression, lambda f, stage: report(0.4 * f, stage)
@@ -115,7 +115,7 @@ def generate(
     warnings = fit_warnings(fit, mesh.source or 'the mesh', bool(markers))
     # Aligned as where the result is given again.
     aligned, to_aligned, _ = align_to_head(model, at_rest(model, wrapped))
-    neutral, offsets, settling = shapes_of(
+    neutral, offsets, settling = make_shapes(
         model, aligned, settle, lambda f, stage: report(0.4 + 0.4 * f, stage)
     )
     back = np.linalg.inv(to_aligned)
@@ -123,22 +123,24 @@ def generate(
     numbers = {
         'topology': 'own',
         'unit': wrapped.unit,
-        'expression': removed(model, wrapped),
+        'expression': removed_expression(model, wrapped),
         'turned': wrapped.turned,
         'fit': fit,
         'warnings': warnings,
     } | settling
     if onto == 'model':
         report(0.95, 'Finishing')
-        return Generated(in_topology(model, neutral, offsets), wrapped.fit.matrix, numbers)
+        return Generated(rig_in_topology(model, neutral, offsets), wrapped.fit.matrix, numbers)
     report(0.8, 'Carrying the shapes onto the mesh')
     rig = onto_mesh(model, wrapped, neutral, offsets, mesh)
     return Generated(
-        rig, wrapped.fit.matrix, numbers | {'warnings': warnings + sealed(model, wrapped, rig)}
+        rig,
+        wrapped.fit.matrix,
+        numbers | {'warnings': warnings + sealed_lips_warning(model, wrapped, rig)},
     )
 
 
-def in_topology(model: FaceModel, neutral: np.ndarray, offsets: np.ndarray) -> Rig:
+def rig_in_topology(model: FaceModel, neutral: np.ndarray, offsets: np.ndarray) -> Rig:
     """Return a head in the model's topology as a rig, with a tongueOut of its own.
 
     neutral: V×3, offsets: E×V×3, cm.
@@ -146,13 +148,13 @@ def in_topology(model: FaceModel, neutral: np.ndarray, offsets: np.ndarray) -> R
     neutral = neutral.astype(np.float32)
     return Rig(
         neutral,
-        with_tongue(model, neutral, offsets.astype(np.float32)),
+        append_tongue_out(model, neutral, offsets.astype(np.float32)),
         (*model.names, TONGUE_OUT),
         model.faces,
     )
 
 
-def shapes_of(
+def make_shapes(
     model: FaceModel, neutral: np.ndarray, settle: bool, report: Report
 ) -> tuple[np.ndarray, np.ndarray, dict]:
     """Return (neutral V×3, offsets E×V×3, what to report) of a head in the model's topology.
@@ -169,7 +171,7 @@ def shapes_of(
     return neutral, offsets, {'contacts': contacts}
 
 
-def sealed(model: FaceModel, wrapped: Wrapped, rig: Rig) -> list[str]:
+def sealed_lips_warning(model: FaceModel, wrapped: Wrapped, rig: Rig) -> list[str]:
     """Return a sentence where the mesh's lips are one surface, so that no shape can part them.
 
     Looking into the open mouth one still meets skin.
@@ -226,6 +228,6 @@ def onto_mesh(
     )
 
 
-def removed(model: FaceModel, wrapped: Wrapped) -> dict[str, float]:
+def removed_expression(model: FaceModel, wrapped: Wrapped) -> dict[str, float]:
     """Return the expression that was found on the mesh and taken off: {name: weight}."""
     return {n: round(float(w), 3) for n, w in zip(model.names, wrapped.made) if w > 0}

@@ -106,7 +106,7 @@ def wrap_model(
 
 def _wrap_report(face, read, wrapped, name: str, pinned: bool) -> dict:
     """Return what report.json says of a wrap. pinned: whether there were markers."""
-    from ..shape_keys.generate import removed
+    from ..shape_keys.generate import removed_expression
     from ..wrap.fit_quality import fit_numbers, fit_warnings
 
     fit = fit_numbers(face, wrapped)
@@ -115,7 +115,7 @@ def _wrap_report(face, read, wrapped, name: str, pinned: bool) -> dict:
         'faces': len(read.faces),
         'unit': wrapped.unit,
         'to_head': wrapped.fit.matrix.tolist(),
-        'expression': removed(face, wrapped),
+        'expression': removed_expression(face, wrapped),
         'fit': fit,
         'warnings': fit_warnings(fit, read.source or name, pinned),
         'identity': [round(float(a), 4) for a in wrapped.fit.identity],

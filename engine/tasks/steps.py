@@ -345,7 +345,7 @@ def _write_files(run: Reconstruction) -> Work:
     from ..annotate.parts import model_parts
     from ..face_model.expressions import TONGUE_OUT
     from ..face_model.part_labels import PARTS
-    from ..face_model.tongue import with_tongue
+    from ..face_model.tongue import append_tongue_out
     from ..footage.images import write_image
     from ..formats.live_link import write_live_link
     from ..formats.performance import write_performance
@@ -364,7 +364,7 @@ def _write_files(run: Reconstruction) -> Work:
         footage.views[0].fps,
     )
     performance = smooth(found, run.request.smooth)
-    expressions = with_tongue(face, run.neutral, face.expressions)
+    expressions = append_tongue_out(face, run.neutral, face.expressions)
     names = (*face.names, TONGUE_OUT)
     write_rig(folder / 'rig.npz', Rig(run.neutral, expressions, names, face.faces))
     write_performance(folder / 'performance.npz', performance)

@@ -60,14 +60,6 @@ MARKERS: dict[str, int] = {
 MARKERS |= {f'landmark_{i:02d}': i for i in range(68)}
 
 
-@dataclass(frozen=True)
-class ScanLandmarks:
-    """points 478×3 on the surface, in the mesh's own units and axes; confidence 478 in [0, 1]."""
-
-    points: np.ndarray
-    confidence: np.ndarray
-
-
 def search_directions() -> list[np.ndarray]:
     """Return rotations (3×3, mesh → head axes) whose pictures are searched in turn.
 

@@ -36,7 +36,7 @@ LINED_PIECES = ('mouth_socket', 'eye_socket_L', 'eye_socket_R')
 RIDING_PIECES = ('lashes_L', 'lashes_R', 'eye_surface_L', 'eye_surface_R')
 
 
-def frames(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+def triangle_frames(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """Return T×3×3 whose columns are two edges and the normal over the root of its length.
 
     Sumner & Popović eq. 1.
@@ -47,7 +47,9 @@ def frames(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     return np.stack([b - a, c - a, normal / np.sqrt(np.maximum(length, 1e-30))], 2)
 
 
-def gradient(vertices: np.ndarray, triangles: np.ndarray) -> tuple[sparse.csr_matrix, np.ndarray]:
+def gradient_operator(
+    vertices: np.ndarray, triangles: np.ndarray
+) -> tuple[sparse.csr_matrix, np.ndarray]:
     """Return (G 3T×V, area T): G·f is the gradient of a function given at the vertices.
 
     Three rows a triangle. Flat triangles give zero.
@@ -99,7 +101,7 @@ class Transfer:
             )
         self.triangles = np.asarray(triangles)
         count = len(self.target)
-        grad, area = gradient(self.target, self.triangles)
+        grad, area = gradient_operator(self.target, self.triangles)
         if not (area > 0).any():
             raise FacewrightError('The head has no surface: every face has zero area.')
         self.weighted = (grad.T @ sparse.diags(np.repeat(area, 3))).tocsr()
@@ -133,7 +135,7 @@ class Transfer:
             else None
         )
         self.lift = lift
-        self.inverse_frames = _inverse(frames(self.source, self.triangles))
+        self.inverse_frames = _inverse(triangle_frames(self.source, self.triangles))
 
     def solve(self, source_shapes: np.ndarray, anchors: np.ndarray | None = None) -> np.ndarray:
         """Return E×V×3 float64 target vertices from E×V×3 source vertices (absolute).
@@ -143,7 +145,9 @@ class Transfer:
         shapes = np.asarray(source_shapes)
         right = np.empty((len(self.free), 3 * len(shapes)))
         for e, shape in enumerate(shapes):
-            deformation = frames(shape.astype(np.float64), self.triangles) @ self.inverse_frames
+            deformation = (
+                triangle_frames(shape.astype(np.float64), self.triangles) @ self.inverse_frames
+            )
             b = (self.weighted @ np.swapaxes(deformation, 1, 2).reshape(-1, 3))[
                 self.free
             ] - self.coupling @ self.target[self.fixed]
@@ -271,7 +275,9 @@ def _transfer_skin(
     follow = offsets[:, rows]
     area = (
         np.bincount(
-            triangles.ravel(), np.repeat(gradient(neutral[rows], triangles)[1], 3), len(rows)
+            triangles.ravel(),
+            np.repeat(gradient_operator(neutral[rows], triangles)[1], 3),
+            len(rows),
         )
         / 3
     )

@@ -166,7 +166,7 @@ def test_an_edited_basis_is_followed_in_every_key(head, worker, model, spread):
             None
             if key.name in ('Basis', 'mine')
             else model.names.index(
-                shape_keys.names.spelled(shape_keys.names.expression(key.name), 'ICT')
+                shape_keys.names.spelled(shape_keys.names.expression_of(key.name), 'ICT')
             )
             if key.name not in ('browInnerUp', 'cheekPuff')
             else -1

@@ -14,7 +14,7 @@ from facewright.engine.face_model.paint import (
     iris_vertices,
     natural_albedo,
     opacity,
-    surfaces,
+    surface_materials,
 )
 from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.render.preview import head_to_camera
@@ -37,7 +37,7 @@ def model(request):
 def looked_at(model, hidden):
     """(material of each pixel, −1 for none; where each eye's iris should be; names), from the front
     and without `hidden` materials."""
-    names, of = surfaces(model)
+    names, of = surface_materials(model)
     keep = ~np.isin(
         of, [k for k, name in enumerate(names) if any(word in name.lower() for word in hidden)]
     )
@@ -69,7 +69,7 @@ def test_behind_what_is_clear_one_sees_an_iris_round_a_pupil_and_white_beside(mo
 
 
 def test_each_material_of_an_eye_has_one_colour(model):
-    colours, (names, of) = natural_albedo(model), surfaces(model)
+    colours, (names, of) = natural_albedo(model), surface_materials(model)
     for word, value in (('iris', IRIS_COLOUR), ('pupil', PUPIL_COLOUR)):
         for k in [k for k, name in enumerate(names) if name.lower().startswith(word)]:
             middle = np.median(colours[model.faces[of == k, :3]].reshape(-1, 3), axis=0)
@@ -91,7 +91,7 @@ def test_lips_are_a_little_redder_than_skin_and_no_more(model):
 
 
 def test_the_back_of_the_head_is_skin_in_the_solid_view(model):
-    colours, (names, of) = natural_albedo(model), surfaces(model)
+    colours, (names, of) = natural_albedo(model), surface_materials(model)
     back = names.index('BackHead' if 'BackHead' in names else 'Head')
     assert np.allclose(
         np.median(colours[model.faces[of == back, :3]].reshape(-1, 3), axis=0),

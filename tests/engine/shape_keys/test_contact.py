@@ -16,7 +16,7 @@ from facewright.engine.shape_keys.contact import (
     training_poses,
 )
 from facewright.engine.shape_keys.contact_options import ContactOptions
-from facewright.engine.shape_keys.contact_pairs import above_the_slit, grid, outer_shell
+from facewright.engine.shape_keys.contact_pairs import above_the_slit, outer_shell, sample_triangles
 from facewright.engine.shape_keys.crossings import (
     KINDS,
     Checker,
@@ -240,7 +240,7 @@ def test_points_are_pushed_out_of_a_box_and_a_lip():
 
 def test_grids_cover_triangles():
     v = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0.1, 0.1, 0]], float)
-    corners, weights = grid(np.array([[0, 1, 2], [0, 3, 2]]), v, 0.3)
+    corners, weights = sample_triangles(np.array([[0, 1, 2], [0, 3, 2]]), v, 0.3)
     np.testing.assert_allclose(weights.sum(1), 1)
     points = (v[corners] * weights[..., None]).sum(1)
     assert (

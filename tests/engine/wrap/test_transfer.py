@@ -17,9 +17,10 @@ from facewright.engine.face_model.pieces import pieces
 from facewright.engine.geometry.rigid import rigid_motion
 from facewright.engine.wrap.transfer import (
     Transfer,
-    gradient,
+    gradient_operator,
     nearest_of_the_model,
     transfer_expressions,
+    triangle_frames,
 )
 
 
@@ -53,7 +54,7 @@ def wavy(v, k):
 
 def test_gradient_of_linear_functions(blob):
     v, t, _ = blob
-    grad, area = gradient(v, t)
+    grad, area = gradient_operator(v, t)
     got = (grad @ (v @ [1.0, 2, 3] + 4)).reshape(-1, 3)
     normal = np.cross(v[t[:, 1]] - v[t[:, 0]], v[t[:, 2]] - v[t[:, 0]])
     unit = normal / np.linalg.norm(normal, axis=1, keepdims=True)
@@ -135,13 +136,13 @@ def test_flat_triangles_do_no_harm(blob):
 
 def test_it_is_the_least_squares_solution(blob):
     """Against a dense solve of Sumner and Popović's own system."""
-    from facewright.engine.wrap.transfer import frames
-
     v, t, other = blob
     shape = wavy(v, 1)
     got = Transfer(v, t, other, fixed=np.arange(len(v)) == 0).solve(shape[None])[0]
-    grad, area = gradient(other, t)
-    wanted = np.swapaxes(frames(shape, t) @ np.linalg.inv(frames(v, t)), 1, 2).reshape(-1, 3)
+    grad, area = gradient_operator(other, t)
+    wanted = np.swapaxes(
+        triangle_frames(shape, t) @ np.linalg.inv(triangle_frames(v, t)), 1, 2
+    ).reshape(-1, 3)
     root = np.sqrt(np.repeat(area, 3))[:, None]
     a = root * grad.toarray()
     best = np.linalg.lstsq(a[:, 1:], root * wanted - a[:, :1] * other[0], rcond=None)[0]
