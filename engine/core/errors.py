@@ -21,5 +21,11 @@ def sentence_for(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return 'Stopped.'
     if isinstance(error, ImportError):
-        return f'The engine cannot import what it needs ({text}): install Facewright again, or choose another environment in its preferences.'
-    return f'Something went wrong that Facewright did not foresee ({type(error).__name__}: {text}): please report it with the log.'
+        return (
+            f'The engine cannot import what it needs ({text}): install Facewright again, '
+            'or choose another environment in its preferences.'
+        )
+    return (
+        f'Something went wrong that Facewright did not foresee ({type(error).__name__}: {text}): '
+        'please report it with the log.'
+    )

@@ -45,10 +45,11 @@ def replacing(path: Path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _new_file(path)
         yield temporary
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         raise FacewrightError(
-            f'Cannot write {path} ({error.strerror or error}): choose a folder you can write to, with space left.'
+            f'Cannot write {path} ({error.strerror or error}): choose a folder you can write to, '
+            'with space left.'
         ) from error
     finally:
         if temporary is not None:
@@ -81,7 +82,7 @@ def sweep(folder: Path) -> None:
 
 def write_npz(path: Path, **arrays: np.ndarray) -> None:
     """Write arrays as an uncompressed .npz through a temporary file."""
-    with replacing(path) as temporary, open(temporary, 'wb') as stream:
+    with replacing(path) as temporary, temporary.open('wb') as stream:
         np.savez(stream, **arrays)
 
 
@@ -121,13 +122,14 @@ def check_arrays(
         if array.ndim != len(shape) or any(
             want not in (None, got) for want, got in zip(shape, array.shape)
         ):
-            told = '×'.join('any' if n is None else str(n) for n in shape) or 'a single value'
+            expected = '×'.join('any' if n is None else str(n) for n in shape) or 'a single value'
             raise FacewrightError(
-                f'{path} has {name} of shape {array.shape}, expected {told}: {then}.'
+                f'{path} has {name} of shape {array.shape}, expected {expected}: {then}.'
             )
         if array.dtype.kind not in kinds:
             raise FacewrightError(
-                f'{path} has {name} that are not {"text" if kinds == "U" else "numbers"} as they should be: {then}.'
+                f'{path} has {name} that are not {"text" if kinds == "U" else "numbers"} '
+                f'as they should be: {then}.'
             )
         if (
             array.dtype.kind == 'f'

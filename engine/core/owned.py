@@ -95,6 +95,17 @@ def hold(folder: Path, alone: bool = False) -> Hold | None:
     return None
 
 
+@contextlib.contextmanager
+def holding(folder: Path):
+    """Hold a folder in the block, where it is one of ours."""
+    held = hold(folder)
+    try:
+        yield
+    finally:
+        if held is not None:
+            held.release()
+
+
 def is_ours(folder: Path) -> bool:
     """Whether a path is a folder, not a link to one, that bears our mark."""
     try:
@@ -174,7 +185,7 @@ def _lock(path: Path, alone: bool) -> Hold | None:
         return None
     try:
         _lock_descriptor(descriptor, alone)
-        if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+        if os.path.samestat(os.fstat(descriptor), path.stat()):
             return Hold(descriptor)
     except OSError:
         pass

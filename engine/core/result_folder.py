@@ -38,7 +38,8 @@ def claim(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         if os.path.lexists(folder / name) and not _is_ours(folder / name, listed):
             raise FacewrightError(
-                f'{folder / name} was not written by Facewright, or was changed since: move it away, or choose another folder.'
+                f'{folder / name} was not written by Facewright, or was changed since: '
+                'move it away, or choose another folder.'
             )
 
 
@@ -58,7 +59,8 @@ def results(folder: Path, task: str, replaces: Iterable[str] = ()) -> Iterator[P
             publish(work, folder, task, replaces)
     except OSError as error:
         raise FacewrightError(
-            f'Cannot write to {folder} ({error.strerror or error}): choose a folder you can write to, with space left.'
+            f'Cannot write to {folder} ({error.strerror or error}): choose a folder you can write '
+            'to, with space left.'
         ) from error
 
 
@@ -168,14 +170,14 @@ def _is_ours(path: Path, listed: dict[str, dict]) -> bool:
 
 def _digest(path: Path) -> str:
     """SHA-256 of a file."""
-    with open(path, 'rb') as stream:
+    with path.open('rb') as stream:
         return hashlib.file_digest(stream, 'sha256').hexdigest()
 
 
 def _bring(source: Path, target: Path) -> None:
     """Move a file, to another disk too."""
     try:
-        os.replace(source, target)
+        source.replace(target)
     except OSError:
         shutil.copyfile(source, target)
 
@@ -184,7 +186,7 @@ def _write_json(path: Path, value, stage: Path) -> None:
     """Write a JSON file whole or not at all."""
     part = stage / 'part.json'
     part.write_text(json.dumps(value, indent=1), encoding='utf-8')
-    os.replace(part, path)
+    part.replace(path)
 
 
 def _recover(folder: Path) -> None:
@@ -214,10 +216,10 @@ def _forward(folder: Path, stage: Path) -> None:
             and not (stage / 'old' / name).exists()
             and (name in old or (stage / 'new' / name).exists())
         ):
-            os.replace(folder / name, stage / 'old' / name)
+            (folder / name).replace(stage / 'old' / name)
     for name in new:
         if (stage / 'new' / name).exists():
-            os.replace(stage / 'new' / name, folder / name)
+            (stage / 'new' / name).replace(folder / name)
     _write_json(folder / MANIFEST, {'format': 1, 'files': files}, stage)
     _drop(stage)
 
@@ -229,9 +231,9 @@ def _back(folder: Path, stage: Path) -> None:
         if (stage / JOURNAL).exists():
             for name in json.loads((stage / JOURNAL).read_text(encoding='utf-8'))['new']:
                 if not (stage / 'new' / name).exists() and (folder / name).exists():
-                    os.replace(folder / name, stage / 'new' / name)
+                    (folder / name).replace(stage / 'new' / name)
             for old in (stage / 'old').iterdir():
-                os.replace(old, folder / old.name)
+                old.replace(folder / old.name)
         _drop(stage)
         with contextlib.suppress(OSError):
             stage.rmdir()

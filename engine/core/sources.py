@@ -41,9 +41,12 @@ def closure(*modules: str) -> set[Path]:
     """Every file of the engine that modules are made of: theirs, those they import, and data beside
     them."""
     found: set[Path] = set()
-    waiting = [_file(ENGINE.joinpath(*name.split('.'))) for name in modules]
-    if None in waiting:
-        raise ValueError(f'there is no module {modules[waiting.index(None)]}')
+    waiting: list[Path] = []
+    for name in modules:
+        file = _file(ENGINE.joinpath(*name.split('.')))
+        if file is None:
+            raise ValueError(f'there is no module {name}')
+        waiting.append(file)
     while waiting:
         path = waiting.pop()
         if path in found:

@@ -1,4 +1,4 @@
-"""The part-IoU benchmark (papers/4, eq. 13): Draft, Standard without part masks and Standard on a capture whose true part masks are known."""
+"""The part-IoU benchmark (papers/4, eq. 13), on a capture whose true part masks are known."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ MEASURING = 0.97  # part of the bar
 def bench_part_iou(
     capture: str, out: str, model: str = 'builtin', views: Sequence[str] = (), every: int = 4
 ) -> Task:
-    """A capture folder (capture.json, parts.npz: formats in docs/formats.md) → part_iou.md and part_iou.jpg in `out`.
+    """Measure Draft, Standard without part masks and Standard → part_iou.md, part_iou.jpg in `out`.
 
-    every: each how many frames are measured. The picture shows frames of the first view: the true parts, then each result's, the true outlines in
-    white. FacewrightError where the capture has no true masks.
+    capture: a folder with capture.json and parts.npz (formats: docs/formats.md). every: each how
+    many frames are measured. The picture shows frames of the first view: the true parts, then each
+    result's, the true outlines in white. FacewrightError where the capture has no true masks.
     """
     from ..face_model import load_model
     from ..texture.part_iou import measure, read_parts, table
@@ -74,7 +75,7 @@ def bench_part_iou(
 
 
 def write_picture(path: Path, capture: Path, made: dict[str, Path], face, view: str) -> None:
-    """A contact sheet of one view: a row a frame, the true parts and each result's."""
+    """Write a contact sheet of one view: a row a frame, the true parts and each result's."""
     import cv2
 
     from ..footage.capture import read_capture

@@ -15,18 +15,11 @@ VERSION = '0.1.0'
 Task = Generator[Progress, None, dict]
 
 
-class Value:
-    """Iterates a generator and keeps its return value."""
-
-    def __init__(self, generator):
-        self.generator, self.value = generator, None
-
-    def __iter__(self):
-        self.value = yield from self.generator
-
-
 def writable_folder(out: Path, names: Iterable[str] = ()) -> Path:
-    """Make sure before the long work that the files `names` can be written into a folder; raises FacewrightError."""
+    """Make sure, before the long work, that files can be written into a folder, and return it.
+
+    Raises FacewrightError.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out) as probe:
@@ -35,7 +28,8 @@ def writable_folder(out: Path, names: Iterable[str] = ()) -> Path:
         free = shutil.disk_usage(out).free
     except OSError as error:
         raise FacewrightError(
-            f'Cannot write to {out} ({error.strerror or error}): choose a folder you can write to, with space left.'
+            f'Cannot write to {out} ({error.strerror or error}): choose a folder you can write to, '
+            'with space left.'
         ) from error
     if free < 64 << 20:
         raise FacewrightError(
