@@ -12,7 +12,7 @@ from facewright.engine.core.errors import FacewrightError
 from facewright.engine.core.result_folder import MANIFEST
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.paint import (
-    SKIN as PAINTED,
+    SKIN_COLOUR as PAINTED,
 )
 from facewright.engine.face_model.paint import (
     albedo as painted_albedo,
