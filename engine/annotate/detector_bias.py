@@ -40,7 +40,7 @@ def _landmark_offsets(
     colours: np.ndarray,
     faces: np.ndarray,
 ) -> np.ndarray | None:
-    """Detected − projected landmarks 478×2, of the face's RMS radius; None where unseen."""
+    """Find detected − projected landmarks 478×2, of the face's RMS radius; None where unseen."""
     points = landmarks.on(vertices_camera)
     unit = project(points, 1.0, (0, 0))
     middle = unit.mean(0)

@@ -347,7 +347,7 @@ def _detector_offsets(
     vertices: np.ndarray,
     pose: tuple[float, float],
 ) -> np.ndarray | None:
-    """Detected − bound landmarks 478×2, cm across the view, of a head (V×3); None where unseen."""
+    """Find detected − bound landmarks 478×2, cm, of a head (V×3); None where unseen."""
     faces, camera = model.faces[visible_faces(model)], _before_camera(model, vertices, pose)
     picture = render_camera(camera, faces, colours, FOCAL, CENTRE, (SIZE, SIZE), supersample=1)
     seen, points = detect_image(picture), found.on(camera)

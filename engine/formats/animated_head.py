@@ -83,7 +83,7 @@ def to_camera(points: np.ndarray, camera: Camera) -> np.ndarray:
 
 
 def interpolate(time: np.ndarray, values: np.ndarray, when: float) -> np.ndarray:
-    """The row of `values` (T×…) at `when`, linear between `time` (T)."""
+    """Find the row of `values` (T×…) at `when`, linear between `time` (T)."""
     if len(time) == 1:
         return values[0]
     i = int(np.clip(np.searchsorted(time, when) - 1, 0, len(time) - 2))

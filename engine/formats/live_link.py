@@ -34,13 +34,13 @@ UPRIGHT = np.diag([1.0, -1.0, -1.0])  # OpenCV camera axes ↔ y up
 
 
 def head_rotation(angles: np.ndarray) -> np.ndarray:
-    """…×3 (yaw, pitch, roll in radians, the module's signs) → …×3×3 head → world, y up."""
+    """Turn …×3 yaw, pitch, roll (radians, the module's signs) into …×3×3 head → world, y up."""
     yaw, pitch, roll = np.moveaxis(np.asarray(angles, np.float64), -1, 0)
     return _about(1, -yaw) @ _about(0, pitch) @ _about(2, -roll)
 
 
 def head_angles(rotation: np.ndarray) -> np.ndarray:
-    """…×3×3 head → world (y up) → …×3 yaw, pitch, roll; straight up or down the roll is 0."""
+    """Find …×3 yaw, pitch, roll of …×3×3 head → world (y up); straight up or down the roll is 0."""
     r = np.asarray(rotation, np.float64)
     pitch = np.arcsin(np.clip(-r[..., 1, 2], -1, 1))
     upright = np.hypot(r[..., 1, 0], r[..., 1, 1]) > 1e-7
@@ -52,7 +52,7 @@ def head_angles(rotation: np.ndarray) -> np.ndarray:
 
 
 def _about(axis: int, angle: np.ndarray) -> np.ndarray:
-    """…×3×3 right-handed rotation about a coordinate axis."""
+    """Make …×3×3 right-handed rotations about a coordinate axis."""
     out = np.zeros(np.shape(angle) + (3, 3))
     i, j = (axis + 1) % 3, (axis + 2) % 3
     out[..., axis, axis] = 1
@@ -76,19 +76,21 @@ class Timecode:
         return self.base * (1000 / 1001 if self.drop else 1)
 
     def later(self, seconds: float) -> Timecode:
-        """The timecode some seconds on."""
+        """Return the timecode some seconds on."""
         return Timecode(_labelled(_counted(self) + seconds * self.rate, self), self.base, self.drop)
 
 
 def _counted(code: Timecode) -> float:
-    """Ticks that truly passed since midnight: drop-frame labels skip the first of each minute but
-    the tenth (SMPTE 12M)."""
+    """Count the ticks that truly passed since midnight.
+
+    Drop-frame labels skip the first of each minute but the tenth (SMPTE 12M).
+    """
     minutes = code.ticks // (60 * code.base)
     return code.ticks - code.drop * round(code.base / 15) * (minutes - minutes // 10)
 
 
 def _labelled(counted: float, code: Timecode) -> float:
-    """The inverse of _counted, within a day."""
+    """Invert _counted, within a day."""
     skipped = code.drop * round(code.base / 15)
     counted = round(counted, 3) % (1440 * 60 * code.base - 1296 * skipped)
     ten, rest = divmod(counted, 600 * code.base - 9 * skipped)
@@ -149,7 +151,7 @@ def _arkit(performance: Performance) -> np.ndarray:
 
 
 def _eye_angles(weights: np.ndarray) -> np.ndarray:
-    """T×52 → T×6 in EYES order."""
+    """Find the eyes' angles T×6, in EYES order, of T×52 weights."""
 
     def w(name: str) -> np.ndarray:
         return weights[:, ARKIT_NAMES.index(name)]
@@ -165,7 +167,7 @@ def _eye_angles(weights: np.ndarray) -> np.ndarray:
 
 
 def timecode_base(fps: float) -> tuple[int, float]:
-    """Frames a second the timecode counts, and how many of them pass in a true second."""
+    """Tell the frames a second a timecode counts, and how many of them pass in a true second."""
     nominal = max(1, round(fps))
     if min(abs(fps / nominal - 1), abs(fps * 1.001 / nominal - 1)) < 1e-4 and nominal < 1000:
         return nominal, fps

@@ -22,12 +22,14 @@ FRAMES = re.compile(r'(\d{1,2}):(\d{1,2}):(\d{1,2})([:;])(\d{1,3}(?:\.\d+)?)')
 CLOCK = re.compile(r'(\d{1,2}):(\d{1,2}):(\d{1,2}(?:\.\d+)?)')
 MILLISECONDS = 1000.0
 FRAMES_RATE = 30.0  # frames a second of bare frame numbers where nothing else is known
-LONG = 500  # samples from which on 29.97 a second can be told from 30
-DRIFT = 0.75  # samples by which a take's clock may be off at its end and still count as regular
+SAMPLES_TO_TELL_RATE = 500  # samples from which on 29.97 a second can be told from 30
+MOST_DRIFT = (
+    0.75  # samples by which a take's clock may be off at its end and still count as regular
+)
 SHORT_GAP = 0.5  # seconds without a sample that are told one by one from here on
 LONGEST_GAP = 600.0  # seconds; beyond that a file is in pieces
 # Samples a take may have filled in: so many, or so many times its own.
-LEAST_ROOM, ROOM = 200_000, 20
+LEAST_SPAN, SPAN_RATIO = 200_000, 20
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Stamps:
     start: Timecode | None
 
     def timecode(self, seconds: float) -> Timecode | None:
-        """The timecode some seconds after the first sample."""
+        """Return the timecode some seconds after the first sample."""
         return None if self.start is None else self.start.later(seconds)
 
 
@@ -84,19 +86,19 @@ def read_stamps(table: Table, column: int, rates: Rates, source: Source) -> Stam
 
 
 def _valid(kind: re.Pattern[str], cell: str) -> re.Match[str] | None:
-    """A cell's match, None where minutes or seconds are beyond 59 as well."""
+    """Match a cell; None where minutes or seconds are beyond 59 as well."""
     match = kind.fullmatch(cell)
     return match if match and int(match[2]) <= 59 and float(match[3]) < 60 else None
 
 
 def _matches(kind: re.Pattern[str], cells: Sequence[str]) -> list[re.Match[str]] | None:
-    """Every cell's match, None where one has none."""
+    """Match every cell; None where one does not match."""
     found = [match for cell in cells if (match := _valid(kind, cell))]
     return found if len(found) == len(cells) else None
 
 
 def _whole_seconds(found: Sequence[re.Match[str]]) -> np.ndarray:
-    """T seconds of hours, minutes and seconds, counted on past midnight."""
+    """Count T seconds of hours, minutes and seconds, on past midnight."""
     seconds = np.array([int(m[1]) * 3600 + int(m[2]) * 60 + float(m[3]) for m in found])
     return seconds + 86400 * np.cumsum(np.r_[0, np.diff(seconds) < -43200])
 
@@ -155,8 +157,10 @@ def _ticks_a_second(
 
 
 def _usual_rate(base: float, highest: float) -> float:
-    """The rate of RATES nearest to `base`, where it is near and counts as far as `highest`; else
-    the nearest whole number."""
+    """Choose the rate of RATES that is nearest to `base`; else the nearest whole number.
+
+    A rate must be near, and count as far as `highest`.
+    """
     nearest = min(RATES, key=lambda r: abs(r - base))
     near = abs(nearest - base) <= max(0.6, 0.03 * base) and nearest > highest - 1e-6
     return float(nearest if near else round(base))
@@ -219,15 +223,17 @@ def sample_times(stamps: Stamps, fps: float | None) -> tuple[np.ndarray, float]:
     middle = float(np.quantile(steps, 0.5, method='lower'))
     own = base / float(steps[np.abs(steps - middle) < 0.4 * middle].mean())
     loose = stamps.clock or base == TICKS
-    known_rates = CLOCK_RATES if loose and len(steps) > LONG else RATES
+    known_rates = CLOCK_RATES if loose and len(steps) > SAMPLES_TO_TELL_RATE else RATES
     nearest = min(known_rates, key=lambda r: abs(r / own - 1))
     near = abs(nearest / own - 1) < (0.01 if loose else 5e-4)
     return stamps.ticks / base, float(nearest) if near else own
 
 
 def faces_once(time: np.ndarray, seen: np.ndarray, source: Source) -> np.ndarray:
-    """Indices of the samples with a face (seen T), of several at one time the last; samples without
-    a face are noted."""
+    """Choose the samples with a face (seen T), of several at one time the last: indices.
+
+    Samples without a face are noted.
+    """
     kept = np.flatnonzero(seen)
     kept = kept[np.r_[np.diff(time[kept]) > 0, True]]
     blind = len(seen) - int(seen.sum())
@@ -254,7 +260,7 @@ def on_regular_clock(
             'the pieces by themselves.'
         )
     place = (time - time[0]) * fps
-    if place[-1] > max(LEAST_ROOM, ROOM * len(time)):
+    if place[-1] > max(LEAST_SPAN, SPAN_RATIO * len(time)):
         raise FacewrightError(
             f'{source.path} has samples for {len(time) / fps:.0f} of its {time[-1] - time[0]:.0f} '
             'seconds: cut it into pieces.'
@@ -275,7 +281,7 @@ def _snapped(place: np.ndarray) -> np.ndarray:
     index = np.r_[0, np.cumsum(np.round(steps))]
     steady = (
         np.abs(steps - np.round(steps)).max(initial=0) < 0.25
-        and np.abs(place - index).max() < DRIFT
+        and np.abs(place - index).max() < MOST_DRIFT
     )
     snapped = (
         index

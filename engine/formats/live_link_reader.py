@@ -26,11 +26,13 @@ from .live_link_clock import (
 from .live_link_table import Source, Table, cell_value, find_columns, has_face, read_table
 from .performance import Performance
 
-TALL = 1.02  # weights are limited to 1; from here on that is said: the app itself goes to 1.01
+NOTED_WEIGHT = (
+    1.02  # weights are limited to 1; from here on that is said: the app itself goes to 1.01
+)
 # The columns' maxima: a middle one above the first, none above the second, are percents.
-PERCENT = 1.5, 130.0
+PERCENT_MAXIMA = 1.5, 130.0
 # Radians that yaw and roll, pitch, and eyes can't exceed: beyond, the angles are degrees.
-STEEP = 3.2, 1.58, 1.6
+LARGEST_RADIANS = 3.2, 1.58, 1.6
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def read_recording(
 
 
 def _numbers(table: Table, columns: dict[str, int], seen: np.ndarray, source: Source) -> np.ndarray:
-    """T×C float64 of named columns, rows without a face 0."""
+    """Read T×C float64 of named columns, rows without a face 0."""
     out = np.zeros((len(table.rows), len(columns)))
     for t in np.flatnonzero(seen):
         for k, column in enumerate(columns.values()):
@@ -103,8 +105,8 @@ def _as_weights(weights: np.ndarray, source: Source) -> np.ndarray:
     """Bring T×E into [0, 1]: percents divided, what is beyond limited, and both noted."""
     top = weights.max(0, initial=0)
     highest, moving = float(top.max(initial=0)), top[top > 1e-6]
-    if len(moving) and np.median(moving) > PERCENT[0]:
-        if highest > PERCENT[1]:
+    if len(moving) and np.median(moving) > PERCENT_MAXIMA[0]:
+        if highest > PERCENT_MAXIMA[1]:
             raise FacewrightError(
                 f'{source.path} has weights up to {highest:.4g}, which are neither 0 to 1 nor '
                 '0 to 100: export the recording again.'
@@ -112,7 +114,7 @@ def _as_weights(weights: np.ndarray, source: Source) -> np.ndarray:
         source.notes.append('The weights run from 0 to 100: taken as percent.')
         weights, highest = weights / 100, highest / 100
     lowest = float(weights.min(initial=0))
-    if highest > TALL or lowest < 1 - TALL:
+    if highest > NOTED_WEIGHT or lowest < 1 - NOTED_WEIGHT:
         source.notes.append(
             f'Weights outside 0 to 1 (from {lowest:.2f} to {highest:.2f}) are limited.'
         )
@@ -120,12 +122,18 @@ def _as_weights(weights: np.ndarray, source: Source) -> np.ndarray:
 
 
 def _head_angles(found: dict[str, np.ndarray], count: int, notes: list[str]) -> np.ndarray:
-    """T×3 head angles in radians, without jumps; degrees are recognised by what no head or eye can
-    turn, and noted."""
+    """Make T×3 head angles in radians, without jumps.
+
+    Degrees are recognised by what no head or eye can turn, and noted.
+    """
     columns = [found.get(name, np.zeros(count)) for name in HEAD]
     steepest = [float(np.abs(c).max(initial=0)) for c in columns]
     eyes = max((float(np.abs(found[n]).max(initial=0)) for n in EYES if n in found), default=0.0)
-    if max(steepest[0], steepest[2]) > STEEP[0] or steepest[1] > STEEP[1] or eyes > STEEP[2]:
+    if (
+        max(steepest[0], steepest[2]) > LARGEST_RADIANS[0]
+        or steepest[1] > LARGEST_RADIANS[1]
+        or eyes > LARGEST_RADIANS[2]
+    ):
         notes.append("The head's angles are degrees.")
         columns = [np.radians(c) for c in columns]
     elif max(steepest) > np.pi / 2 + 0.1:

@@ -93,7 +93,7 @@ def _wrong_length(path: Path, line: int, row: list[str], header: list[str]) -> F
 
 
 def _without_empty_end(row: list[str], least: int) -> list[str]:
-    """A row without the empty cells at its end, as far as it is longer than `least`."""
+    """Take the empty cells off a row's end, as far as it is longer than `least`."""
     while len(row) > least and not row[-1].strip():
         row = row[:-1]
     return row
@@ -162,8 +162,10 @@ def find_columns(table: Table, source: Source) -> Columns:
 
 
 def _expression_columns(table: Table, known: set[int], source: Source) -> dict[str, int]:
-    """{ARKit or ICT name: column}, ARKit's order first; what is missing is noted, with the columns
-    that are neither `known` nor an expression's."""
+    """Find {ARKit or ICT name: column}, ARKit's order first.
+
+    What is missing is noted, with the columns that are neither `known` nor an expression's.
+    """
     header, meant = table.header, {}
     for name, expression in expressions_among(dict.fromkeys(header)).items():
         meant.setdefault(expression, header.index(name))

@@ -17,7 +17,7 @@ import numpy as np
 from ..core.errors import FacewrightError
 from ..face_model.model import FaceModel
 from ..face_model.part_labels import NOSE, SKIN
-from .fill import ENOUGH, fill_unseen, iris_colour
+from .fill import FULLY_KNOWN, fill_unseen, iris_colour
 from .layout import TexelLayout
 from .light import NOISE, fit_light, relative_difference, shading, skin_reflectance
 from .symmetry import make_evener
@@ -121,7 +121,7 @@ def solve_albedo(
         own, worth, errors = _mean_albedo(samples, layout, own, light, tethered, report)
         held, believed = _highlights(own, target)
         worth *= np.where(skin, believed, 1)
-        albedo = even(own * np.where(skin, held, 1)[:, None], np.clip(worth / ENOUGH, 0, 1))
+        albedo = even(own * np.where(skin, held, 1)[:, None], np.clip(worth / FULLY_KNOWN, 0, 1))
         scale = _scale_to(target, albedo, skin, worth)
         albedo, own = np.clip(albedo * scale, 0.001, 1), np.clip(own * scale, 0.001, 1)
         light = light / scale
@@ -130,7 +130,7 @@ def solve_albedo(
 
 
 def _mean_skin(samples: list[TexelSamples], skin: np.ndarray) -> np.ndarray:
-    """3 float32: the mean skin's likely albedo, from what all pictures show of it."""
+    """Find the mean skin's likely albedo (3 float32) from what all pictures show of it."""
     found = [one.colour[skin[one.texel] & (one.trust > TRUSTED)] for one in samples]
     if not sum(map(len, found)):
         raise FacewrightError(
@@ -157,7 +157,7 @@ def _mean_albedo(
     tether: _Tether,
     progress: Callable[[float], None],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One round's weighted mean a texel: (albedo N×3, worth N in pictures, samples' errors).
+    """Average a texel's samples: (albedo N×3, worth N in pictures, samples' errors).
 
     before: N×3, the albedo so far, whose residuals a robust mean turns away from
     """
@@ -184,8 +184,8 @@ def _mean_albedo(
 def _scale_to(
     target: np.ndarray, albedo: np.ndarray, skin: np.ndarray, worth: np.ndarray
 ) -> np.ndarray:
-    """3 float32: what takes the geometric mean of the skin that is known to the target."""
-    known = skin & (worth > ENOUGH / 2)
+    """Find what (3 float32) takes the geometric mean of the skin that is known to the target."""
+    known = skin & (worth > FULLY_KNOWN / 2)
     known = known if known.any() else skin & (worth > 0)
     known = known if known.any() else skin
     mean = np.exp(np.log(np.maximum(albedo[known], 1e-4)).mean(0))

@@ -19,7 +19,7 @@ from .light import DARKEST
 from .symmetry import mirrored_vertices
 from .texel_samples import GAMMA, TexelSamples
 
-ENOUGH = 0.6  # pictures' worth that make a texel fully known
+FULLY_KNOWN = 0.6  # pictures' worth that make a texel fully known
 # Of the texture's side: over which what was seen gives way to what was filled in, at a slit and at
 # a large unseen area.
 FEATHER = 6 / 1024, 40 / 1024
@@ -64,12 +64,12 @@ def fill_unseen(
 
     parts: V, labels; albedo: N×3 linear; worth: N, pictures; iris: sRGB
     """
-    known = np.clip(worth / ENOUGH, 0, 1)
+    known = np.clip(worth / FULLY_KNOWN, 0, 1)
     painted = np.ones(model.vertex_count, bool)
     for name in ('face', 'head_neck'):
         painted[model.regions[name]] = False
     colours = _vertex_colours(model, layout, parts, albedo, known, painted, iris)
-    unseen = (worth < 0.25 * ENOUGH) | painted[layout.corner].any(1)
+    unseen = (worth < 0.25 * FULLY_KNOWN) | painted[layout.corner].any(1)
     share = _feathered(layout, known, unseen)[:, None]
     texture = np.zeros((layout.size**2, 3))
     texture[layout.place] = share * albedo + (1 - share) * layout.interpolate(colours)
@@ -86,7 +86,7 @@ def _vertex_colours(
     painted: np.ndarray,
     iris: tuple[float, ...],
 ) -> np.ndarray:
-    """V×3: harmonic between what was seen, leaning on the other half of the face where that was.
+    """Find V×3 colours: harmonic between what was seen, leaning on the face's other half.
 
     Eyes, teeth, gums and sockets (`painted`, V bool) have the painted model's colours.
     """
@@ -113,7 +113,7 @@ def _vertex_colours(
 
 
 def _feathered(layout: TexelLayout, known: np.ndarray, unseen: np.ndarray) -> np.ndarray:
-    """N in [0, 1]: what the seen albedo counts, smoothly less near what is unseen (N bool)."""
+    """Weigh the seen albedo: N in [0, 1], smoothly less near what is unseen (N bool)."""
     picture = np.zeros(layout.size**2, np.uint8)
     picture[layout.place[unseen]] = 1
     picture = picture.reshape(layout.size, -1)
@@ -128,7 +128,7 @@ def _feathered(layout: TexelLayout, known: np.ndarray, unseen: np.ndarray) -> np
 
 
 def _nearest_texel(layout: TexelLayout) -> np.ndarray:
-    """size×size: the place of the texel on the surface that is nearest to each."""
+    """Find the place of the texel on the surface that is nearest to each: size×size."""
     outside = np.ones(layout.size**2, np.uint8)
     outside[layout.place] = 0
     _, nearest = cv2.distanceTransformWithLabels(

@@ -89,5 +89,5 @@ def make_layout(model: FaceModel, size: int) -> TexelLayout:
 
 
 def _within_texture(model: FaceModel, uvs: np.ndarray) -> bool:
-    """Whether triangles' UVs (indices) are there and lie between 0 and 1."""
+    """Tell whether triangles' UVs (indices) are there and lie between 0 and 1."""
     return not ((uvs < 0).any() or model.uvs[uvs].min() < 0 or model.uvs[uvs].max() > 1)

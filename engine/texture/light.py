@@ -43,7 +43,7 @@ def skin_reflectance(observed: np.ndarray) -> np.ndarray:
 
 
 def relative_difference(colour: np.ndarray, shown: np.ndarray) -> np.ndarray:
-    """Their difference over their mean."""
+    """Divide two colours' difference by their mean."""
     return (colour - shown) / (np.maximum(colour + shown, 0) / 2 + 0.02)
 
 
@@ -107,7 +107,7 @@ def _normal_equations(
     used: np.ndarray,
     robust: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Normal equations of fit_light: views×3×9×9 and views×3×9."""
+    """Sum the normal equations of fit_light: views×3×9×9 and views×3×9."""
     views = len(before)
     left, right = np.zeros((views, 3, 9, 9)), np.zeros((views, 3, 9))
     for one in samples:

@@ -90,7 +90,7 @@ class PartIouRow:
 
     @property
     def mean(self) -> float:
-        """Over the seven parts without skin."""
+        """Average over the seven parts without skin."""
         return float(np.nanmean(self.iou[[k - 1 for k in WITHOUT_SKIN]]))
 
 

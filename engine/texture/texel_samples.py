@@ -126,7 +126,7 @@ def sample_texels(
 def _iris_samples(
     model: FaceModel, posed: PosedPicture, at: np.ndarray, usable: np.ndarray, depth: np.ndarray
 ) -> np.ndarray:
-    """k×6 float32 colours and normals of the irises' vertices that are seen in eyes' masks.
+    """Take k×6 float32 colours and normals of the irises' vertices seen in eyes' masks.
 
     at: V×2 px; usable: V bool; depth: H×W cm of what is drawn.
     """
@@ -140,7 +140,7 @@ def _iris_samples(
 
 
 def _agreement() -> np.ndarray:
-    """9×9: what a texel of a part of the model is worth where the picture shows another part."""
+    """Weigh a texel of each part of the model where the picture shows each part: 9×9."""
     out = np.zeros((9, 9))
     soft = (SKIN, NOSE, LEFT_BROW, RIGHT_BROW, UPPER_LIP, LOWER_LIP)
     out[np.ix_(soft, soft)] = MISTAKEN

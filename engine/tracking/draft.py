@@ -173,14 +173,14 @@ class _Draft:
         self.detector_bias = self.problem.bias
 
     def known_cameras(self) -> Pose | None:
-        """World → camera of every view where the capture gives them."""
+        """Return world → camera of every view where the capture gives them."""
         if not self.footage.calibrated:
             return None
         cameras = [v.camera for v in self.footage.views]
         return np.stack([c.rotation for c in cameras]), np.stack([c.translation for c in cameras])
 
     def key_problem(self) -> TrackingProblem:
-        """The keyframes' problem: identity, and of lenses and cameras what is unknown."""
+        """Make the keyframes' problem: identity, and of lenses and cameras what is unknown."""
         views = self.footage.views
         unknown_focal = tuple(v.camera.focal is None for v in views)
         free = {'identity'}
@@ -248,7 +248,7 @@ class _Draft:
         self.projected = [np.full((len(v.times), landmarks, 2), np.nan, np.float32) for v in views]
 
     def window_starts(self) -> list[int]:
-        """The first nodes of windows that overlap."""
+        """List the first nodes of windows that overlap."""
         options = self.options
         last = max(len(self.nodes) - options.overlap, 1)
         return list(range(0, last, options.window - options.overlap))
@@ -306,7 +306,7 @@ class _Draft:
         return Trajectory(as_tensor(poses[0]), as_tensor(poses[1]), weights)
 
     def window_landmarks(self, start: int, stop: int) -> tuple[ViewLandmarks, ...]:
-        """Every view's landmarks from node to node, at the performance's ends beyond them."""
+        """Make every view's landmarks between nodes, at the performance's ends beyond them."""
         times = self.nodes[start:stop]
         early = BEYOND if start == 0 else 1e-9
         late = BEYOND if stop == len(self.nodes) else 1e-9
@@ -320,7 +320,7 @@ class _Draft:
         return tuple(out)
 
     def result(self) -> Track:
-        """What was found, as arrays."""
+        """Return what was found, as arrays."""
         shared, performance = self.shared, self.performance
         errors, eyes = zip(
             *(

@@ -73,7 +73,7 @@ def initial_poses(
 def _best_seen(
     views: Sequence[View], observed: Sequence[ViewObservations], time: float
 ) -> tuple[int, int] | None:
-    """(view, frame) that shows the face best near a time; of a single view, within half a frame."""
+    """Find (view, frame) that shows the face best near a time; of one view, within half a frame."""
     best = None
     for v, (view, seen) in enumerate(zip(views, observed)):
         have = np.flatnonzero(seen.present)
@@ -122,7 +122,7 @@ def relative_cameras(
 
 
 def _close_frames(footage: Footage, observations: Observations, v: int) -> list[tuple[int, int]]:
-    """(frame of the first view, frame of view v) that show the face, the closest in time first."""
+    """Pair frames of the first view and of view v that show the face, the closest first."""
     first, other = footage.views[0], footage.views[v]
     have = np.flatnonzero(observations.views[v].present)
     pairs = []

@@ -71,7 +71,7 @@ def offset_modes(
 
 
 def _fade(model: FaceModel) -> np.ndarray:
-    """How fast modes fade at each vertex: V, cm⁻²."""
+    """Tell how fast modes fade at each vertex: V, cm⁻²."""
     out = np.zeros(model.vertex_count)
     for name, rate in FADE_RATES.items():
         out[model.regions[name]] = rate
@@ -80,7 +80,7 @@ def _fade(model: FaceModel) -> np.ndarray:
 
 
 def _fineness(model: FaceModel, skin: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """How far each vertex is round lids or lips: V in [0, 1], smooth over the skin."""
+    """Tell how far each vertex is round lids or lips: V in [0, 1], smooth over the skin."""
     out, piece = np.zeros(model.vertex_count), pieces(model)
     out[np.concatenate([piece[name] for name in DETAILED])] = 1
     uniform = uniform_laplacian(edges_of(triangles), len(skin))

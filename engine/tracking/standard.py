@@ -154,7 +154,7 @@ class _Standard:
             self.checkpoints.write('person', **self.person_arrays())
 
     def person_arrays(self) -> dict[str, np.ndarray]:
-        """What was found of the person, as named arrays."""
+        """Return what was found of the person, as named arrays."""
         appearance = self.actor.appearance
         out = {f.name: getattr(appearance, f.name) for f in fields(appearance)}
         for name, part in (('shared', self.shared), ('trajectory', self.key_trajectory)):
@@ -189,12 +189,12 @@ class _Standard:
 
     @property
     def window_size(self) -> tuple[int, int]:
-        """Nodes of a window, and of them those that it shares with the next."""
+        """Count the nodes of a window, and of them those that it shares with the next."""
         options, views = self.inputs.options, len(self.inputs.footage.views)
         return options.window * views, options.overlap * views
 
     def window_starts(self) -> list[int]:
-        """The first nodes of windows that overlap."""
+        """List the first nodes of windows that overlap."""
         length, overlap = self.window_size
         return list(range(0, max(len(self.inputs.times) - overlap, 1), length - overlap))
 
@@ -237,7 +237,7 @@ class _Standard:
         )
 
     def window_arrays(self, window: Window) -> dict[str, np.ndarray]:
-        """What was found in a window, as named arrays."""
+        """Return what was found in a window, as named arrays."""
         out = {f.name: getattr(window.trajectory, f.name).numpy() for f in fields(Trajectory)}
         for v, landmarks in enumerate(window.landmarks_by_view):
             out[f'frames_{v}'] = landmarks.frames
@@ -246,7 +246,7 @@ class _Standard:
         return out
 
     def result(self) -> Standard:
-        """What was found, frames that came out worse than the draft's taken back."""
+        """Return what was found, frames that came out worse than the draft's taken back."""
         draft, times, identities = self.inputs.draft, self.inputs.times, len(self.model.identities)
         seen = self.inputs.observations.views
         errors, eyes = zip(*(reprojection_error(p, one) for p, one in zip(self.projected, seen)))

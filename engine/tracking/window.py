@@ -115,12 +115,12 @@ class Window:
 
     @property
     def views(self) -> tuple[View, ...]:
-        """The footage's."""
+        """Return the footage's views."""
         return self.inputs.footage.views
 
     @property
     def state(self) -> State:
-        """The present fit."""
+        """Return the present fit."""
         return State(self.shared, self.trajectory)
 
     # Two ways to fit
@@ -140,7 +140,7 @@ class Window:
         yield 1.0
 
     def find_person_once(self, turn: int) -> Iterator[float]:
-        """One round of finding the person: yields how much of a round without masks is done."""
+        """Do one round of finding the person: yields how much of a round without masks is done."""
         options, masking = self.options, MASKING * self.masks_are_due(turn)
         if masking:
             for fraction in self.find_masks(refit=turn > 0):
@@ -179,7 +179,7 @@ class Window:
     # Steps of both
 
     def masks_are_due(self, turn: int) -> bool:
-        """Whether a round of finding the person finds the masks (anew)."""
+        """Tell whether a round of finding the person finds the masks (anew)."""
         again = bool(self.options.remask) and turn % self.options.remask == 0
         return self.actor.surface.parts is not None and (turn == 0 or again)
 
@@ -260,14 +260,14 @@ class Window:
         )
 
     def unbiased_landmarks(self) -> tuple[ViewLandmarks, ...]:
-        """The landmarks, those that face away turned down and the detector's bias taken off."""
+        """Turn landmarks that face away down and take the detector's bias off."""
         weighed = weigh_by_visibility(
             self.problem.basis, self.shared, self.trajectory, self.landmarks_by_view
         )
         return remove_bias(weighed, self.problem.bias)
 
     def trusted_problem(self) -> TrackingProblem:
-        """The problem with unbiased landmarks that count as much as beside pictures."""
+        """Make the problem with unbiased landmarks, which count less beside pictures."""
         share = self.options.landmarks**0.5
         landmarks_by_view = tuple(
             replace(one, sqrt_information=one.sqrt_information * share)
@@ -286,7 +286,7 @@ class Window:
         self.problem = replace(self.problem, bias=bias)
 
     def fitted_pixels(self, v: int, focal: float) -> np.ndarray:
-        """Where the fit has a view's landmarks: n×L×2 px of its frames."""
+        """Project the fit's landmarks into a view's frames: n×L×2 px."""
         landmarks = self.landmarks_by_view[v]
         camera = torch.zeros(0, len(self.actor.basis.mean), 3)
         if len(landmarks.node):
