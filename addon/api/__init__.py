@@ -10,7 +10,7 @@ from .appearance import (
     image_editors,
     overlaps_in_words,
     overlay_job,
-    reconstructed,
+    reconstructed_head,
     result_folder,
 )
 from .cavities import (

@@ -12,7 +12,7 @@ from ...engine.tasks import specs
 from ..scene import appearance, cameras, results, takes
 
 
-def reconstructed(context: bpy.types.Context) -> bpy.types.Object | None:
+def reconstructed_head(context: bpy.types.Context) -> bpy.types.Object | None:
     """Return the reconstructed head that the active object is or belongs to (its camera, a part of
     it), else the scene's last one.
     """
@@ -28,7 +28,7 @@ def reconstructed(context: bpy.types.Context) -> bpy.types.Object | None:
 
 
 def _chosen(context: bpy.types.Context) -> bpy.types.Object:
-    head = reconstructed(context)
+    head = reconstructed_head(context)
     if head is None:
         raise FacewrightError(
             'There is no reconstruction in this scene yet: press Reconstruct first.'

@@ -56,9 +56,9 @@ def add_head(
     select(context, head)
     if head.name in context.view_layer.objects:
         hidden = obstacles.clear_round(
-            context, head, viewports.eye(context, head.location, obstacles.DISTANCE)
+            context, head, viewports.eye_point(context, head.location, obstacles.DISTANCE)
         )
-        viewports.frame(context, head)
+        viewports.frame_object(context, head)
         if shown is not None:
             shown += hidden_in_words(hidden)
     return head

@@ -58,7 +58,7 @@ def head_job(context: bpy.types.Context, task: str = 'generate_shape_keys', **ar
                 'alike: apply it first (in Object mode, from its menu).'
             )
     context.view_layer.update()
-    meshes = mesh_sets.take(chosen)
+    meshes = mesh_sets.collect(chosen)
     placed = {
         name: list(empty.matrix_world.translation)
         for name, empty in markers.markers_of(context.scene, chosen).items()

@@ -120,7 +120,7 @@ def _import_motion(
     if not csv:
         _, place = units.poses_to_blender(performance.rotation, performance.translation, axes)
         fcurves = actions.curves(head, create=True)
-        for k, column in enumerate(motion_of.local_place(head, place).T):
+        for k, column in enumerate(motion_of.local_location(head, place).T):
             actions.write_curve(fcurves, 'location', k, frames, column, keep=True)
     return []
 
@@ -166,7 +166,7 @@ def sample_performance(context: bpy.types.Context, frames: np.ndarray) -> Perfor
     called = names.performance_names(values)
     fps = actions.scene_fps(context.scene)
     _, translation = units.poses_from_blender(rotation, place, np.eye(3))
-    turns = motion_of.read_turns(context, head, frames, rotation)
+    turns = motion_of.read_rotations(context, head, frames, rotation)
     weights = np.clip(np.stack([values[k] for k in called], -1), 0, 1).astype(np.float32)
     return Performance(
         (frames - frames[0]) / fps, weights, tuple(called.values()), turns, translation, fps
@@ -233,8 +233,8 @@ def smooth_performance(
         if carrier is not None and not motion_of.is_animated(carrier):
             carrier = None
         if carrier is not None:
-            rotation = actions.turns(carrier.thing, carrier.turned, carrier.path(''), frames)
-            place = actions.places(head, frames)
+            rotation = actions.rotations_at(carrier.thing, carrier.turned, carrier.path(''), frames)
+            place = actions.locations_at(head, frames)
         calm = smoothing.smooth(
             Performance(frames / fps, weights, tuple(keys), rotation, place / units.METRES, fps),
             strength,
@@ -242,7 +242,9 @@ def smooth_performance(
         actions.write_weights(head.data.shape_keys, frames, dict(zip(keys, calm.weights.T)))
         if carrier is None:
             continue
-        actions.write_turns(carrier.thing, carrier.turned, carrier.path(''), frames, calm.rotation)
+        actions.write_rotations(
+            carrier.thing, carrier.turned, carrier.path(''), frames, calm.rotation
+        )
         if not carrier.bone and actions.is_keyed(head, 'location'):
             for k, column in enumerate(calm.translation.T * units.METRES):
                 actions.write_curve(actions.curves(head), 'location', k, frames, column)

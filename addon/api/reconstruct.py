@@ -24,7 +24,7 @@ from ..scene import (
     takes,
     viewports,
 )
-from .appearance import reconstructed
+from .appearance import reconstructed_head
 from .head import find_model, model_is_ready
 from .shared import absolute, checked_path, hidden_in_words, select
 
@@ -373,7 +373,7 @@ def show_worst_frame(context: bpy.types.Context, region: str = '') -> int:
     """Go to the frame in which a region of the reconstructed face ('': the face as a whole) fits
     worst; returns it.
     """
-    head = reconstructed(context)
+    head = reconstructed_head(context)
     verdicts = {v.region: v for v in regions.verdicts_of(head)} if head else {}
     if region and verdicts and region not in verdicts:
         raise FacewrightError(
@@ -401,7 +401,7 @@ def look_through(context: bpy.types.Context) -> bpy.types.Object:
     The head: the selected one, or the scene's last. The scene takes the camera and its footage's
     size too, unless it kept its own when the head was made.
     """
-    scene, head = context.scene, reconstructed(context)
+    scene, head = context.scene, reconstructed_head(context)
     found = [c for c in (head_cameras(head) if head else []) if c.name in scene.objects]
     if head is None or not found:
         raise FacewrightError(
@@ -410,7 +410,7 @@ def look_through(context: bpy.types.Context) -> bpy.types.Object:
     now = viewports.camera_looked_through(context)
     after = found[(found.index(now) + 1) % len(found)] if now in found else found[0]
     camera = context.object if context.object in found and context.object != now else after
-    if not head.get(results.KEPT):
+    if not head.get(results.KEEPS_SETTINGS):
         cameras.look_through(scene, camera)
     viewports.look_through(context, camera)
     return camera
@@ -421,7 +421,7 @@ def lay_clip_over(context: bpy.types.Context, opacity: float = 0.5) -> bool:
     its camera; or, where it lies so already, back behind it. Returns whether it lies over the
     head now.
     """
-    head = reconstructed(context)
+    head = reconstructed_head(context)
     found = head_cameras(head) if head else []
     if not cameras.clips_of(found):
         raise FacewrightError(
@@ -439,7 +439,7 @@ def show_wire(context: bpy.types.Context) -> bool:
     """Draw the selected reconstructed head (or the scene's last) as wire over its clip, or,
     where it is so already, with its surface again. Returns whether it is wire now.
     """
-    head = reconstructed(context)
+    head = reconstructed_head(context)
     if head is None:
         raise FacewrightError('There is no reconstructed head in this scene: reconstruct first.')
     wire = head.display_type != 'WIRE'

@@ -127,10 +127,10 @@ def _own_mesh(thing: bpy.types.Object) -> list[str]:
 def _written_in_words(written: dict[str, shape_keys.Written]) -> list[str]:
     out = []
     for name, what in written.items():
-        if what.kept:
+        if what.left_alone:
             out.append(
-                f'{name} had {listed(what.kept)} already, locked or made elsewhere: left as '
-                f'{"it is" if len(what.kept) == 1 else "they are"} '
+                f'{name} had {listed(what.left_alone)} already, locked or made elsewhere: left as '
+                f'{"it is" if len(what.left_alone) == 1 else "they are"} '
                 '(Replace Other Keys, in the options, takes ours for those made elsewhere).'
             )
         if what.edited:

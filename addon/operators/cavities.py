@@ -24,10 +24,10 @@ class FACEWRIGHT_OT_check_intersections(HeadOperator):
     combinations: prop_or_panel(specs.CheckIntersections, 'combinations')
     seed: prop(specs.CheckIntersections, 'seed')
 
-    def take(self, context, settings):
+    def prepare(self, context, settings):
         return api.crossings_job(context, self.option(settings, 'combinations'), self.seed)
 
-    def bring(self, context, out, result):
+    def apply(self, context, out, result):
         return [api.apply_crossings(context, self.work, out)]
 
 
@@ -75,12 +75,12 @@ class FACEWRIGHT_OT_fix_cavities(HeadOperator):
     keys: prop_or_panel(options.Cavities, 'keys')
     spread: prop_or_panel(specs.FixCavities, 'spread')
 
-    def take(self, context, settings):
+    def prepare(self, context, settings):
         return api.fix_job(
             context, self.option(settings, 'keys', 'fix'), self.option(settings, 'spread')
         )
 
-    def bring(self, context, out, result):
+    def apply(self, context, out, result):
         return api.fix_in_words(self.work, api.apply_fix(context, self.work, out), result)
 
 
@@ -95,10 +95,10 @@ class FACEWRIGHT_OT_settle_shape_keys(HeadOperator):
     bl_label = 'Settle'
     task, title = 'settle_shape_keys', 'Settling'
 
-    def take(self, context, settings):
+    def prepare(self, context, settings):
         return api.settle_job(context)
 
-    def bring(self, context, out, result):
+    def apply(self, context, out, result):
         return api.apply_settled(context, self.work, out, result)
 
 
@@ -115,11 +115,11 @@ class FACEWRIGHT_OT_build_tetrahedra(HeadOperator):
     show: prop_or_panel(options.Cavities, 'show')
     mask: prop_or_panel(options.Cavities, 'mask')
 
-    def take(self, context, settings):
+    def prepare(self, context, settings):
         self.shown = self.option(settings, 'show', 'flesh')
         return api.flesh_job(context, self.option(settings, 'mask'))
 
-    def bring(self, context, out, result):
+    def apply(self, context, out, result):
         thing, count = api.apply_flesh(context, self.work, out, self.shown)
         turned = {n: p for n, p in result.get('inverted_percent', {}).items() if p}
         worst = max(turned, key=turned.get, default=None)

@@ -15,19 +15,19 @@ WARNING = 'Warning: '  # before a line of the panel's report
 
 
 class HeadOperator(JobOperator):
-    """A job on the selected head: `take` makes its input and arguments (an api job), `bring` puts
-    the result, a folder, into the scene and returns what to tell the user, lines of which the first
-    says it all. They are reported and stay in the panel.
+    """A job on the selected head: `prepare` makes its input and arguments (an api job), `apply`
+    puts the result, a folder, into the scene and returns what to tell the user, lines of which the
+    first says it all. They are reported and stay in the panel.
     """
 
     bl_options = {'UNDO'}
 
     def begin(self, context):
-        self.work = self.take(context, context.scene.facewright.shapes)
+        self.work = self.prepare(context, context.scene.facewright.shapes)
         return jobs.start(self.task, self.work.arguments, self.title, self.work.write)
 
     def finish(self, context, result):
-        lines = self.bring(context, self.job.arguments['out'], result)
+        lines = self.apply(context, self.job.arguments['out'], result)
         warnings = set((result or {}).get('warnings', ()))
         lines = [f'{WARNING}{line}' if line in warnings else line for line in lines]
         context.scene.facewright.shapes.report = '\n'.join(lines)
@@ -53,7 +53,7 @@ class FACEWRIGHT_OT_generate_shape_keys(HeadOperator):
     follow: prop_or_panel(options.Generated, 'follow')
     hide: prop_or_panel(options.Generated, 'hide')
 
-    def take(self, context, settings):
+    def prepare(self, context, settings):
         self.chosen = {
             name: self.option(settings, name)
             for name in ('onto', 'at_rest', 'settle', 'keep_edits', 'replace', 'follow', 'hide')
@@ -66,7 +66,7 @@ class FACEWRIGHT_OT_generate_shape_keys(HeadOperator):
             expression='auto' if self.chosen['at_rest'] else 'none',
         )
 
-    def bring(self, context, out, result):
+    def apply(self, context, out, result):
         chosen = self.chosen
         if chosen['onto'] == 'MODEL':
             head, notes = api.apply_head(context, self.work, out, chosen['naming'], chosen['hide'])
@@ -102,13 +102,13 @@ class FACEWRIGHT_OT_wrap_model(HeadOperator):
     at_rest: prop_or_panel(options.Generated, 'at_rest')
     hide: prop_or_panel(options.Generated, 'hide')
 
-    def take(self, context, settings):
+    def prepare(self, context, settings):
         self.hide_chosen = self.option(settings, 'hide')
         return api.head_job(
             context, 'wrap_model', expression='auto' if self.option(settings, 'at_rest') else 'none'
         )
 
-    def bring(self, context, out, result):
+    def apply(self, context, out, result):
         head, notes = api.apply_head(context, self.work, out, hide=self.hide_chosen)
         return [f'{head.name}: {api.fit_in_words(out)}', fit_colours.LEGEND + '.', *notes]
 
@@ -123,10 +123,10 @@ class FACEWRIGHT_OT_add_markers(HeadOperator):
     bl_label = 'Add Markers'
     task, title = 'add_markers', 'Finding the landmarks'
 
-    def take(self, context, settings):
+    def prepare(self, context, settings):
         return api.landmarks_job(context)
 
-    def bring(self, context, out, result):
+    def apply(self, context, out, result):
         found = api.apply_markers(context, self.work, out)
         return [
             f'{len(found)} markers are on {self.work.meshes.parts[0].name}: drag those that '

@@ -17,10 +17,10 @@ class FACEWRIGHT_PT_overlay(Panel, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context):
-        return api.reconstructed(context) is not None
+        return api.reconstructed_head(context) is not None
 
     def draw(self, context):
-        layout, head = self.layout, api.reconstructed(context)
+        layout, head = self.layout, api.reconstructed_head(context)
         job = jobs.running()
         if not (job and job.task in TASKS):  # a button greyed under a resting mouse would stay so
             row = idle_column(layout).row(align=True)

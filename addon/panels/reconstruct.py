@@ -35,7 +35,7 @@ class FACEWRIGHT_PT_reconstruct(Panel, bpy.types.Panel):
             if not settings.views:
                 text(context, layout, 'First add footage in the panel above.', 'INFO')
         draw_job(context, layout, ('reconstruct', 'scene_clips'))
-        if api.reconstructed(context) is None:
+        if api.reconstructed_head(context) is None:
             idle_column(layout).operator('facewright.apply_result', icon='IMPORT')
 
     def draw_neutral(self, column, settings):
@@ -54,10 +54,10 @@ class FACEWRIGHT_PT_result(Panel, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context):
-        return api.reconstructed(context) is not None
+        return api.reconstructed_head(context) is not None
 
     def draw(self, context):
-        self.draw_result(context, self.layout, api.reconstructed(context))
+        self.draw_result(context, self.layout, api.reconstructed_head(context))
 
     def draw_result(self, context, box, head):
         box.label(text=head.name, icon='CHECKMARK')
@@ -69,14 +69,14 @@ class FACEWRIGHT_PT_result(Panel, bpy.types.Panel):
             box.label(
                 text=f'{unseen} frame{"s" if unseen > 1 else ""} without a face', icon='ERROR'
             )
-        fallen = list(head.get(results.FALLEN, ()))
-        if fallen:
+        fallback = list(head.get(results.FALLBACK, ()))
+        if fallback:
             text(
                 context,
                 box,
-                f'{len(fallen)} frame{"s" if len(fallen) > 1 else ""} as in Draft, which fits '
+                f'{len(fallback)} frame{"s" if len(fallback) > 1 else ""} as in Draft, which fits '
                 'better there: '
-                f'{", ".join(map(str, fallen[:8]))}{" …" if len(fallen) > 8 else ""}',
+                f'{", ".join(map(str, fallback[:8]))}{" …" if len(fallback) > 8 else ""}',
                 'INFO',
             )
         row = box.row(align=True)

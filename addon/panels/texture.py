@@ -14,7 +14,7 @@ class FACEWRIGHT_PT_texture(Panel, bpy.types.Panel):
     bl_label = 'Texture'
 
     def draw(self, context):
-        layout, head = self.layout, api.reconstructed(context)
+        layout, head = self.layout, api.reconstructed_head(context)
         if head is None:
             words = 'Reconstruct a head first: its skin can then be taken from the footage.'
             text(context, layout, words, 'INFO')

@@ -251,7 +251,7 @@ def sample(
         values = {
             n: _evaluate(keys, value_path(n), 0, keys.key_blocks[n].value, frames) for n in wanted
         }
-        return values, turns(head, head, '', frames), places(head, frames)
+        return values, rotations_at(head, head, '', frames), locations_at(head, frames)
     values = {n: np.empty(len(frames)) for n in wanted}
     rotation, place = np.empty((len(frames), 3, 3)), np.empty((len(frames), 3))
     scene, now = context.scene, (context.scene.frame_current, context.scene.frame_subframe)
@@ -270,7 +270,7 @@ def sample(
     return values, rotation, place
 
 
-def places(thing: bpy.types.Object, frames: np.ndarray) -> np.ndarray:
+def locations_at(thing: bpy.types.Object, frames: np.ndarray) -> np.ndarray:
     """Return T×3: what an object's location channels say at T frames (m, under its parent)."""
     return np.stack(
         [_evaluate(thing, 'location', k, thing.location[k], frames) for k in range(3)], -1
@@ -294,7 +294,7 @@ def _evaluate(
     )
 
 
-def turns(
+def rotations_at(
     datablock: bpy.types.ID,
     turned: bpy.types.Object | bpy.types.PoseBone,
     prefix: str,
@@ -327,7 +327,7 @@ def turns(
     )
 
 
-def write_turns(
+def write_rotations(
     datablock: bpy.types.ID,
     turned: bpy.types.Object | bpy.types.PoseBone,
     prefix: str,

@@ -5,27 +5,25 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-NAME, MILLIMETRES = (
-    'Fit',
-    'Fit (mm)',
-)  # the colour attribute, and the numbers themselves for the spreadsheet and for nodes
-TOP = 2.0  # mm: red from here on
+# the colour attribute, and the numbers themselves for the spreadsheet and for nodes
+NAME, MILLIMETRES = 'Fit', 'Fit (mm)'
+MAX_MM = 2.0  # red from here on
 STOPS = (
     (0.0, (0.16, 0.32, 0.75)),
     (0.25, (0.15, 0.65, 0.60)),
     (0.5, (0.93, 0.85, 0.25)),
     (1.0, (0.80, 0.10, 0.10)),
-)  # part of TOP → sRGB
+)  # part of MAX_MM → sRGB
 UNKNOWN = (0.45, 0.45, 0.45)
 LEGEND = (
-    f'Fit: blue 0 mm, green {TOP / 4:.1f}, yellow {TOP / 2:.0f}, red {TOP:.0f} mm and more; grey: '
-    'no scan there'
+    f'Fit: blue 0 mm, green {MAX_MM / 4:.1f}, yellow {MAX_MM / 2:.0f}, '
+    f'red {MAX_MM:.0f} mm and more; grey: no scan there'
 )
 
 
 def colours(distance: np.ndarray) -> np.ndarray:
     """Convert V distances in mm (NaN: unknown) → V×3 sRGB."""
-    at = np.clip(np.nan_to_num(np.asarray(distance, float)) / TOP, 0, 1)
+    at = np.clip(np.nan_to_num(np.asarray(distance, float)) / MAX_MM, 0, 1)
     out = np.stack(
         [np.interp(at, [s for s, _ in STOPS], [c[k] for _, c in STOPS]) for k in range(3)], -1
     )

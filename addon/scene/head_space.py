@@ -25,8 +25,8 @@ def has_topology(thing: bpy.types.Object, model: FaceModel) -> bool:
 
 
 def local_to_head(thing: bpy.types.Object, model: FaceModel) -> np.ndarray:
-    """Return the 4×4 similarity from a head's own axes to head space: the plain one where that makes it
-    a head, else the best onto the model's neutral.
+    """Return the 4×4 similarity from a head's own axes to head space: the plain one where that
+    makes it a head, else the best onto the model's neutral.
     """
     points = mesh_sets.base_points(thing).astype(np.float64)
     target = model.neutral.astype(np.float64)

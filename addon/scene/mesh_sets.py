@@ -70,7 +70,7 @@ class MeshSet:
         ]
 
 
-def take(things: list[bpy.types.Object]) -> MeshSet:
+def collect(things: list[bpy.types.Object]) -> MeshSet:
     """Take mesh objects as a MeshSet. Raises FacewrightError naming the object with which nothing
     can be done, and why.
     """

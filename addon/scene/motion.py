@@ -208,7 +208,7 @@ def turn_head(
     keyframes outside them stay."""
     axes, rest = axes_of(head), rest_of(carrier, head)
     if rest is None:
-        rest = actions.turns(carrier.thing, carrier.turned, carrier.path(''), frames[:1])[0]
+        rest = actions.rotations_at(carrier.thing, carrier.turned, carrier.path(''), frames[:1])[0]
     carrier.turned[REST] = list(Matrix(rest).to_quaternion())
     if carrier.bone:
         to_head = _bone_to_head(head, carrier, axes, rest)
@@ -217,7 +217,9 @@ def turn_head(
         turns = rest @ axes.T @ rotation @ axes
     if not carrier.bone and not is_animated(carrier):
         carrier.turned.rotation_mode = 'QUATERNION'
-    actions.write_turns(carrier.thing, carrier.turned, carrier.path(''), frames, turns, keep=True)
+    actions.write_rotations(
+        carrier.thing, carrier.turned, carrier.path(''), frames, turns, keep=True
+    )
 
 
 def _bone_to_head(
@@ -242,7 +244,7 @@ def _turn_of(matrix: Matrix) -> np.ndarray:
     return np.array(matrix.to_quaternion().to_matrix())
 
 
-def read_turns(
+def read_rotations(
     context: bpy.types.Context, head: bpy.types.Object, frames: np.ndarray, world: np.ndarray
 ) -> np.ndarray:
     """Return T×3×3 rotations in head space of a head at T frames, the identity as it stands at
@@ -261,7 +263,7 @@ def read_turns(
     return to_head @ posed @ (bone @ rest).T @ to_head.T
 
 
-def local_place(head: bpy.types.Object, place: np.ndarray) -> np.ndarray:
+def local_location(head: bpy.types.Object, place: np.ndarray) -> np.ndarray:
     """Return T×3 locations (m) in Blender's world → in an object's own channels, under its parent
     as that stands now.
     """

@@ -26,9 +26,10 @@ MEAN, FRAMES = 'facewright_mean_error', takes.FRAMES  # … the mean; the scene 
 # … the error of each region of the face, {region: % a sample, −1 where no face was seen}
 REGIONS = 'facewright_regions'
 # … scene frames that Standard left as Draft found them, being better so
-FALLEN = 'facewright_draft_frames'
+FALLBACK = 'facewright_draft_frames'
 FOLDER = 'facewright_folder'  # … where the files of its reconstruction are
-KEPT = 'facewright_kept_scene'  # … whether the scene kept its own rate, range, size and camera
+# … whether the scene kept its own rate, range, size and camera
+KEEPS_SETTINGS = 'facewright_kept_scene'
 FIRST = 'facewright_first_camera'  # … the camera of its first view
 NOTES = 'facewright_notes'  # … what the user should know of how it was brought in: sentences
 
@@ -213,7 +214,7 @@ def _build(
     return head, [note for note in notes if note]
 
 
-def _remember(head: bpy.types.Object, report: dict, frames: np.ndarray, kept: bool) -> None:
+def _remember(head: bpy.types.Object, report: dict, frames: np.ndarray, keep: bool) -> None:
     """Put what the panel tells of a reconstruction on its head."""
     per_frame = [-1.0 if e is None else float(e) for e in report['error']['per_frame']]
     head[ERROR], head[MEAN], head[FRAMES] = (
@@ -222,10 +223,10 @@ def _remember(head: bpy.types.Object, report: dict, frames: np.ndarray, kept: bo
         frames.tolist(),
     )
     head[REGIONS] = region_errors(report['error'], len(frames))
-    head[FALLEN] = [
+    head[FALLBACK] = [
         round(frames[i]) for i in report.get('draft_frames', ()) if 0 <= i < len(frames)
     ]
-    head[KEPT] = kept
+    head[KEEPS_SETTINGS] = keep
 
 
 def shift(scene: bpy.types.Scene, view: cameras.SolvedView, zero: float) -> float:

@@ -84,7 +84,7 @@ class Written:
     made: tuple[str, ...] = ()
     updated: tuple[str, ...] = ()
     edited: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
+    left_alone: tuple[str, ...] = ()
 
 
 def write_shapes(
@@ -104,7 +104,7 @@ def write_shapes(
     keys = thing.data.shape_keys
     if not records.has_basis(keys):  # else the cavities have not followed it yet
         records.write_basis(keys)
-    have, made, updated, edited, kept = meanings(thing), [], [], [], []
+    have, made, updated, edited, left_alone = meanings(thing), [], [], [], []
     for name, offsets in shapes.items():
         key = have.get(names.expression_of(name) or name)
         if key is None:
@@ -115,7 +115,7 @@ def write_shapes(
         else:
             ours = records.read(keys, key.name) is not None
             if key.lock_shape or not (ours or replace):
-                kept.append(key.name)
+                left_alone.append(key.name)
                 continue
             by_hand = records.edit(keys, key.name, offsets_of(key)) if keep_edits else None
             updated.append(key.name)
@@ -125,7 +125,7 @@ def write_shapes(
         records.write(keys, key.name, offsets)
         records.forget(keys, key.name, 'fixed')
     thing.data.update()
-    return Written(tuple(made), tuple(updated), tuple(edited), tuple(kept))
+    return Written(tuple(made), tuple(updated), tuple(edited), tuple(left_alone))
 
 
 def ours_alone(thing: bpy.types.Object) -> bool:

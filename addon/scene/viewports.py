@@ -137,7 +137,7 @@ def camera_looked_through(context: bpy.types.Context) -> bpy.types.Object | None
     return space.camera if space is not None and space.use_local_camera else context.scene.camera
 
 
-def frame(context: bpy.types.Context, thing: bpy.types.Object) -> None:
+def frame_object(context: bpy.types.Context, thing: bpy.types.Object) -> None:
     """Bring an object into the middle of the main 3D view, from the side it is looked at from;
     remembered with its take.
     """
@@ -154,7 +154,7 @@ def frame(context: bpy.types.Context, thing: bpy.types.Object) -> None:
         )
 
 
-def eye(context: bpy.types.Context, target: Vector, distance: float) -> Vector:
+def eye_point(context: bpy.types.Context, target: Vector, distance: float) -> Vector:
     """Return a point `distance` m from `target` on the side the main 3D view looks from; in front
     of a head where there is no view.
     """

@@ -133,7 +133,7 @@ def test_a_warning_of_the_engine_is_one_in_blender(worker, monkeypatch, capfd):
     def finish_warned(self, context, result):
         return finish(self, context, result | {'warnings': told[1:]})
 
-    monkeypatch.setattr(operator, 'bring', lambda self, context, out, result: list(told))
+    monkeypatch.setattr(operator, 'apply', lambda self, context, out, result: list(told))
     monkeypatch.setattr(operator, 'finish', finish_warned)
     select(add_mesh())
     assert bpy.ops.facewright.generate_shape_keys() == {'FINISHED'}

@@ -463,10 +463,10 @@ def test_the_result_is_the_selected_head_s(start, tmp_path, model, model_path):
         bpy.context.view_layer.objects.active = thing
 
     pick(bpy.data.objects['Light'])
-    assert api.reconstructed(bpy.context) == second
+    assert api.reconstructed_head(bpy.context) == second
     for thing in (first, api.head_cameras(first)[0]):
         pick(thing)
-        assert api.reconstructed(bpy.context) == first
+        assert api.reconstructed_head(bpy.context) == first
     assert api.look_through(bpy.context) == api.head_cameras(first)[0]
     assert bpy.context.scene.camera == api.head_cameras(first)[0]
     pick(second)
@@ -474,7 +474,7 @@ def test_the_result_is_the_selected_head_s(start, tmp_path, model, model_path):
     child = bpy.data.objects['Cube']
     child.parent = first
     pick(child)
-    assert api.reconstructed(bpy.context) == first
+    assert api.reconstructed_head(bpy.context) == first
 
 
 def test_a_folder_beside_an_unsaved_blend_is_refused_at_once(tmp_path, fake_worker):
