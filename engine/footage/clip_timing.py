@@ -1,5 +1,6 @@
-"""Which picture of a clip belongs to which frame of a scene. Standard library and NumPy only:
-Blender's side asks too.
+"""Which picture of a clip belongs to which frame of a scene.
+
+Standard library and NumPy only: Blender's side asks too.
 """
 
 from __future__ import annotations
@@ -12,9 +13,7 @@ OFF = 0.25  # of a frame: how far a picture may lie from the frame that a count 
 
 
 def keeps_rate(times: np.ndarray, rate: float) -> bool:
-    """Whether T times (s) lie so evenly at `rate` (1/s) that counting pictures finds the right
-    one.
-    """
+    """Whether T times (s) lie so evenly at `rate` (1/s) that counting finds the right picture."""
     even = times[0] + np.arange(len(times)) / rate
     return bool(np.abs(times - even).max(initial=0) * rate < OFF)
 
@@ -25,8 +24,12 @@ def frame_count(seconds: float, rate: float) -> int:
 
 
 def pictures_at(times: np.ndarray, zero: float, rate: float, count: int) -> np.ndarray:
-    """The nearest of T increasing times (s), the earlier of two, for each of `count` frames at
-    `rate`, the first at `zero` s → indices.
+    """Choose the nearest of a clip's pictures for each frame of a scene, the earlier of two.
+
+    times: T, s, increasing.
+    zero: s, of the first frame.
+    rate: frames a second.
+    Returns `count` indices into times.
     """
     when = zero + np.arange(count) / rate
     after = np.clip(np.searchsorted(times, when), 0, len(times) - 1)

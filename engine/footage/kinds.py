@@ -130,8 +130,11 @@ def run_of(path: Path) -> tuple[tuple[Path, ...], tuple[int, ...]] | None:
 
 
 def images_in(folder: Path) -> tuple[Path, ...]:
-    """The images of a folder in natural order (frame2 before frame10), those of the most frequent
-    suffix, hidden ones left out; FacewrightError where there are none."""
+    """List the images of a folder in natural order (frame2 before frame10).
+
+    Those of the most frequent suffix, hidden ones left out. Raises FacewrightError where there are
+    none.
+    """
     found = [
         p
         for p in files_in(folder)

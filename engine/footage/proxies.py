@@ -25,9 +25,7 @@ LARGEST = 1920  # pixels of the longer side: more than a viewport shows
 
 
 def shown_right_by_counting(view: View) -> bool:
-    """Whether a player that counts pictures at the file's own rate shows a view's footage as it
-    is read here.
-    """
+    """Whether a player that counts pictures at the file's own rate shows what is read here."""
     if view.kind == 'photo':
         return images.is_shown_by_blender(view.path)
     if view.kind == 'sequence':
@@ -43,10 +41,10 @@ def needs_proxy(view: View, rate: float) -> bool:
 
 
 def write_proxies(views: tuple[View, ...], folder: Path, rate: float) -> Iterator[float]:
-    """Write a proxy for each view that needs one at `rate` (1/s), covering the first view's time; a
-    generator of the part done.
+    """Write a proxy for each view that needs one at `rate` (1/s); a generator of the part done.
 
-    Returns {view's name: {'path', 'rate'}}; picture 0 is at the first view's first used frame.
+    Each covers the first view's time. Returns {view's name: {'path', 'rate'}}; picture 0 is at the
+    first view's first used frame.
     """
     wanted = [(k, v) for k, v in enumerate(views) if needs_proxy(v, rate)]
     made, zero = {}, float(views[0].times[0])

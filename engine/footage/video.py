@@ -230,6 +230,7 @@ class _Reader:
         self._open()
 
     def close(self) -> None:
+        """Close the file."""
         self.container.close()
 
     def frame(self, index: int):

@@ -97,6 +97,7 @@ class _WorkingPicture:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """Height and width."""
         return self.lab.shape[:2]
 
 
