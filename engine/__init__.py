@@ -1,1 +1,4 @@
-"""The engine: everything that does not know Blender. Importing this package imports nothing heavy."""
+"""The engine: everything that does not know Blender.
+
+Importing this package imports nothing heavy.
+"""

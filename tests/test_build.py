@@ -79,7 +79,8 @@ def test_the_list_is_complete(root, tmp_path):
         spec.loader.exec_module(w)
         assert w.prepare_imports() is None
         package = w.register_package()
-        import cv2, scipy.sparse.linalg, scipy.spatial, torch, trimesh, warp, av, safetensors.torch, pillow_heif
+        import cv2, scipy.sparse.linalg, scipy.spatial, torch, trimesh, warp, av
+        import safetensors.torch, pillow_heif
         torch.optim.Adam([torch.zeros(1, requires_grad=True)]).step()
         import facewright.engine
         from facewright.engine.footage.detector.mediapipe_networks import mediapipe
@@ -515,7 +516,7 @@ def test_a_platforms_zip_builds_and_is_valid(platform, tmp_path):
     assert all(name.removesuffix('.whl').endswith(('-any', ending)) for name in wheels)
 
 
-# ---- check ----------------------------------------------------------------------------------------
+# ---- check ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize('broken', [None, 'format', 'lint', 'basedpyright'])

@@ -166,10 +166,10 @@ def finish(steps):
 
 def fit(model, landmarks, path, quality):
     """(neutral V×3, Track, View) of one photo."""
-    from facewright.engine.tasks.qualities import QUALITIES
     from facewright.engine.footage import open_footage
     from facewright.engine.footage.detector import detect_view
     from facewright.engine.footage.footage import Observations
+    from facewright.engine.tasks.qualities import QUALITIES
     from facewright.engine.tracking.draft import track
     from facewright.engine.tracking.standard import refine
 

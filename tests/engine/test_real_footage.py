@@ -1,4 +1,7 @@
-"""The tracker on real and path-traced footage: the project's own limits. Skips where shared/data is absent."""
+"""The tracker on real and path-traced footage: the project's own limits.
+
+Skips where shared/data is absent.
+"""
 
 import subprocess
 import sys

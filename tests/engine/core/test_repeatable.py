@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ ENGINE = Path(engine.__file__).parent
 
 
 def results(function, source, rounds=3000):
-    """How many different results a function gives for copies of one array, with the heap stirred between."""
+    """Count the results a function gives for copies of one array, the heap stirred between."""
     random = np.random.default_rng(0)
     seen = set()
     for _ in range(rounds):
@@ -37,7 +38,7 @@ def test_head_angles():
 
 
 def takes_a_column(call):
-    """Whether an argument of the call is part of an array along a later axis: x[:, 1], x[..., 0]."""
+    """Whether an argument of the call is a column of an array: x[:, 1], x[..., 0]."""
     parts = [part for argument in call.args for part in ast.walk(argument)]
     indices = [
         p.slice.elts
@@ -45,7 +46,8 @@ def takes_a_column(call):
         if isinstance(p, ast.Subscript) and isinstance(p.slice, ast.Tuple)
     ]
     return any(
-        isinstance(index, ast.Slice) or ast.unparse(index) == '...' for index in sum(indices, [])
+        isinstance(index, ast.Slice) or ast.unparse(index) == '...'
+        for index in itertools.chain.from_iterable(indices)
     )
 
 
