@@ -133,11 +133,8 @@ def generate(
         return Generated(rig_in_topology(model, neutral, offsets), wrapped.fit.matrix, numbers)
     report(0.8, 'Carrying the shapes onto the mesh')
     rig = onto_mesh(model, wrapped, neutral, offsets, mesh)
-    return Generated(
-        rig,
-        wrapped.fit.matrix,
-        numbers | {'warnings': warnings + sealed_lips_warning(model, wrapped, rig)},
-    )
+    numbers['warnings'] = warnings + sealed_lips_warning(model, wrapped, rig)
+    return Generated(rig, wrapped.fit.matrix, numbers)
 
 
 def rig_in_topology(model: FaceModel, neutral: np.ndarray, offsets: np.ndarray) -> Rig:

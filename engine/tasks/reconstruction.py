@@ -64,13 +64,7 @@ def reconstruct(  # noqa: PLR0913 (the options of specs.Reconstruct)
 
     footage = open_footage(list(sources), list(views))
     user_masks = read_masks(masks, footage.views)
-    neutral_frame = -1 if neutral_frame is None else int(neutral_frame)
-    count = len(footage.views[0].times)
-    if neutral_frame >= count:
-        raise FacewrightError(
-            f'The clip has {count} frames, so frame {neutral_frame} cannot be the neutral one: '
-            'choose a smaller number.'
-        )
+    neutral_frame = frame_of_clip(neutral_frame, len(footage.views[0].times))
     request = Request(model, quality, neutral_frame, smooth, part_masks, clips, rate)
     cached = cached_model_path(model).exists()
     run = Reconstruction(request, steps, footage, user_masks, cached, cached)
@@ -90,6 +84,17 @@ def reconstruct(  # noqa: PLR0913 (the options of specs.Reconstruct)
     yield Progress(1.0, 'Done', 0.0)
     made = {} if run.clips is None else {'clips': run.clips}
     return run.report | made | {'out': str(folder)}
+
+
+def frame_of_clip(frame: int | None, count: int) -> int:
+    """Return a frame's number, −1 for none; FacewrightError where a clip of `count` lacks it."""
+    frame = -1 if frame is None else int(frame)
+    if frame >= count:
+        raise FacewrightError(
+            f'The clip has {count} frames, so frame {frame} cannot be the neutral one: '
+            'choose a smaller number.'
+        )
+    return frame
 
 
 def identity_of(run: Reconstruction) -> list:
