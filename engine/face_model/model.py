@@ -70,7 +70,7 @@ class FaceModel:
             )
 
     @cached_property
-    def digest(self) -> str:
+    def fingerprint(self) -> str:
         """Return 64 hexadecimal digits that tell this model's contents from others'.
 
         Its source is no part of them.
@@ -103,7 +103,7 @@ class FaceModel:
         what: a word for the file's name; module: such as 'annotate.parts'. Another model or another
         version of the module has another file.
         """
-        key = make_key(self.digest, fingerprint(module))
+        key = make_key(self.fingerprint, fingerprint(module))
         return cache_folder() / 'models' / f'{self.name}-{what}-{key}.npz'
 
     @property

@@ -112,7 +112,7 @@ def identity_of(run: Reconstruction) -> list:
     asked = run.request
     return [
         fingerprint('tasks.reconstruction'),
-        run.face.digest,
+        run.face.fingerprint,
         views,
         asked.quality,
         asked.neutral_frame,

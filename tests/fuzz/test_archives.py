@@ -70,7 +70,7 @@ def use(path):
     assert (
         model.vertex_count == VERTICES
         and np.isfinite(model.expressions).all()
-        and len(model.digest) == 64
+        and len(model.fingerprint) == 64
     )
     (
         model.neutral[model.landmarks68],

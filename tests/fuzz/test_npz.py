@@ -130,7 +130,7 @@ def use_performance(path):
 def use_model(path):
     model = read_model(path)
     assert (
-        len(model.digest) == 64
+        len(model.fingerprint) == 64
         and model.shape(np.ones(min(1, len(model.identities))), np.zeros(len(model.names))).shape
         == model.neutral.shape
     )

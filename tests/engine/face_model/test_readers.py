@@ -46,7 +46,7 @@ def test_another_model_is_one_row(tmp_path, monkeypatch):
     fractions = []
     model = load_model(str(source), fractions.append)
     assert model.name == 'other' and fractions == [1.0]
-    assert load_model(str(source)).digest == model.digest and asked == [str(source)]
+    assert load_model(str(source)).fingerprint == model.fingerprint and asked == [str(source)]
     assert cached_model_path(str(source)).name.startswith('other-')
     source.write_text('second version')
     load_model(str(source))
