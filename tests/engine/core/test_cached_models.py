@@ -1,4 +1,4 @@
-"""Caches of face models: another model, another version or a damaged file is never taken for what is asked."""
+"""Caches of face models: another model, another version or a damaged file is not what is asked."""
 
 import dataclasses
 import os
@@ -22,7 +22,7 @@ def builtin(tmp_path, monkeypatch):
 
 
 def made(monkeypatch, model):
-    """Count how often landmarks, parts and flesh are made anew; returns a function that asks for all three."""
+    """Count how often landmarks, parts and flesh are made; return a function that asks for all."""
     count = []
     marks = landmarks.ModelLandmarks(
         np.zeros((478, 3), np.int32),

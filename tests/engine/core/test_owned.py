@@ -1,4 +1,4 @@
-"""Folders of ours: what is not marked, or held by a living process, is never deleted; eight processes at once."""
+"""Folders of ours: what is not marked, or held by a process, stays; eight processes at once."""
 
 import os
 import signal
@@ -12,7 +12,8 @@ from facewright.engine.core.store import Limit, evict
 
 LOADER = """
 import importlib.util, sys
-spec = importlib.util.spec_from_file_location('w', sys.argv[1]); w = importlib.util.module_from_spec(spec)
+spec = importlib.util.spec_from_file_location('w', sys.argv[1])
+w = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(w); w.register_package()
 from pathlib import Path
 from facewright.engine.core import owned

@@ -1,4 +1,4 @@
-"""What keys caches and checkpoints: the sources that made them, all that those import, and nothing else."""
+"""What keys caches and checkpoints: the sources that made them with all that those import."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from facewright.engine.core.sources import ENGINE, closure, fingerprint
 
 @pytest.fixture
 def tree(tmp_path, monkeypatch):
-    """A small engine: a imports b, b imports c within a function, c reads data.npz; d stands alone."""
+    """A small engine: a imports b, b imports c in a function, c reads data.npz; d is alone."""
     engine = tmp_path / 'engine'
     (engine / 'inner').mkdir(parents=True)
     texts = {

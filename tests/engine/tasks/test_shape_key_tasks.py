@@ -40,7 +40,7 @@ def person(model, seed):
 
 @pytest.fixture(scope='module')
 def same(model, tmp_path_factory):
-    """A head in the model's topology, in metres and z up, as a mesh file; and what the shape_keys task made of it."""
+    """A head in the model's topology, in metres and z up, as a mesh file; and its shape keys."""
     folder = tmp_path_factory.mktemp('same')
     write_mesh(
         folder / 'head.npz',
@@ -58,7 +58,7 @@ def same(model, tmp_path_factory):
 
 
 def test_a_head_in_the_models_topology_gets_the_models_expressions(model, same):
-    folder, told, result = same
+    folder, _, result = same
     rig = read_rig(folder / 'out' / 'rig.npz')
     assert rig.names == model.names and result['topology'] == 'model' and result['unit'] == 'm'
     off = np.linalg.norm(rig.expressions - model.expressions, axis=2)

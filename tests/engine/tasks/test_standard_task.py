@@ -1,5 +1,6 @@
-"""Quality 'standard' as a task: the demo's own clip, own masks, cancel, and the part-IoU benchmark on a capture made of it."""
+"""Quality 'standard' as a task: the demo's own clip, own masks, cancel, the part-IoU bench."""
 
+import itertools
 import json
 import shutil
 import sys
@@ -72,7 +73,7 @@ def test_files_report_and_progress(result):
     )
     assert cv2.imread(str(out / 'albedo.png')).shape == (1024, 1024, 3)
     fractions = [p.fraction for p in seen]
-    assert all(b >= a - 1e-9 for a, b in zip(fractions, fractions[1:])) and fractions[-1] == 1.0
+    assert all(b >= a - 1e-9 for a, b in itertools.pairwise(fractions)) and fractions[-1] == 1.0
     assert any('pictures' in p.stage for p in seen)
 
 
@@ -165,9 +166,12 @@ def test_a_texture_that_cannot_be_made_is_a_warning_beside_a_finished_head(
     """Stopped while it was made, nothing is written and nothing forgotten; then it fails."""
     shutil.copytree(steps, tmp_path / 'cache')
     monkeypatch.setattr(store, 'cache_folder', lambda: tmp_path / 'cache')
-    ask = lambda: tasks.reconstruct(
-        [str(capture / 'capture.json')], str(tmp_path / 'out'), quality='standard'
-    )
+
+    def ask():
+        return tasks.reconstruct(
+            [str(capture / 'capture.json')], str(tmp_path / 'out'), quality='standard'
+        )
+
     task = ask()
     assert any(progress.stage == 'Looking at the face' for progress in task)
     task.close()
@@ -214,5 +218,5 @@ def test_part_iou_bench(capture, tmp_path):
 
 
 def test_bench_without_truth(tmp_path):
-    with pytest.raises(FacewrightError, match='parts.npz'):
+    with pytest.raises(FacewrightError, match=r'parts\.npz'):
         run(tasks.bench_part_iou(str(tmp_path), str(tmp_path / 'out')), lambda progress: None)

@@ -1,6 +1,7 @@
-"""The reconstruction as a task: from the demo's own clip to files; bad input; cancel at every stage leaves nothing."""
+"""The reconstruction as a task: from the demo's clip to files; bad input; cancel leaves nothing."""
 
 import errno
+import itertools
 import json
 import os
 import tempfile
@@ -92,7 +93,7 @@ def test_the_known_pose_is_found(result, clip):
 
 def test_progress_only_grows_and_ends_full(result):
     fractions = [p.fraction for p in result[1]]
-    assert all(b >= a - 1e-9 for a, b in zip(fractions, fractions[1:])) and fractions[-1] == 1.0
+    assert all(b >= a - 1e-9 for a, b in itertools.pairwise(fractions)) and fractions[-1] == 1.0
     assert len({p.stage for p in result[1]}) >= 4
 
 
@@ -130,7 +131,7 @@ def test_a_photo_is_a_clip_of_one_frame(clip, tmp_path):
     from facewright.engine.footage import open_footage, read_frames
 
     frame = next(read_frames(open_footage([str(clip)]).views[0]))
-    ok, data = cv2.imencode('.png', frame[..., ::-1])
+    _, data = cv2.imencode('.png', frame[..., ::-1])
     (tmp_path / 'photo.png').write_bytes(data.tobytes())
     _, report = finish(tasks.reconstruct([str(tmp_path / 'photo.png')], str(tmp_path / 'out')))
     assert (
@@ -211,7 +212,7 @@ def test_a_disk_that_fills_up_while_writing(clip, tmp_path, monkeypatch):
 def test_a_file_of_the_users_in_the_way_is_said_before_the_work(clip, tmp_path):
     (tmp_path / 'rig.npz').write_text('mine')
     task = tasks.reconstruct([str(clip)], str(tmp_path))
-    with pytest.raises(FacewrightError, match='rig.npz was not written by Facewright'):
+    with pytest.raises(FacewrightError, match=r'rig\.npz was not written by Facewright'):
         next(task)
     assert [p.name for p in tmp_path.iterdir()] == ['rig.npz'] and (
         tmp_path / 'rig.npz'
