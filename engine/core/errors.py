@@ -2,12 +2,14 @@
 
 
 class FacewrightError(Exception):
-    """One clear sentence about what went wrong and what to do next; shown as it is in the panel and
-    on the command line."""
+    """One clear sentence about what went wrong and what to do next.
+
+    Shown as it is in the panel and on the command line.
+    """
 
 
 def sentence_for(error: BaseException) -> str:
-    """One readable sentence for any exception."""
+    """Return one readable sentence for any exception."""
     if type(error).__name__ == 'FacewrightError':
         return str(error)
     text = ' '.join(str(error).split())[:300]

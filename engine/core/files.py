@@ -1,5 +1,4 @@
-"""Writing so that a failure leaves nothing half-made, and the folders the engine keeps things
-in."""
+"""Writing so that a failure leaves nothing half-made; the folder the engine keeps things in."""
 
 from __future__ import annotations
 
@@ -19,8 +18,10 @@ _TEMPORARY = re.compile(r'\.(?:[0-9a-f]{8}|lock)-.+')
 
 
 def cache_folder() -> Path:
-    """Our own folder, `facewright`, in $FACEWRIGHT_CACHE (the add-on sets it) or else in the user's
-    cache folder."""
+    """Return our own folder, `facewright`, in $FACEWRIGHT_CACHE or the user's cache folder.
+
+    The add-on sets $FACEWRIGHT_CACHE.
+    """
     if os.environ.get('FACEWRIGHT_CACHE'):
         base = os.environ['FACEWRIGHT_CACHE']
     elif sys.platform == 'win32':
@@ -34,10 +35,10 @@ def cache_folder() -> Path:
 
 @contextlib.contextmanager
 def replacing(path: Path):
-    """Yield a temporary path beside `path`; on success it takes `path`'s place, on any failure it
-    is removed.
+    """Yield a temporary path beside `path`, whose place it takes on success.
 
-    Raises FacewrightError where the folder cannot be written to or the disk is full.
+    On any failure it is removed. Raises FacewrightError where the folder cannot be written to or
+    the disk is full.
     """
     path = Path(path)
     temporary = None
@@ -57,7 +58,7 @@ def replacing(path: Path):
 
 
 def _new_file(path: Path) -> Path:
-    """An empty hidden file beside `path`, with the rights that any new file gets."""
+    """Make an empty hidden file beside `path`, with the rights that any new file gets."""
     while True:
         made = path.with_name(f'.{secrets.token_hex(4)}-{path.name}')
         try:
@@ -68,8 +69,10 @@ def _new_file(path: Path) -> Path:
 
 
 def sweep(folder: Path) -> None:
-    """Delete what `replacing` left in a folder of our own where its process was killed: its
-    temporary files, from yesterday or before."""
+    """Delete temporary files that killed processes left in a folder of our own.
+
+    Those of `replacing` and the locks of store.cached, from yesterday or before.
+    """
     with contextlib.suppress(OSError):
         for left in folder.iterdir():
             if (
@@ -108,11 +111,13 @@ def read_npz(path: Path, what: str) -> dict[str, np.ndarray]:
 def check_arrays(
     path: Path, data: dict[str, np.ndarray], wanted: dict[str, tuple[str, tuple]], then: str
 ) -> None:
-    """Check arrays as read_npz gives them; FacewrightError names the first that is missing,
-    misshapen or holds what it must not.
+    """Check arrays as read_npz gives them.
 
     wanted: {name: (kinds, shape)}: letters as in dtype.kind, and lengths, None for any; floats must
     fit float32 and be finite. then: what to do, for the error.
+
+    Raises FacewrightError that names the first that is missing, misshapen or holds what it must
+    not.
     """
     missing = sorted(set(wanted) - set(data))
     if missing:

@@ -1,9 +1,8 @@
-"""Folders of our own: marked when they are made, held while a process uses them, deleted only where
-both say so. Standard library only.
+"""Folders of our own: marked when made, held while used, deleted only where both allow it.
 
-What lies in a cache may be anybody's: the user chooses the folder. So nothing is ever deleted but a
-folder that holds our mark and that no living process holds. A hold is a lock on the mark, which the
-system lets go of when its process ends, however it ends.
+Standard library only. What lies in a cache may be anybody's: the user chooses the folder. So
+nothing is ever deleted but a folder that holds our mark and that no living process holds. A hold is
+a lock on the mark, which the system lets go of when its process ends, however it ends.
 """
 
 from __future__ import annotations
@@ -39,11 +38,10 @@ class Hold:
 
 
 def make(folder: Path) -> Hold | None:
-    """Make a folder of ours, with its parents, and hold it; one that is there is held if it bears
-    our mark, and never marked later.
+    """Make a folder of ours, with its parents, and hold it.
 
-    Raises OSError where it cannot be made. None: nothing here can be locked, or the folder is not
-    ours.
+    One that is there is held if it bears our mark, and never marked later. Raises OSError where it
+    cannot be made. None: nothing here can be locked, or the folder is not ours.
     """
     until = time.monotonic() + PATIENCE
     strange = 0
@@ -60,8 +58,7 @@ def make(folder: Path) -> Hold | None:
 
 
 def _make_marked(folder: Path) -> None:
-    """Make a folder with its mark in it, both at once; no error where another process was
-    faster."""
+    """Make a folder with its mark in it, both at once; no error where another process was first."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = folder.with_name(_GOING + secrets.token_hex(4))
     made.mkdir()
@@ -75,8 +72,10 @@ def _make_marked(folder: Path) -> None:
 
 
 def make_new(parent: Path) -> tuple[Path, Hold | None]:
-    """Make a folder of ours with a name of its own, beginning with date and time. Raises OSError
-    where it cannot be made."""
+    """Make a folder of ours with a name of its own, beginning with date and time.
+
+    Raises OSError where it cannot be made.
+    """
     while True:
         folder = parent / f'{time.strftime("%Y%m%d-%H%M%S")}-{secrets.token_hex(4)}'
         if not folder.exists():
@@ -84,8 +83,10 @@ def make_new(parent: Path) -> tuple[Path, Hold | None]:
 
 
 def hold(folder: Path, alone: bool = False) -> Hold | None:
-    """Hold a folder of ours, with others or `alone`; None where it is not ours, is gone, cannot be
-    locked or (alone) is held by others."""
+    """Hold a folder of ours, with others or `alone`.
+
+    None where it is not ours, is gone, cannot be locked or (alone) is held by others.
+    """
     until = time.monotonic() + PATIENCE
     while is_ours(folder):
         held = _lock(folder / MARK, alone)
@@ -107,7 +108,7 @@ def holding(folder: Path):
 
 
 def is_ours(folder: Path) -> bool:
-    """Whether a path is a folder, not a link to one, that bears our mark."""
+    """Return whether a path is a folder, not a link to one, that bears our mark."""
     try:
         return (
             not folder.is_symlink()
@@ -153,8 +154,10 @@ def remove(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def alone(path: Path):
-    """Let one process at a time into the block, by a lock on the file `path`, which goes again;
-    where nothing can be locked, all of them."""
+    """Let one process at a time into the block, by a lock on the file `path`, which goes again.
+
+    Where nothing can be locked, all of them.
+    """
     held = None
     until = time.monotonic() + 60
     while held is None and time.monotonic() < until:

@@ -23,9 +23,9 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class StageProgress:
-    """fraction: 0..1 of one stage; stage: its name, and its words for the bar unless others are
-    given.
+    """How far one stage of a task is.
 
+    fraction: 0..1. stage: its name, and its words for the bar unless others are given.
     resumed: an earlier run had come so far, which says nothing of this one's pace.
     """
 

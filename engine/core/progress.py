@@ -1,5 +1,4 @@
-"""What a running task says to whoever waits for it; the one place where the time left is
-estimated."""
+"""What a running task says to whoever waits for it; the one estimate of the time left."""
 
 from __future__ import annotations
 
@@ -17,10 +16,9 @@ B = TypeVar('B')
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a whole task is: fraction 0..1; stage: a few words for the bar; remaining: seconds
-    left.
+    """How far a whole task is.
 
-    remaining: None while unknown.
+    fraction: 0..1. stage: a few words for the bar. remaining: seconds left, None while unknown.
     """
 
     fraction: float
@@ -149,8 +147,10 @@ class Plan(Clock):
 
 
 def relay(source: Iterator, change: Callable[[Any], B]) -> Generator[B, None, Any]:
-    """Yield what a generator yields, changed; return what it returns; close it when this is
-    closed."""
+    """Yield what a generator yields, changed, and return what it returns.
+
+    It is closed when this one is.
+    """
     try:
         while True:
             try:

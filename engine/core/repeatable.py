@@ -1,5 +1,4 @@
-"""Functions whose numpy kernels give other last bits for other memory addresses, made
-repeatable."""
+"""Functions whose numpy kernels depend on memory addresses in the last bit, made repeatable."""
 
 from __future__ import annotations
 

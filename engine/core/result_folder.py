@@ -1,11 +1,10 @@
-"""A task's results go into the user's folder as one set, or not at all; what Facewright did not
-write there is left alone.
+"""A task's results go into the user's folder as one set, or not at all.
 
-A manifest in the folder, MANIFEST, lists what we wrote: {file name: {task, sha256}}. A file that is
-not in it, or was changed since, is the user's: it is never replaced or deleted. New files are made
-elsewhere, brought into a hidden folder inside, and change places with the old ones only once a
-journal says which: a run that is killed in between is finished by whoever opens or writes the
-folder next.
+What Facewright did not write there is left alone. A manifest in the folder, MANIFEST, lists what we
+wrote: {file name: {task, sha256}}. A file that is not in it, or was changed since, is the user's:
+it is never replaced or deleted. New files are made elsewhere, brought into a hidden folder inside,
+and change places with the old ones only once a journal says which: a run that is killed in between
+is finished by whoever opens or writes the folder next.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ ROOM = 256 << 20  # bytes: more than any result has
 
 
 def claim(folder: Path, names: Iterable[str]) -> None:
-    """FacewrightError where one of the files to be written is there and is the user's."""
+    """Raise FacewrightError where one of the files to be written is there and is the user's."""
     listed = read_manifest(folder)
     for name in names:
         if os.path.lexists(folder / name) and not _is_ours(folder / name, listed):
@@ -45,12 +44,14 @@ def claim(folder: Path, names: Iterable[str]) -> None:
 
 @contextlib.contextmanager
 def results(folder: Path, task: str, replaces: Iterable[str] = ()) -> Iterator[Path]:
-    """Yield a folder to write a task's results into; when the block succeeds they take the place of
-    its earlier ones in `folder`.
+    """Yield a folder to write a task's results into; they replace its earlier ones in `folder`.
 
-    replaces: other tasks whose files go as well, as they belong to the earlier result. On any
-    failure nothing has changed. Raises FacewrightError where the folder cannot be written to, or a
-    file in the way is the user's.
+    That is when the block succeeds; on any failure nothing has changed.
+
+    replaces: other tasks whose files go as well, as they belong to the earlier result.
+
+    Raises FacewrightError where the folder cannot be written to, or a file in the way is the
+    user's.
     """
     folder = Path(folder)
     try:
@@ -66,8 +67,10 @@ def results(folder: Path, task: str, replaces: Iterable[str] = ()) -> Iterator[P
 
 @contextlib.contextmanager
 def _work_folder() -> Iterator[Path]:
-    """A new folder in the cache, or where that cannot be written to, or is nearly full, in the
-    system's temporary folder; it goes again."""
+    """Yield a new folder in the cache, which goes again.
+
+    Where that cannot be written to, or is nearly full, in the system's temporary folder.
+    """
     base = cache_folder() / 'work'
     work = None
     with contextlib.suppress(OSError):
@@ -88,8 +91,10 @@ def _work_folder() -> Iterator[Path]:
 
 
 def publish(work: Path, folder: Path, task: str, replaces: Iterable[str] = ()) -> None:
-    """Move the files of `work` into `folder` as a task's results. OSError or FacewrightError: then
-    the folder is as it was."""
+    """Move the files of `work` into `folder` as a task's results.
+
+    OSError or FacewrightError: then the folder is as it was.
+    """
     names = sorted(entry.name for entry in work.iterdir() if entry.name != owned.MARK)
     folder.mkdir(parents=True, exist_ok=True)
     with owned.alone(folder / LOCK):
@@ -123,8 +128,10 @@ def publish(work: Path, folder: Path, task: str, replaces: Iterable[str] = ()) -
 
 
 def recover(folder: Path) -> None:
-    """Finish, or take back, what a killed run left halfway in a folder of results. Cheap where
-    there is nothing; never raises."""
+    """Finish, or take back, what a killed run left halfway in a folder of results.
+
+    Cheap where there is nothing; never raises.
+    """
     folder = Path(folder)
     with contextlib.suppress(OSError, FacewrightError):
         if (folder / LOCK).exists() or any(folder.glob(STAGE + '*')):
@@ -133,8 +140,10 @@ def recover(folder: Path) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, dict]:
-    """What Facewright wrote into a folder: {name: {'task', 'sha256'}}; {} where nothing is
-    known."""
+    """Return what Facewright wrote into a folder: {name: {'task', 'sha256'}}.
+
+    {} where nothing is known.
+    """
     try:
         return _entries(json.loads((folder / MANIFEST).read_text(encoding='utf-8'))['files'])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -142,7 +151,7 @@ def read_manifest(folder: Path) -> dict[str, dict]:
 
 
 def _entries(files) -> dict[str, dict]:
-    """A manifest's entries that are well-formed: plain file names, a task, a digest."""
+    """Return a manifest's entries that are well-formed: plain file names, a task, a digest."""
     return {
         name: {'task': str(entry['task']), 'sha256': str(entry['sha256'])}
         for name, entry in files.items()
@@ -151,12 +160,12 @@ def _entries(files) -> dict[str, dict]:
 
 
 def _is_plain(name: str) -> bool:
-    """Whether a name means a file in the folder itself."""
+    """Return whether a name means a file in the folder itself."""
     return isinstance(name, str) and name not in ('', '.', '..') and not set(name) & set('/\\:\0')
 
 
 def _is_ours(path: Path, listed: dict[str, dict]) -> bool:
-    """Whether a file is as Facewright wrote it."""
+    """Return whether a file is as Facewright wrote it."""
     try:
         return (
             path.name in listed
@@ -169,7 +178,7 @@ def _is_ours(path: Path, listed: dict[str, dict]) -> bool:
 
 
 def _digest(path: Path) -> str:
-    """SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     with path.open('rb') as stream:
         return hashlib.file_digest(stream, 'sha256').hexdigest()
 
@@ -225,8 +234,10 @@ def _forward(folder: Path, stage: Path) -> None:
 
 
 def _back(folder: Path, stage: Path) -> None:
-    """As it was before: new files out again, old ones back. What cannot be moved stays in the
-    stage, for `recover`."""
+    """Make it as it was before: new files out again, old ones back.
+
+    What cannot be moved stays in the stage, for `recover`.
+    """
     with contextlib.suppress(OSError, ValueError):
         if (stage / JOURNAL).exists():
             for name in json.loads((stage / JOURNAL).read_text(encoding='utf-8'))['new']:
@@ -240,8 +251,10 @@ def _back(folder: Path, stage: Path) -> None:
 
 
 def _drop(stage: Path) -> None:
-    """Delete a stage from which nothing is to follow: its journal first, its mark last. What cannot
-    be deleted now is for `recover`."""
+    """Delete a stage from which nothing is to follow: its journal first, its mark last.
+
+    What cannot be deleted now is for `recover`.
+    """
     with contextlib.suppress(OSError):
         (stage / JOURNAL).unlink(missing_ok=True)
         for part in ('new', 'old'):

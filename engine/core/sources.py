@@ -1,5 +1,4 @@
-"""What tells one version of a piece of the engine from another: its sources, with all of the engine
-they import.
+"""What tells one version of a piece of the engine from another: all the sources it is made of.
 
 A cache or a checkpoint that is keyed by it is made again when the code that made it changes, and
 only then.
@@ -22,12 +21,12 @@ _DATA = re.compile(rb'[\'"]([\w-]+\.(?:npz|csv|json))[\'"]')
 
 @functools.cache
 def fingerprint(*modules: str) -> str:
-    """24 hexadecimal digits for modules of the engine, such as 'annotate.landmarks', and the
-    versions of what they stand on.
+    """Return 24 hexadecimal digits for the version of modules of the engine.
 
     Counted in: every module of ours that they import by name, at the top or within a function; the
-    data files beside them; pyproject.toml, which pins other people's. ValueError for a module that
-    is not there.
+    data files beside them; pyproject.toml, which pins other people's.
+
+    modules: such as 'annotate.landmarks'; ValueError for one that is not there.
     """
     digest = hashlib.sha256((ROOT / 'pyproject.toml').read_bytes())
     for path in sorted(closure(*modules)):
@@ -38,7 +37,7 @@ def fingerprint(*modules: str) -> str:
 
 
 def closure(*modules: str) -> set[Path]:
-    """Every file of the engine that modules are made of: theirs, those they import, and data beside
+    """Return every file that modules are made of: theirs, those they import, and data beside
     them."""
     found: set[Path] = set()
     waiting: list[Path] = []
@@ -62,7 +61,7 @@ def closure(*modules: str) -> set[Path]:
 
 
 def _imported(path: Path) -> list[Path]:
-    """The engine's files that a module imports by name."""
+    """Return the engine's files that a module imports by name."""
     out = []
     for dots, name, what in _IMPORT.findall(path.read_bytes()):
         base = path.parent
@@ -82,7 +81,7 @@ def _imported(path: Path) -> list[Path]:
 
 
 def _file(base: Path) -> Path | None:
-    """The file of a module or package, None where there is none."""
+    """Return the file of a module or package, None where there is none."""
     return next(
         (
             file

@@ -266,8 +266,7 @@ def _draw_overlays(
 
 @contextlib.contextmanager
 def _new_folder(folder: Path):
-    """Make sure of a folder to write to; a new one goes again where the work fails or is
-    stopped."""
+    """Make sure of a folder to write to; a new one goes again where the work fails or stops."""
     new = not folder.exists()
     writable_folder(folder)
     try:

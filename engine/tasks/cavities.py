@@ -1,5 +1,4 @@
-"""Cavities of a head: filling what is round them, letting them follow the skin, crossings
-counted."""
+"""Cavities of a head: filled round about, made to follow the skin, their crossings counted."""
 
 from __future__ import annotations
 
@@ -120,8 +119,10 @@ def _follow_edits(
     spread: bool,
     report: Callable[[float], None],
 ) -> tuple[np.ndarray, np.ndarray, list[dict]]:
-    """Return neutral V×3 and expressions E×V×3, float64 cm, and what report.json says of each
-    edit."""
+    """Let the cavities follow each edit of the skin.
+
+    Returns neutral V×3 and expressions E×V×3, float64 cm, and what report.json says of each edit.
+    """
     from ..shape_keys.cavities import follow_skin, spread_edit
     from ..shape_keys.crossings import find_crossings
     from ..shape_keys.tetrahedra import flesh
@@ -152,12 +153,11 @@ def _follow_edits(
 def check_intersections(
     rig: str, out: str, model: str, combinations: int = 0, seed: int = 0
 ) -> Task:
-    """Find where cavities cross the skin, lips lips, lids eyeballs → OUT/crossings.npz,
-    report.json.
+    """Find where cavities cross the skin, lips lips, lids eyeballs → OUT/crossings.npz.
 
     crossings.npz: names n, counts n×kinds, kinds, marked n×V uint8; for random combinations their
     weights and counts. The shapes are the neutral, then every expression in full (mouthClose and
-    tongueOut with the jaw open, as they are meant); then so many random combinations.
+    tongueOut with the jaw open, as they are meant); then so many random combinations. report.json.
     """
     clock = Clock()
     folder = writable_folder(Path(out), ('crossings.npz', 'report.json'))

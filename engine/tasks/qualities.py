@@ -1,5 +1,4 @@
-"""The qualities of a reconstruction: one table, each entry its steps, their share of the bar and
-options.
+"""The qualities of a reconstruction: one table of their steps and options.
 
 Another quality is a Quality in here and its name among the choices of specs.py; what its steps do
 lives in a room of its own, and a step of it (core/pipeline.py) says what it takes and what it
