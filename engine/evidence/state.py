@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from ..footage.footage import Camera
+from ..formats.trajectory import Trajectory
 from .point_basis import PointBasis
 
 LEAST_DEPTH = 1.0  # cm: what lies nearer to the camera is projected as if it lay there
@@ -69,19 +70,6 @@ class SharedParameters:
     rotation: torch.Tensor
     translation: torch.Tensor
     deviation: torch.Tensor
-
-
-@dataclass(frozen=True)
-class Trajectory:
-    """Node values: rotation K×3×3, translation K×3 (head → world, cm), weights K×E."""
-
-    rotation: torch.Tensor
-    translation: torch.Tensor
-    weights: torch.Tensor
-
-    def first(self, count: int) -> Trajectory:
-        """Take the first nodes."""
-        return Trajectory(self.rotation[:count], self.translation[:count], self.weights[:count])
 
 
 class State(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,8 @@ import numpy as np
 from ..core.errors import FacewrightError
 from ..face_model.model import FaceModel
 from ..footage.footage import Camera
-from .performance import read_motion
 from .rig import read_rig
+from .trajectory import TimedTrajectory, read_trajectory
 
 SLACK = 0.051  # s by which a performance may miss a time beyond its ends
 
@@ -21,53 +21,41 @@ class AnimatedHead:
     """A result folder's head and performance.
 
     neutral, expressions: V×3 and E×V×3, cm in head space
-    time: T, s
-    weights: T×E, in the expressions' order
-    rotation, translation: T×3×3 and T×3, head → world, cm
+    trajectory: its weights in the expressions' order
     """
 
     neutral: np.ndarray
     expressions: np.ndarray
-    time: np.ndarray
-    weights: np.ndarray
-    rotation: np.ndarray
-    translation: np.ndarray
+    trajectory: TimedTrajectory
 
     def covers(self, when: float) -> bool:
         """Tell whether a time (s) lies within the performance."""
-        return bool(self.time[0] - SLACK <= when <= self.time[-1] + SLACK)
+        time = self.trajectory.time
+        return bool(time[0] - SLACK <= when <= time[-1] + SLACK)
 
     def in_camera(self, camera: Camera, when: float) -> np.ndarray:
         """Place the head at a time (s) before a camera: V×3 cm, see to_camera."""
-        head = self.neutral + np.tensordot(
-            interpolate(self.time, self.weights, when).astype(np.float32), self.expressions, 1
-        )
-        rotation = interpolate(self.time, self.rotation, when)
-        return to_camera(head @ rotation.T + interpolate(self.time, self.translation, when), camera)
+        now = self.trajectory.at(when)
+        head = self.neutral + np.tensordot(now.weights[0].astype(np.float32), self.expressions, 1)
+        return to_camera(head @ now.rotation[0].T + now.translation[0], camera)
 
 
 def open_animated_head(folder: Path, model: FaceModel) -> AnimatedHead:
-    """Read rig.npz and the performance (performance.read_motion) of a result folder.
+    """Read rig.npz and the trajectory (trajectory.read_trajectory) of a result folder.
 
     Raises FacewrightError where one is missing or the head is not in `model`'s topology.
     """
-    rig, performance = read_rig(Path(folder) / 'rig.npz'), read_motion(folder)
+    rig, (trajectory, names) = read_rig(Path(folder) / 'rig.npz'), read_trajectory(folder)
     if rig.neutral.shape != model.neutral.shape:
         raise FacewrightError(
             f'{folder}/rig.npz has {len(rig.neutral)} vertices, the face model {model.name} '
             f'{model.vertex_count}: choose the model it was made with.'
         )
-    place = {n: k for k, n in enumerate(performance.names)}
+    place = {n: k for k, n in enumerate(names)}
     order = [place.get(n, -1) for n in rig.names]
-    still = np.zeros((len(performance.time), 1))
-    return AnimatedHead(
-        rig.neutral,
-        rig.expressions,
-        performance.time,
-        np.concatenate([performance.weights, still], 1)[:, order],
-        performance.rotation,
-        performance.translation,
-    )
+    still = np.zeros((len(trajectory.time), 1))
+    weights = np.concatenate([trajectory.weights, still], 1)[:, order]
+    return AnimatedHead(rig.neutral, rig.expressions, replace(trajectory, weights=weights))
 
 
 def to_camera(points: np.ndarray, camera: Camera) -> np.ndarray:
@@ -80,12 +68,3 @@ def to_camera(points: np.ndarray, camera: Camera) -> np.ndarray:
     out = points @ camera.rotation.T + camera.translation
     out[..., 1] *= camera.aspect
     return out
-
-
-def interpolate(time: np.ndarray, values: np.ndarray, when: float) -> np.ndarray:
-    """Find the row of `values` (T×…) at `when`, linear between `time` (T)."""
-    if len(time) == 1:
-        return values[0]
-    i = int(np.clip(np.searchsorted(time, when) - 1, 0, len(time) - 2))
-    u = float(np.clip((when - time[i]) / (time[i + 1] - time[i]), 0, 1))
-    return (1 - u) * values[i] + u * values[i + 1]

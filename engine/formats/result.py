@@ -16,9 +16,10 @@ from ..face_model.model import FaceModel
 from ..footage import open_footage, read_frames
 from ..footage.capture import CaptureView, read_capture
 from ..footage.footage import View
-from .animated_head import interpolate, to_camera
+from .animated_head import to_camera
 from .performance import Performance, read_motion
 from .rig import Rig, read_rig
+from .trajectory import trajectory_of
 
 
 @dataclass(frozen=True)
@@ -39,19 +40,17 @@ class Result:
     def head_at(self, view: View, frame: int) -> tuple[np.ndarray, np.ndarray]:
         """Find the head at a frame of a view: (V×3 float64 cm in head space; 3×4 head → world).
 
-        Linear between the performance's times; the rotation is the nearest to the mean.
+        Between the performance's times as TimedTrajectory.at has it.
         """
-        performance, when = self.performance, view.times[frame]
+        performance = self.performance
+        now = trajectory_of(performance).at(view.times[frame])
         place = {name: k for k, name in enumerate(performance.names)}
         used = [k for k, name in enumerate(self.rig.names) if name in place]
         columns = [place[self.rig.names[k]] for k in used]
-        weights = interpolate(performance.time, performance.weights, when)[columns]
         vertices = self.rig.neutral.astype(np.float64) + np.tensordot(
-            weights, self.rig.expressions[used], 1
+            now.weights[0][columns], self.rig.expressions[used], 1
         )
-        u, _, v = np.linalg.svd(interpolate(performance.time, performance.rotation, when))
-        translation = interpolate(performance.time, performance.translation, when)
-        return vertices, np.concatenate([u @ v, translation[:, None]], 1)
+        return vertices, np.concatenate([now.rotation[0], now.translation[0][:, None]], 1)
 
     def in_camera(self, view: View, frame: int) -> np.ndarray:
         """Place the head of a frame before the view's camera: V×3 float64 cm, see to_camera."""

@@ -119,6 +119,7 @@ def render_demo_capture(folder: Path, frames: int = FRAMES, size: tuple[int, int
     """
     from ..footage.capture import read_capture
     from ..formats.animated_head import AnimatedHead
+    from ..formats.trajectory import trajectory_of
     from ..texture.part_iou import parts_at
 
     clip = render_demo_footage(folder / 'view.mp4', frames, size)
@@ -142,9 +143,7 @@ def render_demo_capture(folder: Path, frames: int = FRAMES, size: tuple[int, int
     person = model.shape(
         np.random.default_rng(PERSON_SEED).normal(size=len(model.identities)) * PERSON_SPREAD
     )
-    head = AnimatedHead(
-        person, model.expressions, truth.time, truth.weights, truth.rotation, truth.translation
-    )
+    head = AnimatedHead(person, model.expressions, trajectory_of(truth))
     view = read_capture(folder / 'capture.json')[0]
     write_npz(
         folder / 'parts.npz', view=np.stack([parts_at(head, model, view, k) for k in range(frames)])

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import torch
 
 from ..evidence.options import StandardOptions
 from ..evidence.point_basis import DTYPE
-from ..evidence.state import Trajectory, blend_nodes
 from ..footage.footage import Footage, Observations
-from ..geometry.rotations import so3_exp, so3_log
+from ..formats.trajectory import TimedTrajectory, Trajectory
 from .initial_poses import choose_keyframes
 from .track import Track
 
@@ -33,26 +34,11 @@ def capture_times(footage: Footage) -> np.ndarray:
 
 
 def trajectory_at(track: Track, times: np.ndarray) -> Trajectory:
-    """Find a track's trajectory at some times within it, on straight lines between its own."""
-    if len(track.time) > 1:
-        after = np.clip(np.searchsorted(track.time, times, side='right'), 1, len(track.time) - 1)
-    else:
-        after = np.zeros(len(times), int)
-    before = np.maximum(after - 1, 0)
-    u = torch.as_tensor(
-        (times - track.time[before]) / np.maximum(track.time[after] - track.time[before], 1e-9),
-        dtype=DTYPE,
-    )
-
-    def ends(values: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        at, then = (torch.as_tensor(values[k], dtype=DTYPE) for k in (before, after))
-        return at, then
-
-    rotation, next_rotation = ends(track.rotation)
+    """Find a track's trajectory at some times (s) within it."""
+    timed = TimedTrajectory(track.rotation, track.translation, track.weights, track.time)
+    found = timed.at(times)
     return Trajectory(
-        so3_exp(so3_log(next_rotation @ rotation.mT) * u[:, None]) @ rotation,
-        blend_nodes(u, *ends(track.translation)),
-        blend_nodes(u, *ends(track.weights)),
+        *(torch.as_tensor(getattr(found, f.name), dtype=DTYPE) for f in fields(Trajectory))
     )
 
 

@@ -335,3 +335,22 @@ def test_the_solver_gets_the_sum_of_all_terms():
     gradient = sum(bench.linearised(one)[1] for one in parts)
     whole = torch.cat([system.gradient.flatten(), system.gradient_shared])[bench.moves]
     torch.testing.assert_close(whole, gradient)
+
+
+def test_a_head_at_rest_has_gradients():
+    """Rotations do not differ from node to node, nor from the anchor."""
+    bench = Bench(turn=0.0)
+    now = bench.state.trajectory
+    for term in (
+        BUILD[VelocityPrior](bench),
+        BUILD[AccelerationPrior](bench),
+        AnchorPrior(now.first(2)),
+    ):
+        step = torch.zeros(bench.count, dtype=torch.float64, requires_grad=True)
+        term.energy(bench.at(step)).backward()
+        assert_finite_and_near(step.grad[bench.moves], bench.linearised(term)[1])
+
+
+def assert_finite_and_near(actual: torch.Tensor, expected: torch.Tensor) -> None:
+    assert torch.isfinite(actual).all()
+    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9)

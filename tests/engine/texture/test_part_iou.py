@@ -109,9 +109,11 @@ def capture(model, tmp_path):
     weights = np.zeros((5, len(model.names)))
     weights[:, model.names.index('jawOpen')] = np.linspace(0, 0.8, 5)
     angle = np.radians(np.linspace(-10, 10, 5))
-    rotation = np.stack(
-        [[[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]] for a in angle]
-    )
+
+    def turn(a):
+        return np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
+
+    rotation = np.stack([turn(a) for a in angle])
     translation = np.linspace((0, 0, 0), (1, 0.5, 0), 5)
     cameras, truth, shares = [], {}, model_part_shares(model)
     for name, t, stamps in (('a', (0, 0, 55), [0.0, 0.1, 0.4]), ('b', (2, 0, 60), [0.05, 0.25])):
@@ -133,8 +135,8 @@ def capture(model, tmp_path):
         )
         frames = []
         for when in stamps:
-            w, r, t_head = (at(values, time, when) for values in (weights, rotation, translation))
-            world = model.shape(None, w) @ r.T + t_head
+            w, t_head = (at(values, time, when) for values in (weights, translation))
+            world = model.shape(None, w) @ turn(np.interp(when, time, angle)).T + t_head
             frames.append(
                 part_labels_picture(
                     model,

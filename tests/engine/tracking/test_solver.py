@@ -18,7 +18,7 @@ from facewright.engine.evidence.point_basis import DTYPE
 from facewright.engine.evidence.priors import expression_prior
 from facewright.engine.evidence.state import State, Trajectory
 from facewright.engine.face_model.expressions import ICT_NAMES
-from facewright.engine.geometry.rotations import skew, so3_exp, so3_log
+from facewright.engine.geometry.rotations import so3_exp
 from facewright.engine.tracking.solver import cost, linearise, solve
 
 
@@ -137,17 +137,6 @@ def test_weights_stay_within_bounds_and_cost_falls():
         assert state.trajectory.weights.min() >= 0 and state.trajectory.weights.max() <= 1
         costs.append(cost(problem, state))
     assert len(costs) > 2 and all(b < a for a, b in pairwise(costs))
-
-
-def test_logarithm_undoes_exponential():
-    v = torch.as_tensor(np.random.default_rng(5).normal(size=(50, 3)))
-    v = v / v.norm(dim=1, keepdim=True) * torch.linspace(0, 3.0, 50, dtype=DTYPE)[:, None]
-    torch.testing.assert_close(so3_log(so3_exp(v)), v, atol=1e-5, rtol=1e-4)
-
-
-def test_skew_is_the_cross_product():
-    a, b = torch.randn(2, 9, 3, dtype=DTYPE, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close((skew(a) @ b[..., None])[..., 0], torch.linalg.cross(a, b))
 
 
 def test_prior_is_positive_definite_and_mirror_symmetric():
