@@ -36,6 +36,9 @@ class TimedTrajectory(Trajectory):
     time: K, s, increasing; all arrays are numpy's
     """
 
+    rotation: np.ndarray
+    translation: np.ndarray
+    weights: np.ndarray
     time: np.ndarray
 
     def at(self, when: np.ndarray | float) -> TimedTrajectory:
