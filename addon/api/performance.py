@@ -255,7 +255,9 @@ def rename_shape_keys(context: bpy.types.Context, naming: str) -> tuple[int, lis
     and what to tell the user."""
     count, notes = 0, []
     for head in _heads(context):
-        changed, told = renaming.rename(head, naming, partial(left_of_middle, context.scene, head))
+        changed, messages = renaming.rename(
+            head, naming, partial(left_of_middle, context.scene, head)
+        )
         count += changed
-        notes += [f'{head.name}: {note}' for note in told]
+        notes += [f'{head.name}: {note}' for note in messages]
     return count, notes

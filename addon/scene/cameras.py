@@ -65,8 +65,10 @@ def read_views(folder: Path, clips: dict | None = None) -> tuple[SolvedView, ...
     try:
         given = json.loads((folder / 'cameras.json').read_text(encoding='utf-8'))['cameras']
         report = json.loads((folder / 'report.json').read_text(encoding='utf-8'))
-        told = {v['name']: v for v in report['views']}
-        return tuple(_view(c, told.get(c['name'], {}), (clips or {}).get(c['name'])) for c in given)
+        reported = {v['name']: v for v in report['views']}
+        return tuple(
+            _view(c, reported.get(c['name'], {}), (clips or {}).get(c['name'])) for c in given
+        )
     except DAMAGED as error:
         what = f'{type(error).__name__}: {error}'[:200]
         raise FacewrightError(
@@ -75,12 +77,12 @@ def read_views(folder: Path, clips: dict | None = None) -> tuple[SolvedView, ...
         ) from error
 
 
-def _view(camera: dict, told: dict, clip: dict | None) -> SolvedView:
-    first, fps = int(told.get('first', 0)), float(camera['fps'])
+def _view(camera: dict, reported: dict, clip: dict | None) -> SolvedView:
+    first, fps = int(reported.get('first', 0)), float(camera['fps'])
     view = SolvedView(
         camera['name'],
-        Path(told.get('path') or camera['video']),
-        told.get('kind', 'video'),
+        Path(reported.get('path') or camera['video']),
+        reported.get('kind', 'video'),
         (int(camera['width']), int(camera['height'])),
         fps,
         first,
@@ -88,11 +90,11 @@ def _view(camera: dict, told: dict, clip: dict | None) -> SolvedView:
         np.array(camera['R'], float),
         np.array(camera['t'], float).reshape(3),
         np.array(camera['time'], float),
-        int(told.get('rotation', 0)),
-        bool(told.get('sound')),
-        float(told.get('start', first / fps)),
-        float(told.get('sound_start') or 0),
-        bool(told.get('steady', True)),
+        int(reported.get('rotation', 0)),
+        bool(reported.get('sound')),
+        float(reported.get('start', first / fps)),
+        float(reported.get('sound_start') or 0),
+        bool(reported.get('steady', True)),
         Path(clip['path']) if clip else None,
         float(clip['rate']) if clip else 0.0,
     )

@@ -163,20 +163,20 @@ def fingerprint(head: bpy.types.Object) -> str:
 
 def look_of(head: bpy.types.Object) -> str:
     """Digest a head's materials: colours, nodes, their values and links."""
-    told = []
+    contents = []
     for material in (slot.material for slot in head.material_slots):
         if material is None:
-            told.append('')
+            contents.append('')
             continue
-        told.append([*material.diffuse_color, material.roughness, material.metallic])
+        contents.append([*material.diffuse_color, material.roughness, material.metallic])
         tree = material.node_tree
         for node in sorted(tree.nodes, key=lambda n: n.name) if tree else ():
             values = [_value_of(socket) for socket in node.inputs]
-            told.append([node.name, node.bl_idname, node.mute, values])
+            contents.append([node.name, node.bl_idname, node.mute, values])
         for link in tree.links if tree else ():
             ends = (link.from_node, link.from_socket), (link.to_node, link.to_socket)
-            told.append([(node.name, socket.identifier) for node, socket in ends])
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
+            contents.append([(node.name, socket.identifier) for node, socket in ends])
+    return hashlib.sha256(repr(contents).encode()).hexdigest()[:32]
 
 
 def _value_of(socket: bpy.types.NodeSocket):

@@ -131,16 +131,16 @@ class _Part:
 
 def _said_something(basis: PointBasis, quadratic: PixelQuadratic, rows: slice) -> _Part:
     gradient, curvature = quadratic.gradient[rows], quadratic.curvature[rows]
-    told = (curvature != 0).any(3).any(2).any(0) | (gradient != 0).any(2).any(0)
+    informed = (curvature != 0).any(3).any(2).any(0) | (gradient != 0).any(2).any(0)
     joint = quadratic.joint[rows] if quadratic.joint else ()
     for one in (one for of_frame in joint for one in of_frame):
-        told[one.index] = True
-    onto = told.cumsum(0) - 1
+        informed[one.index] = True
+    onto = informed.cumsum(0) - 1
     return _Part(
-        basis.of(told),
-        quadratic.at[rows][:, told],
-        gradient[:, told],
-        curvature[:, told],
+        basis.of(informed),
+        quadratic.at[rows][:, informed],
+        gradient[:, informed],
+        curvature[:, informed],
         [[one._replace(index=onto[one.index]) for one in of_frame] for of_frame in joint],
     )
 

@@ -305,8 +305,8 @@ class Separator:
             else:
                 corner = now[b]
                 way = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-                told = name == 'skin_socket' or (by_rest and name == 'lip_lip')
-                side = self._sides(a, b) if told else np.ones(len(a))
+                sided = name == 'skin_socket' or (by_rest and name == 'lip_lip')
+                side = self._sides(a, b) if sided else np.ones(len(a))
             way *= side[:, None] / np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-12)
             height = ((now[a] - now[b].mean(1, keepdims=True)) * way[:, None]).sum(2)
             if name == 'lid_eyeball':

@@ -13,10 +13,9 @@ from ..footage.footage import Footage, Observations
 from ..formats.trajectory import TimedTrajectory, Trajectory
 from .initial_poses import choose_keyframes
 from .track import Track
+from .view_landmarks import BEYOND, ON_A_NODE
 
 AT_ONCE = 0.004  # s: pictures of different views taken within this count as taken at once
-ON_A_NODE = 1e-6  # s
-BEYOND = 1e9  # s: the performance's first and last window take all that lies before and behind
 
 
 def capture_times(footage: Footage) -> np.ndarray:
@@ -42,7 +41,7 @@ def trajectory_at(track: Track, times: np.ndarray) -> Trajectory:
     )
 
 
-def key_nodes(
+def nodes_of_keyframes(
     footage: Footage, observations: Observations, options: StandardOptions, nodes: np.ndarray
 ) -> np.ndarray:
     """Choose the nodes that find the person: indices of those of chosen frames of the first view.

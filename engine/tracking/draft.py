@@ -35,6 +35,7 @@ from .reprojection import reprojection_error
 from .solver import solve
 from .track import Track
 from .view_landmarks import (
+    BEYOND,
     make_view_landmarks,
     remove_bias,
     resample_view,
@@ -49,7 +50,6 @@ USUAL_STEPS = 8, 4, 5
 USUAL_WINDOW = 7
 BIAS_STEPS = 4  # steps that take as long as rendering and detecting the fitted head once
 FIRST_WEIGHT = 0.02  # of every expression, before anything is fitted
-BEYOND = 1e9  # s: the first and the last window take all that lies before and behind
 
 
 def track(

@@ -23,7 +23,7 @@ from ..face_model.model import FaceModel
 from ..footage.footage import Footage, Observations
 from ..footage.masks import UserMasks
 from .actor_model import make_actor_model
-from .capture_times import capture_times, key_nodes, trajectory_at
+from .capture_times import capture_times, nodes_of_keyframes, trajectory_at
 from .reprojection import reprojection_error
 from .track import Track
 from .window import Inputs, Window
@@ -129,7 +129,9 @@ class _Standard:
             as_tensor(draft.deviation),
         )
         self.draft_trajectory = trajectory_at(draft, inputs.times)
-        self.keys = key_nodes(inputs.footage, inputs.observations, inputs.options, inputs.times)
+        self.keys = nodes_of_keyframes(
+            inputs.footage, inputs.observations, inputs.options, inputs.times
+        )
 
     def find_person(self) -> Iterator[tuple[float, str, bool]]:
         """Find identity, offsets, constant errors and appearance from the key nodes."""

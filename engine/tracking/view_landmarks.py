@@ -16,6 +16,7 @@ from ..footage.footage import Camera, View, ViewObservations
 
 LEAST_NOISE = 0.05  # px
 ON_A_NODE = 1e-6  # of the time between two nodes: a frame so near to one is taken there
+BEYOND = 1e9  # s: the first and the last window take all that lies before and behind
 
 
 def make_view_landmarks(
