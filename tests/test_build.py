@@ -86,7 +86,8 @@ def test_the_list_is_complete(root, tmp_path):
         from facewright.engine.footage.detector.mediapipe_networks import mediapipe
         mediapipe()
         for module in pkgutil.walk_packages(facewright.engine.__path__, 'facewright.engine.'):
-            importlib.import_module(module.name)
+            if not module.name.startswith('facewright.engine.lab'):  # not shipped
+                importlib.import_module(module.name)
         print('all there')
     """)
     done = subprocess.run(

@@ -170,11 +170,12 @@ def _entries(folder: Path) -> list[tuple[float, Path]]:
 
 
 def _size(path: Path) -> int:
-    """Return the bytes of a file, or of all files in a folder."""
+    """Return the bytes of a file, or of all files in a folder, as far as they are still there."""
     size = 0
-    for file in path.rglob('*') if path.is_dir() else [path]:
-        with contextlib.suppress(OSError):
-            size += file.lstat().st_size
+    with contextlib.suppress(OSError):  # another process deletes the folder
+        for file in path.rglob('*') if path.is_dir() else [path]:
+            with contextlib.suppress(OSError):
+                size += file.lstat().st_size
     return size
 
 
@@ -213,11 +214,13 @@ class CheckpointStore:
         """Keep a step's arrays, unless the cache cannot be written to: no reason to fail."""
         path = self._path(step)
         with contextlib.suppress(FacewrightError, OSError):
-            if self._hold is None:
+            new = self._hold is None
+            if new:
                 self._hold = owned.make(self.folder)
-                evict(self.folder.parent)
             if self._hold is not None:
                 write_npz(path, **arrays)
+            if new:
+                evict(self.folder.parent)
 
     def discard(self) -> None:
         """Delete the checkpoints of a run that is finished, unless another process is at it."""

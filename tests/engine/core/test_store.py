@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -137,6 +138,20 @@ def test_eight_processes_keep_their_steps(tmp_path, root):
     ]
     assert [child.communicate()[0] for child in children] == ['well\n'] * 8
     assert len(list((tmp_path / 'facewright' / 'checkpoints').iterdir())) <= MOST + 8
+
+
+def test_a_step_is_kept_while_another_process_deletes_its_neighbour(tmp_path, monkeypatch):
+    """Counting bytes, a folder may vanish under the count: the step is written all the same."""
+    monkeypatch.setenv('FACEWRIGHT_CACHE', str(tmp_path))
+    CheckpointStore(['neighbour']).write('step', a=np.zeros(3))
+
+    def vanished(path, pattern):
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(Path, 'rglob', vanished)
+    run = CheckpointStore(['mine'])
+    run.write('step', a=np.ones(3))
+    assert run.read('step')['a'].sum() == 3
 
 
 DAY = 86400
