@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,6 +20,7 @@ LONGER: dict[tuple[str, str], str] = {
 }
 
 
+@functools.cache
 def long_functions() -> dict[tuple[str, str], int]:
     """Return {(file, function): lines} of functions over LINES in engine, addon and build.py."""
     found = {}

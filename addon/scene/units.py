@@ -20,12 +20,6 @@ def points_to_blender(points: np.ndarray) -> np.ndarray:
     return np.stack([p[..., 0], -p[..., 2], p[..., 1]], -1)
 
 
-def points_from_blender(points: np.ndarray) -> np.ndarray:
-    """Convert …×3 m in Blender's axes → …×3 float32 cm in head space."""
-    p = np.asarray(points, np.float32) / np.float32(METRES)
-    return np.stack([p[..., 0], p[..., 2], -p[..., 1]], -1)
-
-
 def world_axes(
     rotation: np.ndarray, camera: tuple[np.ndarray, np.ndarray] | None = None
 ) -> np.ndarray:

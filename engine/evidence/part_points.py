@@ -134,26 +134,33 @@ def seen(
     for label in (LEFT_EYE, RIGHT_EYE):
         own = points.part == label
         open_[own] = gap[own] >= min(1.0, 0.5 * gap[own].max(initial=0))
-    facing = -(normals * at).sum(1) > LEAST_PART_COSINE * np.linalg.norm(
-        normals, axis=1
-    ) * np.linalg.norm(at, axis=1)
-    pixel = np.floor(at[:, :2] / np.maximum(at[:, 2:], 1e-6) * focal + np.asarray(centre)).astype(
-        int
-    )
+    tolerance = np.where(eye, EYE_DEPTH_TOLERANCE, PART_DEPTH_TOLERANCE)
+    inside, in_front = _in_front(at, depth, focal, centre, tolerance)
+    return (_faces_camera(at, normals) | eye) & open_ & (~inside | in_front)
+
+
+def _faces_camera(at: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """Tell which points P×3 (cm, camera axes) are turned to the camera: P bool."""
+    lengths = np.linalg.norm(normals, axis=1)
+    return -(normals * at).sum(1) > LEAST_PART_COSINE * lengths * np.linalg.norm(at, axis=1)
+
+
+def _in_front(
+    at: np.ndarray,
+    depth: np.ndarray,
+    focal: float,
+    centre: tuple[float, float],
+    tolerance: np.ndarray | float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Look points P×3 (cm, camera axes) up in a depth buffer, see `seen`.
+
+    Returns P bool each: inside the picture; no further than `tolerance` (cm) behind what is drawn.
+    """
+    pixel = np.floor(at[:, :2] / np.maximum(at[:, 2:], 1e-6) * focal + np.asarray(centre))
+    pixel = pixel.astype(int)
     inside = (pixel >= 0).all(1) & (pixel < depth.shape[::-1]).all(1) & (at[:, 2] > 0)
-    clipped = np.clip(pixel, 0, np.array(depth.shape[::-1]) - 1)
-    return (
-        (facing | eye)
-        & open_
-        & (
-            ~inside
-            | (
-                at[:, 2]
-                <= depth[clipped[:, 1], clipped[:, 0]]
-                + np.where(eye, EYE_DEPTH_TOLERANCE, PART_DEPTH_TOLERANCE)
-            )
-        )
-    )
+    x, y = np.clip(pixel, 0, np.array(depth.shape[::-1]) - 1).T
+    return inside, at[:, 2] <= depth[y, x] + tolerance
 
 
 def even(pixels: np.ndarray, most: int) -> np.ndarray:
@@ -255,19 +262,8 @@ def outlines_seen(
     Outside of the picture a point is not seen.
     """
     at, normals = points.matrix @ vertices, points.matrix @ normals
-    facing = -(normals * at).sum(1) > LEAST_PART_COSINE * np.linalg.norm(
-        normals, axis=1
-    ) * np.linalg.norm(at, axis=1)
-    pixel = np.floor(at[:, :2] / np.maximum(at[:, 2:], 1e-6) * focal + np.asarray(centre)).astype(
-        int
-    )
-    inside = (pixel >= 0).all(1) & (pixel < depth.shape[::-1]).all(1) & (at[:, 2] > 0)
-    clipped = np.clip(pixel, 0, np.array(depth.shape[::-1]) - 1)
-    return (
-        inside
-        & (facing | points.rim)
-        & (at[:, 2] <= depth[clipped[:, 1], clipped[:, 0]] + PART_DEPTH_TOLERANCE)
-    )
+    inside, in_front = _in_front(at, depth, focal, centre, PART_DEPTH_TOLERANCE)
+    return inside & (_faces_camera(at, normals) | points.rim) & in_front
 
 
 def opening(model: FaceModel, slit: str, edges: bool = False) -> sparse.csr_matrix:

@@ -147,20 +147,6 @@ TO_ICT: dict[str, tuple[str, ...]] = {
 }
 
 
-def ict_to_arkit(weights: np.ndarray, names: tuple[str, ...] = ICT_NAMES) -> np.ndarray:
-    """Turn …×E ICT weights into …×52 in ARKIT_NAMES order.
-
-    A merged name takes the mean of its two; absent ones are 0.
-    """
-    out = np.zeros(weights.shape[:-1] + (len(ARKIT_NAMES),), weights.dtype)
-    index = {n: i for i, n in enumerate(names)}
-    for k, arkit in enumerate(ARKIT_NAMES):
-        have = [index[n] for n in TO_ICT[arkit] if n in index]
-        if have:
-            out[..., k] = weights[..., have].mean(-1)
-    return out
-
-
 def arkit_to_ict(weights: np.ndarray, names: tuple[str, ...] = ARKIT_NAMES) -> np.ndarray:
     """Turn …×A weights under ARKit names into …×53 in ICT_NAMES order.
 

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.sparse.csgraph import dijkstra
 
+from ..core.smoothstep import smoothstep
 from .expressions import TONGUE_OUT
 from .model import FaceModel
 from .pieces import face_graph, pieces
@@ -31,12 +32,6 @@ TIP_WIDENED = 0.10  # share of its width at rest that its tip gains
 UNSTRETCHED_FROM = 0.82
 ROOT_HELD = 1.1  # from where the tongue grows out of the mouth's floor, this far it is held back
 SLICES = 40
-
-
-def smoothstep(x: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Rise smoothly from 0 at `low` to 1 at `high`."""
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
 
 
 def with_tongue_out(model: FaceModel) -> FaceModel:

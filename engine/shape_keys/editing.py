@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.errors import FacewrightError
+from ..core.smoothstep import smoothstep
 
 MATCHED = 0.98  # share of the vertices that must have a mirror image
 IN_ONE_CELL = 32  # candidates looked at per grid cell: bounds the time where many vertices coincide
@@ -238,8 +239,7 @@ def split(offsets: np.ndarray, side: np.ndarray, width: float) -> tuple[np.ndarr
 
     side: N, as Symmetry's. width: of the soft middle, in the same unit.
     """
-    ramp = np.clip(side / max(width, 1e-12) + 0.5, 0, 1)
-    left = offsets * (ramp * ramp * (3 - 2 * ramp))[:, None]
+    left = offsets * smoothstep(side / max(width, 1e-12) + 0.5)[:, None]
     return left, offsets - left
 
 
@@ -271,5 +271,4 @@ def falloff(points: np.ndarray, edges: np.ndarray, chosen: np.ndarray, reach: fl
             np.minimum.at(distance, b[step], near[step])
         if np.array_equal(before, distance):
             break
-    t = np.clip(1 - distance / reach, 0, 1) if reach > 0 else chosen.astype(float)
-    return t * t * (3 - 2 * t)
+    return smoothstep(1 - distance / reach) if reach > 0 else chosen.astype(float)

@@ -8,6 +8,7 @@ import torch
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
+from ..core.smoothstep import smoothstep
 from ..face_model.model import FaceModel
 from ..face_model.paint import IRIS_COLOUR, SKIN_COLOUR, natural_albedo
 from ..face_model.part_labels import NOSE, SKIN
@@ -124,7 +125,7 @@ def _feathered(layout: TexelLayout, known: np.ndarray, unseen: np.ndarray) -> np
     for area, feather in zip((picture, large), FEATHER):
         away = cv2.distanceTransform(1 - area, cv2.DIST_L2, 5).ravel()[layout.place]
         share = np.minimum(share, np.clip(away / (feather * layout.size), 0, 1))
-    return share * share * (3 - 2 * share)
+    return smoothstep(share)
 
 
 def _nearest_texel(layout: TexelLayout) -> np.ndarray:

@@ -15,6 +15,7 @@ from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
 from ..core.errors import FacewrightError
+from ..core.smoothstep import smoothstep
 from ..face_model.gaze import sphere_centre
 from ..face_model.model import FaceModel
 from ..face_model.pieces import pieces
@@ -289,8 +290,7 @@ def _transfer_skin(
         anchor=ANCHOR_WEIGHT * area,
     )
     solved = transfer.solve(source[rows] + follow, neutral[rows] + follow) - neutral[rows]
-    fade = np.clip(np.linalg.norm(follow, axis=2, keepdims=True) / FADE_MOVE, 0, 1)
-    fade = fade * fade * (3 - 2 * fade)
+    fade = smoothstep(np.linalg.norm(follow, axis=2, keepdims=True) / FADE_MOVE)
     out[:, rows] = fade * solved + (1 - fade) * follow
 
 

@@ -15,6 +15,7 @@ from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
 from ...core.repeatable import arctan2
+from ...core.smoothstep import smoothstep
 from .mouth import UPPER_JAW, arch_front
 from .subdivide import catmull_clark, edges_of
 
@@ -528,7 +529,7 @@ def ear_ring(angle: np.ndarray, base: np.ndarray, ring: tuple[float, ...]) -> np
     angle: N; base: N×3, the loop on the head that the ear grows from.
     """
     share_behind, share_front, lift, fold, in_lobe = ring
-    front = smooth(np.clip((-np.cos(angle) - 0.30 * np.sin(angle) - 0.25) / 0.55, 0, 1))
+    front = smoothstep((-np.cos(angle) - 0.30 * np.sin(angle) - 0.25) / 0.55)
     lobe = bump(angle, -90, 38)
     share = share_behind + (share_front - share_behind) * front
     place = (
@@ -550,16 +551,11 @@ def ear_ring(angle: np.ndarray, base: np.ndarray, ring: tuple[float, ...]) -> np
         relief = relief + 0.30 * bump(angle, 148, 22)  # the helix's root runs into the concha
     out = height * lift + relief
     # in front the first rings lie on the cheek
-    on_head = front * smooth(np.clip((share - 0.68) / 0.50, 0, 1))
+    on_head = front * smoothstep((share - 0.68) / 0.50)
     x = (1 - on_head) * (EAR_CENTRE[0] + out) + on_head * base[:, 0]
     return np.stack(
         [x, EAR_CENTRE[1] + place[:, 1], EAR_CENTRE[2] + place[:, 0] - EAR_TILT * place[:, 1]], 1
     )
-
-
-def smooth(t: np.ndarray) -> np.ndarray:
-    """Turn shares of a way into ones that start and end slowly."""
-    return t * t * (3 - 2 * t)
 
 
 def interpolate(cage: Cage, target: np.ndarray, steps: int = 6) -> None:

@@ -13,9 +13,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ...core.smoothstep import smoothstep
 from .assemble import Head
 from .cage import EYE_CENTRE_L, LIPS_INNER, measured
-from .expressions.fields import Fields, smoothstep
+from .expressions.fields import Fields
 
 Motion = Callable[[np.ndarray], np.ndarray]  # N×3 points → N×3 offsets
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...core.smoothstep import smoothstep
 from .crop_landmarks import Face
 from .landmark_sets import COUNT, OUTER_EYE_CORNERS, landmark_sets, tesselation
 
@@ -25,16 +26,16 @@ DISAGREEMENT = 0.03
 
 def landmark_confidence(face: Face, size: tuple[int, int]) -> np.ndarray:
     """478 float32 in [0, 1] for a face in a picture of (width, height)."""
-    facing = _smoothstep(_facing_cosine(face.landmarks), HIDDEN_COSINE, TRUSTED_COSINE)
+    facing = smoothstep(_facing_cosine(face.landmarks), HIDDEN_COSINE, TRUSTED_COSINE)
     sets = landmark_sets()
     for side, centre in zip(('right', 'left'), sets['iris_centres']):
         eye = sets[f'{side}_eye']
-        openness = _smoothstep(_eye_openness(face.landmarks[eye, :2]), SHUT, OPEN)
+        openness = smoothstep(_eye_openness(face.landmarks[eye, :2]), SHUT, OPEN)
         facing[centre : centre + 5] = facing[eye].mean() * openness
     whole = (
         np.clip((face.score - 0.35) / 0.4, 0.15, 1)
         * np.clip(face.presence, 0.2, 1)
-        * (1 - 0.8 * _smoothstep(abs(_yaw(face.landmarks)), *PROFILE))
+        * (1 - 0.8 * smoothstep(abs(_yaw(face.landmarks)), *PROFILE))
     )
     out = np.maximum(facing, LEAST) * whole
     eyes = np.linalg.norm(np.subtract(*face.landmarks[list(OUTER_EYE_CORNERS)]))
@@ -44,11 +45,6 @@ def landmark_confidence(face: Face, size: tuple[int, int]) -> np.ndarray:
     x, y = face.landmarks[:, 0], face.landmarks[:, 1]
     inside = (x >= 0) & (y >= 0) & (x < size[0]) & (y < size[1])
     return np.where(inside, out, out * 0.1).astype(np.float32)
-
-
-def _smoothstep(value, low: float, high: float):
-    u = np.clip((value - low) / (high - low), 0, 1)
-    return u * u * (3 - 2 * u)
 
 
 def _facing_cosine(landmarks: np.ndarray) -> np.ndarray:

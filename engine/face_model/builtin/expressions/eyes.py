@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ....core.repeatable import arctan2
+from ....core.smoothstep import smoothstep
 from ..cage import LID_L, LOWER_LID_L, UPPER_LID_L
 from ..skin import CREASE_LOWER, CREASE_UPPER, FOLD_LOWER, FOLD_UPPER
-from .fields import Fields, rotation, smoothstep
+from .fields import Fields, rotation
 from .handles import HANDLES
 
 GAZE = {

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
+from ....core.smoothstep import smoothstep
 from ..assemble import Head
 from ..cage import EYE_CENTRE_L, EYE_RADIUS, LIP_LOWER, LIP_UPPER, LIPS_INNER, measured
 from ..eyes import cornea_height
@@ -33,12 +34,6 @@ def rotation(axis: str, degrees: float) -> np.ndarray:
             'z': [[c, -s, 0], [s, c, 0], [0, 0, 1]],
         }[axis]
     )
-
-
-def smoothstep(x, low: float = 0.0, high: float = 1.0):
-    """Rise smoothly from 0 at `low` to 1 at `high`."""
-    t = np.clip((np.asarray(x, float) - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
 
 
 class Fields:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .fields import HINGE, Fields, rotation, smoothstep
+from ....core.smoothstep import smoothstep
+from .fields import HINGE, Fields, rotation
 
 OPEN_DEGREES = 20.0  # degrees about the joint's axis
 OPEN_SHIFT = (0.0, -0.25, 0.25)  # the joint slides forward and down as it opens

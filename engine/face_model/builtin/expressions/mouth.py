@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from ....core.smoothstep import smoothstep
 from ..cage import LID_L
-from .fields import Fields, rotation, smoothstep
+from .fields import Fields, rotation
 from .handles import HANDLES, Offset
 
 NOSE_STILL = (1, 4, 5, 2, 94, 195, 197, 6, 168)
