@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
 from .parameters import System
-from .pixel_derivatives import add_blocks, pixel_derivatives
+from .pixel_derivatives import Blocks, pixel_derivatives
 from .state import PointBasis, State, ViewLandmarks, project_landmarks
 from .term import Term
 
@@ -35,17 +36,17 @@ class LandmarkTerm(Term):
     scale: float
 
     def linearise(self, state: State, system: System) -> None:
-        cost = 0.0
+        cost, blocks = 0.0, Blocks(system, self.basis)
         for rows in self._chunks():
-            derivatives = pixel_derivatives(
-                system.parameters, self.basis, state, self.observed, self.view, rows
-            )
-            residual = self._residual(derivatives.pixels, rows)
+            seen = pixel_derivatives(system, self.basis, state, self.observed, self.view, rows)
+            residual = self._residual(seen.pixels, rows)
             square = (residual**2).sum(2) / self.scale**2
             cost += float(self._cost(square))
-            root = torch.sqrt(self.weight / (1 + square))[..., None]
-            half = self.observed.sqrt_information[rows] * root[..., None]
-            add_blocks(system, derivatives, half.__matmul__, (residual * root).flatten(1))
+            weight = (self.weight / (1 + square))[..., None]
+            half = self.observed.sqrt_information[rows]
+            slope = torch.einsum('nlji,nlj->nli', half, residual) * weight
+            blocks.add(seen, self.information[rows] * weight[..., None], slope)
+        blocks.finish()
         system.cost += cost
 
     def energy(self, state: State) -> torch.Tensor:
@@ -55,6 +56,12 @@ class LandmarkTerm(Term):
             square = (self._residual(pixels, rows) ** 2).sum(2) / self.scale**2
             cost = cost + self._cost(square)
         return cost
+
+    @cached_property
+    def information(self) -> torch.Tensor:
+        """The landmarks' inverse covariance, n×L×2×2."""
+        half = self.observed.sqrt_information
+        return half.mT @ half
 
     def _chunks(self) -> Iterator[slice]:
         return (slice(k, k + CHUNK) for k in range(0, len(self.observed.node), CHUNK))

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import torch
 
 from .parameters import System
-from .pixel_derivatives import add_blocks, pixel_derivatives
+from .pixel_derivatives import Blocks, add_joint_rows, pixel_derivatives
 from .point_basis import DTYPE
 from .state import PointBasis, State, project_landmarks
 from .term import Term
 
-CHUNK = 4  # frames linearised at once: bounds memory
+CHUNK = 24  # frames linearised at once: bounds memory
 SINGLE = (
     torch.float32
 )  # of the derivatives: sums of a few thousand terms that are sampled anew each round
@@ -69,113 +69,55 @@ class PictureTerm(Term):
     quadratic: PixelQuadratic
 
     def linearise(self, state: State, system: System) -> None:
-        cost = 0.0
+        cost, blocks = 0.0, Blocks(system, self.basis, SINGLE)
+        still = self._undeviated(state)
         for rows in self._chunks():
-            part = _said_something(self.basis, self.quadratic, rows)
-            derivatives = pixel_derivatives(
-                system.parameters,
-                part.basis,
-                _undeviated(state, part.basis),
-                self.quadratic,
-                self.view,
-                rows,
-                SINGLE,
-            )
-            off = derivatives.pixels - part.at
-            cost += float(part.cost(off)) + sum(float(c) for c in part.joint_costs(off))
-            root, inverse = roots(part.curvature)
-            root = root.to(SINGLE)
-            slope = part.gradient + torch.einsum('nlij,nlj->nli', part.curvature, off)
-            residual = torch.einsum('nlij,nlj->nli', inverse, slope).flatten(1)
-            add_blocks(system, derivatives, root.__matmul__, residual)
-            for k, joint in enumerate(part.joint):
-                for one in joint:
-                    _add_joint(system, derivatives.frame(k), one, _left(one, off[k]))
+            seen = pixel_derivatives(system, self.basis, still, self.quadratic, self.view, rows)
+            off = seen.pixels - self.quadratic.at[rows]
+            cost += float(self._cost(off, rows))
+            curvature = self.quadratic.curvature[rows]
+            slope = self.quadratic.gradient[rows] + _times(curvature, off)
+            blocks.add(seen, curvature, slope)
+            for k, of_frame in enumerate(self.quadratic.joint[rows]):
+                for joint in of_frame:
+                    own = seen.at(k, joint.index)
+                    add_joint_rows(system, own, joint.rows, _left(joint, off[k]))
+        blocks.finish()
         system.cost += cost
 
     def energy(self, state: State) -> torch.Tensor:
         cost = state.trajectory.weights.new_zeros(())
+        still = self._undeviated(state)
         for rows in self._chunks():
-            part = _said_something(self.basis, self.quadratic, rows)
-            still = _undeviated(state, part.basis)
-            pixels = project_landmarks(part.basis, *still, self.quadratic, self.view, rows)
-            off = pixels - part.at
-            cost = cost + (part.cost(off) + sum(part.joint_costs(off)))
+            pixels = project_landmarks(self.basis, *still, self.quadratic, self.view, rows)
+            cost = cost + self._cost(pixels - self.quadratic.at[rows], rows)
         return cost
 
     def _chunks(self) -> Iterator[slice]:
         return (slice(k, k + CHUNK) for k in range(0, len(self.quadratic.node), CHUNK))
 
+    def _undeviated(self, state: State) -> State:
+        """Leave out the landmarks' deviation, which surface points have none of."""
+        shared = replace(state.shared, deviation=torch.zeros_like(self.basis.mean))
+        return State(shared, state.trajectory)
 
-@dataclass(frozen=True)
-class _Part:
-    """Some pictures' part of a PixelQuadratic, at those points that something is said of."""
-
-    basis: PointBasis
-    at: torch.Tensor
-    gradient: torch.Tensor
-    curvature: torch.Tensor
-    joint: list[list[JointRows]]
-
-    def cost(self, off: torch.Tensor) -> torch.Tensor:
-        pull = torch.einsum('nlij,nlj->nli', self.curvature, off)
-        return (self.gradient * off).sum() + 0.5 * (off * pull).sum()
-
-    def joint_costs(self, off: torch.Tensor) -> Iterator[torch.Tensor]:
-        return (
-            0.5 * (_left(one, off[k]) ** 2).sum()
-            for k, joint in enumerate(self.joint)
-            for one in joint
-        )
+    def _cost(self, off: torch.Tensor, rows: slice) -> torch.Tensor:
+        """Sum the cost of some pictures' points that have moved by n×P×2 px."""
+        gradient, curvature = self.quadratic.gradient[rows], self.quadratic.curvature[rows]
+        cost = ((gradient + 0.5 * _times(curvature, off)) * off).sum()
+        joint = zip(off, self.quadratic.joint[rows])
+        lefts = (_left(one, moved) for moved, of_frame in joint for one in of_frame)
+        return cost + sum(0.5 * (left**2).sum() for left in lefts)
 
 
-def _said_something(basis: PointBasis, quadratic: PixelQuadratic, rows: slice) -> _Part:
-    gradient, curvature = quadratic.gradient[rows], quadratic.curvature[rows]
-    informed = (curvature != 0).any(3).any(2).any(0) | (gradient != 0).any(2).any(0)
-    joint = quadratic.joint[rows] if quadratic.joint else ()
-    for one in (one for of_frame in joint for one in of_frame):
-        informed[one.index] = True
-    onto = informed.cumsum(0) - 1
-    return _Part(
-        basis.of(informed),
-        quadratic.at[rows][:, informed],
-        gradient[:, informed],
-        curvature[:, informed],
-        [[one._replace(index=onto[one.index]) for one in of_frame] for of_frame in joint],
-    )
-
-
-def _undeviated(state: State, basis: PointBasis) -> State:
-    """Leave out the landmarks' deviation, which surface points have none of."""
-    shared = replace(state.shared, deviation=torch.zeros_like(basis.mean))
-    return State(shared, state.trajectory)
+def _times(curvature: torch.Tensor, off: torch.Tensor) -> torch.Tensor:
+    """Multiply n×P×2×2 by n×P×2."""
+    return curvature[..., 0] * off[..., :1] + curvature[..., 1] * off[..., 1:]
 
 
 def _left(joint: JointRows, off: torch.Tensor) -> torch.Tensor:
     """Give a joint residual R at points that have moved by `off` P×2."""
     return joint.residual + torch.einsum('rli,li->r', joint.rows, off[joint.index])
-
-
-def _add_joint(system: System, derivatives, joint: JointRows, residual: torch.Tensor) -> None:
-    def half(j: torch.Tensor) -> torch.Tensor:
-        return torch.einsum('rli,nlic->nrc', joint.rows.to(j.dtype), j[:, joint.index])[:, None]
-
-    add_blocks(system, derivatives, half, residual[None])
-
-
-def roots(curvature: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Take …×2×2 positive semi-definite to symmetric square roots and their pseudo-inverses.
-
-    These are 0 where the curvature is.
-    """
-    value, vector = torch.linalg.eigh(curvature)
-    root = value.clamp_min(0).sqrt()
-    inverse = torch.where(
-        root > 1e-6 * root.amax().clamp_min(1e-30),
-        1 / root.clamp_min(1e-30),
-        torch.zeros_like(root),
-    )
-    return (vector * root[..., None, :]) @ vector.mT, (vector * inverse[..., None, :]) @ vector.mT
 
 
 def joined(surface: PointBasis, terms: Sequence[PictureTerm]) -> PictureTerm:

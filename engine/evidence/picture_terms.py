@@ -121,7 +121,7 @@ def picture_terms(
     terms = []
 
     def add(kind: type[PictureTerm], run: slice, quadratic: PixelQuadratic) -> None:
-        terms.append(kind(surface.basis.part(run), run, seen.view, quadratic))
+        terms.append(kind(surface.basis.at(run), run, seen.view, quadratic))
 
     sampled = samples, appearance, seen, at[:, points], options
     add(PhotometricTerm, points, photometric_quadratic(*sampled))

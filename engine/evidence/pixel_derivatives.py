@@ -1,129 +1,304 @@
-"""Where a view sees points of a head, how that changes, and the blocks that follow from it."""
+"""Where a view sees points of a head, how that changes, and the blocks that follow from it.
+
+Derivatives are never written out point by point and unknown by unknown. A push on points, in head
+axes, is felt by a node's unknowns as the moments of that field of forces (`_moments`); a curvature
+of pixels is one of points, 3×3 each, and with the model's bases constant, the block of the weights
+is those entries times the products of the basis with itself, found once (PointBasis.products).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
-from ..geometry.rotations import skew
-from .parameters import POSE, FreeParameters, System
-from .point_basis import DTYPE
-from .state import PointBasis, State, TimedRows, blend_nodes, pose_points, projection
+from .parameters import POSE, System
+from .point_basis import DTYPE, PAIRS
+from .state import LEAST_DEPTH, PointBasis, State, TimedRows, pose_points, projection
 
 
 @dataclass(frozen=True)
 class PixelDerivatives:
     """Pixels of n frames' L points, and their derivatives.
 
-    pixels n×L×2; nodes: the two nodes round each frame, n each; by_node: by the unknowns of each
-    of those, n×L×2×m (one entry where every frame lies on its node); by_shared n×L×2×G, or None
-    where nothing shared is free.
+    pixels n×L×2; nodes: the two nodes round each frame, n each.
+    By node, one entry where every frame lies on its node, else two: by_point 2×3×n×L, by the
+    points in head axes as the node poses them; points 3×n×L, cm, head axes; rotations n×3×3, the
+    node's.
+    by_others c×2×n×L: by those of what is shared that are no identity; others c: which of the G
+    they are.
     """
 
+    basis: PointBasis
     pixels: torch.Tensor
     nodes: tuple[torch.Tensor, torch.Tensor]
-    by_node: list[torch.Tensor]
-    by_shared: torch.Tensor | None
+    by_point: list[torch.Tensor]
+    points: list[torch.Tensor]
+    rotations: list[torch.Tensor]
+    by_others: torch.Tensor
+    others: list[int]
 
-    def frame(self, k: int) -> PixelDerivatives:
-        """Take one frame's."""
-        own = slice(k, k + 1)
+    def at(self, frame: int, index: torch.Tensor) -> PixelDerivatives:
+        """Take one frame's, and of the points some (an index)."""
+        own = slice(frame, frame + 1)
         return PixelDerivatives(
-            self.pixels[own],
+            self.basis.at(index),
+            self.pixels[own, index],
             tuple(node[own] for node in self.nodes),
-            [j[own] for j in self.by_node],
-            None if self.by_shared is None else self.by_shared[own],
+            [a[:, :, own, index] for a in self.by_point],
+            [p[:, own, index] for p in self.points],
+            [r[own] for r in self.rotations],
+            self.by_others[:, :, own, index],
+            self.others,
         )
 
 
 def by_camera_point(camera: torch.Tensor, focal: torch.Tensor) -> torch.Tensor:
     """Differentiate the projection of …×3 points in camera space by them: …×2×3."""
     x, y, z = camera.unbind(-1)
-    z = z.clamp_min(1.0)
+    z = z.clamp_min(LEAST_DEPTH)
     o = torch.zeros_like(z)
     rows = [1 / z, o, -x / z**2, o, 1 / z, -y / z**2]
     return torch.stack(rows, -1).reshape(z.shape + (2, 3)) * focal
 
 
 def pixel_derivatives(
-    parameters: FreeParameters,
+    system: System,
     basis: PointBasis,
     state: State,
     timed: TimedRows,
     view: int,
     rows: slice,
-    dtype: torch.dtype = DTYPE,
 ) -> PixelDerivatives:
     """Project a basis' points into some rows of a view's pictures, and differentiate.
 
-    timed: where the rows lie between the nodes. dtype: of the derivatives by weights and identity.
+    system: whose parameters say what of the shared unknowns is free.
+    timed: where the rows lie between the nodes.
     """
     shared, trajectory = state
     focal = shared.log_focal[view].exp()
     camera, world, turned, nodes = pose_points(basis, shared, trajectory, timed, view, rows)
-    pixels = projection(camera, focal)
-    d = by_camera_point(camera, focal)
-    dw = d @ shared.rotation[view]  # by a move in the world
-    between = timed.between[rows]
-    n, m = len(pixels), POSE + trajectory.weights.shape[1]
-    expressions, identities = basis.expressions.to(dtype), basis.identities.to(dtype)
-    by_node = []
+    pixels, between = projection(camera, focal), timed.between[rows]
+    depth = camera[..., 2].clamp_min(LEAST_DEPTH)
+    scale, slant = focal / depth, camera[..., :2] / depth[..., None]
+    by_point, points, rotations = [], [], []
     for k in range(2 if bool((between > 0).any()) else 1):
-        dk = dw * (1 - between if k == 0 else between)[:, None, None, None]
-        j = torch.empty(n, dk.shape[1], 2, m, dtype=dtype)
-        j[..., :3] = -(dk @ skew(turned[k]))
-        j[..., 3:6] = dk
-        j[..., 6:] = torch.einsum(
-            'nlai,lie->nlae', (dk @ trajectory.rotation[nodes[k]][:, None]).to(dtype), expressions
-        )
-        by_node.append(j)
-    js, ids = None, parameters.identities
-    if parameters.count:
-        js = torch.zeros(n, dw.shape[1], 2, parameters.count, dtype=dtype)
-        if ids:
-            rotation = blend_nodes(
-                between, trajectory.rotation[nodes[0]], trajectory.rotation[nodes[1]]
-            )
-            js[..., :ids] = torch.einsum(
-                'nlai,lie->nlae', (dw @ rotation[:, None]).to(dtype), identities
-            )
-        if parameters.focal and parameters.focal[view]:
-            js[..., ids + view] = pixels
-        if parameters.cameras and view:  # the first camera is the world
-            at = parameters.camera_column(view)
-            js[..., at : at + 3] = -(d @ skew(world @ shared.rotation[view].T))
-            js[..., at + 3 : at + 6] = d
-    return PixelDerivatives(pixels, nodes, by_node, js)
+        rotation = trajectory.rotation[nodes[k]]
+        r = shared.rotation[view] @ rotation * (1 - between if k == 0 else between)[:, None, None]
+        axes = r.permute(1, 2, 0)[..., None]  # 3×3×n×1
+        by_point.append((axes[:2, :] - slant.permute(2, 0, 1)[:, None] * axes[2]) * scale)
+        points.append((turned[k] @ rotation).permute(2, 0, 1).contiguous())
+        rotations.append(rotation)
+    by_others, others = _by_others(system, view, camera, world @ shared.rotation[view].T, focal)
+    return PixelDerivatives(basis, pixels, nodes, by_point, points, rotations, by_others, others)
 
 
-def add_blocks(
-    system: System,
-    derivatives: PixelDerivatives,
-    half: Callable[[torch.Tensor], torch.Tensor],
-    residual: torch.Tensor,
-) -> None:
-    """Add frames' Gauss-Newton blocks, JᵀJ and Jᵀr.
+def _by_others(
+    system: System, view: int, camera: torch.Tensor, turned: torch.Tensor, focal: torch.Tensor
+) -> tuple[torch.Tensor, list[int]]:
+    """Differentiate pixels by a view's lens and camera: c×2×n×L and which of the G they are.
 
-    half: takes derivatives of pixels n×L×2×c to the rows J, n×R×c, whose square is the curvature.
-    residual r: n×R.
+    camera, turned: n×L×3, the points in camera space and before the camera's shift
     """
-    count, nodes = len(system.diagonal), derivatives.nodes
-    rows = [half(j).flatten(1, -2) for j in derivatives.by_node]
-    residual = residual.to(rows[0].dtype)
-    for k, row in enumerate(rows):
-        system.diagonal.index_add_(0, nodes[k], (row.transpose(1, 2) @ row).to(DTYPE))
-        system.gradient.index_add_(0, nodes[k], torch.einsum('nrm,nr->nm', row, residual).to(DTYPE))
-    if len(rows) > 1 and count > 1:
-        inner = nodes[0] < count - 1
-        system.upper.index_add_(
-            0, nodes[0][inner], (rows[0].transpose(1, 2) @ rows[1])[inner].to(DTYPE)
-        )
-    if derivatives.by_shared is not None:
-        common = half(derivatives.by_shared).flatten(1, -2)
-        for k, row in enumerate(rows):
-            system.border.index_add_(0, nodes[k], (row.transpose(1, 2) @ common).to(DTYPE))
-        flat = common.reshape(-1, common.shape[-1])
-        system.corner += (flat.T @ flat).to(DTYPE)
-        system.gradient_shared += (flat.T @ residual.reshape(-1)).to(DTYPE)
+    free, columns, which = system.parameters, [], []
+    if free.focal and free.focal[view]:
+        columns.append(projection(camera, focal)[..., None])
+        which.append(free.identities + view)
+    if free.cameras and view:  # the first camera is the world
+        d = by_camera_point(camera, focal)
+        columns += [torch.cross(turned[:, :, None].expand_as(d), d, dim=3), d]
+        which += range(free.camera_column(view), free.camera_column(view) + POSE)
+    if not columns:
+        return camera.new_zeros(0, 2, *camera.shape[:2]), which
+    return torch.cat(columns, 3).permute(3, 2, 0, 1), which
+
+
+class Blocks:
+    """Gauss-Newton blocks of a cost of pixels, summed into a system by groups of frames.
+
+    dtype: of the products with the basis.
+    """
+
+    def __init__(self, system: System, basis: PointBasis, dtype: torch.dtype = DTYPE) -> None:
+        self.system, self.basis, self.dtype = system, basis, dtype
+        # of the points, all frames together
+        self.curvature = torch.zeros(3, 3, len(basis.mean), dtype=DTYPE)
+
+    def add(self, seen: PixelDerivatives, curvature: torch.Tensor, slope: torch.Tensor) -> None:
+        """Add some frames.
+
+        curvature n×L×2×2 (symmetric), slope n×L×2: the cost's second and first derivatives by
+        pixels
+        """
+        system, bent, slope = self.system, curvature.permute(2, 3, 0, 1), slope.permute(2, 0, 1)
+        pulls = [_pull(a, bent) for a in seen.by_point]
+        for k, (a, node) in enumerate(zip(seen.by_point, seen.nodes)):
+            force = a[0] * slope[0] + a[1] * slope[1]
+            system.gradient.index_add_(0, node, moments(seen, k, force, self.dtype))
+            system.diagonal.index_add_(0, node, self._diagonal(seen, k, _stiffness(a, pulls[k])))
+        if len(pulls) > 1 and len(system.upper):
+            inner = seen.nodes[0] < len(system.upper)
+            block = self._beside(seen, _stiffness(seen.by_point[0], pulls[1]))
+            system.upper.index_add_(0, seen.nodes[0][inner], block[inner])
+        if system.parameters.count:
+            self._add_shared(seen, bent, sum(pulls), slope)
+
+    def finish(self) -> None:
+        """Add what is summed over all frames first: the identity's own block."""
+        ids, identities = self.system.parameters.identities, self.basis.identities
+        if ids:
+            stiff = self.curvature.permute(2, 0, 1) @ identities
+            flat = identities.reshape(-1, ids)
+            self.system.corner[:ids, :ids] += flat.T @ stiff.reshape(-1, ids)
+
+    def _diagonal(self, seen: PixelDerivatives, k: int, stiffness: torch.Tensor) -> torch.Tensor:
+        """Make a node's own block n×m×m of a stiffness 3×3×n×L."""
+        pose = self._of_pose(seen, k, k, stiffness)
+        n, m = len(pose), pose.shape[2]
+        out = pose.new_empty(n, m, m)
+        out[:, :POSE], out[:, POSE:, :POSE] = pose, pose[..., POSE:].mT
+        six = torch.stack([stiffness[i, j] for i, j in PAIRS], 1).flatten(1).to(self.dtype)
+        packed = (six @ seen.basis.products(self.dtype)).to(DTYPE)
+        row, column = torch.triu_indices(m - POSE, m - POSE) + POSE
+        out[:, row, column] = packed
+        out[:, column, row] = packed
+        return out
+
+    def _beside(self, seen: PixelDerivatives, stiffness: torch.Tensor) -> torch.Tensor:
+        """Make the block n×m×m of the first node by the second, of a stiffness 3×3×n×L."""
+        of_pose = self._of_pose(seen, 0, 1, stiffness.transpose(0, 1))
+        n, m = len(of_pose), of_pose.shape[2]
+        out = of_pose.new_empty(n, m, m)
+        out[..., :POSE] = self._of_pose(seen, 1, 0, stiffness).mT
+        out[:, :POSE] = of_pose
+        out[:, POSE:, POSE:] = self._by_weights(stiffness, seen.basis.expressions)
+        return out
+
+    def _of_pose(
+        self, seen: PixelDerivatives, j: int, k: int, stiffness: torch.Tensor
+    ) -> torch.Tensor:
+        """Make n×6×m: what node k feels of node j's pose. stiffness: 3 (k) ×3 (j) ×n×L."""
+        felt = moments(seen, k, _pushes(seen.points[j], stiffness), self.dtype)
+        return _turned(felt, seen.rotations[j]).movedim(0, 1)
+
+    def _by_weights(self, stiffness: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+        """Make n×E×c of a stiffness 3×3×n×L between the expressions and offsets L×3×c."""
+        expressions, n = self.basis.expressions.to(self.dtype), stiffness.shape[2]
+        points = stiffness.permute(3, 1, 2, 0).to(self.dtype)  # L×3×n×3
+        felt = points.reshape(len(expressions), -1, 3) @ expressions
+        flat = offsets.to(self.dtype).reshape(-1, offsets.shape[2])
+        out = flat.T @ felt.reshape(len(flat), -1)
+        return out.reshape(flat.shape[1], n, -1).permute(1, 2, 0).to(DTYPE)
+
+    def _add_shared(
+        self,
+        seen: PixelDerivatives,
+        bent: torch.Tensor,
+        pull: torch.Tensor,
+        slope: torch.Tensor,
+    ) -> None:
+        """Add what concerns the unknowns that all frames share.
+
+        bent 2×2×n×L and slope 2×n×L of the cost; pull 2×3×n×L: bent by a change of shape
+        """
+        system, ids, others = self.system, self.system.parameters.identities, seen.others
+        by_others, by_shape = seen.by_others, sum(seen.by_point)  # c×2×n×L, 2×3×n×L
+        pulled = (bent * by_others[:, None]).sum(2)
+        for k, (a, node) in enumerate(zip(seen.by_point, seen.nodes)):
+            if others:
+                felt = moments(seen, k, (a * pulled[:, :, None]).sum(1), self.dtype)
+                border = torch.zeros_like(system.border[..., others])
+                system.border[..., others] += border.index_add_(0, node, felt.permute(1, 2, 0))
+            if ids:
+                block = self._by_identity(seen, k, _stiffness(a, pull))
+                system.border[..., :ids].index_add_(0, node, block)
+        system.gradient_shared[others] += (by_others * slope).sum((1, 2, 3))
+        grid = torch.meshgrid(*[torch.tensor(others, dtype=torch.long)] * 2, indexing='ij')
+        system.corner[grid] += torch.einsum('canl,danl->cd', by_others, pulled)
+        if ids:
+            self.curvature += _stiffness(by_shape, pull).sum(2)
+            forces = torch.cat([slope[None], pulled])  # by the cost, then by lens and camera
+            forces = (by_shape * forces[:, :, None]).sum((1, 3)).mT  # (1 + c)×L×3
+            felt = forces.reshape(len(forces), -1) @ self.basis.identities.reshape(-1, ids)
+            system.gradient_shared[:ids] += felt[0]
+            system.corner[others, :ids] += felt[1:]
+            system.corner[:ids, others] += felt[1:].T
+
+    def _by_identity(self, seen: PixelDerivatives, k: int, stiffness: torch.Tensor) -> torch.Tensor:
+        """Make n×m×I between a node's unknowns and the identity. stiffness: 3 (node) ×3×n×L."""
+        identities = self.basis.identities
+        pushes = _pushes(seen.points[k], stiffness.transpose(0, 1))
+        flat = pushes.permute(0, 2, 3, 1).flatten(2).to(self.dtype)
+        felt = flat @ identities.to(self.dtype).reshape(-1, identities.shape[2])
+        pose = _turned(felt.to(DTYPE), seen.rotations[k]).movedim(0, 1)
+        return torch.cat([pose, self._by_weights(stiffness, identities)], 1)
+
+
+def add_joint_rows(
+    system: System, seen: PixelDerivatives, rows: torch.Tensor, residual: torch.Tensor
+) -> None:
+    """Add ½ |residual + Σ rows·d|² of one frame's L points, d the change of their pixels.
+
+    rows R×L×2, residual R
+    """
+    along = rows.permute(0, 2, 1)[:, :, None]  # R×2×1×L
+    forces = [(a * along[:, :, None]).sum(1) for a in seen.by_point]
+    by_node = [moments(seen, k, force)[:, 0] for k, force in enumerate(forces)]
+    nodes, parameters = [int(node) for node in seen.nodes], system.parameters
+    for j, node in zip(by_node, nodes):
+        system.diagonal[node] += j.T @ j
+        system.gradient[node] += j.T @ residual
+    if len(by_node) > 1 and nodes[0] < nodes[1]:
+        system.upper[nodes[0]] += by_node[0].T @ by_node[1]
+    if parameters.count:
+        shared, ids = rows.new_zeros(len(rows), parameters.count), parameters.identities
+        if ids:
+            flat = sum(forces)[:, :, 0].mT.reshape(len(rows), -1)
+            shared[:, :ids] = flat @ seen.basis.identities.reshape(-1, ids)
+        shared[:, seen.others] = torch.einsum('canl,ranl->rc', seen.by_others, along)
+        for j, node in zip(by_node, nodes):
+            system.border[node] += j.T @ shared
+        system.corner += shared.T @ shared
+        system.gradient_shared += shared.T @ residual
+
+
+def moments(
+    seen: PixelDerivatives, k: int, force: torch.Tensor, dtype: torch.dtype = DTYPE
+) -> torch.Tensor:
+    """Find what a node's unknowns feel of forces …×3×n×L on the points, in head axes: …×n×m."""
+    turn = torch.stack([one.sum(-1) for one in _cross(seen.points[k], force.unbind(-3))])
+    pose = torch.cat([turn, force.sum(-1).movedim(-2, 0)])  # 6×…×n
+    pose = _turned(pose[..., None], seen.rotations[k])[..., 0].movedim(0, -1)
+    flat = force.movedim(-3, -2).flatten(-2).to(dtype)
+    return torch.cat([pose, (flat @ seen.basis.by_axis(dtype)).to(DTYPE)], -1)
+
+
+def _pushes(points: torch.Tensor, stiffness: torch.Tensor) -> torch.Tensor:
+    """Find the forces that a head's turn and shift make: 6×3×n×L, all in head axes.
+
+    points 3×n×L, stiffness 3×3×n×L
+    """
+    turns = torch.stack(_cross(points, stiffness.unbind(1)))
+    return torch.cat([turns, stiffness.movedim(1, 0)])
+
+
+def _turned(values: torch.Tensor, rotation: torch.Tensor) -> torch.Tensor:
+    """Take 6×…×n×c by a pose in head axes to those by one in the world's. rotation: n×3×3."""
+    halves = values.unflatten(0, (2, 3))
+    return torch.einsum('nij,pj...nc->pi...nc', rotation, halves).flatten(0, 1)
+
+
+def _cross(a: torch.Tensor, b: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Take the cross product of 3×n×L and three of …×n×L: the same three."""
+    return [a[i] * b[j] - a[j] * b[i] for i, j in ((1, 2), (2, 0), (0, 1))]
+
+
+def _pull(by_point: torch.Tensor, bent: torch.Tensor) -> torch.Tensor:
+    """Multiply a curvature 2×2×n×L of pixels by their derivatives: 2×3×n×L."""
+    return bent[:, :1] * by_point[0] + bent[:, 1:] * by_point[1]
+
+
+def _stiffness(by_point: torch.Tensor, pull: torch.Tensor) -> torch.Tensor:
+    """Make a curvature of points, 3×3×n×L, of 2×3×n×L derivatives of pixels and their pull."""
+    return by_point[0][:, None] * pull[0] + by_point[1][:, None] * pull[1]

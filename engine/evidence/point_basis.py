@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from ..geometry.normals import vertex_normals
 from ..geometry.polygons import triangulate
 
 DTYPE = torch.float64
+PAIRS = (0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)  # the entries of a symmetric 3×3
 
 
 @dataclass(frozen=True)
@@ -31,16 +33,45 @@ class PointBasis:
     expressions: torch.Tensor
     confidence: torch.Tensor
 
-    def of(self, kept: torch.Tensor) -> PointBasis:
-        """Take some of the points: L bool."""
-        return self if bool(kept.all()) else self._at(kept)
-
-    def part(self, points: slice) -> PointBasis:
-        """Take a run of the points."""
-        return self._at(points)
-
-    def _at(self, index: torch.Tensor | slice) -> PointBasis:
+    def at(self, index: torch.Tensor | slice) -> PointBasis:
+        """Take some of the points."""
         return PointBasis(*(getattr(self, f.name)[index] for f in fields(PointBasis)))
+
+    def by_axis(self, dtype: torch.dtype) -> torch.Tensor:
+        """Return the expressions as 3L×E: all points' x, then y, then z."""
+        return self._made('by_axis', dtype, self._by_axis)
+
+    def products(self, dtype: torch.dtype) -> torch.Tensor:
+        """Return what each entry of a symmetric 3×3 at a point adds to the weights' own block.
+
+        6L×½E(E + 1): entries as PAIRS, point by point; the block's upper triangle, row by row.
+        """
+        return self._made('products', dtype, self._products)
+
+    @cached_property
+    def _cache(self) -> dict[tuple[str, torch.dtype], torch.Tensor]:
+        return {}
+
+    def _made(
+        self, name: str, dtype: torch.dtype, make: Callable[[torch.dtype], torch.Tensor]
+    ) -> torch.Tensor:
+        if (name, dtype) not in self._cache:
+            self._cache[name, dtype] = make(dtype)
+        return self._cache[name, dtype]
+
+    def _by_axis(self, dtype: torch.dtype) -> torch.Tensor:
+        return self.expressions.movedim(1, 0).flatten(0, 1).to(dtype)
+
+    def _products(self, dtype: torch.dtype) -> torch.Tensor:
+        points, _, count = self.expressions.shape
+        row, column = torch.triu_indices(count, count)
+        first, second = (self.expressions[..., k].movedim(1, 0).to(dtype) for k in (row, column))
+        out = torch.empty(len(PAIRS), points, len(row), dtype=dtype)
+        for n, (i, j) in enumerate(PAIRS):
+            torch.mul(first[i], second[j], out=out[n])
+            if i != j:
+                out[n].addcmul_(first[j], second[i])
+        return out.flatten(0, 1)
 
 
 def as_tensor(a: np.ndarray) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """What pictures say, in the solver.
 
-Its gradient against finite differences; roots of curvatures; offsets the model does not span.
+Its gradient against finite differences; offsets the model does not span.
 """
 
 from dataclasses import replace
@@ -14,7 +14,6 @@ from facewright.engine.evidence.picture_term import (
     JointRows,
     PictureTerm,
     PixelQuadratic,
-    roots,
 )
 from facewright.engine.evidence.point_basis import DTYPE
 from facewright.engine.evidence.state import State, Trajectory, project_landmarks
@@ -131,17 +130,6 @@ def test_a_quadratic_that_knows_the_place_pulls_the_head_there():
     *_, (_, found) = solve(told, State(shared, away), 12, 1e-9)
     now = project_landmarks(problem.basis, shared, found, view_landmarks, 0, slice(None))
     assert (now - at).norm(dim=2).mean() < 0.1 * (start - at).norm(dim=2).mean()
-
-
-def test_roots_of_singular_curvatures():
-    vector = torch.tensor([[3.0, 4.0], [0.0, 0.0], [1e-9, 0.0]], dtype=DTYPE)
-    curvature = vector[:, :, None] * vector[:, None]
-    root, inverse = roots(curvature)
-    torch.testing.assert_close(root @ root, curvature, atol=1e-12, rtol=1e-9)
-    torch.testing.assert_close(
-        (inverse @ vector[:, :, None])[0, :, 0], vector[0] / 5, atol=1e-9, rtol=0
-    )
-    assert torch.isfinite(inverse).all()
 
 
 @pytest.fixture(scope='module')

@@ -174,7 +174,7 @@ def gaps(bench: Bench, view: int = 1):
     pairs = Pairs(upper, lower, corners, None, np.full(n, 0.02), limit)
     quadratic = gap_quadratic(pairs, landmarks, at[:, : 2 * n], depth[:, : 2 * n], 900.0, 1.0)
     run = slice(0, 2 * n)
-    return GapTerm(bench.problem.basis.part(run), run, view, quadratic)
+    return GapTerm(bench.problem.basis.at(run), run, view, quadratic)
 
 
 def landmarks(bench: Bench):
