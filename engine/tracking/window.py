@@ -10,6 +10,7 @@ import torch
 
 from ..annotate.landmarks import ModelLandmarks
 from ..evidence.appearance import Drawn, estimate_appearance, sample_appearance_of_view
+from ..evidence.lids import LidRange
 from ..evidence.options import StandardOptions, TrackOptions
 from ..evidence.part_evidence import find_masks, masked_picture
 from ..evidence.picture_term import PictureTerm
@@ -52,6 +53,7 @@ class Inputs:
     tracking: the landmarks' and priors' settings; options: those of pictures and masks
     masks: for each view the user's own, None: they are found
     times: N, s: the nodes of the performance (capture_times)
+    lids: of each view, what it shows of the person's
     """
 
     footage: Footage
@@ -62,6 +64,7 @@ class Inputs:
     options: StandardOptions
     masks: Sequence[UserMasks | None]
     times: np.ndarray
+    lids: Sequence[LidRange]
 
 
 class Window:
@@ -91,7 +94,7 @@ class Window:
             frames = frames_between(view.times, inputs.times, nodes, beyond_ends)
             confidence, focal = inputs.landmarks.confidence, draft.cameras[v].focal
             landmarks = make_view_landmarks(
-                view, seen, confidence, times, focal, inputs.tracking, frames
+                view, seen, confidence, times, focal, inputs.tracking, frames, inputs.lids[v]
             )
             pictures = cut_faces(view, landmarks.frames, seen.points)
             seen_by_view.append(ViewPictures(v, landmarks, pictures, view.camera))
@@ -273,7 +276,8 @@ class Window:
             replace(one, sqrt_information=one.sqrt_information * share)
             for one in self.unbiased_landmarks()
         )
-        return replace(self.problem, landmarks_by_view=landmarks_by_view)
+        changes = self.actor.lids.changes(self.shared.identity)
+        return replace(self.problem, landmarks_by_view=landmarks_by_view, lid_changes=changes)
 
     def estimate_constant_errors(self) -> None:
         """Estimate the person's deviation from the model and the detector's bias in each view."""
