@@ -31,8 +31,6 @@ class TrackOptions:
     # how many times less noisy than others lid points are (measured here)
     lid_sharpness: float = 2.0
     iris_sharpness: float = 5.0  # the same for iris points
-    # what the distance of an eye's lids beside its own open one counts (lid_term.py; 0: nothing)
-    lids: float = 1.0
     lip_sharpness: float = 1.5  # lip points
     brow_sharpness: float = 1.2  # brow points
     identity: float = 1.0  # ICT's identity coefficients are N(0, 1) by construction
@@ -67,6 +65,7 @@ class TrackOptions:
     bias_sigma: float = 0.12
     # the detector's constant error of a landmark in a view, as a part of the face's RMS radius
     view_bias: float = 0.03
+    lips_meeting: float = 0.01  # cm: how far apart lips may stay that are seen to touch
     neutral_sigma: float = 0.03  # expression weights on the frame the user calls neutral
 
 

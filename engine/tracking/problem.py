@@ -12,7 +12,7 @@ from functools import cached_property
 import torch
 
 from ..evidence.landmark_term import LandmarkTerm
-from ..evidence.lid_term import gaze_hold, lid_term
+from ..evidence.lip_contact import LipContactTerm
 from ..evidence.motion_priors import (
     AccelerationPrior,
     VelocityPrior,
@@ -28,7 +28,6 @@ from ..evidence.priors import (
     MouthCloseCoupling,
     NeutralPrior,
     expression_prior,
-    gaze_prior,
 )
 from ..evidence.state import PointBasis, Trajectory, ViewLandmarks
 from ..evidence.term import Term
@@ -45,8 +44,8 @@ class TrackingProblem:
     unknown).
     free: which shared unknowns move ('identity', 'focal', 'cameras').
     anchor: near which its first `anchors` nodes are held. picture_terms: what the pictures say.
+    lips: where they meet, None: not asked.
     smooth: nodes lie closer than one view's pictures, and changes of velocity cost too.
-    lid_changes: 2×E, of the present identity (lid_term.LidGaps); None: lids are not asked about.
     """
 
     basis: PointBasis
@@ -62,8 +61,8 @@ class TrackingProblem:
     anchor: Trajectory | None = None
     anchors: int = 0
     picture_terms: tuple[Term, ...] = ()
+    lips: LipContactTerm | None = None
     smooth: bool = False
-    lid_changes: torch.Tensor | None = None
 
     @property
     def parameters(self) -> FreeParameters:
@@ -81,25 +80,15 @@ class TrackingProblem:
             LandmarkTerm(self.basis, seen, view, options.data, options.robust)
             for view, seen in enumerate(self.landmarks_by_view)
         )
-        pictures = (*landmarks, *self._lids(), *self.picture_terms)
-        return (*pictures, *self._node_priors(), *self._shared_priors())
-
-    def _lids(self) -> Iterator[Term]:
-        if self.lid_changes is not None and self.options.lids:
-            if len(self.step):
-                nodes = len(self.step) + 1
-                hold = gaze_hold(self.landmarks_by_view, self.names, nodes)
-                yield VelocityPrior(hold, self.step)
-            for seen in self.landmarks_by_view:
-                yield lid_term(seen, self.lid_changes, self.names, self.options.lids)
+        return (*landmarks, *self.picture_terms, *self._node_priors(), *self._shared_priors())
 
     def _node_priors(self) -> Iterator[Term]:
         names, options, nodes = self.names, self.options, len(self.step) + 1
         yield expression_prior(names, options)
-        if any(name.startswith('eyeLook') for name in names):
-            yield gaze_prior(names)
         if {'mouthClose', 'jawOpen'} <= set(names):
             yield MouthCloseCoupling(names.index('mouthClose'), names.index('jawOpen'))
+        if self.lips is not None:
+            yield self.lips
         if nodes > 1:
             yield VelocityPrior(velocity_precision(names, options), self.step)
         if self.smooth and nodes > 2:

@@ -16,10 +16,10 @@ import torch
 from ..annotate.landmarks import ModelLandmarks
 from ..core.store import CheckpointStore
 from ..evidence.appearance import PointAppearance
-from ..evidence.lids import lid_range
 from ..evidence.options import StandardOptions, TrackOptions, for_few_pictures
 from ..evidence.point_basis import DTYPE, as_tensor
 from ..evidence.state import SharedParameters, Trajectory
+from ..face_model.lip_sections import seal_lips
 from ..face_model.model import FaceModel
 from ..footage.footage import Footage, Observations
 from ..footage.masks import UserMasks
@@ -86,7 +86,6 @@ def refine(
         options,
         masks or [None] * len(footage.views),
         capture_times(footage),
-        tuple(lid_range(seen.points[seen.present]) for seen in observations.views),
     )
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -275,7 +274,7 @@ class _Standard:
             errors=tuple(errors),
             eye_distance=tuple(eyes),
         )
-        neutral = self.actor.model.shape(identity)
+        neutral = seal_lips(self.model, self.actor.model.shape(identity))
         return Standard(track, neutral, tuple(int(f) for f in worse), times, **found)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from ..annotate.landmarks import ModelLandmarks
 from ..evidence.appearance import Drawn, estimate_appearance, sample_appearance_of_view
-from ..evidence.lids import LidRange
+from ..evidence.lip_contact import LipContactTerm, lip_basis, seen_touching
 from ..evidence.options import StandardOptions, TrackOptions
 from ..evidence.part_evidence import find_masks, masked_picture
 from ..evidence.picture_term import PictureTerm
@@ -53,7 +53,6 @@ class Inputs:
     tracking: the landmarks' and priors' settings; options: those of pictures and masks
     masks: for each view the user's own, None: they are found
     times: N, s: the nodes of the performance (capture_times)
-    lids: of each view, what it shows of the person's
     """
 
     footage: Footage
@@ -64,7 +63,6 @@ class Inputs:
     options: StandardOptions
     masks: Sequence[UserMasks | None]
     times: np.ndarray
-    lids: Sequence[LidRange]
 
 
 class Window:
@@ -94,7 +92,7 @@ class Window:
             frames = frames_between(view.times, inputs.times, nodes, beyond_ends)
             confidence, focal = inputs.landmarks.confidence, draft.cameras[v].focal
             landmarks = make_view_landmarks(
-                view, seen, confidence, times, focal, inputs.tracking, frames, inputs.lids[v]
+                view, seen, confidence, times, focal, inputs.tracking, frames
             )
             pictures = cut_faces(view, landmarks.frames, seen.points)
             seen_by_view.append(ViewPictures(v, landmarks, pictures, view.camera))
@@ -171,7 +169,11 @@ class Window:
         for turn in range(options.rounds):
             for fraction in self.sample_appearance(options.blur[1], options.part_robust[1]):
                 yield masking + (1 - masking) * (turn + 0.6 * fraction) / options.rounds
-            problem = replace(self.trusted_problem(), picture_terms=self.picture_terms())
+            problem = replace(
+                self.trusted_problem(),
+                picture_terms=self.picture_terms(),
+                lips=self.lip_contact(),
+            )
             steps = solve(problem, self.state, options.steps, TOLERANCE)
             for i, (_, trajectory) in enumerate(steps):
                 self.trajectory = trajectory
@@ -276,8 +278,19 @@ class Window:
             replace(one, sqrt_information=one.sqrt_information * share)
             for one in self.unbiased_landmarks()
         )
-        changes = self.actor.lids.changes(self.shared.identity)
-        return replace(self.problem, landmarks_by_view=landmarks_by_view, lid_changes=changes)
+        return replace(self.problem, landmarks_by_view=landmarks_by_view)
+
+    def lip_contact(self) -> LipContactTerm:
+        """Say where the person's lips touch."""
+        neutral = self.actor.model.shape(self.shared.identity.numpy())
+        weighed = weigh_by_visibility(
+            self.problem.basis, self.shared, self.trajectory, self.landmarks_by_view
+        )
+        return LipContactTerm(
+            lip_basis(self.actor.model, neutral),
+            tuple(seen_touching(self.actor.model, self.inputs.landmarks, one) for one in weighed),
+            self.inputs.tracking.lips_meeting,
+        )
 
     def estimate_constant_errors(self) -> None:
         """Estimate the person's deviation from the model and the detector's bias in each view."""

@@ -17,7 +17,7 @@ from synthetic import IDENTITIES, LANDMARKS, NAMES, make_problem, moved, tensor
 from facewright.engine.evidence.appearance import AppearanceSamples, PointAppearance
 from facewright.engine.evidence.gaps import GapTerm, Pairs, gap_quadratic
 from facewright.engine.evidence.landmark_term import LandmarkTerm
-from facewright.engine.evidence.lid_term import LidTerm
+from facewright.engine.evidence.lip_contact import LipBasis, LipContactTerm, SeenTouching
 from facewright.engine.evidence.motion_priors import (
     AccelerationPrior,
     VelocityPrior,
@@ -178,14 +178,6 @@ def gaps(bench: Bench, view: int = 1):
     return GapTerm(bench.problem.basis.at(run), run, view, quadratic)
 
 
-def lids(bench: Bench, view: int = 1):
-    landmarks, rng = bench.problem.landmarks_by_view[view], bench.rng
-    n = len(landmarks.node)
-    rows, target = rng.normal(size=(3, len(NAMES))), rng.normal(size=(n, 3))
-    precision = rng.uniform(1, 9, size=(n, 3))
-    return LidTerm(landmarks, tensor(rows), tensor(target), tensor(precision))
-
-
 def landmarks(bench: Bench):
     problem = bench.problem
     return LandmarkTerm(problem.basis, problem.landmarks_by_view[1], 1, OPTIONS.data, 2.0)
@@ -197,6 +189,20 @@ def anchor(bench: Bench):
     return AnchorPrior(Trajectory(away, now.translation[:2] + 0.3, now.weights[:2] + 0.1))
 
 
+def lip_contact(bench: Bench):
+    """Lips of four sections, apart in some and across one another in others."""
+    rng, columns, samples = bench.rng, 4, 5
+    rest = np.zeros((2, columns, samples, 2))
+    rest[..., 1] = np.linspace(0.3, -0.3, samples)
+    rest[..., 0] = 2 * rest[..., 1] ** 2 * np.array([1, -1])[:, None, None]
+    rest[0, ..., 0] += np.array([-0.1, 0.05, 0.1, -0.05])[:, None]
+    basis = LipBasis(tensor(rest), tensor(0.1 * rng.normal(size=(*rest.shape, len(NAMES)))))
+    share = tensor(rng.uniform(size=(NODES, columns)))
+    between = tensor([0.0, 0.3, 0.6, 0.0])
+    seen = SeenTouching(torch.tensor([0, 1, 1, NODES - 1]), between, share)
+    return LipContactTerm(basis, (seen,), 0.01, 0.02)
+
+
 STEP = tensor([0.02, 0.05, 0.03])
 BUILD = {
     LandmarkTerm: landmarks,
@@ -205,7 +211,7 @@ BUILD = {
     PartTerm: of_masks(PartTerm, joint=True),
     OutlineTerm: of_masks(OutlineTerm, joint=False),
     GapTerm: gaps,
-    LidTerm: lids,
+    LipContactTerm: lip_contact,
     ExpressionPrior: lambda bench: expression_prior(NAMES, OPTIONS),
     MouthCloseCoupling: lambda bench: MouthCloseCoupling(1, 0),
     VelocityPrior: lambda bench: VelocityPrior(velocity_precision(NAMES, OPTIONS), STEP),
@@ -251,9 +257,9 @@ def test_cost_and_gradient_are_those_of_the_energy(kind):
 
 
 QUADRATICS = {
-    LidTerm: 1e-9,
     ExpressionPrior: 1e-9,
     MouthCloseCoupling: 1e-9,
+    LipContactTerm: 1e-9,
     NeutralPrior: 1e-9,
     IdentityPrior: 1e-9,
     FocalPrior: 1e-9,

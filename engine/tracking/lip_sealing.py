@@ -1,0 +1,82 @@
+"""A performance's lips, held shut where they are seen shut, whatever was done to it since the fit.
+
+Smoothing averages each weight by itself; lips are shut by several together. The nearest weights at
+which they meet, and do not cross, are found anew: the fit's own term of lips, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from ..annotate.landmarks import ModelLandmarks
+from ..evidence.lip_contact import LipContactTerm, lip_basis, seen_touching
+from ..evidence.options import TrackOptions
+from ..evidence.parameters import FreeParameters
+from ..evidence.point_basis import DTYPE, as_tensor
+from ..evidence.priors import AnchorPrior
+from ..evidence.state import SharedParameters, State, Trajectory
+from ..evidence.term import Term
+from ..face_model.model import FaceModel
+from ..footage.footage import Camera, Footage, Observations
+from ..formats.performance import Performance
+from .solver import solve
+from .view_landmarks import make_view_landmarks
+
+EXACT = 0.0005  # cm: of how far lips may stay apart that touch, and how deep lips may cross
+STEPS, TOLERANCE = 8, 1e-3  # Gauss-Newton steps at most; relative fall of the cost at which to stop
+WINDOW = 240  # samples at once: bounds memory
+
+
+@dataclass(frozen=True)
+class _Sealing:
+    """The problem: near the given weights, lips that meet and do not cross."""
+
+    terms: tuple[Term, ...]
+    parameters: FreeParameters
+
+
+def seal_performance(
+    model: FaceModel,
+    landmarks: ModelLandmarks,
+    neutral: np.ndarray,
+    footage: Footage,
+    observations: Observations,
+    cameras: Sequence[Camera],
+    performance: Performance,
+) -> Performance:
+    """Hold a performance's lips shut where they are seen shut, and from crossing anywhere.
+
+    neutral: V×3 cm; cameras: of each view, as they were found.
+    """
+    basis, weights = lip_basis(model, neutral), performance.weights.copy()
+    for start in range(0, len(weights), WINDOW):
+        rows = slice(start, start + WINDOW)
+        times = performance.time[rows]
+        last = start + WINDOW >= len(weights)
+        seen = []
+        for view, shown, camera in zip(footage.views, observations.views, cameras):
+            inside = view.times < (np.inf if last else performance.time[start + WINDOW])
+            frames = np.flatnonzero(inside & (view.times >= times[0]))
+            timed = make_view_landmarks(
+                view, shown, landmarks.confidence, times, camera.focal, TrackOptions(), frames
+            )
+            seen.append(seen_touching(model, landmarks, timed))
+        given = Trajectory(
+            *(as_tensor(a[rows]) for a in (performance.rotation, performance.translation, weights))
+        )
+        contact = LipContactTerm(basis, tuple(seen), EXACT, EXACT)
+        problem = _Sealing((AnchorPrior(given), contact), FreeParameters(0, len(seen)))
+        found = given
+        for state in solve(problem, State(_nothing_shared(), given), STEPS, TOLERANCE):
+            found = state.trajectory
+        weights[rows] = found.weights.numpy()
+    return replace(performance, weights=weights)
+
+
+def _nothing_shared() -> SharedParameters:
+    none = torch.zeros(0, dtype=DTYPE)
+    return SharedParameters(none, none, none, none, none)

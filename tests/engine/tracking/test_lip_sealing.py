@@ -1,0 +1,79 @@
+"""Lips are held shut after the fit where the detector saw them shut, and nowhere else."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facewright.engine.annotate.landmarks import model_landmarks
+from facewright.engine.evidence.gaps import slit_chains
+from facewright.engine.evidence.lip_contact import touching_share
+from facewright.engine.face_model import load_model
+from facewright.engine.face_model.lip_sections import lip_gaps, lip_sections, seal_lips
+from facewright.engine.footage.detector.landmark_sets import resting_face
+from facewright.engine.footage.footage import Camera, Footage, Observations, View, ViewObservations
+from facewright.engine.formats.performance import Performance
+from facewright.engine.tracking.lip_sealing import seal_performance
+from facewright.engine.tracking.view_landmarks import rms_radius
+
+FRAMES = 12
+OPEN = 8  # from this frame on the mouth is open
+
+
+def seen_face(shut: bool) -> np.ndarray:
+    """The network's own face, 478×2 px, its inner lips brought together or taken apart."""
+    points = 600 * resting_face()[:, :2].astype(np.float64)
+    upper, lower = slit_chains('mouth')
+    middle = (points[upper] + points[lower]) / 2
+    half = 0.0 if shut else 12.0
+    points[upper], points[lower] = middle - (0, half), middle + (0, half)
+    return points
+
+
+@pytest.fixture(scope='module')
+def sealed():
+    """(model, neutral, performance before, after)."""
+    model = load_model().tracked
+    landmarks = model_landmarks(model)
+    points = np.stack([seen_face(k < OPEN) for k in range(FRAMES)]).astype(np.float32)
+    time = np.arange(FRAMES) / 30
+    camera = Camera(800.0, (300.0, 300.0))
+    view = View('view', Path('view.mp4'), 'video', (600, 600), 30.0, time, 0, 0, camera)
+    seen = ViewObservations(points, np.ones((FRAMES, 478), np.float32), np.ones(FRAMES, bool))
+    weights = np.zeros((FRAMES, len(model.names)), np.float32)
+    for name, value in (('jawOpen', 0.05), ('mouthSmile_L', 0.4), ('mouthUpperUp_R', 0.1)):
+        weights[:, model.names.index(name)] = value
+    before = Performance(
+        time, weights, model.names, np.tile(np.eye(3), (FRAMES, 1, 1)), np.zeros((FRAMES, 3)), 30.0
+    )
+    neutral = seal_lips(model, model.neutral)
+    footage, observations = Footage((view,), calibrated=False), Observations((seen,))
+    after = seal_performance(model, landmarks, neutral, footage, observations, (camera,), before)
+    return model, neutral, before, after
+
+
+def gaps(model, neutral, performance) -> np.ndarray:
+    sections = lip_sections(model, 31)
+    heads = neutral + np.tensordot(performance.weights, model.expressions, 1)
+    return np.stack([lip_gaps(sections.on(head)) for head in heads])
+
+
+def test_landmarks_tell_shut_from_open():
+    points = np.stack([seen_face(True), seen_face(False)])
+    share = touching_share(points, rms_radius(points))
+    assert (share[0] == 1).all() and (share[1] == 0).all()
+
+
+def test_shut_lips_meet_from_corner_to_corner(sealed):
+    model, neutral, before, after = sealed
+    assert gaps(model, neutral, before)[:OPEN].max() > 0.1
+    shut = gaps(model, neutral, after)[:OPEN]
+    assert shut.max() < 0.03 and shut.min() > -0.03
+
+
+def test_open_lips_and_all_else_stay(sealed):
+    _, _, before, after = sealed
+    np.testing.assert_allclose(after.weights[OPEN:], before.weights[OPEN:], atol=2e-3)
+    assert np.abs(after.weights - before.weights).max() < 0.15
+    np.testing.assert_array_equal(after.rotation, before.rotation)
+    assert after.weights.min() >= 0 and after.weights.max() <= 1
