@@ -7,6 +7,8 @@ much: detected − projected, to be taken off what the detector saw in the foota
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from ..face_model.model import FaceModel
@@ -29,7 +31,10 @@ def measure_detector_bias(
     Returns 478×2 as a part of the face's RMS radius, zero where the detector saw no face.
     """
     colours, faces = albedo(model), model.faces[visible_faces(model)]
-    offsets = [_landmark_offsets(landmarks, head, colours, faces) for head in heads]
+    with ThreadPoolExecutor(2) as pool:  # one is rendered while another is looked at
+        offsets = list(
+            pool.map(lambda head: _landmark_offsets(landmarks, head, colours, faces), heads)
+        )
     found = [one for one in offsets if one is not None]
     return np.median(found, 0) if found else np.zeros((len(landmarks.confidence), 2))
 

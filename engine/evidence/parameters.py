@@ -43,11 +43,14 @@ class FreeParameters:
         """Give the first of a view's six among the G."""
         return self.count - 6 * self.views + 6 * view
 
-    def at_bounds(self, state: State, gradient: torch.Tensor) -> torch.Tensor:
-        """Find what a step down the gradient (K×m) would take out of bounds: K×m bool."""
-        w, slope = state.trajectory.weights, gradient[:, POSE:]
-        outwards = ((w <= 0) & (slope > 0)) | ((w >= 1) & (slope < 0))
-        return torch.cat([torch.zeros(len(w), POSE, dtype=torch.bool), outwards], 1)
+    def room(self, state: State) -> tuple[torch.Tensor, torch.Tensor]:
+        """Say how far each unknown of a node may go down and up, K×m each.
+
+        Weights stay in [0, 1].
+        """
+        w = state.trajectory.weights
+        pose = torch.full((len(w), POSE), torch.inf, dtype=DTYPE)
+        return torch.cat([-pose, -w], 1), torch.cat([pose, 1 - w], 1)
 
     def add_gauge(self, corner: torch.Tensor) -> None:
         """Keep the curvature of the cameras (corner G×G) from being singular."""

@@ -122,8 +122,10 @@ class Blocks:
 
     def __init__(self, system: System, basis: PointBasis, dtype: torch.dtype = DTYPE) -> None:
         self.system, self.basis, self.dtype = system, basis, dtype
-        # of the points, all frames together
-        self.curvature = torch.zeros(3, 3, len(basis.mean), dtype=DTYPE)
+        # of the points: by the identity, of all frames together; of each frame alone, and its node
+        self.by_identity = torch.zeros(3, 3, len(basis.mean), dtype=DTYPE)
+        self.by_frame: list[torch.Tensor] = []
+        self.node: list[torch.Tensor] = []
 
     def add(self, seen: PixelDerivatives, curvature: torch.Tensor, slope: torch.Tensor) -> None:
         """Add some frames.
@@ -136,7 +138,7 @@ class Blocks:
         for k, (a, node) in enumerate(zip(seen.by_point, seen.nodes)):
             force = a[0] * slope[0] + a[1] * slope[1]
             system.gradient.index_add_(0, node, moments(seen, k, force, self.dtype))
-            system.diagonal.index_add_(0, node, self._diagonal(seen, k, _stiffness(a, pulls[k])))
+            self._add_diagonal(seen, k, _stiffness(a, pulls[k]))
         if len(pulls) > 1 and len(system.upper):
             inner = seen.nodes[0] < len(system.upper)
             block = self._beside(seen, _stiffness(seen.by_point[0], pulls[1]))
@@ -145,25 +147,38 @@ class Blocks:
             self._add_shared(seen, bent, sum(pulls), slope)
 
     def finish(self) -> None:
-        """Add what is summed over all frames first: the identity's own block."""
+        """Add what all frames are brought together for: the own blocks of weights and identity."""
+        self._add_weights()
         ids, identities = self.system.parameters.identities, self.basis.identities
         if ids:
-            stiff = self.curvature.permute(2, 0, 1) @ identities
+            stiff = self.by_identity.permute(2, 0, 1) @ identities
             flat = identities.reshape(-1, ids)
             self.system.corner[:ids, :ids] += flat.T @ stiff.reshape(-1, ids)
 
-    def _diagonal(self, seen: PixelDerivatives, k: int, stiffness: torch.Tensor) -> torch.Tensor:
-        """Make a node's own block n×m×m of a stiffness 3×3×n×L."""
-        pose = self._of_pose(seen, k, k, stiffness)
-        n, m = len(pose), pose.shape[2]
-        out = pose.new_empty(n, m, m)
-        out[:, :POSE], out[:, POSE:, :POSE] = pose, pose[..., POSE:].mT
-        six = torch.stack([stiffness[i, j] for i, j in PAIRS], 1).flatten(1).to(self.dtype)
-        packed = (six @ seen.basis.products(self.dtype)).to(DTYPE)
-        row, column = torch.triu_indices(m - POSE, m - POSE) + POSE
-        out[:, row, column] = packed
-        out[:, column, row] = packed
-        return out
+    def _add_diagonal(self, seen: PixelDerivatives, k: int, stiffness: torch.Tensor) -> None:
+        """Add to a node's own block what concerns its pose; stiffness 3×3×n×L."""
+        pose, node = self._of_pose(seen, k, k, stiffness), seen.nodes[k]
+        block = pose.new_zeros(len(pose), pose.shape[2], pose.shape[2])
+        block[:, :POSE], block[:, POSE:, :POSE] = pose, pose[..., POSE:].mT
+        self.system.diagonal.index_add_(0, node, block)
+        six = torch.stack([stiffness[i, j] for i, j in PAIRS], 1)
+        self.by_frame.append(six.flatten(1).to(self.dtype))
+        self.node.append(node)
+
+    def _add_weights(self) -> None:
+        """Add the weights' own blocks."""
+        if not self.node:
+            return
+        diagonal = self.system.diagonal
+        packed = torch.cat(self.by_frame) @ self.basis.products(self.dtype)
+        summed = torch.zeros(len(diagonal), packed.shape[1], dtype=DTYPE)
+        summed.index_add_(0, torch.cat(self.node), packed.to(DTYPE))
+        count = diagonal.shape[1] - POSE
+        row, column = torch.triu_indices(count, count)
+        block = torch.zeros(len(diagonal), count, count, dtype=DTYPE)
+        block[:, row, column] = summed
+        block[:, column, row] = summed
+        diagonal[:, POSE:, POSE:] += block
 
     def _beside(self, seen: PixelDerivatives, stiffness: torch.Tensor) -> torch.Tensor:
         """Make the block n×m×m of the first node by the second, of a stiffness 3×3×n×L."""
@@ -217,7 +232,7 @@ class Blocks:
         grid = torch.meshgrid(*[torch.tensor(others, dtype=torch.long)] * 2, indexing='ij')
         system.corner[grid] += torch.einsum('canl,danl->cd', by_others, pulled)
         if ids:
-            self.curvature += _stiffness(by_shape, pull).sum(2)
+            self.by_identity += _stiffness(by_shape, pull).sum(2)
             forces = torch.cat([slope[None], pulled])  # by the cost, then by lens and camera
             forces = (by_shape * forces[:, :, None]).sum((1, 3)).mT  # (1 + c)×L×3
             felt = forces.reshape(len(forces), -1) @ self.basis.identities.reshape(-1, ids)

@@ -32,22 +32,25 @@ def solve_arrow(
         )
         return x.reshape(-1, m)[:count], y
     g = border.shape[2]
-    right = torch.cat([rhs[..., None], border], 2).clone()
-    factors, carried = [], []
+    right = torch.cat([rhs[..., None], border], 2)
+    factors, carried, solved = [], [], []
     for k in range(count):
-        block = diagonal[k]
+        block, own = diagonal[k], right[k]
         if k:
-            block = block - upper[k - 1].T @ carried[-1]
-            right[k] -= carried[-1].T @ right[k - 1]
-        factor = torch.linalg.cholesky(block)
-        factors.append(factor)
+            last = carried[-1]
+            block = torch.addmm(block, last.T, last, alpha=-1)
+            own = torch.addmm(own, last.T, solved[-1], alpha=-1)
+        factors.append(torch.linalg.cholesky(block))
         if k < count - 1:
-            carried.append(torch.cholesky_solve(upper[k], factor))
-    solved = torch.empty_like(right)
+            own = torch.cat([own, upper[k]], 1)
+        half = torch.linalg.solve_triangular(factors[-1], own, upper=False)
+        solved.append(half[:, : g + 1])
+        carried.append(half[:, g + 1 :])
     for k in range(count - 1, -1, -1):
-        solved[k] = torch.cholesky_solve(right[k], factors[k])
         if k < count - 1:
-            solved[k] -= carried[k] @ solved[k + 1]
+            solved[k] = torch.addmm(solved[k], carried[k], solved[k + 1], alpha=-1)
+        solved[k] = torch.linalg.solve_triangular(factors[k].T, solved[k], upper=True)
+    solved = torch.stack(solved)
     if g == 0:
         return solved[..., 0], rhs_shared
     flat = border.reshape(count * m, g)

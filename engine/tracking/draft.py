@@ -45,10 +45,10 @@ from .view_landmarks import (
 
 FINDING, FOLLOWING = 'Finding the person and the lens', 'Following the performance'  # the stages
 # Relative fall of the cost at which a fit stops: rounds between, windows, the last round.
-COARSE, MIDDLE, FINE = 2e-3, 4e-4, 2e-4
+COARSE, MIDDLE, FINE = 1e-2, 4e-4, 2e-4
 # Gauss-Newton steps usually taken: the first, a middle and the last round of finding; a window.
-USUAL_STEPS = 8, 4, 5
-USUAL_WINDOW = 7
+USUAL_STEPS = 4, 3, 4
+USUAL_WINDOW = 6
 BIAS_STEPS = 4  # steps that take as long as rendering and detecting the fitted head once
 FIRST_WEIGHT = 0.02  # of every expression, before anything is fitted
 

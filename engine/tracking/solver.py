@@ -6,6 +6,7 @@ It knows nothing of faces.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +21,9 @@ from .arrow import solve_arrow
 FIRST_DAMPING, LEAST_DAMPING = 1e-3, 1e-6
 HARDER, EASIER = 8, 4  # factors of the damping after a step that failed, and one that did not
 TRIES = 6  # steps tried from one linearisation
+PASSES = 3  # of finding which unknowns a step puts on their bounds
+
+Step = tuple[torch.Tensor, torch.Tensor]  # of K nodes' m unknowns, of the G shared ones
 
 
 class Problem(Protocol):
@@ -48,17 +52,64 @@ def cost(problem: Problem, state: State) -> float:
         return sum(float(term.energy(state)) for term in problem.terms)
 
 
-def hold(system: System, pinned: torch.Tensor) -> None:
-    """Take pinned unknowns (K×m bool) out of the equations: their step becomes 0."""
-    live = (~pinned).to(DTYPE)
-    system.diagonal = system.diagonal * live[:, :, None] * live[:, None, :] + torch.diag_embed(
-        1 - live
+def hold(system: System, held: torch.Tensor, damping: float) -> System:
+    """Make the damped equations in which held unknowns (K×m bool) stand alone."""
+    live = (~held).to(DTYPE)
+    second = system.second
+    return replace(
+        system,
+        diagonal=damped(system.diagonal, damping) * live[:, :, None] * live[:, None, :]
+        + torch.diag_embed(1 - live),
+        upper=system.upper * live[:-1, :, None] * live[1:, None, :],
+        second=None if second is None else second * live[:-2, :, None] * live[2:, None, :],
+        border=system.border * live[:, :, None],
+        corner=damped(system.corner, damping),
     )
-    system.upper = system.upper * live[:-1, :, None] * live[1:, None, :]
-    if system.second is not None:
-        system.second = system.second * live[:-2, :, None] * live[2:, None, :]
-    system.border = system.border * live[:, :, None]
-    system.gradient = system.gradient * live
+
+
+def times(system: System, step: torch.Tensor, shared: torch.Tensor) -> Step:
+    """Multiply the curvature by a step of the nodes (K×m) and of what is shared (G)."""
+    out = torch.einsum('kij,kj->ki', system.diagonal, step) + system.border @ shared
+    for gap, blocks in ((1, system.upper), (2, system.second)):
+        if blocks is not None:
+            out[:-gap] += torch.einsum('kij,kj->ki', blocks, step[gap:])
+            out[gap:] += torch.einsum('kji,kj->ki', blocks, step[:-gap])
+    return out, torch.einsum('kig,ki->g', system.border, step) + system.corner @ shared
+
+
+def bounded_step(system: System, room: Step, damping: float) -> Step:
+    """Minimise the damped quadratic within bounds: the step of the nodes K×m and of what is shared.
+
+    A primal-dual active set: what would leave its bounds is put on them, what would come back from
+    them is let go, until neither happens (Hintermüller, Ito and Kunisch, "The primal-dual active
+    set strategy as a semismooth Newton method", 2002).
+
+    room: how far each unknown of a node may go down and up, K×m each
+    """
+    low, high = room
+    held = ((low >= 0) & (system.gradient > 0)) | ((high <= 0) & (system.gradient < 0))
+    fixed = torch.zeros_like(system.gradient)
+    for _ in range(PASSES):
+        equations = hold(system, held, damping)
+        pull = times(system, fixed, torch.zeros_like(system.gradient_shared))
+        right = torch.where(held, fixed, -(system.gradient + pull[0]))
+        step, shared = solve_arrow(
+            equations.diagonal,
+            equations.upper,
+            equations.border,
+            equations.corner,
+            right,
+            -(system.gradient_shared + pull[1]),
+            equations.second,
+        )
+        slope = system.gradient + times(system, step, shared)[0]
+        stays = held & torch.where(fixed <= low, slope > 0, slope < 0)
+        now_held = stays | (~held & ((step < low) | (step > high)))
+        if bool((now_held == held).all()):
+            break
+        held = now_held
+        fixed = torch.where(held, step.clamp(low, high), 0.0)
+    return step, shared
 
 
 def damped(blocks: torch.Tensor, damping: float) -> torch.Tensor:
@@ -76,17 +127,9 @@ def solve(problem: Problem, state: State, iterations: int, tolerance: float) -> 
     parameters, damping = problem.parameters, FIRST_DAMPING
     for _ in range(iterations):
         system = linearise(problem, state)
-        hold(system, parameters.at_bounds(state, system.gradient))
+        room = parameters.room(state)
         for _ in range(TRIES):
-            step = solve_arrow(
-                damped(system.diagonal, damping),
-                system.upper,
-                system.border,
-                damped(system.corner, damping),
-                -system.gradient,
-                -system.gradient_shared,
-                system.second,
-            )
+            step = bounded_step(system, room, damping)
             tried = parameters.retract(state, *step)
             new_cost = cost(problem, tried)
             if np.isfinite(new_cost) and new_cost < system.cost:

@@ -19,7 +19,8 @@ from facewright.engine.evidence.priors import expression_prior
 from facewright.engine.evidence.state import State, Trajectory
 from facewright.engine.face_model.expressions import ICT_NAMES
 from facewright.engine.geometry.rotations import so3_exp
-from facewright.engine.tracking.solver import cost, linearise, solve
+from facewright.engine.tracking import solver
+from facewright.engine.tracking.solver import bounded_step, cost, linearise, solve, times
 
 
 @pytest.mark.parametrize('seed,smooth', [(0, False), (1, False), (2, False), (3, True)])
@@ -157,3 +158,42 @@ def test_a_frame_called_neutral_comes_out_neutral():
     *_, (_, free) = solve(problem, State(shared, trajectory), 15, 1e-6)
     *_, (_, held) = solve(told, State(shared, trajectory), 15, 1e-6)
     assert held.weights[2].sum() < 0.5 * free.weights[2].sum()
+
+
+@pytest.mark.parametrize('second', [False, True])
+def test_a_bounded_step_meets_its_optimality_conditions(second, monkeypatch):
+    """Within its bounds; no slope where it is free, an outward one where it is held."""
+    monkeypatch.setattr(solver, 'PASSES', 30)
+    rng, nodes, size, shared = np.random.default_rng(4), 6, 5, 3
+    system = empty_system(FreeParameters(shared, 1), nodes, size)
+    for k in range(nodes):
+        if k + 1 < nodes:
+            j = torch.as_tensor(rng.normal(size=(8, 2 * size + shared)))
+            a, b, c = j[:, :size], j[:, size : 2 * size], j[:, 2 * size :]
+            system.diagonal[k] += a.T @ a
+            system.diagonal[k + 1] += b.T @ b
+            system.upper[k] += a.T @ b
+            system.border[k] += a.T @ c
+            system.border[k + 1] += b.T @ c
+            system.corner += c.T @ c
+    if second:
+        system.second = torch.zeros(nodes - 2, size, size, dtype=DTYPE)
+        for k in range(nodes - 2):
+            a, b = torch.as_tensor(rng.normal(size=(2, 8, size)))
+            system.diagonal[k] += a.T @ a
+            system.diagonal[k + 2] += b.T @ b
+            system.second[k] += a.T @ b
+    system.gradient += torch.as_tensor(rng.normal(size=(nodes, size))) * 8
+    system.gradient_shared += torch.as_tensor(rng.normal(size=shared))
+    low = -torch.as_tensor(rng.uniform(0, 0.3, size=(nodes, size)))
+    high = torch.as_tensor(rng.uniform(0, 0.3, size=(nodes, size)))
+    low[:, 0], high[:, 0], low[0, 1] = -torch.inf, torch.inf, 0.0
+    step, common = bounded_step(system, (low, high), 0.0)
+    slope = times(system, step, common)
+    slope = system.gradient + slope[0], system.gradient_shared + slope[1]
+    at_low, at_high = step <= low, step >= high
+    free = ~(at_low | at_high)
+    assert 4 < int(free.sum()) < nodes * size - 4
+    assert (step >= low - 1e-9).all() and (step <= high + 1e-9).all()
+    assert slope[0][free].abs().max() < 1e-6 and slope[1].abs().max() < 1e-6
+    assert (slope[0][at_low] > -1e-6).all() and (slope[0][at_high] < 1e-6).all()
