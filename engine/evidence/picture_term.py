@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 
 from .parameters import System
-from .pixel_derivatives import Blocks, add_joint_rows, pixel_derivatives
+from .pixel_derivatives import Blocks, pixel_derivatives
 from .point_basis import DTYPE
 from .state import PointBasis, State, project_landmarks
 from .term import Term
@@ -81,7 +81,7 @@ class PictureTerm(Term):
             for k, of_frame in enumerate(self.quadratic.joint[rows]):
                 for joint in of_frame:
                     own = seen.at(k, joint.index)
-                    add_joint_rows(system, own, joint.rows, _left(joint, off[k]))
+                    blocks.add_joint(own, joint.rows, _left(joint, off[k]))
         blocks.finish()
         system.cost += cost
 

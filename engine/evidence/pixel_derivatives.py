@@ -126,6 +126,8 @@ class Blocks:
         self.by_identity = torch.zeros(3, 3, len(basis.mean), dtype=DTYPE)
         self.by_frame: list[torch.Tensor] = []
         self.node: list[torch.Tensor] = []
+        # joint residuals by what all frames share, and what they are
+        self.joint: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def add(self, seen: PixelDerivatives, curvature: torch.Tensor, slope: torch.Tensor) -> None:
         """Add some frames.
@@ -146,9 +148,37 @@ class Blocks:
         if system.parameters.count:
             self._add_shared(seen, bent, sum(pulls), slope)
 
+    def add_joint(self, seen: PixelDerivatives, rows: torch.Tensor, residual: torch.Tensor) -> None:
+        """Add ½ |residual + Σ rows·d|² of one frame's L points, d the change of their pixels.
+
+        rows R×L×2, residual R
+        """
+        system, along = self.system, rows.permute(0, 2, 1)[:, :, None]  # R×2×1×L
+        forces = [(a * along[:, :, None]).sum(1) for a in seen.by_point]
+        by_node = [moments(seen, k, force)[:, 0] for k, force in enumerate(forces)]
+        nodes, parameters = [int(node) for node in seen.nodes], system.parameters
+        for j, node in zip(by_node, nodes):
+            system.diagonal[node] += j.T @ j
+            system.gradient[node] += j.T @ residual
+        if len(by_node) > 1 and nodes[0] < nodes[1]:
+            system.upper[nodes[0]] += by_node[0].T @ by_node[1]
+        if parameters.count:
+            shared, ids = rows.new_zeros(len(rows), parameters.count), parameters.identities
+            if ids:
+                flat = sum(forces)[:, :, 0].mT.reshape(len(rows), -1)
+                shared[:, :ids] = flat @ seen.basis.identities.reshape(-1, ids)
+            shared[:, seen.others] = torch.einsum('canl,ranl->rc', seen.by_others, along)
+            for j, node in zip(by_node, nodes):
+                system.border[node] += j.T @ shared
+            self.joint.append((shared, residual))
+
     def finish(self) -> None:
-        """Add what all frames are brought together for: the own blocks of weights and identity."""
+        """Add what all frames are brought together for: blocks of weights, of what is shared."""
         self._add_weights()
+        if self.joint:
+            shared, residual = (torch.cat(part) for part in zip(*self.joint))
+            self.system.corner += shared.T @ shared
+            self.system.gradient_shared += shared.T @ residual
         ids, identities = self.system.parameters.identities, self.basis.identities
         if ids:
             stiff = self.by_identity.permute(2, 0, 1) @ identities
@@ -248,34 +278,6 @@ class Blocks:
         felt = flat @ identities.to(self.dtype).reshape(-1, identities.shape[2])
         pose = _turned(felt.to(DTYPE), seen.rotations[k]).movedim(0, 1)
         return torch.cat([pose, self._by_weights(stiffness, identities)], 1)
-
-
-def add_joint_rows(
-    system: System, seen: PixelDerivatives, rows: torch.Tensor, residual: torch.Tensor
-) -> None:
-    """Add ½ |residual + Σ rows·d|² of one frame's L points, d the change of their pixels.
-
-    rows R×L×2, residual R
-    """
-    along = rows.permute(0, 2, 1)[:, :, None]  # R×2×1×L
-    forces = [(a * along[:, :, None]).sum(1) for a in seen.by_point]
-    by_node = [moments(seen, k, force)[:, 0] for k, force in enumerate(forces)]
-    nodes, parameters = [int(node) for node in seen.nodes], system.parameters
-    for j, node in zip(by_node, nodes):
-        system.diagonal[node] += j.T @ j
-        system.gradient[node] += j.T @ residual
-    if len(by_node) > 1 and nodes[0] < nodes[1]:
-        system.upper[nodes[0]] += by_node[0].T @ by_node[1]
-    if parameters.count:
-        shared, ids = rows.new_zeros(len(rows), parameters.count), parameters.identities
-        if ids:
-            flat = sum(forces)[:, :, 0].mT.reshape(len(rows), -1)
-            shared[:, :ids] = flat @ seen.basis.identities.reshape(-1, ids)
-        shared[:, seen.others] = torch.einsum('canl,ranl->rc', seen.by_others, along)
-        for j, node in zip(by_node, nodes):
-            system.border[node] += j.T @ shared
-        system.corner += shared.T @ shared
-        system.gradient_shared += shared.T @ residual
 
 
 def moments(
