@@ -31,6 +31,8 @@ class TrackOptions:
     # how many times less noisy than others lid points are (measured here)
     lid_sharpness: float = 2.0
     iris_sharpness: float = 5.0  # the same for iris points
+    # what the distance of an eye's lids beside its own open one counts (lid_term.py; 0: nothing)
+    lids: float = 1.0
     lip_sharpness: float = 1.5  # lip points
     brow_sharpness: float = 1.2  # brow points
     identity: float = 1.0  # ICT's identity coefficients are N(0, 1) by construction

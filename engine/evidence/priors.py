@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..core.files import read_npz
+from ..face_model.gaze import gaze_rotation
 from ..geometry.rotations import so3_log
 from .expression_statistics import STATISTICS
 from .options import TrackOptions
@@ -18,6 +19,9 @@ from .state import State, Trajectory
 from .term import Term
 
 CLOSE_SIGMA = 0.05  # of a weight: how far mouthClose may exceed jawOpen
+# Radians by which the two eyes' angles differ: sideways (6 cm apart, they meet at 40 cm), and up
+# and down (where irises are seen errs by more than recorded eyes differ).
+VERGENCE, EYES_LEVEL = 0.15, 0.05
 FOCAL_WEIGHT = 10.0  # against keyframes × landmarks: a guess of the lens is worth ten pictures
 HELD = (1e6, 1e4, 1e5)  # precision of an anchored node's rotation, translation and weights
 
@@ -67,6 +71,22 @@ def expression_prior(names: tuple[str, ...], options: TrackOptions) -> Expressio
     precision = torch.as_tensor(np.linalg.inv(covariance)) * options.statistics
     mean = torch.as_tensor(data['mean'].astype(np.float64)[order]) * options.statistics_mean
     return ExpressionPrior(precision, options.weight_l1 - precision @ mean)
+
+
+@lru_cache(maxsize=8)
+def gaze_prior(names: tuple[str, ...]) -> ExpressionPrior:
+    """Make the prior that both eyes look at one point: their angles differ by little.
+
+    What eyes that squint (strabismus) show overrules it.
+    """
+    rows = torch.zeros(2, len(names), dtype=DTYPE)
+    for e, name in enumerate(names):
+        if name.startswith('eyeLook'):
+            turned = gaze_rotation(name)[:, 2]  # where an eye that looked to the front now looks
+            side = 1 if name.endswith('_L') else -1
+            rows[0, e] = side * np.arctan2(turned[0], turned[2]) / VERGENCE
+            rows[1, e] = side * np.arcsin(turned[1]) / EYES_LEVEL
+    return ExpressionPrior(rows.T @ rows, torch.zeros(len(names), dtype=DTYPE))
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ class ViewLandmarks:
     units of noise.
     size: n, the face's RMS radius in the picture, px. trust: n×L in each landmark, 0..1.
     frames: n, the frame of the view that each row is.
+    openness: n×2, of the right and the left eye: 0 shut, 1 open as usual.
     """
 
     node: torch.Tensor
@@ -55,6 +56,7 @@ class ViewLandmarks:
     size: torch.Tensor
     trust: torch.Tensor
     frames: np.ndarray
+    openness: torch.Tensor
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ FIND_PERSON = 0.095  # s a keyframe of a view
 FOLLOW = 0.011  # s a frame of a view
 FIND_IN_PICTURES, FOLLOW_IN_PICTURES = 1.5, 0.36  # s: the same with the pictures
 WRITE, WRITE_PIXELS = 0.5, 0.45  # s a view; a million pixels of it
+SHUT_LIDS = 0.5  # s: this head's lids made to meet
 BAKE = 12.0  # s: the whole texture
 FILM_PIXELS = 0.025  # s a million pixels of a frame, of views that need another clip
 
@@ -353,6 +354,7 @@ def _write_files(run: Reconstruction) -> Work:
     from ..formats.live_link import write_live_link
     from ..formats.performance import write_performance
     from ..formats.rig import Rig, write_rig
+    from ..shape_keys.lids import meet_lids
     from ..texture.overlay import overlay
     from ..tracking.smoothing import smooth
 
@@ -367,7 +369,8 @@ def _write_files(run: Reconstruction) -> Work:
         footage.views[0].fps,
     )
     performance = _seal(run, smooth(found, run.request.smooth))
-    expressions = append_tongue_out(face, run.neutral, face.expressions)
+    own = replace(face, expressions=meet_lids(face, run.neutral, face.expressions))
+    expressions = append_tongue_out(face, run.neutral, own.expressions)
     names = (*face.names, TONGUE_OUT)
     write_rig(folder / 'rig.npz', Rig(run.neutral, expressions, names, face.faces))
     write_performance(folder / 'performance.npz', performance)
@@ -376,7 +379,7 @@ def _write_files(run: Reconstruction) -> Work:
         # As it was found: what smoothing takes away was in the pictures.
         write_performance(folder / 'motion.npz', _seal(run, run.at_all_times))
     write_live_link(folder / 'performance.csv', performance)
-    write_image(folder / 'overlay.png', overlay(face, run.neutral, track, footage.views))
+    write_image(folder / 'overlay.png', overlay(own, run.neutral, track, footage.views))
     cameras = make_cameras(footage, track)
     write_text(folder / 'cameras.json', json.dumps(cameras, indent=1))
     write_text(folder / 'report.json', json.dumps(run.report, indent=1))
@@ -399,7 +402,7 @@ def _seal(run: Reconstruction, performance: Performance) -> Performance:
 
 def _writing_seconds(run: Reconstruction) -> dict[str, float]:
     seconds = sum(WRITE + WRITE_PIXELS * megapixels(view) for view in run.footage.views)
-    return {WRITING: seconds + (0.0 if run.model_is_cached else FIND_PARTS)}
+    return {WRITING: seconds + SHUT_LIDS + (0.0 if run.model_is_cached else FIND_PARTS)}
 
 
 write_files = Step[Reconstruction](phase='write', run=_write_files, seconds=_writing_seconds)

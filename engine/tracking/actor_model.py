@@ -8,6 +8,7 @@ import numpy as np
 
 from ..annotate.landmarks import ModelLandmarks
 from ..evidence.appearance import PointAppearance
+from ..evidence.lid_term import LidGaps, lid_gaps
 from ..evidence.options import StandardOptions
 from ..evidence.picture_terms import Surface, choose_surface
 from ..evidence.point_basis import PointBasis, landmark_basis
@@ -21,12 +22,14 @@ class ActorModel:
 
     basis: at the landmarks
     surface: the points that pictures are asked about
+    lids: how far they stand apart
     appearance: of the points, None before it is known
     """
 
     model: FaceModel
     basis: PointBasis
     surface: Surface
+    lids: LidGaps
     appearance: PointAppearance | None = None
 
 
@@ -43,4 +46,4 @@ def make_actor_model(
     modes = offset_modes(model, options.modes, spread, axes, options.finer)
     wide = replace(model, identities=np.concatenate([model.identities, modes]))
     surface = choose_surface(wide, landmarks, options)
-    return ActorModel(wide, landmark_basis(wide, landmarks), surface)
+    return ActorModel(wide, landmark_basis(wide, landmarks), surface, lid_gaps(wide))

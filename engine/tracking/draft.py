@@ -16,6 +16,8 @@ import torch
 
 from ..annotate.landmarks import ModelLandmarks
 from ..core.errors import FacewrightError
+from ..evidence.lid_term import lid_gaps
+from ..evidence.lids import lid_range
 from ..evidence.lip_contact import LipContactTerm, lip_basis, seen_touching
 from ..evidence.options import TrackOptions
 from ..evidence.point_basis import DTYPE, as_tensor, landmark_basis
@@ -115,6 +117,8 @@ class _Draft:
         self.model, self.landmarks, self.footage = model, landmarks, footage
         self.observations, self.options, self.neutral_frame = observations, options, neutral_frame
         self.basis = landmark_basis(model, landmarks)
+        self.lids = [lid_range(seen.points[seen.present]) for seen in observations.views]
+        self.lid_gaps = lid_gaps(model)
         self.nodes = footage.views[0].times
         self.schedule = _schedule(options)
 
@@ -156,9 +160,9 @@ class _Draft:
         rows = np.arange(len(self.key_times))
         self.key_landmarks = tuple(
             make_view_landmarks(
-                view, seen, self.landmarks.confidence, self.key_times, focal, options, rows
+                view, seen, self.landmarks.confidence, self.key_times, focal, options, rows, lids
             )
-            for (view, seen), focal in zip(resampled, focals)
+            for (view, seen), focal, lids in zip(resampled, focals, self.lids)
         )
         poses = initial_poses(
             self.basis, self.footage, self.observations, focals, cameras, self.key_times
@@ -226,6 +230,7 @@ class _Draft:
                 weigh_by_visibility(self.basis, self.shared, self.trajectory, self.key_landmarks),
                 self.problem.bias,
             ),
+            lid_changes=self.lid_gaps.changes(self.shared.identity),
         )
         last = turn == self.options.rounds - 1
         # rounds between are moved on by the next
@@ -253,7 +258,8 @@ class _Draft:
         """Hold what is shared, and make room for the whole performance."""
         count, views = len(self.nodes), self.footage.views
         self.focals = self.shared.log_focal.exp().numpy()
-        self.problem = replace(self.problem, free=frozenset())
+        changes = self.lid_gaps.changes(self.shared.identity)
+        self.problem = replace(self.problem, free=frozenset(), lid_changes=changes)
         self.key_trajectory = self.trajectory
         self.performance = Trajectory(
             torch.empty(count, 3, 3, dtype=DTYPE),
@@ -326,11 +332,14 @@ class _Draft:
         early = BEYOND if start == 0 else 1e-9
         late = BEYOND if stop == len(self.nodes) else 1e-9
         out = []
-        for view, seen, focal in zip(self.footage.views, self.observations.views, self.focals):
+        views = zip(self.footage.views, self.observations.views, self.focals, self.lids)
+        for view, seen, focal, lids in views:
             inside = (view.times >= times[0] - early) & (view.times <= times[-1] + late)
             confidence, frames = self.landmarks.confidence, np.flatnonzero(inside)
             out.append(
-                make_view_landmarks(view, seen, confidence, times, focal, self.options, frames)
+                make_view_landmarks(
+                    view, seen, confidence, times, focal, self.options, frames, lids
+                )
             )
         return tuple(out)
 

@@ -12,6 +12,7 @@ from functools import cached_property
 import torch
 
 from ..evidence.landmark_term import LandmarkTerm
+from ..evidence.lid_term import gaze_hold, lid_term
 from ..evidence.lip_contact import LipContactTerm
 from ..evidence.motion_priors import (
     AccelerationPrior,
@@ -28,6 +29,7 @@ from ..evidence.priors import (
     MouthCloseCoupling,
     NeutralPrior,
     expression_prior,
+    gaze_prior,
 )
 from ..evidence.state import PointBasis, Trajectory, ViewLandmarks
 from ..evidence.term import Term
@@ -46,6 +48,7 @@ class TrackingProblem:
     anchor: near which its first `anchors` nodes are held. picture_terms: what the pictures say.
     lips: where they meet, None: not asked.
     smooth: nodes lie closer than one view's pictures, and changes of velocity cost too.
+    lid_changes: 2×E, of the present identity (lid_term.LidGaps); None: lids are not asked about.
     """
 
     basis: PointBasis
@@ -63,6 +66,7 @@ class TrackingProblem:
     picture_terms: tuple[Term, ...] = ()
     lips: LipContactTerm | None = None
     smooth: bool = False
+    lid_changes: torch.Tensor | None = None
 
     @property
     def parameters(self) -> FreeParameters:
@@ -80,11 +84,23 @@ class TrackingProblem:
             LandmarkTerm(self.basis, seen, view, options.data, options.robust)
             for view, seen in enumerate(self.landmarks_by_view)
         )
-        return (*landmarks, *self.picture_terms, *self._node_priors(), *self._shared_priors())
+        pictures = (*landmarks, *self._lids(), *self.picture_terms)
+        return (*pictures, *self._node_priors(), *self._shared_priors())
+
+    def _lids(self) -> Iterator[Term]:
+        if self.lid_changes is not None and self.options.lids:
+            if len(self.step):
+                nodes = len(self.step) + 1
+                hold = gaze_hold(self.landmarks_by_view, self.names, nodes)
+                yield VelocityPrior(hold, self.step)
+            for seen in self.landmarks_by_view:
+                yield lid_term(seen, self.lid_changes, self.names, self.options.lids)
 
     def _node_priors(self) -> Iterator[Term]:
         names, options, nodes = self.names, self.options, len(self.step) + 1
         yield expression_prior(names, options)
+        if any(name.startswith('eyeLook') for name in names):
+            yield gaze_prior(names)
         if {'mouthClose', 'jawOpen'} <= set(names):
             yield MouthCloseCoupling(names.index('mouthClose'), names.index('jawOpen'))
         if self.lips is not None:

@@ -13,10 +13,15 @@ import dataclasses
 import numpy as np
 
 from ..core.errors import FacewrightError
+from ..core.smoothstep import smoothstep
 from ..formats.performance import Performance
 
 # Frames over which the local trend is the median of the differences: longer than a short blink.
 TREND = 7
+LIDS = 'eyeBlink'  # beginning of the names of weights that shut lids
+# Weights of a blink between which its tolerance falls to NEAR_SHUT of itself: shut lids are
+# averaged with shut ones alone (a twentieth of a blink is half a millimetre).
+SHUTTING, NEAR_SHUT = (0.5, 0.85), 0.2
 FULL_STRENGTH_SIGMA = 0.12  # s: the temporal sigma at strength 1; a blink lasts 0.1 to 0.4 s
 TOLERANCE = 2.5  # how many times its noise two samples may differ and still be averaged
 # Weights: jitter below is invisible, above it is motion, not noise.
@@ -49,10 +54,10 @@ def bilateral(
     """Average T×C samples at T times (s, increasing) with those like them in time and value.
 
     reach: s, sigma in time
-    tolerance: C, sigma in the samples' units
+    tolerance: C or T×C, sigma in the samples' units
     joint: the channels are one vector, and differ by their distance
     """
-    slope = trend(values, time)
+    slope, tolerance = trend(values, time), np.broadcast_to(tolerance, values.shape)
     total, weight = np.zeros_like(values, dtype=np.float64), np.zeros_like(values, dtype=np.float64)
     span = int(np.ceil(3 * reach / max(np.median(np.diff(time)) if len(time) > 1 else reach, 1e-6)))
     for step in range(-min(span, len(time) - 1), min(span, len(time) - 1) + 1):
@@ -60,7 +65,7 @@ def bilateral(
         near = slice(max(0, step), len(time) + min(0, step))
         apart = (time[near] - time[at])[:, None]
         there = values[near] - slope[at] * apart
-        square = ((there - values[at]) / tolerance) ** 2
+        square = ((there - values[at]) / tolerance[at]) ** 2
         w = np.exp(
             -0.5 * ((square.sum(1, keepdims=True) if joint else square) + (apart / reach) ** 2)
         )
@@ -82,9 +87,10 @@ def smooth(performance: Performance, strength: float = 0.5) -> Performance:
         return performance
     time, reach = performance.time, strength * FULL_STRENGTH_SIGMA
     weights = performance.weights.astype(np.float64)
-    weights = bilateral(
-        weights, time, reach, TOLERANCE * noise(weights, NOISE_FLOOR, NOISE_CEILING)
-    )
+    tolerance = TOLERANCE * noise(weights, NOISE_FLOOR, NOISE_CEILING)
+    lids = np.array([name.startswith(LIDS) for name in performance.names], bool)
+    shut = lids * smoothstep(weights, *SHUTTING)
+    weights = bilateral(weights, time, reach, tolerance * (1 - (1 - NEAR_SHUT) * shut))
     shift = performance.translation
     shift = bilateral(shift, time, reach, TOLERANCE * noise(shift, SHIFT_FLOOR, SHIFT_CEILING))
     # two rotations an angle a apart differ by √2·a as matrices

@@ -16,6 +16,7 @@ import torch
 from ..annotate.landmarks import ModelLandmarks
 from ..core.store import CheckpointStore
 from ..evidence.appearance import PointAppearance
+from ..evidence.lids import lid_range
 from ..evidence.options import StandardOptions, TrackOptions, for_few_pictures
 from ..evidence.point_basis import DTYPE, as_tensor
 from ..evidence.state import SharedParameters, Trajectory
@@ -86,6 +87,7 @@ def refine(
         options,
         masks or [None] * len(footage.views),
         capture_times(footage),
+        tuple(lid_range(seen.points[seen.present]) for seen in observations.views),
     )
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

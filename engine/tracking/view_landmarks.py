@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import torch
 
+from ..evidence.lids import LidRange, lid_distances
 from ..evidence.options import TrackOptions
 from ..evidence.point_basis import as_tensor
 from ..evidence.state import PointBasis, SharedParameters, Trajectory, ViewLandmarks, visibility
@@ -27,6 +28,7 @@ def make_view_landmarks(
     focal: float,
     options: TrackOptions,
     frames: np.ndarray,
+    lids: LidRange,
 ) -> ViewLandmarks:
     """Make rows between the nodes of some frames of a view; frames without a face are left out.
 
@@ -34,6 +36,7 @@ def make_view_landmarks(
     nodes: K times, s
     focal: px
     frames: indices
+    lids: what the view shows of this person's
     """
     frames = frames[seen.present[frames]]
     node, between = _place_between(nodes, view.times[frames])
@@ -47,6 +50,7 @@ def make_view_landmarks(
         as_tensor(rms_radius(points)),
         as_tensor(confidence),
         frames,
+        as_tensor(lids.openness(lid_distances(points))),
     )
 
 

@@ -10,6 +10,7 @@ import torch
 
 from ..annotate.landmarks import ModelLandmarks
 from ..evidence.appearance import Drawn, estimate_appearance, sample_appearance_of_view
+from ..evidence.lids import LidRange
 from ..evidence.lip_contact import LipContactTerm, lip_basis, seen_touching
 from ..evidence.options import StandardOptions, TrackOptions
 from ..evidence.part_evidence import find_masks, masked_picture
@@ -53,6 +54,7 @@ class Inputs:
     tracking: the landmarks' and priors' settings; options: those of pictures and masks
     masks: for each view the user's own, None: they are found
     times: N, s: the nodes of the performance (capture_times)
+    lids: of each view, what it shows of the person's
     """
 
     footage: Footage
@@ -63,6 +65,7 @@ class Inputs:
     options: StandardOptions
     masks: Sequence[UserMasks | None]
     times: np.ndarray
+    lids: Sequence[LidRange]
 
 
 class Window:
@@ -92,7 +95,7 @@ class Window:
             frames = frames_between(view.times, inputs.times, nodes, beyond_ends)
             confidence, focal = inputs.landmarks.confidence, draft.cameras[v].focal
             landmarks = make_view_landmarks(
-                view, seen, confidence, times, focal, inputs.tracking, frames
+                view, seen, confidence, times, focal, inputs.tracking, frames, inputs.lids[v]
             )
             pictures = cut_faces(view, landmarks.frames, seen.points)
             seen_by_view.append(ViewPictures(v, landmarks, pictures, view.camera))
@@ -278,7 +281,8 @@ class Window:
             replace(one, sqrt_information=one.sqrt_information * share)
             for one in self.unbiased_landmarks()
         )
-        return replace(self.problem, landmarks_by_view=landmarks_by_view)
+        changes = self.actor.lids.changes(self.shared.identity)
+        return replace(self.problem, landmarks_by_view=landmarks_by_view, lid_changes=changes)
 
     def lip_contact(self) -> LipContactTerm:
         """Say where the person's lips touch."""

@@ -107,6 +107,7 @@ def _observed(rng, basis, shared, trajectory, v: int, noise: float) -> ViewLandm
         torch.full((len(node),), 80.0, dtype=DTYPE),
         torch.ones(len(node), LANDMARKS, dtype=DTYPE),
         np.arange(len(node)),
+        torch.linspace(0, 1.1, 2 * len(node), dtype=DTYPE).reshape(-1, 2),
     )
     pixels = project_landmarks(basis, shared, trajectory, blank, v, slice(None))
     return ViewLandmarks(
@@ -117,6 +118,7 @@ def _observed(rng, basis, shared, trajectory, v: int, noise: float) -> ViewLandm
         blank.size,
         blank.trust,
         blank.frames,
+        blank.openness,
     )
 
 

@@ -61,6 +61,7 @@ def view_landmarks(points, trust=1.0):
         torch.tensor([80.0], dtype=torch.float64),
         torch.full((1, 478), trust, dtype=torch.float64),
         np.array([0]),
+        torch.ones(1, 2, dtype=torch.float64),
     )
 
 

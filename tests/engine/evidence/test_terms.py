@@ -17,6 +17,7 @@ from synthetic import IDENTITIES, LANDMARKS, NAMES, make_problem, moved, tensor
 from facewright.engine.evidence.appearance import AppearanceSamples, PointAppearance
 from facewright.engine.evidence.gaps import GapTerm, Pairs, gap_quadratic
 from facewright.engine.evidence.landmark_term import LandmarkTerm
+from facewright.engine.evidence.lid_term import LidTerm
 from facewright.engine.evidence.lip_contact import LipBasis, LipContactTerm, SeenTouching
 from facewright.engine.evidence.motion_priors import (
     AccelerationPrior,
@@ -178,6 +179,14 @@ def gaps(bench: Bench, view: int = 1):
     return GapTerm(bench.problem.basis.at(run), run, view, quadratic)
 
 
+def lids(bench: Bench, view: int = 1):
+    landmarks, rng = bench.problem.landmarks_by_view[view], bench.rng
+    n = len(landmarks.node)
+    rows, target = rng.normal(size=(3, len(NAMES))), rng.normal(size=(n, 3))
+    precision = rng.uniform(1, 9, size=(n, 3))
+    return LidTerm(landmarks, tensor(rows), tensor(target), tensor(precision))
+
+
 def landmarks(bench: Bench):
     problem = bench.problem
     return LandmarkTerm(problem.basis, problem.landmarks_by_view[1], 1, OPTIONS.data, 2.0)
@@ -212,6 +221,7 @@ BUILD = {
     OutlineTerm: of_masks(OutlineTerm, joint=False),
     GapTerm: gaps,
     LipContactTerm: lip_contact,
+    LidTerm: lids,
     ExpressionPrior: lambda bench: expression_prior(NAMES, OPTIONS),
     MouthCloseCoupling: lambda bench: MouthCloseCoupling(1, 0),
     VelocityPrior: lambda bench: VelocityPrior(velocity_precision(NAMES, OPTIONS), STEP),
@@ -257,6 +267,7 @@ def test_cost_and_gradient_are_those_of_the_energy(kind):
 
 
 QUADRATICS = {
+    LidTerm: 1e-9,
     ExpressionPrior: 1e-9,
     MouthCloseCoupling: 1e-9,
     LipContactTerm: 1e-9,

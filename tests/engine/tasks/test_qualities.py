@@ -9,7 +9,10 @@ import numpy as np
 from facewright.engine.core import store
 from facewright.engine.core.pipeline import StageProgress, Step, expected_seconds
 from facewright.engine.core.store import RESUMED
+from facewright.engine.face_model import load_model
+from facewright.engine.formats.rig import read_rig
 from facewright.engine.lab.demo import render_demo_footage
+from facewright.engine.shape_keys.lids import meet_lids
 from facewright.engine.tasks import reconstruction, specs
 from facewright.engine.tasks.qualities import OPENING, QUALITIES
 from facewright.engine.tasks.steps import Reconstruction, Request
@@ -74,3 +77,8 @@ def test_another_quality_is_an_entry(tmp_path, monkeypatch):
     large, small = (np.load(tmp_path / name / 'rig.npz')['neutral'] for name in ('large', 'draft'))
     np.testing.assert_array_equal(large, 2 * small)
     assert json.loads((tmp_path / 'large' / 'report.json').read_text())['enlarged'] is True
+    model, rig = load_model('builtin').tracked, read_rig(tmp_path / 'draft' / 'rig.npz')
+    shut = meet_lids(model, rig.neutral, model.expressions)  # this head's own lids meet
+    assert rig.names[: len(shut)] == model.names
+    np.testing.assert_array_equal(rig.expressions[: len(shut)], shut)
+    assert np.abs(shut - model.expressions).max() > 0

@@ -76,6 +76,15 @@ def test_a_blink_of_one_frame_survives_full_strength(clean):
     assert calm.weights[150, 0] > 0.999 and calm.weights[149, 0] < 0.001
 
 
+def test_lids_that_meet_for_one_frame_meet_after_it(clean):
+    """A twentieth of a blink is half a millimetre between the lids."""
+    rng = np.random.default_rng(0)
+    weights = rng.uniform(0.1, 0.3, size=(300, 2)).astype(np.float32)  # lids that tremble
+    weights[149:152, 0] = 0.9, 1.0, 0.9
+    calm = smooth(dataclasses.replace(clean, weights=weights), 0.5)
+    assert calm.weights[150, 0] > 0.99 and calm.weights[149:152, 0].max() < 1.01
+
+
 def test_strength_zero_changes_nothing_and_ranges_hold(clean):
     noisy = jittered(clean)
     assert smooth(noisy, 0) is noisy

@@ -1,0 +1,173 @@
+"""Blinks: every one that the detector sees in the real clips is one of the model's, and no other.
+
+A blink is a run of frames in which an eye's lids stand less than a fifth of its own open distance
+apart (engine/evidence/lids.py), joined to the next where the eye does not open half way between.
+The model's lids are measured on what is written: the person's rig, the performance after the
+default smoothing. Draft over all clips, Standard over those of STANDARD.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.bench
+SIDES = 'RL'
+HALF = 0.5  # of the open distance: an eye that opened so far between two blinks made two
+SEEN_SHUT = 0.45  # of it: real lids that are shut by the pictures are seen up to so far apart
+ALONG = np.linspace(0.15, 0.85, 9)  # of the way from corner to corner
+APART = 0.5  # mm
+STANDARD = ('pyfeat_single_face_smile', 'obama_weekly_address_6')  # short, with blinks
+
+
+@dataclass(frozen=True)
+class Blink:
+    """Frames first to last in which one eye (0 right, 1 left) is shut, most so at peak."""
+
+    eye: int
+    first: int
+    last: int
+    peak: int
+
+
+def runs(shut):
+    """(first, last) of each run of T bool."""
+    edges = np.flatnonzero(np.diff(np.r_[False, shut, False].astype(int)))
+    return list(zip(edges[::2].tolist(), (edges[1::2] - 1).tolist()))
+
+
+def blinks(part):
+    """List the blinks in T×2 lids' distances, parts of the open ones (NaN: no face)."""
+    from facewright.engine.evidence.lids import BLINK
+
+    found = []
+    for eye, own in enumerate(part.T):
+        joined = []
+        for first, last in runs(own < BLINK):
+            if joined and not (own[joined[-1][1] : first] > HALF).any():
+                joined[-1][1] = last
+            else:
+                joined.append([first, last])
+        found += [
+            Blink(eye, first, last, first + int(np.nanargmin(own[first : last + 1])))
+            for first, last in joined
+        ]
+    return found
+
+
+def false_blinks(part, gap):
+    """List (eye, first, last) where the model (gap T×2, mm) is shut and the eye is not seen so."""
+    from facewright.engine.evidence.lids import BLINK, OPEN
+
+    model = gap / np.quantile(gap, OPEN, axis=0)
+    found = []
+    for eye in (0, 1):
+        for first, last in runs(model[:, eye] < BLINK):
+            seen = part[max(first - 1, 0) : last + 2, eye]
+            if np.isfinite(seen).any() and np.nanmin(seen) > SEEN_SHUT:
+                found.append((SIDES[eye], first, last))
+    return found
+
+
+def seen_distances(seen):
+    """T×2 lids' distances in what was seen of a view, parts of the open ones; NaN: no face."""
+    from facewright.engine.evidence.lids import lid_distances, lid_range
+
+    part = lid_distances(seen.points) / lid_range(seen.points[seen.present]).open
+    part[~seen.present] = np.nan
+    return part
+
+
+def model_gaps(model, rig, weights):
+    """T×2×9 mm: how far a rig's lids stand apart along the head's vertical."""
+    from facewright.engine.evidence.part_points import along_contour
+    from facewright.engine.face_model.pieces import CONTOURS, slit_contours
+
+    out = []
+    for side in SIDES:
+        slit = f'eye_{side}'
+        (first, *_, last), *_ = CONTOURS[slit][0]
+        corners = model.landmarks68[[first, last]]
+        lids = [along_contour(model, one, corners, ALONG) for one in slit_contours(model, slit)]
+        across = lids[0] - lids[1]
+        shapes = np.stack([across @ e[:, 1].astype(np.float64) for e in rig.expressions])
+        out.append(10 * (across @ rig.neutral[:, 1].astype(np.float64) + weights @ shapes))
+    return np.stack(out, 1)
+
+
+def finish(steps):
+    """What a generator returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def written(model, neutral, track):
+    """(Rig, weights T×E) as a reconstruction writes them."""
+    from facewright.engine.formats.performance import Performance
+    from facewright.engine.formats.rig import Rig
+    from facewright.engine.shape_keys.lids import meet_lids
+    from facewright.engine.tasks.specs import Reconstruct
+    from facewright.engine.tracking.smoothing import smooth
+
+    found = Performance(
+        track.time,
+        track.weights.astype(np.float32),
+        model.names,
+        track.rotation,
+        track.translation,
+        30.0,
+    )
+    shapes = meet_lids(model, neutral, model.expressions)
+    weights = smooth(found, Reconstruct.smooth).weights.astype(np.float64)
+    return Rig(neutral, shapes, model.names, model.faces), weights
+
+
+def measure(model, landmarks, path, quality):
+    """(blinks, worst distance of the lids at each one's peak in mm, false blinks) of one clip."""
+    from facewright.engine.footage import open_footage
+    from facewright.engine.footage.detector import detect_view
+    from facewright.engine.footage.footage import Observations
+    from facewright.engine.tasks.qualities import QUALITIES
+    from facewright.engine.tracking.draft import track
+    from facewright.engine.tracking.standard import refine
+
+    footage, how = open_footage([str(path)]), QUALITIES[quality]
+    seen = detect_view(footage.views[0], how.detector, lambda done, total: None)
+    observed = Observations((seen,))
+    found = finish(track(model, landmarks, footage, observed, how.tracking))
+    neutral = model.shape(found.identity)
+    if how.refinement is not None:
+        refined = finish(refine(model, landmarks, footage, observed, found, how.refinement))
+        found, neutral = refined.track, refined.neutral
+    gaps, part = model_gaps(model, *written(model, neutral, found)), seen_distances(seen)
+    listed = blinks(part)
+    apart = [float(np.abs(gaps[one.peak, one.eye]).max()) for one in listed]
+    return listed, apart, false_blinks(part, gaps.mean(2))
+
+
+@pytest.mark.parametrize('name', ['ict', 'builtin'])
+@pytest.mark.parametrize('quality', ['draft', 'standard'])
+def test_every_blink_of_the_real_clips(shared_data, table, name, quality):
+    from facewright.engine.annotate.landmarks import model_landmarks
+    from facewright.engine.face_model import load_model
+
+    where = str(shared_data / 'ict-facekit.tar.xz') if name == 'ict' else name
+    model = load_model(where).tracked
+    landmarks, rows, every, wrong = model_landmarks(model), [], [], []
+    for path in sorted((shared_data / 'videos').glob('*.m*')):
+        if path.suffix == '.csv' or (quality == 'standard' and path.stem not in STANDARD):
+            continue
+        listed, apart, false = measure(model, landmarks, path, quality)
+        every, wrong = every + apart, wrong + false
+        peaks = ', '.join(f'{SIDES[one.eye]} {one.peak}' for one in listed)
+        worst = f'{max(apart):.2f}' if apart else ''
+        rows.append((path.stem, peaks, worst, ', '.join(map(str, false))))
+    table(
+        f'Blinks, {quality}, {name}: lids at the peak, {len(every)} blinks',
+        ('clip', 'eye and frame of each peak', 'worst distance, mm', 'false ones'),
+        rows,
+    )
+    assert np.mean(np.array(every) <= APART) >= 0.95 and not wrong, (every, wrong)
