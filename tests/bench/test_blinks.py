@@ -17,6 +17,7 @@ HALF = 0.5  # of the open distance: an eye that opened so far between two blinks
 SEEN_SHUT = 0.45  # of it: real lids that are shut by the pictures are seen up to so far apart
 ALONG = np.linspace(0.15, 0.85, 9)  # of the way from corner to corner
 APART = 0.5  # mm
+SEEN = 0.5  # confidence in an eye's landmarks, from which it is seen
 STANDARD = ('pyfeat_single_face_smile', 'obama_weekly_address_6')  # short, with blinks
 
 
@@ -70,11 +71,13 @@ def false_blinks(part, gap):
 
 
 def seen_distances(seen):
-    """T×2 lids' distances in what was seen of a view, parts of the open ones; NaN: no face."""
-    from facewright.engine.evidence.lids import lid_distances, lid_range
+    """T×2 lids' distances in what was seen of a view, parts of the open ones; NaN: not seen."""
+    from facewright.engine.evidence.lids import EYES, lid_distances, lid_range
+    from facewright.engine.footage.detector.landmark_sets import landmark_sets
 
     part = lid_distances(seen.points) / lid_range(seen.points[seen.present]).open
-    part[~seen.present] = np.nan
+    trust = [seen.confidence[:, landmark_sets()[loop]].mean(1) for loop, _ in EYES]
+    part[~seen.present[:, None] | (np.stack(trust, 1) < SEEN)] = np.nan
     return part
 
 

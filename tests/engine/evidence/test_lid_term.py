@@ -69,9 +69,10 @@ def test_lids_seen_shut_meet_by_their_own_blink(model):
                 assert left[eye] > 0.7
 
 
-def test_lids_that_are_not_trusted_say_nothing(model):
+@pytest.mark.parametrize('trust', [0.0, 0.22])
+def test_lids_that_are_hidden_say_nothing(model, trust):
     changes = lid_gaps(model).changes(torch.zeros(len(model.identities), dtype=torch.float64))
-    term = lid_term(seen([[0.0, 0.5]], trust=0.0), changes, model.names, 1.0)
+    term = lid_term(seen([[0.0, 0.5]], trust), changes, model.names, 1.0)
     assert not term.precision.any()
 
 
