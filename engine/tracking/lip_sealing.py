@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ..annotate.landmarks import ModelLandmarks
+from ..evidence.lids import lid_range
 from ..evidence.lip_contact import LipContactTerm, lip_basis, seen_touching
 from ..evidence.options import TrackOptions
 from ..evidence.parameters import FreeParameters
@@ -53,16 +54,19 @@ def seal_performance(
     neutral: V×3 cm; cameras: of each view, as they were found.
     """
     basis, weights = lip_basis(model, neutral), performance.weights.copy()
+    options = TrackOptions()
+    lids = [lid_range(shown.points[shown.present]) for shown in observations.views]
     for start in range(0, len(weights), WINDOW):
         rows = slice(start, start + WINDOW)
         times = performance.time[rows]
         last = start + WINDOW >= len(weights)
         seen = []
-        for view, shown, camera in zip(footage.views, observations.views, cameras):
+        views = zip(footage.views, observations.views, cameras, lids)
+        for view, shown, camera, own in views:
             inside = view.times < (np.inf if last else performance.time[start + WINDOW])
             frames = np.flatnonzero(inside & (view.times >= times[0]))
             timed = make_view_landmarks(
-                view, shown, landmarks.confidence, times, camera.focal, TrackOptions(), frames
+                view, shown, landmarks.confidence, times, camera.focal, options, frames, own
             )
             seen.append(seen_touching(model, landmarks, timed))
         given = Trajectory(
