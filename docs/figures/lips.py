@@ -1,4 +1,4 @@
-"""docs/pictures/lips_shut.jpg: twelve frames of the demo with shut lips, footage above, result below.
+"""docs/pictures/lips_shut.jpg: twelve shut frames of the demo, footage above, result below.
 
 usage: .venv/bin/python docs/figures/lips.py CLIP RESULT OUT.jpg
 
