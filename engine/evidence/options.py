@@ -36,7 +36,12 @@ class TrackOptions:
     lip_sharpness: float = 1.5  # lip points
     brow_sharpness: float = 1.2  # brow points
     identity: float = 1.0  # ICT's identity coefficients are N(0, 1) by construction
-    identity_weight: float = 15.0  # weight of that prior against the keyframes (measured here)
+    # most that prior weighs against the keyframes (measured here): their errors are not independent
+    identity_weight: float = 15.0
+    # how much the prior's weight grows with each picture after the first, beside which it is 1:
+    # as much of a picture's error as all pictures share. 15 at 48 keyframes; a photo lets the
+    # person's shape speak (priors.identity_precision; measured here)
+    shared_error: float = 0.3
     # weight of how expressions occur together in a recording (measured here); at every node, so in
     # Standard with several views oftener (once a frame: correlation .716, not .752)
     statistics: float = 0.3

@@ -191,6 +191,16 @@ class IdentityPrior(Term):
         return 0.5 * self.precision * (state.shared.identity**2).sum()
 
 
+def identity_precision(options: TrackOptions, pictures: int) -> float:
+    """Weigh identity's prior against the landmarks of some pictures, which add up.
+
+    Pictures of one person share much of their error, so that K of them are worth
+    K / (1 + (K − 1) shared_error) independent ones: that much more the prior counts.
+    """
+    weight = 1 + (pictures - 1) * options.shared_error
+    return min(weight, options.identity_weight) / options.identity**2
+
+
 @dataclass(frozen=True)
 class FocalPrior(Term):
     """That a lens is about as long as guessed.

@@ -30,6 +30,7 @@ from ..evidence.priors import (
     NeutralPrior,
     expression_prior,
     gaze_prior,
+    identity_precision,
 )
 from ..evidence.state import PointBasis, Trajectory, ViewLandmarks
 from ..evidence.term import Term
@@ -117,6 +118,6 @@ class TrackingProblem:
     def _shared_priors(self) -> Iterator[Term]:
         options = self.options
         if 'identity' in self.free:
-            yield IdentityPrior(options.identity_weight / options.identity**2)
+            yield IdentityPrior(identity_precision(options, len(self.step) + 1))
         if 'focal' in self.free:
             yield FocalPrior(self.focal_prior, options.focal_sigma)

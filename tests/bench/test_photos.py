@@ -11,6 +11,7 @@ own vertex there (its 68 landmarks). None of it knows of the detector's landmark
 import cv2
 import numpy as np
 import pytest
+from photo_fit import fit
 from scipy.spatial import cKDTree
 
 pytestmark = pytest.mark.bench
@@ -153,41 +154,6 @@ def grouped(found):
         [np.concatenate([found[n] for n in names]).mean() for names in GROUPS.values()]
         + [np.concatenate(list(found.values())).mean()]
     )
-
-
-def finish(steps):
-    """What a generator returns."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
-
-
-def fit(model, landmarks, path, quality):
-    """(neutral V×3, Track, View) of one photo."""
-    from facewright.engine.footage import open_footage
-    from facewright.engine.footage.detector import detect_view
-    from facewright.engine.footage.footage import Observations
-    from facewright.engine.tasks.qualities import QUALITIES
-    from facewright.engine.tracking.draft import track
-    from facewright.engine.tracking.standard import refine
-
-    footage = open_footage([str(path)], [])
-    seen = Observations(
-        (
-            detect_view(
-                footage.views[0],
-                {'draft': 'draft', 'standard': 'final'}[quality],
-                lambda done, total: None,
-            ),
-        )
-    )
-    found = finish(track(model, landmarks, footage, seen, QUALITIES[quality].tracking, -1))
-    if quality == 'draft':
-        return model.shape(found.identity), found, footage.views[0]
-    standard = finish(refine(model, landmarks, footage, seen, found))
-    return standard.neutral, standard.track, footage.views[0]
 
 
 def test_photos_outlines(shared_data, table):

@@ -15,7 +15,7 @@ from facewright.engine.evidence.motion_priors import AccelerationPrior
 from facewright.engine.evidence.options import TrackOptions
 from facewright.engine.evidence.parameters import FreeParameters, empty_system
 from facewright.engine.evidence.point_basis import DTYPE
-from facewright.engine.evidence.priors import expression_prior
+from facewright.engine.evidence.priors import expression_prior, identity_precision
 from facewright.engine.evidence.state import State, Trajectory
 from facewright.engine.face_model.expressions import ICT_NAMES
 from facewright.engine.geometry.rotations import so3_exp
@@ -197,3 +197,16 @@ def test_a_bounded_step_meets_its_optimality_conditions(second, monkeypatch):
     assert (step >= low - 1e-9).all() and (step <= high + 1e-9).all()
     assert slope[0][free].abs().max() < 1e-6 and slope[1].abs().max() < 1e-6
     assert (slope[0][at_low] > -1e-6).all() and (slope[0][at_high] < 1e-6).all()
+
+
+def test_a_photo_shows_as_much_of_a_persons_shape_as_the_models_own_prior_leaves():
+    options = TrackOptions()
+    assert identity_precision(options, 1) == pytest.approx(options.identity**-2)
+    assert identity_precision(options, 48) == pytest.approx(options.identity_weight, rel=0.01)
+    assert identity_precision(options, 500) == options.identity_weight
+    problem, shared, trajectory = make_problem(
+        np.random.default_rng(4), count=1, views=1, free=('identity',)
+    )
+    start = State(replace(shared, identity=0 * shared.identity), trajectory)
+    *_, (found, _) = solve(problem, start, 30, 1e-9)
+    assert float((found.identity - shared.identity).norm()) < 0.1 * float(shared.identity.norm())
