@@ -79,6 +79,8 @@ class FACEWRIGHT_PT_result(Panel, bpy.types.Panel):
                 f'{", ".join(map(str, fallback[:8]))}{" …" if len(fallback) > 8 else ""}',
                 'INFO',
             )
+        for lens in str(head.get(results.LENS, '')).splitlines():
+            text(context, box, lens)
         row = box.row(align=True)
         row.operator('facewright.look_through', text='Camera', icon='CAMERA_DATA')
         over = api.clip_over(head)

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...engine.core.errors import FacewrightError
 from ...engine.face_model.model import FaceModel
+from ...engine.formats.lens_words import focal_in_words
 from ...engine.formats.performance import read_performance
 from ...engine.formats.rig import read_rig
 from ...engine.formats.verdicts import LIMITS
@@ -27,6 +28,7 @@ MEAN, FRAMES = 'facewright_mean_error', takes.FRAMES  # … the mean; the scene 
 REGIONS = 'facewright_regions'
 # … scene frames that Standard left as Draft found them, being better so
 FALLBACK = 'facewright_draft_frames'
+LENS = 'facewright_lens'  # … each view's focal length, and how sure it is, in words
 FOLDER = 'facewright_folder'  # … where the files of its reconstruction are
 # … whether the scene kept its own rate, range, size and camera
 KEEPS_SETTINGS = 'facewright_kept_scene'
@@ -66,8 +68,17 @@ def _used(report: dict) -> dict:
     return {
         'error': error | used,
         'draft_frames': [int(i) for i in report.get('draft_frames', ())],
+        'lenses': _lenses_in_words(report.get('views', ())),
         'warnings': [str(sentence) for sentence in report.get('warnings', ())],
     }
+
+
+def _lenses_in_words(views: list[dict]) -> list[str]:
+    """Say each view's focal length, with the view's name where there are several."""
+    words = [focal_in_words(view) for view in views]
+    if len(words) > 1:
+        words = [w and f'{view["name"]}: {w}' for view, w in zip(views, words)]
+    return [f'{w[0].upper()}{w[1:]}' for w in words if w]
 
 
 def _numbers(values: list) -> list[float | None]:
@@ -226,6 +237,7 @@ def _remember(head: bpy.types.Object, report: dict, frames: np.ndarray, keep: bo
     head[FALLBACK] = [
         round(frames[i]) for i in report.get('draft_frames', ()) if 0 <= i < len(frames)
     ]
+    head[LENS] = '\n'.join(report['lenses'])
     head[KEEPS_SETTINGS] = keep
 
 

@@ -40,7 +40,7 @@ class TrackOptions:
     identity_weight: float = 15.0
     # how much the prior's weight grows with each picture after the first, beside which it is 1:
     # as much of a picture's error as all pictures share. 15 at 48 keyframes; a photo lets the
-    # person's shape speak (priors.identity_precision; measured here)
+    # person's shape speak (priors.identity_weight; measured here)
     shared_error: float = 0.3
     # weight of how expressions occur together in a recording (measured here); at every node, so in
     # Standard with several views oftener (once a frame: correlation .716, not .752)

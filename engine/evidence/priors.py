@@ -191,14 +191,13 @@ class IdentityPrior(Term):
         return 0.5 * self.precision * (state.shared.identity**2).sum()
 
 
-def identity_precision(options: TrackOptions, pictures: int) -> float:
+def identity_weight(options: TrackOptions, pictures: int) -> float:
     """Weigh identity's prior against the landmarks of some pictures, which add up.
 
     Pictures of one person share much of their error, so that K of them are worth
     K / (1 + (K − 1) shared_error) independent ones: that much more the prior counts.
     """
-    weight = 1 + (pictures - 1) * options.shared_error
-    return min(weight, options.identity_weight) / options.identity**2
+    return min(1 + (pictures - 1) * options.shared_error, options.identity_weight)
 
 
 @dataclass(frozen=True)

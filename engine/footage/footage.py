@@ -21,6 +21,7 @@ class Camera:
     rotation: np.ndarray | None = None  # 3×3 world → camera; None: unknown
     translation: np.ndarray | None = None  # 3, cm
     aspect: float = 1.0  # fy / fx
+    focal_from_file: bool = False  # the footage's own data say it, not the user or a capture
 
 
 @dataclass(frozen=True)

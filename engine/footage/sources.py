@@ -227,9 +227,11 @@ def _camera(size: tuple[int, int], source: dict, focal_35mm: float | None, aspec
     """
     focal = source.get('focal_px')
     lens = source.get('lens_mm') or focal_35mm
+    from_file = focal is None and not source.get('lens_mm') and bool(focal_35mm)
     if focal is None and lens:
         focal = lens / FILM_DIAGONAL * math.hypot(size[0], size[1] / aspect)
-    return Camera(focal, (size[0] / 2, size[1] / 2), aspect=aspect)
+    middle = (size[0] / 2, size[1] / 2)
+    return Camera(focal, middle, aspect=aspect, focal_from_file=from_file)
 
 
 def _calibrated(given: CaptureView, source: dict) -> View:

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..evidence.options import TrackOptions
 from .shared import VERSION
 
 if TYPE_CHECKING:
     from ..footage.footage import Camera, Footage, View, ViewObservations
     from ..tracking.track import Track
+
+
+MOSTLY = 0.5  # of what is known of a lens: where more is the guess's, it is said to be one
 
 
 def make_report(
@@ -40,7 +44,9 @@ def make_report(
         'quality': quality,
         'views': [
             _view_report(*one)
-            for one in zip(footage.views, observations, track.cameras, track.errors)
+            for one in zip(
+                footage.views, observations, track.cameras, track.errors, _deviations(track)
+            )
         ],
         'warnings': [
             replaced_in_words(view.name, seen.replaced)
@@ -61,7 +67,9 @@ def make_report(
     }
 
 
-def _view_report(view: View, seen: ViewObservations, camera: Camera, errors: np.ndarray) -> dict:
+def _view_report(
+    view: View, seen: ViewObservations, camera: Camera, errors: np.ndarray, deviation: float
+) -> dict:
     from ..footage.kinds import kind_in_words
     from ..footage.proxies import shown_right_by_counting
 
@@ -78,6 +86,8 @@ def _view_report(view: View, seen: ViewObservations, camera: Camera, errors: np.
         'first': int(view.first),
         'rotation': int(view.rotation),
         'focal_px': round(_focal(camera), 2),
+        'focal_percent': round(100 * deviation, 1),
+        'focal_from': _focal_origin(view.camera, deviation),
         'sound': view.sound_start is not None,
         'steady': shown_right_by_counting(view),
         'start': _file_time(view),
@@ -91,6 +101,22 @@ def _focal(camera: Camera) -> float:
     if camera.focal is None:
         raise ValueError('the camera is not solved')
     return float(camera.focal)
+
+
+def _deviations(track: Track) -> list[float]:
+    """Return the standard deviation of each view's log focal length, 0 where it was known."""
+    return track.focal_deviation.tolist() or [0.0] * len(track.cameras)
+
+
+def _focal_origin(before: Camera, deviation: float) -> str:
+    """Say where a view's focal length comes from: one of lens_words.ORIGINS.
+
+    before: the camera as it was opened. deviation: of the log focal length found
+    """
+    if before.focal is not None:
+        return 'file' if before.focal_from_file else 'given'
+    guessed = (deviation / TrackOptions().focal_sigma) ** 2  # the guess's share of the precision
+    return 'guess' if guessed > MOSTLY else 'turns'
 
 
 def _mean(values: np.ndarray) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..formats.lens_words import focal_in_words
 from ..formats.verdicts import in_words, judge_all
 from ..shape_keys.settled_words import settled_in_words
 
@@ -48,8 +49,9 @@ def _view(view: dict) -> list[str]:
     if 'tracked' not in view or 'frames' not in view:
         return []
     line = f'{view["name"]}: face tracked in {view["tracked"]} of {view["frames"]} frames'
-    if view.get('focal_px'):
-        line += f', focal length {view["focal_px"]:.0f} px'
+    lens = focal_in_words(view)
+    if lens:
+        line += f', {lens}'
     if view.get('read_as', 'video') != 'video':
         line += f', read as {view["read_as"]}'
     return [line]

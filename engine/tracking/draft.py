@@ -33,6 +33,7 @@ from ..face_model.model import FaceModel
 from ..footage.footage import Footage, Observations
 from .constant_errors import detector_bias_by_view, find_deviation, find_view_bias
 from .initial_poses import Pose, choose_keyframes, initial_poses, relative_cameras
+from .lens import focal_deviations
 from .problem import TrackingProblem
 from .reprojection import reprojection_error
 from .solver import solve
@@ -258,6 +259,8 @@ class _Draft:
         """Hold what is shared, and make room for the whole performance."""
         count, views = len(self.nodes), self.footage.views
         self.focals = self.shared.log_focal.exp().numpy()
+        fit = State(self.shared, self.trajectory)
+        self.focal_deviation = focal_deviations(self.problem, fit)
         changes = self.lid_gaps.changes(self.shared.identity)
         self.problem = replace(self.problem, free=frozenset(), lid_changes=changes)
         self.key_trajectory = self.trajectory
@@ -370,6 +373,7 @@ class _Draft:
             errors,
             eyes,
             tuple(b.numpy() for b in self.problem.bias),
+            self.focal_deviation,
         )
 
 

@@ -30,7 +30,7 @@ from ..evidence.priors import (
     NeutralPrior,
     expression_prior,
     gaze_prior,
-    identity_precision,
+    identity_weight,
 )
 from ..evidence.state import PointBasis, Trajectory, ViewLandmarks
 from ..evidence.term import Term
@@ -116,8 +116,8 @@ class TrackingProblem:
             yield AnchorPrior(self.anchor.first(self.anchors))
 
     def _shared_priors(self) -> Iterator[Term]:
-        options = self.options
+        options, nodes = self.options, len(self.step) + 1
         if 'identity' in self.free:
-            yield IdentityPrior(identity_precision(options, len(self.step) + 1))
+            yield IdentityPrior(identity_weight(options, nodes) / options.identity**2)
         if 'focal' in self.free:
             yield FocalPrior(self.focal_prior, options.focal_sigma)

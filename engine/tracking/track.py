@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..footage.footage import Camera, Footage
 
-WHOLE = ('identity', 'deviation', 'time', 'weights', 'rotation', 'translation')
+WHOLE = (
+    *('identity', 'deviation', 'time', 'weights', 'rotation', 'translation'),
+    'focal_deviation',
+)
 PER_VIEW = ('projected', 'errors', 'eye_distance', 'bias')
 
 
@@ -25,6 +28,7 @@ class Track:
         distance in the picture of a head facing it; NaN where no face was seen
     eye_distance: per view T, px
     bias: per view 478×2 (constant_errors.find_view_bias)
+    focal_deviation: V, standard deviation of each log focal length, 0 where it was known
     """
 
     identity: np.ndarray
@@ -38,6 +42,7 @@ class Track:
     errors: tuple[np.ndarray, ...]
     eye_distance: tuple[np.ndarray, ...]
     bias: tuple[np.ndarray, ...] = ()
+    focal_deviation: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 def track_arrays(track: Track) -> dict[str, np.ndarray]:

@@ -15,7 +15,7 @@ from facewright.engine.evidence.motion_priors import AccelerationPrior
 from facewright.engine.evidence.options import TrackOptions
 from facewright.engine.evidence.parameters import FreeParameters, empty_system
 from facewright.engine.evidence.point_basis import DTYPE
-from facewright.engine.evidence.priors import expression_prior, identity_precision
+from facewright.engine.evidence.priors import expression_prior, identity_weight
 from facewright.engine.evidence.state import State, Trajectory
 from facewright.engine.face_model.expressions import ICT_NAMES
 from facewright.engine.geometry.rotations import so3_exp
@@ -201,9 +201,9 @@ def test_a_bounded_step_meets_its_optimality_conditions(second, monkeypatch):
 
 def test_a_photo_shows_as_much_of_a_persons_shape_as_the_models_own_prior_leaves():
     options = TrackOptions()
-    assert identity_precision(options, 1) == pytest.approx(options.identity**-2)
-    assert identity_precision(options, 48) == pytest.approx(options.identity_weight, rel=0.01)
-    assert identity_precision(options, 500) == options.identity_weight
+    assert identity_weight(options, 1) == 1
+    assert identity_weight(options, 48) == pytest.approx(options.identity_weight, rel=0.01)
+    assert identity_weight(options, 500) == options.identity_weight
     problem, shared, trajectory = make_problem(
         np.random.default_rng(4), count=1, views=1, free=('identity',)
     )

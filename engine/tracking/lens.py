@@ -1,0 +1,45 @@
+"""How sure the focal lengths are that a track found."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..evidence.point_basis import DTYPE
+from ..evidence.priors import FOCAL_WEIGHT, identity_weight
+from ..evidence.state import State
+from .arrow import solve_arrow
+from .problem import TrackingProblem
+from .solver import linearise
+
+
+def focal_deviations(problem: TrackingProblem, state: State) -> np.ndarray:
+    """Measure the standard deviation of each view's log focal length, V: 0 where it is known.
+
+    The curvature of a fit that found them, all else free: what it is beyond the prior's comes from
+    pictures that share much of their error, and so counts as many times less as identity's prior
+    counts more; the guess itself is then believed once (options.focal_sigma).
+    """
+    unknown, options = problem.unknown_focal, problem.options
+    out, parameters = np.zeros(len(unknown)), problem.parameters
+    if not parameters.focal:
+        return out
+    system = linearise(problem, state)
+    pictures = len(state.trajectory.weights)
+    for view in np.flatnonzero(unknown):
+        unit = torch.zeros(parameters.count, dtype=DTYPE)
+        unit[parameters.focal_rows[view]] = 1
+        _, column = solve_arrow(
+            system.diagonal,
+            system.upper,
+            system.border,
+            system.corner,
+            torch.zeros_like(system.gradient),
+            unit,
+            system.second,
+        )
+        guess = options.focal_sigma**-2
+        curvature = 1 / float(column[parameters.focal_rows[view]])
+        seen = max(curvature - FOCAL_WEIGHT * guess, 0) / identity_weight(options, pictures)
+        out[view] = (seen + guess) ** -0.5
+    return out
