@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from ..tracking.track import Track
 
 
-MOSTLY = 0.5  # of what is known of a lens: where more is the guess's, it is said to be one
+# Of what is known of a lens: where more is the guess's, it is said to be one (measured: six lone
+# views of captures, 35 to 68 % the guess's, were off by 7 to 38 %).
+MOSTLY = 0.25
 
 
 def make_report(
