@@ -42,7 +42,7 @@ def tell_apart(distance):
 def test_telling_apart_counts_people_and_heads():
     line = np.array([0.0, 1.0, 5.0, 6.0, 6.5, 9.0])
     people, heads, same, _ = tell_apart(np.abs(line[:, None] - line))
-    assert (people, heads) == (1, 3)  # the third head is nearer to its own, the fourth is not
+    assert (people, heads) == (1, 4)  # the fourth and the fifth are nearer to another person
     assert same == pytest.approx((2 * 1 + 2 * 1 + 2 * 2.5) / 6)
 
 
