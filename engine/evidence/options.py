@@ -83,8 +83,10 @@ class StandardOptions:
     Measured here on captures/dev unless said otherwise.
     """
 
-    keyframes: int = 48  # frames of the first view that share in finding the person
-    key_rounds: int = 7  # times the pictures are sampled anew while the person is found
+    # frames of the first view that share in finding the person (with several views half of them,
+    # each with the pictures up to the next): more bring less than more rounds do (dev, dev2, dev3)
+    keyframes: int = 32
+    key_rounds: int = 12  # times the pictures are sampled anew while the person is found
     key_steps: int = 2  # Gauss-Newton steps a round
     rounds: int = 3  # the same for the performance, the person known
     steps: int = 2

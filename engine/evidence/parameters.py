@@ -12,6 +12,7 @@ from .state import State, Trajectory
 
 POSE = 6  # unknowns of a node before its weights: rotation vector, translation
 MOST_FOCAL_STEP = 0.3  # of a logarithm of a focal length, in one step
+LEAST_WEIGHT = 1e-6  # curvature of an eliminated unknown: with less it is not free
 GAUGE = 1e-3  # curvature added to what no term may hold: the first camera, which is the world
 
 
@@ -84,6 +85,23 @@ class FreeParameters:
         return State(shared, trajectory)
 
 
+@dataclass(frozen=True)
+class Eliminated:
+    """N more unknowns, each with a curvature of its own alone, that are solved for in passing.
+
+    border K×m×N (single precision): beside the nodes' unknowns. corner G×N: beside the shared ones.
+    weight N: their own curvature; with none an unknown is not free.
+    """
+
+    border: torch.Tensor
+    corner: torch.Tensor
+    weight: torch.Tensor
+
+    def beside(self, live: torch.Tensor) -> Eliminated:
+        """Leave out nodes' unknowns that are held (live K×m: 0 there, else 1)."""
+        return replace(self, border=self.border * live[:, :, None].to(self.border.dtype))
+
+
 @dataclass
 class System:
     """Normal equations of one linearisation, in the shape of an arrow, and the cost there.
@@ -103,6 +121,7 @@ class System:
     gradient_shared: torch.Tensor
     cost: float = 0.0
     second: torch.Tensor | None = None
+    eliminated: Eliminated | None = None
 
 
 def empty_system(parameters: FreeParameters, nodes: int, size: int) -> System:

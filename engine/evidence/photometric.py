@@ -40,16 +40,26 @@ class ShadingTerm(PictureTerm):
     """
 
 
-def photometric_quadratic(
-    samples: AppearanceSamples,
-    appearance: PointAppearance,
-    seen: ViewPictures,
-    at: torch.Tensor,
-    options: StandardOptions,
-) -> PixelQuadratic:
-    """Make a PhotometricTerm's quadratic.
+@dataclass(frozen=True)
+class AppearanceResiduals:
+    """What n pictures show at P points beside what is expected there, C residuals each.
 
-    at n×P×2: where the points lay. Those seen in too few pictures say nothing.
+    residual n×P×C, gradients n×P×C×2 (by crop pixels), weight n×P; by_appearance n×P×C×Q: the
+    derivatives of what is expected by the point's own Q unknowns.
+    """
+
+    residual: np.ndarray
+    gradients: np.ndarray
+    weight: np.ndarray
+    by_appearance: np.ndarray
+
+
+def photometric_residuals(
+    samples: AppearanceSamples, appearance: PointAppearance, options: StandardOptions
+) -> AppearanceResiduals:
+    """Compare values with those expected: a point's unknowns are the expected values themselves.
+
+    Points seen in too few pictures say nothing.
     """
     residual = samples.values - appearance.expected
     noise = options.appearance_noise
@@ -60,24 +70,23 @@ def photometric_quadratic(
         * options.photometric
         / noise**2
     )
-    return _quadratic(residual, samples.gradients, weight, seen, at)
+    channels = residual.shape[2]
+    each = np.broadcast_to(np.eye(channels), (*residual.shape, channels))
+    return AppearanceResiduals(residual, samples.gradients, weight, each)
 
 
-def shading_quadratic(
-    samples: AppearanceSamples,
-    appearance: PointAppearance,
-    seen: ViewPictures,
-    at: torch.Tensor,
-    options: StandardOptions,
-) -> PixelQuadratic:
-    """Make a ShadingTerm's quadratic.
+def shading_residuals(
+    samples: AppearanceSamples, appearance: PointAppearance, view: int, options: StandardOptions
+) -> AppearanceResiduals:
+    """Compare colours with albedo × light: a point's unknown is how bright its albedo is.
 
-    at n×P×2: where the points lay. Those seen in too few pictures say nothing.
+    Points seen in too few pictures say nothing.
     """
-    albedo, light = appearance.albedo, appearance.light[seen.view]
+    albedo, light = appearance.albedo, appearance.light[view]
     scale = SHADING_NOISE * max(float((albedo * light[0] * 0.282).mean()), 1e-3)
     harmonics = sh_basis(torch.from_numpy(np.asarray(samples.normals, np.float64))).numpy()
-    residual = (samples.colour - albedo * (harmonics @ light)) / scale
+    expected = albedo * (harmonics @ light) / scale
+    residual = samples.colour / scale - expected
     weight = (
         samples.trust
         * (appearance.support > options.fewest_samples)
@@ -85,28 +94,33 @@ def shading_quadratic(
         * options.shaded
         / 3
     )
-    return _quadratic(residual, samples.colour_gradients / scale, weight, seen, at)
+    gradients = samples.colour_gradients / scale
+    return AppearanceResiduals(residual, gradients, weight, expected[..., None])
 
 
-def _quadratic(
-    residual: np.ndarray,
-    gradients: np.ndarray,
-    weight: np.ndarray,
-    seen: ViewPictures,
-    at: torch.Tensor,
+def appearance_quadratic(
+    seen: ViewPictures, at: torch.Tensor, shown: AppearanceResiduals
 ) -> PixelQuadratic:
-    """½ Σ weight (residual + gradients · step)² of n×P×C residuals.
+    """Make ½ Σ weight (residual + gradients · step)² a quadratic of places; at n×P×2.
 
     A step is no longer than the picture's gradient holds.
     """
+    gradient = shown.gradients * seen.crop_scale[:, None, None, :]
+    curvature = np.einsum('np,npci,npcj->npij', shown.weight, gradient, gradient)
+    pull = np.einsum('np,npci,npc->npi', shown.weight, gradient, shown.residual)
+    pull *= held_share(seen, shown)[..., None]
+    timed = seen.landmarks
+    return PixelQuadratic(timed.node, timed.between, at, as_tensor(pull), as_tensor(curvature))
+
+
+def held_share(seen: ViewPictures, shown: AppearanceResiduals) -> np.ndarray:
+    """Find the share, n×P, of each point's residuals whose step its picture's gradient holds."""
     scale = seen.crop_scale[:, None, None, :]
-    gradient = gradients * scale
-    curvature = np.einsum('np,npci,npcj->npij', weight, gradient, gradient)
-    pull = np.einsum('np,npci,npc->npi', weight, gradient, residual)
+    gradient = shown.gradients * scale
+    curvature = np.einsum('np,npci,npcj->npij', shown.weight, gradient, gradient)
+    pull = np.einsum('np,npci,npc->npi', shown.weight, gradient, shown.residual)
     ridge = 0.02 * np.einsum('npii->np', curvature)[..., None, None] * np.eye(2) + 1e-12 * np.eye(2)
     step = np.linalg.norm(
         np.linalg.solve(curvature + ridge, pull[..., None])[..., 0] * scale[:, 0], axis=-1
     )
-    pull *= np.minimum(1, MOST_STEP / np.maximum(step, 1e-9))[..., None]
-    timed = seen.landmarks
-    return PixelQuadratic(timed.node, timed.between, at, as_tensor(pull), as_tensor(curvature))
+    return np.minimum(1, MOST_STEP / np.maximum(step, 1e-9))

@@ -70,7 +70,7 @@ class PictureTerm(Term):
 
     def linearise(self, state: State, system: System) -> None:
         cost, blocks = 0.0, Blocks(system, self.basis, SINGLE)
-        still = self._undeviated(state)
+        still = undeviated(state, self.basis)
         for rows in self._chunks():
             seen = pixel_derivatives(system, self.basis, still, self.quadratic, self.view, rows)
             off = seen.pixels - self.quadratic.at[rows]
@@ -87,7 +87,7 @@ class PictureTerm(Term):
 
     def energy(self, state: State) -> torch.Tensor:
         cost = state.trajectory.weights.new_zeros(())
-        still = self._undeviated(state)
+        still = undeviated(state, self.basis)
         for rows in self._chunks():
             pixels = project_landmarks(self.basis, *still, self.quadratic, self.view, rows)
             cost = cost + self._cost(pixels - self.quadratic.at[rows], rows)
@@ -96,11 +96,6 @@ class PictureTerm(Term):
     def _chunks(self) -> Iterator[slice]:
         return (slice(k, k + CHUNK) for k in range(0, len(self.quadratic.node), CHUNK))
 
-    def _undeviated(self, state: State) -> State:
-        """Leave out the landmarks' deviation, which surface points have none of."""
-        shared = replace(state.shared, deviation=torch.zeros_like(self.basis.mean))
-        return State(shared, state.trajectory)
-
     def _cost(self, off: torch.Tensor, rows: slice) -> torch.Tensor:
         """Sum the cost of some pictures' points that have moved by n×P×2 px."""
         gradient, curvature = self.quadratic.gradient[rows], self.quadratic.curvature[rows]
@@ -108,6 +103,12 @@ class PictureTerm(Term):
         joint = zip(off, self.quadratic.joint[rows])
         lefts = (_left(one, moved) for moved, of_frame in joint for one in of_frame)
         return cost + sum(0.5 * (left**2).sum() for left in lefts)
+
+
+def undeviated(state: State, basis: PointBasis) -> State:
+    """Leave out the landmarks' deviation, which surface points have none of."""
+    shared = replace(state.shared, deviation=torch.zeros_like(basis.mean))
+    return State(shared, state.trajectory)
 
 
 def _times(curvature: torch.Tensor, off: torch.Tensor) -> torch.Tensor:

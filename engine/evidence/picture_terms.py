@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 from ..annotate.landmarks import ModelLandmarks
 from ..face_model.model import FaceModel
 from .appearance import AppearanceSamples, PointAppearance
+from .free_appearance import FreeAppearanceTerm, free_points
 from .gaps import GapTerm, Pairs, find_pairs, gap_quadratic
 from .options import StandardOptions
 from .part_evidence import (
@@ -24,11 +25,18 @@ from .part_evidence import (
     used_points,
 )
 from .part_points import OutlinePoints, PartPoints, outline_points
-from .photometric import PhotometricTerm, ShadingTerm, photometric_quadratic, shading_quadratic
-from .picture_term import JointRows, PictureTerm, PixelQuadratic, joined
+from .photometric import (
+    AppearanceResiduals,
+    PhotometricTerm,
+    ShadingTerm,
+    appearance_quadratic,
+    photometric_residuals,
+    shading_residuals,
+)
+from .picture_term import JointRows, PictureTerm, PixelQuadratic, joined, undeviated
 from .pictures import Points, ViewPictures, choose_points
 from .point_basis import PointBasis, basis_of, concatenated
-from .state import State, pose_points, projection
+from .state import State, pose_points, project_landmarks, projection
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,9 +121,9 @@ def picture_terms(
 
     masked: of each picture, what its masks say; empty where there are none.
     """
-    still = replace(state.shared, deviation=torch.zeros_like(surface.basis.mean))
     focal = state.shared.log_focal[seen.view].exp()
-    camera = pose_points(surface.basis, still, state.trajectory, seen.landmarks, seen.view)[0]
+    still = undeviated(state, surface.basis)
+    camera = pose_points(surface.basis, *still, seen.landmarks, seen.view)[0]
     at = projection(camera, focal)
     points, parts, outlines, gaps = surface.runs
     terms = []
@@ -123,10 +131,9 @@ def picture_terms(
     def add(kind: type[PictureTerm], run: slice, quadratic: PixelQuadratic) -> None:
         terms.append(kind(surface.basis.at(run), run, seen.view, quadratic))
 
-    sampled = samples, appearance, seen, at[:, points], options
-    add(PhotometricTerm, points, photometric_quadratic(*sampled))
-    if options.shaded:
-        add(ShadingTerm, points, shading_quadratic(*sampled))
+    kinds = PhotometricTerm, ShadingTerm
+    for kind, shown in zip(kinds, appearance_residuals(seen, samples, appearance, options)):
+        add(kind, points, appearance_quadratic(seen, at[:, points], shown))
     if masked:
         add(PartTerm, parts, stacked([one.parts for one in masked], seen, at[:, parts]))
         if surface.outlines is not None:
@@ -156,3 +163,34 @@ def picture_term(
     """Sum one view's picture_terms, so that derivatives are found once for all of them."""
     terms = picture_terms(surface, seen, state, samples, masked, appearance, options)
     return joined(surface.basis, terms)
+
+
+def appearance_residuals(
+    seen: ViewPictures,
+    samples: AppearanceSamples,
+    appearance: PointAppearance,
+    options: StandardOptions,
+) -> list[AppearanceResiduals]:
+    """List what a view's pictures show of the points beside what is expected, kind by kind."""
+    found = [photometric_residuals(samples, appearance, options)]
+    if options.shaded:
+        found.append(shading_residuals(samples, appearance, seen.view, options))
+    return found
+
+
+def free_appearance_term(
+    surface: Surface,
+    seen_by_view: Sequence[ViewPictures],
+    state: State,
+    samples_by_view: Sequence[AppearanceSamples],
+    appearance: PointAppearance,
+    options: StandardOptions,
+) -> FreeAppearanceTerm:
+    """Free what the points look like, all views together."""
+    basis, views = surface.points.basis, []
+    still = undeviated(state, basis)
+    for seen, samples in zip(seen_by_view, samples_by_view):
+        at = project_landmarks(basis, *still, seen.landmarks, seen.view)
+        shown = appearance_residuals(seen, samples, appearance, options)
+        views.append(free_points(seen, at, shown))
+    return FreeAppearanceTerm(basis, tuple(views))

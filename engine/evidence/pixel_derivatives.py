@@ -291,6 +291,19 @@ def moments(
     return torch.cat([pose, (flat @ seen.basis.by_axis(dtype)).to(DTYPE)], -1)
 
 
+def to_moments(seen: PixelDerivatives, k: int, force: torch.Tensor) -> torch.Tensor:
+    """Find what a node's unknowns feel of forces 3×n×L×Q, each on its point alone: n×m×L×Q.
+
+    In head axes; in single precision.
+    """
+    turn = torch.stack(_cross(seen.points[k][..., None], force.unbind(0)))
+    pose = _turned(torch.cat([turn, force]).flatten(2), seen.rotations[k])
+    pose = pose.unflatten(2, force.shape[2:]).transpose(0, 1)
+    single = torch.float32
+    felt = torch.einsum('inlq,lie->nelq', force.to(single), seen.basis.expressions.to(single))
+    return torch.cat([pose.to(single), felt], 1)
+
+
 def _pushes(points: torch.Tensor, stiffness: torch.Tensor) -> torch.Tensor:
     """Find the forces that a head's turn and shift make: 6×3×n×L, all in head axes.
 

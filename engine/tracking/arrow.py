@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
+
+from ..evidence.parameters import LEAST_WEIGHT, Eliminated
 
 
 def solve_arrow(
@@ -13,6 +17,7 @@ def solve_arrow(
     rhs: torch.Tensor,
     rhs_shared: torch.Tensor,
     second: torch.Tensor | None = None,
+    eliminated: Eliminated | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Solve [[A, B], [Bᵀ, C]] [x, y] = [b, c].
 
@@ -21,6 +26,9 @@ def solve_arrow(
     diagonal K×m×m, upper (K−1)×m×m (block k, k+1), second (K−2)×m×m (block k, k+2) or None, border
     K×m×G, corner G×G, rhs K×m, rhs_shared G. Returns x K×m, y G. Block Cholesky over time, then
     the Schur complement of the shared unknowns: O(K·m³ + K·m²·G).
+
+    eliminated: what further unknowns take off the shared ones' Schur complement, their own taken
+    as if the nodes were held: the step is that of a matrix a little stiffer than the true one.
     """
     count, m = rhs.shape
     if second is not None and count > 2:
@@ -29,6 +37,7 @@ def solve_arrow(
             corner,
             _padded(rhs).reshape(-1, 2 * m),
             rhs_shared,
+            eliminated=eliminated and _eliminated_in_pairs(eliminated),
         )
         return x.reshape(-1, m)[:count], y
     g = border.shape[2]
@@ -56,6 +65,12 @@ def solve_arrow(
     flat = border.reshape(count * m, g)
     inner = solved.reshape(count * m, g + 1)
     schur = corner - flat.T @ inner[:, 1:]
+    if eliminated is not None:
+        beside = eliminated.border.reshape(count * m, -1)
+        left = eliminated.corner - (inner[:, 1:].T.to(beside.dtype) @ beside).to(schur.dtype)
+        free = eliminated.weight > LEAST_WEIGHT
+        left = left[:, free] / eliminated.weight[free].sqrt()
+        schur = schur - left @ left.T
     shared = torch.linalg.solve(schur, rhs_shared - flat.T @ inner[:, 0])
     return solved[..., 0] - solved[..., 1:] @ shared, shared
 
@@ -63,6 +78,11 @@ def solve_arrow(
 def _padded(a: torch.Tensor) -> torch.Tensor:
     """An even number of rows: zeros after an odd one's last."""
     return torch.cat([a, torch.zeros_like(a[: len(a) % 2])])
+
+
+def _eliminated_in_pairs(eliminated: Eliminated) -> Eliminated:
+    border = _padded(eliminated.border)
+    return replace(eliminated, border=border.reshape(len(border) // 2, -1, border.shape[2]))
 
 
 def _in_pairs(

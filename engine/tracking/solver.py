@@ -64,6 +64,7 @@ def hold(system: System, held: torch.Tensor, damping: float) -> System:
         second=None if second is None else second * live[:-2, :, None] * live[2:, None, :],
         border=system.border * live[:, :, None],
         corner=damped(system.corner, damping),
+        eliminated=system.eliminated and system.eliminated.beside(live),
     )
 
 
@@ -101,6 +102,7 @@ def bounded_step(system: System, room: Step, damping: float) -> Step:
             right,
             -(system.gradient_shared + pull[1]),
             equations.second,
+            equations.eliminated,
         )
         slope = system.gradient + times(system, step, shared)[0]
         stays = held & torch.where(fixed <= low, slope > 0, slope < 0)

@@ -10,12 +10,18 @@ import torch
 
 from ..annotate.landmarks import ModelLandmarks
 from ..evidence.appearance import Drawn, estimate_appearance, sample_appearance_of_view
+from ..evidence.free_appearance import FreeAppearanceTerm
 from ..evidence.lids import LidRange
 from ..evidence.lip_contact import LipContactTerm, lip_basis, seen_touching
 from ..evidence.options import StandardOptions, TrackOptions
 from ..evidence.part_evidence import find_masks, masked_picture
 from ..evidence.picture_term import PictureTerm
-from ..evidence.picture_terms import PartQuadratics, part_quadratics, picture_term
+from ..evidence.picture_terms import (
+    PartQuadratics,
+    free_appearance_term,
+    part_quadratics,
+    picture_term,
+)
 from ..evidence.pictures import ViewPictures, cut_faces
 from ..evidence.point_basis import DTYPE
 from ..evidence.state import (
@@ -155,7 +161,8 @@ class Window:
         for fraction in self.sample_appearance(blur, robust):
             yield masking + 0.5 * fraction
         self.actor = replace(self.actor, appearance=estimate_appearance(self.samples, options))
-        problem = replace(self.trusted_problem(), picture_terms=self.picture_terms())
+        terms = (*self.picture_terms(), self.free_appearance_term())
+        problem = replace(self.trusted_problem(), picture_terms=terms)
         steps = solve(problem, self.state, options.key_steps, TOLERANCE)
         for i, (shared, trajectory) in enumerate(steps):
             self.shared, self.trajectory = shared, trajectory
@@ -265,6 +272,17 @@ class Window:
                 self.options,
             )
             for seen, samples, masked in zip(self.seen_by_view, self.samples, self.part_quadratics)
+        )
+
+    def free_appearance_term(self) -> FreeAppearanceTerm:
+        """Free what the points look like: the person is not held by where they seemed to be."""
+        return free_appearance_term(
+            self.actor.surface,
+            self.seen_by_view,
+            self.state,
+            self.samples,
+            self.actor.appearance,
+            self.options,
         )
 
     def unbiased_landmarks(self) -> tuple[ViewLandmarks, ...]:

@@ -15,6 +15,7 @@ import torch
 from synthetic import IDENTITIES, LANDMARKS, NAMES, make_problem, moved, tensor
 
 from facewright.engine.evidence.appearance import AppearanceSamples, PointAppearance
+from facewright.engine.evidence.free_appearance import FreeAppearanceTerm, free_points
 from facewright.engine.evidence.gaps import GapTerm, Pairs, gap_quadratic
 from facewright.engine.evidence.landmark_term import LandmarkTerm
 from facewright.engine.evidence.lid_term import LidTerm
@@ -31,8 +32,9 @@ from facewright.engine.evidence.part_evidence import OutlineTerm, PartTerm, Poin
 from facewright.engine.evidence.photometric import (
     PhotometricTerm,
     ShadingTerm,
-    photometric_quadratic,
-    shading_quadratic,
+    appearance_quadratic,
+    photometric_residuals,
+    shading_residuals,
 )
 from facewright.engine.evidence.picture_term import PictureTerm, joined
 from facewright.engine.evidence.picture_terms import stacked
@@ -114,7 +116,13 @@ def dense(system) -> torch.Tensor:
         for i, block in enumerate(blocks if blocks is not None else ()):
             out[i, :, i + gap], out[i + gap, :, i] = block, block.T
     out, border = out.reshape(k * m, k * m), system.border.reshape(k * m, -1)
-    return torch.cat([torch.cat([out, border], 1), torch.cat([border.T, system.corner], 1)])
+    out = torch.cat([torch.cat([out, border], 1), torch.cat([border.T, system.corner], 1)])
+    free = system.eliminated
+    if free is not None:
+        rows = torch.cat([free.border.to(out.dtype).reshape(k * m, -1), free.corner])
+        rows = rows[:, free.weight > 0] / free.weight[free.weight > 0].sqrt()
+        out = out - rows @ rows.T
+    return out
 
 
 def appearance_of(bench: Bench, view: int):
@@ -139,16 +147,29 @@ def appearance_of(bench: Bench, view: int):
     return samples, PointAppearance(rng.normal(size=(LANDMARKS, 2)) * 0.3, support, albedo, light)
 
 
-def photometric(bench: Bench, view: int = 1):
-    at, _ = bench.places(view)
-    sampled = *appearance_of(bench, view), bench.seen_in(view), at, StandardOptions()
-    return bench.picture_term(PhotometricTerm, photometric_quadratic(*sampled), view)
+def shown(bench: Bench, view: int, kind: type):
+    """What a view's pictures show beside nothing in particular."""
+    samples, appearance = appearance_of(bench, view)
+    if kind is PhotometricTerm:
+        return photometric_residuals(samples, appearance, StandardOptions())
+    return shading_residuals(samples, appearance, view, StandardOptions())
 
 
-def shading(bench: Bench, view: int = 1):
-    at, _ = bench.places(view)
-    sampled = *appearance_of(bench, view), bench.seen_in(view), at, StandardOptions()
-    return bench.picture_term(ShadingTerm, shading_quadratic(*sampled), view)
+def of_appearance(kind: type):
+    def build(bench: Bench, view: int = 1):
+        at, _ = bench.places(view)
+        quadratic = appearance_quadratic(bench.seen_in(view), at, shown(bench, view, kind))
+        return bench.picture_term(kind, quadratic, view)
+
+    return build
+
+
+def free_appearance(bench: Bench):
+    views = []
+    for view in range(VIEWS):
+        found = [shown(bench, view, kind) for kind in (PhotometricTerm, ShadingTerm)]
+        views.append(free_points(bench.seen_in(view), bench.places(view)[0], found))
+    return FreeAppearanceTerm(bench.problem.basis, tuple(views))
 
 
 def of_masks(kind, joint: bool):
@@ -215,8 +236,9 @@ def lip_contact(bench: Bench):
 STEP = tensor([0.02, 0.05, 0.03])
 BUILD = {
     LandmarkTerm: landmarks,
-    PhotometricTerm: photometric,
-    ShadingTerm: shading,
+    PhotometricTerm: of_appearance(PhotometricTerm),
+    ShadingTerm: of_appearance(ShadingTerm),
+    FreeAppearanceTerm: free_appearance,
     PartTerm: of_masks(PartTerm, joint=True),
     OutlineTerm: of_masks(OutlineTerm, joint=False),
     GapTerm: gaps,
@@ -237,6 +259,7 @@ SMALL_TURNS = {AccelerationPrior: 1e-4}  # radians: see its docstring
 # Relative to the largest entry: pictures' derivatives are in single precision.
 TOLERANCE = {kind: 2e-5 if issubclass(kind, PictureTerm) else 1e-9 for kind in BUILD}
 TOLERANCE[AccelerationPrior] = 1e-3
+TOLERANCE[FreeAppearanceTerm] = 2e-5  # its rows are in single precision
 
 
 def assert_near(actual: torch.Tensor, expected: torch.Tensor, tolerance: float) -> None:
@@ -330,7 +353,9 @@ def residuals(term: Term, bench: Bench):
 
 
 @pytest.mark.parametrize(
-    'kind', [kind for kind in BUILD if kind not in QUADRATICS], ids=lambda kind: kind.__name__
+    'kind',
+    [kind for kind in BUILD if kind not in QUADRATICS and kind is not FreeAppearanceTerm],
+    ids=lambda kind: kind.__name__,
 )
 def test_curvature_is_gauss_newtons(kind):
     bench = Bench()
@@ -341,6 +366,43 @@ def test_curvature_is_gauss_newtons(kind):
         :, bench.moves
     ]
     assert_near(bench.linearised(term)[2], j.T @ j, TOLERANCE[kind])
+
+
+def test_curvature_of_freed_appearance_is_minus_the_squared_sums():
+    """− (Σ rows·J)ᵀ (Σ rows·J) / W, J the pixels' derivatives by all unknowns."""
+    bench = Bench()
+    term = free_appearance(bench)
+    zero = torch.zeros(bench.count, dtype=torch.float64)
+
+    def sums(step: torch.Tensor) -> torch.Tensor:
+        total = 0.0
+        for view in term.views:
+            shared, trajectory = bench.at(step)
+            shared = replace(shared, deviation=torch.zeros_like(term.basis.mean))
+            camera = pose_points(term.basis, shared, trajectory, view.timed, view.view)[0]
+            off = projection(camera, shared.log_focal[view.view].exp()) - view.at
+            total = total + torch.einsum('npqi,npi->pq', view.rows, off)
+        weight = sum(view.weight.sum(0) for view in term.views)
+        return torch.where(weight > 0, total / weight.clamp_min(1e-12).sqrt(), 0.0).flatten()
+
+    j = torch.autograd.functional.jacobian(sums, zero, vectorize=True)[:, bench.moves]
+    assert_near(bench.linearised(term)[2], -j.T @ j, 2e-5)
+
+
+def test_freeing_appearance_never_adds_to_the_cost_and_leaves_it_positive():
+    """What is taken off a mean's residuals is less than they cost."""
+    bench = Bench()
+    rng, at = bench.rng, bench.places(1)[0]
+    found = shown(bench, 1, PhotometricTerm)
+    found = replace(found, gradients=rng.normal(size=found.gradients.shape) * 0.05)
+    whole = bench.linearised(
+        bench.picture_term(PhotometricTerm, appearance_quadratic(bench.seen_in(1), at, found))
+    )
+    free = FreeAppearanceTerm(bench.problem.basis, (free_points(bench.seen_in(1), at, [found]),))
+    less = bench.linearised(free)
+    assert less[0] < 0
+    least = torch.linalg.eigvalsh(whole[2] + less[2]).min()
+    assert least > -1e-5 * whole[2].abs().max()
 
 
 def test_terms_of_a_view_joined_are_their_sum():

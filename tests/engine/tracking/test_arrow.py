@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from facewright.engine.evidence.parameters import Eliminated
 from facewright.engine.tracking.arrow import solve_arrow
 
 
@@ -38,3 +39,45 @@ def test_equals_dense_solve(count, m, g, reach):
     )
     expected = torch.linalg.solve(dense, b)
     torch.testing.assert_close(torch.cat([x.reshape(-1), y]), expected, rtol=1e-8, atol=1e-8)
+
+
+def test_eliminated_unknowns_beside_shared_ones_alone_are_solved_for_exactly():
+    """[[A, B, 0], [Bᵀ, C, U], [0, Uᵀ, W]], W diagonal; nodes do not touch what is eliminated."""
+    rng = torch.Generator().manual_seed(3)
+    count, m, g, n = 5, 3, 4, 6
+    size = count * m + g + n
+
+    def random(*shape):
+        return torch.randn(*shape, generator=rng, dtype=torch.float64)
+
+    diagonal = torch.eye(m, dtype=torch.float64) * 9 + 0.1 * random(count, m, m)
+    diagonal = (diagonal + diagonal.mT) / 2
+    upper, border, beside = 0.3 * random(count - 1, m, m), random(count, m, g), random(g, n)
+    corner, weight = torch.eye(g, dtype=torch.float64) * 30, torch.rand(n, generator=rng) + 3
+    weight = weight.to(torch.float64)
+    dense = torch.zeros(size, size, dtype=torch.float64)
+    for k in range(count):
+        rows = slice(k * m, k * m + m)
+        dense[rows, rows] = diagonal[k]
+        dense[rows, count * m : count * m + g] = border[k]
+        dense[count * m : count * m + g, rows] = border[k].T
+        if k < count - 1:
+            after = slice(k * m + m, k * m + 2 * m)
+            dense[rows, after], dense[after, rows] = upper[k], upper[k].T
+    shared, free = slice(count * m, count * m + g), slice(count * m + g, size)
+    dense[shared, shared], dense[free, free] = corner, torch.diag(weight)
+    dense[shared, free], dense[free, shared] = beside, beside.T
+    b = torch.cat([random(count * m + g), torch.zeros(n, dtype=torch.float64)])
+    expected = torch.linalg.solve(dense, b)
+    for second in (None, torch.zeros(count - 2, m, m, dtype=torch.float64)):
+        x, y = solve_arrow(
+            diagonal,
+            upper,
+            border,
+            corner,
+            b[: count * m].reshape(count, m),
+            b[shared],
+            second,
+            Eliminated(torch.zeros(count, m, n), beside, weight),
+        )
+        torch.testing.assert_close(torch.cat([x.reshape(-1), y]), expected[: count * m + g])

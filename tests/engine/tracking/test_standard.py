@@ -17,7 +17,11 @@ from facewright.engine.evidence.appearance import (
     sample_appearance,
 )
 from facewright.engine.evidence.options import StandardOptions
-from facewright.engine.evidence.photometric import photometric_quadratic, shading_quadratic
+from facewright.engine.evidence.photometric import (
+    appearance_quadratic,
+    photometric_residuals,
+    shading_residuals,
+)
 from facewright.engine.evidence.pictures import SIZE, Pictures, ViewPictures, choose_points
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.paint import albedo, visible_faces
@@ -67,13 +71,22 @@ def looked(scene, head):
     )
 
 
+def photometric(samples, appearance):
+    return photometric_residuals(samples, appearance, OPTIONS)
+
+
+def shading(samples, appearance):
+    return shading_residuals(samples, appearance, 0, OPTIONS)
+
+
 def quadratic_of(make, samples, pictures, support=9.0, expected=None, albedo=None, light=None):
-    """One view's quadratic by one of photometric's makers, of points seen in `support` pictures."""
+    """One view's quadratic of what `make` finds, of points seen in `support` pictures."""
     rows = SimpleNamespace(node=torch.zeros(len(samples.trust), dtype=torch.long), between=None)
     support = np.full(samples.trust.shape[1], support)
     appearance = PointAppearance(expected, support, albedo, light)
     at = torch.zeros(samples.pixels.shape)
-    return make(samples, appearance, ViewPictures(0, rows, pictures, CAMERA), at, OPTIONS)
+    view = ViewPictures(0, rows, pictures, CAMERA)
+    return appearance_quadratic(view, at, make(samples, appearance))
 
 
 def test_a_shifted_head_is_pulled_back(scene):
@@ -82,7 +95,7 @@ def test_a_shifted_head_is_pulled_back(scene):
     step = np.array([1.2, -0.9])  # pixels
     shifted = scene[3] + (np.r_[step, 0] * scene[3][:, 2].mean() / FOCAL).astype(np.float32)
     off = looked(scene, shifted)
-    evidence = quadratic_of(photometric_quadratic, off, scene[4], 9.0, expected=right.values[0])
+    evidence = quadratic_of(photometric, off, scene[4], 9.0, expected=right.values[0])
     back = torch.linalg.solve(evidence.curvature[0].sum(0), -evidence.gradient[0].sum(0)).numpy()
     np.testing.assert_allclose(back, -step, atol=0.45)
     assert right.trust.sum() > 100
@@ -90,7 +103,7 @@ def test_a_shifted_head_is_pulled_back(scene):
 
 def test_where_nothing_moved_nothing_pulls(scene):
     right = looked(scene, scene[3])
-    evidence = quadratic_of(photometric_quadratic, right, scene[4], 9.0, expected=right.values[0])
+    evidence = quadratic_of(photometric, right, scene[4], 9.0, expected=right.values[0])
     assert (
         float(evidence.gradient.abs().max()) < 1e-9
         and torch.linalg.eigvalsh(evidence.curvature).min() > -1e-9
@@ -102,7 +115,7 @@ def test_points_behind_the_head_or_seldom_seen_say_nothing(scene):
     away[:, 2] = 2 * away[:, 2].mean() - away[:, 2]  # inside out: the face looks away
     assert looked(scene, away).trust.sum() < 0.2 * looked(scene, scene[3]).trust.sum()
     right = looked(scene, scene[3])
-    seldom = quadratic_of(photometric_quadratic, right, scene[4], 1.0, expected=right.values[0] + 1)
+    seldom = quadratic_of(photometric, right, scene[4], 1.0, expected=right.values[0] + 1)
     assert not seldom.gradient.any() and not seldom.curvature.any()
 
 
@@ -163,7 +176,7 @@ def test_albedo_and_light_are_told_apart():
         truth = sample.colour / (found * shade)
         assert np.median(np.abs(truth - 1)) < 0.01
     evidence = quadratic_of(
-        shading_quadratic,
+        shading,
         samples[0],
         Pictures(np.zeros((12, 1, 1, 3)), (Crop((160.0, 160.0), 320.0),) * 12, np.arange(12)),
         9.0,
@@ -205,7 +218,7 @@ def test_a_shifted_head_is_pulled_back_by_its_colours(scene):
     off = looked(
         scene, scene[3] + (np.r_[step, 0] * scene[3][:, 2].mean() / FOCAL).astype(np.float32)
     )
-    evidence = quadratic_of(shading_quadratic, off, scene[4], 9.0, albedo=albedo, light=light)
+    evidence = quadratic_of(shading, off, scene[4], 9.0, albedo=albedo, light=light)
     back = torch.linalg.solve(evidence.curvature[0].sum(0), -evidence.gradient[0].sum(0)).numpy()
     np.testing.assert_allclose(back, -step, atol=0.5)
 
