@@ -13,7 +13,7 @@ from ..footage.footage import Footage, Observations
 from ..formats.trajectory import TimedTrajectory, Trajectory
 from .initial_poses import choose_keyframes
 from .track import Track
-from .view_landmarks import BEYOND, ON_A_NODE
+from .view_landmarks import ON_A_NODE, ends_of
 
 AT_ONCE = 0.004  # s: pictures of different views taken within this count as taken at once
 
@@ -21,12 +21,14 @@ AT_ONCE = 0.004  # s: pictures of different views taken within this count as tak
 def capture_times(footage: Footage) -> np.ndarray:
     """List the times (s) at which any view took a picture, the first view's all among them.
 
-    Of others that lie within AT_ONCE of one, none.
+    Of others that lie within AT_ONCE of one, none; up to one frame of the first view beyond its
+    ends: a later camera's last picture is not the first camera's.
     """
     first = footage.views[0].times
+    frame = np.median(np.diff(first)) if len(first) > 1 else 0.0
     out = first
     for view in footage.views[1:]:
-        inside = view.times[(view.times > first[0]) & (view.times < first[-1])]
+        inside = view.times[(view.times > first[0] - frame) & (view.times < first[-1] + frame)]
         apart = np.abs(inside[:, None] - out).min(1, initial=np.inf)
         out = np.union1d(out, inside[apart > AT_ONCE])
     return out
@@ -66,12 +68,15 @@ def frames_between(
     """Find a view's frames (at frame_times, s) between neighbouring nodes: indices.
 
     all_times: s, of the performance's nodes; nodes: which of them, increasing
-    beyond_ends: at the performance's ends also frames before and behind
+    beyond_ends: at the performance's ends also frames a little before and behind
     """
     times = all_times[nodes]
-    early = BEYOND if nodes[0] == 0 and beyond_ends else ON_A_NODE
-    late = BEYOND if nodes[-1] == len(all_times) - 1 and beyond_ends else ON_A_NODE
-    inside = (frame_times >= times[0] - early) & (frame_times <= times[-1] + late)
+    first, last = times[0] - ON_A_NODE, times[-1] + ON_A_NODE
+    if beyond_ends:
+        ends = ends_of(all_times)
+        first = ends[0] if nodes[0] == 0 else first
+        last = ends[1] if nodes[-1] == len(all_times) - 1 else last
+    inside = (frame_times >= first) & (frame_times <= last)
     if len(times) > 1:
         after = np.clip(np.searchsorted(times, frame_times, side='right') - 1, 0, len(times) - 2)
         joined = nodes[after + 1] == nodes[after] + 1

@@ -39,7 +39,7 @@ from .reprojection import reprojection_error
 from .solver import solve
 from .track import Track
 from .view_landmarks import (
-    BEYOND,
+    ends_of,
     make_view_landmarks,
     remove_bias,
     resample_view,
@@ -330,14 +330,15 @@ class _Draft:
         return Trajectory(as_tensor(poses[0]), as_tensor(poses[1]), weights)
 
     def window_landmarks(self, start: int, stop: int) -> tuple[ViewLandmarks, ...]:
-        """Make every view's landmarks between nodes, at the performance's ends beyond them."""
+        """Make every view's landmarks between nodes, at the performance's ends a little beyond."""
         times = self.nodes[start:stop]
-        early = BEYOND if start == 0 else 1e-9
-        late = BEYOND if stop == len(self.nodes) else 1e-9
+        first, last = ends_of(self.nodes)
+        first = first if start == 0 else times[0] - 1e-9
+        last = last if stop == len(self.nodes) else times[-1] + 1e-9
         out = []
         views = zip(self.footage.views, self.observations.views, self.focals, self.lids)
         for view, seen, focal, lids in views:
-            inside = (view.times >= times[0] - early) & (view.times <= times[-1] + late)
+            inside = (view.times >= first) & (view.times <= last)
             confidence, frames = self.landmarks.confidence, np.flatnonzero(inside)
             out.append(
                 make_view_landmarks(

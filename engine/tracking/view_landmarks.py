@@ -17,7 +17,9 @@ from ..footage.footage import Camera, View, ViewObservations
 
 LEAST_NOISE = 0.05  # px
 ON_A_NODE = 1e-6  # of the time between two nodes: a frame so near to one is taken there
-BEYOND = 1e9  # s: the first and the last window take all that lies before and behind
+# Of the time between a performance's outermost two nodes: pictures so little before the first or
+# behind the last count as taken there, others are followed by no node.
+BEYOND = 0.5
 
 
 def make_view_landmarks(
@@ -52,6 +54,14 @@ def make_view_landmarks(
         frames,
         as_tensor(lids.openness(lid_distances(points))),
     )
+
+
+def ends_of(nodes: np.ndarray) -> tuple[float, float]:
+    """Say from when to when pictures belong to nodes (K times, s): to a lone one all do."""
+    if len(nodes) < 2:
+        return -np.inf, np.inf
+    first, last = nodes[1] - nodes[0], nodes[-1] - nodes[-2]
+    return float(nodes[0] - BEYOND * first), float(nodes[-1] + BEYOND * last)
 
 
 def _place_between(nodes: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -231,8 +231,19 @@ def test_capture_times_hold_the_first_views_and_what_lies_between():
     np.testing.assert_allclose(capture_times(views([0, 0.1, 0.2])), [0, 0.1, 0.2])
     np.testing.assert_allclose(
         capture_times(views([0, 0.1, 0.2], [-0.05, 0.05, 0.101, 0.25], [0.052, 0.15])),
-        [0, 0.05, 0.1, 0.15, 0.2],
+        [-0.05, 0, 0.05, 0.1, 0.15, 0.2, 0.25],
     )
+
+
+def test_pictures_of_other_views_long_after_the_first_views_last_belong_to_no_node():
+    times = np.arange(8) / 10.0
+    np.testing.assert_allclose(
+        capture_times(views(times[:3], times + 0.05)), [0, 0.05, 0.1, 0.15, 0.2, 0.25]
+    )
+    every = times[:3]
+    found = frames_between(times + 0.04, every, np.arange(3), beyond_ends=True)
+    assert found.tolist() == [0, 1, 2]
+    assert frames_between(times, every[:1], np.arange(1), beyond_ends=True).tolist() == [*range(8)]
 
 
 def test_a_steady_turn_stays_steady_between_frames():
