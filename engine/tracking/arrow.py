@@ -66,13 +66,21 @@ def solve_arrow(
     inner = solved.reshape(count * m, g + 1)
     schur = corner - flat.T @ inner[:, 1:]
     if eliminated is not None:
-        beside = eliminated.border.reshape(count * m, -1)
-        left = eliminated.corner - (inner[:, 1:].T.to(beside.dtype) @ beside).to(schur.dtype)
-        free = eliminated.weight > LEAST_WEIGHT
-        left = left[:, free] / eliminated.weight[free].sqrt()
-        schur = schur - left @ left.T
+        schur = schur - _taken_off(eliminated, inner[:, 1:])
     shared = torch.linalg.solve(schur, rhs_shared - flat.T @ inner[:, 0])
     return solved[..., 0] - solved[..., 1:] @ shared, shared
+
+
+def _taken_off(eliminated: Eliminated, inner: torch.Tensor) -> torch.Tensor:
+    """Find what eliminated unknowns take off the shared ones' Schur complement: G×G.
+
+    inner (K·m)×G: the nodes' equations solved for the border.
+    """
+    beside = eliminated.border.reshape(len(inner), -1)
+    left = eliminated.corner - (inner.T.to(beside.dtype) @ beside).to(inner.dtype)
+    free = eliminated.weight > LEAST_WEIGHT
+    left = left[:, free] / eliminated.weight[free].sqrt()
+    return left @ left.T
 
 
 def _padded(a: torch.Tensor) -> torch.Tensor:
