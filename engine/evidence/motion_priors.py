@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
 from ..geometry.rotations import so3_log
 from .options import TrackOptions
-from .parameters import System
+from .parameters import POSE, System
 from .point_basis import DTYPE
 from .state import State, Trajectory
 from .term import Term
@@ -52,6 +53,38 @@ def node_changes(trajectory: Trajectory) -> torch.Tensor:
     rotation, move, w = trajectory.rotation, trajectory.translation, trajectory.weights
     turn = so3_log(rotation[1:] @ rotation[:-1].transpose(1, 2))
     return torch.cat([turn, move[1:] - move[:-1], w[1:] - w[:-1]], 1)
+
+
+def acceleration_factors(step: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
+    """Say what each of three nodes counts in their acceleration, and the time it lasts.
+
+    step: K−1, s. Returns three of (K−2)×1 in 1/s², and (K−2)×1 in s.
+    """
+    step = step[:, None].clamp_min(SHORTEST)
+    early, late = step[:-1], step[1:]
+    span = (early + late) / 2
+    return [1 / (span * early), -(1 / early + 1 / late) / span, 1 / (span * late)], span
+
+
+def add_to_threes(
+    system: System,
+    gradient: list[torch.Tensor],
+    block: Callable[[int, int], torch.Tensor],
+) -> None:
+    """Add a term of every three neighbouring nodes to the system.
+
+    gradient: (K−2)×m by the first, the second, the third; block(i, j): (K−2)×m×m of their curvature
+    """
+    count, m = system.gradient.shape
+    if system.second is None:
+        system.second = torch.zeros(count - 2, m, m, dtype=DTYPE)
+    for i, of_node in enumerate(gradient):
+        rows = slice(i, count - 2 + i)
+        system.gradient[rows] += of_node
+        system.diagonal[rows] += block(i, i)
+    system.upper[:-1] += block(0, 1)
+    system.upper[1:] += block(1, 2)
+    system.second += block(0, 2)
 
 
 @dataclass(frozen=True)
@@ -98,38 +131,57 @@ class AccelerationPrior(Term):
     step: torch.Tensor
 
     def linearise(self, state: State, system: System) -> None:
-        factors, precision = self._factors()
+        factors, span = acceleration_factors(self.step)
+        precision = span * self.precision
         acceleration = self._acceleration(state)
         system.cost += float(0.5 * (precision * acceleration**2).sum())
-        count, m = system.gradient.shape
-        if system.second is None:
-            system.second = torch.zeros(count - 2, m, m, dtype=DTYPE)
 
         def block(i: int, j: int) -> torch.Tensor:
             return torch.diag_embed(precision * factors[i] * factors[j])
 
-        for i, factor in enumerate(factors):
-            rows = slice(i, count - 2 + i)
-            system.gradient[rows] += precision * factor * acceleration
-            system.diagonal[rows] += block(i, i)
-        system.upper[:-1] += block(0, 1)
-        system.upper[1:] += block(1, 2)
-        system.second += block(0, 2)
+        add_to_threes(system, [precision * f * acceleration for f in factors], block)
 
     def energy(self, state: State) -> torch.Tensor:
-        return 0.5 * (self._factors()[1] * self._acceleration(state) ** 2).sum()
-
-    def _factors(self) -> tuple[list[torch.Tensor], torch.Tensor]:
-        """Say what each of three nodes counts in their acceleration, and its precision.
-
-        Returns three of (K−2)×1, and (K−2)×(6 + E).
-        """
-        step = self.step[:, None].clamp_min(SHORTEST)
-        early, late = step[:-1], step[1:]
-        span = (early + late) / 2
-        factors = [1 / (span * early), -(1 / early + 1 / late) / span, 1 / (span * late)]
-        return factors, span * self.precision
+        _, span = acceleration_factors(self.step)
+        return 0.5 * (span * self.precision * self._acceleration(state) ** 2).sum()
 
     def _acceleration(self, state: State) -> torch.Tensor:
-        change, (factors, _) = node_changes(state.trajectory), self._factors()
+        change, (factors, _) = node_changes(state.trajectory), acceleration_factors(self.step)
+        return change[1:] * factors[2] - change[:-1] * factors[0]
+
+
+@dataclass(frozen=True)
+class DepthPrior(Term):
+    """White noise of a head's acceleration along one axis, an exact quadratic.
+
+    One camera sees how far away a head is by its size alone.
+
+    axis 3: unit, world, the camera's. precision: over a second, s³/cm². step K−1: s between nodes.
+    """
+
+    axis: torch.Tensor
+    precision: float
+    step: torch.Tensor
+
+    def linearise(self, state: State, system: System) -> None:
+        factors, span = acceleration_factors(self.step)
+        precision = span * self.precision
+        acceleration = self._acceleration(state)
+        system.cost += float(0.5 * (precision * acceleration**2).sum())
+        unit = system.gradient.new_zeros(system.gradient.shape[1])
+        unit[3:POSE] = self.axis
+        add_to_threes(
+            system,
+            [precision * f * acceleration * unit for f in factors],
+            lambda i, j: (precision * factors[i] * factors[j])[..., None] * torch.outer(unit, unit),
+        )
+
+    def energy(self, state: State) -> torch.Tensor:
+        _, span = acceleration_factors(self.step)
+        return 0.5 * (span * self.precision * self._acceleration(state) ** 2).sum()
+
+    def _acceleration(self, state: State) -> torch.Tensor:
+        """Give (K−2)×1, cm/s²."""
+        factors, _ = acceleration_factors(self.step)
+        change = torch.diff(state.trajectory.translation @ self.axis[:, None], dim=0)
         return change[1:] * factors[2] - change[:-1] * factors[0]

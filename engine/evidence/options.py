@@ -51,7 +51,11 @@ class TrackOptions:
     # how many times wider than recorded a blink's range is: a blink must close
     lid_range: float = 2.0
     decorrelate: float = 0.3  # how far expressions are taken as independent of each other
-    weight_l1: float = 0.05  # exponential prior on expression weights, per unit
+    # prior that most expression weights are zero: its slope there per unit, and the weight from
+    # which it lets go (sparsity.py; measured here, see docs/bench.md)
+    sparsity: float = 0.05
+    sparsity_scale: float = 1e3
+    opposed: float = 0.0  # cost of the smaller of two opposed expressions, per unit
     weight_velocity: float = 1.0  # velocity prior (a random walk) of a weight, per √s
     fast_velocity: float = 6.0  # the same for lids and gaze
     rotation_velocity: float = 2.0  # rad per √s
@@ -62,6 +66,9 @@ class TrackOptions:
     # cm/s² × √s (a recorded performance moves its head far more calmly: it may do ten times as
     # much)
     translation_acceleration: float = 30.0
+    # the same along the axis of a lone view, which knows it by the head's size alone (measured on
+    # the true motion of three captures: .3 to 1.5 over .2 s)
+    depth_acceleration: float = 2.0
     # 1/s² × √s (measured on a recorded performance: 7 over .1 s, 14 over .025 s)
     weight_acceleration: float = 15.0
     fast_acceleration: float = 60.0  # the same for lids and gaze

@@ -28,12 +28,11 @@ HELD = (1e6, 1e4, 1e5)  # precision of an anchored node's rotation, translation 
 
 @dataclass(frozen=True)
 class ExpressionPrior(Term):
-    """How expressions occur together, and that weights are sparse.
+    """How expressions occur together.
 
     ½ wᵀ precision w + linear·w at each node, an exact quadratic.
 
-    precision E×E; linear E: the L1 prior (weights are not negative) less the pull towards the
-    mean.
+    precision E×E; linear E: the pull towards the mean.
     """
 
     precision: torch.Tensor
@@ -53,7 +52,7 @@ class ExpressionPrior(Term):
 def expression_prior(names: tuple[str, ...], options: TrackOptions) -> ExpressionPrior:
     """Make the prior of named expressions.
 
-    A Gaussian of how they occur together (lab/measure_statistics.py), softened, and L1.
+    A Gaussian of how they occur together (lab/measure_statistics.py), softened.
 
     The mean is only partly believed: a performer's rest should come out as weights near zero.
     """
@@ -70,7 +69,7 @@ def expression_prior(names: tuple[str, ...], options: TrackOptions) -> Expressio
     )
     precision = torch.as_tensor(np.linalg.inv(covariance)) * options.statistics
     mean = torch.as_tensor(data['mean'].astype(np.float64)[order]) * options.statistics_mean
-    return ExpressionPrior(precision, options.weight_l1 - precision @ mean)
+    return ExpressionPrior(precision, -precision @ mean)
 
 
 @lru_cache(maxsize=8)

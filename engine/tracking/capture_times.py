@@ -7,7 +7,6 @@ from dataclasses import fields
 import numpy as np
 import torch
 
-from ..evidence.options import StandardOptions
 from ..evidence.point_basis import DTYPE
 from ..footage.footage import Footage, Observations
 from ..formats.trajectory import TimedTrajectory, Trajectory
@@ -44,21 +43,25 @@ def trajectory_at(track: Track, times: np.ndarray) -> Trajectory:
 
 
 def nodes_of_keyframes(
-    footage: Footage, observations: Observations, options: StandardOptions, nodes: np.ndarray
+    footage: Footage, observations: Observations, count: int, nodes: np.ndarray
 ) -> np.ndarray:
     """Choose the nodes that find the person: indices of those of chosen frames of the first view.
 
-    With several views, all nodes between such a frame and the next.
+    With several views, all nodes from such a frame on until every view has taken a picture.
+
+    count: how many of the first view's frames there are among them, about
+    nodes: s
     """
     view, seen = footage.views[0], observations.views[0]
-    if len(footage.views) > 1 and len(view.times) <= options.keyframes:
-        return np.arange(len(nodes))
-    count = options.keyframes if len(footage.views) == 1 else options.keyframes // 2
-    keys = choose_keyframes(view, seen, count)
     if len(footage.views) == 1:
-        return keys
+        return choose_keyframes(view, seen, count)
+    if len(view.times) <= count:
+        return np.arange(len(nodes))
+    slowest = min(other.fps for other in footage.views)
+    run = max(int(np.ceil(view.fps / slowest - ON_A_NODE)), 1)
+    keys = choose_keyframes(view, seen, max(count // (1 + run), 1))
     starts = np.searchsorted(nodes, view.times[keys])
-    ends = np.searchsorted(nodes, view.times[np.minimum(keys + 1, len(view.times) - 1)])
+    ends = np.searchsorted(nodes, view.times[np.minimum(keys + run, len(view.times) - 1)])
     return np.unique(np.concatenate([np.arange(a, b + 1) for a, b in zip(starts, ends)]))
 
 

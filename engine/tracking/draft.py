@@ -31,10 +31,11 @@ from ..evidence.state import (
 )
 from ..face_model.model import FaceModel
 from ..footage.footage import Footage, Observations
+from .capture_times import frames_between, nodes_of_keyframes
 from .constant_errors import detector_bias_by_view, find_deviation, find_view_bias
-from .initial_poses import Pose, choose_keyframes, initial_poses, relative_cameras
+from .initial_poses import Pose, initial_poses, relative_cameras
 from .lens import focal_deviations
-from .problem import TrackingProblem
+from .problem import TrackingProblem, depth_axis
 from .reprojection import reprojection_error
 from .solver import solve
 from .track import Track
@@ -42,7 +43,6 @@ from .view_landmarks import (
     ends_of,
     make_view_landmarks,
     remove_bias,
-    resample_view,
     weigh_by_visibility,
 )
 
@@ -152,18 +152,24 @@ class _Draft:
             as_tensor(cameras[1]),
             torch.zeros(len(self.basis.mean), 3, dtype=DTYPE),
         )
-        self.keys = key_nodes(self.footage, self.observations, options, self.neutral_frame)
+        self.keys = nodes_of_keyframes(
+            self.footage, self.observations, options.keyframes, self.nodes
+        )
+        if 0 <= self.neutral_frame < len(self.nodes):
+            self.keys = np.union1d(self.keys, [self.neutral_frame])
         self.key_times = self.nodes[self.keys]
-        resampled = [
-            resample_view(view, seen, self.key_times)
-            for view, seen in zip(views, self.observations.views)
-        ]
-        rows = np.arange(len(self.key_times))
         self.key_landmarks = tuple(
             make_view_landmarks(
-                view, seen, self.landmarks.confidence, self.key_times, focal, options, rows, lids
+                view,
+                seen,
+                self.landmarks.confidence,
+                self.key_times,
+                focal,
+                options,
+                frames_between(view.times, self.nodes, self.keys, beyond_ends=False),
+                lids,
             )
-            for (view, seen), focal, lids in zip(resampled, focals, self.lids)
+            for view, seen, focal, lids in zip(views, self.observations.views, focals, self.lids)
         )
         poses = initial_poses(
             self.basis, self.footage, self.observations, focals, cameras, self.key_times
@@ -206,6 +212,7 @@ class _Draft:
             tuple(torch.zeros(len(self.basis.mean), 2, dtype=DTYPE) for _ in views),
             int(neutral[0]) if len(neutral) else -1,
             frozenset(free),
+            depth_axis=depth_axis(self.shared),
         )
 
     def lip_contact(self, landmarks_by_view: tuple[ViewLandmarks, ...]) -> LipContactTerm:
@@ -376,14 +383,3 @@ class _Draft:
             tuple(b.numpy() for b in self.problem.bias),
             self.focal_deviation,
         )
-
-
-def key_nodes(
-    footage: Footage, observations: Observations, options: TrackOptions, neutral_frame: int
-) -> np.ndarray:
-    """Choose the nodes that find the person, the neutral frame's among them: indices."""
-    first = footage.views[0]
-    keys = choose_keyframes(first, observations.views[0], options.keyframes)
-    if 0 <= neutral_frame < len(first.times):
-        keys = np.union1d(keys, [neutral_frame])
-    return keys

@@ -16,6 +16,7 @@ from ..evidence.lid_term import gaze_hold, lid_term
 from ..evidence.lip_contact import LipContactTerm
 from ..evidence.motion_priors import (
     AccelerationPrior,
+    DepthPrior,
     VelocityPrior,
     acceleration_precision,
     velocity_precision,
@@ -32,8 +33,14 @@ from ..evidence.priors import (
     gaze_prior,
     identity_weight,
 )
-from ..evidence.state import PointBasis, Trajectory, ViewLandmarks
+from ..evidence.sparsity import OpposedPrior, SparsePrior, opposed_pairs
+from ..evidence.state import PointBasis, SharedParameters, Trajectory, ViewLandmarks
 from ..evidence.term import Term
+
+
+def depth_axis(shared: SharedParameters) -> torch.Tensor | None:
+    """Give the world's direction into a lone view's picture, 3; None where there are several."""
+    return shared.rotation[0, 2] if len(shared.rotation) == 1 else None
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,7 @@ class TrackingProblem:
     lips: where they meet, None: not asked.
     smooth: nodes lie closer than one view's pictures, and changes of velocity cost too.
     lid_changes: 2×E, of the present identity (lid_term.LidGaps); None: lids are not asked about.
+    depth_axis: 3, unit, world: along which a lone view does not see the head's place well.
     """
 
     basis: PointBasis
@@ -68,6 +76,7 @@ class TrackingProblem:
     lips: LipContactTerm | None = None
     smooth: bool = False
     lid_changes: torch.Tensor | None = None
+    depth_axis: torch.Tensor | None = None
 
     @property
     def parameters(self) -> FreeParameters:
@@ -102,6 +111,9 @@ class TrackingProblem:
         yield expression_prior(names, options)
         if any(name.startswith('eyeLook') for name in names):
             yield gaze_prior(names)
+        yield SparsePrior(options.sparsity, options.sparsity_scale)
+        if pairs := opposed_pairs(names):
+            yield OpposedPrior(torch.tensor(pairs), options.opposed)
         if {'mouthClose', 'jawOpen'} <= set(names):
             yield MouthCloseCoupling(names.index('mouthClose'), names.index('jawOpen'))
         if self.lips is not None:
@@ -110,6 +122,8 @@ class TrackingProblem:
             yield VelocityPrior(velocity_precision(names, options), self.step)
         if self.smooth and nodes > 2:
             yield AccelerationPrior(acceleration_precision(names, options), self.step)
+        if self.depth_axis is not None and nodes > 2:
+            yield DepthPrior(self.depth_axis, options.depth_acceleration**-2, self.step)
         if self.neutral_node >= 0:
             yield NeutralPrior(self.neutral_node, options.neutral_sigma**-2)
         if self.anchor is not None:

@@ -133,7 +133,7 @@ class _Standard:
         )
         self.draft_trajectory = trajectory_at(draft, inputs.times)
         self.keys = nodes_of_keyframes(
-            inputs.footage, inputs.observations, inputs.options, inputs.times
+            inputs.footage, inputs.observations, inputs.options.keyframes, inputs.times
         )
 
     def find_person(self) -> Iterator[tuple[float, str, bool]]:

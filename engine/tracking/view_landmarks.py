@@ -126,40 +126,6 @@ def undistort(points: np.ndarray, camera: Camera, focal: float) -> np.ndarray:
     return out / (1, camera.aspect)
 
 
-def resample_view(
-    view: View, seen: ViewObservations, times: np.ndarray
-) -> tuple[View, ViewObservations]:
-    """Make a view as if it had been filmed at `times` (s).
-
-    Landmarks lie on the straight line between the two frames nearest in time; they are absent where
-    either shows no face or lies further than a frame and a half away.
-    """
-    if len(view.times) > 1:
-        after = np.clip(np.searchsorted(view.times, times), 1, len(view.times) - 1)
-    else:
-        after = np.zeros(len(times), int)
-    before = np.maximum(after - 1, 0)
-    gap = np.maximum(view.times[after] - view.times[before], 1e-9)
-    u = np.clip((times - view.times[before]) / gap, 0, 1)
-    u = np.where(u < ON_A_NODE, 0, np.where(u > 1 - ON_A_NODE, 1, u))
-    outside = np.maximum(np.maximum(view.times[before] - times, times - view.times[after]), 0)
-    longest = 1.5 / max(view.fps, 1.0)
-    present = (
-        (seen.present[before] | (u == 1))
-        & (seen.present[after] | (u == 0))
-        & (outside <= 1e-4 + longest * (outside > 0) * 0.34)
-        & ((gap <= longest) | (u == 0) | (u == 1))
-    )
-
-    def blend(values: np.ndarray) -> np.ndarray:
-        share = u[(..., *(None,) * (values.ndim - 1))]
-        return ((1 - share) * values[before] + share * values[after]).astype(np.float32)
-
-    return replace(view, times=times), ViewObservations(
-        blend(seen.points), blend(seen.confidence), present
-    )
-
-
 def weigh_by_visibility(
     basis: PointBasis,
     shared: SharedParameters,

@@ -39,7 +39,7 @@ from ..geometry.polygons import triangulate
 from .actor_model import ActorModel
 from .capture_times import frames_between
 from .constant_errors import find_deviation, find_view_bias
-from .problem import TrackingProblem
+from .problem import TrackingProblem, depth_axis
 from .solver import solve
 from .track import Track
 from .view_landmarks import make_view_landmarks, remove_bias, weigh_by_visibility
@@ -121,6 +121,7 @@ class Window:
             anchor=trajectory if held else None,
             anchors=held,
             smooth=count > 1,
+            depth_axis=depth_axis(shared),
         )
 
     @property

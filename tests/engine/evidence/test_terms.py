@@ -22,6 +22,7 @@ from facewright.engine.evidence.lid_term import LidTerm
 from facewright.engine.evidence.lip_contact import LipBasis, LipContactTerm, SeenTouching
 from facewright.engine.evidence.motion_priors import (
     AccelerationPrior,
+    DepthPrior,
     VelocityPrior,
     acceleration_precision,
     velocity_precision,
@@ -48,6 +49,7 @@ from facewright.engine.evidence.priors import (
     NeutralPrior,
     expression_prior,
 )
+from facewright.engine.evidence.sparsity import OpposedPrior, SparsePrior
 from facewright.engine.evidence.state import State, Trajectory, pose_points, projection
 from facewright.engine.evidence.term import Term
 from facewright.engine.footage.crops import Crop
@@ -250,6 +252,9 @@ BUILD = {
     AccelerationPrior: lambda bench: AccelerationPrior(
         acceleration_precision(NAMES, OPTIONS), STEP
     ),
+    DepthPrior: lambda bench: DepthPrior(tensor([0.48, -0.6, 0.64]), 0.04, STEP),
+    SparsePrior: lambda bench: SparsePrior(0.3, 0.1),
+    OpposedPrior: lambda bench: OpposedPrior(torch.tensor([[0, 2], [1, 2]]), 2.0),
     NeutralPrior: lambda bench: NeutralPrior(1, OPTIONS.neutral_sigma**-2),
     AnchorPrior: anchor,
     IdentityPrior: lambda bench: IdentityPrior(15.0),
@@ -295,6 +300,7 @@ QUADRATICS = {
     MouthCloseCoupling: 1e-9,
     LipContactTerm: 1e-9,
     NeutralPrior: 1e-9,
+    DepthPrior: 1e-9,
     IdentityPrior: 1e-9,
     FocalPrior: 1e-9,
     # exact but for the logarithm of a rotation, which is nearly linear for small turns
@@ -314,6 +320,24 @@ def test_curvature_of_a_quadratic_is_its_hessian(kind):
         lambda step: term.energy(bench.at(step)), zero, vectorize=True
     )
     assert_near(curvature, hessian[bench.moves][:, bench.moves], QUADRATICS[kind])
+
+
+CONCAVE = (SparsePrior, OpposedPrior)
+
+
+@pytest.mark.parametrize('kind', CONCAVE, ids=lambda kind: kind.__name__)
+def test_a_concave_term_lies_below_its_linearisation(kind):
+    bench = Bench()
+    term = BUILD[kind](bench)
+    cost, gradient, curvature = bench.linearised(term)
+    assert not curvature.any()
+    for _ in range(8):
+        weights = tensor(bench.rng.uniform(size=bench.state.trajectory.weights.shape))
+        step = torch.zeros(bench.count, dtype=torch.float64)
+        change = weights - bench.state.trajectory.weights
+        step[: NODES * UNKNOWNS].view(NODES, UNKNOWNS)[:, 6:] = change
+        tangent = cost + float(gradient @ step[bench.moves])
+        assert float(term.energy(bench.at(step))) <= tangent + 1e-9
 
 
 def residuals(term: Term, bench: Bench):
@@ -354,7 +378,7 @@ def residuals(term: Term, bench: Bench):
 
 @pytest.mark.parametrize(
     'kind',
-    [kind for kind in BUILD if kind not in QUADRATICS and kind is not FreeAppearanceTerm],
+    [kind for kind in BUILD if kind not in (*QUADRATICS, *CONCAVE, FreeAppearanceTerm)],
     ids=lambda kind: kind.__name__,
 )
 def test_curvature_is_gauss_newtons(kind):
@@ -421,7 +445,7 @@ def test_terms_of_a_view_joined_are_their_sum():
 def test_the_solver_gets_the_sum_of_all_terms():
     bench = Bench()
     system, parts = linearise(bench.problem, bench.state), bench.problem.terms
-    assert len(parts) == 7  # two views' landmarks, expressions, lips, velocity, identity, lens
+    assert len(parts) == 8  # two views' landmarks, expressions (2), lips, velocity, identity, lens
     gradient = sum(bench.linearised(one)[1] for one in parts)
     whole = torch.cat([system.gradient.flatten(), system.gradient_shared])[bench.moves]
     torch.testing.assert_close(whole, gradient)

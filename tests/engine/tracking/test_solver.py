@@ -108,7 +108,9 @@ def test_exact_observations_are_recovered():
     rng = np.random.default_rng(3)
     weak = TrackOptions(
         statistics=1e-6,
-        weight_l1=0.0,
+        sparsity=0.0,
+        opposed=0.0,
+        depth_acceleration=1e4,
         identity_weight=1e-6,
         rotation_velocity=1e4,
         translation_velocity=1e4,

@@ -31,7 +31,12 @@ from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.geometry.rotations import so3_exp
 from facewright.engine.render.preview import head_to_camera, render_camera
 from facewright.engine.render.shading import sh_basis
-from facewright.engine.tracking.capture_times import capture_times, frames_between, trajectory_at
+from facewright.engine.tracking.capture_times import (
+    capture_times,
+    frames_between,
+    nodes_of_keyframes,
+    trajectory_at,
+)
 from facewright.engine.tracking.standard import worse_frames
 from facewright.engine.tracking.window import between
 
@@ -289,6 +294,28 @@ def test_frames_between_key_nodes():
         3,
         4,
     ]
+
+
+def test_every_view_takes_a_picture_between_key_nodes_at_its_own_time():
+    """Also one of a third of the first one's pictures a second, whose clock lies behind."""
+    fast, slow = np.arange(90) / 30.0, np.arange(30) / 10.0 + 0.02
+    views = tuple(SimpleNamespace(times=t, fps=fps) for t, fps in ((fast, 30.0), (slow, 10.0)))
+    seen = tuple(
+        SimpleNamespace(present=np.ones(len(v.times), bool), confidence=np.ones((len(v.times), 4)))
+        for v in views
+    )
+    nodes = nodes_of_keyframes(SimpleNamespace(views=views), SimpleNamespace(views=seen), 24, fast)
+    assert 20 <= len(nodes) <= 28
+    runs = np.split(nodes, np.flatnonzero(np.diff(nodes) > 1) + 1)
+    frames = frames_between(slow, fast, nodes, beyond_ends=False)
+    for run in runs:
+        inside = (slow[frames] >= fast[run[0]]) & (slow[frames] <= fast[run[-1]])
+        assert inside.any() == (run[-1] < 89)  # but for what lies behind the last frame
+    lone = nodes_of_keyframes(
+        SimpleNamespace(views=views[:1]), SimpleNamespace(views=seen[:1]), 24, fast
+    )
+    assert len(lone) == 24
+    assert frames_between(fast, fast, lone, beyond_ends=False).tolist() == lone.tolist()
 
 
 def test_between_goes_by_equal_factors():
