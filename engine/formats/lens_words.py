@@ -22,14 +22,14 @@ def focal_in_words(view: dict) -> str:
     'focal length 1240 px ± 8 %, from the head's turns'.
     """
     focal = view.get('focal_px')
-    if not _is_number(focal) or focal <= 0:
+    if not _is_positive(focal):
         return ''
     words = f'focal length {focal:.0f} px'
     percent, origin = view.get('focal_percent'), view.get('focal_from')
-    if _is_number(percent) and percent > 0:
+    if _is_positive(percent):
         words += f' ± {percent:.0f} %'
     return f'{words}, {ORIGINS[origin]}' if origin in ORIGINS else words
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
+def _is_positive(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value) and value > 0
