@@ -5,8 +5,9 @@ three rendered captures the distance of its middle pair either lies below 1 % of
 radius (its standard deviation there 0.3 %) or, with a valley between, above 2 %. Where they touch
 the model's lips meet: each section of the upper lip comes down to the lower one's
 (face_model/lip_sections.py). The neutral's lips are sealed when the fit is done (seal_lips), so
-the weights alone are asked for it. While a head is fitted its lips may cross: the true ones of the
-captures do, by a millimetre or two (with that forbidden captures/dev came out .05 mm worse).
+the weights alone are asked for it, after the fit (tracking/lip_sealing.py): asked while a head is
+fitted, all that moves lips was bent to it (Standard, captures/dev3: weights' correlation .73 → .63,
+mouthStretch .7 → −.1).
 """
 
 from __future__ import annotations
@@ -110,19 +111,22 @@ class LipContactTerm(Term):
     """Lips meet where they are seen to, and do not cross.
 
     ½ Σ share (max(aperture, 0) / meeting)² over the pictures' sections and
-    ½ Σ (max(−clearance, 0) / crossing)² over every node's.
+    ½ Σ (max(−clearance, 0) / crossing)² over the sections of nodes in `uncrossed`.
 
     Which points of the lips are the nearest is frozen: gradient and curvature are exact but where
     others become so.
 
     meeting, crossing: cm, standard deviations: of the distance between lips that are seen to touch,
-    and of how deep lips cross (None: as deep as they like).
+    and of how deep lips cross.
+    uncrossed: indices of the nodes where lips may not cross. Elsewhere they may: the true ones of
+    the captures do, near the corners, by a millimetre or two.
     """
 
     basis: LipBasis
     seen: tuple[SeenTouching, ...]
     meeting: float
-    crossing: float | None = None
+    crossing: float
+    uncrossed: torch.Tensor
 
     def linearise(self, state: State, system: System) -> None:
         system.cost += float(self.energy(state))
@@ -133,9 +137,9 @@ class LipContactTerm(Term):
                 gap, slope = self._gap(aperture, self._between(weights, one, rows))
                 precision = one.share[rows] * (gap > 0) / self.meeting**2
                 _add(system, (node, between), gap, slope, precision)
-        for rows in _chunks(weights) if self.crossing else ():
-            gap, slope = self._gap(clearance, weights[rows])
-            node = torch.arange(len(weights))[rows]
+        for rows in _chunks(self.uncrossed):
+            node = self.uncrossed[rows]
+            gap, slope = self._gap(clearance, weights[node])
             precision = (gap < 0) / self.crossing**2
             gap = gap.clamp_max(0)
             _add(system, (node, torch.zeros(len(node), dtype=DTYPE)), gap, slope, precision)
@@ -147,8 +151,8 @@ class LipContactTerm(Term):
             for rows in _chunks(one.share):
                 gap = self._gap(aperture, self._between(weights, one, rows))[0].clamp_min(0)
                 cost = cost + 0.5 * (one.share[rows] * gap**2).sum() / self.meeting**2
-        for rows in _chunks(weights) if self.crossing else ():
-            gap = self._gap(clearance, weights[rows])[0].clamp_max(0)
+        for rows in _chunks(self.uncrossed):
+            gap = self._gap(clearance, weights[self.uncrossed[rows]])[0].clamp_max(0)
             cost = cost + 0.5 * (gap**2).sum() / self.crossing**2
         return cost
 

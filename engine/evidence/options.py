@@ -79,7 +79,6 @@ class TrackOptions:
     bias_sigma: float = 0.12
     # the detector's constant error of a landmark in a view, as a part of the face's RMS radius
     view_bias: float = 0.03
-    lips_meeting: float = 0.01  # cm: how far apart lips may stay that are seen to touch
     neutral_sigma: float = 0.03  # expression weights on the frame the user calls neutral
 
 

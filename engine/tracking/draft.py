@@ -18,7 +18,6 @@ from ..annotate.landmarks import ModelLandmarks
 from ..core.errors import FacewrightError
 from ..evidence.lid_term import lid_gaps
 from ..evidence.lids import lid_range
-from ..evidence.lip_contact import LipContactTerm, lip_basis, seen_touching
 from ..evidence.options import TrackOptions
 from ..evidence.point_basis import DTYPE, as_tensor, landmark_basis
 from ..evidence.state import (
@@ -215,21 +214,6 @@ class _Draft:
             depth_axis=depth_axis(self.shared),
         )
 
-    def lip_contact(self, landmarks_by_view: tuple[ViewLandmarks, ...]) -> LipContactTerm:
-        """Say where the person's lips touch.
-
-        While the person is found nothing is said of it: what lips may not do the identity would
-        (captures/dev: .06 and .09 mm worse).
-
-        landmarks_by_view: as they were detected, weighed by visibility
-        """
-        neutral = self.model.shape(self.shared.identity.numpy())
-        return LipContactTerm(
-            lip_basis(self.model, neutral),
-            tuple(seen_touching(self.model, self.landmarks, one) for one in landmarks_by_view),
-            self.options.lips_meeting,
-        )
-
     def fit_keyframes(self, turn: int) -> Iterator[tuple[float, str]]:
         """Fit what is shared and the keyframes' poses and weights, the constant errors held."""
         self.problem = replace(
@@ -300,7 +284,6 @@ class _Draft:
         problem = replace(
             self.problem,
             landmarks_by_view=remove_bias(weighed, self.problem.bias),
-            lips=self.lip_contact(weighed),
             step=as_tensor(np.diff(times)),
             anchor=trajectory if held else None,
             anchors=held,

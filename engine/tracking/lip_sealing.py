@@ -14,7 +14,7 @@ import torch
 
 from ..annotate.landmarks import ModelLandmarks
 from ..evidence.lids import lid_range
-from ..evidence.lip_contact import LipContactTerm, lip_basis, seen_touching
+from ..evidence.lip_contact import LipContactTerm, SeenTouching, lip_basis, seen_touching
 from ..evidence.options import TrackOptions
 from ..evidence.parameters import FreeParameters
 from ..evidence.point_basis import DTYPE, as_tensor
@@ -49,7 +49,7 @@ def seal_performance(
     cameras: Sequence[Camera],
     performance: Performance,
 ) -> Performance:
-    """Hold a performance's lips shut where they are seen shut, and from crossing anywhere.
+    """Hold a performance's lips shut, and from crossing, where they are seen shut.
 
     neutral: V×3 cm; cameras: of each view, as they were found.
     """
@@ -72,13 +72,22 @@ def seal_performance(
         given = Trajectory(
             *(as_tensor(a[rows]) for a in (performance.rotation, performance.translation, weights))
         )
-        contact = LipContactTerm(basis, tuple(seen), EXACT, EXACT)
+        contact = LipContactTerm(basis, tuple(seen), EXACT, EXACT, shut_nodes(seen))
         problem = _Sealing((AnchorPrior(given), contact), FreeParameters(0, len(seen)))
         found = given
         for state in solve(problem, State(_nothing_shared(), given), STEPS, TOLERANCE):
             found = state.trajectory
         weights[rows] = found.weights.numpy()
     return replace(performance, weights=weights)
+
+
+def shut_nodes(seen: Sequence[SeenTouching]) -> torch.Tensor:
+    """List the nodes beside which any view sees lips touch."""
+    found = [torch.zeros(0, dtype=torch.long)]
+    for one in seen:
+        shut = one.share.amax(1) > 0
+        found += [one.node[shut], one.node[shut & (one.between > 0)] + 1]
+    return torch.cat(found).unique()
 
 
 def _nothing_shared() -> SharedParameters:

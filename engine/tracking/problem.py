@@ -13,7 +13,6 @@ import torch
 
 from ..evidence.landmark_term import LandmarkTerm
 from ..evidence.lid_term import gaze_hold, lid_term
-from ..evidence.lip_contact import LipContactTerm
 from ..evidence.motion_priors import (
     AccelerationPrior,
     DepthPrior,
@@ -54,7 +53,6 @@ class TrackingProblem:
     unknown).
     free: which shared unknowns move ('identity', 'focal', 'cameras').
     anchor: near which its first `anchors` nodes are held. picture_terms: what the pictures say.
-    lips: where they meet, None: not asked.
     smooth: nodes lie closer than one view's pictures, and changes of velocity cost too.
     lid_changes: 2×E, of the present identity (lid_term.LidGaps); None: lids are not asked about.
     depth_axis: 3, unit, world: along which a lone view does not see the head's place well.
@@ -73,7 +71,6 @@ class TrackingProblem:
     anchor: Trajectory | None = None
     anchors: int = 0
     picture_terms: tuple[Term, ...] = ()
-    lips: LipContactTerm | None = None
     smooth: bool = False
     lid_changes: torch.Tensor | None = None
     depth_axis: torch.Tensor | None = None
@@ -116,8 +113,6 @@ class TrackingProblem:
             yield OpposedPrior(torch.tensor(pairs), options.opposed)
         if {'mouthClose', 'jawOpen'} <= set(names):
             yield MouthCloseCoupling(names.index('mouthClose'), names.index('jawOpen'))
-        if self.lips is not None:
-            yield self.lips
         if nodes > 1:
             yield VelocityPrior(velocity_precision(names, options), self.step)
         if self.smooth and nodes > 2:

@@ -12,7 +12,6 @@ from ..annotate.landmarks import ModelLandmarks
 from ..evidence.appearance import Drawn, estimate_appearance, sample_appearance_of_view
 from ..evidence.free_appearance import FreeAppearanceTerm
 from ..evidence.lids import LidRange
-from ..evidence.lip_contact import LipContactTerm, lip_basis, seen_touching
 from ..evidence.options import StandardOptions, TrackOptions
 from ..evidence.part_evidence import find_masks, masked_picture
 from ..evidence.picture_term import PictureTerm
@@ -183,7 +182,6 @@ class Window:
             problem = replace(
                 self.trusted_problem(),
                 picture_terms=self.picture_terms(),
-                lips=self.lip_contact(),
             )
             steps = solve(problem, self.state, options.steps, TOLERANCE)
             for i, (_, trajectory) in enumerate(steps):
@@ -302,18 +300,6 @@ class Window:
         )
         changes = self.actor.lids.changes(self.shared.identity)
         return replace(self.problem, landmarks_by_view=landmarks_by_view, lid_changes=changes)
-
-    def lip_contact(self) -> LipContactTerm:
-        """Say where the person's lips touch."""
-        neutral = self.actor.model.shape(self.shared.identity.numpy())
-        weighed = weigh_by_visibility(
-            self.problem.basis, self.shared, self.trajectory, self.landmarks_by_view
-        )
-        return LipContactTerm(
-            lip_basis(self.actor.model, neutral),
-            tuple(seen_touching(self.actor.model, self.inputs.landmarks, one) for one in weighed),
-            self.inputs.tracking.lips_meeting,
-        )
 
     def estimate_constant_errors(self) -> None:
         """Estimate the person's deviation from the model and the detector's bias in each view."""

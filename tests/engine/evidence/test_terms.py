@@ -232,7 +232,7 @@ def lip_contact(bench: Bench):
     share = tensor(rng.uniform(size=(NODES, columns)))
     between = tensor([0.0, 0.3, 0.6, 0.0])
     seen = SeenTouching(torch.tensor([0, 1, 1, NODES - 1]), between, share)
-    return LipContactTerm(basis, (seen,), 0.01, 0.02)
+    return LipContactTerm(basis, (seen,), 0.01, 0.02, torch.tensor([0, 2, 3]))
 
 
 STEP = tensor([0.02, 0.05, 0.03])
