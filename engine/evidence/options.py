@@ -55,7 +55,9 @@ class TrackOptions:
     # which it lets go (sparsity.py; measured here, see docs/bench.md)
     sparsity: float = 0.05
     sparsity_scale: float = 1e3
-    opposed: float = 0.0  # cost of the smaller of two opposed expressions, per unit
+    # cost of the smaller of two opposed expressions, per unit (1 takes opposed pairs away, and the
+    # weights' correlation of one view's Draft: dev2 .23 → .09, dev3 .59 → .51)
+    opposed: float = 0.0
     weight_velocity: float = 1.0  # velocity prior (a random walk) of a weight, per √s
     fast_velocity: float = 6.0  # the same for lids and gaze
     rotation_velocity: float = 2.0  # rad per √s

@@ -45,7 +45,8 @@ FIND_PARTS = 10.0  # s: the parts of a new model's face, found while writing
 DETECT = {'draft': 0.022, 'final': 0.045}  # s a frame of a view
 FIND_PERSON = 0.095  # s a keyframe of a view
 FOLLOW = 0.011  # s a frame of a view
-FIND_IN_PICTURES, FOLLOW_IN_PICTURES = 1.5, 0.36  # s: the same with the pictures
+FIND_IN_PICTURES = 2.7  # s a picture that finds the person, all rounds
+FOLLOW_IN_PICTURES = 0.36  # s a frame of a view
 WRITE, WRITE_PIXELS = 0.5, 0.45  # s a view; a million pixels of it
 SHUT_LIDS = 0.5  # s: this head's lids made to meet
 BAKE = 12.0  # s: the whole texture
@@ -329,8 +330,10 @@ def _refining_seconds(run: Reconstruction) -> dict[str, float]:
     views = run.footage.views
     options = run.quality.refinement or StandardOptions()
     keyframes = min(options.keyframes, len(views[0].times))
+    several = len(views) > 1
+    pictures = keyframes // 2 * (len(views) + 1) if several else keyframes
     return {
-        FINDING: FIND_IN_PICTURES * keyframes * len(views),
+        FINDING: FIND_IN_PICTURES * pictures,
         FOLLOWING: FOLLOW_IN_PICTURES * sum(len(view.times) for view in views),
     }
 

@@ -109,7 +109,7 @@ class TrackingProblem:
         if any(name.startswith('eyeLook') for name in names):
             yield gaze_prior(names)
         yield SparsePrior(options.sparsity, options.sparsity_scale)
-        if pairs := opposed_pairs(names):
+        if options.opposed and (pairs := opposed_pairs(names)):
             yield OpposedPrior(torch.tensor(pairs), options.opposed)
         if {'mouthClose', 'jawOpen'} <= set(names):
             yield MouthCloseCoupling(names.index('mouthClose'), names.index('jawOpen'))
