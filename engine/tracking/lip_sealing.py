@@ -56,15 +56,16 @@ def seal_performance(
     basis, weights = lip_basis(model, neutral), performance.weights.copy()
     options = TrackOptions()
     lids = [lid_range(shown.points[shown.present]) for shown in observations.views]
+    heeded = best_seen_frames(footage, observations)
     for start in range(0, len(weights), WINDOW):
         rows = slice(start, start + WINDOW)
         times = performance.time[rows]
         last = start + WINDOW >= len(weights)
         seen = []
-        views = zip(footage.views, observations.views, cameras, lids)
-        for view, shown, camera, own in views:
+        views = zip(footage.views, observations.views, cameras, lids, heeded)
+        for view, shown, camera, own, best in views:
             inside = view.times < (np.inf if last else performance.time[start + WINDOW])
-            frames = np.flatnonzero(inside & (view.times >= times[0]))
+            frames = np.flatnonzero(best & inside & (view.times >= times[0]))
             timed = make_view_landmarks(
                 view, shown, landmarks.confidence, times, camera.focal, options, frames, own
             )
@@ -79,6 +80,24 @@ def seal_performance(
             found = state.trajectory
         weights[rows] = found.weights.numpy()
     return replace(performance, weights=weights)
+
+
+def best_seen_frames(footage: Footage, observations: Observations) -> list[np.ndarray]:
+    """Choose of each view the frames (T bool) near which no other view shows the face better.
+
+    From the side inner lips seem to touch that do not.
+    """
+    shown = observations.views
+    sure = [float(one.confidence[one.present].mean()) if one.present.any() else 0 for one in shown]
+    out: list[np.ndarray] = [one.present.copy() for one in shown]
+    covered = np.zeros(0)
+    for v in np.argsort(sure, kind='stable')[::-1]:
+        times = footage.views[v].times
+        if len(covered):
+            away = np.abs(times[:, None] - covered).min(1)
+            out[v] &= away > 1 / footage.views[v].fps
+        covered = np.concatenate([covered, times[out[v]]])
+    return out
 
 
 def shut_nodes(seen: Sequence[SeenTouching]) -> torch.Tensor:

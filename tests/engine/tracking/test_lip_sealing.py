@@ -13,7 +13,7 @@ from facewright.engine.face_model.lip_sections import lip_gaps, lip_sections, se
 from facewright.engine.footage.detector.landmark_sets import resting_face
 from facewright.engine.footage.footage import Camera, Footage, Observations, View, ViewObservations
 from facewright.engine.formats.performance import Performance
-from facewright.engine.tracking.lip_sealing import seal_performance
+from facewright.engine.tracking.lip_sealing import best_seen_frames, seal_performance
 from facewright.engine.tracking.view_landmarks import rms_radius
 
 FRAMES = 12
@@ -77,3 +77,19 @@ def test_open_lips_and_all_else_stay(sealed):
     assert np.abs(after.weights - before.weights).max() < 0.15
     np.testing.assert_array_equal(after.rotation, before.rotation)
     assert after.weights.min() >= 0 and after.weights.max() <= 1
+
+
+def test_the_view_that_shows_the_face_best_is_heeded_and_others_where_it_has_no_picture():
+    def view(times, confidence):
+        times = np.asarray(times)
+        camera = Camera(800.0, (300.0, 300.0))
+        one = View('view', Path('v.mp4'), 'video', (600, 600), 10.0, times, 0, 0, camera)
+        sure = np.full((len(times), 478), confidence, np.float32)
+        shown = np.ones(len(times), bool)
+        return one, ViewObservations(np.zeros((len(times), 478, 2), np.float32), sure, shown)
+
+    side, front = view(np.arange(8) / 10, 0.4), view(np.arange(5) / 10 + 0.03, 0.9)
+    footage = Footage((side[0], front[0]), calibrated=False)
+    found = best_seen_frames(footage, Observations((side[1], front[1])))
+    assert found[1].all()
+    assert found[0].tolist() == [False] * 6 + [True] * 2
