@@ -382,7 +382,14 @@ def _write_files(run: Reconstruction) -> Work:
         # As it was found: what smoothing takes away was in the pictures.
         write_performance(folder / 'motion.npz', _seal(run, run.at_all_times))
     write_live_link(folder / 'performance.csv', performance)
-    write_image(folder / 'overlay.png', overlay(own, run.neutral, track, footage.views))
+    # what is written, not what was fitted: lips are sealed since
+    shown = replace(
+        track,
+        weights=performance.weights,
+        rotation=performance.rotation,
+        translation=performance.translation,
+    )
+    write_image(folder / 'overlay.png', overlay(own, run.neutral, shown, footage.views))
     cameras = make_cameras(footage, track)
     write_text(folder / 'cameras.json', json.dumps(cameras, indent=1))
     write_text(folder / 'report.json', json.dumps(run.report, indent=1))
