@@ -9,7 +9,6 @@ holds, the pull is shortened.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +21,7 @@ from .picture_term import PictureTerm, PixelQuadratic
 from .pictures import ViewPictures
 from .point_basis import as_tensor
 
-MOST_STEP = float(
-    os.environ.get('MS', '3')
-)  # pixels of the crop: a picture's gradient holds no further
+MOST_STEP = 3.0  # pixels of the crop: a picture's gradient holds no further
 
 
 @dataclass(frozen=True)

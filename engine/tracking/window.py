@@ -179,10 +179,7 @@ class Window:
         for turn in range(options.rounds):
             for fraction in self.sample_appearance(options.blur[1], options.part_robust[1]):
                 yield masking + (1 - masking) * (turn + 0.6 * fraction) / options.rounds
-            problem = replace(
-                self.trusted_problem(),
-                picture_terms=self.picture_terms(),
-            )
+            problem = replace(self.trusted_problem(), picture_terms=self.picture_terms())
             steps = solve(problem, self.state, options.steps, TOLERANCE)
             for i, (_, trajectory) in enumerate(steps):
                 self.trajectory = trajectory
