@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from .parameters import LEAST_WEIGHT, Eliminated, System
-from .photometric import AppearanceResiduals, held_share
+from .photometric import AppearanceResiduals
 from .picture_term import SINGLE, undeviated
 from .pictures import ViewPictures
 from .pixel_derivatives import PixelDerivatives, pixel_derivatives, to_moments
@@ -52,12 +52,10 @@ def free_points(
 ) -> FreePoints:
     """Gather the unknowns of several kinds of residuals of one view. at n×P×2 px."""
     rows, left, weight = [], [], []
-    scale = seen.crop_scale[:, None, None, :]
     for one in shown:
         felt = one.weight[..., None, None] * one.by_appearance
-        held = held_share(seen, one)[..., None]
-        rows.append(np.einsum('npcq,npci->npqi', felt, one.gradients * scale))
-        left.append(np.einsum('npcq,npc->npq', felt, one.residual) * held)
+        rows.append(np.einsum('npcq,npci->npqi', felt, one.by_pixel))
+        left.append(np.einsum('npcq,npc->npq', felt, one.residual) * one.held[..., None])
         weight.append(np.einsum('npcq,npcq->npq', felt, one.by_appearance))
     return FreePoints(
         seen.view,

@@ -10,6 +10,7 @@ holds, the pull is shortened.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -40,22 +41,50 @@ class ShadingTerm(PictureTerm):
     """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AppearanceResiduals:
     """What n pictures show at P points beside what is expected there, C residuals each.
 
     residual n×P×C, gradients n×P×C×2 (by crop pixels), weight n×P; by_appearance n×P×C×Q: the
-    derivatives of what is expected by the point's own Q unknowns.
+    derivatives of what is expected by the point's own Q unknowns. crop_scale n×2: of ViewPictures.
     """
 
     residual: np.ndarray
     gradients: np.ndarray
     weight: np.ndarray
     by_appearance: np.ndarray
+    crop_scale: np.ndarray
+
+    @cached_property
+    def by_pixel(self) -> np.ndarray:
+        """Give the gradients by undistorted pixels: n×P×C×2."""
+        return self.gradients * self.crop_scale[:, None, None, :]
+
+    @cached_property
+    def curvature(self) -> np.ndarray:
+        """Sum weight · gradient gradientᵀ by pixels: n×P×2×2."""
+        return np.einsum('np,npci,npcj->npij', self.weight, self.by_pixel, self.by_pixel)
+
+    @cached_property
+    def pull(self) -> np.ndarray:
+        """Sum weight · gradient · residual by pixels: n×P×2."""
+        return np.einsum('np,npci,npc->npi', self.weight, self.by_pixel, self.residual)
+
+    @cached_property
+    def held(self) -> np.ndarray:
+        """Find the share, n×P, of a point's residuals whose step its picture's gradient holds."""
+        ridge = 0.02 * np.einsum('npii->np', self.curvature)[..., None, None] * np.eye(2)
+        ridge = ridge + 1e-12 * np.eye(2)
+        step = np.linalg.solve(self.curvature + ridge, self.pull[..., None])[..., 0]
+        length = np.linalg.norm(step * self.crop_scale[:, None, :], axis=-1)
+        return np.minimum(1, MOST_STEP / np.maximum(length, 1e-9))
 
 
 def photometric_residuals(
-    samples: AppearanceSamples, appearance: PointAppearance, options: StandardOptions
+    seen: ViewPictures,
+    samples: AppearanceSamples,
+    appearance: PointAppearance,
+    options: StandardOptions,
 ) -> AppearanceResiduals:
     """Compare values with those expected: a point's unknowns are the expected values themselves.
 
@@ -72,17 +101,20 @@ def photometric_residuals(
     )
     channels = residual.shape[2]
     each = np.broadcast_to(np.eye(channels), (*residual.shape, channels))
-    return AppearanceResiduals(residual, samples.gradients, weight, each)
+    return AppearanceResiduals(residual, samples.gradients, weight, each, seen.crop_scale)
 
 
 def shading_residuals(
-    samples: AppearanceSamples, appearance: PointAppearance, view: int, options: StandardOptions
+    seen: ViewPictures,
+    samples: AppearanceSamples,
+    appearance: PointAppearance,
+    options: StandardOptions,
 ) -> AppearanceResiduals:
     """Compare colours with albedo × light: a point's unknown is how bright its albedo is.
 
     Points seen in too few pictures say nothing.
     """
-    albedo, light = appearance.albedo, appearance.light[view]
+    albedo, light = appearance.albedo, appearance.light[seen.view]
     scale = SHADING_NOISE * max(float((albedo * light[0] * 0.282).mean()), 1e-3)
     harmonics = sh_basis(torch.from_numpy(np.asarray(samples.normals, np.float64))).numpy()
     expected = albedo * (harmonics @ light) / scale
@@ -95,7 +127,8 @@ def shading_residuals(
         / 3
     )
     gradients = samples.colour_gradients / scale
-    return AppearanceResiduals(residual, gradients, weight, expected[..., None])
+    each = expected[..., None]
+    return AppearanceResiduals(residual, gradients, weight, each, seen.crop_scale)
 
 
 def appearance_quadratic(
@@ -105,22 +138,7 @@ def appearance_quadratic(
 
     A step is no longer than the picture's gradient holds.
     """
-    gradient = shown.gradients * seen.crop_scale[:, None, None, :]
-    curvature = np.einsum('np,npci,npcj->npij', shown.weight, gradient, gradient)
-    pull = np.einsum('np,npci,npc->npi', shown.weight, gradient, shown.residual)
-    pull *= held_share(seen, shown)[..., None]
-    timed = seen.landmarks
-    return PixelQuadratic(timed.node, timed.between, at, as_tensor(pull), as_tensor(curvature))
-
-
-def held_share(seen: ViewPictures, shown: AppearanceResiduals) -> np.ndarray:
-    """Find the share, n×P, of each point's residuals whose step its picture's gradient holds."""
-    scale = seen.crop_scale[:, None, None, :]
-    gradient = shown.gradients * scale
-    curvature = np.einsum('np,npci,npcj->npij', shown.weight, gradient, gradient)
-    pull = np.einsum('np,npci,npc->npi', shown.weight, gradient, shown.residual)
-    ridge = 0.02 * np.einsum('npii->np', curvature)[..., None, None] * np.eye(2) + 1e-12 * np.eye(2)
-    step = np.linalg.norm(
-        np.linalg.solve(curvature + ridge, pull[..., None])[..., 0] * scale[:, 0], axis=-1
+    pull, timed = shown.pull * shown.held[..., None], seen.landmarks
+    return PixelQuadratic(
+        timed.node, timed.between, at, as_tensor(pull), as_tensor(shown.curvature)
     )
-    return np.minimum(1, MOST_STEP / np.maximum(step, 1e-9))

@@ -112,13 +112,13 @@ def picture_terms(
     surface: Surface,
     seen: ViewPictures,
     state: State,
-    samples: AppearanceSamples,
+    shown: Sequence[AppearanceResiduals],
     masked: Sequence[PartQuadratics],
-    appearance: PointAppearance,
     options: StandardOptions,
 ) -> list[PictureTerm]:
     """List what one view's pictures say.
 
+    shown: see appearance_residuals.
     masked: of each picture, what its masks say; empty where there are none.
     """
     focal = state.shared.log_focal[seen.view].exp()
@@ -132,8 +132,8 @@ def picture_terms(
         terms.append(kind(surface.basis.at(run), run, seen.view, quadratic))
 
     kinds = PhotometricTerm, ShadingTerm
-    for kind, shown in zip(kinds, appearance_residuals(seen, samples, appearance, options)):
-        add(kind, points, appearance_quadratic(seen, at[:, points], shown))
+    for kind, residuals in zip(kinds, shown):
+        add(kind, points, appearance_quadratic(seen, at[:, points], residuals))
     if masked:
         add(PartTerm, parts, stacked([one.parts for one in masked], seen, at[:, parts]))
         if surface.outlines is not None:
@@ -155,13 +155,12 @@ def picture_term(
     surface: Surface,
     seen: ViewPictures,
     state: State,
-    samples: AppearanceSamples,
+    shown: Sequence[AppearanceResiduals],
     masked: Sequence[PartQuadratics],
-    appearance: PointAppearance,
     options: StandardOptions,
 ) -> PictureTerm:
     """Sum one view's picture_terms, so that derivatives are found once for all of them."""
-    terms = picture_terms(surface, seen, state, samples, masked, appearance, options)
+    terms = picture_terms(surface, seen, state, shown, masked, options)
     return joined(surface.basis, terms)
 
 
@@ -172,9 +171,9 @@ def appearance_residuals(
     options: StandardOptions,
 ) -> list[AppearanceResiduals]:
     """List what a view's pictures show of the points beside what is expected, kind by kind."""
-    found = [photometric_residuals(samples, appearance, options)]
+    found = [photometric_residuals(seen, samples, appearance, options)]
     if options.shaded:
-        found.append(shading_residuals(samples, appearance, seen.view, options))
+        found.append(shading_residuals(seen, samples, appearance, options))
     return found
 
 
@@ -182,15 +181,12 @@ def free_appearance_term(
     surface: Surface,
     seen_by_view: Sequence[ViewPictures],
     state: State,
-    samples_by_view: Sequence[AppearanceSamples],
-    appearance: PointAppearance,
-    options: StandardOptions,
+    shown_by_view: Sequence[Sequence[AppearanceResiduals]],
 ) -> FreeAppearanceTerm:
-    """Free what the points look like, all views together."""
+    """Free what the points look like, all views together. shown: appearance_residuals."""
     basis, views = surface.points.basis, []
     still = undeviated(state, basis)
-    for seen, samples in zip(seen_by_view, samples_by_view):
+    for seen, shown in zip(seen_by_view, shown_by_view):
         at = project_landmarks(basis, *still, seen.landmarks, seen.view)
-        shown = appearance_residuals(seen, samples, appearance, options)
         views.append(free_points(seen, at, shown))
     return FreeAppearanceTerm(basis, tuple(views))

@@ -17,6 +17,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import dijkstra
 
 from ..core.errors import FacewrightError
+from ..core.smoothstep import smoothstep
 from ..geometry.polygons import triangulate
 from .model import FaceModel
 from .pieces import CONTOURS, face_graph, inner_contours
@@ -26,10 +27,8 @@ SEALING_COLUMNS = 41  # by which a neutral's lips are brought together
 SAMPLES = 17  # of a lip's section, the middle one on the inner edge
 REACH = 0.6  # cm: so far a section goes over the lip's red, and so far behind
 FULL, FADED = 0.3, 1.2  # cm from the inner edge: where a lip moves whole to seal, and not at all
-TOUCHING = (
-    0.001,
-    0.003,
-)  # cm: between which sealed lips stand apart, so that rounding is no crossing
+# cm: between which sealed lips stand apart, so that rounding is no crossing
+TOUCHING = (0.001, 0.003)
 ROUNDS = 4  # times a neutral's lips are brought together: other points may meet then
 ROUND = 1.0  # of the mouth's width: how far from its middle the surface is cut
 
@@ -235,6 +234,5 @@ def _sealing(model: FaceModel) -> tuple[np.ndarray, np.ndarray]:
         for contour in inner_contours(model)
     )
     far = np.minimum(upper, lower)
-    fade = np.clip((FADED - far) / (FADED - FULL), 0, 1)
     side = np.where(upper < lower, 1.0, np.where(lower < upper, -1.0, 0.0))
-    return side * fade**2 * (3 - 2 * fade), (v - v[corners[0]]) @ axis / (axis @ axis)
+    return side * smoothstep(far, FADED, FULL), (v - v[corners[0]]) @ axis / (axis @ axis)

@@ -14,9 +14,11 @@ from ..evidence.free_appearance import FreeAppearanceTerm
 from ..evidence.lids import LidRange
 from ..evidence.options import StandardOptions, TrackOptions
 from ..evidence.part_evidence import find_masks, masked_picture
+from ..evidence.photometric import AppearanceResiduals
 from ..evidence.picture_term import PictureTerm
 from ..evidence.picture_terms import (
     PartQuadratics,
+    appearance_residuals,
     free_appearance_term,
     part_quadratics,
     picture_term,
@@ -161,7 +163,8 @@ class Window:
         for fraction in self.sample_appearance(blur, robust):
             yield masking + 0.5 * fraction
         self.actor = replace(self.actor, appearance=estimate_appearance(self.samples, options))
-        terms = (*self.picture_terms(), self.free_appearance_term())
+        shown = self.appearance_residuals()
+        terms = (*self.picture_terms(shown), self.free_appearance_term(shown))
         problem = replace(self.trusted_problem(), picture_terms=terms)
         steps = solve(problem, self.state, options.key_steps, TOLERANCE)
         for i, (shared, trajectory) in enumerate(steps):
@@ -179,7 +182,10 @@ class Window:
         for turn in range(options.rounds):
             for fraction in self.sample_appearance(options.blur[1], options.part_robust[1]):
                 yield masking + (1 - masking) * (turn + 0.6 * fraction) / options.rounds
-            problem = replace(self.trusted_problem(), picture_terms=self.picture_terms())
+            problem = replace(
+                self.trusted_problem(),
+                picture_terms=self.picture_terms(self.appearance_residuals()),
+            )
             steps = solve(problem, self.state, options.steps, TOLERANCE)
             for i, (_, trajectory) in enumerate(steps):
                 self.trajectory = trajectory
@@ -255,31 +261,23 @@ class Window:
 
         return compare
 
-    def picture_terms(self) -> tuple[PictureTerm, ...]:
+    def appearance_residuals(self) -> list[list[AppearanceResiduals]]:
+        """Compare what the pictures show with what is expected, view by view."""
+        return [
+            appearance_residuals(seen, samples, self.actor.appearance, self.options)
+            for seen, samples in zip(self.seen_by_view, self.samples)
+        ]
+
+    def picture_terms(self, shown: list[list[AppearanceResiduals]]) -> tuple[PictureTerm, ...]:
         """Sum up what the pictures say, view by view."""
         return tuple(
-            picture_term(
-                self.actor.surface,
-                seen,
-                self.state,
-                samples,
-                masked,
-                self.actor.appearance,
-                self.options,
-            )
-            for seen, samples, masked in zip(self.seen_by_view, self.samples, self.part_quadratics)
+            picture_term(self.actor.surface, seen, self.state, residuals, masked, self.options)
+            for seen, residuals, masked in zip(self.seen_by_view, shown, self.part_quadratics)
         )
 
-    def free_appearance_term(self) -> FreeAppearanceTerm:
+    def free_appearance_term(self, shown: list[list[AppearanceResiduals]]) -> FreeAppearanceTerm:
         """Free what the points look like: the person is not held by where they seemed to be."""
-        return free_appearance_term(
-            self.actor.surface,
-            self.seen_by_view,
-            self.state,
-            self.samples,
-            self.actor.appearance,
-            self.options,
-        )
+        return free_appearance_term(self.actor.surface, self.seen_by_view, self.state, shown)
 
     def unbiased_landmarks(self) -> tuple[ViewLandmarks, ...]:
         """Turn landmarks that face away down and take the detector's bias off."""

@@ -151,10 +151,10 @@ def appearance_of(bench: Bench, view: int):
 
 def shown(bench: Bench, view: int, kind: type):
     """What a view's pictures show beside nothing in particular."""
-    samples, appearance = appearance_of(bench, view)
+    (samples, appearance), seen = appearance_of(bench, view), bench.seen_in(view)
     if kind is PhotometricTerm:
-        return photometric_residuals(samples, appearance, StandardOptions())
-    return shading_residuals(samples, appearance, view, StandardOptions())
+        return photometric_residuals(seen, samples, appearance, StandardOptions())
+    return shading_residuals(seen, samples, appearance, StandardOptions())
 
 
 def of_appearance(kind: type):

@@ -76,12 +76,12 @@ def looked(scene, head):
     )
 
 
-def photometric(samples, appearance):
-    return photometric_residuals(samples, appearance, OPTIONS)
+def photometric(view, samples, appearance):
+    return photometric_residuals(view, samples, appearance, OPTIONS)
 
 
-def shading(samples, appearance):
-    return shading_residuals(samples, appearance, 0, OPTIONS)
+def shading(view, samples, appearance):
+    return shading_residuals(view, samples, appearance, OPTIONS)
 
 
 def quadratic_of(make, samples, pictures, support=9.0, expected=None, albedo=None, light=None):
@@ -91,7 +91,7 @@ def quadratic_of(make, samples, pictures, support=9.0, expected=None, albedo=Non
     appearance = PointAppearance(expected, support, albedo, light)
     at = torch.zeros(samples.pixels.shape)
     view = ViewPictures(0, rows, pictures, CAMERA)
-    return appearance_quadratic(view, at, make(samples, appearance))
+    return appearance_quadratic(view, at, make(view, samples, appearance))
 
 
 def test_a_shifted_head_is_pulled_back(scene):
