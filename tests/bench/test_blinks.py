@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from clips import finish
 
 pytestmark = pytest.mark.bench
 SIDES = 'RL'
@@ -96,15 +97,6 @@ def model_gaps(model, rig, weights):
         shapes = np.stack([across @ e[:, 1].astype(np.float64) for e in rig.expressions])
         out.append(10 * (across @ rig.neutral[:, 1].astype(np.float64) + weights @ shapes))
     return np.stack(out, 1)
-
-
-def finish(steps):
-    """What a generator returns."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
 
 
 def written(model, neutral, track):

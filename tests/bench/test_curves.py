@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from clips import stillest, track_clip
 
 pytestmark = pytest.mark.bench
 # Talking heads that neither turn far nor hide: eleven of GRID, seven weekly addresses, a webcam
 # clip with little but gaze, and a smile from rest.
 CLIPS = ('grid_', 'obama_', 'nvidia_', 'pyfeat_')
 USED = 0.05  # of a weight: a key above it is one the animator has to look at
-STILL = 40  # frames of the stillest stretch
 BESIDE = 6  # frames on either side of a blink's peak that the depth's swing is measured over
 # An eye is shut below the first part of its own open distance between the lids, open above the
 # second.
@@ -59,14 +59,6 @@ def blink_peaks(points: np.ndarray, present: np.ndarray) -> list[int]:
     return peaks
 
 
-def stillest(points: np.ndarray, present: np.ndarray) -> slice | None:
-    """Find the stretch of frames, all with a face, in which the landmarks move least."""
-    speed = np.linalg.norm(np.diff(points, axis=0), axis=2).mean(1)
-    starts = [i for i in range(len(points) - STILL) if present[i : i + STILL].all()]
-    best = min(starts, key=lambda i: speed[i : i + STILL - 1].sum(), default=None)
-    return None if best is None else slice(best, best + STILL)
-
-
 def measure(performance, points: np.ndarray, present: np.ndarray) -> Curves:
     """Measure a performance's curves.
 
@@ -97,11 +89,7 @@ def measure(performance, points: np.ndarray, present: np.ndarray) -> Curves:
 def test_curves(shared_data, table):
     from facewright.engine.annotate.landmarks import model_landmarks
     from facewright.engine.face_model import load_model
-    from facewright.engine.footage import open_footage
-    from facewright.engine.footage.detector import detect_view
-    from facewright.engine.footage.footage import Observations
     from facewright.engine.formats.performance import Performance
-    from facewright.engine.tracking.draft import track
     from facewright.engine.tracking.smoothing import smooth
 
     model = load_model(str(shared_data / 'ict-facekit.tar.xz')).tracked
@@ -109,14 +97,7 @@ def test_curves(shared_data, table):
     for path in sorted((shared_data / 'videos').glob('*.m*')):
         if not path.name.startswith(CLIPS):
             continue
-        footage = open_footage([str(path)])
-        seen = detect_view(footage.views[0])
-        following = track(model, landmarks, footage, Observations((seen,)))
-        try:
-            while True:
-                next(following)
-        except StopIteration as end:
-            t = end.value
+        footage, seen, t = track_clip(model, landmarks, path)
         performance = Performance(
             t.time, t.weights, model.names, t.rotation, t.translation, footage.views[0].fps
         )

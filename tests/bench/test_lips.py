@@ -5,16 +5,9 @@ The demo's clip, the captures' frontal views and all videos; ICT, the demo with 
 
 import numpy as np
 import pytest
+from clips import finish
 
 pytestmark = pytest.mark.bench
-
-
-def end_of(steps):
-    try:
-        while True:
-            next(steps)
-    except StopIteration as end:
-        return end.value
 
 
 def figures_of(model, landmarks, footage):
@@ -29,7 +22,7 @@ def figures_of(model, landmarks, footage):
     from facewright.engine.tracking.smoothing import smooth
 
     observations = Observations(tuple(detect_view(view) for view in footage.views))
-    found = end_of(track(model, landmarks, footage, observations))
+    found = finish(track(model, landmarks, footage, observations))
     neutral = seal_lips(model, model.shape(found.identity))
     performance = Performance(
         found.time,

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from clips import stillest, track_clip
 
 pytestmark = pytest.mark.bench
-SLOWEST = 40  # frames: the stillest stretch of a clip that is compared
 
 
 def trembling(points: np.ndarray, rows: slice) -> float:
@@ -17,24 +17,12 @@ def trembling(points: np.ndarray, rows: slice) -> float:
     return float(np.sqrt((np.diff(p, 2, axis=0) ** 2).sum(2).mean() / 6) / size)
 
 
-def stillest(points: np.ndarray, present: np.ndarray) -> slice | None:
-    """The stretch of frames, all with a face, in which the landmarks move least."""
-    speed = np.linalg.norm(np.diff(points, axis=0), axis=2).mean(1)
-    starts = [i for i in range(len(points) - SLOWEST) if present[i : i + SLOWEST].all()]
-    best = min(starts, key=lambda i: speed[i : i + SLOWEST - 1].sum(), default=None)
-    return None if best is None else slice(best, best + SLOWEST)
-
-
 def test_all_videos(root, shared_data, table):
     import cv2
 
     from facewright.engine.annotate.landmarks import model_landmarks
     from facewright.engine.face_model import load_model
-    from facewright.engine.footage import open_footage
-    from facewright.engine.footage.detector import detect_view
-    from facewright.engine.footage.footage import Observations
     from facewright.engine.texture.overlay import overlay
-    from facewright.engine.tracking.draft import track
 
     model = load_model(str(shared_data / 'ict-facekit.tar.xz'))
     landmarks, rows, worst = model_landmarks(model), [], []
@@ -43,14 +31,7 @@ def test_all_videos(root, shared_data, table):
     for path in sorted((shared_data / 'videos').glob('*.m*')):
         if path.suffix == '.csv':
             continue
-        footage = open_footage([str(path)])
-        seen = detect_view(footage.views[0])
-        following = track(model, landmarks, footage, Observations((seen,)))
-        try:
-            while True:
-                next(following)
-        except StopIteration as end:
-            found = end.value
+        footage, seen, found = track_clip(model, landmarks, path)
         still = stillest(seen.points, seen.present)
         ours, theirs = (
             (trembling(p, still) for p in (found.projected[0], seen.points))
