@@ -17,11 +17,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree
 import zipfile
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / '.venv'
@@ -379,6 +382,7 @@ class Tally:
     bad: int = 0
     skipped: int = 0
     failed: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, report: Path) -> int:
         """Add pytest's report of a session; return how many tests it had."""
@@ -389,15 +393,28 @@ class Tally:
         for suite in results.getroot().iter('testsuite'):
             tests, skipped = int(suite.get('tests', 0)), int(suite.get('skipped', 0))
             bad = int(suite.get('failures', 0)) + int(suite.get('errors', 0))
-            self.passed += tests - bad - skipped
-            self.bad += bad
-            self.skipped += skipped
+            with self.lock:  # sessions run beside one another
+                self.passed += tests - bad - skipped
+                self.bad += bad
+                self.skipped += skipped
             total += tests
         return total
 
 
+@dataclass(frozen=True)
+class Session:
+    """One run of pytest in a process of its own. variables: its environment's."""
+
+    name: str
+    arguments: list[str]
+    variables: dict[str, str]
+
+
 def test(options) -> int:
-    """Run the engine's tests, then the add-on's once in each Blender; print the sum at the end."""
+    """Run the engine's tests and, beside them, the add-on's once in each Blender; print the sum.
+
+    The Blenders come one after the other, as each uses what the one before it made.
+    """
     series = tuple(project()['tool']['facewright']['blender'])
     environment(options.torch_wheel, extras=('test',), blenders=series)
     given = [argument for argument in options.pytest if argument != '--']
@@ -406,21 +423,54 @@ def test(options) -> int:
     in_blender = [a for a in chosen if is_in_blender(a)]
     outside = [a for a in chosen if a not in in_blender]
     began, tally = time.monotonic(), Tally()
-    if outside or not chosen:
-        paths = outside or ['tests', '--ignore=tests/addon']
-        run_session('engine', [*others, *paths], dict(os.environ), tally)
-    if in_blender or not chosen:
-        with tempfile.TemporaryDirectory() as once:
+    with tempfile.TemporaryDirectory() as once:
+        engine, blenders = [], []
+        if outside or not chosen:
+            paths = outside or ['tests', '--ignore=tests/addon']
+            engine.append(Session('engine', [*others, *paths], dict(os.environ)))
+        if in_blender or not chosen:
             for one in series:
                 resources = Path(once) / one  # Blender's, and what one session makes for the others
                 variables = blender_environment(one, str(resources))
                 variables['FACEWRIGHT_TEST_CACHE'] = str(Path(once) / 'made once')
                 arguments = [*others, *(in_blender or ['tests/addon'])]
-                run_session(f'Blender {one}', arguments, variables, tally)
+                blenders.append(Session(f'Blender {one}', arguments, variables))
+        run_beside(engine, blenders, tally)
     failures = f'; failed: {", ".join(tally.failed)}' if tally.failed else ''
     print(f'\nall sessions together, {time.monotonic() - began:.0f} s{failures}')
     print(f'{tally.passed} passed, {tally.bad} failed, {tally.skipped} skipped', flush=True)
     return 1 if tally.bad or tally.failed or not tally.passed else 0
+
+
+def run_beside(shown: list[Session], beside: list[Session], tally: Tally) -> None:
+    """Run sessions in turn, and others in turn beside them, whose output is printed afterwards.
+
+    Each half has half of the cores: threads of two that wait for one another by spinning would
+    take each other's.
+    """
+    if not shown or not beside:
+        for session in [*shown, *beside]:
+            run_session(session, tally)
+        return
+    half = {'OMP_NUM_THREADS': str(max(1, (os.cpu_count() or 2) // 2))}
+    shown, beside = (
+        [replace(one, variables={**half, **one.variables}) for one in sessions]
+        for sessions in (shown, beside)
+    )
+    with tempfile.TemporaryFile() as log, ThreadPoolExecutor(1) as pool:
+        others = [pool.submit(run_session, session, tally, log) for session in beside]
+        try:
+            for session in shown:
+                run_session(session, tally)
+            wait(others)
+        finally:
+            for other in others:
+                other.cancel()
+            wait(others)
+            log.seek(0)
+            sys.stdout.write(log.read().decode(errors='replace'))
+    for other in others:
+        other.result()
 
 
 def is_in_blender(argument: str) -> bool:
@@ -429,19 +479,34 @@ def is_in_blender(argument: str) -> bool:
     return (ROOT / 'tests' / 'addon') in (path, *path.parents)
 
 
-def run_session(name: str, arguments: list[str], variables: dict[str, str], tally: Tally) -> None:
-    """Run pytest once in a process of its own and add its results to `tally`."""
-    print(f'\n==== {name} ====', flush=True)
+def run_session(session: Session, tally: Tally, log: IO[bytes] | None = None) -> None:
+    """Run pytest once in a process of its own and add its results to `tally`.
+
+    log: where its output goes; None: to where this process's goes.
+    """
+    heading = f'\n==== {session.name} ====\n'
+    if log is None:
+        print(heading, end='', flush=True)
+    else:
+        log.write(heading.encode())
+        log.flush()
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / 'report.xml'
-        command = [str(PYTHON), '-m', 'pytest', f'--junitxml={report}', '--durations=8', *arguments]
+        command = [str(PYTHON), '-m', 'pytest', f'--junitxml={report}', '--durations=8']
         try:
-            code = subprocess.call(command, cwd=ROOT, env=variables, timeout=SESSION_LIMIT)
+            code = subprocess.call(
+                [*command, *session.arguments],
+                cwd=ROOT,
+                env=session.variables,
+                stdout=log,
+                stderr=log,
+                timeout=SESSION_LIMIT,
+            )
         except subprocess.TimeoutExpired:
             code = 'none: it did not end'
         seen = tally.add(report)
     if code not in (0, 5) or (code == 0 and not seen):
-        tally.failed.append(f'{name} (exit code {code})')
+        tally.failed.append(f'{session.name} (exit code {code})')
 
 
 # ---- demo ----------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import threading
 import tomllib
 import zipfile
 from pathlib import Path
@@ -192,13 +193,15 @@ def fake_sessions(monkeypatch):
     """Run `build.py test` with pytest replaced; return (exit code, commands).
 
     outcomes: {words in the command: (exit code, tests, failures)}.
+    meanwhile: called in each session with its environment.
     """
 
-    def run(outcomes, *given):
+    def run(outcomes, *given, meanwhile=lambda env: None):
         commands = []
 
-        def call(command, cwd, env, timeout):
+        def call(command, cwd, env, stdout, stderr, timeout):
             commands.append((command, env))
+            meanwhile(env)
             code, tests, failures = next(
                 value
                 for key, value in outcomes.items()
@@ -228,7 +231,25 @@ def test_test_runs_the_engine_and_every_blender(fake_sessions, capsys):
         capsys.readouterr().out.splitlines()[-1]
         == f'{3 * len(commands)} passed, 0 failed, 0 skipped'
     )
-    assert all('BLENDER_USER_RESOURCES' in env for _, env in commands[1:])
+    assert sum('BLENDER_USER_RESOURCES' in env for _, env in commands) == len(commands) - 1
+
+
+def test_the_engine_and_blender_are_tested_beside_one_another(fake_sessions, capsys):
+    """Each on half of the cores; the Blenders one after the other, in the order of their age."""
+    both, seen = threading.Barrier(2, timeout=60), []
+
+    def meanwhile(env):
+        in_blender = 'BLENDER_USER_RESOURCES' in env
+        if not in_blender or not seen:
+            both.wait()
+        if in_blender:
+            seen.append(env['PYTHONPATH'])
+        assert 'OMP_NUM_THREADS' in env
+
+    code, commands = fake_sessions({'': (0, 3, 0)}, meanwhile=meanwhile)
+    assert code == 0 and seen == sorted(seen) and len(seen) == len(commands) - 1
+    out = capsys.readouterr().out
+    assert out.index('==== engine') < out.index('==== Blender')
 
 
 @pytest.mark.parametrize(
