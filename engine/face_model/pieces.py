@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 
 from ..core.errors import FacewrightError
 from ..geometry.polygons import triangulate
+from ..geometry.rows import unique_rows
 from .model import FaceModel
 
 # of the mouth's width: how far from the slit's rim a lip reaches over the skin (ICT: 2.1 cm, just
@@ -45,7 +46,7 @@ def face_graph(vertices: np.ndarray, faces: np.ndarray) -> sparse.csr_matrix:
     Lengths are at least a nanometre.
     """
     pairs = np.concatenate([faces[:, [a, b]] for a in range(4) for b in range(a)])
-    edges = np.unique(np.sort(pairs[(pairs >= 0).all(1)], axis=1), axis=0)
+    edges = unique_rows(np.sort(pairs[(pairs >= 0).all(1)], axis=1))
     length = np.maximum(np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1), 1e-7)
     half = sparse.coo_matrix((length, edges.T), (len(vertices),) * 2)
     return (half + half.T).tocsr()

@@ -10,6 +10,8 @@ import itertools
 import numpy as np
 from scipy import sparse
 
+from .rows import unique_rows
+
 
 def edges_of(cells: np.ndarray) -> np.ndarray:
     """Return the unique edges E×2 int32 of cells C×k, each low < high, sorted.
@@ -19,7 +21,7 @@ def edges_of(cells: np.ndarray) -> np.ndarray:
     pairs = np.concatenate(
         [cells[:, list(pair)] for pair in itertools.combinations(range(cells.shape[1]), 2)]
     )
-    return np.unique(np.sort(pairs, axis=1), axis=0).astype(np.int32)
+    return unique_rows(np.sort(pairs, axis=1)).astype(np.int32)
 
 
 def weighted_laplacian(edges: np.ndarray, weights: np.ndarray, n: int) -> sparse.csr_matrix:

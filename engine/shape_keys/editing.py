@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.errors import FacewrightError
 from ..core.smoothstep import smoothstep
+from ..geometry.rows import unique_rows
 
 MATCHED = 0.98  # share of the vertices that must have a mirror image
 IN_ONE_CELL = 32  # candidates looked at per grid cell: bounds the time where many vertices coincide
@@ -149,7 +150,7 @@ def edges_of_faces(faces: np.ndarray) -> np.ndarray:
     """Return the edges (E×2, each once) of F×4 faces (−1 padded)."""
     ring = np.where(faces < 0, faces[:, :1], faces)
     pairs = np.sort(np.stack([ring, np.roll(ring, -1, 1)], -1).reshape(-1, 2), 1)
-    return np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
+    return unique_rows(pairs[pairs[:, 0] != pairs[:, 1]])
 
 
 def _neighbours_mean(points: np.ndarray, faces: np.ndarray) -> np.ndarray:

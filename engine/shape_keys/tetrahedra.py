@@ -35,6 +35,7 @@ from ..geometry.folds import self_crossings
 from ..geometry.laplacian import edges_of
 from ..geometry.polygons import triangulate
 from ..geometry.rigid import move, rigid_motion
+from ..geometry.rows import unique_rows
 from ..geometry.untangle import cell_sizes, relax, signed_volumes, untangle
 
 FORMAT = 2
@@ -99,9 +100,7 @@ def closed_skin(model: FaceModel) -> tuple[np.ndarray, np.ndarray, list[np.ndarr
     triangles = triangulate(model.faces)
     triangles = triangles[part[triangles].all(1)]
     edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    _, inverse, count = np.unique(
-        np.sort(edges, 1), axis=0, return_inverse=True, return_counts=True
-    )
+    _, inverse, count = unique_rows(np.sort(edges, 1), return_inverse=True, return_counts=True)
     if not len(count) or count.max() > 2:
         raise FacewrightError(
             f'The skin of the face model {model.source or model.name} is no single sheet (an edge '
@@ -294,7 +293,7 @@ def _closed(cells: np.ndarray, keep: np.ndarray, usable: np.ndarray) -> np.ndarr
         _, fan = connected_components(
             sparse.coo_matrix((np.ones(len(links)), links.T), (outer.size,) * 2), directed=False
         )
-        pairs = np.unique(np.c_[outer.ravel(), fan], axis=0)
+        pairs = unique_rows(np.c_[outer.ravel(), fan])
         vertex, fans = np.unique(pairs[:, 0], return_counts=True)
         bad[vertex[fans > 1]] = True
         bad[bad_edges] = True
@@ -308,7 +307,7 @@ def _large(cells: np.ndarray, keep: np.ndarray) -> np.ndarray:
     """Return bool per cell: in a face-connected piece of at least a hundredth of all kept."""
     rows = np.flatnonzero(keep)
     faces = np.sort(cells[rows][:, _FACES].reshape(-1, 3), 1)
-    _, inverse = np.unique(faces, axis=0, return_inverse=True)
+    _, inverse = unique_rows(faces, return_inverse=True)
     order = np.argsort(inverse.ravel(), kind='stable')
     same = inverse.ravel()[order][1:] == inverse.ravel()[order][:-1]
     a, b = order[:-1][same] // 4, order[1:][same] // 4
@@ -326,9 +325,7 @@ def outer_triangles(cells: np.ndarray) -> np.ndarray:
     They are turned outward where volumes are positive.
     """
     faces = cells[:, _FACES].reshape(-1, 3)
-    _, inverse, count = np.unique(
-        np.sort(faces, 1), axis=0, return_inverse=True, return_counts=True
-    )
+    _, inverse, count = unique_rows(np.sort(faces, 1), return_inverse=True, return_counts=True)
     return faces[count[inverse.ravel()] == 1]
 
 
@@ -527,8 +524,8 @@ def flesh_edges(model: FaceModel, flesh: Flesh) -> np.ndarray:
 
     Of the model's whole surface (paper 1's graph).
     """
-    return np.unique(
-        np.concatenate([edges_of(triangulate(model.faces)), edges_of(flesh.tetrahedra)]), axis=0
+    return unique_rows(
+        np.concatenate([edges_of(triangulate(model.faces)), edges_of(flesh.tetrahedra)])
     )
 
 

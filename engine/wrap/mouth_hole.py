@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import dijkstra
 
 from ..face_model.model import FaceModel
 from ..face_model.pieces import CONTOURS, face_graph, slit_sides
+from ..geometry.rows import unique_rows
 
 MIDDLE_WITHIN = 0.5  # of the mouth's width: how far the hole's middle may be from the model's
 WIDTHS = (0.4, 1.7)  # of the mouth's width: how wide the hole may be
@@ -26,9 +27,7 @@ def border_loops(triangles: np.ndarray) -> list[np.ndarray]:
     Where loops touch they are cut at that vertex.
     """
     edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    _, inverse, count = np.unique(
-        np.sort(edges, 1), axis=0, return_inverse=True, return_counts=True
-    )
+    _, inverse, count = unique_rows(np.sort(edges, 1), return_inverse=True, return_counts=True)
     following: dict[int, list[int]] = {}
     for a, b in edges[count[inverse.ravel()] == 1].tolist():
         following.setdefault(a, []).append(b)

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from ...geometry.rows import unique_rows
+
 
 class Level(NamedTuple):
     """One subdivision step: new vertices are the old vertices' points, then edges', then faces'."""
@@ -37,9 +39,8 @@ def corner_lists(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 def edges_of(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (E×2 edges, lower vertex first; corner → edge; how many faces use each edge)."""
     _, vertex, following = corner_lists(faces)
-    edges, inverse, count = np.unique(
+    edges, inverse, count = unique_rows(
         np.sort(np.stack([vertex, following], 1), 1),
-        axis=0,
         return_inverse=True,
         return_counts=True,
     )

@@ -4,6 +4,7 @@ import itertools
 import json
 import shutil
 import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -17,9 +18,21 @@ from facewright.engine.core.store import RESUMED
 from facewright.engine.formats.performance import read_performance
 from facewright.engine.formats.rig import read_rig
 from facewright.engine.lab.demo import DISTANCE, render_demo_capture
+from facewright.engine.tasks.qualities import QUALITIES
 from facewright.engine.worker import run
 
 FRAMES, PIXELS = 10, (320, 240)
+ROUNDS = 3  # of finding the person, in place of 12: what is tested here is the same after fewer
+
+
+@pytest.fixture(scope='module', autouse=True)
+def fewer_rounds():
+    """Find the person of these ten small pictures in fewer rounds."""
+    standard = QUALITIES['standard']
+    refinement = replace(standard.refinement, key_rounds=ROUNDS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(QUALITIES, 'standard', replace(standard, refinement=refinement))
+        yield
 
 
 @pytest.fixture(scope='module')
@@ -126,11 +139,20 @@ def test_masks_that_do_not_fit_are_refused_before_the_work(capture, tmp_path):
 
 
 @pytest.mark.parametrize(
-    'stage', ['Finding the person in the pictures', 'Following the performance in the pictures']
+    'stage, undone',
+    [
+        ('Finding the person in the pictures', ('person', 'window_0')),
+        ('Following the performance in the pictures', ('window_0',)),
+    ],
 )
 def test_cancel_leaves_nothing_in_the_folder_and_the_next_run_goes_on(
-    result, capture, tmp_path, monkeypatch, stage
+    result, steps, capture, tmp_path, monkeypatch, stage, undone
 ):
+    """Begins where the run of `result` was before the steps `undone`."""
+    shutil.copytree(steps, tmp_path / 'cache')
+    for step in undone:
+        (one,) = (tmp_path / 'cache' / 'checkpoints').glob(f'*/{step}.npz')
+        one.unlink()
     monkeypatch.setattr(store, 'cache_folder', lambda: tmp_path / 'cache')
     task = tasks.reconstruct(
         [str(capture / 'capture.json')], str(tmp_path / 'out'), quality='standard'
