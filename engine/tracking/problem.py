@@ -32,6 +32,7 @@ from ..evidence.priors import (
     gaze_prior,
     identity_weight,
 )
+from ..evidence.sides import SidesPrior, side_pairs
 from ..evidence.sparsity import OpposedPrior, SparsePrior, opposed_pairs
 from ..evidence.state import PointBasis, SharedParameters, Trajectory, ViewLandmarks
 from ..evidence.term import Term
@@ -109,6 +110,8 @@ class TrackingProblem:
         if any(name.startswith('eyeLook') for name in names):
             yield gaze_prior(names)
         yield SparsePrior(options.sparsity, options.sparsity_scale)
+        if options.sides and (pairs := side_pairs(names)):
+            yield SidesPrior(torch.tensor(pairs), options.sides)
         if options.opposed and (pairs := opposed_pairs(names)):
             yield OpposedPrior(torch.tensor(pairs), options.opposed)
         if {'mouthClose', 'jawOpen'} <= set(names):

@@ -49,6 +49,7 @@ from facewright.engine.evidence.priors import (
     NeutralPrior,
     expression_prior,
 )
+from facewright.engine.evidence.sides import SidesPrior
 from facewright.engine.evidence.sparsity import OpposedPrior, SparsePrior
 from facewright.engine.evidence.state import State, Trajectory, pose_points, projection
 from facewright.engine.evidence.term import Term
@@ -253,6 +254,7 @@ BUILD = {
         acceleration_precision(NAMES, OPTIONS), STEP
     ),
     DepthPrior: lambda bench: DepthPrior(tensor([0.48, -0.6, 0.64]), 0.04, STEP),
+    SidesPrior: lambda bench: SidesPrior(torch.tensor([[2, 3], [4, 5]]), 0.2),
     SparsePrior: lambda bench: SparsePrior(0.3, 0.1),
     OpposedPrior: lambda bench: OpposedPrior(torch.tensor([[0, 2], [1, 2]]), 2.0),
     NeutralPrior: lambda bench: NeutralPrior(1, OPTIONS.neutral_sigma**-2),
@@ -360,6 +362,15 @@ def residuals(term: Term, bench: Bench):
 
         square = (plain(bench.state) ** 2).sum(2, keepdim=True) / term.scale**2
         return lambda state: (plain(state) * (term.weight / (1 + square)).sqrt()).flatten()
+
+    if isinstance(term, SidesPrior):
+
+        def apart(state: State) -> torch.Tensor:
+            w = state.trajectory.weights
+            return w[:, term.pairs[:, 0]] - w[:, term.pairs[:, 1]]
+
+        frozen = (2 / (term.spread**2 + apart(bench.state) ** 2)).sqrt()
+        return lambda state: (apart(state) * frozen).flatten()
 
     quadratic = term.quadratic
     value, vector = torch.linalg.eigh(quadratic.curvature)
