@@ -33,6 +33,7 @@ from ..render.preview import (
     shade_buffers,
 )
 from ..render.rasterise import project, rasterise
+from .cached import landmarks_path
 
 # Yaw and pitch in degrees; random identities are seen in the first SIDE_POSES alone.
 POSES = (
@@ -105,26 +106,17 @@ class Groups(NamedTuple):
 SKIN_GROUP, LIPS_GROUP, LEFT_EYE_GROUP, RIGHT_EYE_GROUP = range(4)
 
 
-def landmarks_are_cached(model: FaceModel) -> bool:
-    """Tell whether model_landmarks has only to read them."""
-    return _cache_path(model.tracked).exists()
-
-
 def model_landmarks(
     model: FaceModel, progress: Callable[[float], None] = lambda fraction: None
 ) -> ModelLandmarks:
     """Bind the landmarks to a model: from its cache, else found and cached (15 s on two cores)."""
     model = model.tracked
     return cached(
-        _cache_path(model),
+        landmarks_path(model),
         lambda path: _read(path, model),
         lambda: find_landmarks(model, progress),
         _write,
     )
-
-
-def _cache_path(model: FaceModel) -> Path:
-    return model.cache_path('landmarks', 'annotate.landmarks')
 
 
 def _read(path: Path, model: FaceModel) -> ModelLandmarks:

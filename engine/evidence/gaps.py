@@ -117,10 +117,9 @@ def gap_quadratic(
     """Make a GapTerm's quadratic, see gap_rows."""
     n, points = at.shape[:2]
     index = torch.arange(points)
-    joint = tuple(
-        (JointRows(index, torch.as_tensor(rows), torch.as_tensor(residual)),)
-        for rows, residual in gap_rows(pairs, landmarks, at, depth, focal, weight)
-    )
+    rows, residual = gap_rows(pairs, landmarks, at, depth, focal, weight)
+    of_pictures = tuple(torch.as_tensor(rows))
+    joint = (JointRows(index, (index,) * n, of_pictures, torch.as_tensor(residual)),)
     blank = torch.zeros(n, points, 2, dtype=DTYPE), torch.zeros(n, points, 2, 2, dtype=DTYPE)
     return PixelQuadratic(landmarks.node, landmarks.between, at, *blank, joint)
 
@@ -132,8 +131,8 @@ def gap_rows(
     depth: torch.Tensor,
     focal: float,
     weight: float,
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Make, for each picture, rows N×2N×2 by the pixels of the model's points, and residual N.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Make rows n×N×2N×2 by the pixels of the model's points in n pictures, and residual n×N.
 
     As a PixelQuadratic's `joint`. at n×2N×2, depth n×2N cm: where the model's points lay.
 
@@ -158,4 +157,4 @@ def gap_rows(
     each = np.arange(n)
     rows[:, each, each + n] = (root / noise)[..., None] * down
     rows[:, each, each] = -rows[:, each, each + n]
-    return list(zip(rows, root * residual))
+    return rows, root * residual

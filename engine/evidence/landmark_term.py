@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 
+from .halves import chunks, linearise_halves
 from .parameters import System
 from .pixel_derivatives import Blocks, pixel_derivatives
+from .point_basis import DTYPE
 from .state import PointBasis, State, ViewLandmarks, project_landmarks
 from .term import Term
 
@@ -36,8 +37,14 @@ class LandmarkTerm(Term):
     scale: float
 
     def linearise(self, state: State, system: System) -> None:
+        self.basis.products(DTYPE)  # made once, before two threads ask for them
+        count = len(self.observed.node)
+        linearise_halves(lambda frames, own: self._linearise(state, frames, own), count, system)
+
+    def _linearise(self, state: State, frames: slice, system: System) -> None:
+        """Linearise what some frames say."""
         cost, blocks = 0.0, Blocks(system, self.basis)
-        for rows in self._chunks():
+        for rows in chunks(frames, CHUNK):
             seen = pixel_derivatives(system, self.basis, state, self.observed, self.view, rows)
             residual = self._residual(seen.pixels, rows)
             square = (residual**2).sum(2) / self.scale**2
@@ -51,7 +58,7 @@ class LandmarkTerm(Term):
 
     def energy(self, state: State) -> torch.Tensor:
         cost = state.trajectory.weights.new_zeros(())
-        for rows in self._chunks():
+        for rows in chunks(slice(0, len(self.observed.node)), CHUNK):
             pixels = project_landmarks(self.basis, *state, self.observed, self.view, rows)
             square = (self._residual(pixels, rows) ** 2).sum(2) / self.scale**2
             cost = cost + self._cost(square)
@@ -62,9 +69,6 @@ class LandmarkTerm(Term):
         """The landmarks' inverse covariance, n×L×2×2."""
         half = self.observed.sqrt_information
         return half.mT @ half
-
-    def _chunks(self) -> Iterator[slice]:
-        return (slice(k, k + CHUNK) for k in range(0, len(self.observed.node), CHUNK))
 
     def _residual(self, pixels: torch.Tensor, rows: slice) -> torch.Tensor:
         """Give n×L×2 in units of noise."""

@@ -102,6 +102,9 @@ class Eliminated:
         return replace(self, border=self.border * live[:, :, None].to(self.border.dtype))
 
 
+SUMMED = ('diagonal', 'upper', 'border', 'corner', 'gradient', 'gradient_shared')
+
+
 @dataclass
 class System:
     """Normal equations of one linearisation, in the shape of an arrow, and the cost there.
@@ -122,6 +125,16 @@ class System:
     cost: float = 0.0
     second: torch.Tensor | None = None
     eliminated: Eliminated | None = None
+
+    def empty(self) -> System:
+        """Make one of the same shape that no term has been added to."""
+        return empty_system(self.parameters, *self.gradient.shape)
+
+    def add(self, other: System) -> None:
+        """Add another's equations and cost, but for what it would eliminate."""
+        for name in SUMMED:
+            getattr(self, name).add_(getattr(other, name))
+        self.cost += other.cost
 
 
 def empty_system(parameters: FreeParameters, nodes: int, size: int) -> System:

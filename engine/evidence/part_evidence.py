@@ -14,6 +14,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from ..core.threads import map_in_threads
 from ..face_model.model import FaceModel
 from ..face_model.part_labels import (
     LEFT_BROW,
@@ -36,6 +37,7 @@ from .prdl import MaskSide, gauss_newton, mask_side
 
 GRID = 224  # pixels: side of the picture PRDL is taken in (papers/4)
 STRIDE, MEAN_STRIDE = 4, 16
+MEANS = (GRID // MEAN_STRIDE) ** 2  # anchors of the mean
 MASK_POINTS = 400  # of a mask, farthest-first
 FEWEST = 12  # pixels of the grid: a mask with fewer weighs nothing
 SCALE = GRID / SIZE
@@ -83,10 +85,12 @@ def find_masks(
     """Find the masks of every row; a generator of the fraction done, and last of the Masks.
 
     landmarks: n×478×2 px of the picture; confidence n×478. own: masks that take the place of what
-    is found. The forehead above the brows is left out, as in the paper.
+    is found. The forehead above the brows is left out, as in the paper. A picture a thread.
     """
-    sides, all_labels = [], np.zeros((len(pictures.frames), GRID, GRID), np.uint8)
-    for row in range(len(pictures.frames)):
+    count = len(pictures.frames)
+    sides, all_labels = [], np.zeros((count, GRID, GRID), np.uint8)
+
+    def one(row: int) -> tuple[np.ndarray, tuple[MaskSide, ...]]:
         crop_landmarks = pictures.inside(row, landmarks[row].astype(np.float64))
         if own is None:
             labels = segment_parts(
@@ -95,14 +99,15 @@ def find_masks(
         else:
             labels = _own_labels(pictures, row, own)
         labels = cv2.resize(labels, (GRID, GRID), interpolation=cv2.INTER_NEAREST)
-        all_labels[row] = labels
         masks = [labels == k for k in range(1, len(PARTS))]
-        sides.append(
-            tuple(
-                mask_side(m if m.sum() >= FEWEST else np.zeros_like(m), MASK_POINTS) for m in masks
-            )
+        return labels, tuple(
+            mask_side(m if m.sum() >= FEWEST else np.zeros_like(m), MASK_POINTS) for m in masks
         )
-        yield (row + 1) / len(pictures.frames)
+
+    for row, (labels, of_parts) in enumerate(map_in_threads(one, range(count))):
+        all_labels[row] = labels
+        sides.append(of_parts)
+        yield (row + 1) / count
     yield Masks(tuple(sides), all_labels)
 
 
@@ -125,12 +130,13 @@ class OutlineTerm(PictureTerm):
 class PointQuadratic(NamedTuple):
     """One picture's part of a PixelQuadratic.
 
-    gradient P×2, curvature P×2×2, joint [(index, rows, residual)].
+    gradient P×2, curvature P×2×2. joint: [(index N, shown, rows R×shown×2, residual R)], as
+    JointRows has them; in every picture of the same points.
     """
 
     gradient: np.ndarray
     curvature: np.ndarray
-    joint: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+    joint: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,12 +200,16 @@ def part_quadratic(
     visible = seen(points, picture.vertices, picture.normals, *picture.camera)
     gradient, curvature, joint = np.zeros((len(at), 2)), np.zeros((len(at), 2, 2)), []
     for part, side in enumerate(picture.sides, 1):
-        own = points.part == part
-        index = np.flatnonzero(visible & own)
+        own = np.flatnonzero(points.part == part)
+        if not len(own):
+            continue
+        shown = np.flatnonzero(visible[own])
+        index = own[shown]
         if len(index) < 3 or not len(side.points):
+            joint.append((own, shown[:0], np.zeros((MEANS, 0, 2)), np.zeros(MEANS)))
             continue
         terms = gauss_newton(pixels[index], side, STRIDE, MEAN_STRIDE)
-        seen_share = len(index) / own.sum()  # of a part half turned away the mask is a guess
+        seen_share = len(index) / len(own)  # of a part half turned away the mask is a guess
         weight = (
             options.parts
             * importance(part, options)
@@ -208,7 +218,7 @@ def part_quadratic(
         )
         gradient[index] = weight * terms.gradient * by
         curvature[index] = weight * terms.curvature * (by[:, None] * by)
-        joint.append((index, weight**0.5 * terms.rows * by, weight**0.5 * terms.residual))
+        joint.append((own, shown, weight**0.5 * terms.rows * by, weight**0.5 * terms.residual))
     return PointQuadratic(gradient, curvature, joint)
 
 

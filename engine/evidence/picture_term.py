@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 
+from .halves import chunks, linearise_halves
 from .parameters import System
 from .pixel_derivatives import Blocks, pixel_derivatives
 from .point_basis import DTYPE
@@ -21,14 +22,24 @@ SINGLE = (
 
 
 class JointRows(NamedTuple):
-    """Residuals that depend on many points at once: residual + Σ rows·d.
+    """Residuals of n pictures that depend on many points at once: residual + Σ rows·d.
 
-    index: N of the points; rows R×N×2, residual R.
+    index: N of the points; of each picture shown: which of the N it shows, and rows R×shown×2;
+    residual n×R.
     """
 
     index: torch.Tensor
-    rows: torch.Tensor
+    shown: tuple[torch.Tensor, ...]
+    rows: tuple[torch.Tensor, ...]
     residual: torch.Tensor
+
+    def weights(self, pictures: slice) -> torch.Tensor:
+        """Return the rows of some pictures by all N points: …×R×N×2, 0 where one is not shown."""
+        residual = self.residual[pictures]
+        out = residual.new_zeros(*residual.shape, len(self.index), 2)
+        for one, shown, rows in zip(out, self.shown[pictures], self.rows[pictures]):
+            one[:, shown] = rows
+        return out
 
 
 @dataclass(frozen=True)
@@ -40,7 +51,7 @@ class PixelQuadratic:
     node, between: when each picture was taken, as a ViewLandmarks's. at n×P×2: px, as a
     ViewLandmarks's pixels. With d = pixels − at the cost is Σ gradient·d + ½ dᵀ curvature d
     (n×P×2, n×P×2×2) + ½ Σ (residual + Σ rows·d)², the last
-    for `joint`: for each picture some JointRows, or () where there are none.
+    for each of `joint`.
     """
 
     node: torch.Tensor
@@ -48,7 +59,7 @@ class PixelQuadratic:
     at: torch.Tensor
     gradient: torch.Tensor
     curvature: torch.Tensor
-    joint: tuple[tuple[JointRows, ...], ...] = ()
+    joint: tuple[JointRows, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,40 +80,44 @@ class PictureTerm(Term):
     quadratic: PixelQuadratic
 
     def linearise(self, state: State, system: System) -> None:
-        cost, blocks = 0.0, Blocks(system, self.basis, SINGLE)
         still = undeviated(state, self.basis)
-        for rows in self._chunks():
+        self.basis.products(SINGLE)  # made once, before two threads ask for them
+        count = len(self.quadratic.node)
+        linearise_halves(lambda frames, own: self._linearise(still, frames, own), count, system)
+
+    def _linearise(self, still: State, frames: slice, system: System) -> None:
+        """Linearise what some frames say."""
+        cost, blocks = 0.0, Blocks(system, self.basis, SINGLE)
+        for rows in chunks(frames, CHUNK):
             seen = pixel_derivatives(system, self.basis, still, self.quadratic, self.view, rows)
             off = seen.pixels - self.quadratic.at[rows]
             cost += float(self._cost(off, rows))
             curvature = self.quadratic.curvature[rows]
             slope = self.quadratic.gradient[rows] + _times(curvature, off)
             blocks.add(seen, curvature, slope)
-            for k, of_frame in enumerate(self.quadratic.joint[rows]):
-                for joint in of_frame:
-                    own = seen.at(k, joint.index)
-                    blocks.add_joint(own, joint.rows, _left(joint, off[k]))
+            for joint in self.quadratic.joint:
+                weights = joint.weights(rows)
+                residual = _left(joint, weights, off, rows)
+                blocks.add_joint(seen.at(joint.index), weights, residual)
         blocks.finish()
         system.cost += cost
 
     def energy(self, state: State) -> torch.Tensor:
         cost = state.trajectory.weights.new_zeros(())
         still = undeviated(state, self.basis)
-        for rows in self._chunks():
+        for rows in chunks(slice(0, len(self.quadratic.node)), CHUNK):
             pixels = project_landmarks(self.basis, *still, self.quadratic, self.view, rows)
             cost = cost + self._cost(pixels - self.quadratic.at[rows], rows)
         return cost
-
-    def _chunks(self) -> Iterator[slice]:
-        return (slice(k, k + CHUNK) for k in range(0, len(self.quadratic.node), CHUNK))
 
     def _cost(self, off: torch.Tensor, rows: slice) -> torch.Tensor:
         """Sum the cost of some pictures' points that have moved by n×P×2 px."""
         gradient, curvature = self.quadratic.gradient[rows], self.quadratic.curvature[rows]
         cost = ((gradient + 0.5 * _times(curvature, off)) * off).sum()
-        joint = zip(off, self.quadratic.joint[rows])
-        lefts = (_left(one, moved) for moved, of_frame in joint for one in of_frame)
-        return cost + sum(0.5 * (left**2).sum() for left in lefts)
+        for joint in self.quadratic.joint:
+            left = _left(joint, joint.weights(rows), off, rows)
+            cost = cost + 0.5 * (left**2).sum()
+        return cost
 
 
 def undeviated(state: State, basis: PointBasis) -> State:
@@ -116,9 +131,13 @@ def _times(curvature: torch.Tensor, off: torch.Tensor) -> torch.Tensor:
     return curvature[..., 0] * off[..., :1] + curvature[..., 1] * off[..., 1:]
 
 
-def _left(joint: JointRows, off: torch.Tensor) -> torch.Tensor:
-    """Give a joint residual R at points that have moved by `off` P×2."""
-    return joint.residual + torch.einsum('rli,li->r', joint.rows, off[joint.index])
+def _left(joint: JointRows, weights: torch.Tensor, off: torch.Tensor, rows: slice) -> torch.Tensor:
+    """Give a joint residual n×R of some pictures, whose points have moved by `off` n×P×2.
+
+    weights: its rows of these pictures
+    """
+    moved = off[:, joint.index].flatten(1)[..., None]
+    return joint.residual[rows] + (weights.flatten(2) @ moved)[..., 0]
 
 
 def joined(surface: PointBasis, terms: Sequence[PictureTerm]) -> PictureTerm:
@@ -130,15 +149,12 @@ def joined(surface: PointBasis, terms: Sequence[PictureTerm]) -> PictureTerm:
     n, size = len(first.node), len(surface.mean)
     at, gradient = (torch.zeros(n, size, 2, dtype=DTYPE) for _ in range(2))
     curvature = torch.zeros(n, size, 2, 2, dtype=DTYPE)
-    joint = [[] for _ in range(n)]
+    joint = []
     for term in terms:
         own = term.quadratic
         at[:, term.points] = own.at
         gradient[:, term.points] += own.gradient
         curvature[:, term.points] += own.curvature
-        for k, of_frame in enumerate(own.joint):
-            joint[k] += [one._replace(index=one.index + term.points.start) for one in of_frame]
-    quadratic = PixelQuadratic(
-        first.node, first.between, at, gradient, curvature, tuple(tuple(j) for j in joint)
-    )
+        joint += [one._replace(index=one.index + term.points.start) for one in own.joint]
+    quadratic = PixelQuadratic(first.node, first.between, at, gradient, curvature, tuple(joint))
     return PictureTerm(surface, slice(0, size), terms[0].view, quadratic)

@@ -98,14 +98,16 @@ def stacked(
     quadratics: Sequence[PointQuadratic], seen: ViewPictures, at: torch.Tensor
 ) -> PixelQuadratic:
     """Make one quadratic of each picture's. at n×P×2: where the points lay."""
-    joint = tuple(
-        tuple(JointRows(*(torch.as_tensor(a) for a in one)) for one in quadratic.joint)
-        for quadratic in quadratics
-    )
+    joint = []
+    for of_part in zip(*(quadratic.joint for quadratic in quadratics)):
+        index, shown, rows, residual = zip(*of_part)
+        shown, rows = (tuple(torch.as_tensor(a) for a in part) for part in (shown, rows))
+        both = torch.as_tensor(index[0]), torch.as_tensor(np.stack(residual))
+        joint.append(JointRows(both[0], shown, rows, both[1]))
     gradient = torch.as_tensor(np.stack([one.gradient for one in quadratics]))
     curvature = torch.as_tensor(np.stack([one.curvature for one in quadratics]))
     timed = seen.landmarks
-    return PixelQuadratic(timed.node, timed.between, at, gradient, curvature, joint)
+    return PixelQuadratic(timed.node, timed.between, at, gradient, curvature, tuple(joint))
 
 
 def picture_terms(

@@ -39,17 +39,16 @@ class PixelDerivatives:
     by_others: torch.Tensor
     others: list[int]
 
-    def at(self, frame: int, index: torch.Tensor) -> PixelDerivatives:
-        """Take one frame's, and of the points some (an index)."""
-        own = slice(frame, frame + 1)
+    def at(self, index: torch.Tensor) -> PixelDerivatives:
+        """Take some of the points (an index)."""
         return PixelDerivatives(
             self.basis.at(index),
-            self.pixels[own, index],
-            tuple(node[own] for node in self.nodes),
-            [a[:, :, own, index] for a in self.by_point],
-            [p[:, own, index] for p in self.points],
-            [r[own] for r in self.rotations],
-            self.by_others[:, :, own, index],
+            self.pixels[:, index],
+            self.nodes,
+            [a[..., index] for a in self.by_point],
+            [p[..., index] for p in self.points],
+            self.rotations,
+            self.by_others[..., index],
             self.others,
         )
 
@@ -126,8 +125,6 @@ class Blocks:
         self.by_identity = torch.zeros(3, 3, len(basis.mean), dtype=DTYPE)
         self.by_frame: list[torch.Tensor] = []
         self.node: list[torch.Tensor] = []
-        # joint residuals by what all frames share, and what they are
-        self.joint: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def add(self, seen: PixelDerivatives, curvature: torch.Tensor, slope: torch.Tensor) -> None:
         """Add some frames.
@@ -149,36 +146,48 @@ class Blocks:
             self._add_shared(seen, bent, sum(pulls), slope)
 
     def add_joint(self, seen: PixelDerivatives, rows: torch.Tensor, residual: torch.Tensor) -> None:
-        """Add ½ |residual + Σ rows·d|² of one frame's L points, d the change of their pixels.
+        """Add ½ |residual + Σ rows·d|² of some frames' L points, d the change of their pixels.
 
-        rows R×L×2, residual R
+        rows n×R×L×2, residual n×R
         """
-        system, along = self.system, rows.permute(0, 2, 1)[:, :, None]  # R×2×1×L
-        forces = [(a * along[:, :, None]).sum(1) for a in seen.by_point]
-        by_node = [moments(seen, k, force)[:, 0] for k, force in enumerate(forces)]
-        nodes, parameters = [int(node) for node in seen.nodes], system.parameters
-        for j, node in zip(by_node, nodes):
-            system.diagonal[node] += j.T @ j
-            system.gradient[node] += j.T @ residual
-        if len(by_node) > 1 and nodes[0] < nodes[1]:
-            system.upper[nodes[0]] += by_node[0].T @ by_node[1]
-        if parameters.count:
-            shared, ids = rows.new_zeros(len(rows), parameters.count), parameters.identities
-            if ids:
-                flat = sum(forces)[:, :, 0].mT.reshape(len(rows), -1)
-                shared[:, :ids] = flat @ seen.basis.identities.reshape(-1, ids)
-            shared[:, seen.others] = torch.einsum('canl,ranl->rc', seen.by_others, along)
-            for j, node in zip(by_node, nodes):
-                system.border[node] += j.T @ shared
-            self.joint.append((shared, residual))
+        system, (x, y) = self.system, rows.permute(3, 1, 0, 2)[:, :, None]  # R×1×n×L each
+        forces = [a[0] * x + a[1] * y for a in seen.by_point]  # R×3×n×L
+        by_node = [moments(seen, k, f).transpose(0, 1) for k, f in enumerate(forces)]  # n×R×m
+        for j, node in zip(by_node, seen.nodes):
+            system.diagonal.index_add_(0, node, j.mT @ j)
+            system.gradient.index_add_(0, node, (j.mT @ residual[..., None])[..., 0])
+        if len(by_node) > 1:
+            inner = seen.nodes[0] < seen.nodes[1]
+            block = by_node[0].mT @ by_node[1]
+            system.upper.index_add_(0, seen.nodes[0][inner], block[inner])
+        if system.parameters.count:
+            shared = self._joint_by_shared(seen, sum(forces), rows)
+            for j, node in zip(by_node, seen.nodes):
+                system.border.index_add_(0, node, j.mT @ shared)
+            flat = shared.flatten(0, 1)
+            system.corner += flat.T @ flat
+            system.gradient_shared += flat.T @ residual.flatten()
+
+    def _joint_by_shared(
+        self, seen: PixelDerivatives, force: torch.Tensor, rows: torch.Tensor
+    ) -> torch.Tensor:
+        """Differentiate joint residuals by what all frames share: n×R×G.
+
+        force R×3×n×L in head axes, rows n×R×L×2
+        """
+        parameters = self.system.parameters
+        out, ids = rows.new_zeros(*rows.shape[:2], parameters.count), parameters.identities
+        if ids:
+            flat = force.permute(2, 0, 3, 1).flatten(2)
+            out[..., :ids] = flat @ seen.basis.identities.reshape(-1, ids)
+        if seen.others:
+            along = rows.permute(0, 1, 3, 2).flatten(2)  # n×R×2L
+            out[..., seen.others] = along @ seen.by_others.permute(2, 1, 3, 0).flatten(1, 2)
+        return out
 
     def finish(self) -> None:
         """Add what all frames are brought together for: blocks of weights, of what is shared."""
         self._add_weights()
-        if self.joint:
-            shared, residual = (torch.cat(part) for part in zip(*self.joint))
-            self.system.corner += shared.T @ shared
-            self.system.gradient_shared += shared.T @ residual
         ids, identities = self.system.parameters.identities, self.basis.identities
         if ids:
             stiff = self.by_identity.permute(2, 0, 1) @ identities

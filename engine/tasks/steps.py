@@ -7,9 +7,11 @@ where another machine is slower or faster, the clock (core/progress.py) finds ou
 from __future__ import annotations
 
 import json
+import threading
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,9 +104,8 @@ class Reconstruction:
     model_is_cached: bool = True
     landmarks_are_cached: bool = True
 
-    # Found by the steps: the model as it is tracked, and what the detector says of it.
+    # Found by the steps: the model as it is tracked.
     face: FaceModel = field(init=False)
-    landmarks: ModelLandmarks = field(init=False)
     checkpoints: CheckpointStore = field(init=False)
     views_seen: list[ViewObservations] = field(default_factory=list)
     # The head, V×3 float32 cm; its fit: cameras, and the performance on the first view's clock.
@@ -119,6 +120,13 @@ class Reconstruction:
     folder: Path = field(init=False)
     report: dict = field(init=False)
     clips: dict[str, dict] | None = None
+
+    @cached_property
+    def landmarks(self) -> ModelLandmarks:
+        """What the detector says of the model."""
+        from ..annotate.landmarks import model_landmarks
+
+        return model_landmarks(self.face)
 
     @property
     def observations(self) -> Observations:
@@ -142,7 +150,7 @@ def megapixels(view) -> float:
 
 
 def _read_model(run: Reconstruction) -> Work:
-    from ..annotate.landmarks import landmarks_are_cached
+    from ..annotate.cached import landmarks_are_cached
     from ..face_model import load_model
 
     yield StageProgress(0.0, READING)
@@ -156,6 +164,13 @@ def _read_model(run: Reconstruction) -> Work:
 
 
 def _bind_landmarks(run: Reconstruction) -> Work:
+    """Find the landmarks on a model that has none yet; else they are read when they are asked for.
+
+    What reads them takes long to import, which can be done while the face is followed.
+    """
+    if run.landmarks_are_cached:
+        yield StageProgress(1.0, BINDING)
+        return
     from ..annotate.landmarks import model_landmarks
 
     run.landmarks = yield from relay(
@@ -193,6 +208,8 @@ def _detect_view(footage: Footage, index: int) -> Step[Reconstruction]:
     def detect(run: Reconstruction) -> Work:
         from ..footage.detector import detect_view
 
+        threading.Thread(target=_import_what_follows).start()
+
         def work(report):
             def count(done: int, total: int) -> None:
                 report(done / max(total, 1))
@@ -222,6 +239,14 @@ def _detect_view(footage: Footage, index: int) -> Step[Reconstruction]:
         save=lambda run: _seen_arrays(run.views_seen[index]),
         load=load,
     )
+
+
+def _import_what_follows() -> None:
+    """Import what the steps after this one need: run by a thread, while the face is followed."""
+    from ..annotate import landmarks, parts  # noqa: F401
+    from ..shape_keys import lids  # noqa: F401
+    from ..texture import overlay  # noqa: F401
+    from ..tracking import draft, lip_sealing  # noqa: F401
 
 
 def _seen_arrays(seen: ViewObservations) -> Arrays:

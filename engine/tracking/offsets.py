@@ -7,10 +7,14 @@ spectral form of papers/1's regularised neutral; numbers measured here, on captu
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import eigsh
 
+from ..core.files import check_arrays, read_npz, write_npz
+from ..core.store import cached
 from ..face_model.model import FaceModel
 from ..face_model.pieces import pieces
 from ..geometry.laplacian import cotangent_laplacian, edges_of, mass, uniform_laplacian
@@ -41,18 +45,7 @@ def offset_modes(
     skin, _, triangles = skin_and_sockets(model)
     vertices, piece = model.neutral[skin].astype(np.float64), pieces(model)
     area = mass(vertices, triangles)
-    stiffness = cotangent_laplacian(vertices, triangles) + sparse.diags(_fade(model)[skin] * area)
-    weighed = area * denser ** (2 * _fineness(model, skin, triangles)[skin])
-    values, functions = eigsh(
-        stiffness.tocsc(),
-        k=count,
-        M=sparse.diags(np.maximum(weighed, 1e-9 * area.sum())).tocsc(),
-        sigma=-1e-3,
-        v0=np.ones(len(skin)),
-    )
-    order = np.argsort(values)
-    values, functions = np.maximum(values[order], 0), functions[:, order]
-    functions = functions * np.sign(functions[np.abs(functions).argmax(0), np.arange(count)])
+    values, functions = eigenmodes(model, count, denser)
     face = np.isin(skin, model.regions['narrow_face'])
     scale = 1 / (values + LENGTH**-2)
     there = (functions**2 * scale**2).sum(1)
@@ -68,6 +61,47 @@ def offset_modes(
     for k, axis in enumerate(axes):
         out[k, :, :, axis] = field
     return out.reshape(-1, model.vertex_count, 3)
+
+
+def eigenmodes(model: FaceModel, count: int, denser: float) -> tuple[np.ndarray, np.ndarray]:
+    """Find the skin's lowest eigenvalues, n in cm⁻², and their modes S×n: cached with the model.
+
+    denser: how much finer the modes are round lids and lips
+    """
+    skin = skin_and_sockets(model)[0]
+
+    def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+        data = read_npz(path, 'cache of modes')
+        shapes = {'values': ('f', (count,)), 'functions': ('f', (len(skin), count))}
+        check_arrays(path, data, shapes, 'delete it')
+        return data['values'], data['functions']
+
+    return cached(
+        model.cache_path(f'modes_{count}_{denser:g}', 'tracking.offsets'),
+        read,
+        lambda: _find_eigenmodes(model, count, denser),
+        lambda path, found: write_npz(path, values=found[0], functions=found[1]),
+    )
+
+
+def _find_eigenmodes(model: FaceModel, count: int, denser: float) -> tuple[np.ndarray, np.ndarray]:
+    """Do what `eigenmodes` says; of either sign the one that is largest somewhere is above 0."""
+    skin, _, triangles = skin_and_sockets(model)
+    vertices = model.neutral[skin].astype(np.float64)
+    area = mass(vertices, triangles)
+    stiffness = cotangent_laplacian(vertices, triangles) + sparse.diags(_fade(model)[skin] * area)
+    weighed = area * denser ** (2 * _fineness(model, skin, triangles)[skin])
+    values, functions = eigsh(
+        stiffness.tocsc(),
+        k=count,
+        M=sparse.diags(np.maximum(weighed, 1e-9 * area.sum())).tocsc(),
+        sigma=-1e-3,
+        v0=np.ones(len(skin)),
+    )
+    order = np.argsort(values)
+    values, functions = np.maximum(values[order], 0), functions[:, order]
+    sign = np.sign(functions[np.abs(functions).argmax(0), np.arange(count)])
+    return values, functions * sign
 
 
 def _fade(model: FaceModel) -> np.ndarray:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.errors import FacewrightError
+from ...core.threads import ahead
 from ..crops import Crop
 from ..footage import View, ViewObservations
 from ..sources import read_frames
@@ -26,6 +27,7 @@ from .search import NEW_FACE_SCORE, coarse_windows, exhaustive_windows, find_fac
 
 log = logging.getLogger('facewright.footage')
 
+FRAMES_AHEAD = 2  # decoded while the one before is looked at
 AUGMENTATIONS = {'draft': DRAFT_AUGMENTATION, 'final': FINAL_AUGMENTATION}
 
 
@@ -90,7 +92,7 @@ def detect_view(
     confidence = np.zeros((count, COUNT), np.float32)
     present = np.zeros(count, bool)
     replaced: list[int] = []
-    for i, picture in enumerate(read_frames(view, replaced=replaced)):
+    for i, picture in enumerate(ahead(read_frames(view, replaced=replaced), FRAMES_AHEAD)):
         for k, face in follower.step(i, picture):
             present[k] = face is not None
             points[k] = 0 if face is None else face.landmarks[:, :2]

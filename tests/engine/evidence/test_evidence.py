@@ -41,15 +41,13 @@ def with_picture_terms(rng, means=True, **options):
         curvature[:, 6::9], gradient[:, 6::9] = 0, 0
         index = torch.arange(0, LANDMARKS, 3)
         rows = (
-            tuple(
-                (
-                    JointRows(
-                        index,
-                        tensor(rng.normal(size=(4, len(index), 2))),
-                        tensor(rng.normal(size=4)),
-                    ),
-                )
-                for _ in range(n)
+            (
+                JointRows(
+                    index,
+                    (torch.arange(len(index)),) * n,
+                    tuple(tensor(rng.normal(size=(n, 4, len(index), 2)))),
+                    tensor(rng.normal(size=(n, 4))),
+                ),
             )
             if means
             else ()

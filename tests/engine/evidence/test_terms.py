@@ -184,9 +184,10 @@ def of_masks(kind, joint: bool):
             half[::3] = 0  # of these nothing is said, or only together
             curvature = half @ half.transpose(0, 2, 1)
             gradient = (curvature @ bench.rng.normal(size=(LANDMARKS, 2, 1)))[..., 0]
-            index = np.arange(0, LANDMARKS, 6)
-            rows = bench.rng.normal(size=(4, len(index), 2)), bench.rng.normal(size=4)
-            quadratics.append(PointQuadratic(gradient, curvature, [(index, *rows)] * joint))
+            index = np.arange(0, LANDMARKS, 3)
+            shown = np.flatnonzero(bench.rng.random(len(index)) < 0.6)
+            rows = bench.rng.normal(size=(4, len(shown), 2)), bench.rng.normal(size=4)
+            quadratics.append(PointQuadratic(gradient, curvature, [(index, shown, *rows)] * joint))
         return bench.picture_term(kind, stacked(quadratics, bench.seen_in(view), at), view)
 
     return build
@@ -379,9 +380,10 @@ def residuals(term: Term, bench: Bench):
     def of(state: State) -> torch.Tensor:
         off = pixels(state) - quadratic.at
         rows = [torch.einsum('nlij,nlj->nli', root, off).flatten()]
-        for k, of_frame in enumerate(quadratic.joint):
-            for index, weights, residual in of_frame:
-                rows.append(residual + torch.einsum('rli,li->r', weights, off[k][index]))
+        for index, shown, weights, residual in quadratic.joint:
+            for k, left in enumerate(residual):
+                moved = off[k][index[shown[k]]]
+                rows.append(left + torch.einsum('rli,li->r', weights[k], moved))
         return torch.cat(rows)
 
     return of
