@@ -62,21 +62,31 @@ class LidGaps:
 
 def lid_gaps(model: FaceModel) -> LidGaps:
     """Measure a tracked model's lids, along its vertical, in the middle of the slit."""
-    rows, blinks = [], []
-    for side in SIDES:
-        slit = f'eye_{side}'
-        (first, *_, last), *_ = CONTOURS[slit][0]
-        corners = model.landmarks68[[first, last]]
-        lids = [along_contour(model, one, corners, ALONG) for one in slit_contours(model, slit)]
-        rows.append(np.asarray((lids[0] - lids[1]).mean(0)).ravel())
-        blinks.append([float(name == f'eyeBlink_{side}') for name in model.names])
-    rows = np.stack(rows)
+    rows = _across_slits(model)
+    blinks = [[float(name == f'eyeBlink_{side}') for name in model.names] for side in SIDES]
     return LidGaps(
         rows @ model.neutral[:, 1].astype(np.float64),
         rows @ model.identities[..., 1].astype(np.float64).T,
         rows @ model.expressions[..., 1].astype(np.float64).T,
         np.array(blinks),
     )
+
+
+def lid_opening(model: FaceModel, vertices: np.ndarray) -> np.ndarray:
+    """Measure how far the lids of a head (V×3) stand apart, as lid_gaps does: 2, right and left."""
+    return _across_slits(model) @ vertices[:, 1].astype(np.float64)
+
+
+def _across_slits(model: FaceModel) -> np.ndarray:
+    """Give what vertices count in the distance of lids: 2×V."""
+    rows = []
+    for side in SIDES:
+        slit = f'eye_{side}'
+        (first, *_, last), *_ = CONTOURS[slit][0]
+        corners = model.landmarks68[[first, last]]
+        lids = [along_contour(model, one, corners, ALONG) for one in slit_contours(model, slit)]
+        rows.append(np.asarray((lids[0] - lids[1]).mean(0)).ravel())
+    return np.stack(rows)
 
 
 @dataclass(frozen=True)

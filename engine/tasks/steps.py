@@ -384,28 +384,29 @@ def _write_files(run: Reconstruction) -> Work:
     from ..formats.rig import Rig, write_rig
     from ..shape_keys.lids import meet_lids
     from ..texture.overlay import overlay
+    from ..tracking.curves import make_editable
     from ..tracking.smoothing import smooth
+    from ..tracking.track import performance_of
 
     yield StageProgress(0.0, WRITING)
     face, footage, track, folder = run.face, run.footage, run.track, run.folder
-    found = Performance(
-        track.time,
-        track.weights.astype(np.float32),
-        face.names,
-        track.rotation,
-        track.translation,
-        footage.views[0].fps,
-    )
-    performance = _seal(run, smooth(found, run.request.smooth))
-    own = replace(face, expressions=meet_lids(face, run.neutral, face.expressions))
-    expressions = append_tongue_out(face, run.neutral, own.expressions)
-    names = (*face.names, TONGUE_OUT)
-    write_rig(folder / 'rig.npz', Rig(run.neutral, expressions, names, face.faces))
-    write_performance(folder / 'performance.npz', performance)
-    write_npz(folder / 'parts.npz', labels=model_parts(face), names=np.array(PARTS))
+    found = performance_of(track, face.names, footage.views[0].fps)
+    performances = [smooth(found, run.request.smooth)]
     if run.at_all_times is not None and len(footage.views) > 1:
         # As it was found: what smoothing takes away was in the pictures.
-        write_performance(folder / 'motion.npz', _seal(run, run.at_all_times))
+        performances.append(run.at_all_times)
+    neutral, performances = make_editable(
+        face, run.landmarks, run.neutral, performances, run.request.neutral_frame
+    )
+    performance, *motion = (_seal(run, neutral, one) for one in performances)
+    own = replace(face, expressions=meet_lids(face, neutral, face.expressions))
+    expressions = append_tongue_out(face, neutral, own.expressions)
+    names = (*face.names, TONGUE_OUT)
+    write_rig(folder / 'rig.npz', Rig(neutral, expressions, names, face.faces))
+    write_performance(folder / 'performance.npz', performance)
+    write_npz(folder / 'parts.npz', labels=model_parts(face), names=np.array(PARTS))
+    for one in motion:
+        write_performance(folder / 'motion.npz', one)
     write_live_link(folder / 'performance.csv', performance)
     # what is written, not what was fitted: lips are sealed since
     shown = replace(
@@ -414,20 +415,20 @@ def _write_files(run: Reconstruction) -> Work:
         rotation=performance.rotation,
         translation=performance.translation,
     )
-    write_image(folder / 'overlay.png', overlay(own, run.neutral, shown, footage.views))
+    write_image(folder / 'overlay.png', overlay(own, neutral, shown, footage.views))
     cameras = make_cameras(footage, track)
     write_text(folder / 'cameras.json', json.dumps(cameras, indent=1))
     write_text(folder / 'report.json', json.dumps(run.report, indent=1))
 
 
-def _seal(run: Reconstruction, performance: Performance) -> Performance:
-    """Hold lips shut where they are seen shut."""
+def _seal(run: Reconstruction, neutral: np.ndarray, performance: Performance) -> Performance:
+    """Hold lips shut where they are seen shut. neutral: V×3 cm."""
     from ..tracking.lip_sealing import seal_performance
 
     return seal_performance(
         run.face,
         run.landmarks,
-        run.neutral,
+        neutral,
         run.footage,
         run.observations,
         run.track.cameras,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..footage.footage import Camera, Footage
+from ..formats.performance import Performance
 
 WHOLE = (
     *('identity', 'deviation', 'time', 'weights', 'rotation', 'translation'),
@@ -66,4 +67,16 @@ def track_from(arrays: dict[str, np.ndarray], footage: Footage) -> Track:
         cameras=cameras,
         **{name: arrays[name] for name in WHOLE},
         **{name: tuple(arrays[f'{name}_{v}'] for v in range(len(cameras))) for name in PER_VIEW},
+    )
+
+
+def performance_of(track: Track, names: tuple[str, ...], fps: float) -> Performance:
+    """Take a track's performance, at the first view's times. names: E; fps: to be played at."""
+    return Performance(
+        track.time,
+        track.weights.astype(np.float32),
+        names,
+        track.rotation,
+        track.translation,
+        fps,
     )

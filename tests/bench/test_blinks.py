@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from clips import finish
+from clips import finish, written
 
 pytestmark = pytest.mark.bench
 SIDES = 'RL'
@@ -99,32 +99,13 @@ def model_gaps(model, rig, weights):
     return np.stack(out, 1)
 
 
-def written(model, neutral, track):
-    """(Rig, weights T×E) as a reconstruction writes them."""
-    from facewright.engine.formats.performance import Performance
-    from facewright.engine.formats.rig import Rig
-    from facewright.engine.shape_keys.lids import meet_lids
-    from facewright.engine.tasks.specs import Reconstruct
-    from facewright.engine.tracking.smoothing import smooth
-
-    found = Performance(
-        track.time,
-        track.weights.astype(np.float32),
-        model.names,
-        track.rotation,
-        track.translation,
-        30.0,
-    )
-    shapes = meet_lids(model, neutral, model.expressions)
-    weights = smooth(found, Reconstruct.smooth).weights.astype(np.float64)
-    return Rig(neutral, shapes, model.names, model.faces), weights
-
-
 def measure(model, landmarks, path, quality):
     """(blinks, worst distance of the lids at each one's peak in mm, false blinks) of one clip."""
     from facewright.engine.footage import open_footage
     from facewright.engine.footage.detector import detect_view
     from facewright.engine.footage.footage import Observations
+    from facewright.engine.formats.rig import Rig
+    from facewright.engine.shape_keys.lids import meet_lids
     from facewright.engine.tasks.qualities import QUALITIES
     from facewright.engine.tracking.draft import track
     from facewright.engine.tracking.standard import refine
@@ -133,11 +114,14 @@ def measure(model, landmarks, path, quality):
     seen = detect_view(footage.views[0], how.detector, lambda done, total: None)
     observed = Observations((seen,))
     found = finish(track(model, landmarks, footage, observed, how.tracking))
-    neutral = model.shape(found.identity)
+    neutral = None
     if how.refinement is not None:
         refined = finish(refine(model, landmarks, footage, observed, found, how.refinement))
         found, neutral = refined.track, refined.neutral
-    gaps, part = model_gaps(model, *written(model, neutral, found)), seen_distances(seen)
+    neutral, performance = written(model, landmarks, footage, seen, found, neutral)
+    rig = Rig(neutral, meet_lids(model, neutral, model.expressions), model.names, model.faces)
+    gaps = model_gaps(model, rig, performance.weights.astype(np.float64))
+    part = seen_distances(seen)
     listed = blinks(part)
     apart = [float(np.abs(gaps[one.peak, one.eye]).max()) for one in listed]
     return listed, apart, false_blinks(part, gaps.mean(2))

@@ -1,13 +1,14 @@
 """Curves an animator can edit: keys in use, opposed pairs together, the head's depth.
 
-Draft and ICT over the still and speaking clips, as written (smoothed by the default).
+Draft and ICT over the still and speaking clips, as written: smoothed by the default, the rest
+in the neutral, lips sealed.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from clips import stillest, track_clip
+from clips import stillest, track_clip, written
 
 pytestmark = pytest.mark.bench
 # Talking heads that neither turn far nor hide: eleven of GRID, seven weekly addresses, a webcam
@@ -89,8 +90,6 @@ def measure(performance, points: np.ndarray, present: np.ndarray) -> Curves:
 def test_curves(shared_data, table):
     from facewright.engine.annotate.landmarks import model_landmarks
     from facewright.engine.face_model import load_model
-    from facewright.engine.formats.performance import Performance
-    from facewright.engine.tracking.smoothing import smooth
 
     model = load_model(str(shared_data / 'ict-facekit.tar.xz')).tracked
     landmarks, rows, found = model_landmarks(model), [], []
@@ -98,10 +97,8 @@ def test_curves(shared_data, table):
         if not path.name.startswith(CLIPS):
             continue
         footage, seen, t = track_clip(model, landmarks, path)
-        performance = Performance(
-            t.time, t.weights, model.names, t.rotation, t.translation, footage.views[0].fps
-        )
-        curves = measure(smooth(performance), seen.points, seen.present)
+        _, performance = written(model, landmarks, footage, seen, t)
+        curves = measure(performance, seen.points, seen.present)
         found.append(curves)
         rows.append(
             (
@@ -114,7 +111,7 @@ def test_curves(shared_data, table):
             )
         )
     table(
-        'Curves, Draft, ICT, smoothed by the default',
+        'Curves, Draft, ICT, as written',
         (
             'clip',
             'error, of the outer-eye distance',

@@ -3,45 +3,24 @@
 The demo's clip, the captures' frontal views and all videos; ICT, the demo with the built-in head.
 """
 
-import numpy as np
 import pytest
-from clips import finish
+from clips import finish, written
 
 pytestmark = pytest.mark.bench
 
 
 def figures_of(model, landmarks, footage):
-    """LipFigures of the first view's shut frames, smoothed and sealed as a result is."""
-    from facewright.engine.face_model.lip_sections import seal_lips
+    """LipFigures of the first view's shut frames, as a result is written."""
     from facewright.engine.footage.detector import detect_view
     from facewright.engine.footage.footage import Observations
-    from facewright.engine.formats.performance import Performance
     from facewright.engine.lab.lip_measure import measure_lips, shut_frames
     from facewright.engine.tracking.draft import track
-    from facewright.engine.tracking.lip_sealing import seal_performance
-    from facewright.engine.tracking.smoothing import smooth
 
-    observations = Observations(tuple(detect_view(view) for view in footage.views))
-    found = finish(track(model, landmarks, footage, observations))
-    neutral = seal_lips(model, model.shape(found.identity))
-    performance = Performance(
-        found.time,
-        found.weights.astype(np.float32),
-        model.names,
-        found.rotation,
-        found.translation,
-        footage.views[0].fps,
-    )
-    sealed = seal_performance(
-        model,
-        landmarks,
-        neutral,
-        footage,
-        observations,
-        found.cameras,
-        smooth(performance),
-    )
-    frames = shut_frames(observations.views[0])
+    (view,) = footage.views
+    seen = detect_view(view)
+    found = finish(track(model, landmarks, footage, Observations((seen,))))
+    neutral, sealed = written(model, landmarks, footage, seen, found)
+    frames = shut_frames(seen)
     return measure_lips(model, neutral, sealed.weights, frames)
 
 

@@ -32,3 +32,27 @@ def stillest(points: np.ndarray, present: np.ndarray) -> slice | None:
     starts = [i for i in range(len(points) - STILL) if present[i : i + STILL].all()]
     best = min(starts, key=lambda i: speed[i : i + STILL - 1].sum(), default=None)
     return None if best is None else slice(best, best + STILL)
+
+
+def written(model, landmarks, footage, seen, track, neutral=None):
+    """(neutral V×3, Performance) of a clip of one view as a reconstruction writes them.
+
+    neutral: what was found, where that is not the track's identity.
+    """
+    from facewright.engine.face_model.lip_sections import seal_lips
+    from facewright.engine.footage.footage import Observations
+    from facewright.engine.tasks.specs import Reconstruct
+    from facewright.engine.tracking.curves import make_editable
+    from facewright.engine.tracking.lip_sealing import seal_performance
+    from facewright.engine.tracking.smoothing import smooth
+    from facewright.engine.tracking.track import performance_of
+
+    if neutral is None:
+        neutral = seal_lips(model, model.shape(track.identity))
+    found = performance_of(track, model.names, footage.views[0].fps)
+    performances = [smooth(found, Reconstruct.smooth)]
+    neutral, (few,) = make_editable(model, landmarks, neutral, performances)
+    observations = Observations((seen,))
+    return neutral, seal_performance(
+        model, landmarks, neutral, footage, observations, track.cameras, few
+    )
