@@ -132,7 +132,7 @@ class LipContactTerm(Term):
         system.cost += float(self.energy(state))
         weights = state.trajectory.weights
         for one in self.seen:
-            for rows in _chunks(one.share):
+            for rows in _touching(one.share):
                 node, between = one.node[rows], one.between[rows]
                 gap, slope = self._gap(aperture, self._between(weights, one, rows))
                 precision = one.share[rows] * (gap > 0) / self.meeting**2
@@ -148,7 +148,7 @@ class LipContactTerm(Term):
         weights = state.trajectory.weights
         cost = weights.new_zeros(())
         for one in self.seen:
-            for rows in _chunks(one.share):
+            for rows in _touching(one.share):
                 gap = self._gap(aperture, self._between(weights, one, rows))[0].clamp_min(0)
                 cost = cost + 0.5 * (one.share[rows] * gap**2).sum() / self.meeting**2
         for rows in _chunks(self.uncrossed):
@@ -156,7 +156,9 @@ class LipContactTerm(Term):
             cost = cost + 0.5 * (gap**2).sum() / self.crossing**2
         return cost
 
-    def _between(self, weights: torch.Tensor, one: SeenTouching, rows: slice) -> torch.Tensor:
+    def _between(
+        self, weights: torch.Tensor, one: SeenTouching, rows: torch.Tensor
+    ) -> torch.Tensor:
         node = one.node[rows]
         after = (node + 1).clamp_max(len(weights) - 1)
         return blend_nodes(one.between[rows], weights[node], weights[after])
@@ -181,6 +183,11 @@ class LipContactTerm(Term):
         gap = rest + torch.einsum('nce,ne->nc', slope, weights)
         met_somewhere = torch.as_tensor(np.isfinite(met.gap))
         return torch.where(met_somewhere, gap, torch.zeros_like(gap)), slope
+
+
+def _touching(share: torch.Tensor) -> list[torch.Tensor]:
+    """List the pictures that see lips touch anywhere, in chunks. share: n×C."""
+    return list((share > 0).any(1).nonzero()[:, 0].split(CHUNK))
 
 
 def _chunks(rows: torch.Tensor) -> list[slice]:

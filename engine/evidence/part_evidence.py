@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import cv2
@@ -104,7 +105,9 @@ def find_masks(
             mask_side(m if m.sum() >= FEWEST else np.zeros_like(m), MASK_POINTS) for m in masks
         )
 
-    for row, (labels, of_parts) in enumerate(map_in_threads(one, range(count))):
+    alone = (one(row) for row in range(min(count, 1)))  # it may have kernels to load
+    found = chain(alone, map_in_threads(one, range(1, count)))
+    for row, (labels, of_parts) in enumerate(found):
         all_labels[row] = labels
         sides.append(of_parts)
         yield (row + 1) / count

@@ -18,6 +18,7 @@ from scipy.spatial import ConvexHull, QhullError
 
 from ..core.device import HOST, device
 from ..core.errors import FacewrightError
+from ..render.launch import prepared
 from .mean_distance import anchor_lines, mean_distance, mean_distance_gradient
 
 MOST = 3000  # points of a mask, and of the mesh's skin (papers/4, section 5.1)
@@ -88,17 +89,13 @@ def farthest_first(points: np.ndarray, count: int) -> np.ndarray:
     padded[:, : p.shape[1]] = p
     first = int(((p - p.mean(0)) ** 2).sum(1).argmax())
     out, gap = np.zeros(count, np.int32), np.full(len(p), np.inf)
-    wp.launch(
-        _farthest_first,
-        dim=1,
-        device=HOST,
-        inputs=[
-            _array(padded, wp.vec3d, HOST),
-            first,
-            _array(gap, wp.float64, HOST),
-            _array(out, wp.int32, HOST),
-        ],
-    )
+    inputs = [
+        _array(padded, wp.vec3d, HOST),
+        first,
+        _array(gap, wp.float64, HOST),
+        _array(out, wp.int32, HOST),
+    ]
+    prepared(_farthest_first, 1, inputs, HOST).launch()
     return shuffled[out]
 
 
@@ -121,20 +118,16 @@ def nearest(
     across = -(-len(x) // block)
     where = device()
     least, chosen = _array(square, wp.float64, where), _array(index, wp.int32, where)
-    wp.launch(
-        _nearest,
-        dim=across * -(-len(y) // block),
-        device=where,
-        inputs=[
-            _array(points, wp.vec2d, where),
-            wp.vec2d(x[0], y[0]),
-            wp.float64(stride),
-            block,
-            across,
-            least,
-            chosen,
-        ],
-    )
+    inputs = [
+        _array(points, wp.vec2d, where),
+        wp.vec2d(x[0], y[0]),
+        wp.float64(stride),
+        block,
+        across,
+        least,
+        chosen,
+    ]
+    prepared(_nearest, across * -(-len(y) // block), inputs, where).launch()
     return chosen.numpy(), np.sqrt(least.numpy())
 
 

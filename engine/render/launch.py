@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -11,6 +13,7 @@ import warp as wp
 from ..core.errors import FacewrightError
 
 wp.config.log_level = wp.LOG_ERROR  # it prints its start-up and every kernel load otherwise
+wp.init()  # while one thread alone imports: of two that begin at once each would start it
 
 # Of every module of kernels here: backward passes are written out, and CPU and CUDA round alike
 # (no fused multiply-add).
@@ -23,6 +26,7 @@ if os.environ.get('OMP_NUM_THREADS', '').isdecimal():
     CORES = max(1, min(CORES, int(os.environ['OMP_NUM_THREADS'])))
 LEAST = 16384  # kernel threads for which a further core is worth waking
 _cores = ThreadPoolExecutor(CORES, thread_name_prefix='render')
+_loading = threading.RLock()
 
 
 def launch(kernel: wp.Kernel, dim: tuple[int, int], *inputs, rows: int | None = None) -> None:
@@ -37,7 +41,6 @@ def launch(kernel: wp.Kernel, dim: tuple[int, int], *inputs, rows: int | None = 
     inputs: the kernel's other arguments, in order; all tensors on one device
     rows: height of a picture: every part runs all of dim, for the rows first to last − 1 alone
     """
-    wp.init()
     device = next(value.device for value in inputs if isinstance(value, torch.Tensor))
     arrays = [
         wp.from_torch(
@@ -49,27 +52,37 @@ def launch(kernel: wp.Kernel, dim: tuple[int, int], *inputs, rows: int | None = 
     ]
     whole = dim[1] if rows is None else rows
 
-    def part(number: int, first: int, last: int, **options):
-        return wp.launch(
+    def part(number: int, first: int, last: int, where) -> wp.Launch:
+        return prepared(
             kernel,
-            dim=(dim[0], last - first) if rows is None else dim,
-            inputs=[wp.vec3i(number, first, last), *arrays],
-            **options,
+            (dim[0], last - first) if rows is None else dim,
+            [wp.vec3i(number, first, last), *arrays],
+            where,
         )
 
+    host = wp.device_from_torch(device)
     if device.type == 'cuda':
-        part(0, 0, whole, stream=wp.stream_from_torch(device))
+        part(0, 0, whole, host).launch(wp.stream_from_torch(device))
         return
-    count, host = parts(device, dim), wp.device_from_torch(device)
-    if count == 1:
-        part(0, 0, whole, device=host)
-        return
+    count = parts(device, dim)
     ends = [whole * k // count for k in range(count + 1)]
-    commands = [part(k, ends[k], ends[k + 1], device=host, record_cmd=True) for k in range(count)]
+    commands = [part(k, ends[k], ends[k + 1], host) for k in range(count)]
     others = [_cores.submit(command.launch) for command in commands[1:]]
     commands[0].launch()
     for other in others:
         other.result()
+
+
+def prepared(kernel: wp.Kernel, dim: int | tuple[int, ...], inputs: Sequence, where) -> wp.Launch:
+    """Make a launch of a kernel, its code loaded, of which `launch()` runs it.
+
+    Of several threads that are the first to ask for a kernel one loads it and the others wait:
+    Warp would load it for each, and drop what another is about to run.
+
+    where: a device of Warp's, or its name
+    """
+    with _loading:
+        return wp.launch(kernel, dim=dim, inputs=list(inputs), device=where, record_cmd=True)
 
 
 def parts(device: torch.device, dim: tuple[int, int]) -> int:

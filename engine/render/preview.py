@@ -9,6 +9,7 @@ import warp as wp
 from ..core.device import device
 from ..geometry.normals import vertex_normals
 from ..geometry.polygons import triangulate
+from .launch import prepared
 from .rasterise import rasterise
 
 HEAD_CENTRE = np.array([0.0, 0.0, 3.0])  # cm: what a preview camera looks at
@@ -162,22 +163,18 @@ def _shaded(
     else:
         image = np.broadcast_to(np.asarray(background, np.float32), triangle.shape + (3,)).copy()
     shown = _flat(image, wp.vec3)
-    wp.launch(
-        _shade,
-        dim=triangle.size,
-        device=device(),
-        inputs=[
-            _flat(triangle, wp.int32),
-            _flat(barycentric, wp.vec3),
-            wp.array(np.ascontiguousarray(triangles, np.int32), dtype=wp.vec3i, device=device()),
-            _vectors(points),
-            _vectors(vertex_normals(points, triangles)),
-            _vectors(np.broadcast_to(SKIN, points.shape) if colours is None else colours),
-            _vectors(TOWARDS),
-            wp.array([strength for _, strength in LIGHTS], dtype=wp.float64, device=device()),
-            shown,
-        ],
-    )
+    inputs = [
+        _flat(triangle, wp.int32),
+        _flat(barycentric, wp.vec3),
+        wp.array(np.ascontiguousarray(triangles, np.int32), dtype=wp.vec3i, device=device()),
+        _vectors(points),
+        _vectors(vertex_normals(points, triangles)),
+        _vectors(np.broadcast_to(SKIN, points.shape) if colours is None else colours),
+        _vectors(TOWARDS),
+        wp.array([strength for _, strength in LIGHTS], dtype=wp.float64, device=device()),
+        shown,
+    ]
+    prepared(_shade, triangle.size, inputs, device()).launch()
     return shown.numpy().reshape(image.shape)
 
 

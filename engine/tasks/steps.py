@@ -286,7 +286,7 @@ def _take_track(run: Reconstruction, track: Track) -> None:
 
 
 def _tracking_seconds(run: Reconstruction) -> dict[str, float]:
-    from ..tracking.draft import FINDING, FOLLOWING
+    from ..tracking.stages import FINDING, FOLLOWING
 
     views = run.footage.views
     keyframes = min(run.quality.tracking.keyframes, len(views[0].times))
@@ -350,7 +350,7 @@ def _refine_with_pictures(run: Reconstruction) -> Work:
 
 
 def _refining_seconds(run: Reconstruction) -> dict[str, float]:
-    from ..tracking.standard import FINDING, FOLLOWING
+    from ..tracking.stages import FINDING_IN_PICTURES, FOLLOWING_IN_PICTURES
 
     views = run.footage.views
     options = run.quality.refinement or StandardOptions()
@@ -358,8 +358,8 @@ def _refining_seconds(run: Reconstruction) -> dict[str, float]:
     several = len(views) > 1
     pictures = keyframes // 2 * (len(views) + 1) if several else keyframes
     return {
-        FINDING: FIND_IN_PICTURES * pictures,
-        FOLLOWING: FOLLOW_IN_PICTURES * sum(len(view.times) for view in views),
+        FINDING_IN_PICTURES: FIND_IN_PICTURES * pictures,
+        FOLLOWING_IN_PICTURES: FOLLOW_IN_PICTURES * sum(len(view.times) for view in views),
     }
 
 

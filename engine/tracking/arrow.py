@@ -42,6 +42,26 @@ def solve_arrow(
         return x.reshape(-1, m)[:count], y
     g = border.shape[2]
     right = torch.cat([rhs[..., None], border], 2)
+    solved = _solved_apart(diagonal, right) if not upper.any() else _solved(diagonal, upper, right)
+    if g == 0:
+        return solved[..., 0], rhs_shared
+    flat = border.reshape(count * m, g)
+    inner = solved.reshape(count * m, g + 1)
+    schur = corner - flat.T @ inner[:, 1:]
+    if eliminated is not None:
+        schur = schur - _taken_off(eliminated, inner[:, 1:])
+    shared = torch.linalg.solve(schur, rhs_shared - flat.T @ inner[:, 0])
+    return solved[..., 0] - solved[..., 1:] @ shared, shared
+
+
+def _solved_apart(diagonal: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Solve K systems m×m that have nothing to do with one another: right and the result K×m×c."""
+    return torch.cholesky_solve(right, torch.linalg.cholesky(diagonal))
+
+
+def _solved(diagonal: torch.Tensor, upper: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Solve a block-tridiagonal system: right and the result K×m×c."""
+    count, columns = len(diagonal), right.shape[2]
     factors, carried, solved = [], [], []
     for k in range(count):
         block, own = diagonal[k], right[k]
@@ -53,22 +73,13 @@ def solve_arrow(
         if k < count - 1:
             own = torch.cat([own, upper[k]], 1)
         half = torch.linalg.solve_triangular(factors[-1], own, upper=False)
-        solved.append(half[:, : g + 1])
-        carried.append(half[:, g + 1 :])
+        solved.append(half[:, :columns])
+        carried.append(half[:, columns:])
     for k in range(count - 1, -1, -1):
         if k < count - 1:
             solved[k] = torch.addmm(solved[k], carried[k], solved[k + 1], alpha=-1)
         solved[k] = torch.linalg.solve_triangular(factors[k].T, solved[k], upper=True)
-    solved = torch.stack(solved)
-    if g == 0:
-        return solved[..., 0], rhs_shared
-    flat = border.reshape(count * m, g)
-    inner = solved.reshape(count * m, g + 1)
-    schur = corner - flat.T @ inner[:, 1:]
-    if eliminated is not None:
-        schur = schur - _taken_off(eliminated, inner[:, 1:])
-    shared = torch.linalg.solve(schur, rhs_shared - flat.T @ inner[:, 0])
-    return solved[..., 0] - solved[..., 1:] @ shared, shared
+    return torch.stack(solved)
 
 
 def _taken_off(eliminated: Eliminated, inner: torch.Tensor) -> torch.Tensor:

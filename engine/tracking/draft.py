@@ -37,6 +37,7 @@ from .lens import focal_deviations
 from .problem import TrackingProblem, depth_axis
 from .reprojection import reprojection_error
 from .solver import solve
+from .stages import FINDING, FOLLOWING
 from .track import Track
 from .view_landmarks import (
     ends_of,
@@ -45,7 +46,6 @@ from .view_landmarks import (
     weigh_by_visibility,
 )
 
-FINDING, FOLLOWING = 'Finding the person and the lens', 'Following the performance'  # the stages
 # Relative fall of the cost at which a fit stops: rounds between, windows, the last round.
 COARSE, MIDDLE, FINE = 1e-2, 4e-4, 2e-4
 # Gauss-Newton steps usually taken: the first, a middle and the last round of finding; a window.

@@ -27,12 +27,11 @@ from ..footage.masks import UserMasks
 from .actor_model import make_actor_model
 from .capture_times import capture_times, nodes_of_keyframes, trajectory_at
 from .reprojection import reprojection_error
+from .stages import FINDING_IN_PICTURES, FOLLOWING_IN_PICTURES
 from .track import Track
 from .window import Inputs, Window
 
 # The stages.
-FINDING = 'Finding the person in the pictures'
-FOLLOWING = 'Following the performance in the pictures'
 # Of the eye distance: a frame whose landmarks lie so much further off than the draft's falls back
 # to the draft.
 WORSE = 0.015
@@ -113,9 +112,9 @@ class _Standard:
         starts = self.window_starts()
         for n, start in enumerate(starts):
             for fraction, resumed in self.follow_window(n, start):
-                yield (n + fraction) / len(starts), FOLLOWING, resumed
+                yield (n + fraction) / len(starts), FOLLOWING_IN_PICTURES, resumed
         result = self.result()
-        yield 1.0, FOLLOWING, False
+        yield 1.0, FOLLOWING_IN_PICTURES, False
         return result
 
     def initialise(self) -> None:
@@ -141,7 +140,7 @@ class _Standard:
         found = self.checkpoints and self.checkpoints.read('person')
         if found is not None:
             self.read_person(found)
-            yield 1.0, FINDING, True
+            yield 1.0, FINDING_IN_PICTURES, True
             return
         window = Window(
             self.inputs,
@@ -152,7 +151,7 @@ class _Standard:
             beyond_ends=False,
         )
         for fraction in window.find_person():
-            yield fraction, FINDING, False
+            yield fraction, FINDING_IN_PICTURES, False
         self.actor, self.shared = window.actor, window.shared
         self.key_trajectory = window.trajectory
         if self.checkpoints:

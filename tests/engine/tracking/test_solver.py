@@ -20,6 +20,7 @@ from facewright.engine.evidence.state import State, Trajectory
 from facewright.engine.face_model.expressions import ICT_NAMES
 from facewright.engine.geometry.rotations import so3_exp
 from facewright.engine.tracking import solver
+from facewright.engine.tracking.arrow import solve_arrow
 from facewright.engine.tracking.solver import bounded_step, cost, linearise, solve, times
 
 
@@ -212,3 +213,34 @@ def test_a_photo_shows_as_much_of_a_persons_shape_as_the_models_own_prior_leaves
     start = State(replace(shared, identity=0 * shared.identity), trajectory)
     *_, (found, _) = solve(problem, start, 30, 1e-9)
     assert float((found.identity - shared.identity).norm()) < 0.1 * float(shared.identity.norm())
+
+
+@pytest.mark.parametrize('shared', [0, 3])
+@pytest.mark.parametrize('apart', [True, False])
+def test_an_arrow_is_solved_as_a_dense_system(shared, apart):
+    """Also where no node has to do with the next."""
+    rng = np.random.default_rng(shared)
+    count, m = 7, 5
+    size = count * m + shared
+    half = rng.normal(size=(size, size))
+    dense = half @ half.T + size * np.eye(size)
+    node = np.repeat(np.arange(count), m)
+    far = np.abs(node[:, None] - node) > (0 if apart else 1)
+    dense[: count * m, : count * m][far] = 0
+    blocks = dense[: count * m, : count * m].reshape(count, m, count, m)
+    right = rng.normal(size=size)
+    found = solve_arrow(
+        *(
+            torch.as_tensor(a)
+            for a in (
+                np.stack([blocks[k, :, k] for k in range(count)]),
+                np.stack([blocks[k, :, k + 1] for k in range(count - 1)]),
+                dense[: count * m, count * m :].reshape(count, m, shared),
+                dense[count * m :, count * m :],
+                right[: count * m].reshape(count, m),
+                right[count * m :],
+            )
+        )
+    )
+    together = torch.cat([part.flatten() for part in found]).numpy()
+    np.testing.assert_allclose(together, np.linalg.solve(dense, right), atol=1e-10)
