@@ -230,12 +230,12 @@ def run(task, report) -> object:
 def work(folder: Path, send) -> int:
     """Run the job of `folder`, calling send(dict) for every line; return the exit code."""
     try:
+        register_package()
         job = json.loads((folder / 'job.json').read_text(encoding='utf-8'))
         wrong = prepare_imports(job.get('site_packages', []))
         if wrong:
             send({'error': wrong, 'log': str(folder / 'log.txt')})
             return EXIT_ERROR
-        register_package()
         importlib.import_module(f'{PACKAGE}.engine.core.device').check_device()
         task = find_task(job['task'])(**job.get('arguments', {}))
         result = run(
