@@ -75,7 +75,8 @@ def test_another_quality_is_an_entry(tmp_path, monkeypatch):
     assert 'enlarge' in report['seconds']
     run(ask('draft'), lambda progress: None)
     large, small = (np.load(tmp_path / name / 'rig.npz')['neutral'] for name in ('large', 'draft'))
-    np.testing.assert_array_equal(large, 2 * small)
+    # a face's rest, which moves into the neutral when it is written, is not twice as large
+    np.testing.assert_allclose(large, 2 * small, atol=0.01)
     assert json.loads((tmp_path / 'large' / 'report.json').read_text())['enlarged'] is True
     model, rig = load_model('builtin').tracked, read_rig(tmp_path / 'draft' / 'rig.npz')
     shut = meet_lids(model, rig.neutral, model.expressions)  # this head's own lids meet
