@@ -2,8 +2,9 @@
 
 The painted model is rendered in several shapes, poses and textures, each picture is segmented as
 footage is, and every vertex seen takes a vote from the pixel it lies in. What the paper corrects by
-hand is set by the model's own pieces here: eyeballs are eyes, skin is none, sockets, teeth, gums,
-lashes and films are nothing.
+hand is set by the model itself here: brows are bands along their landmarks and lips end on theirs
+(a painted brow or lip would only come back as it was painted), eyeballs are eyes, sockets, teeth,
+gums, lashes and films are nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 from scipy import sparse
-from scipy.interpolate import CubicSpline
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
@@ -30,10 +30,12 @@ from ..face_model.paint import (
     visible_faces,
 )
 from ..face_model.part_labels import (
+    LEFT_BROW,
     LEFT_EYE,
     LOWER_LIP,
     MIRRORED,
     PARTS,
+    RIGHT_BROW,
     RIGHT_EYE,
     SKIN,
     UPPER_LIP,
@@ -73,9 +75,16 @@ TEXTURES = (
         'brow_half_width': 0.42,
     },
 )
+# Parts that the model itself bounds: no vote counts for them.
+DRAWN = [LEFT_BROW, RIGHT_BROW, LEFT_EYE, RIGHT_EYE, UPPER_LIP, LOWER_LIP]
 SIZE, DISTANCE = 512, 60.0  # pixels, cm
 FOCAL = SIZE / 24.0 * DISTANCE  # frames 24 cm: a vertex's neighbours lie 2 to 4 pixels from it
 LIP_EDGE = 0.25  # cm over which the painted lip's edge is soft: a mesh's edges are as long
+# Half of a brow's height, of the distance between the eyes' outer corners: .041 on twelve neutral
+# London faces, .039 as three captures draw it.
+BROW_HALF_HEIGHT = 0.04
+LIP_DEPTH = 1.5  # cm that a lip reaches behind the rearmost landmark of its outline
+OUTLINE_EDGE = 0.2  # cm over which brows' and lips' shares grow from none to all across an outline
 # cm over which a vertex that no picture shows, or an island, takes after its neighbours.
 NEIGHBOURHOOD = 0.15
 OCCLUSION_TOLERANCE = 0.15  # cm a vertex may lie behind what is seen in its pixel
@@ -175,20 +184,25 @@ def _painted(
     if 'lips' in model.extra:
         return colours
     face = model.regions['narrow_face']
-    v = model.neutral[face].astype(np.float64)
-    mark = model.neutral[model.landmarks68].astype(np.float64)
-    outline = (mark[48:60] + mark[LIP_MIRROR] * (-1, 1, 1)) / 2
-    curve = CubicSpline(
-        np.arange(13), np.concatenate([outline, outline[:1]])[:, :2], bc_type='periodic'
-    )(np.arange(0, 12, 0.125))
-    distance = distance_to_polyline(v[:, :2], np.concatenate([curve, curve[:1]])) * np.where(
-        inside_polygon(v[:, :2], curve), 1, -1
-    )
-    alpha = np.clip(0.5 + distance / LIP_EDGE, 0, 1) * (v[:, 2] > outline[:, 2].min() - 1.5)
+    distance = _inside_lips(model, face)
+    alpha = np.clip(0.5 + distance / LIP_EDGE, 0, 1)
     near = face[np.abs(distance) < LIP_EDGE]
     alpha = alpha[np.abs(distance) < LIP_EDGE, None]
     colours[near] = (1 - alpha) * np.asarray(skin) + alpha * np.asarray(lip)
     return colours
+
+
+def _inside_lips(model: FaceModel, vertices: np.ndarray) -> np.ndarray:
+    """Tell how far within the outer lips' outline N vertices lie, seen from the front: N cm.
+
+    Negative outside of it, −inf behind the lips. The outline: the landmarks' polygon.
+    """
+    v = model.neutral[vertices].astype(np.float64)
+    mark = model.neutral[model.landmarks68].astype(np.float64)
+    outline = (mark[48:60] + mark[LIP_MIRROR] * (-1, 1, 1)) / 2
+    distance = distance_to_polyline(v[:, :2], np.concatenate([outline, outline[:1]])[:, :2])
+    distance *= np.where(inside_polygon(v[:, :2], outline[:, :2]), 1, -1)
+    return np.where(v[:, 2] > outline[:, 2].min() - LIP_DEPTH, distance, -np.inf)
 
 
 def _votes(
@@ -247,15 +261,9 @@ def mirror_vertices(model: FaceModel) -> np.ndarray:
 def _shares_from_votes(model: FaceModel, votes: np.ndarray) -> np.ndarray:
     """Make V×9 float32 shares of V×9 votes: symmetric, parts in one piece, where they can be."""
     votes = votes + votes[mirror_vertices(model)][:, MIRRORED]
-    votes[:, SKIN] += votes[:, LEFT_EYE] + votes[:, RIGHT_EYE]  # lids and what lashes shade
-    votes[:, [LEFT_EYE, RIGHT_EYE]] = 0
+    votes[:, SKIN] += votes[:, DRAWN].sum(1)  # for eyes: lids and what lashes shade
+    votes[:, DRAWN] = 0
     region, piece = model.regions, pieces(model)
-    for name, own, other in (
-        ('upper_lip', UPPER_LIP, LOWER_LIP),
-        ('lower_lip', LOWER_LIP, UPPER_LIP),
-    ):
-        votes[piece[name], own] += votes[piece[name], other]
-        votes[piece[name], other] = 0
     votes[region['narrow_face'], 0] = 0  # the edge of the landmarks' mesh, the mouth's inside
     skin = np.zeros(model.vertex_count, bool)
     skin[piece['skin']] = True
@@ -268,11 +276,26 @@ def _shares_from_votes(model: FaceModel, votes: np.ndarray) -> np.ndarray:
         shares[reached] = around[reached] / around[reached].sum(1, keepdims=True)
         unseen &= ~reached
     shares[region['narrow_face'], SKIN] += shares[region['narrow_face']].sum(1) == 0
-    shares = _one_piece(shares, graph, skin)
+    shares = _one_piece(_with_brows_and_lips(model, shares), graph, skin)
     shares[~skin | (shares.sum(1) == 0)] = np.eye(len(PARTS))[0]
     for side, label in (('L', LEFT_EYE), ('R', RIGHT_EYE)):
         shares[region[f'eyeball_{side}']] = np.eye(len(PARTS))[label]
     return shares.astype(np.float32)
+
+
+def _with_brows_and_lips(model: FaceModel, shares: np.ndarray) -> np.ndarray:
+    """Lay brows and lips over V×9 shares, as the model's landmarks bound them."""
+    v, piece = model.neutral.astype(np.float64), pieces(model)
+    mark, face = v[model.landmarks68], model.regions['narrow_face']
+    half = BROW_HALF_HEIGHT * np.linalg.norm(mark[45] - mark[36])
+    inside = np.full((model.vertex_count, len(PARTS)), -np.inf)
+    for label, line in ((RIGHT_BROW, mark[17:22]), (LEFT_BROW, mark[22:27])):
+        inside[face, label] = half - distance_to_polyline(v[face], line)
+    for label, name in ((UPPER_LIP, 'upper_lip'), (LOWER_LIP, 'lower_lip')):
+        inside[piece[name], label] = _inside_lips(model, piece[name])
+    drawn = np.clip(0.5 + inside / OUTLINE_EDGE, 0, 1)
+    drawn = (drawn + drawn[mirror_vertices(model)][:, MIRRORED]) / 2
+    return shares * (1 - drawn.sum(1, keepdims=True)) + drawn
 
 
 def _one_piece(shares: np.ndarray, graph: sparse.csr_matrix, skin: np.ndarray) -> np.ndarray:
