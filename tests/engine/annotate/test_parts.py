@@ -6,6 +6,7 @@ from scipy.sparse.csgraph import connected_components
 
 from facewright.engine.annotate import parts
 from facewright.engine.annotate.parts import (
+    BROW_HALF_HEIGHT,
     mirror_vertices,
     model_part_shares,
     model_parts,
@@ -27,6 +28,7 @@ from facewright.engine.face_model.part_labels import (
     UPPER_LIP,
 )
 from facewright.engine.face_model.pieces import face_graph, pieces
+from facewright.engine.geometry.planar import distance_to_polyline, inside_polygon
 
 
 @pytest.fixture(scope='module', params=['builtin', 'ict'])
@@ -104,6 +106,32 @@ def test_landmarks_lie_in_their_parts(model, labels):
         assert all(
             np.linalg.norm(hair - mark, axis=1).min() < 0.5 for mark in marks(model, *numbers)
         )
+
+
+def test_brows_lie_along_their_landmarks(model, labels):
+    """As three captures' masks have them: within .35 cm of the landmarks' line, all of that."""
+    mark = model.neutral[model.landmarks68].astype(np.float64)
+    half = BROW_HALF_HEIGHT * np.linalg.norm(mark[45] - mark[36])
+    assert 0.3 < half < 0.4
+    face = model.regions['narrow_face']
+    for line, label in ((mark[17:22], RIGHT_BROW), (mark[22:27], LEFT_BROW)):
+        away = distance_to_polyline(model.neutral[face].astype(np.float64), line)
+        within = labels[face] == label
+        assert away[within].max() < half + 0.05 and within[away < half - 0.05].all()
+
+
+def test_lips_end_on_their_landmarks(model, labels):
+    """No lip beyond the outer landmarks' outline, and all skin within it is lip."""
+    v = model.neutral.astype(np.float64)
+    outline = v[model.landmarks68[48:60], :2]
+    away = distance_to_polyline(v[:, :2], np.concatenate([outline, outline[:1]]))
+    inside = inside_polygon(v[:, :2], outline)
+    lip = np.isin(labels, (UPPER_LIP, LOWER_LIP))
+    assert not lip[~inside & (away > 0.08)].any()
+    front = np.isin(np.arange(len(v)), pieces(model)['skin']) & (
+        v[:, 2] > v[model.landmarks68[48], 2]
+    )
+    assert lip[front & inside & (away > 0.08)].all()
 
 
 def test_sizes_are_a_faces(model, labels):

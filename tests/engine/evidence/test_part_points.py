@@ -82,7 +82,7 @@ def test_what_the_head_hides_is_not_seen(model, points):
 @pytest.mark.parametrize('part', [7, 8])
 def test_even_points_have_the_pictures_middle(model, points, part):
     """Of a lip half turned away, whose points crowd on the side that turns."""
-    labels, pixels, visible = look(model, points, 35)
+    labels, pixels, visible = look(model, points, 30)
     own = pixels[visible & (points.part == part)]
     picked = own[even(own, 100)]
     true = np.argwhere(labels == part)[:, ::-1].mean(0) + 0.5
