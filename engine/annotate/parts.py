@@ -2,9 +2,9 @@
 
 The painted model is rendered in several shapes, poses and textures, each picture is segmented as
 footage is, and every vertex seen takes a vote from the pixel it lies in. What the paper corrects by
-hand is set by the model itself here: brows are bands along their landmarks and lips end on theirs
-(a painted brow or lip would only come back as it was painted), eyeballs are eyes, sockets, teeth,
-gums, lashes and films are nothing.
+hand is set by the model itself here. Brows and lips are the model's own, else a band along the
+brows' landmarks and what lies within the lips' (a painted brow would only come back as it was
+painted). Eyeballs are eyes; sockets, teeth, gums, lashes and films are nothing.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ SIZE, DISTANCE = 512, 60.0  # pixels, cm
 FOCAL = SIZE / 24.0 * DISTANCE  # frames 24 cm: a vertex's neighbours lie 2 to 4 pixels from it
 LIP_EDGE = 0.25  # cm over which the painted lip's edge is soft: a mesh's edges are as long
 # Half of a brow's height, of the distance between the eyes' outer corners: .041 on twelve neutral
-# London faces, .039 as three captures draw it.
+# London faces, .037 to .042 as three captures draw it.
 BROW_HALF_HEIGHT = 0.04
 LIP_DEPTH = 1.5  # cm that a lip reaches behind the rearmost landmark of its outline
 OUTLINE_EDGE = 0.2  # cm over which brows' and lips' shares grow from none to all across an outline
@@ -284,18 +284,31 @@ def _shares_from_votes(model: FaceModel, votes: np.ndarray) -> np.ndarray:
 
 
 def _with_brows_and_lips(model: FaceModel, shares: np.ndarray) -> np.ndarray:
-    """Lay brows and lips over V×9 shares, as the model's landmarks bound them."""
+    """Lay brows and lips over V×9 shares: the model's own, else as its landmarks bound them."""
     v, piece = model.neutral.astype(np.float64), pieces(model)
     mark, face = v[model.landmarks68], model.regions['narrow_face']
     half = BROW_HALF_HEIGHT * np.linalg.norm(mark[45] - mark[36])
-    inside = np.full((model.vertex_count, len(PARTS)), -np.inf)
+    drawn = np.zeros((model.vertex_count, len(PARTS)))
     for label, line in ((RIGHT_BROW, mark[17:22]), (LEFT_BROW, mark[22:27])):
-        inside[face, label] = half - distance_to_polyline(v[face], line)
+        if 'brows' in model.extra:
+            drawn[:, label] = model.extra['brows'] * (v[:, 0] * line[0, 0] > 0)
+        else:
+            drawn[face, label] = _share(half - distance_to_polyline(v[face], line))
     for label, name in ((UPPER_LIP, 'upper_lip'), (LOWER_LIP, 'lower_lip')):
-        inside[piece[name], label] = _inside_lips(model, piece[name])
-    drawn = np.clip(0.5 + inside / OUTLINE_EDGE, 0, 1)
+        rows = piece[name]
+        own = (
+            model.extra['lips'][rows]
+            if 'lips' in model.extra
+            else _share(_inside_lips(model, rows))
+        )
+        drawn[rows, label] = own
     drawn = (drawn + drawn[mirror_vertices(model)][:, MIRRORED]) / 2
     return shares * (1 - drawn.sum(1, keepdims=True)) + drawn
+
+
+def _share(inside: np.ndarray) -> np.ndarray:
+    """Share of a part at points that lie so far (cm) within its outline: half of it there."""
+    return np.clip(0.5 + inside / OUTLINE_EDGE, 0, 1)
 
 
 def _one_piece(shares: np.ndarray, graph: sparse.csr_matrix, skin: np.ndarray) -> np.ndarray:

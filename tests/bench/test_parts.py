@@ -51,7 +51,7 @@ def found_masks(capture):
 
     truth, scores = read_parts(capture), []
     for view in open_footage([str(capture / 'capture.json')]).views:
-        seen = detect_view(view)
+        seen = detect_view(view, 'final')
         for k, picture in enumerate(read_frames(view)):
             if k % EVERY == 0 and seen.present[k]:
                 found = segment_parts(picture, seen.points[k][:, :2], seen.confidence[k])

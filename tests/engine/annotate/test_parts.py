@@ -109,7 +109,13 @@ def test_landmarks_lie_in_their_parts(model, labels):
 
 
 def test_brows_lie_along_their_landmarks(model, labels):
-    """As three captures' masks have them: within .35 cm of the landmarks' line, all of that."""
+    """As three captures' masks have them: within .35 cm of the landmarks' line, all of that.
+
+    Where the model paints none of its own.
+    """
+    if 'brows' in model.extra:
+        assert (model.extra['brows'][np.isin(labels, (LEFT_BROW, RIGHT_BROW))] > 0.45).all()
+        return
     mark = model.neutral[model.landmarks68].astype(np.float64)
     half = BROW_HALF_HEIGHT * np.linalg.norm(mark[45] - mark[36])
     assert 0.3 < half < 0.4
@@ -122,11 +128,14 @@ def test_brows_lie_along_their_landmarks(model, labels):
 
 def test_lips_end_on_their_landmarks(model, labels):
     """No lip beyond the outer landmarks' outline, and all skin within it is lip."""
+    lip = np.isin(labels, (UPPER_LIP, LOWER_LIP))
+    if 'lips' in model.extra:
+        assert (model.extra['lips'][lip] > 0.45).all()
+        return
     v = model.neutral.astype(np.float64)
     outline = v[model.landmarks68[48:60], :2]
     away = distance_to_polyline(v[:, :2], np.concatenate([outline, outline[:1]]))
     inside = inside_polygon(v[:, :2], outline)
-    lip = np.isin(labels, (UPPER_LIP, LOWER_LIP))
     assert not lip[~inside & (away > 0.08)].any()
     front = np.isin(np.arange(len(v)), pieces(model)['skin']) & (
         v[:, 2] > v[model.landmarks68[48], 2]
