@@ -55,9 +55,6 @@ class TrackOptions:
     # which it lets go (sparsity.py; measured here, see docs/bench.md)
     sparsity: float = 0.05
     sparsity_scale: float = 1e3
-    # cost of the smaller of two opposed expressions, per unit (1 takes opposed pairs away, and the
-    # weights' correlation of one view's Draft: dev2 .23 → .09, dev3 .59 → .51)
-    opposed: float = 0.0
     # of the difference of a mouth's two sides, half of which lie within it (sides.py; 0: not asked)
     sides: float = 0.2
     weight_velocity: float = 1.0  # velocity prior (a random walk) of a weight, per √s

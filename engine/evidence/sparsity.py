@@ -1,8 +1,8 @@
-"""That a face does little at once: small weights rest, opposed expressions exclude each other.
+"""That a face does little at once: small weights rest; and which expressions are opposed.
 
-Both terms are concave in the weights, so their linearisation lies above them: Gauss-Newton steps
-that take their gradient and no curvature are the reweighting of Candès, Wakin & Boyd 2008,
-"Enhancing sparsity by reweighted l1 minimization", one reweighting a step, and lower the cost.
+The term is concave in the weights, so its linearisation lies above it: Gauss-Newton steps that take
+its gradient and no curvature are the reweighting of Candès, Wakin & Boyd 2008, "Enhancing sparsity
+by reweighted l1 minimization", one reweighting a step, and lower the cost.
 """
 
 from __future__ import annotations
@@ -61,25 +61,3 @@ class SparsePrior(Term):
 
     def energy(self, state: State) -> torch.Tensor:
         return self.slope * self.scale * torch.log1p(state.trajectory.weights / self.scale).sum()
-
-
-@dataclass(frozen=True)
-class OpposedPrior(Term):
-    """That of two opposed expressions one is at rest: Σ slope·min(w_a, w_b) at each node.
-
-    pairs P×2: which weights they are. slope: per unit of the smaller one.
-    """
-
-    pairs: torch.Tensor
-    slope: float
-
-    def linearise(self, state: State, system: System) -> None:
-        w = state.trajectory.weights
-        system.cost += float(self.energy(state))
-        first = w[:, self.pairs[:, 0]] < w[:, self.pairs[:, 1]]
-        smaller = torch.where(first, self.pairs[:, 0], self.pairs[:, 1])
-        slope = torch.full_like(w[:, : len(self.pairs)], self.slope)
-        system.gradient[:, POSE:] += torch.zeros_like(w).scatter_add_(1, smaller, slope)
-
-    def energy(self, state: State) -> torch.Tensor:
-        return self.slope * state.trajectory.weights[:, self.pairs].amin(2).sum()

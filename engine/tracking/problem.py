@@ -33,7 +33,7 @@ from ..evidence.priors import (
     identity_weight,
 )
 from ..evidence.sides import SidesPrior, side_pairs
-from ..evidence.sparsity import OpposedPrior, SparsePrior, opposed_pairs
+from ..evidence.sparsity import SparsePrior
 from ..evidence.state import PointBasis, SharedParameters, Trajectory, ViewLandmarks
 from ..evidence.term import Term
 
@@ -112,8 +112,6 @@ class TrackingProblem:
         yield SparsePrior(options.sparsity, options.sparsity_scale)
         if options.sides and (pairs := side_pairs(names)):
             yield SidesPrior(torch.tensor(pairs), options.sides)
-        if options.opposed and (pairs := opposed_pairs(names)):
-            yield OpposedPrior(torch.tensor(pairs), options.opposed)
         if {'mouthClose', 'jawOpen'} <= set(names):
             yield MouthCloseCoupling(names.index('mouthClose'), names.index('jawOpen'))
         if nodes > 1:

@@ -50,7 +50,7 @@ from facewright.engine.evidence.priors import (
     expression_prior,
 )
 from facewright.engine.evidence.sides import SidesPrior
-from facewright.engine.evidence.sparsity import OpposedPrior, SparsePrior
+from facewright.engine.evidence.sparsity import SparsePrior
 from facewright.engine.evidence.state import State, Trajectory, pose_points, projection
 from facewright.engine.evidence.term import Term
 from facewright.engine.footage.crops import Crop
@@ -257,7 +257,6 @@ BUILD = {
     DepthPrior: lambda bench: DepthPrior(tensor([0.48, -0.6, 0.64]), 0.04, STEP),
     SidesPrior: lambda bench: SidesPrior(torch.tensor([[2, 3], [4, 5]]), 0.2),
     SparsePrior: lambda bench: SparsePrior(0.3, 0.1),
-    OpposedPrior: lambda bench: OpposedPrior(torch.tensor([[0, 2], [1, 2]]), 2.0),
     NeutralPrior: lambda bench: NeutralPrior(1, OPTIONS.neutral_sigma**-2),
     AnchorPrior: anchor,
     IdentityPrior: lambda bench: IdentityPrior(15.0),
@@ -325,7 +324,7 @@ def test_curvature_of_a_quadratic_is_its_hessian(kind):
     assert_near(curvature, hessian[bench.moves][:, bench.moves], QUADRATICS[kind])
 
 
-CONCAVE = (SparsePrior, OpposedPrior)
+CONCAVE = (SparsePrior,)
 
 
 @pytest.mark.parametrize('kind', CONCAVE, ids=lambda kind: kind.__name__)

@@ -110,7 +110,6 @@ def test_exact_observations_are_recovered():
     weak = TrackOptions(
         statistics=1e-6,
         sparsity=0.0,
-        opposed=0.0,
         depth_acceleration=1e4,
         identity_weight=1e-6,
         rotation_velocity=1e4,
