@@ -144,13 +144,14 @@ def sample_appearance(
 def features(crop: np.ndarray, blur: float, options: StandardOptions) -> np.ndarray:
     """Make of a crop, SIZE×SIZE×3 uint8, what does not depend on light: SIZE×SIZE×2 float32.
 
-    Brightness and redness, each less its local mean, over its local contrast. blur: pixels.
+    Brightness and redness, each less its local mean, over its local contrast: local is a little
+    wider than the blur, so that what light does to the face cancels. blur: pixels.
     """
     rgb = crop.astype(np.float32) / 255
     light = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     red = np.log((rgb[..., 0] + 0.05) / (rgb[..., 1] + 0.05))
     out = []
-    wide = options.local * SIZE
+    wide = options.local * blur**0.5
     for channel, floor in ((light, 0.02), (red, 0.03)):
         low = cv2.GaussianBlur(channel, (0, 0), wide)
         detail = cv2.GaussianBlur(channel, (0, 0), blur) - low

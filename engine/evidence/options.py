@@ -111,13 +111,14 @@ class StandardOptions:
     gaps: float = 1.0  # what each pair of landmarks across the lips or the lids counts (gaps.py)
     points: int = 1400  # surface points that are followed
     denser: float = 3.0  # how much more densely they lie on lids and lips
-    photometric: float = 1.5  # what a point's residual counts
+    photometric: float = 0.8  # what a point's residual counts
     shaded: float = 2.0  # what a point's colour beside albedo × light counts
     # of what a picture shows at a point, in units of the local contrast
     appearance_noise: float = 0.5
-    redness: float = 0.5  # what redness counts beside brightness
-    local: float = 0.045  # of the crop's side: the standard deviation of what is local
-    blur: tuple[float, float] = (6.0, 0.8)  # pixels of the crop, first and last round
+    redness: float = 1.0  # what redness counts beside brightness
+    # pixels of the crop beside the root of the blur: the standard deviation of what is local
+    local: float = 2.6
+    blur: tuple[float, float] = (3.0, 0.8)  # pixels of the crop, first and last round
     fewest_samples: float = 3.0  # pictures a point must be seen in
     # what PRDL counts, its eight parts together with the landmarks and the pictures (0: none)
     parts: float = 0.5

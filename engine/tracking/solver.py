@@ -119,14 +119,21 @@ def damped(blocks: torch.Tensor, damping: float) -> torch.Tensor:
     return blocks + torch.diag_embed(blocks.diagonal(dim1=-2, dim2=-1) * damping + 1e-9)
 
 
-def solve(problem: Problem, state: State, iterations: int, tolerance: float) -> Iterator[State]:
+def solve(
+    problem: Problem,
+    state: State,
+    iterations: int,
+    tolerance: float,
+    damping: float = FIRST_DAMPING,
+) -> Iterator[State]:
     """Minimise a problem, bounded unknowns by an active set.
 
     A generator of the state after each accepted step.
 
     tolerance: the relative fall of the cost in one step at which it stops.
+    damping: of the first step, a part of each unknown's curvature.
     """
-    parameters, damping = problem.parameters, FIRST_DAMPING
+    parameters = problem.parameters
     for _ in range(iterations):
         system = linearise(problem, state)
         room = parameters.room(state)

@@ -131,6 +131,14 @@ def test_exact_observations_are_recovered():
     torch.testing.assert_close(moves.translation, trajectory.translation, atol=2e-1, rtol=0)
 
 
+def test_a_step_with_little_damping_goes_further_along_what_is_barely_seen():
+    rng = np.random.default_rng(3)
+    problem, shared, trajectory = make_problem(rng, views=1, free=('identity',))
+    begin = State(replace(shared, identity=torch.zeros_like(shared.identity)), trajectory)
+    damped, free = (next(solve(problem, begin, 1, 1e-9, one)) for one in (1e-1, 1e-6))
+    assert free.shared.identity.norm() > 1.05 * damped.shared.identity.norm()
+
+
 def test_weights_stay_within_bounds_and_cost_falls():
     rng = np.random.default_rng(4)
     problem, shared, trajectory = make_problem(rng, views=1, free=(), noise=25.0)

@@ -13,6 +13,7 @@ from facewright.engine.evidence.appearance import (
     PointAppearance,
     draw,
     expected_appearance,
+    features,
     fit_shading,
     sample_appearance,
 )
@@ -92,6 +93,20 @@ def quadratic_of(make, samples, pictures, support=9.0, expected=None, albedo=Non
     at = torch.zeros(samples.pixels.shape)
     view = ViewPictures(0, rows, pictures, CAMERA)
     return appearance_quadratic(view, at, make(view, samples, appearance))
+
+
+
+def test_features_do_not_see_a_light_that_goes_over_the_face():
+    """A shade 12 pixels wide moves them by far less than pores do (once: by more)."""
+    noise = np.random.default_rng(0).normal(size=(SIZE, SIZE)).astype(np.float32)
+    pores = 0.5 + 0.1 * noise
+    shade = 1 + 0.3 * np.sin(np.arange(SIZE) / 12)[None]
+    lit, even = (
+        np.repeat((255 * np.clip(one, 0, 1))[..., None], 3, 2).astype(np.uint8)
+        for one in (pores * shade, pores * np.ones_like(shade))
+    )
+    shown, expected = (features(one, 0.8, OPTIONS)[20:-20, 20:-20, 0] for one in (lit, even))
+    assert ((shown - expected) ** 2).mean() < 0.05 * (expected**2).mean()
 
 
 def test_a_shifted_head_is_pulled_back(scene):
