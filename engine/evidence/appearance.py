@@ -103,13 +103,21 @@ class Drawn:
 
 
 def draw(triangles: np.ndarray, posed: HeadInPicture) -> Drawn:
-    """Draw a head into its crop; y is scaled by the camera's aspect, distortion is left out."""
+    """Draw a head into its crop."""
+    flat, focal, centre = camera_in(posed)
+    depth = rasterise(flat, triangles, focal, centre, (SIZE, SIZE))[2]
+    return Drawn(flat, depth, focal, centre)
+
+
+def camera_in(posed: HeadInPicture) -> tuple[np.ndarray, float, tuple[float, float]]:
+    """Return the head as a crop's pinhole camera sees it: vertices V×3, focal and centre px.
+
+    y is scaled by the camera's aspect, distortion is left out.
+    """
     flat = posed.head.copy()
     flat[:, 1] *= posed.camera.aspect
     focal = posed.focal * (SIZE / posed.pictures.windows[posed.row].side)
-    centre = tuple(posed.inside(np.asarray(posed.camera.centre, float)))
-    depth = rasterise(flat, triangles, focal, centre, (SIZE, SIZE))[2]
-    return Drawn(flat, depth, focal, centre)
+    return flat, focal, tuple(posed.inside(np.asarray(posed.camera.centre, float)))
 
 
 def sample_appearance(

@@ -109,6 +109,9 @@ class StandardOptions:
     identity_weight: float = 15.0  # of the identity's prior, see TrackOptions
     landmarks: float = 0.4  # what the draft's landmark residuals count
     gaps: float = 1.0  # what each pair of landmarks across the lips or the lids counts (gaps.py)
+    # what a match of two views' pictures counts of its own information (0: none): neighbours err
+    # together
+    stereo: float = 0.1
     points: int = 1400  # surface points that are followed
     denser: float = 3.0  # how much more densely they lie on lids and lips
     photometric: float = 0.8  # what a point's residual counts

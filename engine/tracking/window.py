@@ -33,6 +33,8 @@ from ..evidence.state import (
     pose_points,
     to_pixels,
 )
+from ..evidence.stereo_matches import stereo_matches
+from ..evidence.stereo_term import StereoTerm
 from ..face_model.paint import visible_faces
 from ..footage.footage import Footage, Observations, View
 from ..footage.masks import UserMasks
@@ -168,6 +170,8 @@ class Window:
         self.actor = replace(self.actor, appearance=estimate_appearance(self.samples, options))
         shown = self.appearance_residuals()
         terms = (*self.picture_terms(shown), self.free_appearance_term(shown))
+        if len(self.views) > 1 and options.stereo:
+            terms = (*terms, self.stereo_term())
         problem = replace(self.trusted_problem(), picture_terms=terms)
         steps = solve(problem, self.state, options.key_steps, TOLERANCE, DAMPING)
         for i, (shared, trajectory) in enumerate(steps):
@@ -281,6 +285,20 @@ class Window:
     def free_appearance_term(self, shown: list[list[AppearanceResiduals]]) -> FreeAppearanceTerm:
         """Free what the points look like: the person is not held by where they seemed to be."""
         return free_appearance_term(self.actor.surface, self.seen_by_view, self.state, shown)
+
+    def stereo_term(self) -> StereoTerm:
+        """Match neighbouring views' pictures: they tell depth, from further than colours do."""
+        model, points = self.actor.model, self.actor.surface.points
+        matches = stereo_matches(
+            model,
+            model.shape(self.shared.identity.numpy()),
+            points,
+            self.seen_by_view,
+            self.samples,
+            self.state,
+            self.options.stereo,
+        )
+        return StereoTerm(points.basis, matches)
 
     def unbiased_landmarks(self) -> tuple[ViewLandmarks, ...]:
         """Turn landmarks that face away down and take the detector's bias off."""

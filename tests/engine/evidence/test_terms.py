@@ -37,7 +37,7 @@ from facewright.engine.evidence.photometric import (
     photometric_residuals,
     shading_residuals,
 )
-from facewright.engine.evidence.picture_term import PictureTerm, joined
+from facewright.engine.evidence.picture_term import PictureTerm, joined, undeviated
 from facewright.engine.evidence.picture_terms import stacked
 from facewright.engine.evidence.pictures import Pictures, ViewPictures
 from facewright.engine.evidence.priors import (
@@ -52,6 +52,7 @@ from facewright.engine.evidence.priors import (
 from facewright.engine.evidence.sides import SidesPrior
 from facewright.engine.evidence.sparsity import SparsePrior
 from facewright.engine.evidence.state import State, Trajectory, pose_points, projection
+from facewright.engine.evidence.stereo_term import Moment, StereoMatch, StereoTerm
 from facewright.engine.evidence.term import Term
 from facewright.engine.footage.crops import Crop
 from facewright.engine.footage.footage import Camera
@@ -237,12 +238,32 @@ def lip_contact(bench: Bench):
     return LipContactTerm(basis, (seen,), 0.01, 0.02, torch.tensor([0, 2, 3]))
 
 
+def stereo(bench: Bench):
+    """Two matches: of pictures of one node, and of two that lie two nodes apart."""
+    rng, matches = bench.rng, []
+    for nodes, between in (((1, 1), (0.0, 0.4)), ((0, 2), (0.0, 0.0))):
+        moments = [Moment(torch.tensor([n]), tensor([u])) for n, u in zip(nodes, between)]
+        index, shared = torch.tensor([0, 2, 5, 7]), bench.state.shared
+        basis = bench.problem.basis.at(index)
+        at = []
+        for view, moment in enumerate(moments):
+            still = undeviated(bench.state, basis)
+            camera = pose_points(basis, *still, moment, view)[0][0]
+            seen = projection(camera, shared.log_focal[view].exp())
+            at.append(seen + tensor(rng.normal(size=seen.shape)))
+        flow, turn = tensor(rng.normal(size=(4, 2))), tensor(rng.normal(size=(4, 2, 2)))
+        weight = tensor(rng.uniform(size=4))
+        matches.append(StereoMatch((0, 1), tuple(moments), index, tuple(at), flow, turn, weight))
+    return StereoTerm(bench.problem.basis, tuple(matches))
+
+
 STEP = tensor([0.02, 0.05, 0.03])
 BUILD = {
     LandmarkTerm: landmarks,
     PhotometricTerm: of_appearance(PhotometricTerm),
     ShadingTerm: of_appearance(ShadingTerm),
     FreeAppearanceTerm: free_appearance,
+    StereoTerm: stereo,
     PartTerm: of_masks(PartTerm, joint=True),
     OutlineTerm: of_masks(OutlineTerm, joint=False),
     GapTerm: gaps,
@@ -266,7 +287,8 @@ SMALL_TURNS = {AccelerationPrior: 1e-4}  # radians: see its docstring
 # Relative to the largest entry: pictures' derivatives are in single precision.
 TOLERANCE = {kind: 2e-5 if issubclass(kind, PictureTerm) else 1e-9 for kind in BUILD}
 TOLERANCE[AccelerationPrior] = 1e-3
-TOLERANCE[FreeAppearanceTerm] = 2e-5  # its rows are in single precision
+for kind in (FreeAppearanceTerm, StereoTerm):
+    TOLERANCE[kind] = 2e-5  # their rows are in single precision
 
 
 def assert_near(actual: torch.Tensor, expected: torch.Tensor, tolerance: float) -> None:
@@ -362,6 +384,27 @@ def residuals(term: Term, bench: Bench):
 
         square = (plain(bench.state) ** 2).sum(2, keepdim=True) / term.scale**2
         return lambda state: (plain(state) * (term.weight / (1 + square)).sqrt()).flatten()
+
+    if isinstance(term, StereoTerm):
+
+        def off(state: State) -> torch.Tensor:
+            rows = []
+            for match in term.matches:
+                basis = term.basis.at(match.index)
+                still = undeviated(state, basis)
+                first, second = (
+                    projection(
+                        pose_points(basis, *still, moment, view)[0][0],
+                        state.shared.log_focal[view].exp(),
+                    )
+                    - at
+                    for view, moment, at in zip(match.views, match.moments, match.at)
+                )
+                left = first - match.flow - (match.turn @ second[..., None])[..., 0]
+                rows.append((match.weight.sqrt()[:, None] * left).flatten())
+            return torch.cat(rows)
+
+        return off
 
     if isinstance(term, SidesPrior):
 

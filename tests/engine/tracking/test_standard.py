@@ -95,7 +95,6 @@ def quadratic_of(make, samples, pictures, support=9.0, expected=None, albedo=Non
     return appearance_quadratic(view, at, make(view, samples, appearance))
 
 
-
 def test_features_do_not_see_a_light_that_goes_over_the_face():
     """A shade 12 pixels wide moves them by far less than pores do (once: by more)."""
     noise = np.random.default_rng(0).normal(size=(SIZE, SIZE)).astype(np.float32)
