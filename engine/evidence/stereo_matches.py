@@ -148,7 +148,7 @@ def _compare(
     off, apart, shared = (
         cv2.remap(one, at, None, cv2.INTER_LINEAR)[0] for one in (forward, apart, shared)
     )
-    sure = (apart[:, 0] < DISAGREEMENT) & (shared[:, 0] > 1 - 1e-3)
+    sure = (apart < DISAGREEMENT) & (shared > 1 - 1e-3)
     trust = first.trust * second.trust * sure / (1 + (off**2).sum(1) / FURTHEST**2)
     index = np.flatnonzero(trust > LEAST_TRUST)
     turn = _turn(first.posed, second.posed, points.vertex[index], points.ring[index])
