@@ -93,7 +93,7 @@ class StandardOptions:
     # frames of the first view that share in finding the person (with several views half of them,
     # each with the pictures up to the next): more bring less than more rounds do (dev, dev2, dev3)
     keyframes: int = 32
-    key_rounds: int = 12  # times the pictures are sampled anew while the person is found
+    key_rounds: int = 8  # times the pictures are sampled anew while the person is found
     key_steps: int = 2  # Gauss-Newton steps a round
     rounds: int = 3  # the same for the performance, the person known
     steps: int = 2
@@ -112,6 +112,8 @@ class StandardOptions:
     # what a match of two views' pictures counts of its own information (0: none): neighbours err
     # together
     stereo: float = 0.1
+    # the same of two pictures of one view, in which the face is not quite the same
+    lone_stereo: float = 0.03
     points: int = 1400  # surface points that are followed
     denser: float = 3.0  # how much more densely they lie on lids and lips
     photometric: float = 0.8  # what a point's residual counts

@@ -1,4 +1,4 @@
-"""Matches of two views' pictures: one drawn as the other's camera would see it, and compared.
+"""Matches of two pictures: one drawn as the other's camera would see it, and compared.
 
 The second picture is carried over the fitted head into the first; what is then still off is found
 by dense inverse search (Kroeger et al. 2016, "Fast optical flow using dense inverse search";
@@ -8,22 +8,24 @@ OpenCV's DISOpticalFlow), which sees ten pixels far where a picture's gradient s
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import cv2
 import numpy as np
 import torch
 
+from ..core.threads import map_in_threads
 from ..face_model.model import FaceModel
 from ..face_model.paint import visible_faces
 from ..geometry.polygons import triangulate
+from ..geometry.rotations import so3_log
 from ..render.rasterise import rasterise
 from .appearance import POINT_DEPTH_TOLERANCE, AppearanceSamples, HeadInPicture, camera_in, heads
 from .pictures import SIZE, Points, ViewPictures
 from .pixel_derivatives import by_camera_point
 from .point_basis import DTYPE, as_tensor
-from .state import State, to_pixels
+from .state import State, Trajectory, to_pixels
 from .stereo_term import MOST_NODES, Moment, StereoMatch
 
 FLOW_NOISE = 0.7  # crop pixels: a match's standard deviation (dev3, at its true head: 0.6 to 0.8)
@@ -37,6 +39,7 @@ WIDE, FINE = 8.0, 0.7  # crop pixels: blurs between which a picture is compared
 # picture's byte) the least that counts as contrast.
 MIDDLE, CONTRAST, LEAST_CONTRAST = 128, 45, 2.0
 LEAST_TRUST = 0.05  # a point with less is left out
+TURN, LEAST_TURN = 0.3, 0.1  # radians between two pictures of one view: best, and the least
 REMEMBERED = 16  # pictures that are kept drawn
 
 
@@ -75,14 +78,14 @@ def stereo_matches(
     state: State,
     share: float,
 ) -> tuple[StereoMatch, ...]:
-    """Match every picture with the next view's nearest in time, either way round.
+    """Match every picture with the next view's nearest in time.
+
+    Of one view alone, with one in which the head is turned otherwise, and is held there.
 
     neutral V×3, cm: of the person. samples: of each view, whose trust the matches share.
     share: what a match counts of its own information, for neighbours err together.
     """
     triangles = triangulate(model.faces[visible_faces(model)])
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flow.setFinestScale(1)
 
     @lru_cache(maxsize=REMEMBERED)
     def picture(view: int, row: int) -> _Picture:
@@ -91,16 +94,18 @@ def stereo_matches(
         focal = float(state.shared.log_focal[view].exp())
         return _draw(HeadInPicture(head, seen.pictures, row, seen.camera, focal), triangles, trust)
 
-    out = []
-    for views, rows in _pairs(seen_by_view):
+    def match(pair: tuple[tuple[int, int], tuple[int, int]]) -> StereoMatch | None:
+        views, rows = pair
         moments = [_moment(seen_by_view[view], row) for view, row in zip(views, rows)]
-        shown = [picture(view, row) for view, row in zip(views, rows)]
-        for a, b in ((0, 1), (1, 0)):
-            found = _compare(shown[a], shown[b], triangles, points, flow)
-            if found is not None:
-                both = (views[a], views[b]), (moments[a], moments[b])
-                out.append(StereoMatch(*both, *found[:-1], share * found[-1]))
-    return tuple(out)
+        found = _compare(picture(views[0], rows[0]), picture(views[1], rows[1]), triangles, points)
+        if found is None:
+            return None
+        held = _node(state.trajectory, moments[1]) if alone else None
+        return StereoMatch(views, tuple(moments), *found[:-1], share * found[-1], held)
+
+    alone = len(seen_by_view) == 1
+    pairs = _turned_pairs(seen_by_view[0], state) if alone else _pairs(seen_by_view)
+    return tuple(found for found in map_in_threads(match, pairs) if found is not None)
 
 
 def _pairs(
@@ -115,7 +120,28 @@ def _pairs(
             first = torch.stack([one.node[row], next_.node[nearest]])
             last = first + (torch.stack([one.between[row], next_.between[nearest]]) > 0)
             if int(last.max() - first.min()) <= MOST_NODES:
-                yield (view, view + 1), (row, nearest)
+                order = (0, 1) if row % 2 else (1, 0)  # either is carried into the other by turns
+                both = (view, row), (view + 1, nearest)
+                yield tuple(zip(*(both[k] for k in order)))
+
+
+def _turned_pairs(
+    seen: ViewPictures, state: State
+) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """List, for every picture of one view, one in which the head is turned by about TURN."""
+    nodes = seen.landmarks.node
+    exact = (seen.landmarks.between == 0).numpy()
+    rotation = state.trajectory.rotation[nodes]
+    angle = so3_log(rotation[:, None] @ rotation[None].mT).norm(dim=2).numpy()
+    for row in np.flatnonzero(exact):
+        other = int(np.abs(angle[row] - TURN).argmin())
+        if exact[other] and angle[row, other] > LEAST_TURN:
+            yield (seen.view, seen.view), (int(row), other)
+
+
+def _node(trajectory: Trajectory, moment: Moment) -> Trajectory:
+    """Copy a moment's own node."""
+    return Trajectory(*(getattr(trajectory, f.name)[moment.node] for f in fields(Trajectory)))
 
 
 def _moment(seen: ViewPictures, row: int) -> Moment:
@@ -139,10 +165,9 @@ def _compare(
     second: _Picture,
     triangles: np.ndarray,
     points: Points,
-    flow: cv2.DISOpticalFlow,
 ) -> tuple[torch.Tensor, ...] | None:
     """Match two pictures: a StereoMatch's fields from `index` on, None where few points match."""
-    forward, apart, shared = _flow(first, second, triangles, flow)
+    forward, apart, shared = _flow(first, second, triangles)
     place = first.place(first.posed.head[points.vertex])
     at = (place - 0.5).astype(np.float32)[None]
     off, apart, shared = (
@@ -169,7 +194,7 @@ def _compare(
 
 
 def _flow(
-    first: _Picture, second: _Picture, triangles: np.ndarray, flow: cv2.DISOpticalFlow
+    first: _Picture, second: _Picture, triangles: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Find how far off the second's content, carried over the head, lies in the first.
 
@@ -184,6 +209,8 @@ def _flow(
     source[on], both[on] = at - 0.5, second.shows(there, at)
     carried = cv2.remap(second.detail, source, None, cv2.INTER_LINEAR)
     carried = np.where(both > 0, carried, first.detail)
+    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow.setFinestScale(1)
     forward = flow.calc(carried, first.detail, None)
     backward = flow.calc(first.detail, carried, None)
     grid = np.stack(np.meshgrid(np.arange(SIZE), np.arange(SIZE)), -1).astype(np.float32)

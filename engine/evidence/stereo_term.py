@@ -1,4 +1,4 @@
-"""What two views' pictures of about one moment say of where the skin lies: a term.
+"""What two pictures say of where the skin lies, of two views or of a head that turns: a term.
 
 Where a point lies in one picture follows from where it lies in the other: were the head as fitted,
 there where the fit has it; in truth some pixels off (`flow`, stereo_matches.py). A point that
@@ -16,7 +16,7 @@ from .parameters import System
 from .picture_term import SINGLE, undeviated
 from .pixel_derivatives import PixelDerivatives, pixel_derivatives, to_moments
 from .point_basis import DTYPE, PointBasis
-from .state import State, project_landmarks
+from .state import State, Trajectory, project_landmarks
 from .term import Term
 
 MOST_NODES = 2  # apart that the nodes of two matched pictures may lie
@@ -38,6 +38,7 @@ class StereoMatch:
     at: P×2 px each, where the points lay. flow P×2 px of the first picture.
     turn P×2×2: how a point that slides on the skin moves in the first, by how in the second.
     weight P: of a square pixel.
+    held: one node, where the head stays in the second picture; None: that moves with its own node.
     """
 
     views: tuple[int, int]
@@ -47,6 +48,16 @@ class StereoMatch:
     flow: torch.Tensor
     turn: torch.Tensor
     weight: torch.Tensor
+    held: Trajectory | None = None
+
+    def posed(self, state: State, basis: PointBasis) -> list[tuple[State, Moment, int]]:
+        """Give each picture's state, moment and view."""
+        still = undeviated(state, basis)
+        first, second = zip((still, still), self.moments, self.views)
+        if self.held is not None:
+            start = torch.zeros(1, dtype=torch.long), torch.zeros(1, dtype=DTYPE)
+            second = State(still.shared, self.held), Moment(*start), self.views[1]
+        return [first, second]
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,8 @@ class StereoTerm(Term):
     """½ Σ weight |(x₁ − at₁) − flow − turn (x₂ − at₂)|², x the points' pixels in both pictures.
 
     Flow, turn and weight are frozen when the pictures are matched; derivatives are in single
-    precision. Matched pictures' nodes lie at most MOST_NODES apart.
+    precision. Of a match that holds none the nodes lie at most MOST_NODES
+    apart.
 
     basis: the model at the surface's points.
     """
@@ -65,10 +77,9 @@ class StereoTerm(Term):
     def linearise(self, state: State, system: System) -> None:
         for match in self.matches:
             basis = self.basis.at(match.index)
-            still = undeviated(state, basis)
             seen = [
-                pixel_derivatives(system, basis, still, moment, view, slice(0, 1))
-                for view, moment in zip(match.views, match.moments)
+                pixel_derivatives(system, basis, posed, moment, view, slice(0, 1))
+                for posed, moment, view in match.posed(state, basis)
             ]
             root = match.weight.sqrt()[:, None]
             residual = (root * _residual(match, [one.pixels[0] for one in seen])).flatten()
@@ -80,10 +91,9 @@ class StereoTerm(Term):
         out = state.trajectory.weights.new_zeros(())
         for match in self.matches:
             basis = self.basis.at(match.index)
-            still = undeviated(state, basis)
             pixels = [
-                project_landmarks(basis, *still, moment, view)[0]
-                for view, moment in zip(match.views, match.moments)
+                project_landmarks(basis, *posed, moment, view)[0]
+                for posed, moment, view in match.posed(state, basis)
             ]
             out = out + 0.5 * (match.weight[:, None] * _residual(match, pixels) ** 2).sum()
         return out
@@ -107,8 +117,9 @@ def _rows(
         along = root * part  # of the picture's own pixels
         for k, (by_point, node) in enumerate(zip(one.by_point, one.nodes)):
             force = torch.einsum('pqc,cinp->inpq', along, by_point)
-            rows = to_moments(one, k, force)[0].flatten(1)
-            by_node[int(node)] = by_node.get(int(node), 0) + rows
+            if one is seen[0] or match.held is None:
+                rows = to_moments(one, k, force)[0].flatten(1)
+                by_node[int(node)] = by_node.get(int(node), 0) + rows
             by_shared[:ids] += torch.einsum('ipq,pie->epq', force[:, 0], basis.identities)[:ids]
         by_shared[one.others] += torch.einsum('pqc,gcp->gpq', along, one.by_others[:, :, 0])
     return by_node, by_shared.flatten(1).to(SINGLE)

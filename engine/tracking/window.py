@@ -136,6 +136,11 @@ class Window:
         return self.inputs.footage.views
 
     @property
+    def stereo_share(self) -> float:
+        """Return what a match of two pictures counts."""
+        return self.options.stereo if len(self.views) > 1 else self.options.lone_stereo
+
+    @property
     def state(self) -> State:
         """Return the present fit."""
         return State(self.shared, self.trajectory)
@@ -170,7 +175,7 @@ class Window:
         self.actor = replace(self.actor, appearance=estimate_appearance(self.samples, options))
         shown = self.appearance_residuals()
         terms = (*self.picture_terms(shown), self.free_appearance_term(shown))
-        if len(self.views) > 1 and options.stereo:
+        if self.stereo_share:
             terms = (*terms, self.stereo_term())
         problem = replace(self.trusted_problem(), picture_terms=terms)
         steps = solve(problem, self.state, options.key_steps, TOLERANCE, DAMPING)
@@ -287,7 +292,7 @@ class Window:
         return free_appearance_term(self.actor.surface, self.seen_by_view, self.state, shown)
 
     def stereo_term(self) -> StereoTerm:
-        """Match neighbouring views' pictures: they tell depth, from further than colours do."""
+        """Match pictures of two views, or of a head that turns: they tell depth, from far off."""
         model, points = self.actor.model, self.actor.surface.points
         matches = stereo_matches(
             model,
@@ -296,7 +301,7 @@ class Window:
             self.seen_by_view,
             self.samples,
             self.state,
-            self.options.stereo,
+            self.stereo_share,
         )
         return StereoTerm(points.basis, matches)
 

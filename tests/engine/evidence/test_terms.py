@@ -239,9 +239,14 @@ def lip_contact(bench: Bench):
 
 
 def stereo(bench: Bench):
-    """Two matches: of pictures of one node, and of two that lie two nodes apart."""
-    rng, matches = bench.rng, []
-    for nodes, between in (((1, 1), (0.0, 0.4)), ((0, 2), (0.0, 0.0))):
+    """Matches of pictures of one node, of two nodes apart, and with a picture that is held."""
+    rng, matches, now = bench.rng, [], bench.state.trajectory
+    far = Trajectory(now.rotation[3:] @ now.rotation[0], now.translation[3:], now.weights[3:])
+    for nodes, between, held in (
+        ((1, 1), (0.0, 0.4), None),
+        ((0, 2), (0.0, 0.0), None),
+        ((1, 3), (0.2, 0.0), far),
+    ):
         moments = [Moment(torch.tensor([n]), tensor([u])) for n, u in zip(nodes, between)]
         index, shared = torch.tensor([0, 2, 5, 7]), bench.state.shared
         basis = bench.problem.basis.at(index)
@@ -253,7 +258,8 @@ def stereo(bench: Bench):
             at.append(seen + tensor(rng.normal(size=seen.shape)))
         flow, turn = tensor(rng.normal(size=(4, 2))), tensor(rng.normal(size=(4, 2, 2)))
         weight = tensor(rng.uniform(size=4))
-        matches.append(StereoMatch((0, 1), tuple(moments), index, tuple(at), flow, turn, weight))
+        of = (0, 1), tuple(moments), index, tuple(at), flow, turn, weight, held
+        matches.append(StereoMatch(*of))
     return StereoTerm(bench.problem.basis, tuple(matches))
 
 
@@ -391,14 +397,13 @@ def residuals(term: Term, bench: Bench):
             rows = []
             for match in term.matches:
                 basis = term.basis.at(match.index)
-                still = undeviated(state, basis)
                 first, second = (
                     projection(
-                        pose_points(basis, *still, moment, view)[0][0],
+                        pose_points(basis, *posed, moment, view)[0][0],
                         state.shared.log_focal[view].exp(),
                     )
                     - at
-                    for view, moment, at in zip(match.views, match.moments, match.at)
+                    for (posed, moment, view), at in zip(match.posed(state, basis), match.at)
                 )
                 left = first - match.flow - (match.turn @ second[..., None])[..., 0]
                 rows.append((match.weight.sqrt()[:, None] * left).flatten())
