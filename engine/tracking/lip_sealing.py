@@ -7,7 +7,7 @@ which they meet, and do not cross, are found anew: the fit's own term of lips, a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -16,20 +16,34 @@ from ..annotate.landmarks import ModelLandmarks
 from ..evidence.lids import lid_range
 from ..evidence.lip_contact import LipContactTerm, SeenTouching, lip_basis, seen_touching
 from ..evidence.options import TrackOptions
-from ..evidence.parameters import FreeParameters
+from ..evidence.parameters import POSE, FreeParameters
 from ..evidence.point_basis import DTYPE, as_tensor
 from ..evidence.priors import AnchorPrior
+from ..evidence.sparsity import opposed_pairs
 from ..evidence.state import SharedParameters, State, Trajectory
 from ..evidence.term import Term
 from ..face_model.model import FaceModel
 from ..footage.footage import Camera, Footage, Observations
 from ..formats.performance import Performance
+from .curves import UNUSED
 from .solver import solve
 from .view_landmarks import make_view_landmarks
 
 EXACT = 0.0005  # cm: of how far lips may stay apart that touch, and how deep lips may cross
 STEPS, TOLERANCE = 8, 1e-3  # Gauss-Newton steps at most; relative fall of the cost at which to stop
 WINDOW = 240  # samples at once: bounds memory
+
+
+@dataclass(frozen=True)
+class _BoundedWeights(FreeParameters):
+    """Weights that stay within bounds of their own. most: K×E."""
+
+    most: torch.Tensor = field(default_factory=lambda: torch.ones(0, 0, dtype=DTYPE))
+
+    def room(self, state: State) -> tuple[torch.Tensor, torch.Tensor]:
+        down, up = super().room(state)
+        up[:, POSE:] = self.most - state.trajectory.weights
+        return down, up
 
 
 @dataclass(frozen=True)
@@ -74,7 +88,8 @@ def seal_performance(
             *(as_tensor(a[rows]) for a in (performance.rotation, performance.translation, weights))
         )
         contact = LipContactTerm(basis, tuple(seen), EXACT, EXACT, shut_nodes(seen))
-        problem = _Sealing((AnchorPrior(given), contact), FreeParameters(0, len(seen)))
+        most = _opposed_bounds(given.weights, performance.names)
+        problem = _Sealing((AnchorPrior(given), contact), _BoundedWeights(0, len(seen), most=most))
         found = given
         for state in solve(problem, State(_nothing_shared(), given), STEPS, TOLERANCE):
             found = state.trajectory
@@ -107,6 +122,16 @@ def shut_nodes(seen: Sequence[SeenTouching]) -> torch.Tensor:
         shut = one.share.amax(1) > 0
         found += [one.node[shut], one.node[shut & (one.between > 0)] + 1]
     return torch.cat(found).unique()
+
+
+def _opposed_bounds(weights: torch.Tensor, names: tuple[str, ...]) -> torch.Tensor:
+    """Give the most that weights (K×E) may be so that opposed ones stay apart: K×E."""
+    out = torch.ones_like(weights)
+    for pair in opposed_pairs(names):
+        both = weights[:, pair]
+        smaller = torch.tensor(pair)[both.argmin(1)][:, None]
+        out.scatter_(1, smaller, both.amin(1, keepdim=True).clamp_min(UNUSED))
+    return out
 
 
 def _nothing_shared() -> SharedParameters:

@@ -8,6 +8,7 @@ import pytest
 from facewright.engine.annotate.landmarks import model_landmarks
 from facewright.engine.evidence.gaps import slit_chains
 from facewright.engine.evidence.lip_contact import touching_share
+from facewright.engine.evidence.sparsity import opposed_pairs
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.lip_sections import lip_gaps, lip_sections, seal_lips
 from facewright.engine.footage.detector.landmark_sets import resting_face
@@ -93,3 +94,11 @@ def test_the_view_that_shows_the_face_best_is_heeded_and_others_where_it_has_no_
     found = best_seen_frames(footage, Observations((side[1], front[1])))
     assert found[1].all()
     assert found[0].tolist() == [False] * 6 + [True] * 2
+
+
+def test_sealing_brings_no_opposed_weights_together(sealed):
+    model, _, before, after = sealed
+    for a, b in opposed_pairs(model.names):
+        together = np.minimum(after.weights[:, a], after.weights[:, b])
+        given = np.minimum(before.weights[:, a], before.weights[:, b])
+        assert (together <= np.maximum(given, 0.05)).all()
