@@ -88,7 +88,7 @@ def seal_performance(
             *(as_tensor(a[rows]) for a in (performance.rotation, performance.translation, weights))
         )
         contact = LipContactTerm(basis, tuple(seen), EXACT, EXACT, shut_nodes(seen))
-        most = _opposed_bounds(given.weights, performance.names)
+        most = _opposed_bounds(as_tensor(weights[rows]), performance.names)
         problem = _Sealing((AnchorPrior(given), contact), _BoundedWeights(0, len(seen), most=most))
         found = given
         for state in solve(problem, State(_nothing_shared(), given), STEPS, TOLERANCE):
