@@ -31,7 +31,6 @@ from .stages import FINDING_IN_PICTURES, FOLLOWING_IN_PICTURES
 from .track import Track
 from .window import Inputs, Window
 
-# The stages.
 # Of the eye distance: a frame whose landmarks lie so much further off than the draft's falls back
 # to the draft.
 WORSE = 0.015
