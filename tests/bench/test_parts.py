@@ -64,7 +64,7 @@ def test_parts_of_the_captures(shared_data, tmp_path, table):
     from facewright.engine.face_model.part_labels import PARTS
     from facewright.engine.texture.part_iou import measure
 
-    model = load_model(str(shared_data / 'ict-facekit.tar.xz'))
+    model = load_model(str(shared_data / 'ict-facekit.tar.xz')).tracked
     rows, ceilings = [], []
     for name in CAPTURES:
         capture = shared_data / 'captures' / name

@@ -38,6 +38,8 @@ GROUPS = {
 SIDE = 900  # pixels: side of the picture the model's parts are drawn in
 CROP_PUPIL_DISTANCES = 1.6  # half of it, in distances between the pupils
 
+LARGEST = 1.85  # per cent: of Standard's mean, as asked for
+
 
 def read_template(path):
     """189×2 px."""
@@ -160,7 +162,7 @@ def test_photos_outlines(shared_data, table):
     from facewright.engine.annotate.landmarks import model_landmarks
     from facewright.engine.face_model import load_model
 
-    model = load_model(str(shared_data / 'ict-facekit.tar.xz'))
+    model = load_model(str(shared_data / 'ict-facekit.tar.xz')).tracked
     landmarks, rows, means = model_landmarks(model), [], {}
     photos = sorted(
         p.with_suffix('.jpg') for p in (shared_data / 'photos' / 'london').glob('*.tem')
@@ -186,4 +188,4 @@ def test_photos_outlines(shared_data, table):
         ('quality', *GROUPS, 'all', 'worst photo'),
         rows,
     )
-    assert means['standard'] <= 0.8 * means['draft'], means
+    assert means['standard'] <= LARGEST, means
