@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy import sparse
 
 from ..face_model.model import FaceModel
 from ..face_model.pieces import CONTOURS, slit_contours
@@ -62,7 +63,7 @@ class LidGaps:
 
 def lid_gaps(model: FaceModel) -> LidGaps:
     """Measure a tracked model's lids, along its vertical, in the middle of the slit."""
-    rows = _across_slits(model)
+    rows = _mean_across_slits(model)
     blinks = [[float(name == f'eyeBlink_{side}') for name in model.names] for side in SIDES]
     return LidGaps(
         rows @ model.neutral[:, 1].astype(np.float64),
@@ -74,19 +75,22 @@ def lid_gaps(model: FaceModel) -> LidGaps:
 
 def lid_opening(model: FaceModel, vertices: np.ndarray) -> np.ndarray:
     """Measure how far the lids of a head (V×3) stand apart, as lid_gaps does: 2, right and left."""
-    return _across_slits(model) @ vertices[:, 1].astype(np.float64)
+    return _mean_across_slits(model) @ vertices[:, 1].astype(np.float64)
 
 
-def _across_slits(model: FaceModel) -> np.ndarray:
-    """Give what vertices count in the distance of lids: 2×V."""
-    rows = []
-    for side in SIDES:
-        slit = f'eye_{side}'
-        (first, *_, last), *_ = CONTOURS[slit][0]
-        corners = model.landmarks68[[first, last]]
-        lids = [along_contour(model, one, corners, ALONG) for one in slit_contours(model, slit)]
-        rows.append(np.asarray((lids[0] - lids[1]).mean(0)).ravel())
-    return np.stack(rows)
+def across_slit(model: FaceModel, side: str, along: np.ndarray) -> sparse.csr_matrix:
+    """Give what vertices count in the distance of an eye's lids, N parts of the way along: N×V."""
+    slit = f'eye_{side}'
+    (first, *_, last), *_ = CONTOURS[slit][0]
+    corners = model.landmarks68[[first, last]]
+    upper, lower = (along_contour(model, one, corners, along) for one in slit_contours(model, slit))
+    return upper - lower
+
+
+def _mean_across_slits(model: FaceModel) -> np.ndarray:
+    """Give what vertices count in the mean distance of either eye's lids: 2×V."""
+    rows = (across_slit(model, side, ALONG).mean(0) for side in SIDES)
+    return np.stack([np.asarray(row).ravel() for row in rows])
 
 
 @dataclass(frozen=True)

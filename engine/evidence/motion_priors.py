@@ -75,16 +75,14 @@ def add_to_threes(
 
     gradient: (K−2)×m by the first, the second, the third; block(i, j): (K−2)×m×m of their curvature
     """
-    count, m = system.gradient.shape
-    if system.second is None:
-        system.second = torch.zeros(count - 2, m, m, dtype=DTYPE)
+    count = len(system.gradient)
     for i, of_node in enumerate(gradient):
         rows = slice(i, count - 2 + i)
         system.gradient[rows] += of_node
         system.diagonal[rows] += block(i, i)
     system.upper[:-1] += block(0, 1)
     system.upper[1:] += block(1, 2)
-    system.second += block(0, 2)
+    system.make_second().add_(block(0, 2))
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,13 @@ class System:
     second: torch.Tensor | None = None
     eliminated: Eliminated | None = None
 
+    def make_second(self) -> torch.Tensor:
+        """Return the blocks of nodes two apart, made where there are none yet."""
+        if self.second is None:
+            count, m = self.gradient.shape
+            self.second = torch.zeros(count - 2, m, m, dtype=DTYPE)
+        return self.second
+
     def empty(self) -> System:
         """Make one of the same shape that no term has been added to."""
         return empty_system(self.parameters, *self.gradient.shape)

@@ -7,7 +7,7 @@ time; no common clock is needed).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple, Protocol
 
 import cv2
@@ -85,6 +85,12 @@ class State(NamedTuple):
         """Count the nodes K, and the unknowns m of each."""
         nodes, expressions = self.trajectory.weights.shape
         return nodes, 6 + expressions
+
+
+def nodes_of(trajectory: Trajectory, nodes: np.ndarray | torch.Tensor) -> Trajectory:
+    """Copy some nodes of a trajectory."""
+    at = torch.as_tensor(nodes)
+    return Trajectory(*(getattr(trajectory, f.name)[at].clone() for f in fields(Trajectory)))
 
 
 def blend_nodes(between: torch.Tensor, at: torch.Tensor, after: torch.Tensor) -> torch.Tensor:

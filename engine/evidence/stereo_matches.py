@@ -8,7 +8,7 @@ OpenCV's DISOpticalFlow), which sees ten pixels far where a picture's gradient s
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
@@ -25,7 +25,7 @@ from .appearance import POINT_DEPTH_TOLERANCE, AppearanceSamples, HeadInPicture,
 from .pictures import SIZE, Points, ViewPictures
 from .pixel_derivatives import by_camera_point
 from .point_basis import DTYPE, as_tensor
-from .state import State, Trajectory, to_pixels
+from .state import State, nodes_of, to_pixels
 from .stereo_term import MOST_NODES, Moment, StereoMatch
 
 FLOW_NOISE = 0.7  # crop pixels: a match's standard deviation (dev3, at its true head: 0.6 to 0.8)
@@ -100,7 +100,7 @@ def stereo_matches(
         found = _compare(picture(views[0], rows[0]), picture(views[1], rows[1]), triangles, points)
         if found is None:
             return None
-        held = _node(state.trajectory, moments[1]) if alone else None
+        held = nodes_of(state.trajectory, moments[1].node) if alone else None
         return StereoMatch(views, tuple(moments), *found[:-1], share * found[-1], held)
 
     alone = len(seen_by_view) == 1
@@ -137,11 +137,6 @@ def _turned_pairs(
         other = int(np.abs(angle[row] - TURN).argmin())
         if exact[other] and angle[row, other] > LEAST_TURN:
             yield (seen.view, seen.view), (int(row), other)
-
-
-def _node(trajectory: Trajectory, moment: Moment) -> Trajectory:
-    """Copy a moment's own node."""
-    return Trajectory(*(getattr(trajectory, f.name)[moment.node] for f in fields(Trajectory)))
 
 
 def _moment(seen: ViewPictures, row: int) -> Moment:

@@ -7,7 +7,6 @@ slides along the skin moves in both pictures together (`turn`), so that only its
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -65,8 +64,7 @@ class StereoTerm(Term):
     """½ Σ weight |(x₁ − at₁) − flow − turn (x₂ − at₂)|², x the points' pixels in both pictures.
 
     Flow, turn and weight are frozen when the pictures are matched; derivatives are in single
-    precision. Of a match that holds none the nodes lie at most MOST_NODES
-    apart.
+    precision. Of a match that holds none the nodes lie at most MOST_NODES apart.
 
     basis: the model at the surface's points.
     """
@@ -132,19 +130,14 @@ def _add(
     residual: torch.Tensor,
 ) -> None:
     """Add ½ |residual + rows·d|² to the system."""
-    if max(by_node) - min(by_node) > 1 and system.second is None:
-        count, m = system.gradient.shape
-        system.second = torch.zeros(count - 2, m, m, dtype=DTYPE)
-    beside = {0: system.diagonal, 1: system.upper, 2: system.second}
+    beside = {0: system.diagonal, 1: system.upper}
+    if max(by_node) - min(by_node) > 1:
+        beside[2] = system.make_second()
     for node, rows in by_node.items():
         system.gradient[node] += (rows @ residual).to(DTYPE)
         system.border[node] += (rows @ by_shared.T).to(DTYPE)
-        for other, others in _from(node, by_node):
-            beside[other - node][node] += (rows @ others.T).to(DTYPE)
+        for other, others in by_node.items():
+            if other >= node:
+                beside[other - node][node] += (rows @ others.T).to(DTYPE)
     system.corner += (by_shared @ by_shared.T).to(DTYPE)
     system.gradient_shared += (by_shared @ residual).to(DTYPE)
-
-
-def _from(node: int, by_node: dict[int, torch.Tensor]) -> Iterator[tuple[int, torch.Tensor]]:
-    """List a node and those after it."""
-    return ((other, rows) for other, rows in by_node.items() if other >= node)

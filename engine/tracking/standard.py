@@ -19,7 +19,7 @@ from ..evidence.appearance import PointAppearance
 from ..evidence.lids import lid_range
 from ..evidence.options import StandardOptions, TrackOptions, for_few_pictures
 from ..evidence.point_basis import DTYPE, as_tensor
-from ..evidence.state import SharedParameters, Trajectory
+from ..evidence.state import SharedParameters, Trajectory, nodes_of
 from ..face_model.lip_sections import seal_lips
 from ..face_model.model import FaceModel
 from ..footage.footage import Footage, Observations
@@ -284,9 +284,3 @@ def worse_frames(errors: np.ndarray, before: np.ndarray) -> np.ndarray:
     Or not a number, where it was one before. Returns indices.
     """
     return np.flatnonzero(np.isfinite(before) & ~(errors <= before + WORSE))
-
-
-def nodes_of(trajectory: Trajectory, nodes: np.ndarray) -> Trajectory:
-    """Copy some nodes of a trajectory."""
-    at = torch.as_tensor(nodes)
-    return Trajectory(*(getattr(trajectory, f.name)[at].clone() for f in fields(Trajectory)))

@@ -84,16 +84,11 @@ def seen_distances(seen):
 
 def model_gaps(model, rig, weights):
     """T×2×9 mm: how far a rig's lids stand apart along the head's vertical."""
-    from facewright.engine.evidence.part_points import along_contour
-    from facewright.engine.face_model.pieces import CONTOURS, slit_contours
+    from facewright.engine.evidence.lid_term import across_slit
 
     out = []
     for side in SIDES:
-        slit = f'eye_{side}'
-        (first, *_, last), *_ = CONTOURS[slit][0]
-        corners = model.landmarks68[[first, last]]
-        lids = [along_contour(model, one, corners, ALONG) for one in slit_contours(model, slit)]
-        across = lids[0] - lids[1]
+        across = across_slit(model, side, ALONG)
         shapes = np.stack([across @ e[:, 1].astype(np.float64) for e in rig.expressions])
         out.append(10 * (across @ rig.neutral[:, 1].astype(np.float64) + weights @ shapes))
     return np.stack(out, 1)
