@@ -20,10 +20,10 @@ import torch
 
 from .parameters import LEAST_WEIGHT, Eliminated, System
 from .photometric import AppearanceResiduals
-from .picture_term import SINGLE, undeviated
+from .picture_term import undeviated
 from .pictures import ViewPictures
 from .pixel_derivatives import PixelDerivatives, pixel_derivatives, to_moments
-from .point_basis import DTYPE, PointBasis, as_tensor
+from .point_basis import DTYPE, SINGLE, PointBasis, as_tensor
 from .state import State, TimedRows, project_landmarks
 from .term import Term
 

@@ -10,7 +10,7 @@ import torch
 from .halves import chunks, linearise_halves
 from .parameters import System
 from .pixel_derivatives import Blocks, pixel_derivatives
-from .point_basis import DTYPE
+from .point_basis import SINGLE
 from .state import PointBasis, State, ViewLandmarks, project_landmarks
 from .term import Term
 
@@ -37,13 +37,13 @@ class LandmarkTerm(Term):
     scale: float
 
     def linearise(self, state: State, system: System) -> None:
-        self.basis.products(DTYPE)  # made once, before two threads ask for them
+        self.basis.products(SINGLE)  # made once, before two threads ask for them
         count = len(self.observed.node)
         linearise_halves(lambda frames, own: self._linearise(state, frames, own), count, system)
 
     def _linearise(self, state: State, frames: slice, system: System) -> None:
         """Linearise what some frames say."""
-        cost, blocks = 0.0, Blocks(system, self.basis)
+        cost, blocks = 0.0, Blocks(system, self.basis, SINGLE)
         for rows in chunks(frames, CHUNK):
             seen = pixel_derivatives(system, self.basis, state, self.observed, self.view, rows)
             residual = self._residual(seen.pixels, rows)

@@ -11,14 +11,11 @@ import torch
 from .halves import chunks, linearise_halves
 from .parameters import System
 from .pixel_derivatives import Blocks, pixel_derivatives
-from .point_basis import DTYPE
+from .point_basis import DTYPE, SINGLE
 from .state import PointBasis, State, project_landmarks
 from .term import Term
 
 CHUNK = 24  # frames linearised at once: bounds memory
-SINGLE = (
-    torch.float32
-)  # of the derivatives: sums of a few thousand terms that are sampled anew each round
 
 
 class JointRows(NamedTuple):

@@ -136,7 +136,7 @@ class Blocks:
         pulls = [_pull(a, bent) for a in seen.by_point]
         for k, (a, node) in enumerate(zip(seen.by_point, seen.nodes)):
             force = a[0] * slope[0] + a[1] * slope[1]
-            system.gradient.index_add_(0, node, moments(seen, k, force, self.dtype))
+            system.gradient.index_add_(0, node, moments(seen, k, force))
             self._add_diagonal(seen, k, _stiffness(a, pulls[k]))
         if len(pulls) > 1 and len(system.upper):
             inner = seen.nodes[0] < len(system.upper)

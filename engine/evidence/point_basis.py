@@ -16,6 +16,7 @@ from ..geometry.normals import vertex_normals
 from ..geometry.polygons import triangulate
 
 DTYPE = torch.float64
+SINGLE = torch.float32  # of curvatures: they say how far a step goes, the gradient where it ends
 PAIRS = (0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)  # the entries of a symmetric 3×3
 
 

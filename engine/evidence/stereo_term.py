@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 
 from .parameters import System
-from .picture_term import SINGLE, undeviated
+from .picture_term import undeviated
 from .pixel_derivatives import PixelDerivatives, pixel_derivatives, to_moments
-from .point_basis import DTYPE, PointBasis
+from .point_basis import DTYPE, SINGLE, PointBasis
 from .state import State, Trajectory, project_landmarks
 from .term import Term
 

@@ -1,11 +1,12 @@
-"""Normal equations over time: block-tridiagonal, bordered by what all frames share."""
+"""Normal equations over time: a few blocks wide, bordered by what all frames share."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 
+from ..core.threads import map_in_threads
 from ..evidence.parameters import LEAST_WEIGHT, Eliminated
 
 
@@ -31,18 +32,12 @@ def solve_arrow(
     as if the nodes were held: the step is that of a matrix a little stiffer than the true one.
     """
     count, m = rhs.shape
-    if second is not None and count > 2:
-        x, y = solve_arrow(
-            *_in_pairs(diagonal, upper, second, border),
-            corner,
-            _padded(rhs).reshape(-1, 2 * m),
-            rhs_shared,
-            eliminated=eliminated and _eliminated_in_pairs(eliminated),
-        )
-        return x.reshape(-1, m)[:count], y
     g = border.shape[2]
     right = torch.cat([rhs[..., None], border], 2)
-    solved = _solved_apart(diagonal, right) if not upper.any() else _solved(diagonal, upper, right)
+    if _is_zero(upper) and (second is None or _is_zero(second)):
+        solved = _solved_apart(diagonal, right)
+    else:
+        solved = _solved(diagonal, upper, second, right)
     if g == 0:
         return solved[..., 0], rhs_shared
     flat = border.reshape(count * m, g)
@@ -54,32 +49,139 @@ def solve_arrow(
     return solved[..., 0] - solved[..., 1:] @ shared, shared
 
 
+def _is_zero(blocks: torch.Tensor) -> bool:
+    return float(blocks.abs().sum()) == 0
+
+
 def _solved_apart(diagonal: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     """Solve K systems m×m that have nothing to do with one another: right and the result K×m×c."""
     return torch.cholesky_solve(right, torch.linalg.cholesky(diagonal))
 
 
-def _solved(diagonal: torch.Tensor, upper: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """Solve a block-tridiagonal system: right and the result K×m×c."""
-    count, columns = len(diagonal), right.shape[2]
-    factors, carried, solved = [], [], []
-    for k in range(count):
-        block, own = diagonal[k], right[k]
-        if k:
-            last = carried[-1]
-            block = torch.addmm(block, last.T, last, alpha=-1)
-            own = torch.addmm(own, last.T, solved[-1], alpha=-1)
-        factors.append(torch.linalg.cholesky(block))
-        if k < count - 1:
-            own = torch.cat([own, upper[k]], 1)
-        half = torch.linalg.solve_triangular(factors[-1], own, upper=False)
-        solved.append(half[:, :columns])
-        carried.append(half[:, columns:])
-    for k in range(count - 1, -1, -1):
-        if k < count - 1:
-            solved[k] = torch.addmm(solved[k], carried[k], solved[k + 1], alpha=-1)
-        solved[k] = torch.linalg.solve_triangular(factors[k].T, solved[k], upper=True)
-    return torch.stack(solved)
+class _Chain(NamedTuple):
+    """Nodes in the order in which they are eliminated, and two more behind them.
+
+    diagonal (n + 2)×m×m. rows (n + 2)×m×(m + r + c): what each has beside the next node, beside
+    `columns` of the one after it, and on the right.
+    """
+
+    diagonal: torch.Tensor
+    rows: torch.Tensor
+    columns: slice
+
+    @property
+    def parts(self) -> tuple[slice, slice, slice]:
+        """Where the rows have the next node, the one after it, and the right-hand side."""
+        m = self.diagonal.shape[1]
+        behind = m + self.columns.stop - self.columns.start
+        return slice(0, m), slice(m, behind), slice(behind, None)
+
+
+def _solved(
+    diagonal: torch.Tensor,
+    upper: torch.Tensor,
+    second: torch.Tensor | None,
+    right: torch.Tensor,
+) -> torch.Tensor:
+    """Solve a block-pentadiagonal system: right and the result K×m×c.
+
+    Nodes are eliminated from both ends at once, each end in a thread, down to two in the middle.
+    """
+    count, m = diagonal.shape[:2]
+    if count == 1:
+        return _solved_apart(diagonal, right)
+    columns = _coupled(second)
+    if second is None:
+        second = diagonal.new_zeros(max(count - 2, 0), m, m)
+    middle = (count - 1) // 2
+    early = _chain(diagonal, upper, second[..., columns], right, columns, middle)
+    late = _chain(
+        diagonal[middle:].flip(0),
+        upper[middle:].flip(0).mT,
+        second[middle:, columns].flip(0).mT,
+        right[middle:].flip(0),
+        columns,
+        count - 2 - middle,
+    )
+    late.diagonal[-2:], late.rows[-2:] = 0, 0  # in the middle the early chain has them
+    list(map_in_threads(_eliminate, (early, late)))
+
+    behind = early.parts[2]
+    near = early.rows[-2, :, :m] + late.rows[-2, :, :m].T
+    first, last = early.diagonal[-2:] + late.diagonal[-2:].flip(0)
+    block = torch.cat([torch.cat([first, near], 1), torch.cat([near.T, last], 1)])
+    own = (early.rows[-2:, :, behind] + late.rows[-2:, :, behind].flip(0)).flatten(0, 1)
+    between = torch.cholesky_solve(own, torch.linalg.cholesky(block)).unflatten(0, (2, m))
+
+    ends = (early, between), (late, between.flip(0))
+    first, last = map_in_threads(lambda end: _substituted(*end), ends)
+    return torch.cat([first, between, last.flip(0)])
+
+
+def _coupled(second: torch.Tensor | None) -> slice:
+    """Find the unknowns of a node that lie beside any of the node two away, first to last."""
+    if second is None or not len(second):
+        return slice(0, 0)
+    seen = second.abs().sum(0) > 0
+    index = (seen.any(0) | seen.any(1)).nonzero()[:, 0]
+    return slice(int(index[0]), int(index[-1]) + 1) if len(index) else slice(0, 0)
+
+
+def _chain(
+    diagonal: torch.Tensor,
+    upper: torch.Tensor,
+    second: torch.Tensor,
+    right: torch.Tensor,
+    columns: slice,
+    count: int,
+) -> _Chain:
+    """Copy the first `count` nodes of a system and the two behind them.
+
+    second: of the node two away `columns` alone, K×m×r
+    """
+    m = diagonal.shape[1]
+    behind = m + columns.stop - columns.start
+    rows = diagonal.new_zeros(count + 2, m, behind + right.shape[2])
+    rows[: count + 1, :, :m] = upper[: count + 1]
+    rows[:count, :, m:behind] = second[:count]
+    rows[:, :, behind:] = right[: count + 2]
+    return _Chain(diagonal[: count + 2].clone(), rows, columns)
+
+
+def _eliminate(chain: _Chain) -> None:
+    """Eliminate a chain's nodes but the last two, in place.
+
+    Their blocks become Cholesky factors, and their rows are solved by these.
+    """
+    diagonal, rows, columns = chain
+    near, far, behind = chain.parts
+    for k in range(len(rows) - 2):
+        diagonal[k] = torch.linalg.cholesky(diagonal[k])
+        own = torch.linalg.solve_triangular(diagonal[k], rows[k], upper=False)
+        rows[k] = own
+        taken = own[:, near].T @ own
+        diagonal[k + 1] -= taken[:, near]
+        rows[k + 1, :, behind] -= taken[:, behind]
+        if far.stop > far.start:
+            rows[k + 1, :, columns] -= taken[:, far]
+            taken = own[:, far].T @ own[:, far.start :]
+            diagonal[k + 2, columns, columns] -= taken[:, : len(taken)]
+            rows[k + 2, columns, behind] -= taken[:, len(taken) :]
+
+
+def _substituted(chain: _Chain, between: torch.Tensor) -> torch.Tensor:
+    """Solve an eliminated chain's n nodes, n×m×c; between: the two behind them, 2×m×c."""
+    diagonal, rows, columns = chain
+    near, far, behind = chain.parts
+    out = rows[:-2, :, behind].contiguous()
+    late, later = between
+    for k in range(len(out) - 1, -1, -1):
+        out[k].addmm_(rows[k, :, near], late, alpha=-1)
+        if far.stop > far.start:
+            out[k].addmm_(rows[k, :, far], later[columns], alpha=-1)
+        out[k] = torch.linalg.solve_triangular(diagonal[k].T, out[k], upper=True)
+        late, later = out[k], late
+    return out
 
 
 def _taken_off(eliminated: Eliminated, inner: torch.Tensor) -> torch.Tensor:
@@ -92,36 +194,3 @@ def _taken_off(eliminated: Eliminated, inner: torch.Tensor) -> torch.Tensor:
     free = eliminated.weight > LEAST_WEIGHT
     left = left[:, free] / eliminated.weight[free].sqrt()
     return left @ left.T
-
-
-def _padded(a: torch.Tensor) -> torch.Tensor:
-    """An even number of rows: zeros after an odd one's last."""
-    return torch.cat([a, torch.zeros_like(a[: len(a) % 2])])
-
-
-def _eliminated_in_pairs(eliminated: Eliminated) -> Eliminated:
-    border = _padded(eliminated.border)
-    return replace(eliminated, border=border.reshape(len(border) // 2, -1, border.shape[2]))
-
-
-def _in_pairs(
-    diagonal: torch.Tensor, upper: torch.Tensor, second: torch.Tensor, border: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Make a block-pentadiagonal system a block-tridiagonal one of blocks twice as large.
-
-    What pads an odd one is the identity.
-    """
-    count, m = diagonal.shape[:2]
-    pairs = (count + 1) // 2
-    wide, up, far = (
-        torch.cat([a, a.new_zeros(2 * pairs - len(a), m, m)]) for a in (diagonal, upper, second)
-    )
-    wide[count:] = torch.eye(m, dtype=diagonal.dtype, device=diagonal.device)
-    block = torch.cat(
-        [torch.cat([wide[::2], up[::2]], 2), torch.cat([up[::2].mT, wide[1::2]], 2)], 1
-    )
-    above = torch.cat(
-        [torch.cat([far[::2], torch.zeros_like(far[::2])], 2), torch.cat([up[1::2], far[1::2]], 2)],
-        1,
-    )
-    return block, above[:-1], _padded(border).reshape(pairs, 2 * m, -1)

@@ -25,6 +25,7 @@ from ..evidence.state import (
     State,
     Trajectory,
     ViewLandmarks,
+    blend_nodes,
     pose_points,
     to_pixels,
 )
@@ -49,8 +50,8 @@ from .view_landmarks import (
 # Relative fall of the cost at which a fit stops: rounds between, windows, the last round.
 COARSE, MIDDLE, FINE = 1e-2, 4e-4, 2e-4
 # Gauss-Newton steps usually taken: the first, a middle and the last round of finding; a window.
-USUAL_STEPS = 4, 3, 4
-USUAL_WINDOW = 6
+USUAL_STEPS = 4, 2, 3
+USUAL_WINDOW = 4
 BIAS_STEPS = 4  # steps that take as long as rendering and detecting the fitted head once
 FIRST_WEIGHT = 0.02  # of every expression, before anything is fitted
 
@@ -316,8 +317,16 @@ class _Draft:
         if poses is None:
             key = self.key_trajectory
             poses = key.rotation[nearest].numpy(), key.translation[nearest].numpy()
-        weights = self.key_trajectory.weights[nearest].clone()
+        weights = self.key_weights(times)
         return Trajectory(as_tensor(poses[0]), as_tensor(poses[1]), weights)
+
+    def key_weights(self, times: np.ndarray) -> torch.Tensor:
+        """Draw the keyframes' weights to some times (s): K×E, those at the ends beyond them."""
+        after = np.clip(np.searchsorted(self.key_times, times), 1, len(self.key_times) - 1)
+        span = self.key_times[after] - self.key_times[after - 1]
+        between = as_tensor(((times - self.key_times[after - 1]) / span).clip(0, 1))
+        weights = self.key_trajectory.weights
+        return blend_nodes(between, weights[after - 1], weights[after])
 
     def window_landmarks(self, start: int, stop: int) -> tuple[ViewLandmarks, ...]:
         """Make every view's landmarks between nodes, at the performance's ends a little beyond."""

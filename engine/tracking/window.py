@@ -53,9 +53,6 @@ WINDOW_MASKING = 0.3  # the same, of the time of following one window
 # anew.
 DOUBTED = 0.05
 TOLERANCE = 1e-4  # relative fall of the cost at which a fit stops
-# Of the first step: near the draft the pictures' quadratic holds. More would hold what only the
-# differences of many points show (the head's shape), whose own curvature is a thousandth of theirs.
-DAMPING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -178,7 +175,7 @@ class Window:
         if self.stereo_share:
             terms = (*terms, self.stereo_term())
         problem = replace(self.trusted_problem(), picture_terms=terms)
-        steps = solve(problem, self.state, options.key_steps, TOLERANCE, DAMPING)
+        steps = solve(problem, self.state, options.key_steps, TOLERANCE)
         for i, (shared, trajectory) in enumerate(steps):
             self.shared, self.trajectory = shared, trajectory
             yield masking + 0.5 + 0.5 * (i + 1) / options.key_steps
@@ -198,7 +195,7 @@ class Window:
                 self.trusted_problem(),
                 picture_terms=self.picture_terms(self.appearance_residuals()),
             )
-            steps = solve(problem, self.state, options.steps, TOLERANCE, DAMPING)
+            steps = solve(problem, self.state, options.steps, TOLERANCE)
             for i, (_, trajectory) in enumerate(steps):
                 self.trajectory = trajectory
                 done = turn + 0.6 + 0.4 * (i + 1) / options.steps
