@@ -12,9 +12,10 @@ mouthStretch .7 → −.1).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -31,6 +32,15 @@ from .term import Term
 # Of the face's RMS radius: the distance of a pair below which lips touch, above which they do not.
 TOUCHING, APART = 0.01, 0.02
 CHUNK = 64  # rows at once: bounds memory
+
+# What is asked of n mouths: their nodes and how far between (n each), weights n×E, how their gaps
+# are measured, and the gaps' precision (n×C or one).
+_Asked = tuple[
+    tuple[torch.Tensor, torch.Tensor],
+    torch.Tensor,
+    Callable[[np.ndarray], Meeting],
+    torch.Tensor,
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +116,16 @@ def touching_share(points: np.ndarray, size: np.ndarray) -> np.ndarray:
     return np.clip((APART - gap) / (APART - TOUCHING), 0, 1)
 
 
+class _Met(NamedTuple):
+    """Where n mouths' lips meet in each of C sections, n×C each; see lip_sections.Meeting."""
+
+    gap: torch.Tensor
+    upper: torch.Tensor
+    lower: torch.Tensor
+    after: torch.Tensor
+    share: torch.Tensor
+
+
 @dataclass(frozen=True, eq=False)
 class LipContactTerm(Term):
     """Lips meet where they are seen to, and do not cross.
@@ -129,32 +149,37 @@ class LipContactTerm(Term):
     uncrossed: torch.Tensor
 
     def linearise(self, state: State, system: System) -> None:
-        system.cost += float(self.energy(state))
-        weights = state.trajectory.weights
-        for one in self.seen:
-            for rows in _touching(one.share):
-                node, between = one.node[rows], one.between[rows]
-                gap, slope = self._gap(aperture, self._between(weights, one, rows))
-                precision = one.share[rows] * (gap > 0) / self.meeting**2
-                _add(system, (node, between), gap, slope, precision)
-        for rows in _chunks(self.uncrossed):
-            node = self.uncrossed[rows]
-            gap, slope = self._gap(clearance, weights[node])
-            precision = (gap < 0) / self.crossing**2
-            gap = gap.clamp_max(0)
-            _add(system, (node, torch.zeros(len(node), dtype=DTYPE)), gap, slope, precision)
+        for timed, weights, how, share in self._asked(state.trajectory.weights):
+            met = self._met(how, weights)
+            gap = met.gap.clamp_min(0) if how is aperture else met.gap.clamp_max(0)
+            precision = share * (gap != 0)
+            system.cost += float(0.5 * (precision * gap**2).sum())
+            used = (precision > 0).any(1)
+            if used.any():
+                slope = self._slope(met, used)
+                timed_used = timed[0][used], timed[1][used]
+                _add(system, timed_used, gap[used], slope, precision[used])
 
     def energy(self, state: State) -> torch.Tensor:
         weights = state.trajectory.weights
         cost = weights.new_zeros(())
+        for _, own, how, share in self._asked(weights):
+            gap = self._met(how, own).gap
+            gap = gap.clamp_min(0) if how is aperture else gap.clamp_max(0)
+            cost = cost + 0.5 * (share * gap**2).sum()
+        return cost
+
+    def _asked(self, weights: torch.Tensor) -> Iterator[_Asked]:
+        """Go through what is asked, in chunks of n pictures or nodes."""
         for one in self.seen:
             for rows in _touching(one.share):
-                gap = self._gap(aperture, self._between(weights, one, rows))[0].clamp_min(0)
-                cost = cost + 0.5 * (one.share[rows] * gap**2).sum() / self.meeting**2
+                own = self._between(weights, one, rows)
+                timed = one.node[rows], one.between[rows]
+                yield timed, own, aperture, one.share[rows] / self.meeting**2
         for rows in _chunks(self.uncrossed):
-            gap = self._gap(clearance, weights[self.uncrossed[rows]])[0].clamp_max(0)
-            cost = cost + 0.5 * (gap**2).sum() / self.crossing**2
-        return cost
+            node = self.uncrossed[rows]
+            timed = node, torch.zeros(len(node), dtype=DTYPE)
+            yield timed, weights[node], clearance, torch.tensor(self.crossing**-2, dtype=DTYPE)
 
     def _between(
         self, weights: torch.Tensor, one: SeenTouching, rows: torch.Tensor
@@ -163,26 +188,25 @@ class LipContactTerm(Term):
         after = (node + 1).clamp_max(len(weights) - 1)
         return blend_nodes(one.between[rows], weights[node], weights[after])
 
-    def _gap(
-        self, how: Callable[[np.ndarray], Meeting], weights: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Measure n×C gaps by `aperture` or `clearance`, and their slopes n×C×E by the weights."""
-        points = self.basis.points(weights.detach())
-        met: Meeting = how(points.numpy())
-        c = torch.arange(points.shape[2])
+    def _met(self, how: Callable[[np.ndarray], Meeting], weights: torch.Tensor) -> _Met:
+        """Find by `aperture` or `clearance` where lips meet at n×E weights."""
+        points = self.basis.points(weights)
+        met = how(points.detach().numpy())
+        n, c = torch.arange(len(points))[:, None], torch.arange(points.shape[2])
         upper, lower, after = (torch.as_tensor(k) for k in (met.upper, met.lower, met.after))
-        share = torch.as_tensor(met.share)[..., None]
+        share = torch.as_tensor(met.share)
+        y = points[..., 0]
+        below = (1 - share) * y[n, 1, c, lower] + share * y[n, 1, c, after]
+        gap = y[n, 0, c, upper] - below
+        gap = torch.where(torch.as_tensor(np.isfinite(met.gap)), gap, torch.zeros_like(gap))
+        return _Met(gap, upper, lower, after, share)
 
-        def mixed(values: torch.Tensor) -> torch.Tensor:
-            """Take 2×C×S×k: at the upper point less at the lower one."""
-            below = (1 - share) * values[1, c, lower] + share * values[1, c, after]
-            return values[0, c, upper] - below
-
-        slope = mixed(self.basis.expressions[:, :, :, 0])
-        rest = mixed(self.basis.rest[..., :1])[..., 0]
-        gap = rest + torch.einsum('nce,ne->nc', slope, weights)
-        met_somewhere = torch.as_tensor(np.isfinite(met.gap))
-        return torch.where(met_somewhere, gap, torch.zeros_like(gap)), slope
+    def _slope(self, met: _Met, used: torch.Tensor) -> torch.Tensor:
+        """Differentiate the gaps of some rows by the weights: n×C×E."""
+        y, c = self.basis.expressions[:, :, :, 0], torch.arange(met.gap.shape[1])
+        share = met.share[used][..., None]
+        below = (1 - share) * y[1, c, met.lower[used]] + share * y[1, c, met.after[used]]
+        return y[0, c, met.upper[used]] - below
 
 
 def _touching(share: torch.Tensor) -> list[torch.Tensor]:
@@ -203,23 +227,20 @@ def _add(
 ) -> None:
     """Add ½ Σ precision·gap², gaps n×C of slopes n×C×E at (node, between)."""
     node, u = timed
-    used = (precision > 0).any(1)
-    if not used.any():
-        return
-    node, u, gap, slope, precision = (a[used] for a in (node, u, gap, slope, precision))
     pulled = slope * precision[..., None]
     square = torch.einsum('nce,ncf->nef', pulled, slope)
     pull = torch.einsum('nce,nc->ne', pulled, gap)
     early, late = 1 - u, u
     after = (node + 1).clamp_max(len(system.gradient) - 1)
-    for at, part in ((node, early), (after, late)):
-        rows = torch.zeros_like(system.diagonal[:, POSE:, POSE:])
-        rows.index_add_(0, at, square * (part**2)[:, None, None])
-        system.diagonal[:, POSE:, POSE:] += rows
-        down = torch.zeros_like(system.gradient[:, POSE:])
-        system.gradient[:, POSE:] += down.index_add_(0, at, pull * part[:, None])
-    both = (u > 0).nonzero()[:, 0]
-    if len(both):
-        rows = torch.zeros_like(system.upper[:, POSE:, POSE:])
-        rows.index_add_(0, node[both], square[both] * (early * late)[both][:, None, None])
-        system.upper[:, POSE:, POSE:] += rows
+    diagonal, gradient = system.diagonal[:, POSE:, POSE:], system.gradient[:, POSE:]
+    diagonal.index_add_(0, node, square * (early**2)[:, None, None])
+    gradient.index_add_(0, node, pull * early[:, None])
+    between = u > 0
+    if between.any():
+        node, after, early, late, square, pull = (
+            a[between] for a in (node, after, early, late, square, pull)
+        )
+        diagonal.index_add_(0, after, square * (late**2)[:, None, None])
+        gradient.index_add_(0, after, pull * late[:, None])
+        upper = system.upper[:, POSE:, POSE:]
+        upper.index_add_(0, node, square * (early * late)[:, None, None])
