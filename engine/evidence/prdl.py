@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 import torch
 import warp as wp
-from scipy.spatial import ConvexHull, QhullError
 
 from ..core.device import HOST, device
 from ..core.errors import FacewrightError
@@ -149,16 +149,10 @@ def furthest(
 
 
 def hull(points: np.ndarray) -> np.ndarray:
-    """Find the corners of the points' convex hull: sorted indices.
-
-    All of them where there is none (points on a line).
-    """
-    if len(points) > 3:
-        try:
-            return np.sort(ConvexHull(points).vertices)
-        except QhullError:
-            pass
-    return np.arange(len(points))
+    """Find the corners of the points' convex hull (of a line its ends): sorted indices."""
+    if len(points) < 4:
+        return np.arange(len(points))
+    return np.sort(cv2.convexHull(points.astype(np.float32), returnPoints=False)[:, 0])
 
 
 def prdl(points: torch.Tensor, side: MaskSide, stride: int = 1) -> torch.Tensor:

@@ -7,7 +7,6 @@ memory does not grow with the clip.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
@@ -31,6 +30,7 @@ from ..evidence.state import (
 )
 from ..face_model.model import FaceModel
 from ..footage.footage import Footage, Observations
+from ..learning.threads import torch_threads
 from .capture_times import frames_between, nodes_of_keyframes
 from .constant_errors import detector_bias_by_view, find_deviation, find_view_bias
 from .initial_poses import Pose, initial_poses, relative_cameras
@@ -66,18 +66,11 @@ def track(
 ) -> Iterator[tuple[float, str] | Track]:
     """Track a performance by landmarks: yields (fraction of the stage, stage), returns the Track.
 
-    Half the cores: the matrices are small, and OpenMP's threads wait by spinning, which on a busy
-    machine costs ten times what they bring.
-
     neutral_frame: of the first view, where all expressions are at rest; −1: unknown
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
-    try:
+    with torch_threads():
         found = _Draft(model.tracked, landmarks, footage, observations, options, neutral_frame)
         return (yield from found.optimize())
-    finally:
-        torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)

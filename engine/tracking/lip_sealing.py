@@ -25,6 +25,7 @@ from ..evidence.term import Term
 from ..face_model.model import FaceModel
 from ..footage.footage import Camera, Footage, Observations
 from ..formats.performance import Performance
+from ..learning.threads import torch_threads
 from .curves import UNUSED
 from .solver import solve
 from .view_landmarks import make_view_landmarks
@@ -91,8 +92,9 @@ def seal_performance(
         most = _opposed_bounds(as_tensor(weights[rows]), performance.names)
         problem = _Sealing((AnchorPrior(given), contact), _BoundedWeights(0, len(seen), most=most))
         found = given
-        for state in solve(problem, State(_nothing_shared(), given), STEPS, TOLERANCE):
-            found = state.trajectory
+        with torch_threads():
+            for state in solve(problem, State(_nothing_shared(), given), STEPS, TOLERANCE):
+                found = state.trajectory
         weights[rows] = found.weights.numpy()
     return replace(performance, weights=weights)
 

@@ -24,6 +24,7 @@ from ..face_model.lip_sections import seal_lips
 from ..face_model.model import FaceModel
 from ..footage.footage import Footage, Observations
 from ..footage.masks import UserMasks
+from ..learning.threads import torch_threads
 from .actor_model import make_actor_model
 from .capture_times import capture_times, nodes_of_keyframes, trajectory_at
 from .reprojection import reprojection_error
@@ -87,12 +88,8 @@ def refine(
         capture_times(footage),
         tuple(lid_range(seen.points[seen.present]) for seen in observations.views),
     )
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with torch_threads(1):  # pictures have the other cores
         return (yield from _Standard(model.tracked, inputs, checkpoints).optimize())
-    finally:
-        torch.set_num_threads(threads)
 
 
 class _Standard:

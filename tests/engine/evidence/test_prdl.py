@@ -13,6 +13,7 @@ from facewright.engine.evidence.mean_distance import (
     mean_distance,
     mean_distance_gradient,
 )
+from facewright.engine.evidence.part_evidence import fewer_rows
 from facewright.engine.evidence.prdl import (
     MaskSide,
     farthest_first,
@@ -306,3 +307,21 @@ def test_any_mask_and_any_points(seed, density, count, width, height):
         rtol=1e-7,
         atol=1e-9,
     )
+
+
+def test_few_rows_say_nearly_the_same_of_the_mean():
+    """32 rows in place of the 196 anchors': the same gradient and curvature, twice the same."""
+    rng = np.random.default_rng(2)
+    y, x = np.mgrid[:224, :224]
+    side = mask_side(((x - 110) / 30) ** 2 + ((y - 120) / 12) ** 2 < 1, 400)
+    terms = gauss_newton(rng.uniform([80, 105], [146, 141], (100, 2)), side)
+    rows, residual = fewer_rows(terms.rows, terms.residual, 32)
+    assert rows.shape == (32, 100, 2)
+    flat, whole = rows.reshape(32, -1), terms.rows.reshape(196, -1)
+    for found, expected in (
+        (flat.T @ residual, whole.T @ terms.residual),
+        (flat.T @ flat, whole.T @ whole),
+    ):
+        assert np.linalg.norm(found - expected) < 1e-4 * np.linalg.norm(expected)
+    again = fewer_rows(terms.rows, terms.residual, 32)
+    assert np.array_equal(rows, again[0]) and np.array_equal(residual, again[1])

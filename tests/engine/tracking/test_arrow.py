@@ -81,3 +81,35 @@ def test_eliminated_unknowns_beside_shared_ones_alone_are_solved_for_exactly():
             Eliminated(torch.zeros(count, m, n), beside, weight),
         )
         torch.testing.assert_close(torch.cat([x.reshape(-1), y]), expected[: count * m + g])
+
+
+def test_few_unknowns_beside_those_of_the_node_two_away():
+    """As a prior of one coordinate's acceleration has them; solved twice, it is the same."""
+    rng = torch.Generator().manual_seed(5)
+    count, m = 12, 6
+    dense = torch.zeros(count * m, count * m, dtype=torch.float64)
+    for k in range(count):
+        rows = torch.randn(2 * m, m, generator=rng, dtype=torch.float64)
+        own = slice(k * m, k * m + m)
+        dense[own, own] += rows.T @ rows + torch.eye(m)
+        if k < count - 2:
+            at = [k * m + 2, (k + 1) * m + 3, (k + 2) * m + 3]
+            along = torch.tensor([1.0, -2.0, 1.0], dtype=torch.float64)
+            dense[torch.tensor(at)[:, None], torch.tensor(at)] += 9 * torch.outer(along, along)
+    b = torch.randn(count, m, generator=rng, dtype=torch.float64)
+    blocks = dense.reshape(count, m, count, m).transpose(1, 2)
+
+    def solved():
+        return solve_arrow(
+            blocks.diagonal(dim1=0, dim2=1).permute(2, 0, 1).contiguous(),
+            torch.stack([blocks[k, k + 1] for k in range(count - 1)]),
+            torch.zeros(count, m, 0, dtype=torch.float64),
+            torch.zeros(0, 0, dtype=torch.float64),
+            b,
+            torch.zeros(0, dtype=torch.float64),
+            torch.stack([blocks[k, k + 2] for k in range(count - 2)]),
+        )[0]
+
+    x = solved()
+    torch.testing.assert_close(x.flatten(), torch.linalg.solve(dense, b.flatten()))
+    assert torch.equal(x, solved())
