@@ -48,6 +48,9 @@ class TrackOptions:
     # how far that recording's mean expression is believed (measured here)
     statistics_mean: float = 0.5
     statistics_floor: float = 0.03  # weights' standard deviation added to every expression's
+    # what an expression costs at most, per unit, however rare it was in that recording
+    # (departures.py; measured here)
+    departure: float = 10.0
     # how many times wider than recorded a blink's range is: a blink must close
     lid_range: float = 2.0
     decorrelate: float = 0.3  # how far expressions are taken as independent of each other

@@ -11,6 +11,7 @@ import torch
 from ..core.files import read_npz
 from ..face_model.gaze import gaze_rotation
 from ..geometry.rotations import so3_log
+from .departures import DeparturePrior
 from .expression_statistics import STATISTICS
 from .options import TrackOptions
 from .parameters import POSE, System
@@ -28,7 +29,7 @@ HELD = (1e6, 1e4, 1e5)  # precision of an anchored node's rotation, translation 
 
 @dataclass(frozen=True)
 class ExpressionPrior(Term):
-    """How expressions occur together.
+    """How expressions belong together.
 
     ½ wᵀ precision w + linear·w at each node, an exact quadratic.
 
@@ -49,10 +50,11 @@ class ExpressionPrior(Term):
 
 
 @lru_cache(maxsize=8)
-def expression_prior(names: tuple[str, ...], options: TrackOptions) -> ExpressionPrior:
+def expression_prior(names: tuple[str, ...], options: TrackOptions) -> DeparturePrior:
     """Make the prior of named expressions.
 
-    A Gaussian of how they occur together (lab/measure_statistics.py), softened.
+    A Gaussian of how they occur together (lab/measure_statistics.py), softened, and departures
+    from it.
 
     The mean is only partly believed: a performer's rest should come out as weights near zero.
     """
@@ -67,9 +69,8 @@ def expression_prior(names: tuple[str, ...], options: TrackOptions) -> Expressio
         + options.decorrelate * np.diag(np.diag(covariance))
         + options.statistics_floor**2 * np.eye(len(names))
     )
-    precision = torch.as_tensor(np.linalg.inv(covariance)) * options.statistics
     mean = torch.as_tensor(data['mean'].astype(np.float64)[order]) * options.statistics_mean
-    return ExpressionPrior(precision, -precision @ mean)
+    return DeparturePrior(torch.as_tensor(covariance) / options.statistics, mean, options.departure)
 
 
 @lru_cache(maxsize=8)

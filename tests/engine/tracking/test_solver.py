@@ -152,12 +152,12 @@ def test_weights_stay_within_bounds_and_cost_falls():
 
 def test_prior_is_positive_definite_and_mirror_symmetric():
     prior = expression_prior(ICT_NAMES, TrackOptions())
-    assert torch.linalg.eigvalsh(prior.precision).min() > 0
+    assert torch.linalg.eigvalsh(prior.covariance).min() > 0
     from facewright.engine.lab.measure_statistics import mirrored
 
     order = [ICT_NAMES.index(mirrored(n)) for n in ICT_NAMES]
     torch.testing.assert_close(
-        prior.precision[order][:, order], prior.precision, rtol=1e-3, atol=1e-2
+        prior.covariance[order][:, order], prior.covariance, rtol=1e-3, atol=1e-2
     )
 
 
