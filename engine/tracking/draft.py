@@ -24,7 +24,6 @@ from ..evidence.state import (
     State,
     Trajectory,
     ViewLandmarks,
-    blend_nodes,
     pose_points,
     to_pixels,
 )
@@ -315,11 +314,8 @@ class _Draft:
 
     def key_weights(self, times: np.ndarray) -> torch.Tensor:
         """Draw the keyframes' weights to some times (s): K×E, those at the ends beyond them."""
-        after = np.clip(np.searchsorted(self.key_times, times), 1, len(self.key_times) - 1)
-        span = self.key_times[after] - self.key_times[after - 1]
-        between = as_tensor(((times - self.key_times[after - 1]) / span).clip(0, 1))
-        weights = self.key_trajectory.weights
-        return blend_nodes(between, weights[after - 1], weights[after])
+        weights = self.key_trajectory.weights.numpy()
+        return as_tensor(np.stack([np.interp(times, self.key_times, one) for one in weights.T], 1))
 
     def window_landmarks(self, start: int, stop: int) -> tuple[ViewLandmarks, ...]:
         """Make every view's landmarks between nodes, at the performance's ends a little beyond."""
