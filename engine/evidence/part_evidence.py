@@ -48,7 +48,7 @@ SCALE = GRID / SIZE
 class Masks:
     """n frames' masks of the eight parts (label − 1), as PRDL takes them.
 
-    labels n×GRID×GRID uint8.
+    labels n×GRID×GRID uint8. The skin's side is empty.
     """
 
     sides: tuple[tuple[MaskSide, ...], ...]
@@ -101,8 +101,10 @@ def find_masks(
             labels = _own_labels(pictures, row, own)
         labels = cv2.resize(labels, (GRID, GRID), interpolation=cv2.INTER_NEAREST)
         masks = [labels == k for k in range(1, len(PARTS))]
+        compared = [k != SKIN and m.sum() >= FEWEST for k, m in enumerate(masks, 1)]
         return labels, tuple(
-            mask_side(m if m.sum() >= FEWEST else np.zeros_like(m), MASK_POINTS) for m in masks
+            mask_side(m if used else np.zeros_like(m), MASK_POINTS)
+            for m, used in zip(masks, compared)
         )
 
     alone = (one(row) for row in range(min(count, 1)))  # it may have kernels to load

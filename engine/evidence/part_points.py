@@ -9,6 +9,7 @@ a mask's pixels do: else PRDL's mean distance sees two different centres.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -106,6 +107,14 @@ def part_points(model: FaceModel, most: int = 1000, most_skin: int = 3000) -> Pa
     return PartPoints(
         sparse.vstack(rows).tocsr(), np.concatenate(labels), sparse.vstack(gaps).tocsr()
     )
+
+
+def triangles_round(
+    triangles: np.ndarray, points: Sequence[PartPoints | OutlinePoints | None]
+) -> np.ndarray:
+    """Choose the triangles (T×3) that the points' normals depend on."""
+    vertices = [one.matrix.indices for one in points if one is not None]
+    return triangles[np.isin(triangles, np.concatenate(vertices)).any(1)]
 
 
 def seen(

@@ -10,6 +10,7 @@ import json
 import threading
 import traceback
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -375,14 +376,10 @@ refine_with_pictures = Step[Reconstruction](
 def _write_files(run: Reconstruction) -> Work:
     """Write everything but the texture."""
     from ..annotate.parts import model_parts
-    from ..face_model.expressions import TONGUE_OUT
     from ..face_model.part_labels import PARTS
-    from ..face_model.tongue import append_tongue_out
     from ..footage.images import write_image
     from ..formats.live_link import write_live_link
     from ..formats.performance import write_performance
-    from ..formats.rig import Rig, write_rig
-    from ..shape_keys.lids import meet_lids
     from ..texture.overlay import overlay
     from ..tracking.curves import make_editable
     from ..tracking.smoothing import smooth
@@ -398,11 +395,10 @@ def _write_files(run: Reconstruction) -> Work:
     neutral, performances = make_editable(
         face, run.landmarks, run.neutral, performances, run.request.neutral_frame
     )
-    performance, *motion = (_seal(run, neutral, one) for one in performances)
-    own = replace(face, expressions=meet_lids(face, neutral, face.expressions))
-    expressions = append_tongue_out(face, neutral, own.expressions)
-    names = (*face.names, TONGUE_OUT)
-    write_rig(folder / 'rig.npz', Rig(neutral, expressions, names, face.faces))
+    with ThreadPoolExecutor(1) as beside:
+        rig = beside.submit(_write_rig, run, neutral)
+        performance, *motion = (_seal(run, neutral, one) for one in performances)
+        own = rig.result()
     write_performance(folder / 'performance.npz', performance)
     write_npz(folder / 'parts.npz', labels=model_parts(face), names=np.array(PARTS))
     for one in motion:
@@ -419,6 +415,21 @@ def _write_files(run: Reconstruction) -> Work:
     cameras = make_cameras(footage, track)
     write_text(folder / 'cameras.json', json.dumps(cameras, indent=1))
     write_text(folder / 'report.json', json.dumps(run.report, indent=1))
+
+
+def _write_rig(run: Reconstruction, neutral: np.ndarray) -> FaceModel:
+    """Write the head, V×3 cm, with shapes of its own; returns the model with its blinks."""
+    from ..face_model.expressions import TONGUE_OUT
+    from ..face_model.tongue import append_tongue_out
+    from ..formats.rig import Rig, write_rig
+    from ..shape_keys.lids import meet_lids
+
+    face = run.face
+    own = replace(face, expressions=meet_lids(face, neutral, face.expressions))
+    expressions = append_tongue_out(face, neutral, own.expressions)
+    names = (*face.names, TONGUE_OUT)
+    write_rig(run.folder / 'rig.npz', Rig(neutral, expressions, names, face.faces))
+    return own
 
 
 def _seal(run: Reconstruction, neutral: np.ndarray, performance: Performance) -> Performance:

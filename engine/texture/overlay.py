@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ..core.threads import ahead
 from ..face_model.model import FaceModel
 from ..face_model.paint import visible_faces
 from ..face_model.part_labels import PARTS
@@ -79,7 +80,7 @@ def overlay_tiles(
     not drawn).
     """
     frames, out = chosen_frames(len(view.times), tiles), []
-    for frame, picture in zip(frames, read_frames(view, frames)):
+    for frame, picture in zip(frames, ahead(read_frames(view, frames), tiles)):
         middle, side = face_window(track.projected[index][frame], view.size)
         scale = TILE / side
         move = np.array(

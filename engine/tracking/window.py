@@ -14,6 +14,7 @@ from ..evidence.free_appearance import FreeAppearanceTerm
 from ..evidence.lids import LidRange
 from ..evidence.options import StandardOptions, TrackOptions
 from ..evidence.part_evidence import find_masks, masked_picture
+from ..evidence.part_points import triangles_round
 from ..evidence.photometric import AppearanceResiduals
 from ..evidence.picture_term import PictureTerm
 from ..evidence.picture_terms import (
@@ -262,7 +263,9 @@ class Window:
     ) -> Callable[[int, Drawn], PartQuadratics]:
         """Make compare(row, drawn): what a view's masks say of the parts' points."""
         model, surface = self.actor.model, self.actor.surface
-        triangles = triangulate(model.faces[visible_faces(model)])
+        triangles = triangles_round(
+            triangulate(model.faces[visible_faces(model)]), (surface.parts, surface.outlines)
+        )
 
         def compare(row: int, drawn: Drawn) -> PartQuadratics:
             picture = masked_picture(self.masks[seen.view], row, drawn, triangles, seen)
