@@ -143,6 +143,7 @@ def _spread(views, total: int) -> list[np.ndarray]:
 
 def _texel_samples(found, model, layout, parts, number: int, frames: np.ndarray):
     """Yield a frame's TexelSamples (None: the face is not seen there), of each of a view's."""
+    from ..core.threads import map_in_threads
     from ..footage.masks import segment_parts_at
     from ..formats.result import undistorted_frames
     from ..geometry.normals import vertex_normals
@@ -151,30 +152,22 @@ def _texel_samples(found, model, layout, parts, number: int, frames: np.ndarray)
     from ..texture.texel_samples import PosedPicture, sample_texels
 
     view, triangles = found.views[number], triangulate(model.faces)
-    for frame, picture in zip(frames, undistorted_frames(view, frames)):
+
+    def take(shown: tuple[int, np.ndarray]):
+        frame, picture = shown
         head, pose = found.head_at(view, int(frame))
         points = found.in_camera(view, int(frame))
         labels = segment_parts_at(
             picture, project(points[model.landmarks68], view.camera.focal, view.camera.centre)
         )
-        yield (
-            None
-            if labels is None
-            else sample_texels(
-                model,
-                layout,
-                parts,
-                PosedPicture(
-                    number,
-                    points,
-                    vertex_normals(head, triangles) @ pose[:, :3].T,
-                    view.camera.focal,
-                    view.camera.centre,
-                    picture,
-                    labels,
-                ),
-            )
-        )
+        if labels is None:
+            return None
+        normals = vertex_normals(head, triangles) @ pose[:, :3].T
+        focal, centre = view.camera.focal, view.camera.centre
+        posed = PosedPicture(number, points, normals, focal, centre, picture, labels)
+        return sample_texels(model, layout, parts, posed)
+
+    yield from map_in_threads(take, zip(frames, undistorted_frames(view, frames)))
 
 
 def preview_overlay(

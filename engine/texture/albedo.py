@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.errors import FacewrightError
+from ..core.threads import map_in_threads
 from ..face_model.model import FaceModel
 from ..face_model.part_labels import NOSE, SKIN
 from .fill import FULLY_KNOWN, fill_unseen, iris_colour
@@ -167,16 +168,22 @@ def _mean_albedo(
     worth_of_target = TETHER * tether.skin / (1 + (off**2).mean(1) / NOISE**2)
     down = worth_of_target.astype(np.float32)[:, None] * level**2
     up, worth, errors = down * tether.target, np.zeros(len(before), np.float32), []
-    for k, one in enumerate(samples):
-        progress(k / len(samples))
+
+    def weigh(one: TexelSamples) -> tuple[np.ndarray, ...]:
         shade, colour = shading(one, layout, light[one.view]), one.colour.astype(np.float32)
         error = relative_difference(colour, before[one.texel] * shade)
         trust = one.trust / (1 + (error**2).mean(1) / NOISE**2) if tether.robust else one.trust
         weighted = trust[:, None] * shade
-        up[one.texel] += weighted * colour
-        down[one.texel] += weighted * shade
-        worth[one.texel] += one.trust * np.minimum(1, shade.mean(1) / level.mean())
-        errors.append(np.abs(error[::7][one.trust[::7] > TRUSTED]).mean(1))
+        own = one.trust * np.minimum(1, shade.mean(1) / level.mean())
+        off = np.abs(error[::7][one.trust[::7] > TRUSTED]).mean(1)
+        return one.texel, weighted * colour, weighted * shade, own, off
+
+    for k, (texel, risen, sunk, own, off) in enumerate(map_in_threads(weigh, samples)):
+        progress(k / len(samples))
+        up[texel] += risen
+        down[texel] += sunk
+        worth[texel] += own
+        errors.append(off)
     albedo = np.where(down > 0, up / np.maximum(down, 1e-9), before)
     return albedo, worth, np.concatenate(errors)
 

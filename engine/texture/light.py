@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ..core.threads import map_in_threads
 from ..face_model.paint import SKIN_COLOUR
 from ..render.shading import sh_basis
 from .layout import TexelLayout
@@ -110,7 +111,8 @@ def _normal_equations(
     """Sum the normal equations of fit_light: views×3×9×9 and views×3×9."""
     views = len(before)
     left, right = np.zeros((views, 3, 9, 9)), np.zeros((views, 3, 9))
-    for one in samples:
+
+    def equations(one: TexelSamples) -> list[tuple[np.ndarray, np.ndarray]]:
         rows = np.flatnonzero(used[one.texel])
         rows = rows[:: max(1, len(rows) // LIGHT_SAMPLES)]
         texel = one.texel[rows]
@@ -122,8 +124,13 @@ def _normal_equations(
             shown = own * (basis @ before[one.view])
             off = relative_difference(colour, shown)
             trust = trust / (1 + (off**2).mean(1) / NOISE**2)
-        for c in range(3):
-            scaled = basis * own[:, c : c + 1]
-            left[one.view, c] += scaled.T @ (trust[:, None] * scaled)
-            right[one.view, c] += scaled.T @ (trust * colour[:, c])
+        scaled = [basis * own[:, c : c + 1] for c in range(3)]
+        return [
+            (s.T @ (trust[:, None] * s), s.T @ (trust * colour[:, c])) for c, s in enumerate(scaled)
+        ]
+
+    for one, by_channel in zip(samples, map_in_threads(equations, samples)):
+        for c, (square, product) in enumerate(by_channel):
+            left[one.view, c] += square
+            right[one.view, c] += product
     return left, right
