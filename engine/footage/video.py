@@ -20,16 +20,13 @@ from av.stream import Disposition
 from ..core.errors import FacewrightError
 from . import colours
 from .clip_timing import keeps_rate
+from .quicktime import FOCAL_KEYS, focal_35mm
 
 log = logging.getLogger('facewright.footage')
 
 STANDARD_RATES = tuple(Fraction(n, 1001) for n in (24000, 30000, 48000, 60000, 120000))
 # Streams without an index: Blender finds their pictures by guessing.
 UNSEEKABLE = ('mpeg', 'mpegts')
-FOCAL_KEYS = (
-    'com.apple.quicktime.camera.focal_length.35mm_equivalent',
-    'camera.focal_length.35mm_equivalent',
-)
 
 
 @dataclass(frozen=True)
@@ -95,7 +92,7 @@ def _probe(path: Path, modified: int, length: int) -> Video:
         declared = stream.frames - left_out
         rate = stream.average_rate or stream.guessed_rate or stream.base_rate
         base = stream.time_base
-        focal = next((container.metadata[k] for k in FOCAL_KEYS if k in container.metadata), None)
+        said = next((container.metadata[k] for k in FOCAL_KEYS if k in container.metadata), None)
         begins = float((stream.start_time or 0) * base)
         # In program streams stamps are guessed after a seek, often wrongly.
         guessed = container.format.name == 'mpeg'
@@ -108,6 +105,7 @@ def _probe(path: Path, modified: int, length: int) -> Video:
     if declared > len(packets):
         log.warning('%s ends early: %d of its %d frames can be read', path, len(packets), declared)
     size, turn, flipped, aspect, converted = first
+    focal = focal_35mm(path) or _positive(said)
     stamps = [p for p, _ in packets]
     order, keys = None, np.zeros(0, np.int64)
     if None in stamps:
@@ -122,9 +120,7 @@ def _probe(path: Path, modified: int, length: int) -> Video:
             if not guessed:
                 keys = np.sort(np.array([p for p, key in packets if key], np.int64))
     sound = _sound_start(path, begins)
-    return Video(
-        size, fps, times, turn, flipped, aspect, order, keys, sound, _positive(focal), converted
-    )
+    return Video(size, fps, times, turn, flipped, aspect, order, keys, sound, focal, converted)
 
 
 def _seconds(stamps: np.ndarray, base: Fraction) -> np.ndarray:
