@@ -79,6 +79,9 @@ class TrackOptions:
     # focal length per longer picture side, where unknown (a 48 mm lens on 35-mm film)
     focal_guess: float = 1.35
     focal_sigma: float = 0.35  # of its logarithm
+    # the same where a video's own data name the lens: between all of its picture (1 / 1.15) and a
+    # wide one that is steadied (1.2)
+    named_focal_sigma: float = 0.1
     # cm: how far this person's landmark may lie from where the model has it
     bias_sigma: float = 0.12
     # the detector's constant error of a landmark in a view, as a part of the face's RMS radius

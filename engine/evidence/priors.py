@@ -206,11 +206,11 @@ class FocalPrior(Term):
 
     ½ FOCAL_WEIGHT ((log focal − mean) / sigma)², an exact quadratic.
 
-    mean V; sigma: of the logarithm.
+    mean V; sigma V: of the logarithm.
     """
 
     mean: torch.Tensor
-    sigma: float
+    sigma: torch.Tensor
 
     def linearise(self, state: State, system: System) -> None:
         rows = system.parameters.focal_rows

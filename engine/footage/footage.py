@@ -22,6 +22,9 @@ class Camera:
     translation: np.ndarray | None = None  # 3, cm
     aspect: float = 1.0  # fy / fx
     focal_from_file: bool = False  # the footage's own data say it, not the user or a capture
+    # px: what a video's own data say of an unknown focal length. They name the lens as built, of
+    # whose picture a video shows less (sources.VIDEO_CROP).
+    focal_guess: float | None = None
 
 
 @dataclass(frozen=True)

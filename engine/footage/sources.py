@@ -14,6 +14,9 @@ from . import images, kinds, video
 from .capture import CaptureView, read_capture
 from .footage import Camera, Footage, View
 
+# How much narrower a video's picture is than its lens's: 16:9 out of 4:3, and some of it kept for
+# steadying (one phone's 27 mm filmed as 32).
+VIDEO_CROP = 1.1
 FILM_DIAGONAL = math.hypot(36, 24)  # mm: a 35-mm equivalent compares diagonals (CIPA DCG-001)
 SEQUENCE_FPS = 24.0
 ABOVE_ZERO = frozenset(('lens_mm', 'focal_px', 'fps'))
@@ -181,7 +184,7 @@ def _beside(path: Path) -> tuple[Path, ...]:
 
 def _video(path: Path, source: dict) -> View:
     info = video.probe(path)
-    camera = _camera(info.size, source, info.focal_35mm, 1 / info.aspect)
+    camera = _camera(info.size, source, info.focal_35mm, 1 / info.aspect, VIDEO_CROP)
     return View(
         source.get('name') or path.stem,
         path,
@@ -220,18 +223,32 @@ def _sequence(files: tuple[Path, ...], numbers: tuple[int, ...] | None, source: 
     )
 
 
-def _camera(size: tuple[int, int], source: dict, focal_35mm: float | None, aspect: float) -> Camera:
+def _camera(
+    size: tuple[int, int],
+    source: dict,
+    focal_35mm: float | None,
+    aspect: float,
+    crop: float = 1.0,
+) -> Camera:
     """A camera of focal_px, else lens_mm, else what the file says, else of unknown focal length.
 
     aspect: fy / fx, the reciprocal of a pixel's height / width. The principal point is the middle.
+    crop: how much narrower than its lens's the picture may be: what the file says is a guess then.
     """
-    focal = source.get('focal_px')
-    lens = source.get('lens_mm') or focal_35mm
-    from_file = focal is None and not source.get('lens_mm') and bool(focal_35mm)
-    if focal is None and lens:
-        focal = lens / FILM_DIAGONAL * math.hypot(size[0], size[1] / aspect)
+
+    def pixels(lens: float) -> float:
+        return lens / FILM_DIAGONAL * math.hypot(size[0], size[1] / aspect)
+
     middle = (size[0] / 2, size[1] / 2)
-    return Camera(focal, middle, aspect=aspect, focal_from_file=from_file)
+    focal = source.get('focal_px')
+    if focal is None and source.get('lens_mm'):
+        focal = pixels(source['lens_mm'])
+    if focal is not None or not focal_35mm:
+        return Camera(focal, middle, aspect=aspect)
+    if crop > 1:
+        guess = crop * pixels(focal_35mm)
+        return Camera(None, middle, aspect=aspect, focal_from_file=True, focal_guess=guess)
+    return Camera(pixels(focal_35mm), middle, aspect=aspect, focal_from_file=True)
 
 
 def _calibrated(given: CaptureView, source: dict) -> View:

@@ -115,8 +115,10 @@ def _focal_origin(before: Camera, deviation: float) -> str:
 
     before: the camera as it was opened. deviation: of the log focal length found
     """
+    if before.focal_from_file:
+        return 'file'
     if before.focal is not None:
-        return 'file' if before.focal_from_file else 'given'
+        return 'given'
     guessed = (deviation / TrackOptions().focal_sigma) ** 2  # the guess's share of the precision
     return 'guess' if guessed > MOSTLY else 'turns'
 

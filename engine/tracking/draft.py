@@ -33,7 +33,7 @@ from ..learning.threads import torch_threads
 from .capture_times import frames_between, nodes_of_keyframes
 from .constant_errors import detector_bias_by_view, find_deviation, find_view_bias
 from .initial_poses import Pose, initial_poses, relative_cameras
-from .lens import focal_deviations
+from .lens import focal_deviations, guess_focals
 from .problem import TrackingProblem, depth_axis
 from .reprojection import reprojection_error
 from .solver import solve
@@ -133,7 +133,7 @@ class _Draft:
     def initialise(self) -> None:
         """Choose keyframes and set up their problem, posed by PnP."""
         views, options = self.footage.views, self.options
-        focals = np.array([v.camera.focal or options.focal_guess * max(v.size) for v in views])
+        focals, self.focal_sigma = guess_focals(views, options)
         cameras = self.known_cameras() or relative_cameras(
             self.basis, self.footage, self.observations, focals
         )
@@ -200,6 +200,7 @@ class _Draft:
             self.options,
             as_tensor(np.diff(self.key_times)),
             self.shared.log_focal,
+            self.focal_sigma,
             unknown_focal,
             tuple(torch.zeros(len(self.basis.mean), 2, dtype=DTYPE) for _ in views),
             int(neutral[0]) if len(neutral) else -1,

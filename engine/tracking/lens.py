@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
-from ..evidence.point_basis import DTYPE
+from ..evidence.options import TrackOptions
+from ..evidence.point_basis import DTYPE, as_tensor
 from ..evidence.priors import FOCAL_WEIGHT, identity_weight
 from ..evidence.state import State
+from ..footage.footage import View
 from .arrow import solve_arrow
 from .problem import TrackingProblem
 from .solver import linearise
+
+
+def guess_focals(views: Sequence[View], options: TrackOptions) -> tuple[np.ndarray, torch.Tensor]:
+    """Guess each view's focal length, where it is unknown: V px, and how sure (of its log, V)."""
+    cameras = [view.camera for view in views]
+    focals = [
+        camera.focal or camera.focal_guess or options.focal_guess * max(view.size)
+        for camera, view in zip(cameras, views)
+    ]
+    sigma = [
+        options.named_focal_sigma if camera.focal_guess else options.focal_sigma
+        for camera in cameras
+    ]
+    return np.array(focals), as_tensor(sigma)
 
 
 def focal_deviations(problem: TrackingProblem, state: State) -> np.ndarray:
@@ -18,7 +36,7 @@ def focal_deviations(problem: TrackingProblem, state: State) -> np.ndarray:
 
     The curvature of a fit that found them, all else free: what it is beyond the prior's comes from
     pictures that share much of their error, and so counts as many times less as identity's prior
-    counts more; the guess itself is then believed once (options.focal_sigma).
+    counts more; the guess itself is then believed once (problem.focal_sigma).
     """
     unknown, options = problem.unknown_focal, problem.options
     out, parameters = np.zeros(len(unknown)), problem.parameters
@@ -38,7 +56,7 @@ def focal_deviations(problem: TrackingProblem, state: State) -> np.ndarray:
             unit,
             system.second,
         )
-        guess = options.focal_sigma**-2
+        guess = float(problem.focal_sigma[view]) ** -2
         curvature = 1 / float(column[parameters.focal_rows[view]])
         seen = max(curvature - FOCAL_WEIGHT * guess, 0) / identity_weight(options, pictures)
         out[view] = (seen + guess) ** -0.5

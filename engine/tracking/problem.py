@@ -49,7 +49,8 @@ class TrackingProblem:
 
     basis: the model at the landmarks, and landmarks_by_view where each of V views saw them. names:
     E, of the weights.
-    step K−1: s between nodes. focal_prior V: log focals, as guessed; unknown_focal V.
+    step K−1: s between nodes. focal_prior V: log focals, as guessed, to focal_sigma V;
+    unknown_focal V.
     bias: per view L×2, see draft.find_view_bias. neutral_node: the node whose weights are 0 (−1:
     unknown).
     free: which shared unknowns move ('identity', 'focal', 'cameras').
@@ -65,6 +66,7 @@ class TrackingProblem:
     options: TrackOptions
     step: torch.Tensor
     focal_prior: torch.Tensor
+    focal_sigma: torch.Tensor
     unknown_focal: tuple[bool, ...]
     bias: tuple[torch.Tensor, ...]
     neutral_node: int = -1
@@ -130,4 +132,4 @@ class TrackingProblem:
         if 'identity' in self.free:
             yield IdentityPrior(identity_weight(options, nodes) / options.identity**2)
         if 'focal' in self.free:
-            yield FocalPrior(self.focal_prior, options.focal_sigma)
+            yield FocalPrior(self.focal_prior, self.focal_sigma)

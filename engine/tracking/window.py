@@ -120,6 +120,7 @@ class Window:
             inputs.tracking,
             torch.as_tensor(np.diff(times)),
             torch.zeros(count, dtype=DTYPE),
+            torch.ones(count, dtype=DTYPE),
             (False,) * count,
             tuple(torch.as_tensor(b) for b in draft.bias),
             anchor=trajectory if held else None,

@@ -87,6 +87,7 @@ def make_problem(
         options,
         torch.full((count - 1,), 1 / 30, dtype=DTYPE),
         shared.log_focal,
+        torch.full((views,), options.focal_sigma, dtype=DTYPE),
         (True,) * views,
         tuple(torch.zeros(LANDMARKS, 2, dtype=DTYPE) for _ in range(views)),
         free=frozenset(free),

@@ -297,7 +297,10 @@ BUILD = {
     NeutralPrior: lambda bench: NeutralPrior(1, OPTIONS.neutral_sigma**-2),
     AnchorPrior: anchor,
     IdentityPrior: lambda bench: IdentityPrior(15.0),
-    FocalPrior: lambda bench: FocalPrior(bench.state.shared.log_focal - 0.1, 0.35),
+    FocalPrior: lambda bench: FocalPrior(
+        bench.state.shared.log_focal - 0.1,
+        torch.linspace(0.35, 0.1, len(bench.state.shared.log_focal), dtype=torch.float64),
+    ),
 }
 SMALL_TURNS = {AccelerationPrior: 1e-4}  # radians: see its docstring
 # Relative to the largest entry: pictures' derivatives are in single precision.

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from facewright.engine.footage import open_footage
 from facewright.engine.footage.quicktime import FOCAL_KEYS, focal_35mm
+from facewright.engine.footage.sources import VIDEO_CROP
 
 KEY = FOCAL_KEYS[0].encode()
 OTHER = b'com.apple.quicktime.camera.lens_model'
@@ -83,9 +84,11 @@ def test_a_clip_is_seen_through_the_lens_its_picture_track_names_but_the_users_w
     path = tmp_path / 'a.mov'
     path.write_bytes(with_metadata(movie, 'moov/trak', metadata(67, struct.pack('>i', 50))))
     camera = open_footage([path]).views[0].camera
-    assert camera.focal == pytest.approx(500) and camera.focal_from_file
+    assert camera.focal is None and camera.focal_from_file, 'the lens as built: the crop is unknown'
+    assert camera.focal_guess == pytest.approx(VIDEO_CROP * 500)
     own = open_footage([{'path': path, 'lens_mm': 25.0}]).views[0].camera
-    assert own.focal == pytest.approx(250) and not own.focal_from_file
+    assert own.focal == pytest.approx(250)
+    assert not own.focal_from_file and own.focal_guess is None
 
 
 @pytest.mark.parametrize(
@@ -97,7 +100,8 @@ def test_what_is_no_lens_is_none(tmp_path, movie, kind, value):
     path = tmp_path / 'a.mov'
     path.write_bytes(with_metadata(movie, 'moov/trak', metadata(kind, value)))
     assert focal_35mm(path) is None
-    assert open_footage([path]).views[0].camera.focal is None
+    camera = open_footage([path]).views[0].camera
+    assert camera.focal is None and camera.focal_guess is None and not camera.focal_from_file
 
 
 def test_a_file_without_a_word_and_none_that_is_there(tmp_path, movie):

@@ -1,15 +1,19 @@
 """How sure a focal length is: from the curvature of the fit that found it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from synthetic import make_problem
 
+from facewright.engine.evidence.options import TrackOptions
 from facewright.engine.evidence.state import State, project_landmarks
+from facewright.engine.footage.footage import Camera, View
 from facewright.engine.geometry.rotations import so3_exp
-from facewright.engine.tracking.lens import focal_deviations
+from facewright.engine.tracking.lens import focal_deviations, guess_focals
+from facewright.engine.tracking.solver import solve
 
 
 def deviation(turn: float, free=('identity', 'focal'), noise=4.0):
@@ -38,3 +42,34 @@ def test_a_head_that_turns_tells_more_of_the_lens_and_none_more_than_the_guess()
 
 def test_a_known_lens_is_sure():
     assert deviation(0.3, free=('identity',))[1] == 0
+
+
+def test_a_lens_the_footage_names_is_a_surer_guess_and_what_is_given_is_kept():
+    options = TrackOptions()
+    middle, size = (960.0, 540.0), (1920, 1080)
+    cameras = (
+        Camera(900.0, middle),
+        Camera(None, middle, focal_guess=1500.0, focal_from_file=True),
+        Camera(None, middle),
+    )
+    views = [
+        View('a', Path('a.mov'), 'video', size, 30.0, np.zeros(1), 0, 0, one) for one in cameras
+    ]
+    focals, sigma = guess_focals(views, options)
+    assert focals == pytest.approx([900, 1500, options.focal_guess * 1920])
+    named, none = options.named_focal_sigma, options.focal_sigma
+    assert sigma.tolist() == pytest.approx([none, named, none]) and named < none
+
+
+def test_a_fit_stays_nearer_to_a_named_lens_and_says_so():
+    """Begun 15 % too long: a named lens is believed, and no surer than its own word."""
+    problem, shared, trajectory = make_problem(np.random.default_rng(6), 8, 1, ('focal',))
+    wrong = shared.log_focal + 0.15
+    found, sure = [], []
+    for sigma in (problem.options.focal_sigma, problem.options.named_focal_sigma):
+        asked = replace(problem, focal_prior=wrong, focal_sigma=torch.full_like(wrong, sigma))
+        *_, state = solve(asked, State(replace(shared, log_focal=wrong), trajectory), 20, 1e-9)
+        found.append(float((state.shared.log_focal - shared.log_focal)[0]))
+        sure.append(float(focal_deviations(asked, state)[0]))
+    assert abs(found[0]) < abs(found[1]) < 0.15
+    assert sure[1] <= problem.options.named_focal_sigma and sure[1] < sure[0]
