@@ -93,6 +93,7 @@ def _contour(model: FaceModel, graph: sparse.csr_matrix, marks: list[int]) -> np
     return np.unique(np.concatenate(out))
 
 
+@lru_cache(maxsize=8)
 def slit_contours(model: FaceModel, slit: str) -> tuple[np.ndarray, np.ndarray]:
     """Return (upper, lower) vertices along a slit's edges, through the landmarks.
 
@@ -101,6 +102,7 @@ def slit_contours(model: FaceModel, slit: str) -> tuple[np.ndarray, np.ndarray]:
     return _along(model, *CONTOURS[slit])
 
 
+@lru_cache(maxsize=4)
 def inner_contours(model: FaceModel) -> tuple[np.ndarray, np.ndarray]:
     """Return (upper, lower) vertices along the inner edges of the lips.
 

@@ -6,6 +6,7 @@ where another machine is slower or faster, the clock (core/progress.py) finds ou
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import traceback
@@ -209,7 +210,7 @@ def _detect_view(footage: Footage, index: int) -> Step[Reconstruction]:
     def detect(run: Reconstruction) -> Work:
         from ..footage.detector import detect_view
 
-        threading.Thread(target=_import_what_follows).start()
+        threading.Thread(target=_prepare_what_follows, args=(run.face,)).start()
 
         def work(report):
             def count(done: int, total: int) -> None:
@@ -242,12 +243,23 @@ def _detect_view(footage: Footage, index: int) -> Step[Reconstruction]:
     )
 
 
-def _import_what_follows() -> None:
-    """Import what the steps after this one need: run by a thread, while the face is followed."""
+def _prepare_what_follows(face: FaceModel) -> None:
+    """Import what the steps after this one need, and find what they ask of the face model.
+
+    Run by a thread, while the face is followed.
+    """
     from ..annotate import landmarks, parts  # noqa: F401
+    from ..face_model.lip_sections import seal_lips
+    from ..face_model.pieces import pieces, slit_contours
     from ..shape_keys import lids  # noqa: F401
     from ..texture import overlay  # noqa: F401
     from ..tracking import draft, lip_sealing  # noqa: F401
+
+    with contextlib.suppress(FacewrightError):  # what a model lacks is said where it is needed
+        pieces(face)
+        slit_contours(face, 'eye_L')
+        slit_contours(face, 'eye_R')
+        seal_lips(face, face.neutral)
 
 
 def _seen_arrays(seen: ViewObservations) -> Arrays:
