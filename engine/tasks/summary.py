@@ -49,6 +49,8 @@ def _view(view: dict) -> list[str]:
     if 'tracked' not in view or 'frames' not in view:
         return []
     line = f'{view["name"]}: face tracked in {view["tracked"]} of {view["frames"]} frames'
+    if held := view['frames'] - view['tracked']:
+        line += f' (no face in {held}: there the head was carried on)'
     lens = focal_in_words(view)
     if lens:
         line += f', {lens}'

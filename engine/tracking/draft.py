@@ -39,6 +39,7 @@ from .reprojection import reprojection_error
 from .solver import solve
 from .stages import FINDING, FOLLOWING
 from .track import Track
+from .unseen import carry_through_unseen
 from .view_landmarks import (
     ends_of,
     make_view_landmarks,
@@ -127,6 +128,9 @@ class _Draft:
         for n, start in enumerate(starts):
             for fraction in self.follow_window(start):
                 yield (n + fraction) / len(starts), FOLLOWING
+        self.performance = carry_through_unseen(
+            self.performance, self.nodes, self.footage, self.observations
+        )
         yield 1.0, FOLLOWING
         return self.result()
 

@@ -30,6 +30,7 @@ from .capture_times import capture_times, nodes_of_keyframes, trajectory_at
 from .reprojection import reprojection_error
 from .stages import FINDING_IN_PICTURES, FOLLOWING_IN_PICTURES
 from .track import Track
+from .unseen import carry_through_unseen
 from .window import Inputs, Window
 
 # Of the eye distance: a frame whose landmarks lie so much further off than the draft's falls back
@@ -255,6 +256,9 @@ class _Standard:
         for field in fields(Trajectory):
             of_draft = getattr(self.draft_trajectory, field.name)
             getattr(self.performance, field.name)[back] = of_draft[back]
+        self.performance = carry_through_unseen(
+            self.performance, times, self.inputs.footage, self.inputs.observations
+        )
         self.projected[0][worse], errors[0][worse] = (
             draft.projected[0][worse],
             draft.errors[0][worse],

@@ -89,7 +89,9 @@ def test_reconstruct_hands_everything_on(asked, tmp_path, capfd):
     ]
     out, err = capfd.readouterr()
     assert (
-        'clip: face tracked in 29 of 30 frames, focal length 1234 px' in out
+        'clip: face tracked in 29 of 30 frames (no face in 1: there the head was carried on), '
+        'focal length 1234 px'
+        in out
         and 'face good (1.4 %)' in out
         and str(tmp_path) in out
     )

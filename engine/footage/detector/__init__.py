@@ -10,6 +10,7 @@ which landmark is what (tests/test_rooms.py reads the imports). A picture goes o
     confidence           Face → how far each landmark can be trusted
     search               picture → Faces: windows of any size and roll
     follow               picture after picture → the one Face that is followed
+    hands                picture after picture → the hands before it, the landmarks they cover
     detect               the two doors
 
 Another landmark detector is added by touching two files, and a third where its confidence is judged

@@ -13,7 +13,7 @@ from ...core.threads import ahead
 from ..crops import Crop
 from ..footage import View, ViewObservations
 from ..sources import read_frames
-from .confidence import landmark_confidence
+from .confidence import confidence_beside_hands, landmark_confidence
 from .crop_landmarks import (
     DRAFT_AUGMENTATION,
     FINAL_AUGMENTATION,
@@ -22,6 +22,7 @@ from .crop_landmarks import (
     crop_around,
 )
 from .follow import FOLLOWED_FACE_SCORE, FaceFollower
+from .hands import HandFollower
 from .landmark_sets import COUNT
 from .search import NEW_FACE_SCORE, coarse_windows, exhaustive_windows, find_faces
 
@@ -88,15 +89,18 @@ def detect_view(
     """
     count = len(view.times)
     follower = FaceFollower(view, AUGMENTATIONS[quality])
+    hands = HandFollower(view.fps, count)
     points = np.zeros((count, COUNT, 2), np.float32)
     confidence = np.zeros((count, COUNT), np.float32)
     present = np.zeros(count, bool)
     replaced: list[int] = []
     for i, picture in enumerate(ahead(read_frames(view, replaced=replaced), FRAMES_AHEAD)):
-        for k, face in follower.step(i, picture):
+        changes = dict(follower.step(i, picture))
+        for k, face in changes.items():
             present[k] = face is not None
             points[k] = 0 if face is None else face.landmarks[:, :2]
             confidence[k] = 0 if face is None else landmark_confidence(face, view.size)
+        hands.step(i, picture, changes.get(i))
         if progress:
             progress(i + 1, count)
     if not present.any():
@@ -104,6 +108,7 @@ def detect_view(
             f'No face was found in {view.path}: choose footage in which one face is lit, '
             'in view and at least 30 pixels wide.'
         )
+    confidence *= confidence_beside_hands(points, hands.cover(points))
     log.info('%s: the face is seen in %d of %d frames', view.path, present.sum(), count)
     return ViewObservations(points, confidence, present, tuple(replaced))
 

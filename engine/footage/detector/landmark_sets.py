@@ -10,9 +10,10 @@ import functools
 
 import numpy as np
 
-from .mediapipe_networks import MEDIAPIPE, mediapipe
+from .mediapipe_networks import MEDIAPIPE, MEDIAPIPE_HANDS, mediapipe
 
 NETWORKS = MEDIAPIPE  # the detector in use; what else is here is about its landmarks
+HANDS = MEDIAPIPE_HANDS  # what finds hands before a face
 COUNT = 478
 OUTER_EYE_CORNERS = (33, 263)  # the person's right, left
 IRIS_CENTRES, NOSE_TIP, INNER_LIPS = (468, 473), 1, (13, 14)

@@ -1,4 +1,6 @@
-"""MediaPipe's face networks, fed with crops we cut ourselves: no state, same crop → same answer.
+"""MediaPipe's networks of faces and hands, fed with crops we cut ourselves, without a state.
+
+The same crop has the same answer.
 
 MediaPipe 0.10.21's own face_mesh graph hides the presence score, remembers the last frame, samples
 large faces without a filter, and opens its network files by a path (which fails under non-ASCII
@@ -15,16 +17,18 @@ import os
 import sys
 import threading
 import types
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ...core.errors import FacewrightError
-from .networks import CropFace, CropLandmarks, FaceNetworks
+from .networks import CropFace, CropHand, CropLandmarks, FaceNetworks, HandNetworks
 
 STUBS = ('matplotlib', 'matplotlib.pyplot', 'mediapipe.tasks', 'mediapipe.tasks.python')
 WIDE_SIZE = 192  # pixels: side of the picture the landmark and the wide detection network take
 NEAR_SIZE = 128  # pixels: the near one's
+HAND_SIZE = 224  # pixels: the one's of a hand's joints
 
 
 @functools.cache
@@ -131,27 +135,47 @@ LANDMARK_GRAPH = (
 )
 
 
-def _detection_graph(size: int, anchors: str, boxes: int) -> str:
+@dataclass(frozen=True)
+class _Detector:
+    """How a single-shot detector's boxes lie and are written.
+
+    low: of the values [low, 1] that its picture is scaled to. anchors: of its layers.
+    keypoints: numbers of a box's; each takes two of its numbers, behind the four of the box.
+    threshold: least score of a box.
+    """
+
+    size: int
+    anchors: str
+    boxes: int
+    low: int = -1
+    keypoints: int = 6
+    threshold: float = 0.3
+
+
+def _detection_graph(detector: _Detector) -> str:
     """Decoding as in MediaPipe's own graph, with a lower threshold: others judge the candidates."""
+    size = detector.size
     return (
         'output_stream: "detections"\n'
-        + _inference(-1, size)
+        + _inference(detector.low, size)
         + _node(
             'SsdAnchorsCalculator',
             'output_side_packet: "anchors"',
             f'input_size_width: {size} input_size_height: {size} '
             'min_scale: 0.1484375 max_scale: 0.75 anchor_offset_x: 0.5 anchor_offset_y: 0.5 '
-            f'aspect_ratios: 1 fixed_anchor_size: true {anchors}',
+            f'aspect_ratios: 1 fixed_anchor_size: true {detector.anchors}',
         )
         + _node(
             'TensorsToDetectionsCalculator',
             'input_stream: "TENSORS:out" output_stream: "DETECTIONS:raw" '
             'input_side_packet: "ANCHORS:anchors"',
-            f'num_classes: 1 num_boxes: {boxes} num_coords: 16 '
+            f'num_classes: 1 num_boxes: {detector.boxes} '
+            f'num_coords: {4 + 2 * detector.keypoints} '
             f'x_scale: {size} y_scale: {size} w_scale: {size} h_scale: {size} '
-            'keypoint_coord_offset: 4 num_keypoints: 6 num_values_per_keypoint: 2 '
+            f'keypoint_coord_offset: 4 num_keypoints: {detector.keypoints} '
+            'num_values_per_keypoint: 2 '
             'reverse_output_order: true sigmoid_score: true score_clipping_thresh: 100 '
-            'min_score_thresh: 0.3',
+            f'min_score_thresh: {detector.threshold}',
         )
         + _node(
             'NonMaxSuppressionCalculator',
@@ -162,14 +186,35 @@ def _detection_graph(size: int, anchors: str, boxes: int) -> str:
     )
 
 
-WIDE_GRAPH = _detection_graph(
-    WIDE_SIZE, 'num_layers: 1 strides: 4 interpolated_scale_aspect_ratio: 0', 2304
-)
-NEAR_GRAPH = _detection_graph(
-    NEAR_SIZE,
+FOUR_LAYERS = (
     'num_layers: 4 strides: 8 strides: 16 strides: 16 strides: 16 '
-    'interpolated_scale_aspect_ratio: 1',
-    896,
+    'interpolated_scale_aspect_ratio: 1'
+)
+WIDE_GRAPH = _detection_graph(
+    _Detector(WIDE_SIZE, 'num_layers: 1 strides: 4 interpolated_scale_aspect_ratio: 0', 2304)
+)
+NEAR_GRAPH = _detection_graph(_Detector(NEAR_SIZE, FOUR_LAYERS, 896))
+# The joints' network judges the palms: a low threshold (MediaPipe's own is .5).
+PALM_GRAPH = _detection_graph(_Detector(WIDE_SIZE, FOUR_LAYERS, 2016, 0, 7, 0.2))
+
+HAND_GRAPH = (
+    'output_stream: "joints"\noutput_stream: "presence"\n'
+    + _inference(0, HAND_SIZE)
+    + _node(
+        'SplitTensorVectorCalculator',
+        'input_stream: "out" output_stream: "shape" output_stream: "flag"',
+        'ranges { begin: 0 end: 1 } ranges { begin: 1 end: 2 }',
+        'SplitVectorCalculatorOptions',
+    )
+    + _node(
+        'TensorsToFloatsCalculator',
+        'input_stream: "TENSORS:flag" output_stream: "FLOAT:presence"',
+    )
+    + _node(
+        'TensorsToLandmarksCalculator',
+        'input_stream: "TENSORS:shape" output_stream: "LANDMARKS:joints"',
+        'num_landmarks: 21',
+    )
 )
 
 
@@ -240,6 +285,25 @@ def _near_network() -> _Network:
     )
 
 
+@functools.cache
+def _palm_network() -> _Network:
+    return _Network(
+        PALM_GRAPH,
+        'palm_detection/palm_detection_full.tflite',
+        {'detections': 'get_proto_list'},
+    )
+
+
+@functools.cache
+def _hand_network() -> _Network:
+    return _Network(
+        HAND_GRAPH,
+        'hand_landmark/hand_landmark_full.tflite',
+        {'joints': 'get_proto', 'presence': 'get_float'},
+        HAND_SIZE,
+    )
+
+
 def _landmarks(crop: np.ndarray) -> CropLandmarks:
     """192×192×3 uint8 RGB crop around one face → its 478 landmarks; no confidence."""
     out = _landmark_network()(crop)
@@ -257,8 +321,20 @@ def _near_faces(crop: np.ndarray) -> list[CropFace]:
     return _decoded_faces(_near_network()(crop))
 
 
+def _palms(crop: np.ndarray) -> list[CropFace]:
+    """192×192×3 uint8 RGB → candidates, best first."""
+    return _decoded_faces(_palm_network()(crop))
+
+
+def _hand(crop: np.ndarray) -> CropHand:
+    """224×224×3 uint8 RGB crop around one hand → its joints."""
+    out = _hand_network()(crop)
+    joints = np.array([(p.x, p.y) for p in out['joints'].landmark]) / HAND_SIZE
+    return CropHand(joints, float(out['presence']))
+
+
 def _decoded_faces(packets: dict) -> list[CropFace]:
-    """Keypoints 6×2: right eye, left eye, nose tip, mouth, right ear, left ear."""
+    """Keypoints of a face 6×2: right eye, left eye, nose tip, mouth, right ear, left ear."""
     found = []
     for d in packets.get('detections', ()):
         box = d.location_data.relative_bounding_box
@@ -276,3 +352,5 @@ MEDIAPIPE = FaceNetworks(
     near=_near_faces,
     near_size=NEAR_SIZE,
 )
+
+MEDIAPIPE_HANDS = HandNetworks(palms=_palms, palms_size=WIDE_SIZE, hand=_hand, hand_size=HAND_SIZE)

@@ -25,16 +25,44 @@ class CropLandmarks:
 
 @dataclass(frozen=True)
 class CropFace:
-    """A face that a face detector sees in a square picture, in units of its side.
+    """A face, or a palm, that a detector sees in a square picture, in units of its side.
 
     score: in [0, 1].
     box: x, y, width, height.
-    keypoints: 4×2 or more: the person's right eye, left eye, nose tip, mouth.
+    keypoints: of a face 4×2 or more: the person's right eye, left eye, nose tip, mouth.
     """
 
     score: float
     box: np.ndarray
     keypoints: np.ndarray
+
+
+@dataclass(frozen=True)
+class CropHand:
+    """What a hand network sees in a crop.
+
+    joints: 21×2, in units of the crop's side from its top-left corner: the wrist, then four joints
+        of each finger from the thumb to the little one, the nearest to the wrist first.
+    presence: in [0, 1], the network's own score that the crop shows a hand.
+    """
+
+    joints: np.ndarray
+    presence: float
+
+
+@dataclass(frozen=True)
+class HandNetworks:
+    """The two networks that find hands, each with the side in pixels of the crop it takes.
+
+    palms: square picture → palms as faces are found (keypoints: wrist, knuckles of the index, the
+        middle, … finger), best first.
+    hand: crop of one hand, its fingers up → its joints.
+    """
+
+    palms: Callable[[np.ndarray], list[CropFace]]
+    palms_size: int
+    hand: Callable[[np.ndarray], CropHand]
+    hand_size: int
 
 
 @dataclass(frozen=True)
