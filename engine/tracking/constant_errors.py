@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..annotate.detector_bias import measure_detector_bias
+from ..annotate.detector_bias import FEWEST, heads_from_nearby, measure_detector_bias
 from ..annotate.landmarks import ModelLandmarks
 from ..evidence.options import TrackOptions
 from ..evidence.pixel_derivatives import by_camera_point
@@ -42,7 +42,10 @@ def detector_bias_by_view(
             )
             world = head @ trajectory.rotation[k].numpy().T + trajectory.translation[k].numpy()
             heads.append(world @ shared.rotation[view].numpy().T + shared.translation[view].numpy())
-        bias = measure_detector_bias(model, landmarks, heads)
+        few = len(heads) < FEWEST
+        if few:
+            heads = heads_from_nearby(heads)
+        bias = measure_detector_bias(model, landmarks, heads, 'final' if few else 'draft')
         out.append(torch.as_tensor(bias, dtype=DTYPE))
     return tuple(out)
 

@@ -14,6 +14,7 @@ from photo_fit import fit
 pytestmark = pytest.mark.bench
 NARROW_FACE = slice(0, 6706)
 KINDS = 'neutral', 'smiling'
+LEAST = {'draft': 10, 'standard': 9}  # of the twelve that must be told apart
 
 
 def head_distance(one, other):
@@ -80,4 +81,4 @@ def test_people_are_told_apart(shared_data, table, quality):
         ),
         rows,
     )
-    assert rows[0][2] >= len(people) // 2, rows
+    assert rows[0][1] >= LEAST[quality], rows

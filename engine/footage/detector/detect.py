@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,9 +17,11 @@ from .confidence import confidence_beside_hands, landmark_confidence
 from .crop_landmarks import (
     DRAFT_AUGMENTATION,
     FINAL_AUGMENTATION,
+    CropVariant,
     Face,
     converged_face,
     crop_around,
+    landmarks_in_crop,
 )
 from .follow import FOLLOWED_FACE_SCORE, FaceFollower
 from .hands import HandFollower
@@ -30,6 +32,8 @@ log = logging.getLogger('facewright.footage')
 
 FRAMES_AHEAD = 2  # decoded while the one before is looked at
 AUGMENTATIONS = {'draft': DRAFT_AUGMENTATION, 'final': FINAL_AUGMENTATION}
+# Of a view: in so few pictures nothing evens out what one look is off, and four cost little.
+FEW_PICTURES = 3
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ def detect_image(
     expected: Crop | None = None,
     windows: Iterable[Sequence[Crop]] | None = None,
     min_score: float = FOLLOWED_FACE_SCORE,
+    quality: str = 'draft',
 ) -> list[Detection]:
     """Find the faces of a picture, H×W×3 uint8 RGB; the largest first, empty where there is none.
 
@@ -63,6 +68,7 @@ def detect_image(
         roll and ever smaller tiles, for faces of NEW_FACE_SCORE; where there is none of these, the
         picture and its halves once more for faces of `min_score`.
     min_score: least Detection.score of a face that is not the expected one.
+    quality: 'final' looks at each face found four times more and averages, see `detect_view`.
     """
     size = (picture.shape[1], picture.shape[0])
     face = None if expected is None else converged_face(picture, expected)
@@ -74,6 +80,8 @@ def detect_image(
         faces = find_faces(picture, exhaustive_windows(size), max(min_score, NEW_FACE_SCORE))
         if not faces and min_score < NEW_FACE_SCORE:
             faces = find_faces(picture, coarse_windows(size), min_score)
+    if quality != 'draft':
+        faces = [_looked_at_again(picture, face, AUGMENTATIONS[quality]) for face in faces]
     return [_detection(face, size) for face in faces]
 
 
@@ -83,11 +91,12 @@ def detect_view(
     """Follow one face through a view: the largest of the first picture that shows one.
 
     quality: 'draft' runs the landmark network once a frame, 'final' four times (two crops, each
-        also mirrored) and averages.
+        also mirrored) and averages, as 'draft' does too where there are few.
     progress: called with (frames done, frames) after each frame.
     Raises FacewrightError where no frame shows a face.
     """
     count = len(view.times)
+    quality = 'final' if count <= FEW_PICTURES else quality
     follower = FaceFollower(view, AUGMENTATIONS[quality])
     hands = HandFollower(view.fps, count)
     points = np.zeros((count, COUNT, 2), np.float32)
@@ -111,6 +120,13 @@ def detect_view(
     confidence *= confidence_beside_hands(points, hands.cover(points))
     log.info('%s: the face is seen in %d of %d frames', view.path, present.sum(), count)
     return ViewObservations(points, confidence, present, tuple(replaced))
+
+
+def _looked_at_again(
+    picture: np.ndarray, face: Face, augmentation: tuple[CropVariant, ...]
+) -> Face:
+    again = landmarks_in_crop(picture, crop_around(face.landmarks), augmentation)
+    return replace(again, score=face.score)
 
 
 def _detection(face: Face, size: tuple[int, int]) -> Detection:

@@ -16,6 +16,7 @@ from facewright.engine.footage.detector import (
     detect_view,
     landmark_sets,
 )
+from facewright.engine.footage.detector.detect import FEW_PICTURES
 from facewright.engine.footage.detector.landmark_sets import OUTER_EYE_CORNERS, mirror
 from facewright.engine.footage.detector.networks import CropFace, CropLandmarks, FaceNetworks
 
@@ -163,6 +164,32 @@ def test_more_looks_tremble_less(tmp_path):
     draft, final = (detect_view(view, q).points for q in ('draft', 'final'))
     tremble = [np.diff(p[5:], 2, axis=0).std() for p in (draft, final)]
     assert tremble[1] < 0.9 * tremble[0] and tremble[0] < 0.02 * eyes(draft[0])
+
+
+def test_a_photo_is_looked_at_often_in_any_quality(tmp_path):
+    path = tmp_path / 'a.png'
+    cv2.imwrite(str(path), scene((head(), 200, 60, 220))[..., ::-1])
+    view = open_footage(path).views[0]
+    draft, final = (detect_view(view, quality).points for quality in ('draft', 'final'))
+    assert np.array_equal(draft, final)
+    frames = [scene((head(), 200, 60, 220), seed=i) for i in range(FEW_PICTURES + 1)]
+    draft, final = (
+        detect_view(filmed(tmp_path / 'a.mp4', frames), quality).points
+        for quality in ('draft', 'final')
+    )
+    assert not np.array_equal(draft, final)
+
+
+def test_more_looks_at_one_picture_tremble_less():
+    pictures = [scene((head(), 200, 60, 220), seed=i) for i in range(10)]
+    expected = Crop((310, 170), 240)
+    found = [
+        [detect_image(one, expected=expected, quality=quality)[0] for one in pictures]
+        for quality in ('draft', 'final')
+    ]
+    tremble = [np.std([one.landmarks for one in kind], axis=0).mean() for kind in found]
+    assert tremble[1] < 0.9 * tremble[0]
+    assert [one.score for one in found[0]] == [one.score for one in found[1]]
 
 
 def test_it_leaves_and_comes_back(tmp_path):
