@@ -105,9 +105,7 @@ class StandardOptions:
     steps: int = 2
     window: int = 120  # frames solved together: keeps memory flat
     overlap: int = 8  # frames two windows share
-    # smooth personal offset modes along each head axis; one view does not see depth: there x and y
-    # alone
-    modes: int = 80
+    modes: int = 80  # smooth personal offset modes along each head axis
     # cm: how far such an offset usually goes, with several views and with one
     offset_spread: float = 0.3
     lone_offset_spread: float = 0.08
@@ -118,8 +116,11 @@ class StandardOptions:
     # what a match of two views' pictures counts of its own information (0: none): neighbours err
     # together
     stereo: float = 0.1
-    # the same of two pictures of one view, in which the face is not quite the same
-    lone_stereo: float = 0.03
+    # what all matches of one view's pictures count together, of one's information: the face is not
+    # quite the same in them, nor how it is lit, and so they err alike
+    lone_stereo: float = 1.0
+    lone_rematch: int = 2  # rounds after which they are matched anew
+    partners: int = 3  # pictures that each one of a lone view is matched with
     points: int = 1400  # surface points that are followed
     denser: float = 3.0  # how much more densely they lie on lids and lips
     photometric: float = 0.8  # what a point's residual counts

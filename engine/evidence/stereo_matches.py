@@ -22,9 +22,10 @@ from ..geometry.polygons import triangulate
 from ..geometry.rotations import so3_log
 from ..render.rasterise import rasterise
 from .appearance import POINT_DEPTH_TOLERANCE, AppearanceSamples, HeadInPicture, camera_in, heads
+from .options import StandardOptions
 from .pictures import SIZE, Points, ViewPictures
 from .pixel_derivatives import by_camera_point
-from .point_basis import DTYPE, as_tensor
+from .point_basis import DTYPE, PointBasis, as_tensor
 from .state import State, nodes_of, to_pixels
 from .stereo_term import MOST_NODES, Moment, StereoMatch
 
@@ -39,7 +40,11 @@ WIDE, FINE = 8.0, 0.7  # crop pixels: blurs between which a picture is compared
 # picture's byte) the least that counts as contrast.
 MIDDLE, CONTRAST, LEAST_CONTRAST = 128, 45, 2.0
 LEAST_TRUST = 0.05  # a point with less is left out
-TURN, LEAST_TURN = 0.3, 0.1  # radians between two pictures of one view: best, and the least
+# Radians between two pictures of one view: the least, what is enough, and the most.
+LEAST_TURN, TURN, MOST_TURN = 0.1, 0.3, 0.6
+# Of an expression's motion: what the model has wrong of it. cm: what two pictures of a still face
+# are off by (FLOW_NOISE, of a crop that shows 30 cm).
+UNKNOWN_MOTION, STILL_NOISE = 0.3, 0.06
 REMEMBERED = 16  # pictures that are kept drawn
 
 
@@ -76,14 +81,13 @@ def stereo_matches(
     seen_by_view: Sequence[ViewPictures],
     samples: Sequence[AppearanceSamples],
     state: State,
-    share: float,
+    options: StandardOptions,
 ) -> tuple[StereoMatch, ...]:
     """Match every picture with the next view's nearest in time.
 
-    Of one view alone, with one in which the head is turned otherwise, and is held there.
+    Of one view alone, with those in which the head is turned otherwise, and is held there.
 
     neutral V×3, cm: of the person. samples: of each view, whose trust the matches share.
-    share: what a match counts of its own information, for neighbours err together.
     """
     triangles = triangulate(model.faces[visible_faces(model)])
 
@@ -104,7 +108,11 @@ def stereo_matches(
         return StereoMatch(views, tuple(moments), *found[:-1], share * found[-1], held)
 
     alone = len(seen_by_view) == 1
-    pairs = _turned_pairs(seen_by_view[0], state) if alone else _pairs(seen_by_view)
+    if alone:
+        pairs = turned_pairs(seen_by_view[0], state, points.basis, options.partners)
+        share = options.lone_stereo / max(len(pairs), 1)
+    else:
+        pairs, share = list(_pairs(seen_by_view)), options.stereo
     return tuple(found for found in map_in_threads(match, pairs) if found is not None)
 
 
@@ -125,18 +133,31 @@ def _pairs(
                 yield tuple(zip(*(both[k] for k in order)))
 
 
-def _turned_pairs(
-    seen: ViewPictures, state: State
-) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """List, for every picture of one view, one in which the head is turned by about TURN."""
+def turned_pairs(
+    seen: ViewPictures, state: State, basis: PointBasis, partners: int
+) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """List, for every picture of one view, some in which the head is turned otherwise.
+
+    Those worth most: the square of the turn over that of what the two are off by, which grows with
+    how far the expression has moved the face's points.
+    """
     nodes = seen.landmarks.node
     exact = (seen.landmarks.between == 0).numpy()
-    rotation = state.trajectory.rotation[nodes]
-    angle = so3_log(rotation[:, None] @ rotation[None].mT).norm(dim=2).numpy()
-    for row in np.flatnonzero(exact):
-        other = int(np.abs(angle[row] - TURN).argmin())
-        if exact[other] and angle[row, other] > LEAST_TURN:
-            yield (seen.view, seen.view), (int(row), other)
+    rotation, weights = state.trajectory.rotation[nodes], state.trajectory.weights[nodes]
+    turn = so3_log(rotation[:, None] @ rotation[None].mT).norm(dim=2).numpy()
+    shapes = basis.expressions.flatten(0, 1)
+    changed = weights[:, None] - weights[None]
+    moved = torch.einsum('ije,ef,ijf->ij', changed, shapes.T @ shapes, changed) / len(basis.mean)
+    off = 1 + moved.numpy() * (UNKNOWN_MOTION / STILL_NOISE) ** 2
+    worth = np.minimum(turn, TURN) ** 2 / off
+    worth[(turn <= LEAST_TURN) | (turn >= MOST_TURN) | ~exact | ~exact[:, None]] = 0
+    best = np.argsort(-worth, axis=1, kind='stable')[:, :partners]
+    return [
+        ((seen.view, seen.view), (row, int(other)))
+        for row, others in enumerate(best)
+        for other in others
+        if worth[row, other] > 0
+    ]
 
 
 def _moment(seen: ViewPictures, row: int) -> Moment:

@@ -36,14 +36,9 @@ class ActorModel:
 def make_actor_model(
     model: FaceModel, landmarks: ModelLandmarks, options: StandardOptions, views: int
 ) -> ActorModel:
-    """Widen a model by smooth offset modes and choose the points it is followed by.
-
-    One view does not see depth: there the modes go along x and y alone.
-    """
-    several = views > 1
-    spread = options.offset_spread if several else options.lone_offset_spread
-    axes = (0, 1, 2) if several else (0, 1)
-    modes = offset_modes(model, options.modes, spread, axes, options.finer)
+    """Widen a model by smooth offset modes and choose the points it is followed by."""
+    spread = options.offset_spread if views > 1 else options.lone_offset_spread
+    modes = offset_modes(model, options.modes, spread, options.finer)
     wide = replace(model, identities=np.concatenate([model.identities, modes]))
     surface = choose_surface(wide, landmarks, options)
     return ActorModel(wide, landmark_basis(wide, landmarks), surface, lid_gaps(wide))

@@ -28,14 +28,8 @@ FINENESS_EDGES = 6  # edges over which the modes become finer
 RIDERS = ('lacrimal_fluid', 'eye_blend', 'eye_occlusion', 'eyelashes')
 
 
-def offset_modes(
-    model: FaceModel,
-    count: int,
-    spread: float,
-    axes: tuple[int, ...] = (0, 1, 2),
-    denser: float = 1.0,
-) -> np.ndarray:
-    """Make offsets along head axes per unit standard deviation: len(axes)·count × V×3 float32, cm.
+def offset_modes(model: FaceModel, count: int, spread: float, denser: float = 1.0) -> np.ndarray:
+    """Make offsets along head axes per unit standard deviation: 3·count × V×3 float32, cm.
 
     Eyeballs, lashes and eye surfaces ride with the mean of their lids; teeth, gums and tongue stay.
 
@@ -57,9 +51,9 @@ def offset_modes(
         for name in (f'eyeball_{side}', *(f'{rider}_{side}' for rider in RIDERS)):
             if name in model.regions:
                 field[:, model.regions[name]] = field[:, lids].mean(1, keepdims=True)
-    out = np.zeros((len(axes), count, model.vertex_count, 3), np.float32)
-    for k, axis in enumerate(axes):
-        out[k, :, :, axis] = field
+    out = np.zeros((3, count, model.vertex_count, 3), np.float32)
+    for axis in range(3):
+        out[axis, :, :, axis] = field
     return out.reshape(-1, model.vertex_count, 3)
 
 

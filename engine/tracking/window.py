@@ -112,6 +112,7 @@ class Window:
         self.seen_by_view = tuple(seen_by_view)
         self.landmarks_by_view = tuple(one.landmarks for one in seen_by_view)
         self.masks = []  # of each view, once they are found
+        self.stereo: tuple[StereoTerm, ...] = ()
         count = len(self.views)
         self.problem = TrackingProblem(
             actor.basis,
@@ -133,11 +134,6 @@ class Window:
     def views(self) -> tuple[View, ...]:
         """Return the footage's views."""
         return self.inputs.footage.views
-
-    @property
-    def stereo_share(self) -> float:
-        """Return what a match of two pictures counts."""
-        return self.options.stereo if len(self.views) > 1 else self.options.lone_stereo
 
     @property
     def state(self) -> State:
@@ -174,8 +170,9 @@ class Window:
         self.actor = replace(self.actor, appearance=estimate_appearance(self.samples, options))
         shown = self.appearance_residuals()
         terms = (*self.picture_terms(shown), self.free_appearance_term(shown))
-        if self.stereo_share:
-            terms = (*terms, self.stereo_term())
+        if turn % (1 if len(self.views) > 1 else options.lone_rematch) == 0:
+            self.stereo = self.stereo_terms()
+        terms = (*terms, *self.stereo)
         problem = replace(self.trusted_problem(), picture_terms=terms)
         steps = solve(problem, self.state, options.key_steps, TOLERANCE)
         for i, (shared, trajectory) in enumerate(steps):
@@ -292,8 +289,11 @@ class Window:
         """Free what the points look like: the person is not held by where they seemed to be."""
         return free_appearance_term(self.actor.surface, self.seen_by_view, self.state, shown)
 
-    def stereo_term(self) -> StereoTerm:
+    def stereo_terms(self) -> tuple[StereoTerm, ...]:
         """Match pictures of two views, or of a head that turns: they tell depth, from far off."""
+        options = self.options
+        if not (options.stereo if len(self.views) > 1 else options.lone_stereo):
+            return ()
         model, points = self.actor.model, self.actor.surface.points
         matches = stereo_matches(
             model,
@@ -302,9 +302,9 @@ class Window:
             self.seen_by_view,
             self.samples,
             self.state,
-            self.stereo_share,
+            options,
         )
-        return StereoTerm(points.basis, matches)
+        return (StereoTerm(points.basis, matches),)
 
     def unbiased_landmarks(self) -> tuple[ViewLandmarks, ...]:
         """Turn landmarks that face away down and take the detector's bias off."""

@@ -9,11 +9,12 @@ import torch
 from facewright.engine.evidence.options import StandardOptions
 from facewright.engine.evidence.pictures import SIZE, Pictures, ViewPictures, choose_points
 from facewright.engine.evidence.state import SharedParameters, State, Trajectory
-from facewright.engine.evidence.stereo_matches import stereo_matches
+from facewright.engine.evidence.stereo_matches import stereo_matches, turned_pairs
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.paint import albedo, visible_faces
 from facewright.engine.footage.crops import Crop
 from facewright.engine.footage.footage import Camera
+from facewright.engine.geometry.rotations import so3_exp
 from facewright.engine.render.preview import head_to_camera, render_camera
 
 FOCAL, YAWS = 900.0, (-15.0, 15.0)
@@ -60,7 +61,8 @@ def matched(scene, neutral):
         torch.zeros(1, len(model.names), dtype=torch.float64),
     )
     samples = [SimpleNamespace(trust=np.ones((1, len(points.vertex))))] * 2
-    return stereo_matches(model, neutral, points, seen, samples, State(shared, still), 1.0)
+    state = State(shared, still)
+    return stereo_matches(model, neutral, points, seen, samples, state, StandardOptions(stereo=1.0))
 
 
 def projected(scene, head, match):
@@ -98,3 +100,18 @@ def test_a_nose_too_far_back_is_pulled_forwards(scene):
         assert np.sqrt((wanted**2).mean()) > 1
         assert np.corrcoef(flow, wanted)[0, 1] > 0.8
         assert 0.6 < (flow @ wanted) / (wanted @ wanted) < 1.2
+
+
+def test_a_lone_view_is_matched_where_the_head_turns_and_the_face_stays(scene):
+    model, points = scene[:2]
+    turns = (0.0, 0.05, 0.25, 0.28, 0.9)  # rad, of each picture
+    weights = torch.zeros(len(turns), len(model.tracked.names), dtype=torch.float64)
+    weights[3, model.tracked.names.index('jawOpen')] = 0.8
+    rotations = so3_exp(torch.tensor([[0.0, turn, 0.0] for turn in turns], dtype=torch.float64))
+    trajectory = Trajectory(rotations, torch.zeros(len(turns), 3), weights)
+    count = torch.arange(len(turns))
+    seen = SimpleNamespace(
+        view=0, landmarks=SimpleNamespace(node=count, between=torch.zeros(len(turns)))
+    )
+    pairs = turned_pairs(seen, State(None, trajectory), points.basis, 1)
+    assert [rows for _, rows in pairs] == [(0, 2), (1, 2), (2, 0), (3, 0)]
