@@ -12,11 +12,12 @@ from facewright.engine.evidence.options import TrackOptions
 from facewright.engine.evidence.state import State, project_landmarks
 from facewright.engine.footage.footage import Camera, View
 from facewright.engine.geometry.rotations import so3_exp
-from facewright.engine.tracking.lens import focal_deviations, guess_focals
+from facewright.engine.tracking import lens
+from facewright.engine.tracking.lens import BELIEVED, focal_deviations, guess_focals
 from facewright.engine.tracking.solver import solve
 
 
-def deviation(turn: float, free=('identity', 'focal'), noise=4.0):
+def deviation(turn: float, free=('identity', 'focal'), noise=1.0):
     """Of the lens that saw a head turn by up to `turn` radians, everything as it truly is.
 
     noise: px, of a landmark
@@ -38,6 +39,14 @@ def test_a_head_that_turns_tells_more_of_the_lens_and_none_more_than_the_guess()
     assert turning < 0.97 * still
     assert still < 0.6 * problem.options.focal_sigma
     assert deviation(0.6, noise=1e4)[1] == pytest.approx(problem.options.focal_sigma, rel=1e-3)
+
+
+def test_pictures_word_is_believed_as_far_as_it_held(monkeypatch):
+    problem, found = deviation(0.6)
+    guess = problem.options.focal_sigma**-2
+    monkeypatch.setattr(lens, 'BELIEVED', 1.0)
+    in_full = deviation(0.6)[1] ** -2 - guess
+    assert found**-2 - guess == pytest.approx(BELIEVED * in_full, rel=1e-6)
 
 
 def test_a_known_lens_is_sure():
