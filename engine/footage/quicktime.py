@@ -75,9 +75,9 @@ def _focal(file: BinaryIO, meta: Atom) -> float | None:
             wanted = [
                 k for k, key in enumerate(_keys(file, parts[b'keys']), 1) if key in FOCAL_KEYS
             ]
-            for name, *place in _atoms(file, parts[b'ilst']):
-                if struct.unpack('>I', name)[0] in wanted:
-                    return _value(file, (name, *place))
+            for item in _atoms(file, parts[b'ilst']):
+                if struct.unpack('>I', item[0])[0] in wanted:
+                    return _value(file, item)
     return None
 
 

@@ -32,7 +32,7 @@ def guess_focals(views: Sequence[View], options: TrackOptions) -> tuple[np.ndarr
         options.named_focal_sigma if camera.focal_guess else options.focal_sigma
         for camera in cameras
     ]
-    return np.array(focals), as_tensor(sigma)
+    return np.array(focals), as_tensor(np.array(sigma))
 
 
 def focal_deviations(problem: TrackingProblem, state: State) -> np.ndarray:
