@@ -54,6 +54,13 @@ SEEN_ENOUGH = 0.5  # pictures' worth: a landmark seen less has no confidence
 SCATTER_UNIT = 0.15  # cm: a landmark seen this far from its binding has half the confidence
 RESPONSE_POSES = ((-14, 0), (14, 0), (0, 8))  # yaw, pitch, degrees
 RESPONSE_RIDGE = (0.025, 0.025, 0.5)  # depth is hardly seen in these poses
+# Beginnings of the shapes' names whose motion the detector shows otherwise than the model has it.
+LIDS = ('eyeBlink', 'eyeSquint', 'eyeWide')
+MOUTH = (
+    *('mouthDimple', 'mouthFrown', 'mouthFunnel', 'mouthLeft', 'mouthLowerDown', 'mouthPress'),
+    *('mouthPucker', 'mouthRight', 'mouthRoll', 'mouthShrug', 'mouthSmile', 'mouthStretch'),
+    'mouthUpperUp',
+)
 RESPONSE_NOISE = 0.02  # cm: responses smaller than this are the detector's own trembling
 BOUND = 0.6  # part of the work done when the landmarks are bound
 
@@ -65,13 +72,15 @@ class ModelLandmarks:
     triangles: 478×3 int32 vertex indices
     weights: 478×3 float32, each row sums to 1
     confidence: 478 float32 in [0, 1], from how far from its place the detector saw it
-    response: E×478×3 float32 cm: what the detector adds to an expression's motion (find_response)
+    response, mouth_response: E×478×3 float32 cm: what the detector adds to an expression's motion
+        (find_response), lids' and the mouth's
     """
 
     triangles: np.ndarray
     weights: np.ndarray
     confidence: np.ndarray
     response: np.ndarray
+    mouth_response: np.ndarray
 
     def on(self, offsets: np.ndarray) -> np.ndarray:
         """Interpolate …×V×3 vertices or offsets at the landmarks: …×478×3."""
@@ -109,7 +118,7 @@ SKIN_GROUP, LIPS_GROUP, LEFT_EYE_GROUP, RIGHT_EYE_GROUP = range(4)
 def model_landmarks(
     model: FaceModel, progress: Callable[[float], None] = lambda fraction: None
 ) -> ModelLandmarks:
-    """Bind the landmarks to a model: from its cache, else found and cached (15 s on two cores)."""
+    """Bind the landmarks to a model: from its cache, else found and cached (25 s of processor)."""
     model = model.tracked
     return cached(
         landmarks_path(model),
@@ -127,6 +136,7 @@ def _read(path: Path, model: FaceModel) -> ModelLandmarks:
         'weights': ('f', (COUNT, 3)),
         'confidence': ('f', (COUNT,)),
         'response': ('f', (len(model.names), COUNT, 3)),
+        'mouth_response': ('f', (len(model.names), COUNT, 3)),
     }
     check_arrays(path, data, wanted, 'delete it')
     return ModelLandmarks(*(data[name] for name in wanted))
@@ -139,6 +149,7 @@ def _write(path: Path, found: ModelLandmarks) -> None:
         weights=found.weights,
         confidence=found.confidence,
         response=found.response,
+        mouth_response=found.mouth_response,
     )
 
 
@@ -155,7 +166,10 @@ def find_landmarks(
     found = _bind(model, groups, _geometric_median(points, weights))
     found = replace(found, confidence=_confidence(found, sightings, weights))
     response = find_response(model, found, colours, lambda f: progress(BOUND + (1 - BOUND) * f))
-    return replace(found, response=response)
+    lids = np.array([name.startswith(LIDS) for name in model.names])[:, None, None]
+    return replace(
+        found, response=np.where(lids, response, 0), mouth_response=np.where(lids, 0, response)
+    )
 
 
 def _landmark_groups(model: FaceModel) -> Groups:
@@ -280,7 +294,7 @@ def _bind(model: FaceModel, groups: Groups, points: np.ndarray) -> ModelLandmark
         corners,
         weights / weights.sum(1, keepdims=True),
         np.ones(COUNT, np.float32),
-        np.zeros((len(model.names), COUNT, 3), np.float32),
+        *np.zeros((2, len(model.names), COUNT, 3), np.float32),
     )
 
 
@@ -302,11 +316,13 @@ def find_response(
     colours: np.ndarray,
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> np.ndarray:
-    """Measure by how much more than the model the detector moves its landmarks with a lid shape.
+    """Measure by how much more than the model the detector moves its landmarks with a shape.
 
-    A closed lid is not seen as closed as it is; without this a blink comes out half shut. Lid
-    shapes alone: what the detector does with the others varies too much from face to face
-    (measured: taking in all made the capture's surface error 0.1 mm worse, gaze 0.05 mm).
+    A closed lid is not seen as closed as it is, a corner pulled down goes half as far, and a mouth
+    pushed to the side takes the nose along; without this a blink comes out half shut. The same from
+    face to face: three other heads' responses leave 7 to 36 % of a head's unexplained. Of LIDS and
+    MOUTH alone: the jaw's is as the model has it, mouthClose without it is no mouth that anyone
+    makes, and what the detector does with cheeks, nose and gaze brought nothing (docs/bench.md).
 
     colours: V×3, the painted model's. Returns E×478×3 float32, cm in head space.
     """
@@ -315,8 +331,7 @@ def find_response(
         pose: _detector_offsets(model, found, colours, model.neutral, pose)
         for pose in RESPONSE_POSES
     }
-    lids = ('eyeBlink', 'eyeSquint', 'eyeWide')
-    shapes = [e for e, name in enumerate(model.names) if name.startswith(lids)]
+    shapes = [e for e, name in enumerate(model.names) if name.startswith((*LIDS, *MOUTH))]
     for done, e in enumerate(shapes):
         normal, right = np.diag(RESPONSE_RIDGE), np.zeros((COUNT, 3))
         for pose in RESPONSE_POSES:

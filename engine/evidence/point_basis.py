@@ -80,8 +80,14 @@ def as_tensor(a: np.ndarray) -> torch.Tensor:
     return torch.as_tensor(np.ascontiguousarray(a), dtype=DTYPE)
 
 
-def landmark_basis(model: FaceModel, landmarks: ModelLandmarks) -> PointBasis:
-    """Sample the model's bases at the 478 landmarks; expressions as the detector sees them."""
+def landmark_basis(
+    model: FaceModel, landmarks: ModelLandmarks, mouth_response: float = 0.0
+) -> PointBasis:
+    """Sample the model's bases at the 478 landmarks; expressions as the detector sees them.
+
+    mouth_response: see TrackOptions
+    """
+    response = landmarks.response + mouth_response * landmarks.mouth_response
     normals = landmarks.on(
         vertex_normals(model.neutral.astype(np.float64), triangulate(model.faces))
     )
@@ -90,7 +96,7 @@ def landmark_basis(model: FaceModel, landmarks: ModelLandmarks) -> PointBasis:
         as_tensor(landmarks.on(model.neutral)),
         as_tensor(normals),
         as_tensor(np.moveaxis(landmarks.on(model.identities), 0, -1)),
-        as_tensor(np.moveaxis(landmarks.on(model.tracked.expressions) + landmarks.response, 0, -1)),
+        as_tensor(np.moveaxis(landmarks.on(model.tracked.expressions) + response, 0, -1)),
         as_tensor(landmarks.confidence),
     )
 

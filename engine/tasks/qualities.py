@@ -48,8 +48,9 @@ QUALITIES = {
         # motion.npz: where there are several views
         files=(*FILES, 'motion.npz', *ALBEDO_FILES),
         detector='final',
-        # more keyframes, and more renders to learn the detector's bias from
-        tracking=TrackOptions(keyframes=80, bias_renders=12),
+        # more keyframes, and more renders to learn the detector's bias from; the mouth's response
+        # was not measured with pictures
+        tracking=TrackOptions(keyframes=80, bias_renders=12, mouth_response=0.0),
         refinement=StandardOptions(),
     ),
 }

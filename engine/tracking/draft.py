@@ -73,6 +73,15 @@ def track(
         return (yield from found.optimize())
 
 
+def mouth_response(footage: Footage, options: TrackOptions) -> float:
+    """Say what the detector's response to the mouth's shapes counts: in a clip of one view alone.
+
+    With several views the neutral takes what the weights no longer do.
+    """
+    (first, *others) = footage.views
+    return options.mouth_response if len(first.times) > 1 and not others else 0.0
+
+
 @dataclass(frozen=True)
 class _Schedule:
     """The rounds of finding the person: the steps each usually takes, in which the detector's bias
@@ -110,7 +119,7 @@ class _Draft:
     ) -> None:
         self.model, self.landmarks, self.footage = model, landmarks, footage
         self.observations, self.options, self.neutral_frame = observations, options, neutral_frame
-        self.basis = landmark_basis(model, landmarks)
+        self.basis = landmark_basis(model, landmarks, mouth_response(footage, options))
         self.lids = [lid_range(seen.points[seen.present]) for seen in observations.views]
         self.lid_gaps = lid_gaps(model)
         self.nodes = footage.views[0].times

@@ -28,7 +28,7 @@ def made(monkeypatch, model):
         np.zeros((478, 3), np.int32),
         np.zeros((478, 3), np.float32),
         np.ones(478, np.float32),
-        np.zeros((len(model.tracked.names), 478, 3), np.float32),
+        *np.zeros((2, len(model.tracked.names), 478, 3), np.float32),
     )
     flesh = tetrahedra.Flesh(
         np.arange(3),
