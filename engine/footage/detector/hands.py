@@ -21,15 +21,14 @@ from ..crops import Crop, cut
 from . import landmark_sets
 from .crop_landmarks import Face, crop_around, is_usable
 
-LOOK = 0.4  # s between two looks for hands, each in the next of WINDOWS
+LOOK = 0.25  # s between two looks for hands, each in the next of WINDOWS
 # The same, in all of them, where a hand was seen that is not yet, or no longer, believed: fists and
 # fast hands get lost.
 ALERT_LOOK = 1 / 12
 # Sides of the windows round the face, in sides of the face: hands are found at one size or another.
-WINDOWS = (1.2, 2.4, 1.6)
+WINDOWS = (1.6, 1.2, 2.4)
 HELD_BYTES = 64 << 20  # of pictures kept since the last look
 MIN_PALM, MIN_HAND = 0.2, 0.5  # least scores of a palm, of a hand's joints
-MIN_ALERT = 0.4  # least score of a palm for which all windows are looked at
 # Least score of all palms found in one hand's place, and of the one in a single picture
 MIN_PASSAGE, LONE_PALM = 0.8, 0.6
 UNFOUND = 1.0  # s that a hand is followed while no palm is found where it is
@@ -207,7 +206,7 @@ class HandFollower:
         for side in sides:
             for score, hand in find_hands(picture, face, side):
                 self._take(frame, score, hand)
-        if any(p.score >= MIN_ALERT for p in self.going_on):
+        if self.going_on:
             self.alert_until = frame + self.interval * len(WINDOWS)
         searching = frame < self.alert_until and not any(p.is_believed for p in self.going_on)
         self.next_search = frame + (self.alert_interval if searching else self.interval)
