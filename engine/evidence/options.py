@@ -106,6 +106,7 @@ class StandardOptions:
     key_rounds: int = 8  # times the pictures are sampled anew while the person is found
     key_steps: int = 2  # Gauss-Newton steps a round
     rounds: int = 3  # the same for the performance, the person known
+    lone_rounds: int = 2  # the same for one view, which gains nothing from more (bench.md)
     steps: int = 2
     window: int = 120  # frames solved together: keeps memory flat
     overlap: int = 8  # frames two windows share
@@ -179,4 +180,5 @@ def for_few_pictures(options: StandardOptions) -> StandardOptions:
         part_robust=(5 * options.part_robust[0], 5 * options.part_robust[1]),
         landmarks=1.0,
         identity_weight=4.0,
+        lone_rounds=options.rounds,
     )

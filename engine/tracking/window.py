@@ -136,6 +136,11 @@ class Window:
         return self.inputs.footage.views
 
     @property
+    def rounds(self) -> int:
+        """Count the rounds in which the performance is followed."""
+        return self.options.rounds if len(self.views) > 1 else self.options.lone_rounds
+
+    @property
     def state(self) -> State:
         """Return the present fit."""
         return State(self.shared, self.trajectory)
@@ -187,9 +192,9 @@ class Window:
             masking = WINDOW_MASKING
             for fraction in self.find_masks(refit=bool(options.remask)):
                 yield masking * fraction
-        for turn in range(options.rounds):
+        for turn in range(self.rounds):
             for fraction in self.sample_appearance(options.blur[1], options.part_robust[1]):
-                yield masking + (1 - masking) * (turn + 0.6 * fraction) / options.rounds
+                yield masking + (1 - masking) * (turn + 0.6 * fraction) / self.rounds
             problem = replace(
                 self.trusted_problem(),
                 picture_terms=self.picture_terms(self.appearance_residuals()),
@@ -198,7 +203,7 @@ class Window:
             for i, (_, trajectory) in enumerate(steps):
                 self.trajectory = trajectory
                 done = turn + 0.6 + 0.4 * (i + 1) / options.steps
-                yield masking + (1 - masking) * done / options.rounds
+                yield masking + (1 - masking) * done / self.rounds
         yield 1.0
 
     # Steps of both
