@@ -20,6 +20,7 @@ FOCAL_KEYS = (
 # Types of values (big-endian): whole numbers of any length, and of one.
 SIGNED, UNSIGNED = (21, 65, 66, 67, 74), (22, 75, 76, 77, 78)
 TEXT, FLOAT, DOUBLE = 1, 23, 24
+LONGEST_NUMBER = 8  # bytes
 LARGEST = 1 << 20  # bytes of a metadata atom: a lens is a number among few words
 
 Atom = tuple[bytes, int, int]  # its name, where its content begins and ends
@@ -108,7 +109,7 @@ def _number(kind: int, value: bytes) -> float:
         return float(value.decode('utf-8', 'replace').strip('\0 '))
     if kind in (FLOAT, DOUBLE):
         return struct.unpack('>f' if kind == FLOAT else '>d', value)[0]
-    if kind in (*SIGNED, *UNSIGNED) and value:
+    if kind in (*SIGNED, *UNSIGNED) and 0 < len(value) <= LONGEST_NUMBER:
         return float(int.from_bytes(value, 'big', signed=kind in SIGNED))
     return math.nan
 

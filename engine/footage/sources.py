@@ -18,6 +18,7 @@ from .footage import Camera, Footage, View
 # steadying (one phone's 27 mm filmed as 32).
 VIDEO_CROP = 1.1
 FILM_DIAGONAL = math.hypot(36, 24)  # mm: a 35-mm equivalent compares diagonals (CIPA DCG-001)
+LENSES = (1.0, 1e4)  # mm on film: what else a file says is no lens
 SEQUENCE_FPS = 24.0
 ABOVE_ZERO = frozenset(('lens_mm', 'focal_px', 'fps'))
 NUMBERS = ABOVE_ZERO | {'offset', 'start', 'end'}
@@ -243,7 +244,7 @@ def _camera(
     focal = source.get('focal_px')
     if focal is None and source.get('lens_mm'):
         focal = pixels(source['lens_mm'])
-    if focal is not None or not focal_35mm:
+    if focal is not None or not LENSES[0] <= (focal_35mm or 0) <= LENSES[1]:
         return Camera(focal, middle, aspect=aspect)
     if crop > 1:
         guess = crop * pixels(focal_35mm)

@@ -94,12 +94,20 @@ def test_a_clip_is_seen_through_the_lens_its_picture_track_names_but_the_users_w
 @pytest.mark.parametrize(
     ('kind', 'value'),
     [(TEXT, b'wide'), (FLOAT, struct.pack('>f', math.nan)), (67, struct.pack('>i', -26))]
-    + [(TEXT, b''), (FLOAT, b'\0\0'), (67, b''), (99, b'\x1a')],
+    + [(TEXT, b''), (FLOAT, b'\0\0'), (67, b''), (99, b'\x1a'), (22, b'\xff' * 200)],
 )
 def test_what_is_no_lens_is_none(tmp_path, movie, kind, value):
     path = tmp_path / 'a.mov'
     path.write_bytes(with_metadata(movie, 'moov/trak', metadata(kind, value)))
     assert focal_35mm(path) is None
+    camera = open_footage([path]).views[0].camera
+    assert camera.focal is None and camera.focal_guess is None and not camera.focal_from_file
+
+
+@pytest.mark.parametrize('lens', [1e-3, 1e30])
+def test_a_lens_that_nobody_builds_is_not_believed(tmp_path, movie, lens):
+    path = tmp_path / 'a.mov'
+    path.write_bytes(with_metadata(movie, 'moov/trak', metadata(DOUBLE, struct.pack('>d', lens))))
     camera = open_footage([path]).views[0].camera
     assert camera.focal is None and camera.focal_guess is None and not camera.focal_from_file
 
