@@ -244,7 +244,7 @@ def _camera(
     focal = source.get('focal_px')
     if focal is None and source.get('lens_mm'):
         focal = pixels(source['lens_mm'])
-    if focal is not None or not LENSES[0] <= (focal_35mm or 0) <= LENSES[1]:
+    if focal is not None or focal_35mm is None or not LENSES[0] <= focal_35mm <= LENSES[1]:
         return Camera(focal, middle, aspect=aspect)
     if crop > 1:
         guess = crop * pixels(focal_35mm)
