@@ -44,13 +44,13 @@ BAKING = "Taking the skin's texture"
 FILMING = 'Making the clip behind the camera'
 
 FROM_CACHE = 0.3  # s: a face model, or its landmarks, found before
-READ_MODEL, BIND_MODEL = 3.0, 25.0  # s: else
+READ_MODEL, BIND_MODEL = 3.0, 16.0  # s: else
 FIND_PARTS = 10.0  # s: the parts of a new model's face, found while writing
 DETECT = {'draft': 0.022, 'final': 0.045}  # s a frame of a view
 FIND_PERSON = 0.095  # s a keyframe of a view
 FOLLOW = 0.011  # s a frame of a view
-FIND_IN_PICTURES = 1.5  # s a picture that finds the person, all rounds
-FOLLOW_IN_PICTURES = 0.15  # s a frame of a view
+FIND_IN_PICTURES = 2.7  # s a picture that finds the person, all rounds
+FOLLOW_IN_PICTURES = 0.36  # s a frame of a view
 WRITE, WRITE_PIXELS = 0.5, 0.45  # s a view; a million pixels of it
 SHUT_LIDS = 0.5  # s: this head's lids made to meet
 BAKE = 12.0  # s: the whole texture
