@@ -117,7 +117,10 @@ def touching_share(points: np.ndarray, size: np.ndarray) -> np.ndarray:
 
 
 class _Met(NamedTuple):
-    """Where n mouths' lips meet in each of C sections, n×C each; see lip_sections.Meeting."""
+    """Where n mouths' lips meet in each of C sections, n×C each; see lip_sections.Meeting.
+
+    gap: 0 where there is nothing to mend.
+    """
 
     gap: torch.Tensor
     upper: torch.Tensor
@@ -151,22 +154,19 @@ class LipContactTerm(Term):
     def linearise(self, state: State, system: System) -> None:
         for timed, weights, how, share in self._asked(state.trajectory.weights):
             met = self._met(how, weights)
-            gap = met.gap.clamp_min(0) if how is aperture else met.gap.clamp_max(0)
-            precision = share * (gap != 0)
-            system.cost += float(0.5 * (precision * gap**2).sum())
+            precision = share * (met.gap != 0)
+            system.cost += float(0.5 * (precision * met.gap**2).sum())
             used = (precision > 0).any(1)
             if used.any():
                 slope = self._slope(met, used)
                 timed_used = timed[0][used], timed[1][used]
-                _add(system, timed_used, gap[used], slope, precision[used])
+                _add(system, timed_used, met.gap[used], slope, precision[used])
 
     def energy(self, state: State) -> torch.Tensor:
         weights = state.trajectory.weights
         cost = weights.new_zeros(())
         for _, own, how, share in self._asked(weights):
-            gap = self._met(how, own).gap
-            gap = gap.clamp_min(0) if how is aperture else gap.clamp_max(0)
-            cost = cost + 0.5 * (share * gap**2).sum()
+            cost = cost + 0.5 * (share * self._met(how, own).gap ** 2).sum()
         return cost
 
     def _asked(self, weights: torch.Tensor) -> Iterator[_Asked]:
@@ -199,6 +199,7 @@ class LipContactTerm(Term):
         below = (1 - share) * y[n, 1, c, lower] + share * y[n, 1, c, after]
         gap = y[n, 0, c, upper] - below
         gap = torch.where(torch.as_tensor(np.isfinite(met.gap)), gap, torch.zeros_like(gap))
+        gap = gap.clamp_min(0) if how is aperture else gap.clamp_max(0)
         return _Met(gap, upper, lower, after, share)
 
     def _slope(self, met: _Met, used: torch.Tensor) -> torch.Tensor:

@@ -31,22 +31,19 @@ HELD = (1e6, 1e4, 1e5)  # precision of an anchored node's rotation, translation 
 class ExpressionPrior(Term):
     """How expressions belong together.
 
-    ½ wᵀ precision w + linear·w at each node, an exact quadratic.
-
-    precision E×E; linear E: the pull towards the mean.
+    ½ wᵀ precision w at each node, an exact quadratic. precision: E×E.
     """
 
     precision: torch.Tensor
-    linear: torch.Tensor
 
     def linearise(self, state: State, system: System) -> None:
         system.cost += float(self.energy(state))
         system.diagonal[:, POSE:, POSE:] += self.precision
-        system.gradient[:, POSE:] += state.trajectory.weights @ self.precision + self.linear
+        system.gradient[:, POSE:] += state.trajectory.weights @ self.precision
 
     def energy(self, state: State) -> torch.Tensor:
         w = state.trajectory.weights
-        return 0.5 * (w * (w @ self.precision)).sum() + (w * self.linear).sum()
+        return 0.5 * (w * (w @ self.precision)).sum()
 
 
 @lru_cache(maxsize=8)
@@ -86,7 +83,7 @@ def gaze_prior(names: tuple[str, ...]) -> ExpressionPrior:
             side = 1 if name.endswith('_L') else -1
             rows[0, e] = side * np.arctan2(turned[0], turned[2]) / VERGENCE
             rows[1, e] = side * np.arcsin(turned[1]) / EYES_LEVEL
-    return ExpressionPrior(rows.T @ rows, torch.zeros(len(names), dtype=DTYPE))
+    return ExpressionPrior(rows.T @ rows)
 
 
 @dataclass(frozen=True)

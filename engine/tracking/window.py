@@ -136,9 +136,14 @@ class Window:
         return self.inputs.footage.views
 
     @property
+    def alone(self) -> bool:
+        """Tell whether there is one view."""
+        return len(self.views) == 1
+
+    @property
     def rounds(self) -> int:
         """Count the rounds in which the performance is followed."""
-        return self.options.rounds if len(self.views) > 1 else self.options.lone_rounds
+        return self.options.lone_rounds if self.alone else self.options.rounds
 
     @property
     def state(self) -> State:
@@ -175,7 +180,7 @@ class Window:
         self.actor = replace(self.actor, appearance=estimate_appearance(self.samples, options))
         shown = self.appearance_residuals()
         terms = (*self.picture_terms(shown), self.free_appearance_term(shown))
-        if turn % (1 if len(self.views) > 1 else options.lone_rematch) == 0:
+        if turn % (options.lone_rematch if self.alone else 1) == 0:
             self.stereo = self.stereo_terms()
         terms = (*terms, *self.stereo)
         problem = replace(self.trusted_problem(), picture_terms=terms)
@@ -297,7 +302,7 @@ class Window:
     def stereo_terms(self) -> tuple[StereoTerm, ...]:
         """Match pictures of two views, or of a head that turns: they tell depth, from far off."""
         options = self.options
-        if not (options.stereo if len(self.views) > 1 else options.lone_stereo):
+        if not (options.lone_stereo if self.alone else options.stereo):
             return ()
         model, points = self.actor.model, self.actor.surface.points
         matches = stereo_matches(
