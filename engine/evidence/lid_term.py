@@ -52,13 +52,17 @@ class LidGaps:
     blinks: np.ndarray
 
     def changes(self, identity: torch.Tensor) -> torch.Tensor:
-        """Give 2×E, what each expression adds to an eye's openness.
+        """Give 2×E, what each expression adds to an eye's openness."""
+        own = self.neutral + self.identities @ identity.numpy()
+        return torch.as_tensor(self.changes_from(own), dtype=DTYPE)
+
+    def changes_from(self, opening: np.ndarray) -> np.ndarray:
+        """Give 2×E, what each expression adds to the openness of eyes that open so far (2, cm).
 
         eyeBlink takes away all of it, as in the rig that is written (shape_keys/lids.py).
         """
-        own = self.neutral + self.identities @ identity.numpy()
-        part = self.expressions / np.maximum(own, 0.3 * self.neutral)[:, None]
-        return torch.as_tensor(np.where(self.blinks > 0, -1.0, part), dtype=DTYPE)
+        part = self.expressions / np.maximum(opening, 0.3 * self.neutral)[:, None]
+        return np.where(self.blinks > 0, -1.0, part)
 
 
 def lid_gaps(model: FaceModel) -> LidGaps:

@@ -17,7 +17,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from ..annotate.landmarks import ModelLandmarks
 from ..core.smoothstep import smoothstep
-from ..evidence.lid_term import SIDES, lid_opening
+from ..evidence.lid_term import SIDES, lid_gaps, lid_opening
 from ..evidence.sparsity import opposed_pairs
 from ..face_model.lip_sections import lip_gaps, lip_sections, seal_lips
 from ..face_model.model import FaceModel
@@ -37,6 +37,8 @@ NOISE = 0.01  # cm, RMS over the face: what a frame's shape may be off
 # The price of a weight, beside (shape's error / NOISE)²/2: its slope at 0, halved at SCALE.
 SLOPE, SCALE = 0.3, 0.05
 UNUSED = 0.045  # of a weight: all that is left of the smaller of two opposed ones
+# Of an eye's opening: up to which lids stand as far apart as they did, and from which as they come
+SHUT_LIDS = 0.1, 0.3
 # Expressions without a price: eyes' landmarks are the most exact, and a wide eye is always small.
 WITHOUT_PRICE = ('eyeLook', 'eyeBlink', 'eyeWide')
 STEADY = 1.0  # what a change of the shape's error from sample to sample costs beside the error
@@ -61,9 +63,12 @@ def make_editable(
     """
     rest = rest_weights(model, performances[0], neutral_frame)
     moved = seal_lips(model, neutral + np.tensordot(rest, model.expressions, 1).astype(np.float32))
-    openings = lid_opening(model, moved) / lid_opening(model, neutral)
-    points = edited_points(model, landmarks)
-    return moved, [few_weights(points, without_rest(one, rest, openings)) for one in performances]
+    openings = lid_opening(model, neutral), lid_opening(model, moved)
+    points, edited = edited_points(model, landmarks), []
+    for one in performances:
+        few = few_weights(points, without_rest(one, rest, openings[1] / openings[0]))
+        edited.append(keep_lids_shut(model, openings, one, few))
+    return moved, edited
 
 
 def rest_weights(model: FaceModel, performance: Performance, neutral_frame: int = -1) -> np.ndarray:
@@ -89,6 +94,30 @@ def without_rest(performance: Performance, rest: np.ndarray, openings: np.ndarra
         if f'eyeBlink_{side}' in performance.names:
             weights[:, performance.names.index(f'eyeBlink_{side}')] /= opening
     return replace(performance, weights=np.clip(weights, 0, 1).astype(np.float32))
+
+
+def keep_lids_shut(
+    model: FaceModel,
+    openings: tuple[np.ndarray, np.ndarray],
+    performance: Performance,
+    edited: Performance,
+) -> Performance:
+    """Let eyeBlink make up for what a shut eye lost as its performance was edited.
+
+    A rest of eyeWide stays in the neutral though a shut eye had none, and a squint that helped to
+    shut it may have had its price: by less than NOISE, and the eye stands open all the same.
+
+    openings: how far lids stand apart on the neutral before and after, 2 cm each
+    """
+    lids, weights = lid_gaps(model), edited.weights.astype(np.float64)
+    before, after = (
+        opening * (1 + one.weights @ lids.changes_from(opening).T)
+        for opening, one in zip(openings, (performance, edited))
+    )
+    before = np.maximum(before, 0)  # lids that met, not those that crossed
+    share = 1 - smoothstep(before / openings[0], *SHUT_LIDS)
+    more = share * (after - before) / openings[1]
+    return replace(edited, weights=np.clip(weights + more @ lids.blinks, 0, 1).astype(np.float32))
 
 
 @lru_cache(maxsize=4)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from facewright.engine.annotate.landmarks import model_landmarks
+from facewright.engine.evidence.lid_term import lid_gaps, lid_opening
 from facewright.engine.evidence.sparsity import opposed_pairs
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.lip_sections import seal_lips
@@ -112,6 +113,24 @@ def test_a_blink_shuts_from_the_opening_at_rest(model, resting):
     found = without_rest(performance_of(model, weights), rest, np.array([1.0, 0.9]))
     assert found.weights[:, left] == pytest.approx(0.8 / 0.9)
     assert found.weights[0, model.names.index('browDown_L')] == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize('usual', ['eyeWide', 'eyeSquint'])
+def test_shut_lids_stay_shut_whatever_an_eye_always_does(model, usual):
+    """A rest that shut eyes do not have moves into the neutral, and eyeBlink makes up for it."""
+    weights = np.zeros((FRAMES, len(model.names)))
+    for side in 'LR':
+        weights[:, model.names.index(f'{usual}_{side}')] = 0.15
+        weights[40, model.names.index(f'{usual}_{side}')] = 0.0
+        weights[40, model.names.index(f'eyeBlink_{side}')] = 0.97
+    neutral, (edited,) = make_editable(
+        model, model_landmarks(model), model.neutral, [performance_of(model, weights)]
+    )
+    changes = lid_gaps(model).changes_from(lid_opening(model, neutral))
+    distance = lid_opening(model, neutral) * (1 + edited.weights[40] @ changes.T)
+    assert distance == pytest.approx(0.03 * lid_opening(model, model.neutral), abs=0.002)
+    blink = edited.weights[:, model.names.index('eyeBlink_L')]
+    assert np.delete(blink, 40).max() < 0.01
 
 
 def test_a_photo_keeps_its_expression(model, points, resting):
