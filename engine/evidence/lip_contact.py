@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from ..annotate.landmarks import ModelLandmarks
-from ..face_model.lip_sections import Meeting, aperture, clearance, lip_sections, seal_lips
+from ..face_model.lip_sections import Meeting, clearance, lip_sections, meeting, seal_lips
 from ..face_model.model import FaceModel
 from .gaps import SLITS, slit_chains
 from .parameters import POSE, System
@@ -133,7 +133,7 @@ class _Met(NamedTuple):
 class LipContactTerm(Term):
     """Lips meet where they are seen to, and do not cross.
 
-    ½ Σ share (max(aperture, 0) / meeting)² over the pictures' sections and
+    ½ Σ share (max(gap, 0) / meeting)² over the pictures' sections and
     ½ Σ (max(−clearance, 0) / crossing)² over the sections of nodes in `uncrossed`.
 
     Which points of the lips are the nearest is frozen: gradient and curvature are exact but where
@@ -175,7 +175,7 @@ class LipContactTerm(Term):
             for rows in _touching(one.share):
                 own = self._between(weights, one, rows)
                 timed = one.node[rows], one.between[rows]
-                yield timed, own, aperture, one.share[rows] / self.meeting**2
+                yield timed, own, meeting, one.share[rows] / self.meeting**2
         for rows in _chunks(self.uncrossed):
             node = self.uncrossed[rows]
             timed = node, torch.zeros(len(node), dtype=DTYPE)
@@ -189,7 +189,7 @@ class LipContactTerm(Term):
         return blend_nodes(one.between[rows], weights[node], weights[after])
 
     def _met(self, how: Callable[[np.ndarray], Meeting], weights: torch.Tensor) -> _Met:
-        """Find by `aperture` or `clearance` where lips meet at n×E weights."""
+        """Find by `meeting` or `clearance` where lips meet at n×E weights."""
         points = self.basis.points(weights)
         met = how(points.detach().numpy())
         n, c = torch.arange(len(points))[:, None], torch.arange(points.shape[2])
@@ -199,7 +199,7 @@ class LipContactTerm(Term):
         below = (1 - share) * y[n, 1, c, lower] + share * y[n, 1, c, after]
         gap = y[n, 0, c, upper] - below
         gap = torch.where(torch.as_tensor(np.isfinite(met.gap)), gap, torch.zeros_like(gap))
-        gap = gap.clamp_min(0) if how is aperture else gap.clamp_max(0)
+        gap = gap.clamp_min(0) if how is meeting else gap.clamp_max(0)
         return _Met(gap, upper, lower, after, share)
 
     def _slope(self, met: _Met, used: torch.Tensor) -> torch.Tensor:

@@ -189,7 +189,7 @@ def clearance(points: np.ndarray) -> Meeting:
     below = (1 - share) * lower[..., None, :-1] + share * lower[..., None, 1:]
     between = (share >= 0) & (share <= 1) & (second != first)
     gap = np.where(between, upper[..., :, None] - below, np.inf)
-    flat = gap.reshape(*gap.shape[:-2], -1)
+    flat = gap.reshape(*gap.shape[:-2], gap.shape[-2] * gap.shape[-1])
     best = flat.argmin(-1)
     u, segment = np.divmod(best, gap.shape[-1])
     at = best[..., None]
@@ -197,10 +197,21 @@ def clearance(points: np.ndarray) -> Meeting:
     return Meeting(value, u, segment, segment + 1, np.clip(along, 0, 1))
 
 
+def meeting(points: np.ndarray) -> Meeting:
+    """Find where the lips are nearest to each other: below 0 they cross.
+
+    points: …×2×C×S×3 cm, or their y and z alone. Lips that only hide one another from the front
+    let teeth be seen from above or below: so where they lie above one another it is clearance that
+    counts, elsewhere the aperture, and no crossing.
+    """
+    over, front = clearance(points), aperture(points)
+    front = front._replace(gap=np.maximum(front.gap, 0))
+    return Meeting(*(np.where(np.isfinite(over.gap), a, b) for a, b in zip(over, front)))
+
+
 def lip_gaps(points: np.ndarray) -> np.ndarray:
     """Measure how far the lips stand apart, below 0 how deep they cross: …×C cm."""
-    open_by = aperture(points).gap
-    return np.where(open_by > 0, open_by, np.minimum(clearance(points).gap, 0))
+    return meeting(points).gap
 
 
 def seal_lips(model: FaceModel, neutral: np.ndarray) -> np.ndarray:

@@ -59,6 +59,18 @@ def test_lips_that_pass_through_one_another_are_told(model):
     assert (aperture(before).gap < 0).all() and (lip_gaps(before) == 0).all()
 
 
+def test_lips_that_hide_one_another_without_touching_stand_apart(model):
+    """From the front they are shut; from above or below there are teeth between them."""
+    points = lip_sections(model).on(model.neutral)
+    points[0, :, :, 2] += 0.2
+    middle = slice(4, 11)
+    points[0, middle, :, 1] -= aperture(points).gap[middle, None]  # as low as shut from the front
+    gaps = lip_gaps(points)[middle]
+    assert (gaps > 0.005).all()
+    points[0, middle, :, 1] -= gaps[:, None]
+    np.testing.assert_allclose(lip_gaps(points)[middle], 0, atol=1e-9)
+
+
 def test_a_sealed_neutral_is_shut_from_corner_to_corner(model):
     parted = of_shape(model, jawOpen=0.04, mouthUpperUp_L=0.1)
     sections = lip_sections(model, 31)
