@@ -1,6 +1,6 @@
 """`python -m facewright`: the command line."""
 
-from .engine.cli import main
+from .engine.cli import run_as_program
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    run_as_program()

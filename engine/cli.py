@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from . import worker
 from .core.device import CHOICES, check_device, set_device
@@ -267,6 +268,19 @@ def main(arguments: list[str] | None = None) -> int:
         print(text)
     errors.close()
     return code
+
+
+def run_as_program() -> NoReturn:
+    """Run this process's command line, and end the process.
+
+    Nothing is torn down: what libraries do at exit takes most of a second, and nothing is left to
+    do for them.
+    """
+    code = main()
+    with contextlib.suppress(OSError):  # whoever read it is gone
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def outcome(options: argparse.Namespace, line: ProgressLine, log: Log) -> tuple[str, int]:

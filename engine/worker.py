@@ -42,6 +42,9 @@ except ModuleNotFoundError:
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = 'facewright'
 EXIT_ERROR, EXIT_INTERRUPTED = 1, 130
+# s that a thread waits for one that runs Python: beside a thread that imports, one that calls
+# compiled code every millisecond would spend its time waiting for turns (Python's own is 5 ms).
+SWITCH_INTERVAL = 0.0005
 # How far a version may be from the pinned one: mediapipe's weights are in the 0.10.21 wheel alone;
 # numpy and protobuf break compiled packages when their minor version changes; for the others the
 # major version decides. Of Pillow, which many extensions bring, and of pillow-heif every version
@@ -218,6 +221,8 @@ def find_task(name: str):
 
 def run(task, report) -> object:
     """Run a task's generator to its end, calling report(Progress) for each; return its result."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL)
     try:
         while True:
             report(next(task))
@@ -225,6 +230,7 @@ def run(task, report) -> object:
         return stop.value
     finally:
         task.close()
+        sys.setswitchinterval(before)
 
 
 def work(folder: Path, send) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from ..core.store import CheckpointStore, files_fingerprint
 from .qualities import OPENING, QUALITIES
 from .reports import make_report
 from .shared import Task, writable_folder
-from .steps import Reconstruction, Request
+from .steps import Reconstruction, Request, import_libraries
 
 if TYPE_CHECKING:
     from ..footage.footage import Camera, View
@@ -62,6 +63,7 @@ def reconstruct(  # noqa: PLR0913 (the options of specs.Reconstruct)
     from ..face_model import cached_model_path
     from ..footage import open_footage
 
+    threading.Thread(target=import_libraries).start()
     footage = open_footage(list(sources), list(views))
     user_masks = read_masks(masks, footage.views)
     neutral_frame = frame_of_clip(neutral_frame, len(footage.views[0].times))

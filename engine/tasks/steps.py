@@ -243,6 +243,16 @@ def _detect_view(footage: Footage, index: int) -> Step[Reconstruction]:
     )
 
 
+def import_libraries() -> None:
+    """Import the two largest libraries, which nothing needs before the face has been followed.
+
+    Run by a thread from the task's beginning: it takes longer than opening the footage. What it
+    imports is imported by no other thread meanwhile (two that need each other's would not end).
+    """
+    import torch  # noqa: F401
+    import warp  # noqa: F401
+
+
 def _prepare_what_follows(face: FaceModel) -> None:
     """Import what the steps after this one need, and find what they ask of the face model.
 

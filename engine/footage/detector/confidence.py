@@ -84,10 +84,9 @@ def _facing_cosine(landmarks: np.ndarray) -> np.ndarray:
     """
     surface = landmarks[:468] * [1, -1, -1]
     a, b, c = tesselation().T
-    normals = np.zeros((468, 3))
     area = np.cross(surface[b] - surface[a], surface[c] - surface[a])
-    for corner in (a, b, c):
-        np.add.at(normals, corner, area)
+    corners, areas = np.concatenate([a, b, c]), np.concatenate([area, area, area])
+    normals = np.stack([np.bincount(corners, along, 468) for along in areas.T], 1)
     out = np.zeros(COUNT)
     out[:468] = normals[:, 2] / np.maximum(np.linalg.norm(normals, axis=1), 1e-9)
     return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -58,12 +59,12 @@ class Face:
     score: float = 0.0
     network_confidence: np.ndarray | None = None
 
-    @property
+    @cached_property
     def side(self) -> float:
         """Longer side of the landmarks' box, pixels."""
         return crop_around(self.landmarks, 1.0).side
 
-    @property
+    @cached_property
     def centre(self) -> np.ndarray:
         """Mean of the landmarks, pixels."""
         return self.landmarks[:, :2].mean(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -103,8 +103,14 @@ def detect_view(
     confidence = np.zeros((count, COUNT), np.float32)
     present = np.zeros(count, bool)
     replaced: list[int] = []
-    for i, picture in enumerate(ahead(read_frames(view, replaced=replaced), FRAMES_AHEAD)):
-        changes = dict(follower.step(i, picture))
+
+    def followed() -> Iterator[tuple[int, np.ndarray, dict[int, Face | None]]]:
+        pictures = ahead(read_frames(view, replaced=replaced), FRAMES_AHEAD)
+        for i, picture in enumerate(pictures):
+            yield i, picture, dict(follower.step(i, picture))
+
+    # The face is followed by a thread of its own, the hands before it by this one.
+    for i, picture, changes in ahead(followed(), FRAMES_AHEAD):
         for k, face in changes.items():
             present[k] = face is not None
             points[k] = 0 if face is None else face.landmarks[:, :2]

@@ -60,23 +60,27 @@ def mediapipe():
                 sys.modules[name] = module
 
 
+_silence = threading.RLock()  # of two threads at once each would restore the other's silence
+
+
 @contextlib.contextmanager
 def _quiet():
     """Send file descriptor 2 nowhere for a moment: there goes the library's start-up chatter."""
-    sys.stderr.flush()
-    try:
-        kept = os.dup(2)
-    except OSError:  # no standard error at all (pythonw)
-        yield
-        return
-    try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 2)
-        os.close(nowhere)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    with _silence:
+        sys.stderr.flush()
+        try:
+            kept = os.dup(2)
+        except OSError:  # no standard error at all (pythonw)
+            yield
+            return
+        try:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 2)
+            os.close(nowhere)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _node(calculator: str, body: str, options: str = '', extension: str = '') -> str:
