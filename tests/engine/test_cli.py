@@ -313,6 +313,16 @@ def test_the_module_runs_as_a_program(root):
     assert done.returncode == 0 and 'reconstruct' in done.stdout, done.stderr
 
 
+def test_the_program_ends_without_tearing_down(root):
+    program = package(root) + (
+        'import atexit; from facewright.engine import cli; '
+        'atexit.register(print, "torn down"); cli.main = lambda: print("done") or 3; '
+        'cli.run_as_program()'
+    )
+    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (3, 'done\n'), done.stderr
+
+
 def read(*line):
     """The task and arguments of a command line."""
     return cli.arguments_of(cli.parser().parse_args(cli.with_new_names(list(line))))

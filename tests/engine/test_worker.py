@@ -122,6 +122,15 @@ def test_progress_then_result_and_chatter_in_the_log(copy_of_engine, tmp_path):
     assert 'python chatter' in log and 'library chatter' in log
 
 
+def test_threads_take_turns_faster_while_a_task_runs():
+    def task():
+        yield sys.getswitchinterval()
+
+    before, during = sys.getswitchinterval(), []
+    worker.run(task(), during.append)
+    assert during[0] < before == sys.getswitchinterval()
+
+
 @pytest.mark.parametrize(
     'task, words',
     [

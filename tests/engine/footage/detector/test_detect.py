@@ -1,6 +1,7 @@
 """Finding and following faces: on the built-in head, rendered, and on a few real frames."""
 
 import functools
+import threading
 
 import cv2
 import films
@@ -17,6 +18,8 @@ from facewright.engine.footage.detector import (
     landmark_sets,
 )
 from facewright.engine.footage.detector.detect import FEW_PICTURES
+from facewright.engine.footage.detector.follow import FaceFollower
+from facewright.engine.footage.detector.hands import HandFollower
 from facewright.engine.footage.detector.landmark_sets import OUTER_EYE_CORNERS, mirror
 from facewright.engine.footage.detector.networks import CropFace, CropLandmarks, FaceNetworks
 
@@ -157,6 +160,24 @@ def test_the_same_twice(tmp_path):
     )
     a, b = detect_view(view), detect_view(view)
     assert np.array_equal(a.points, b.points) and np.array_equal(a.confidence, b.confidence)
+
+
+def test_the_next_picture_is_looked_at_while_hands_are_looked_for(tmp_path, monkeypatch):
+    followed = [threading.Event() for _ in range(6)]
+    steps = FaceFollower.step, HandFollower.step
+
+    def follow(self, frame, picture):
+        followed[frame].set()
+        return steps[0](self, frame, picture)
+
+    def look_for_hands(self, frame, picture, face):
+        assert followed[min(frame + 1, 5)].wait(20)
+        steps[1](self, frame, picture, face)
+
+    monkeypatch.setattr(FaceFollower, 'step', follow)
+    monkeypatch.setattr(HandFollower, 'step', look_for_hands)
+    frames = [scene((head(), 200, 60, 220), seed=i) for i in range(6)]
+    assert detect_view(filmed(tmp_path / 'a.mp4', frames)).present.all()
 
 
 def test_more_looks_tremble_less(tmp_path):
