@@ -22,7 +22,7 @@ from ..geometry.polygons import triangulate
 from .model import FaceModel
 from .pieces import CONTOURS, face_graph, inner_contours
 
-COLUMNS = 15  # the middle one in the mouth's middle
+COLUMNS = 25  # the middle one in the mouth's middle
 SEALING_COLUMNS = 41  # by which a neutral's lips are brought together
 SAMPLES = 17  # of a lip's section, the middle one on the inner edge
 REACH = 0.6  # cm: so far a section goes over the lip's red, and so far behind
