@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..core.threads import ahead
+from ..core.threads import ahead, map_in_threads
 from ..face_model.model import FaceModel
 from ..face_model.paint import visible_faces
 from ..face_model.part_labels import PARTS
@@ -79,8 +79,10 @@ def overlay_tiles(
     The face cut from the frame, and below it the same with the head drawn over (lens distortion is
     not drawn).
     """
-    frames, out = chosen_frames(len(view.times), tiles), []
-    for frame, picture in zip(frames, ahead(read_frames(view, frames), tiles)):
+    frames = chosen_frames(len(view.times), tiles)
+
+    def drawn_over(item: tuple[int, np.ndarray]) -> np.ndarray:
+        frame, picture = item
         middle, side = face_window(track.projected[index][frame], view.size)
         scale = TILE / side
         move = np.array(
@@ -95,8 +97,9 @@ def overlay_tiles(
         if np.isfinite(track.errors[index][frame]):
             node = int(np.abs(track.time - view.times[frame]).argmin())
             drawn = _draw_head(model, neutral, track, index, node, move, small)
-        out.append(np.concatenate([small, drawn], 0))
-    return out
+        return np.concatenate([small, drawn], 0)
+
+    return list(map_in_threads(drawn_over, zip(frames, ahead(read_frames(view, frames), tiles))))
 
 
 def _draw_head(

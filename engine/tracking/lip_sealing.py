@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ..annotate.landmarks import ModelLandmarks
+from ..core.threads import map_in_threads
 from ..evidence.lids import lid_range
 from ..evidence.lip_contact import LipContactTerm, SeenTouching, lip_basis, seen_touching
 from ..evidence.options import TrackOptions
@@ -32,7 +33,7 @@ from .view_landmarks import make_view_landmarks
 
 EXACT = 0.0005  # cm: of how far lips may stay apart that touch, and how deep lips may cross
 STEPS, TOLERANCE = 8, 1e-3  # Gauss-Newton steps at most; relative fall of the cost at which to stop
-WINDOW = 240  # samples at once: bounds memory
+WINDOW = 60  # samples at once, a window a thread
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,12 @@ def seal_performance(
 
     neutral: V×3 cm; cameras: of each view, as they were found.
     """
-    basis, weights = lip_basis(model, neutral), performance.weights.copy()
+    basis, weights = lip_basis(model, neutral), performance.weights
     options = TrackOptions()
     lids = [lid_range(shown.points[shown.present]) for shown in observations.views]
     heeded = best_seen_frames(footage, observations)
-    for start in range(0, len(weights), WINDOW):
+
+    def sealed(start: int) -> np.ndarray:
         rows = slice(start, start + WINDOW)
         times = performance.time[rows]
         last = start + WINDOW >= len(weights)
@@ -92,11 +94,13 @@ def seal_performance(
         most = _opposed_bounds(as_tensor(weights[rows]), performance.names)
         problem = _Sealing((AnchorPrior(given), contact), _BoundedWeights(0, len(seen), most=most))
         found = given
-        with torch_threads():
-            for state in solve(problem, State(_nothing_shared(), given), STEPS, TOLERANCE):
-                found = state.trajectory
-        weights[rows] = found.weights.numpy()
-    return replace(performance, weights=weights)
+        for state in solve(problem, State(_nothing_shared(), given), STEPS, TOLERANCE):
+            found = state.trajectory
+        return found.weights.numpy()
+
+    with torch_threads():
+        windows = list(map_in_threads(sealed, range(0, len(weights), WINDOW)))
+    return replace(performance, weights=np.concatenate(windows).astype(weights.dtype))
 
 
 def best_seen_frames(footage: Footage, observations: Observations) -> list[np.ndarray]:
