@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 import torch
 
+from ..core.threads import ahead
 from ..face_model.model import FaceModel
 from ..face_model.paint import visible_faces
 from ..footage.footage import Camera
@@ -35,6 +36,7 @@ EDGE = 3  # pixels of the crop: points this near to what is not head are left ou
 LINEAR = (np.arange(256, dtype=np.float32) / 255) ** 2.2  # of a byte
 SHADING_TURNS, SHADING_RIDGE = 4, 1e-4
 SHADING_NOISE = 0.15  # of the mean colour: what the skin's colour differs by from albedo × light
+HARMONIC_PAIRS = np.triu_indices(9)
 BATCH = 8  # pictures whose heads are made at once
 
 
@@ -242,12 +244,16 @@ def sample_appearance_of_view(
         drawn = draw(triangles, posed)
         return sample_appearance(points, drawn, posed, blur, options), also(row, drawn)
 
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, BATCH)) as pool:
+    def batches() -> Iterator[tuple[slice, np.ndarray]]:
         for start in range(0, count, BATCH):
             rows = slice(start, min(start + BATCH, count))
-            posed = heads(model, neutral, state, seen.landmarks, seen.view, rows)
+            yield rows, heads(model, neutral, state, seen.landmarks, seen.view, rows)
+
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, BATCH)) as pool:
+        for rows, posed in ahead(batches(), 1):
             tasks = list(zip(range(rows.start, rows.stop), posed))
-            found += [one(*tasks.pop(0))] if not start else []  # alone: it may have kernels to load
+            # alone: it may have kernels to load
+            found += [] if found else [one(*tasks.pop(0))]
             found += pool.map(lambda task: one(*task), tasks)
             yield rows.stop / count
     if found:
@@ -291,6 +297,8 @@ def fit_shading(samples: list[AppearanceSamples]) -> tuple[np.ndarray, np.ndarra
     basis = [
         sh_basis(torch.from_numpy(np.asarray(view.normals, np.float64))).numpy() for view in samples
     ]
+    first, second = HARMONIC_PAIRS
+    products = [harmonics[..., first] * harmonics[..., second] for harmonics in basis]
     trust = [np.asarray(view.trust, np.float64)[..., None] for view in samples]
     colour = [view.colour for view in samples]
     weight = [np.broadcast_to(t, c.shape) for t, c in zip(trust, colour)]
@@ -298,8 +306,8 @@ def fit_shading(samples: list[AppearanceSamples]) -> tuple[np.ndarray, np.ndarra
         sum(w.sum(0) for w in weight), 1e-6
     )
     for _ in range(SHADING_TURNS):
-        seen = zip(colour, basis, weight)
-        light = np.stack([_fit_light(c, y, w, albedo) for c, y, w in seen])
+        seen = zip(colour, basis, products, weight)
+        light = np.stack([_fit_light(*view, albedo) for view in seen])
         shade = [y @ light[v] for v, y in enumerate(basis)]
         albedo = sum((w * s * c).sum(0) for w, s, c in zip(weight, shade, colour)) / np.maximum(
             sum((w * s * s).sum(0) for w, s in zip(weight, shade)), 1e-9
@@ -310,21 +318,27 @@ def fit_shading(samples: list[AppearanceSamples]) -> tuple[np.ndarray, np.ndarra
 
 
 def _fit_light(
-    colour: np.ndarray, harmonics: np.ndarray, weight: np.ndarray, albedo: np.ndarray
+    colour: np.ndarray,
+    harmonics: np.ndarray,
+    products: np.ndarray,
+    weight: np.ndarray,
+    albedo: np.ndarray,
 ) -> np.ndarray:
-    """Fit one view's light, 9×3, to n×P×3 colours of P×3 albedos; harmonics n×P×9, weight n×P×3."""
-    light = np.zeros((9, 3))
+    """Fit one view's light, 9×3, to n×P×3 colours of P×3 albedos.
+
+    harmonics n×P×9, and their products with one another, n×P×45; weight n×P×3
+    """
+    light, worth = np.zeros((9, 3)), weight * albedo
+    flat = (worth * albedo).reshape(-1, 3).T @ products.reshape(-1, 45)
+    right = harmonics.reshape(-1, 9).T @ (worth * colour).reshape(-1, 3)
     for c in range(3):
-        rows = harmonics.reshape(-1, 9) * np.broadcast_to(albedo[:, c], colour.shape[:2]).reshape(
-            -1, 1
-        )
-        worth = weight[..., c].reshape(-1, 1)
-        square = (rows * worth).T @ rows
+        square = np.empty((9, 9))
+        square[HARMONIC_PAIRS] = square.T[HARMONIC_PAIRS] = flat[c]
         light[:, c] = np.linalg.solve(
             square
             + SHADING_RIDGE * max(np.trace(square), 1e-9) * np.diag([0.0] + [1.0] * 8)
             + 1e-12 * np.eye(9),
-            (rows * worth).T @ colour[..., c].ravel(),
+            right[:, c],
         )
     return light
 

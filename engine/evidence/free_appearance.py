@@ -14,10 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from ..core.threads import map_in_threads
 from .parameters import LEAST_WEIGHT, Eliminated, System
 from .photometric import AppearanceResiduals
 from .picture_term import undeviated
@@ -65,6 +67,22 @@ def free_points(
     )
 
 
+class _Felt(NamedTuple):
+    """What the unknowns of some pictures' points are felt as.
+
+    left P×Q; shape 3×P×Q: forces on the points in head axes, all pictures together; blocks
+    n×m×(P·Q) of each of nodes; by_others c×(P·Q) of those of what is shared that are no identity,
+    and others: which they are.
+    """
+
+    left: torch.Tensor
+    shape: torch.Tensor
+    nodes: tuple[torch.Tensor, ...]
+    blocks: list[torch.Tensor]
+    others: list[int]
+    by_others: torch.Tensor
+
+
 @dataclass(frozen=True)
 class FreeAppearanceTerm(Term):
     """What freeing the points' appearance takes off the cost: − ½ Σ v² / W.
@@ -85,16 +103,28 @@ class FreeAppearanceTerm(Term):
         border = torch.zeros(count, m, points * unknowns, dtype=SINGLE)
         corner = torch.zeros(system.parameters.count, points * unknowns, dtype=DTYPE)
         total = torch.zeros(points, unknowns, dtype=DTYPE)
-        for view, rows in self._chunks():
+        felt = torch.zeros(3, points, unknowns, dtype=DTYPE)
+
+        def seen_in(chunk: tuple[FreePoints, slice]) -> _Felt:
+            view, rows = chunk
             seen = pixel_derivatives(system, self.basis, still, view.timed, view.view, rows)
-            total += self._left(view, rows, seen.pixels)
-            self._add(seen, view.rows[rows], border, corner)
+            return self._felt(seen, view.rows[rows], self._left(view, rows, seen.pixels))
+
+        for one in map_in_threads(seen_in, self._chunks()):
+            total += one.left
+            felt += one.shape
+            for node, block in zip(one.nodes, one.blocks):
+                border.index_add_(0, node, block)
+            corner[one.others] += one.by_others
+        self._add_identities(felt, corner)
         weight = self._weight()
         share = _over(total, weight).flatten()
         system.cost -= float(0.5 * (share * total.flatten()).sum())
         system.gradient -= (border @ share.to(SINGLE)).to(DTYPE)
         system.gradient_shared -= corner @ share
-        system.eliminated = Eliminated(border, corner, weight.flatten())
+        weight = weight.flatten()
+        free = weight > LEAST_WEIGHT
+        system.eliminated = Eliminated(border[..., free], corner[:, free], weight[free])
 
     def energy(self, state: State) -> torch.Tensor:
         still, total = undeviated(state, self.basis), 0.0
@@ -116,24 +146,23 @@ class FreeAppearanceTerm(Term):
         off = pixels - view.at[rows]
         return view.left[rows].sum(0) + torch.einsum('npqi,npi->pq', view.rows[rows], off)
 
-    def _add(
-        self,
-        seen: PixelDerivatives,
-        rows: torch.Tensor,
-        border: torch.Tensor,
-        corner: torch.Tensor,
-    ) -> None:
-        """Add Σ rows·J of some pictures, each row n×P×Q×2 of one point, to border and corner."""
+    def _felt(self, seen: PixelDerivatives, rows: torch.Tensor, left: torch.Tensor) -> _Felt:
+        """Find Σ rows·J of some pictures, each row n×P×Q×2 of one point."""
         along = rows.permute(3, 0, 1, 2)  # 2×n×P×Q
-        felt = 0.0
-        for k, (a, node) in enumerate(zip(seen.by_point, seen.nodes)):
+        shape, blocks = 0.0, []
+        for k, a in enumerate(seen.by_point):
             force = a[0][..., None] * along[0] + a[1][..., None] * along[1]  # 3×n×P×Q
-            felt = felt + force.sum(1)
-            border.index_add_(0, node, to_moments(seen, k, force).flatten(2))
-        identities = self.basis.identities
-        ids = identities.shape[2] if len(corner) else 0
-        corner[:ids] += torch.einsum('ipq,pie->epq', felt, identities).flatten(1)[:ids]
-        corner[seen.others] += torch.einsum('cinp,inpq->cpq', seen.by_others, along).flatten(1)
+            shape = shape + force.sum(1)
+            blocks.append(to_moments(seen, k, force).flatten(2))
+        by_others = torch.einsum('cinp,inpq->cpq', seen.by_others, along).flatten(1)
+        return _Felt(left, shape, seen.nodes, blocks, seen.others, by_others)
+
+    def _add_identities(self, felt: torch.Tensor, corner: torch.Tensor) -> None:
+        """Add what the identity changes by forces 3×P×Q on the points, in head axes."""
+        ids = self.basis.identities.shape[2] if len(corner) else 0
+        if ids:
+            by_identity = torch.einsum('ipq,pie->epq', felt, self.basis.identities)
+            corner[:ids] += by_identity.flatten(1)
 
 
 def _over(total: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

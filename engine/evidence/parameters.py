@@ -90,16 +90,12 @@ class Eliminated:
     """N more unknowns, each with a curvature of its own alone, that are solved for in passing.
 
     border K×m×N (single precision): beside the nodes' unknowns. corner G×N: beside the shared ones.
-    weight N: their own curvature; with none an unknown is not free.
+    weight N: their own curvature, above LEAST_WEIGHT.
     """
 
     border: torch.Tensor
     corner: torch.Tensor
     weight: torch.Tensor
-
-    def beside(self, live: torch.Tensor) -> Eliminated:
-        """Leave out nodes' unknowns that are held (live K×m: 0 there, else 1)."""
-        return replace(self, border=self.border * live[:, :, None].to(self.border.dtype))
 
 
 SUMMED = ('diagonal', 'upper', 'border', 'corner', 'gradient', 'gradient_shared')

@@ -68,7 +68,6 @@ def hold(system: System, held: torch.Tensor, damping: float) -> System:
         second=None if second is None else _between_live(second.clone(), live[:-2], live[2:]),
         border=system.border * live[:, :, None],
         corner=damped(system.corner, damping),
-        eliminated=system.eliminated and system.eliminated.beside(live),
     )
 
 
