@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from clips import finish, written
+from clips import STANDARD, reconstructed
 
 pytestmark = pytest.mark.bench
 SIDES = 'RL'
@@ -19,7 +19,6 @@ SEEN_SHUT = 0.45  # of it: real lids that are shut by the pictures are seen up t
 ALONG = np.linspace(0.15, 0.85, 9)  # of the way from corner to corner
 APART = 0.5  # mm
 SEEN = 0.5  # confidence in an eye's landmarks, from which it is seen
-STANDARD = ('pyfeat_single_face_smile', 'obama_weekly_address_6')  # short, with blinks
 
 
 @dataclass(frozen=True)
@@ -94,47 +93,29 @@ def model_gaps(model, rig, weights):
     return np.stack(out, 1)
 
 
-def measure(model, landmarks, path, quality):
-    """(blinks, worst distance of the lids at each one's peak in mm, false blinks) of one clip."""
-    from facewright.engine.footage import open_footage
-    from facewright.engine.footage.detector import detect_view
-    from facewright.engine.footage.footage import Observations
+def measure(one):
+    """(blinks, worst distance of the lids at each one's peak in mm, false blinks) of a Written."""
     from facewright.engine.formats.rig import Rig
     from facewright.engine.shape_keys.lids import meet_lids
-    from facewright.engine.tasks.qualities import QUALITIES
-    from facewright.engine.tracking.draft import track
-    from facewright.engine.tracking.standard import refine
 
-    footage, how = open_footage([str(path)]), QUALITIES[quality]
-    seen = detect_view(footage.views[0], how.detector, lambda done, total: None)
-    observed = Observations((seen,))
-    found = finish(track(model, landmarks, footage, observed, how.tracking))
-    neutral = None
-    if how.refinement is not None:
-        refined = finish(refine(model, landmarks, footage, observed, found, how.refinement))
-        found, neutral = refined.track, refined.neutral
-    neutral, performance = written(model, landmarks, footage, seen, found, neutral)
+    model, neutral = one.model, one.neutral
     rig = Rig(neutral, meet_lids(model, neutral, model.expressions), model.names, model.faces)
-    gaps = model_gaps(model, rig, performance.weights.astype(np.float64))
-    part = seen_distances(seen)
+    gaps = model_gaps(model, rig, one.performance.weights.astype(np.float64))
+    part = seen_distances(one.seen)
     listed = blinks(part)
-    apart = [float(np.abs(gaps[one.peak, one.eye]).max()) for one in listed]
+    apart = [float(np.abs(gaps[blink.peak, blink.eye]).max()) for blink in listed]
     return listed, apart, false_blinks(part, gaps.mean(2))
 
 
 @pytest.mark.parametrize('name', ['ict', 'builtin'])
 @pytest.mark.parametrize('quality', ['draft', 'standard'])
 def test_every_blink_of_the_real_clips(shared_data, table, name, quality):
-    from facewright.engine.annotate.landmarks import model_landmarks
-    from facewright.engine.face_model import load_model
-
     where = str(shared_data / 'ict-facekit.tar.xz') if name == 'ict' else name
-    model = load_model(where).tracked
-    landmarks, rows, every, wrong = model_landmarks(model), [], [], []
+    rows, every, wrong = [], [], []
     for path in sorted((shared_data / 'videos').glob('*.m*')):
         if path.suffix == '.csv' or (quality == 'standard' and path.stem not in STANDARD):
             continue
-        listed, apart, false = measure(model, landmarks, path, quality)
+        listed, apart, false = measure(reconstructed(where, str(path), quality))
         every, wrong = every + apart, wrong + false
         peaks = ', '.join(f'{SIDES[one.eye]} {one.peak}' for one in listed)
         worst = f'{max(apart):.2f}' if apart else ''

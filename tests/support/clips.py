@@ -1,7 +1,19 @@
-"""A clip tracked by Draft, and its stillest stretch, for the benches."""
+"""Clips tracked, and as a reconstruction writes them, for the benches."""
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 import numpy as np
 
+# Short ones with blinks and shut lips, on which Standard is measured too
+STANDARD = (
+    'pyfeat_single_face_smile',
+    'obama_weekly_address_6',
+    'grid_bbaf2n',
+    'grid_pwij3p',
+    'grid_swwp2s',
+)
 STILL = 40  # frames: the stillest stretch of a clip that is compared
 
 
@@ -56,3 +68,49 @@ def written(model, landmarks, footage, seen, track, neutral=None):
     return neutral, seal_performance(
         model, landmarks, neutral, footage, observations, track.cameras, few
     )
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a reconstruction of one view writes, beside its tracked model and what was seen."""
+
+    model: Any
+    seen: Any
+    neutral: np.ndarray
+    performance: Any
+
+
+@cache
+def tracked_model(where: str):
+    """(tracked model, its landmarks) of a face model's path or name."""
+    from facewright.engine.annotate.landmarks import model_landmarks
+    from facewright.engine.face_model import load_model
+
+    model = load_model(where).tracked
+    return model, model_landmarks(model)
+
+
+@cache
+def reconstructed(where: str, source: str, quality: str, view: str = '') -> Written:
+    """What 'draft' or 'standard' writes of a clip, or of one view of a capture.
+
+    where: the face model's. Found once for all benches of a run: Standard takes minutes.
+    """
+    from facewright.engine.footage import open_footage
+    from facewright.engine.footage.detector import detect_view
+    from facewright.engine.footage.footage import Observations
+    from facewright.engine.tasks.qualities import QUALITIES
+    from facewright.engine.tracking.draft import track
+    from facewright.engine.tracking.standard import refine
+
+    (model, landmarks), how = tracked_model(where), QUALITIES[quality]
+    footage = open_footage([source])
+    if view:
+        footage = replace(footage, views=tuple(v for v in footage.views if v.name == view))
+    seen = detect_view(footage.views[0], how.detector, lambda done, total: None)
+    observed, neutral = Observations((seen,)), None
+    found = finish(track(model, landmarks, footage, observed, how.tracking))
+    if how.refinement is not None:
+        refined = finish(refine(model, landmarks, footage, observed, found, how.refinement))
+        found, neutral = refined.track, refined.neutral
+    return Written(model, seen, *written(model, landmarks, footage, seen, found, neutral))
