@@ -122,11 +122,11 @@ def best_seen_frames(footage: Footage, observations: Observations) -> list[np.nd
 
 
 def shut_nodes(seen: Sequence[SeenTouching]) -> torch.Tensor:
-    """List the nodes beside which any view sees lips touch."""
+    """List the nodes nearest to where any view sees lips touch: the next may be an open mouth's."""
     found = [torch.zeros(0, dtype=torch.long)]
     for one in seen:
         shut = one.share.amax(1) > 0
-        found += [one.node[shut], one.node[shut & (one.between > 0)] + 1]
+        found.append(one.node[shut] + (one.between[shut] > 0.5))
     return torch.cat(found).unique()
 
 

@@ -4,17 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from facewright.engine.annotate.landmarks import model_landmarks
 from facewright.engine.evidence.gaps import slit_chains
-from facewright.engine.evidence.lip_contact import touching_share
+from facewright.engine.evidence.lip_contact import SeenTouching, touching_share
 from facewright.engine.evidence.sparsity import opposed_pairs
 from facewright.engine.face_model import load_model
 from facewright.engine.face_model.lip_sections import lip_gaps, lip_sections, seal_lips
 from facewright.engine.footage.detector.landmark_sets import resting_face
 from facewright.engine.footage.footage import Camera, Footage, Observations, View, ViewObservations
 from facewright.engine.formats.performance import Performance
-from facewright.engine.tracking.lip_sealing import best_seen_frames, seal_performance
+from facewright.engine.tracking.lip_sealing import best_seen_frames, seal_performance, shut_nodes
 from facewright.engine.tracking.view_landmarks import rms_radius
 
 FRAMES = 12
@@ -94,6 +95,13 @@ def test_the_view_that_shows_the_face_best_is_heeded_and_others_where_it_has_no_
     found = best_seen_frames(footage, Observations((side[1], front[1])))
     assert found[1].all()
     assert found[0].tolist() == [False] * 6 + [True] * 2
+
+
+def test_a_picture_between_two_nodes_asks_the_nearer_one_not_to_cross():
+    node, between = torch.tensor([0, 2, 4, 6]), torch.tensor([0.0, 0.03, 0.8, 0.5])
+    share = torch.tensor([[0.0, 0.4], [1.0, 1.0], [0.2, 0.0], [0.0, 0.0]])
+    assert shut_nodes([SeenTouching(node, between, share)]).tolist() == [0, 2, 5]
+    assert shut_nodes([]).tolist() == []
 
 
 def test_sealing_brings_no_opposed_weights_together(sealed):
