@@ -1,6 +1,7 @@
 """The steps of a reconstruction and what each is expected to take; qualities.py joins them.
 
-Seconds on two cores, measured on clips of 3 to 128 s and on captures of four views (docs/bench.md);
+Seconds on two cores; how they compare was measured by processor time, on clips of 2 to 8 s and a
+capture of four views;
 where another machine is slower or faster, the clock (core/progress.py) finds out by how much.
 """
 
@@ -44,13 +45,15 @@ BAKING = "Taking the skin's texture"
 FILMING = 'Making the clip behind the camera'
 
 FROM_CACHE = 0.3  # s: a face model, or its landmarks, found before
-READ_MODEL, BIND_MODEL = 3.0, 16.0  # s: else
+READ_MODEL, BIND_MODEL = 3.0, 25.0  # s: else
 FIND_PARTS = 10.0  # s: the parts of a new model's face, found while writing
-DETECT = {'draft': 0.022, 'final': 0.045}  # s a frame of a view
-FIND_PERSON = 0.095  # s a keyframe of a view
-FOLLOW = 0.011  # s a frame of a view
-FIND_IN_PICTURES = 2.7  # s a picture that finds the person, all rounds
-FOLLOW_IN_PICTURES = 0.36  # s a frame of a view
+START_DETECTING = 1.5  # s: libraries are imported beside it
+DETECT = {'draft': 0.011, 'final': 0.025}  # s a frame of a view
+FIND_PERSON = 0.06  # s a keyframe of a view
+BETWEEN_NODES = 1.5  # times that: with several views, whose pictures lie between two nodes each
+FOLLOW = 0.006  # s a frame of a view
+FIND_IN_PICTURES = 1.0  # s a picture that finds the person, all rounds
+FOLLOW_IN_PICTURES = 0.13  # s a frame of a view
 WRITE, WRITE_PIXELS = 0.5, 0.45  # s a view; a million pixels of it
 SHUT_LIDS = 0.5  # s: this head's lids made to meet
 BAKE = 12.0  # s: the whole texture
@@ -236,7 +239,10 @@ def _detect_view(footage: Footage, index: int) -> Step[Reconstruction]:
     return Step(
         phase='detect',
         run=detect,
-        seconds=lambda run: {stage: DETECT[run.quality.detector] * len(view.times)},
+        seconds=lambda run: {
+            stage: DETECT[run.quality.detector] * len(view.times)
+            + (0.0 if index else START_DETECTING)
+        },
         checkpoint=f'view_{index}',
         save=lambda run: _seen_arrays(run.views_seen[index]),
         load=load,
@@ -259,11 +265,12 @@ def _prepare_what_follows(face: FaceModel) -> None:
     Run by a thread, while the face is followed.
     """
     from ..annotate import landmarks, parts  # noqa: F401
+    from ..face_model import tongue  # noqa: F401
     from ..face_model.lip_sections import seal_lips
     from ..face_model.pieces import pieces, slit_contours
     from ..shape_keys import lids  # noqa: F401
     from ..texture import overlay  # noqa: F401
-    from ..tracking import draft, lip_sealing  # noqa: F401
+    from ..tracking import curves, draft, lip_sealing, smoothing  # noqa: F401
 
     with contextlib.suppress(FacewrightError):  # what a model lacks is said where it is needed
         pieces(face)
@@ -313,8 +320,9 @@ def _tracking_seconds(run: Reconstruction) -> dict[str, float]:
 
     views = run.footage.views
     keyframes = min(run.quality.tracking.keyframes, len(views[0].times))
+    each = FIND_PERSON * (BETWEEN_NODES if len(views) > 1 else 1.0)
     return {
-        FINDING: FIND_PERSON * keyframes * len(views),
+        FINDING: each * keyframes * len(views),
         FOLLOWING: FOLLOW * sum(len(view.times) for view in views),
     }
 

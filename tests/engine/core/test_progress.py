@@ -112,7 +112,10 @@ def test_the_time_told_never_leaps_up():
 
 @pytest.mark.parametrize('run', RECORDED, ids=[run['what'] for run in RECORDED])
 def test_the_time_told_was_true(run):
-    """Runs recorded on two cores (seconds since the footage was open, stage, fraction of it)."""
+    """Runs recorded on two cores (seconds since the footage was open, stage, fraction of it).
+
+    The machine was busy with others: they are seconds of the program's own processor.
+    """
     from facewright.engine.tasks.qualities import OPENING, QUALITIES
     from facewright.engine.tasks.steps import Reconstruction, Request
 
