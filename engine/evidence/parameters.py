@@ -137,6 +137,8 @@ class System:
         """Add another's equations and cost, but for what it would eliminate."""
         for name in SUMMED:
             getattr(self, name).add_(getattr(other, name))
+        if other.second is not None:
+            self.make_second().add_(other.second)
         self.cost += other.cost
 
 

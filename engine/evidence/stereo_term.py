@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
+from ..core.threads import map_in_threads
+from .halves import linearise_halves
 from .parameters import System
 from .picture_term import undeviated
 from .pixel_derivatives import PixelDerivatives, pixel_derivatives, to_moments
@@ -73,7 +75,13 @@ class StereoTerm(Term):
     matches: tuple[StereoMatch, ...]
 
     def linearise(self, state: State, system: System) -> None:
-        for match in self.matches:
+        linearise_halves(
+            lambda half, own: self._linearise(state, half, own), len(self.matches), system
+        )
+
+    def _linearise(self, state: State, half: slice, system: System) -> None:
+        """Linearise what some matches say."""
+        for match in self.matches[half]:
             basis = self.basis.at(match.index)
             seen = [
                 pixel_derivatives(system, basis, posed, moment, view, slice(0, 1))
@@ -86,15 +94,16 @@ class StereoTerm(Term):
             system.cost += float(0.5 * (residual**2).sum())
 
     def energy(self, state: State) -> torch.Tensor:
-        out = state.trajectory.weights.new_zeros(())
-        for match in self.matches:
+        def of_match(match: StereoMatch) -> torch.Tensor:
             basis = self.basis.at(match.index)
             pixels = [
                 project_landmarks(basis, *posed, moment, view)[0]
                 for posed, moment, view in match.posed(state, basis)
             ]
-            out = out + 0.5 * (match.weight[:, None] * _residual(match, pixels) ** 2).sum()
-        return out
+            return 0.5 * (match.weight[:, None] * _residual(match, pixels) ** 2).sum()
+
+        none = state.trajectory.weights.new_zeros(())
+        return sum(map_in_threads(of_match, self.matches), none)
 
 
 def _residual(match: StereoMatch, pixels: list[torch.Tensor]) -> torch.Tensor:
@@ -111,6 +120,7 @@ def _rows(
     by_node: dict[int, torch.Tensor] = {}
     by_shared = torch.zeros(system.parameters.count, count, 2, dtype=DTYPE)
     ids = basis.identities.shape[2] if system.parameters.identities else 0
+    of_shape = torch.zeros(3, count, 2, dtype=DTYPE)
     for one, part in zip(seen, (torch.eye(2, dtype=DTYPE).expand(count, 2, 2), -match.turn)):
         along = root * part  # of the picture's own pixels
         for k, (by_point, node) in enumerate(zip(one.by_point, one.nodes)):
@@ -118,8 +128,10 @@ def _rows(
             if one is seen[0] or match.held is None:
                 rows = to_moments(one, k, force)[0].flatten(1)
                 by_node[int(node)] = by_node.get(int(node), 0) + rows
-            by_shared[:ids] += torch.einsum('ipq,pie->epq', force[:, 0], basis.identities)[:ids]
+            of_shape += force[:, 0]
         by_shared[one.others] += torch.einsum('pqc,gcp->gpq', along, one.by_others[:, :, 0])
+    if ids:
+        by_shared[:ids] += torch.einsum('ipq,pie->epq', of_shape, basis.identities)
     return by_node, by_shared.flatten(1).to(SINGLE)
 
 

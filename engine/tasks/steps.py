@@ -52,11 +52,11 @@ DETECT = {'draft': 0.011, 'final': 0.025}  # s a frame of a view
 FIND_PERSON = 0.06  # s a keyframe of a view
 BETWEEN_NODES = 1.5  # times that: with several views, whose pictures lie between two nodes each
 FOLLOW = 0.006  # s a frame of a view
-FIND_IN_PICTURES = 1.0  # s a picture that finds the person, all rounds
-FOLLOW_IN_PICTURES = 0.13  # s a frame of a view
+FIND_IN_PICTURES = 1.4  # s a picture that finds the person, all rounds
+FOLLOW_IN_PICTURES = 0.17  # s a frame of a view
 WRITE, WRITE_PIXELS = 0.5, 0.45  # s a view; a million pixels of it
 SHUT_LIDS = 0.5  # s: this head's lids made to meet
-BAKE = 12.0  # s: the whole texture
+BAKE = 9.0  # s: the whole texture
 FILM_PIXELS = 0.025  # s a million pixels of a frame, of views that need another clip
 
 NEARLY = 0.999  # the most of a stage that does not end the bar before the files are in their place

@@ -10,6 +10,7 @@ import pytest
 import torch
 from synthetic import IDENTITIES, LANDMARKS, NAMES, make_problem, moved, tensor
 
+from facewright.engine.evidence.parameters import FreeParameters, empty_system
 from facewright.engine.evidence.picture_term import (
     JointRows,
     PictureTerm,
@@ -151,3 +152,14 @@ def test_offsets_are_smooth(model):
     edges = model.faces[np.isin(model.faces[:, :3], model.regions['narrow_face']).all(1)]
     step = np.abs(modes[:, edges[:, 0]] - modes[:, edges[:, 1]]).max()
     assert step < 0.25 * np.abs(modes).max()
+
+
+def test_systems_are_added_with_their_blocks_of_nodes_two_apart():
+    """As two halves of a term's frames are, of which only one may have such blocks."""
+    one, other = (empty_system(FreeParameters(0, 1), 4, 8) for _ in range(2))
+    other.make_second()[1, 2, 3] = 5.0
+    other.gradient[1, 2], other.cost = 7.0, 2.0
+    one.add(other)
+    one.add(other)
+    assert one.cost == 4 and one.gradient[1, 2] == 14
+    assert one.second[1, 2, 3] == 10 and one.second.abs().sum() == 10
