@@ -31,7 +31,9 @@ from .curves import UNUSED
 from .solver import solve
 from .view_landmarks import make_view_landmarks
 
-EXACT = 0.0005  # cm: of how far lips may stay apart that touch, and how deep lips may cross
+# cm: of how far lips may stay apart that touch, and how deep lips may cross; with several views,
+# whose pictures lie between two nodes and ask of both (measured here: firmer costs weights)
+EXACT, EXACT_BETWEEN = 0.0005, 0.00065
 STEPS, TOLERANCE = 8, 1e-3  # Gauss-Newton steps at most; relative fall of the cost at which to stop
 WINDOW = 60  # samples at once, a window a thread
 
@@ -73,6 +75,7 @@ def seal_performance(
     options = TrackOptions()
     lids = [lid_range(shown.points[shown.present]) for shown in observations.views]
     heeded = best_seen_frames(footage, observations)
+    exact = EXACT if len(footage.views) == 1 else EXACT_BETWEEN
 
     def sealed(start: int) -> np.ndarray:
         rows = slice(start, start + WINDOW)
@@ -90,7 +93,7 @@ def seal_performance(
         given = Trajectory(
             *(as_tensor(a[rows]) for a in (performance.rotation, performance.translation, weights))
         )
-        contact = LipContactTerm(basis, tuple(seen), EXACT, EXACT, shut_nodes(seen))
+        contact = LipContactTerm(basis, tuple(seen), exact, exact, shut_nodes(seen))
         most = _opposed_bounds(as_tensor(weights[rows]), performance.names)
         problem = _Sealing((AnchorPrior(given), contact), _BoundedWeights(0, len(seen), most=most))
         found = given
