@@ -24,7 +24,7 @@ def test_all_videos(root, shared_data, table):
     from facewright.engine.face_model import load_model
     from facewright.engine.texture.overlay import overlay
 
-    model = load_model(str(shared_data / 'ict-facekit.tar.xz'))
+    model = load_model(str(shared_data / 'ict-facekit.tar.xz')).tracked
     landmarks, rows, worst = model_landmarks(model), [], []
     out = root / 'out' / 'videos'
     out.mkdir(parents=True, exist_ok=True)
