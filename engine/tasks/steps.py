@@ -1,8 +1,8 @@
 """The steps of a reconstruction and what each is expected to take; qualities.py joins them.
 
 Seconds on two cores; how they compare was measured by processor time, on clips of 2 to 8 s and a
-capture of four views;
-where another machine is slower or faster, the clock (core/progress.py) finds out by how much.
+capture of four views. Where another machine is slower or faster, the clock (core/progress.py) finds
+out by how much.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from clips import finish
 
 from facewright.engine.annotate.landmarks import model_landmarks
 from facewright.engine.face_model import load_model
@@ -72,12 +73,7 @@ def with_hand(view, seen, hand):
 
 
 def draft(model, landmarks, footage, seen):
-    steps = track(model, landmarks, footage, Observations((seen,)))
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    return finish(track(model, landmarks, footage, Observations((seen,))))
 
 
 def apart(model, found, clean, frames):

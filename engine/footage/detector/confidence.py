@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...core.smoothstep import smoothstep
+from ...geometry.normals import vertex_normals
 from .crop_landmarks import Face
 from .landmark_sets import COUNT, OUTER_EYE_CORNERS, landmark_sets, tesselation
 
@@ -82,13 +83,8 @@ def _facing_cosine(landmarks: np.ndarray) -> np.ndarray:
 
     Orthographic; irises 0, to be set by their eye.
     """
-    surface = landmarks[:468] * [1, -1, -1]
-    a, b, c = tesselation().T
-    area = np.cross(surface[b] - surface[a], surface[c] - surface[a])
-    corners, areas = np.concatenate([a, b, c]), np.concatenate([area, area, area])
-    normals = np.stack([np.bincount(corners, along, 468) for along in areas.T], 1)
     out = np.zeros(COUNT)
-    out[:468] = normals[:, 2] / np.maximum(np.linalg.norm(normals, axis=1), 1e-9)
+    out[:468] = vertex_normals(landmarks[:468] * [1, -1, -1], tesselation())[:, 2]
     return out
 
 

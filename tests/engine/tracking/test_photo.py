@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from clips import finish
 
 from facewright.engine.annotate.landmarks import model_landmarks
 from facewright.engine.face_model import load_model
@@ -22,15 +23,6 @@ THICKER = 7  # pixels by which a mask's brows are wider than the head's, of a fa
 MOST_CHANGED = 0.1  # cm: of the face's shape, on the mean
 
 
-def last(steps):
-    """What a generator returns."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
-
-
 @pytest.fixture(scope='module')
 def photo(tmp_path_factory):
     """The demo's first frame as a photo, and masks of it whose brows are too thick."""
@@ -48,9 +40,9 @@ def test_brows_thicker_than_the_heads_do_not_reshape_it(photo):
     model, quality = load_model('builtin').tracked, QUALITIES['standard']
     landmarks, footage = model_landmarks(model), open_footage([str(photo / 'photo.png')])
     seen = Observations((detect_view(footage.views[0], 'final', lambda done, total: None),))
-    draft = last(track(model, landmarks, footage, seen, quality.tracking, -1))
+    draft = finish(track(model, landmarks, footage, seen, quality.tracking, -1))
     masks = UserMasks((photo / 'mask.png',), footage.views[0].size, 'facewright')
-    found = last(refine(model, landmarks, footage, seen, draft, masks=[masks]))
+    found = finish(refine(model, landmarks, footage, seen, draft, masks=[masks]))
     face = model.regions['narrow_face']
     before, after = (v[face].astype(float) for v in (model.shape(draft.identity), found.neutral))
     aligned = move(after, *rigid_motion(after, before, scale=True))
