@@ -12,6 +12,7 @@ from . import environment, jobs, panels, preferences, properties
 from .operators import (
     appearance,
     cavities,
+    comparison,
     footage,
     head,
     performance,
@@ -30,6 +31,7 @@ OPERATORS = {
     'Shape keys': shape_keys,
     'Cavities': cavities,
     'Editing shape keys': shape_tools,
+    'Comparing with the model': comparison,
 }
 CLASSES = (
     *properties.CLASSES,

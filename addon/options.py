@@ -373,20 +373,20 @@ class Editing:
     )
     where: str = option(
         'all',
-        help='Which part of the head Reset and Strength change',
+        help='Which part of the head Reset, Strength and Blend change',
         choices=PARTS,
         display=Display('Where'),
     )
     group: str = option(
         '',
-        help='Vertex group of the active mesh to which Reset and Strength are limited, by its '
-        'weights, where they change a vertex group',
+        help='Vertex group of the active mesh to which Reset, Strength and Blend are limited, by '
+        'its weights, where they change a vertex group',
         display=Display('Group'),
     )
     falloff: float = option(
         0.01,
         help='How far the effect fades out beyond the selected vertices, along the surface, where '
-        'Reset and Strength change a selection',
+        'Reset, Strength and Blend change a selection',
         range=Range(0, soft_most=0.1),
         unit='m',
         display=Display('Falloff'),
@@ -396,6 +396,13 @@ class Editing:
         help='By how much Strength multiplies the shapes: 0 takes them away, 1 leaves them',
         range=Range(-10, 10, soft_least=0, soft_most=2),
         display=Display('Strength'),
+    )
+    share: float = option(
+        0.5,
+        help="How personal Blend makes the shapes: 0 the plain model's, 1 the person's own, which "
+        'come back at any time',
+        range=Range(0, 1),
+        display=Display('Personal', subtype='FACTOR'),
     )
     width: float = option(
         0.01,

@@ -48,6 +48,7 @@ class ShapeSettings(bpy.types.PropertyGroup):
     group: prop(options.Editing, 'group')
     falloff: prop(options.Editing, 'falloff')
     strength: prop(options.Editing, 'strength')
+    share: prop(options.Editing, 'share')
     width: prop(options.Editing, 'width')
     tolerance: prop(options.Editing, 'tolerance')
     report: StringProperty(name='Report', description="What the last of the panel's jobs said")

@@ -22,6 +22,15 @@ from .cavities import (
     flesh_job,
     settle_job,
 )
+from .comparison import (
+    apply_comparison,
+    blend_with_model,
+    comparison_in_words,
+    comparison_job,
+    difference_of_key,
+    hide_difference,
+    show_difference,
+)
 from .crossings import (
     apply_crossings,
     crossings_in_words,

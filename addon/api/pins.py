@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..scene import crossings
+from ..scene import comparison, crossings
 from .selection import chosen_meshes
 
 
@@ -26,12 +26,13 @@ def pinned(context: bpy.types.Context) -> list[bpy.types.Object]:
 def unpin(context: bpy.types.Context) -> list[str]:
     """Let all of them show what their sliders make again; returns their names.
 
-    What Show Crossings marked on them in colours goes too.
+    What Show Crossings and Show Difference marked on them in colours goes too.
     """
     found = pinned(context)
     for thing in found:
         if crossings.COLOURS in thing.data.color_attributes:
             crossings.hide(thing)
-        else:
-            thing.show_only_shape_key = False
+        if comparison.is_shown(thing):
+            comparison.hide(thing)
+        thing.show_only_shape_key = False
     return [thing.name for thing in found]

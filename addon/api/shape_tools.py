@@ -28,7 +28,7 @@ def tool_mesh(context: bpy.types.Context) -> bpy.types.Object:
     return thing
 
 
-def _keys(thing: bpy.types.Object, which: str) -> list[bpy.types.ShapeKey]:
+def chosen_keys(thing: bpy.types.Object, which: str) -> list[bpy.types.ShapeKey]:
     """Return the active key, or all, the Basis and locked ones excepted."""
     blocks, active = thing.data.shape_keys, thing.active_shape_key
     if which == 'ALL':
@@ -55,7 +55,7 @@ def symmetrise(
     Keys with a side in their names (mouthSmile_L, jawLeft) become mirror images of each other.
     """
     thing = tool_mesh(context)
-    chosen, mesh_halves = _keys(thing, keys), halves(context.scene, thing, tolerance)
+    chosen, mesh_halves = chosen_keys(thing, keys), halves(context.scene, thing, tolerance)
     blocks, done = thing.data.shape_keys.key_blocks, set()
     for key in chosen:
         other = shape_tools.other_side(key.name)
@@ -105,7 +105,7 @@ def mirror(
     flips the key. A key that is made gets the slider, vertex group and driver of the other side.
     """
     thing = tool_mesh(context)
-    (key,), notes = _keys(thing, 'ACTIVE'), []
+    (key,), notes = chosen_keys(thing, 'ACTIVE'), []
     mesh_halves = halves(context.scene, thing, tolerance)
     mirrored = mesh_halves.of(shape_tools.mirror, shape_keys.offsets_of(key))
     if to == 'OTHER':
@@ -134,7 +134,7 @@ def split(
     width: of the soft middle, in the object's units.
     """
     thing = tool_mesh(context)
-    (key,) = _keys(thing, 'ACTIVE')
+    (key,) = chosen_keys(thing, 'ACTIVE')
     if shape_tools.side_of(key.name):
         raise FacewrightError(
             f"{key.name} is one side's already: choose a shape key of both sides."
@@ -194,7 +194,7 @@ def reset(
     many keys changed.
     """
     thing = tool_mesh(context)
-    chosen, weights = _keys(thing, keys), region_weights(thing, where, group, falloff)
+    chosen, weights = chosen_keys(thing, keys), region_weights(thing, where, group, falloff)
     count = 0
     for key in chosen:
         target = np.zeros(1) if to == 'BASIS' else records.read(thing.data.shape_keys, key.name)
@@ -224,7 +224,7 @@ def scale(
 ) -> int:
     """Multiply shapes by `strength` where `where` says; returns how many keys changed."""
     thing = tool_mesh(context)
-    chosen, weights = _keys(thing, keys), region_weights(thing, where, group, falloff)
+    chosen, weights = chosen_keys(thing, keys), region_weights(thing, where, group, falloff)
     for key in chosen:
         shape_keys.set_offsets(
             key, shape_tools.scale(shape_keys.offsets_of(key), strength, weights), weights > 0

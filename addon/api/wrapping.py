@@ -12,7 +12,7 @@ from ...engine.core.errors import FacewrightError
 from ...engine.core.files import read_npz
 from ...engine.core.words import listed
 from ...engine.formats.rig import read_rig
-from ..scene import fit_colours, head_space, heads
+from ..scene import distance_colours, head_space, heads
 from .head import find_model
 from .head_jobs import HeadJob, read_report, report_in_words
 from .shared import select, show_colours
@@ -52,7 +52,7 @@ def apply_head(
     head = heads.create_head(name, model, *scaled, called, naming, context.collection)
     head.matrix_world = Matrix(place)
     if fit and len(fit['distance']) == len(neutral):
-        fit_colours.paint(head, fit['distance'])
+        distance_colours.paint(head, fit['distance'], distance_colours.FIT)
         show_colours(context)
     select(context, head)
     for thing in originals if hide else ():

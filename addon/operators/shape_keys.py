@@ -7,7 +7,7 @@ from bpy.props import EnumProperty
 from ...engine.tasks import specs
 from .. import api, jobs, options
 from ..options import prop_or_panel
-from ..scene import fit_colours
+from ..scene import distance_colours
 from ..scene.markers import PLACES
 from .base import JobOperator, Operator, object_mode
 
@@ -110,7 +110,7 @@ class FACEWRIGHT_OT_wrap_model(HeadOperator):
 
     def apply(self, context, out, result):
         head, notes = api.apply_head(context, self.work, out, hide=self.hide_chosen)
-        return [f'{head.name}: {api.fit_in_words(out)}', fit_colours.LEGEND + '.', *notes]
+        return [f'{head.name}: {api.fit_in_words(out)}', distance_colours.FIT.legend + '.', *notes]
 
 
 class FACEWRIGHT_OT_add_markers(HeadOperator):

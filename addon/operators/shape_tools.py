@@ -26,6 +26,8 @@ class OnShapes(Operator):
             'group',
             'falloff',
             'strength',
+            'share',
+            'keep_edits',
             'width',
             'tolerance',
         ):  # so that Adjust Last Operation shows what was done

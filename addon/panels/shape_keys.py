@@ -6,11 +6,12 @@ import bpy
 
 from .. import api, jobs
 from ..operators.shape_keys import WARNING
-from ..scene import crossings
+from ..scene import comparison, crossings
 from .banner import draw_pinned
 from .drawing import Panel, draw_job, idle_column, text
 
 TASKS = ('generate_shape_keys', 'wrap_model', 'add_markers')
+COMPARISON_TASKS = ('compare_with_model',)
 CAVITY_TASKS = ('check_intersections', 'settle_shape_keys', 'fix_cavities', 'build_tetrahedra')
 
 
@@ -24,6 +25,23 @@ class FACEWRIGHT_UL_crossings(bpy.types.UIList):
         row = layout.split(factor=0.78)
         row.label(text=item.name, icon='SHAPEKEY_DATA')
         row.label(text='' if found is None else str(sum(found)) if any(found) else 'none')
+
+
+class FACEWRIGHT_UL_differences(bpy.types.UIList):
+    """The head's shape keys, each with how far it was from the model's at the last comparison: mean
+    and largest difference, mm.
+    """
+
+    def draw_item(  # noqa: PLR0913  the signature that Blender asks for
+        self, context, layout, data, item, icon, active_data, active_property, index=0, flt_flag=0
+    ):
+        found = comparison.figure(data, item.name)
+        row = layout.split(factor=0.6)
+        row.label(text=item.name, icon='SHAPEKEY_DATA')
+        words = 'the same' if found and found.none else ''
+        if found and not found.none:
+            words = f'{found.mean:.2f}, {found.largest:.2f} mm'
+        row.label(text=words)
 
 
 class FACEWRIGHT_UL_shape_keys(bpy.types.UIList):
@@ -77,11 +95,10 @@ class FACEWRIGHT_PT_shape_keys(Panel, bpy.types.Panel):
         row.scale_y = 1.4
         row.operator('facewright.generate_shape_keys', icon='SHAPEKEY_DATA')
         column.operator('facewright.wrap_model', icon='MOD_SHRINKWRAP')
-        draw_job(context, layout, TASKS + CAVITY_TASKS)
-        in_cavities = chosen and settings.report == api.crossings_in_words(
-            chosen[0].data.shape_keys
-        )
-        if settings.report and not in_cavities and jobs.running() is None:
+        draw_job(context, layout, TASKS + CAVITY_TASKS + COMPARISON_TASKS)
+        keys = chosen[0].data.shape_keys if chosen else None
+        below = (api.crossings_in_words(keys), '\n'.join(api.comparison_in_words(keys)))
+        if settings.report and settings.report not in below and jobs.running() is None:
             box = layout.box()
             for i, line in enumerate(settings.report.splitlines()):
                 warning = line.startswith(WARNING)
@@ -206,6 +223,55 @@ class FACEWRIGHT_PT_shape_keys_cavities(SubPanel, bpy.types.Panel):
             column.prop_search(settings, 'mask', chosen[0], 'vertex_groups')
 
 
+class FACEWRIGHT_PT_shape_keys_comparison(SubPanel, bpy.types.Panel):
+    bl_label = 'Compare with Model'
+
+    def draw(self, context):
+        layout, settings = self.layout, context.scene.facewright.shapes
+        chosen = api.chosen_meshes(context)
+        idle_column(layout, bool(chosen)).operator('facewright.compare_with_model', icon='VIEWZOOM')
+        keys = chosen[0].data.shape_keys if chosen else None
+        if not comparison.figures(keys):
+            return
+        for line in api.comparison_in_words(keys):
+            text(context, layout, line, 'CHECKMARK')
+        layout.template_list(
+            'FACEWRIGHT_UL_differences',
+            '',
+            keys,
+            'key_blocks',
+            chosen[0],
+            'active_shape_key_index',
+            rows=5,
+        )
+        shown = comparison.shown_key(keys)
+        row = layout.row(align=True)
+        row.operator('facewright.show_difference', icon='HIDE_OFF')
+        row.operator('facewright.hide_difference', text='', icon='X')
+        if comparison.is_shown(chosen[0]) and shown in keys.key_blocks:
+            text(context, layout, f'Coloured: {api.difference_of_key(keys, shown)}.', 'COLOR')
+            text(context, layout, f'{comparison.scale_of(keys, shown).legend}.')
+        key = chosen[0].active_shape_key
+        layout.row().prop(settings, 'keys', expand=True)
+        column = layout.column(align=True)
+        column.enabled = key != keys.reference_key or settings.keys == 'ALL'
+        draw_region(column, settings, chosen[0])
+        row = column.row(align=True)
+        row.operator('facewright.blend_with_model')
+        row.prop(settings, 'share', text='', slider=True)
+        row = column.row(align=True)
+        row.label(text='0: plain, 1: personal')
+
+
+def draw_region(column, settings, thing) -> None:
+    """Draw which part of a mesh is changed."""
+    column.prop(settings, 'where', text='')
+    if settings.where == 'GROUP':
+        column.prop_search(settings, 'group', thing, 'vertex_groups', text='')
+    elif settings.where == 'SELECTED':
+        column.prop(settings, 'falloff')
+
+
 class FACEWRIGHT_PT_shape_keys_edit(SubPanel, bpy.types.Panel):
     bl_label = 'Edit'
 
@@ -232,11 +298,7 @@ class FACEWRIGHT_PT_shape_keys_edit(SubPanel, bpy.types.Panel):
             row.operator('facewright.symmetrise_shape_keys', text=label).source = source
         column.prop(settings, 'tolerance')
         column = of_keys.column(align=True)
-        column.prop(settings, 'where', text='')
-        if settings.where == 'GROUP':
-            column.prop_search(settings, 'group', chosen[0], 'vertex_groups', text='')
-        elif settings.where == 'SELECTED':
-            column.prop(settings, 'falloff')
+        draw_region(column, settings, chosen[0])
         row = column.row(align=True)
         row.operator('facewright.reset_shape_key_region', text='Reset to Basis').to = 'BASIS'
         row.operator('facewright.reset_shape_key_region', text='To Generated').to = 'GENERATED'
@@ -255,10 +317,12 @@ class FACEWRIGHT_PT_shape_keys_edit(SubPanel, bpy.types.Panel):
 
 CLASSES = (
     FACEWRIGHT_UL_crossings,
+    FACEWRIGHT_UL_differences,
     FACEWRIGHT_UL_shape_keys,
     FACEWRIGHT_PT_shape_keys,
     FACEWRIGHT_PT_shape_keys_options,
     FACEWRIGHT_PT_shape_keys_markers,
+    FACEWRIGHT_PT_shape_keys_comparison,
     FACEWRIGHT_PT_shape_keys_cavities,
     FACEWRIGHT_PT_shape_keys_edit,
 )

@@ -9,7 +9,7 @@ import zlib
 import bpy
 import numpy as np
 
-from .fit_colours import paint_points
+from .distance_colours import paint_points, take_off
 
 PROPERTY = 'facewright_crossings'
 NAME, COLOURS = (
@@ -139,10 +139,5 @@ def hide(thing: bpy.types.Object) -> None:
     """Give the mesh its own colours back and all its shape keys; counts and the vertex
     group stay.
     """
-    colours = thing.data.color_attributes
-    if COLOURS in colours:
-        colours.remove(colours[COLOURS])
-    if 'Albedo' in colours:
-        colours.active_color = colours['Albedo']
+    take_off(thing.data, COLOURS)
     thing.show_only_shape_key = False
-    thing.data.update()

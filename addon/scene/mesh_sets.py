@@ -16,7 +16,8 @@ from ...engine.geometry.polygons import polygons_to_faces
 from ...engine.geometry.user_mesh import UserMesh
 from .masks import hidden_by_masks
 
-MADE_HERE = ('Fit', 'Crossing Colours')  # colour attributes that are not how a face looks
+# colour attributes that are not how a face looks
+MADE_HERE = ('Fit', 'Difference', 'Crossing Colours')
 
 
 @dataclass(frozen=True)

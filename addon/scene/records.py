@@ -1,12 +1,14 @@
 """What Facewright made of a mesh's shape keys, kept beside them in the .blend, so that hand edits
 can be told from it.
 
-A custom property of the mesh's shape keys holds two records: 'generated' (as made) and 'fixed'
-(after the cavities last followed an edit): per key the offsets in 16 bits a number, compressed,
-exact to a 32,767th of the largest. Some vertices of the Basis are kept as well: where the object's
-scale or rotation was applied since, the offsets turn with it. A third, 'basis', holds the Basis
-itself in the same way. 'sides' holds the left and the right key that became one under ARKit's
-names, so that the way back is exact.
+A custom property of the mesh's shape keys holds records of several kinds: 'generated' (as made) and
+'fixed' (after the cavities last followed an edit): per key the offsets in 16 bits a number,
+compressed, exact to a 32,767th of the largest. Some vertices of the Basis are kept as well: where
+the object's scale or rotation was applied since, the offsets turn with it. 'basis' holds the Basis
+itself in the same way. 'plain' is what the face model gives this head, as the last comparison
+found; 'personal' what a key was before it was first blended with that, and 'blended' what the last
+blend left of a key that Facewright did not make (of one it made 'generated' is that). 'sides' holds
+the left and the right key that became one under ARKit's names, so that the way back is exact.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import numpy as np
 PROPERTY = 'facewright'
 STEPS = 32767
 BASIS = 'Basis'
+SHAPES = ('generated', 'fixed', 'plain', 'personal', 'blended')  # kinds of records of keys
 SIDES = 'sides'
 SAMPLES = 64
 # how far from the identity what happened to the Basis must be to count as applied transforms
@@ -68,7 +71,7 @@ def forget(keys: bpy.types.Key, name: str, kind: str) -> None:
 
 def rename(keys: bpy.types.Key, old: str, new: str) -> None:
     """Let a renamed key's records go with it."""
-    for kind in ('generated', 'fixed', SIDES):
+    for kind in (*SHAPES, SIDES):
         if PROPERTY in keys and kind in keys[PROPERTY] and old in keys[PROPERTY][kind]:
             keys[PROPERTY][kind][new] = keys[PROPERTY][kind][old].to_dict()
             del keys[PROPERTY][kind][old]
@@ -130,7 +133,7 @@ def shift(keys: bpy.types.Key, name: str, motion: np.ndarray) -> None:
     """Facewright changed a key by N×3: what is remembered of it changes alike, so that hand edits
     are told from it as before.
     """
-    for kind in ('generated', 'fixed'):
+    for kind in ('generated', 'fixed', 'personal', 'blended'):
         made = read(keys, name, kind)
         if made is not None:
             write(keys, name, made + motion, kind)

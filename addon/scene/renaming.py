@@ -15,7 +15,7 @@ import numpy as np
 from ...engine.core.errors import FacewrightError
 from ...engine.face_model.expressions import MERGED
 from ...engine.shape_keys import editing as shape_tools
-from . import actions, crossings, drivers, mesh_sets, names, records, shape_keys
+from . import actions, comparison, crossings, drivers, mesh_sets, names, records, shape_keys
 
 SETTINGS = (
     'slider_min',
@@ -27,6 +27,8 @@ SETTINGS = (
     'interpolation',
 )
 SOFT_MIDDLE = 0.2  # of the head's width: the band in which the halves of a key fade into each other
+# kinds of records that the halves of a key, and the key of both, have in step
+IN_STEP = ('generated', 'plain', 'personal')
 SAME = 1e-6  # values nearer than that are the same
 
 
@@ -60,6 +62,7 @@ def rename_key(key: bpy.types.ShapeKey, name: str) -> None:
     key.name = name
     records.rename(keys, old, key.name)
     crossings.rename(keys, old, key.name)
+    comparison.rename(keys, old, key.name)
 
 
 def _meaning(head: bpy.types.Object) -> dict[str, bpy.types.ShapeKey]:
@@ -115,7 +118,7 @@ def merge_keys(
     The two are remembered, so that split_key gives them back.
     """
     keys, notes, pair = head.data.shape_keys, [], (left, right)
-    made = [records.read(keys, k.name) for k in pair]
+    made = _made(keys, left.name, right.name)
     sides = tuple(shape_keys.offsets_of(k) for k in pair)
     settings = tuple({s: getattr(k, s) for s in SETTINGS} for k in pair)
     baked = _as_seen(head, sides, settings)
@@ -140,16 +143,30 @@ def merge_keys(
         setattr(left, setting, value)
     for key in pair:
         crossings.rename(keys, key.name)
-        for kind in ('generated', 'fixed'):
+        comparison.rename(keys, key.name)
+        for kind in records.SHAPES:
             records.forget(keys, key.name, kind)
     drivers.retarget(keys, right.name, left.name)
     drivers.remove(keys, drivers.value_path(right.name))
     _remove_key(head, right, left)
     rename_key(left, whole)
     records.write_sides(keys, left.name, sides, settings)
-    if made[0] is not None and made[1] is not None:
-        records.write(keys, left.name, made[0] + made[1])
+    for kind, (one, other) in made.items():
+        records.write(keys, left.name, one + other, kind)
     return notes
+
+
+def _made(keys: bpy.types.Key, left: str, right: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return {kind of record: what it has of two keys}, of the kinds that know both."""
+    found = {kind: [records.read(keys, name, kind) for name in (left, right)] for kind in IN_STEP}
+    if any(offsets is not None for offsets in found['personal']):  # the other was never blended
+        pairs = zip(found['personal'], found['generated'])
+        found['personal'] = [made if own is None else own for own, made in pairs]
+    return {
+        kind: (one, other)
+        for kind, (one, other) in found.items()
+        if one is not None and other is not None
+    }
 
 
 def _remove_key(
@@ -244,15 +261,19 @@ def split_key(
     what was changed since.
     """
     keys, whole = head.data.shape_keys, shape_keys.offsets_of(key)
-    made, known = records.read(keys, key.name), records.read_sides(keys, key.name)
-    if known is None:
-        halves = (part * whole, (1 - part) * whole)
-        made_halves = None if made is None else (part * made, (1 - part) * made)
-    else:
-        halves = _back_to_sides(head, whole, known, part)
-        made_halves = None if made is None else _back_to_sides(head, made, known, part)
+    known = records.read_sides(keys, key.name)
+
+    def halved(shape: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if known is None:
+            return part * shape, (1 - part) * shape
+        return _back_to_sides(head, shape, known, part)
+
+    halves = halved(whole)
+    made = {kind: records.read(keys, key.name, kind) for kind in IN_STEP}
+    made_halves = {kind: halved(shape) for kind, shape in made.items() if shape is not None}
     crossings.rename(keys, key.name)
-    for kind in ('generated', 'fixed', records.SIDES):
+    comparison.rename(keys, key.name)
+    for kind in (*records.SHAPES, records.SIDES):
         records.forget(keys, key.name, kind)
     active = head.active_shape_key_index
     other = head.shape_key_add(name=right, from_mix=False)
@@ -269,8 +290,9 @@ def split_key(
         drivers.keep_side(keys, drivers.value_path(one.name), side)
     if known is not None:
         _restore_settings((key, other), known[1])
-    for one, offsets in zip((key, other), made_halves or ()):
-        records.write(keys, one.name, offsets)
+    for kind, shapes in made_halves.items():
+        for one, offsets in zip((key, other), shapes):
+            records.write(keys, one.name, offsets, kind)
 
 
 def _back_to_sides(

@@ -122,8 +122,9 @@ def write_shapes(
             if by_hand is not None and by_hand.any():
                 edited.append(key.name)
         set_offsets(key, offsets if by_hand is None else offsets + by_hand)
+        for kind in records.SHAPES:
+            records.forget(keys, key.name, kind)
         records.write(keys, key.name, offsets)
-        records.forget(keys, key.name, 'fixed')
     thing.data.update()
     return Written(tuple(made), tuple(updated), tuple(edited), tuple(left_alone))
 

@@ -28,6 +28,7 @@ MODULES = {
     'fix_cavities': 'cavities',
     'check_intersections': 'cavities',
     'settle_shape_keys': 'settling',
+    'compare_with_model': 'comparison',
     'bench_part_iou': 'part_iou',
 }
 

@@ -388,6 +388,22 @@ class SettleShapeKeys:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CompareWithModel:
+    """how far a head's neutral and each of its shapes are from the plain model's, in mm
+
+    With --out also vertex by vertex → comparison.npz, report.json.
+    """
+
+    rig: str = RIG
+    out: str | None = option(
+        None,
+        help='Folder for the results; not given: they are only told',
+        spelling=Spelling(metavar='DIR'),
+    )
+    model: str = MODEL
+
+
+@dataclass(frozen=True, kw_only=True)
 class FixCavities:
     """sockets, gums, teeth and eyeballs follow an edited skin → rig.npz, report.json"""
 
@@ -440,6 +456,7 @@ SPECS: dict[str, type] = {
         GenerateShapeKeys,
         CheckIntersections,
         SettleShapeKeys,
+        CompareWithModel,
         FixCavities,
         BuildTetrahedra,
         PreviewOverlay,

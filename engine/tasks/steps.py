@@ -449,17 +449,13 @@ def _write_files(run: Reconstruction) -> Work:
 
 def _write_rig(run: Reconstruction, neutral: np.ndarray) -> FaceModel:
     """Write the head, V×3 cm, with shapes of its own; returns the model with its blinks."""
-    from ..face_model.expressions import TONGUE_OUT
-    from ..face_model.tongue import append_tongue_out
     from ..formats.rig import Rig, write_rig
-    from ..shape_keys.lids import meet_lids
+    from ..shape_keys.plain import plain_expressions
 
     face = run.face
-    own = replace(face, expressions=meet_lids(face, neutral, face.expressions))
-    expressions = append_tongue_out(face, neutral, own.expressions)
-    names = (*face.names, TONGUE_OUT)
+    names, expressions = plain_expressions(face, neutral)
     write_rig(run.folder / 'rig.npz', Rig(neutral, expressions, names, face.faces))
-    return own
+    return replace(face, expressions=expressions[: len(face.names)])
 
 
 def _seal(run: Reconstruction, neutral: np.ndarray, performance: Performance) -> Performance:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ..formats.lens_words import focal_in_words
 from ..formats.verdicts import in_words, judge_all
+from ..shape_keys.comparison import NEUTRAL, Difference, difference_in_words, shapes_in_words
 from ..shape_keys.settled_words import settled_in_words
 
 NAMED = 8  # shapes that cross themselves are named, so many
@@ -24,7 +25,8 @@ def summary(task: str, arguments: dict, result: dict) -> str:
     if error.get('mean_percent') is not None:
         lines.append(in_words(judge_all(error), figures=True))
     lines += [f'warning: {sentence}' for sentence in result.get('warnings', ())]
-    return '\n'.join([*lines, f'written to {result.get("out", arguments.get("out"))}'])
+    written = result.get('out', arguments.get('out'))
+    return '\n'.join([*lines, f'written to {written}'] if written else lines)
 
 
 def _fit(task: str, result: dict) -> list[str]:
@@ -106,10 +108,22 @@ def _settled(result: dict) -> list[str]:
     return [settled_in_words(result['shapes'])]
 
 
+def _compared(result: dict) -> list[str]:
+    found = {s['name']: Difference(s['mean_mm'], s['largest_mm']) for s in result['shapes']}
+    neutral = found.pop(NEUTRAL)
+    differ = sorted(found.items(), key=lambda entry: -entry[1].largest)
+    return [
+        shapes_in_words(found),
+        difference_in_words(NEUTRAL, neutral),
+        *(difference_in_words(name, one) for name, one in differ if not one.none),
+    ]
+
+
 LINES: dict[str, Callable[[dict], list[str]]] = {
     'check_intersections': _crossings,
     'fix_cavities': _fixed,
     'settle_shape_keys': _settled,
+    'compare_with_model': _compared,
     'bake_albedo': _albedo,
     'preview_overlay': _overlay,
     'build_tetrahedra': _tetrahedra,

@@ -199,6 +199,22 @@ def settle_shape_keys(arguments, inputs, out):
     return {'shapes': told}
 
 
+def compare_with_model(arguments, inputs, out):
+    """The plain shapes are the model's own, of those that the model has under these names."""
+    rig, model = inputs['rig'], model_of(arguments)
+    own = dict(zip(model['names'].tolist(), model['expressions']))
+    own['browInnerUp'] = own['browInnerUp_L'] + own['browInnerUp_R']
+    names = [name for name in rig['names'].tolist() if name in own]
+    plain = np.stack([own[name] for name in names])
+    np.savez(
+        out / 'comparison.npz',
+        names=np.array(['neutral', *names]),
+        distance=np.zeros((1 + len(names), len(rig['neutral'])), np.float32),
+        plain=plain.astype(np.float32),
+    )
+    return {'shapes': []}
+
+
 def check_intersections(arguments, inputs, out):
     rig, n = inputs['rig'], len(inputs['rig']['neutral'])
     names = ['neutral', *rig['names'].tolist()]

@@ -142,6 +142,7 @@ elif task in (
     'fix_cavities',
     'check_intersections',
     'settle_shape_keys',
+    'compare_with_model',
 ):
     if os.environ.get('FAKE_FAIL'):
         send(error='No face was found on Head: place markers.', log=str(folder / 'log.txt'))

@@ -10,7 +10,7 @@ import pytest
 from mathutils import Matrix
 
 from facewright.addon import api, jobs
-from facewright.addon.scene import fit_colours, markers, records, shape_keys
+from facewright.addon.scene import distance_colours, markers, records, shape_keys
 
 from . import fake_shapes
 from .samples import add_mesh, coordinates, select
@@ -310,15 +310,15 @@ def test_wrapping_shows_the_fit(model):
     )
     assert set(made.vertex_groups.keys()) == set(model.regions)
     numbers = np.empty(len(made.data.vertices), np.float32)
-    made.data.attributes[fit_colours.MILLIMETRES].data.foreach_get('value', numbers)
+    made.data.attributes[distance_colours.FIT.numbers].data.foreach_get('value', numbers)
     assert numbers[0] == 0 and (numbers[-5:] == -1).all()
     colour = np.empty(4 * len(numbers), np.float32)
     made.data.color_attributes['Fit'].data.foreach_get('color_srgb', colour)
     colour = colour.reshape(-1, 4)[:, :3]
-    assert np.allclose(colour[0], fit_colours.STOPS[0][1], atol=0.01) and np.allclose(
-        colour[-1], fit_colours.UNKNOWN, atol=0.01
+    assert np.allclose(colour[0], distance_colours.STOPS[0][1], atol=0.01) and np.allclose(
+        colour[-1], distance_colours.UNKNOWN, atol=0.01
     )
-    assert np.allclose(colour[-6], fit_colours.STOPS[-1][1], atol=0.01)
+    assert np.allclose(colour[-6], distance_colours.STOPS[-1][1], atol=0.01)
     said = bpy.context.scene.facewright.shapes.report
     assert '0.21 mm, 95 % within 0.93 mm' in said and 'blue 0 mm' in said and 'no unit' in said
 

@@ -12,7 +12,7 @@ import pytest
 
 import facewright
 from facewright.addon import api, jobs
-from facewright.addon.scene import actions, results, takes
+from facewright.addon.scene import actions, results, shape_keys, takes
 from facewright.engine.face_model.expressions import ARKIT_NAMES
 
 from .pictures import write_png
@@ -221,6 +221,14 @@ def checked(given: Given) -> None:
     OPS.check_intersections()
 
 
+def compared(given: Given) -> None:
+    head(given)
+    keys = bpy.context.object.data.shape_keys.key_blocks
+    shape_keys.set_offsets(keys['jawOpen'], 1.5 * shape_keys.offsets_of(keys['jawOpen']))
+    bpy.context.object.active_shape_key_index = keys.find('jawOpen')
+    OPS.compare_with_model()
+
+
 # ---- the same with Python ----------------------------------------------------------------------
 
 
@@ -269,6 +277,12 @@ def check_intersections(given: Given) -> None:
     job = api.crossings_job(bpy.context, 5, 1)
     out, _ = done('check_intersections', job.arguments, job.write)
     api.apply_crossings(bpy.context, job, out)
+
+
+def compare_with_model(given: Given) -> None:
+    job = api.comparison_job(bpy.context)
+    out, _ = done('compare_with_model', job.arguments, job.write)
+    api.apply_comparison(bpy.context, job, out)
 
 
 def settle_shape_keys(given: Given) -> None:
@@ -405,6 +419,20 @@ CASES = {
     ),
     'hide_crossings': Case(
         checked, lambda g: OPS.hide_crossings(), lambda g: api.hide_crossings(bpy.context)
+    ),
+    'compare_with_model': Case(head, lambda g: OPS.compare_with_model(), compare_with_model),
+    'show_difference': Case(
+        compared,
+        lambda g: OPS.show_difference(key='mouthSmile_L'),
+        lambda g: api.show_difference(bpy.context, 'mouthSmile_L'),
+    ),
+    'hide_difference': Case(
+        compared, lambda g: OPS.hide_difference(), lambda g: api.hide_difference(bpy.context)
+    ),
+    'blend_with_model': Case(
+        compared,
+        lambda g: OPS.blend_with_model(share=0.25, keep_edits=False),
+        lambda g: api.blend_with_model(bpy.context, 0.25, keep_edits=False),
     ),
     'settle_shape_keys': Case(head, lambda g: OPS.settle_shape_keys(), settle_shape_keys),
     'fix_cavities': Case(
