@@ -84,6 +84,7 @@ class Settings(bpy.types.PropertyGroup):
     scene_settings: prop(options.Take, 'scene_settings')
     old_take: prop(options.Take, 'old_take')
     output: prop(options.Take, 'output')
+    rig: prop(specs.Reconstruct, 'rig')
     shapes: PointerProperty(
         name='Shape Keys', description="The Shape Keys panel's settings", type=ShapeSettings
     )

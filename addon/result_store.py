@@ -13,7 +13,10 @@ from ..engine.core.errors import FacewrightError
 from ..engine.core.files import replacing, sweep
 from . import paths
 
-FILES = ('rig.npz', 'performance.npz', 'motion.npz', 'cameras.json', 'report.json')
+FILES = (
+    *('rig.npz', 'performance.npz', 'motion.npz', 'cameras.json', 'report.json'),
+    *('albedo.png', 'albedo.npz'),  # which go with the head where its rig is used for another take
+)
 
 
 def save(folder: Path) -> Path:

@@ -63,6 +63,7 @@ from .reconstruct import (
     notes,
     reconstruction,
     result_job,
+    rig_of_head,
     show_wire,
     show_worst_frame,
     verdict_in_words,

@@ -37,11 +37,13 @@ def reconstruction(
     output: str = '',
     scene_settings: str = 'AUTO',
     old_take: str = 'REPLACE',
+    rig: str = '',
 ) -> dict:
     """Return the task 'reconstruct''s arguments for a scene's face model and footage. quality
     'DRAFT' or 'STANDARD'; output '': into the job's folder. neutral_frame: counted from 0 at the
     first view's in-point, −1: unknown (`neutral_index` makes it of a scene frame). scene_settings,
-    old_take: as apply_result's, for the clips behind the cameras.
+    old_take: as apply_result's, for the clips behind the cameras. rig: a rig.npz of the same actor
+    (`rig_of_head` gives a head's), which is followed as it is; '': the person is found.
     """
     chosen = scene.facewright
     if not chosen.views:
@@ -68,7 +70,21 @@ def reconstruction(
     }
     if any(masks):
         arguments['masks'] = masks
+    if rig:
+        arguments['rig'] = checked_path(rig, 'rig')
     return specs.check('reconstruct', arguments)
+
+
+def rig_of_head(context: bpy.types.Context) -> str:
+    """Return the rig.npz of the selected reconstructed head, or of the scene's last: as it was
+    found, not as edited since.
+    """
+    head = reconstructed_head(context)
+    if head is None:
+        raise FacewrightError(
+            'There is no reconstructed head in this scene: reconstruct first, or choose a rig.npz.'
+        )
+    return checked_path(str(Path(head[results.FOLDER]) / 'rig.npz'), f'rig of {head.name}')
 
 
 def neutral_index(scene: bpy.types.Scene) -> int:

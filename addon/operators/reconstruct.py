@@ -32,12 +32,13 @@ class FACEWRIGHT_OT_reconstruct(JobOperator):
     output: prop_or_panel(options.Take, 'output')
     scene_settings: prop_or_panel(options.Take, 'scene_settings')
     old_take: prop_or_panel(options.Take, 'old_take')
+    rig: prop_or_panel(specs.Reconstruct, 'rig')
 
     def begin(self, context):
         settings = context.scene.facewright
         chosen = {
             n: self.option(settings, n)
-            for n in ('quality', 'smooth', 'output', 'scene_settings', 'old_take')
+            for n in ('quality', 'smooth', 'output', 'scene_settings', 'old_take', 'rig')
         }
         given = self.properties.is_property_set('neutral_frame')
         chosen['neutral_frame'] = self.neutral_frame if given else api.neutral_index(context.scene)
@@ -66,6 +67,16 @@ class FACEWRIGHT_OT_set_neutral_frame(Operator):
     def run(self, context):
         settings = context.scene.facewright
         settings.neutral_known, settings.neutral_at = True, context.scene.frame_current
+
+
+class FACEWRIGHT_OT_set_rig(Operator):
+    """Take the rig of the selected reconstructed head, or of the scene's last, as it was found"""
+
+    bl_idname = 'facewright.set_rig'
+    bl_label = 'Set from Head'
+
+    def run(self, context):
+        context.scene.facewright.rig = api.rig_of_head(context)
 
 
 class FACEWRIGHT_OT_cancel(Operator):
@@ -208,6 +219,7 @@ class FACEWRIGHT_OT_show_wire(Operator):
 CLASSES = (
     FACEWRIGHT_OT_reconstruct,
     FACEWRIGHT_OT_set_neutral_frame,
+    FACEWRIGHT_OT_set_rig,
     FACEWRIGHT_OT_cancel,
     FACEWRIGHT_OT_apply_result,
     FACEWRIGHT_OT_clear_message,

@@ -22,6 +22,7 @@ class FACEWRIGHT_PT_reconstruct(Panel, bpy.types.Panel):
         column.prop(settings, 'quality')
         column.prop(settings, 'smooth')
         self.draw_neutral(column, settings)
+        self.draw_rig(context, column, settings)
         column.prop(settings, 'scene_settings')
         column.prop(settings, 'old_take')
         row = layout.row()
@@ -46,6 +47,12 @@ class FACEWRIGHT_PT_reconstruct(Panel, bpy.types.Panel):
         else:
             row.label(text='Unknown')
         row.operator('facewright.set_neutral_frame', text='', icon='EYEDROPPER')
+
+    def draw_rig(self, context, column, settings):
+        row = column.row(align=True)
+        row.prop(settings, 'rig')
+        if api.reconstructed_head(context) is not None:
+            row.operator('facewright.set_rig', text='', icon='EYEDROPPER')
 
 
 class FACEWRIGHT_PT_result(Panel, bpy.types.Panel):

@@ -9,7 +9,7 @@ from ..face_model.model import FaceModel
 
 def landmarks_path(model: FaceModel) -> Path:
     """Return the file of the cache that a model's landmarks are kept in."""
-    return model.tracked.cache_path('landmarks', 'annotate.landmarks')
+    return model.template.tracked.cache_path('landmarks', 'annotate.landmarks')
 
 
 def landmarks_are_cached(model: FaceModel) -> bool:

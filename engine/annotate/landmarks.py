@@ -119,7 +119,7 @@ def model_landmarks(
     model: FaceModel, progress: Callable[[float], None] = lambda fraction: None
 ) -> ModelLandmarks:
     """Bind the landmarks to a model: from its cache, else found and cached (25 s of processor)."""
-    model = model.tracked
+    model = model.template.tracked
     return cached(
         landmarks_path(model),
         lambda path: _read(path, model),

@@ -99,7 +99,7 @@ def model_part_shares(
     From the model's cache, else found and cached (about half a minute on two cores). Where two
     parts' shares are even between vertices, there one ends.
     """
-    model = model.tracked
+    model = model.template.tracked
 
     def read(path: Path) -> np.ndarray:
         data = read_npz(path, 'part cache')

@@ -39,6 +39,8 @@ class FaceModel:
     source: str = ''  # where it was read from, for messages
     # model-specific arrays kept with the cache
     extra: dict[str, np.ndarray] = field(default_factory=dict)
+    # of one actor's model (of_actor): the model of anybody that it was made of
+    of_template: FaceModel | None = None
 
     def __post_init__(self):
         v, e = len(self.neutral), len(self.names)
@@ -95,6 +97,8 @@ class FaceModel:
         ]:
             digest.update(repr((array.dtype.str, array.shape)).encode())
             digest.update(np.ascontiguousarray(array))
+        if self.of_template is not None:
+            digest.update(self.of_template.fingerprint.encode())
         return digest.hexdigest()
 
     def cache_path(self, what: str, module: str) -> Path:
@@ -110,6 +114,32 @@ class FaceModel:
     def vertex_count(self) -> int:
         """Return V."""
         return len(self.neutral)
+
+    def of_actor(self, neutral: np.ndarray, expressions: np.ndarray) -> FaceModel:
+        """Make one actor's model: its only identity leads to the actor's neutral.
+
+        Its own neutral stays the template's: by it surfaces, pieces and sections are found, the
+        same for every actor.
+
+        neutral: V×3 cm; expressions: E×V×3 offsets, in the order of `names`
+        """
+        apart = neutral.astype(np.float32) - self.neutral
+        return replace(
+            self,
+            identities=apart[None],
+            expressions=expressions.astype(np.float32),
+            of_template=self.template,
+        )
+
+    @property
+    def template(self) -> FaceModel:
+        """Return the model of anybody: what is found once on a model is found on this one."""
+        return self.of_template or self
+
+    @property
+    def known_identity(self) -> np.ndarray | None:
+        """Return the coefficients at which one actor's model is the actor; None: anybody's."""
+        return None if self.of_template is None else np.ones(len(self.identities))
 
     @cached_property
     def tracked(self) -> FaceModel:

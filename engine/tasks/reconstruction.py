@@ -18,6 +18,7 @@ from ..core.progress import Progress
 from ..core.result_folder import results
 from ..core.sources import fingerprint
 from ..core.store import CheckpointStore, files_fingerprint
+from .actor_rig import read_actor_rig
 from .qualities import OPENING, QUALITIES
 from .reports import make_report
 from .shared import Task, writable_folder
@@ -40,6 +41,7 @@ def reconstruct(  # noqa: PLR0913 (the options of specs.Reconstruct)
     part_masks: bool = True,
     clips: str = '',
     rate: float | None = None,
+    rig: str | None = None,
 ) -> Task:
     """Make a head and its performance of footage, in the folder `out` (formats: docs/formats.md).
 
@@ -52,13 +54,15 @@ def reconstruct(  # noqa: PLR0913 (the options of specs.Reconstruct)
     None or −1: unknown. smooth: 0..1, see tracking/smoothing.py. masks: for each view a folder or
     pattern of the user's own part masks, or None, see footage/masks/user_masks.py. part_masks:
     False leaves PRDL out, for comparison. clips: a folder that gets what Blender shows behind the
-    cameras in a scene of `rate` frames a second, as scene_clips; '' for none.
+    cameras in a scene of `rate` frames a second, as scene_clips; '' for none. rig: a rig.npz of
+    the same actor and face model, that is followed as it is; None: the person is found.
 
     Raises FacewrightError; then nothing new is left in `out`.
     """
     began = time.monotonic()
     steps = QUALITIES[quality]
-    folder = writable_folder(Path(out), steps.files)
+    actor = read_actor_rig(rig) if rig else None
+    folder = writable_folder(Path(out), (*steps.files, *(actor.texture if actor else ())))
     yield Progress(0.0, 'Opening the footage')
     from ..face_model import cached_model_path
     from ..footage import open_footage
@@ -69,7 +73,7 @@ def reconstruct(  # noqa: PLR0913 (the options of specs.Reconstruct)
     neutral_frame = frame_of_clip(neutral_frame, len(footage.views[0].times))
     request = Request(model, quality, neutral_frame, smooth, part_masks, clips, rate)
     cached = cached_model_path(model).exists()
-    run = Reconstruction(request, steps, footage, user_masks, cached, cached)
+    run = Reconstruction(request, steps, footage, user_masks, actor, cached, cached)
     pipeline = Pipeline((*OPENING, *steps.finding, *steps.writing), run)
     pipeline.spent['open'] = time.monotonic() - began
 

@@ -202,6 +202,18 @@ class Reconstruct:
     part_masks: bool = option(
         True, help="Use the masks of the face's parts (off: for comparison alone)"
     )
+    rig: str | None = option(
+        None,
+        help='A rig.npz of the same actor, made with the same face model: that head is followed '
+        'as it is, only pose, expressions and cameras are found',
+        spelling=Spelling(metavar='RIG_NPZ'),
+        display=Display(
+            'Rig from Another Take',
+            subtype='FILE_PATH',
+            unset='',
+            meaning='the person is found in the footage',
+        ),
+    )
     clips: str = option('', help="Folder that gets the clips behind Blender's cameras; '': none")
     rate: float | None = option(
         None,

@@ -27,6 +27,7 @@ from ..core.progress import Clock, listen, relay
 from ..core.store import RESUMED, CheckpointStore
 from ..evidence.options import StandardOptions, TrackOptions
 from ..formats.performance import Performance
+from .actor_rig import ActorRig, model_of_actor
 from .appearance import ALBEDO_FILES, open_reconstruction, write_albedo
 from .reports import make_cameras
 
@@ -98,6 +99,7 @@ class Reconstruction:
     """A reconstruction on its way: what was asked for, then what the steps have found.
 
     user_masks: of each view, None where there are none.
+    actor: the head of an earlier take, which is followed as it is; None: the person is found.
     model_is_cached, landmarks_are_cached: when the task began; of the landmarks a guess until the
     model is read.
     """
@@ -106,6 +108,7 @@ class Reconstruction:
     quality: Quality
     footage: Footage
     user_masks: Sequence[UserMasks | None] = ()
+    actor: ActorRig | None = None
     model_is_cached: bool = True
     landmarks_are_cached: bool = True
 
@@ -164,6 +167,9 @@ def _read_model(run: Reconstruction) -> Work:
         lambda fraction: StageProgress(fraction, READING),
     )
     run.face = model.tracked
+    if run.actor is not None:
+        run.face = model_of_actor(run.face, run.actor)
+        run.report_more |= {'rig': str(run.actor.path), 'identity': []}
     run.landmarks_are_cached = landmarks_are_cached(run.face)
     yield StageProgress(1.0, READING)
 
@@ -312,7 +318,10 @@ def _take_track(run: Reconstruction, track: Track) -> None:
     from ..face_model.lip_sections import seal_lips
 
     run.track = track
-    run.neutral = seal_lips(run.face, run.face.shape(track.identity))
+    if run.actor is not None:
+        run.neutral = run.actor.rig.neutral
+    else:
+        run.neutral = seal_lips(run.face, run.face.shape(track.identity))
 
 
 def _tracking_seconds(run: Reconstruction) -> dict[str, float]:
@@ -368,7 +377,8 @@ def _refine_with_pictures(run: Reconstruction) -> Work:
             step[0], step[1], RESUMED if step[2] else '', resumed=bool(step[2])
         ),
     )
-    run.track, run.neutral = found.track, found.neutral
+    run.track = found.track
+    run.neutral = found.neutral if run.actor is None else run.actor.rig.neutral
     run.at_all_times = Performance(
         found.time,
         found.weights.astype(np.float32),
@@ -448,11 +458,19 @@ def _write_files(run: Reconstruction) -> Work:
 
 
 def _write_rig(run: Reconstruction, neutral: np.ndarray) -> FaceModel:
-    """Write the head, V×3 cm, with shapes of its own; returns the model with its blinks."""
+    """Write the head, V×3 cm, with shapes of its own; returns the model with its blinks.
+
+    A head that was given is written as it is, its texture too.
+    """
     from ..formats.rig import Rig, write_rig
     from ..shape_keys.plain import plain_expressions
 
     face = run.face
+    if run.actor is not None:
+        write_rig(run.folder / 'rig.npz', run.actor.rig)
+        for name, content in run.actor.texture.items():
+            (run.folder / name).write_bytes(content)
+        return face
     names, expressions = plain_expressions(face, neutral)
     write_rig(run.folder / 'rig.npz', Rig(neutral, expressions, names, face.faces))
     return replace(face, expressions=expressions[: len(face.names)])
@@ -482,7 +500,12 @@ write_files = Step[Reconstruction](phase='write', run=_write_files, seconds=_wri
 
 
 def _bake_texture(run: Reconstruction) -> Work:
-    """Make the texture from the files; where it fails, the head is finished without it."""
+    """Make the texture from the files; where it fails, the head is finished without it.
+
+    A head that came with a texture keeps it.
+    """
+    if run.actor is not None and run.actor.texture:
+        return
 
     def bake():
         clock = Clock()
@@ -504,7 +527,9 @@ def _bake_texture(run: Reconstruction) -> Work:
 
 
 bake_texture = Step[Reconstruction](
-    phase='write', run=_bake_texture, seconds=lambda run: {BAKING: BAKE}
+    phase='write',
+    run=_bake_texture,
+    seconds=lambda run: {} if run.actor is not None and run.actor.texture else {BAKING: BAKE},
 )
 
 

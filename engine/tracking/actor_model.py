@@ -36,9 +36,14 @@ class ActorModel:
 def make_actor_model(
     model: FaceModel, landmarks: ModelLandmarks, options: StandardOptions, views: int
 ) -> ActorModel:
-    """Widen a model by smooth offset modes and choose the points it is followed by."""
-    spread = options.offset_spread if views > 1 else options.lone_offset_spread
-    modes = offset_modes(model, options.modes, spread, options.finer)
-    wide = replace(model, identities=np.concatenate([model.identities, modes]))
+    """Widen a model by smooth offset modes and choose the points it is followed by.
+
+    One actor's model (FaceModel.of_actor) stays as it is.
+    """
+    wide = model
+    if model.known_identity is None:
+        spread = options.offset_spread if views > 1 else options.lone_offset_spread
+        modes = offset_modes(model, options.modes, spread, options.finer)
+        wide = replace(model, identities=np.concatenate([model.identities, modes]))
     surface = choose_surface(wide, landmarks, options)
     return ActorModel(wide, landmark_basis(wide, landmarks), surface, lid_gaps(wide))

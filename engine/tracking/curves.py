@@ -57,12 +57,15 @@ def make_editable(
 ) -> tuple[np.ndarray, list[Performance]]:
     """Move a face's rest into its neutral, and say what is left with few weights.
 
-    neutral: V×3 float32 cm; it comes back with sealed lips.
+    neutral: V×3 float32 cm; it comes back with sealed lips, of one actor's model as it is.
     performances: of one face; the first one tells its rest.
     neutral_frame: of the first one, where all expressions are at rest; −1: unknown
     """
     rest = rest_weights(model, performances[0], neutral_frame)
-    moved = seal_lips(model, neutral + np.tensordot(rest, model.expressions, 1).astype(np.float32))
+    moved = neutral
+    if model.known_identity is None:
+        shift = np.tensordot(rest, model.expressions, 1).astype(np.float32)
+        moved = seal_lips(model, neutral + shift)
     openings = lid_opening(model, neutral), lid_opening(model, moved)
     points, edited = edited_points(model, landmarks), []
     for one in performances:
@@ -72,7 +75,12 @@ def make_editable(
 
 
 def rest_weights(model: FaceModel, performance: Performance, neutral_frame: int = -1) -> np.ndarray:
-    """Find the E weights that a face hardly ever goes below: 0 for a photo."""
+    """Find the E weights that a face hardly ever goes below.
+
+    0 for a photo, and for one actor's model, whose rest is known.
+    """
+    if model.known_identity is not None:
+        return np.zeros(len(model.names))
     weights = performance.weights.astype(np.float64)
     rest = np.quantile(weights, LEAST, axis=0)
     rest *= 1 - smoothstep(rest, *RESTING)

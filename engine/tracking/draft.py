@@ -150,8 +150,9 @@ class _Draft:
         cameras = self.known_cameras() or relative_cameras(
             self.basis, self.footage, self.observations, focals
         )
+        known = self.model.known_identity
         self.shared = SharedParameters(
-            torch.zeros(self.basis.identities.shape[2], dtype=DTYPE),
+            as_tensor(np.zeros(len(self.model.identities)) if known is None else known),
             as_tensor(np.log(focals)),
             as_tensor(cameras[0]),
             as_tensor(cameras[1]),
@@ -197,10 +198,10 @@ class _Draft:
         return np.stack([c.rotation for c in cameras]), np.stack([c.translation for c in cameras])
 
     def key_problem(self) -> TrackingProblem:
-        """Make the keyframes' problem: identity, and of lenses and cameras what is unknown."""
+        """Make the keyframes' problem: of identity, lenses and cameras what is unknown."""
         views = self.footage.views
         unknown_focal = tuple(v.camera.focal is None for v in views)
-        free = {'identity'}
+        free = {'identity'} if self.model.known_identity is None else set()
         if any(unknown_focal):
             free.add('focal')
         if len(views) > 1 and not self.footage.calibrated:

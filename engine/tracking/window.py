@@ -157,7 +157,8 @@ class Window:
         options = self.options
         work = [1 + MASKING * self.masks_are_due(turn) for turn in range(options.key_rounds)]
         before = np.cumsum([0.0, *work])
-        self.problem = replace(self.problem, free=frozenset({'identity'}))
+        free = {'identity'} if self.actor.model.known_identity is None else set()
+        self.problem = replace(self.problem, free=frozenset(free))
         for turn in range(options.key_rounds):
             for done in self.find_person_once(turn):
                 yield (before[turn] + done) / before[-1]
