@@ -70,6 +70,7 @@ def _used(report: dict) -> dict:
         'draft_frames': [int(i) for i in report.get('draft_frames', ())],
         'lenses': _lenses_in_words(report.get('views', ())),
         'warnings': [str(sentence) for sentence in report.get('warnings', ())],
+        'rig': str(report.get('rig') or ''),
     }
 
 
@@ -212,6 +213,8 @@ def _build(
         )
         for view, camera in made
     ]
+    if report['rig']:
+        notes.append(f'Its head is that of {report["rig"]}.')
     if choices.sound and views[0].sound:
         strip = cameras.add_sound(scene, views[0], choices.start, last - choices.start + 1)
         if strip is not None:

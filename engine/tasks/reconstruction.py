@@ -59,8 +59,7 @@ def reconstruct(  # noqa: PLR0913 (the options of specs.Reconstruct)
 
     Raises FacewrightError; then nothing new is left in `out`.
     """
-    began = time.monotonic()
-    steps = QUALITIES[quality]
+    began, steps = time.monotonic(), QUALITIES[quality]
     actor = read_actor_rig(rig) if rig else None
     folder = writable_folder(Path(out), (*steps.files, *(actor.texture if actor else ())))
     yield Progress(0.0, 'Opening the footage')
@@ -70,8 +69,8 @@ def reconstruct(  # noqa: PLR0913 (the options of specs.Reconstruct)
     threading.Thread(target=import_libraries).start()
     footage = open_footage(list(sources), list(views))
     user_masks = read_masks(masks, footage.views)
-    neutral_frame = frame_of_clip(neutral_frame, len(footage.views[0].times))
-    request = Request(model, quality, neutral_frame, smooth, part_masks, clips, rate)
+    neutral = frame_of_clip(neutral_frame, len(footage.views[0].times))
+    request = Request(model, quality, neutral, smooth, part_masks, clips, rate)
     cached = cached_model_path(model).exists()
     run = Reconstruction(request, steps, footage, user_masks, actor, cached, cached)
     pipeline = Pipeline((*OPENING, *steps.finding, *steps.writing), run)

@@ -211,6 +211,11 @@ def reconstructed(given: Given) -> None:
     api.apply_result(bpy.context, given.result)
 
 
+def reconstructed_there(given: Given) -> None:
+    reconstructed(given)  # into a folder of the cache that is called otherwise each time
+    bpy.context.scene.facewright.result[results.FOLDER] = given.result
+
+
 def animated(given: Given) -> None:
     character(ARKIT_NAMES)
     api.import_performance(bpy.context, given.performance)
@@ -244,6 +249,10 @@ def reconstruct(given: Given) -> None:
     arguments = api.reconstruction(scene, quality='STANDARD', neutral_frame=2, smooth=0.25)
     out, result = done('reconstruct', arguments)
     api.apply_result(bpy.context, out, naming='ARKIT', clips=result.get('clips'))
+
+
+def set_rig(given: Given) -> None:
+    bpy.context.scene.facewright.rig = api.rig_of_head(bpy.context)
 
 
 def preview_overlay(given: Given) -> None:
@@ -341,6 +350,7 @@ CASES = {
     'set_neutral_frame': Case(
         lambda g: bpy.context.scene.frame_set(7), lambda g: OPS.set_neutral_frame(), neutral_frame
     ),
+    'set_rig': Case(reconstructed_there, lambda g: OPS.set_rig(), set_rig),
     'apply_result': Case(
         empty,
         lambda g: OPS.apply_result(directory=g.result, naming='ARKIT', sound=False),
