@@ -71,6 +71,8 @@ def test_reconstruct_hands_everything_on(asked, tmp_path, capfd):
             '4',
             '--neutral-frame',
             '12',
+            '--rig',
+            'take 1/rig.npz',
         ]
     )
     assert code == 0
@@ -85,6 +87,7 @@ def test_reconstruct_hands_everything_on(asked, tmp_path, capfd):
             'neutral_frame': 12,
             'smooth': 0.0,
             'masks': [],
+            'rig': 'take 1/rig.npz',
         }
     ]
     out, err = capfd.readouterr()
