@@ -134,6 +134,7 @@ def test_the_defaults(asked, tmp_path):
             'neutral_frame': None,
             'smooth': 0.5,
             'masks': [],
+            'rig': None,
         }
     ]
 
