@@ -22,7 +22,7 @@ from ...engine.shape_keys.comparison import (
     shapes_in_words,
 )
 from ...engine.tasks import specs
-from ..scene import comparison, head_space, records, shape_keys
+from ..scene import comparison, distance_colours, head_space, records, shape_keys
 from .head import find_model
 from .rig_jobs import RigJob, active_head, model_of
 from .shape_tools import chosen_keys, region_weights, tool_mesh
@@ -117,24 +117,31 @@ def difference_of_key(keys: bpy.types.Key, name: str) -> str:
 def show_difference(context: bpy.types.Context, key: str = '') -> str:
     """Colour the active head by how far a shape key ('': the active one) is from the model's, and
     show that key alone; returns what to tell the user.
+
+    Red is 1, 2, 4, 8 or 16 mm, whichever shows the key's largest difference best.
     """
     head = active_head(context)
-    keys, model = head.data.shape_keys, _model(context, head)
+    keys = head.data.shape_keys
     name = key or (head.active_shape_key.name if head.active_shape_key else '')
     if name not in comparison.figures(keys):
         raise FacewrightError(f'{name or head.name} has not been compared yet: {FIRST}')
+    distance = _distance(context, head, name)
+    _measure(context, head)
+    scale = distance_colours.difference_scale(float(distance.max(initial=0)))
+    comparison.show(head, name, distance, scale)
+    show_colours(context)
+    return f'{_in_words(keys, name)}. {scale.legend}.'
+
+
+def _distance(context: bpy.types.Context, head: bpy.types.Object, name: str) -> np.ndarray:
+    """Return V: how far a key that was compared is from the model's, mm."""
+    keys, model = head.data.shape_keys, _model(context, head)
     matrix = head_space.local_to_head(head, model)
     if name == keys.reference_key.name:
-        distance = neutral_distance(_neutral(head, matrix), model.neutral)
-    else:
-        turn = matrix[:3, :3].T
-        own = shape_keys.offsets_of(keys.key_blocks[name]) @ turn
-        plain = records.read(keys, name, 'plain')
-        distance = shape_distance(own, plain @ turn)
-    _measure(context, head)
-    comparison.show(head, name, distance)
-    show_colours(context)
-    return _in_words(keys, name) + '.'
+        return neutral_distance(_neutral(head, matrix), model.neutral)
+    turn = matrix[:3, :3].T
+    own = shape_keys.offsets_of(keys.key_blocks[name]) @ turn
+    return shape_distance(own, records.read(keys, name, 'plain') @ turn)
 
 
 def hide_difference(context: bpy.types.Context) -> None:
@@ -165,10 +172,8 @@ def blend_with_model(
     if not found:
         _refuse(thing, chosen[0].name if keys == 'ACTIVE' else thing.name)
     thing.data.update()
-    if comparison.is_shown(thing):
-        show_difference(context, comparison.shown_key(thing.data.shape_keys))
-    else:
-        _measure(context, thing)
+    _measure(context, thing)
+    _repaint(context, thing)
 
     def is_there(offsets: np.ndarray) -> bool:
         return not shape_difference(offsets @ turn, np.zeros_like(offsets)).none
@@ -179,6 +184,15 @@ def blend_with_model(
         [name for name, one in found.items() if is_there(one.by_hand)],
         keep_edits,
     )
+
+
+def _repaint(context: bpy.types.Context, head: bpy.types.Object) -> None:
+    """Let colours of a difference be those of now, on the same scale; which key is active stays."""
+    keys = head.data.shape_keys
+    name = comparison.shown_key(keys)
+    if comparison.is_shown(head) and name in comparison.figures(keys):
+        scale = comparison.scale_of(keys)
+        distance_colours.paint(head, _distance(context, head, name), scale)
 
 
 def _refuse(thing: bpy.types.Object, what: str) -> NoReturn:

@@ -6,7 +6,6 @@ from bpy.props import StringProperty
 
 from .. import api, options
 from ..options import Editing, prop_or_panel
-from ..scene import distance_colours
 from .base import Operator, object_mode
 from .shape_keys import HeadOperator
 from .shape_tools import OnRegion
@@ -32,9 +31,8 @@ class FACEWRIGHT_OT_compare_with_model(HeadOperator):
 
 class FACEWRIGHT_OT_show_difference(Operator):
     bl_description = (
-        "Colour the head by how far a shape key is from the face model's plain shape, and pin "
-        f'the key. {distance_colours.SHAPE.legend}; of the Basis red is '
-        f'{distance_colours.NEUTRAL.largest:.0f} mm and more'
+        "Colour the head by how far a shape key is from the face model's plain shape, from blue to "
+        'red, and pin the key'
     )
 
     bl_idname = 'facewright.show_difference'

@@ -36,11 +36,11 @@ class FACEWRIGHT_UL_differences(bpy.types.UIList):
         self, context, layout, data, item, icon, active_data, active_property, index=0, flt_flag=0
     ):
         found = comparison.figure(data, item.name)
-        row = layout.split(factor=0.6)
-        row.label(text=item.name, icon='SHAPEKEY_DATA')
+        row = layout.split(factor=0.64)
+        row.label(text=item.name)
         words = 'the same' if found and found.none else ''
         if found and not found.none:
-            words = f'{found.mean:.2f}, {found.largest:.2f} mm'
+            words = f'{found.mean:.2f}, {found.largest:.2f}'
         row.label(text=words)
 
 
@@ -235,6 +235,7 @@ class FACEWRIGHT_PT_shape_keys_comparison(SubPanel, bpy.types.Panel):
             return
         for line in api.comparison_in_words(keys):
             text(context, layout, line, 'CHECKMARK')
+        layout.label(text='Mean, largest difference in mm:')
         layout.template_list(
             'FACEWRIGHT_UL_differences',
             '',
@@ -250,7 +251,7 @@ class FACEWRIGHT_PT_shape_keys_comparison(SubPanel, bpy.types.Panel):
         row.operator('facewright.hide_difference', text='', icon='X')
         if comparison.is_shown(chosen[0]) and shown in keys.key_blocks:
             text(context, layout, f'Coloured: {api.difference_of_key(keys, shown)}.', 'COLOR')
-            text(context, layout, f'{comparison.scale_of(keys, shown).legend}.')
+            text(context, layout, f'{comparison.scale_of(keys).legend}.', 'BLANK1')
         key = chosen[0].active_shape_key
         layout.row().prop(settings, 'keys', expand=True)
         column = layout.column(align=True)
@@ -259,8 +260,7 @@ class FACEWRIGHT_PT_shape_keys_comparison(SubPanel, bpy.types.Panel):
         row = column.row(align=True)
         row.operator('facewright.blend_with_model')
         row.prop(settings, 'share', text='', slider=True)
-        row = column.row(align=True)
-        row.label(text='0: plain, 1: personal')
+        column.label(text="Personal 0: the model's, 1: the person's")
 
 
 def draw_region(column, settings, thing) -> None:

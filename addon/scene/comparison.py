@@ -32,10 +32,9 @@ class Blended:
 
 def write_figures(keys: bpy.types.Key, found: dict[str, Difference]) -> None:
     """Keep how far keys are from the model's, {key: difference}; those kept before go."""
-    shown = shown_key(keys)
-    keys[PROPERTY] = {
-        'figures': {name: [one.mean, one.largest] for name, one in found.items()},
-        'shown': shown,
+    kept = keys[PROPERTY].to_dict() if PROPERTY in keys else {'shown': '', 'largest': 0.0}
+    keys[PROPERTY] = kept | {
+        'figures': {name: [one.mean, one.largest] for name, one in found.items()}
     }
 
 
@@ -70,24 +69,25 @@ def rename(keys: bpy.types.Key, old: str, new: str = '') -> None:
         keys[PROPERTY]['shown'] = new
 
 
-def scale_of(keys: bpy.types.Key, name: str) -> distance_colours.Scale:
-    """Return what a key's difference is shown as."""
-    is_basis = name == keys.reference_key.name
-    return distance_colours.NEUTRAL if is_basis else distance_colours.SHAPE
+def scale_of(keys: bpy.types.Key) -> distance_colours.Scale:
+    """Return the scale of the mesh's colours."""
+    return distance_colours.difference_scale(keys[PROPERTY]['largest'])
 
 
-def show(thing: bpy.types.Object, name: str, distance: np.ndarray) -> None:
+def show(
+    thing: bpy.types.Object, name: str, distance: np.ndarray, scale: distance_colours.Scale
+) -> None:
     """Colour a mesh by V distances (mm) of a key from the model's, and show that key alone."""
     keys = thing.data.shape_keys
-    distance_colours.paint(thing, distance, scale_of(keys, name))
-    keys[PROPERTY]['shown'] = name
+    distance_colours.paint(thing, distance, scale)
+    keys[PROPERTY]['shown'], keys[PROPERTY]['largest'] = name, scale.largest
     thing.active_shape_key_index = keys.key_blocks.find(name)
     thing.show_only_shape_key = True
 
 
 def hide(thing: bpy.types.Object) -> None:
     """Give the mesh its own colours back and all its shape keys; the figures stay."""
-    scale = distance_colours.SHAPE
+    scale = distance_colours.DIFFERENCES[0]
     distance_colours.take_off(thing.data, scale.name, scale.numbers)
     keys = thing.data.shape_keys
     if keys is not None and PROPERTY in keys:
@@ -97,7 +97,7 @@ def hide(thing: bpy.types.Object) -> None:
 
 def is_shown(thing: bpy.types.Object) -> bool:
     """Return whether a mesh is coloured by a difference."""
-    return distance_colours.SHAPE.name in thing.data.color_attributes
+    return distance_colours.DIFFERENCES[0].name in thing.data.color_attributes
 
 
 def blend(

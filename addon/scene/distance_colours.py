@@ -39,14 +39,18 @@ class Scale:
     def legend(self) -> str:
         """Say what the colours mean, without a full stop."""
         return (
-            f'{self.name}: blue 0 mm, green {self.largest / 4:.1f}, yellow {self.largest / 2:.0f}, '
-            f'red {self.largest:.0f} mm and more' + (f'; grey: {self.unknown}' * bool(self.unknown))
+            f'{self.name}: blue 0 mm, green {self.largest / 4:g}, yellow {self.largest / 2:g}, '
+            f'red {self.largest:g} mm and more' + (f'; grey: {self.unknown}' * bool(self.unknown))
         )
 
 
 FIT = Scale('Fit', 2.0, 'no scan there')
-SHAPE = Scale('Difference', 2.0)
-NEUTRAL = Scale('Difference', 8.0)  # heads differ by more than their shapes do
+DIFFERENCES = tuple(Scale('Difference', largest) for largest in (1.0, 2.0, 4.0, 8.0, 16.0))
+
+
+def difference_scale(largest: float) -> Scale:
+    """Return the scale of differences on which one of so many mm is seen best."""
+    return next((scale for scale in DIFFERENCES if largest <= scale.largest), DIFFERENCES[-1])
 
 
 def colours(distance: np.ndarray, largest: float) -> np.ndarray:

@@ -9,7 +9,7 @@ from mathutils import Matrix
 from personal_rig import smooth_offsets
 
 from facewright.addon import api, models, panels
-from facewright.addon.scene import comparison, distance_colours, heads, records, shape_keys, units
+from facewright.addon.scene import comparison, heads, records, shape_keys, units
 from facewright.engine.face_model.expressions import ICT_NAMES
 
 from .samples import coordinates
@@ -52,7 +52,7 @@ def plain(model, name) -> np.ndarray:
 
 def numbers(head) -> np.ndarray:
     out = np.empty(len(head.data.vertices), np.float32)
-    head.data.attributes[distance_colours.SHAPE.numbers].data.foreach_get('value', out)
+    head.data.attributes['Difference (mm)'].data.foreach_get('value', out)
     return out
 
 
@@ -75,7 +75,7 @@ def test_keys_are_measured_and_the_active_one_coloured(person, model):
     bpy.ops.facewright.hide_difference()
     assert person.data.color_attributes.active_color.name == 'Albedo'
     assert 'Difference' not in person.data.color_attributes and not person.show_only_shape_key
-    assert distance_colours.SHAPE.numbers not in person.data.attributes
+    assert 'Difference (mm)' not in person.data.attributes
 
 
 def test_the_basis_is_compared_with_the_mean_head(person, model):
@@ -91,6 +91,11 @@ def test_another_key_is_shown_and_unpinning_takes_the_colours_off(person):
     with pytest.raises(RuntimeError, match='not been compared yet: press Compare with Model'):
         bpy.ops.facewright.show_difference(key='jawOpen')
     bpy.ops.facewright.compare_with_model()
+    bpy.ops.facewright.show_difference(key='mouthSmile_L')
+    assert comparison.scale_of(person.data.shape_keys).largest == 4  # it differs by 3 mm
+    bpy.ops.facewright.blend_with_model(share=0.25)
+    assert comparison.scale_of(person.data.shape_keys).largest == 4  # the colours grow weaker
+    assert numbers(person).max() == pytest.approx(0.75, abs=0.02)
     bpy.ops.facewright.show_difference(key='jawOpen')
     assert person.active_shape_key.name == 'jawOpen'
     bpy.ops.facewright.unpin_shape_keys()
@@ -291,7 +296,7 @@ def test_the_panel_shows_figures_legend_and_slider(person):
         '2 of 53 shapes differ',
         'FACEWRIGHT_UL_differences',
         'Coloured: mouthSmile_L differs',
-        'red 2 mm and more',
+        'red 4 mm and more',
         'facewright.blend_with_model',
         'share',
         'where',
@@ -307,7 +312,7 @@ def test_rows_of_shape_keys_and_their_differences(person):
     rows = panels.shape_keys.FACEWRIGHT_UL_differences
     person.shape_key_add(name='mine')
     for name, words in (
-        ('mouthSmile_L', f'{found.mean:.2f}, {found.largest:.2f} mm'),
+        ('mouthSmile_L', f'{found.mean:.2f}, {found.largest:.2f}'),
         ('browDown_L', 'the same'),
         ('mine', ''),
     ):

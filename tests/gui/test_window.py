@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytestmark = [pytest.mark.gui]
@@ -108,6 +109,23 @@ def tried(out) -> dict:
 
 
 @pytest.fixture(scope='module')
+def compared(out) -> dict:
+    from personal_rig import personal_shapes
+
+    from facewright.engine.face_model import load_model
+    from facewright.engine.formats.rig import Rig, write_rig
+    from facewright.engine.shape_keys.plain import plain_expressions
+
+    model = load_model('builtin')
+    rng = np.random.default_rng(4)
+    neutral = model.shape(rng.normal(size=len(model.identities)) * 0.6)
+    names, plain = plain_expressions(model, neutral)
+    own = personal_shapes(neutral, names, plain)
+    write_rig(out / 'personal.npz', Rig(neutral, own, names, model.faces))
+    return run(out, 'comparison_panel.py', 'jawOpen', 'Basis')
+
+
+@pytest.fixture(scope='module')
 def worded(out) -> dict:
     from facewright.engine.lab.demo import render_demo_footage
 
@@ -174,6 +192,12 @@ def test_every_tool_in_every_mode_works_and_is_undone(tried):
 def test_a_sculpted_basis_is_followed_in_every_key_and_that_is_undone_alone(tried):
     assert tried['keys a stroke on the Basis moves'] == tried['keys the cavities move in'] == 55
     assert 'The cavities of the Basis follow' in tried['said'] and tried['undone to the stroke']
+
+
+def test_a_head_is_compared_blended_and_undone(compared):
+    assert 'error' not in compared, compared['error']
+    assert "shapes differ from the model's" in compared['said']
+    assert compared['blended'] and compared['undone'] and compared['own colours']
 
 
 def test_an_overlay_opens_in_the_image_editor_and_the_panel_tells_the_overlaps(looked):
