@@ -47,9 +47,9 @@ def apply_comparison(context: bpy.types.Context, job: RigJob, folder: str | Path
     """
     head, data = job.object(), read_npz(Path(folder) / 'comparison.npz', 'comparison')
     names, plain = data['names'].tolist()[1:], data['plain']
-    if plain.shape != (len(names), len(head.data.vertices), 3):
-        raise FacewrightError(f'The result in {folder} is for another head: do it again.')
     keys, key_of = head.data.shape_keys, dict(zip(job.names, job.keys))
+    if keys is None or plain.shape != (len(names), len(head.data.vertices), 3):
+        raise FacewrightError(f'The result in {folder} is for another head: do it again.')
     to_object = np.linalg.inv(job.matrix[:3, :3]).T
     for name, shape in zip(names, plain.astype(np.float64)):
         if key_of.get(name, '') in keys.key_blocks:
@@ -139,9 +139,10 @@ def _distance(context: bpy.types.Context, head: bpy.types.Object, name: str) -> 
     matrix = head_space.local_to_head(head, model)
     if name == keys.reference_key.name:
         return neutral_distance(_neutral(head, matrix), model.neutral)
-    turn = matrix[:3, :3].T
-    own = shape_keys.offsets_of(keys.key_blocks[name]) @ turn
-    return shape_distance(own, records.read(keys, name, 'plain') @ turn)
+    turn, plain = matrix[:3, :3].T, records.read(keys, name, 'plain')
+    if plain is None:  # the mesh has other vertices than it had
+        raise FacewrightError(f'{name} has not been compared yet: {FIRST}')
+    return shape_distance(shape_keys.offsets_of(keys.key_blocks[name]) @ turn, plain @ turn)
 
 
 def hide_difference(context: bpy.types.Context) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from ..face_model.expressions import MERGED, TONGUE_OUT
 from ..face_model.model import FaceModel
 from ..face_model.tongue import append_tongue_out
+from .comparison import shape_difference
 from .lids import meet_lids
 
 
@@ -24,17 +23,24 @@ def plain_expressions(model: FaceModel, neutral: np.ndarray) -> tuple[tuple[str,
 
 
 def plain_shapes(
-    model: FaceModel, neutral: np.ndarray, names: Iterable[str]
+    model: FaceModel, neutral: np.ndarray, own: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Return {name: V×3 offsets (cm)} of the plain shapes among `names`, in their order.
+    """Return {name: V×3 offsets (cm)} of the plain shapes among a head's own, in their order.
 
     ICT's names, and ARKit's of shapes that merge two of ICT's: their sum. Other names are left out.
+    A head that has the model's shape to the letter, as one does that no footage made, keeps it.
+    neutral: V×3 cm. own: {name: V×3 offsets (cm)}.
     """
-    called, shapes = plain_expressions(model, neutral)
-    row = {name: k for k, name in enumerate(called)}
-    parts = {name: MERGED.get(name, (name,)) for name in names}
-    return {
-        name: shapes[[row[part] for part in of]].sum(0)
-        for name, of in parts.items()
-        if all(part in row for part in of)
-    }
+    names, given = plain_expressions(model, neutral)
+    raw = dict(zip(model.names, model.expressions))
+    found = {}
+    for name, shape in own.items():
+        parts = MERGED.get(name, (name,))
+        if not all(part in names for part in parts):
+            continue
+        found[name] = given[[names.index(part) for part in parts]].sum(0)
+        if all(part in raw for part in parts):
+            unchanged = np.sum([raw[part] for part in parts], axis=0)
+            if shape_difference(shape, unchanged).none:
+                found[name] = unchanged
+    return found

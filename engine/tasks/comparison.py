@@ -66,12 +66,12 @@ def _compare(face: FaceModel, head: Rig) -> tuple[dict[str, Difference], np.ndar
     from ..shape_keys import comparison
     from ..shape_keys.plain import plain_shapes
 
-    plain = plain_shapes(face, head.neutral, head.names)
+    shapes = dict(zip(head.names, head.expressions))
+    plain = plain_shapes(face, head.neutral, shapes)
     found = {comparison.NEUTRAL: comparison.neutral_difference(head.neutral, face.neutral)}
     apart = [comparison.neutral_distance(head.neutral, face.neutral)]
     for name, shape in plain.items():
-        own = head.expressions[head.names.index(name)]
-        found[name] = comparison.shape_difference(own, shape)
-        apart.append(comparison.shape_distance(own, shape))
-    shapes = np.reshape(list(plain.values()), (-1, *head.neutral.shape)).astype(np.float32)
-    return found, np.array(apart, np.float32), shapes
+        found[name] = comparison.shape_difference(shapes[name], shape)
+        apart.append(comparison.shape_distance(shapes[name], shape))
+    stacked = np.reshape(list(plain.values()), (-1, *head.neutral.shape)).astype(np.float32)
+    return found, np.array(apart, np.float32), stacked

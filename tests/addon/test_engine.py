@@ -265,3 +265,19 @@ def test_what_lies_behind_a_sculpted_basis_follows_in_every_key(warm_cache):
         words.startswith('The cavities of the Basis follow the skin')
         and 'crossings before' in words
     )
+
+
+def test_compare_with_model_and_back_to_plain(warm_cache):
+    bpy.ops.facewright.add_head()
+    head, shapes = bpy.context.object, bpy.context.scene.facewright.shapes
+    bpy.ops.facewright.compare_with_model()
+    assert shapes.report.startswith("This head's shapes are the model's own.")
+    keys = head.data.shape_keys.key_blocks
+    head.active_shape_key_index = keys.find('jawOpen')
+    jaw = coordinates(keys['jawOpen'].points)
+    own = jaw + 0.1 * (jaw - coordinates(keys['Basis'].points))
+    keys['jawOpen'].points.foreach_set('co', own.astype(np.float32).ravel())
+    bpy.ops.facewright.compare_with_model()
+    assert "1 of 54 shapes differs from the model's, jawOpen the most" in shapes.report
+    bpy.ops.facewright.blend_with_model(share=0.0, keep_edits=False)
+    assert np.abs(coordinates(keys['jawOpen'].points) - jaw).max() < 5e-6  # m

@@ -85,10 +85,21 @@ def test_plain_shapes_are_the_model_s_but_for_lids_and_tongue(model):
 
 
 def test_plain_shapes_have_arkit_s_merged_ones_and_nothing_unknown(model):
-    found = plain_shapes(model, model.neutral, ('browInnerUp', 'jawOpen', 'mine'))
+    other = np.ones_like(model.neutral)
+    found = plain_shapes(
+        model, model.neutral, dict.fromkeys(('browInnerUp', 'jawOpen', 'x'), other)
+    )
     assert list(found) == ['browInnerUp', 'jawOpen']
     rows = [model.names.index(half) for half in MERGED['browInnerUp']]
     assert np.allclose(found['browInnerUp'], model.expressions[rows].sum(0))
+
+
+def test_a_head_with_the_model_s_very_shapes_keeps_them(model):
+    raw = model.expressions[model.names.index('eyeBlink_L')]
+    kept = plain_shapes(model, model.neutral, {'eyeBlink_L': raw})['eyeBlink_L']
+    met = plain_shapes(model, model.neutral, {'eyeBlink_L': 1.1 * raw})['eyeBlink_L']
+    assert np.array_equal(kept, raw)
+    assert 0.5 < comparison.shape_difference(met, raw).largest < 3
 
 
 def test_it_is_said_in_sentences():
