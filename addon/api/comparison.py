@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NoReturn
 
 import bpy
 import numpy as np
@@ -171,7 +170,11 @@ def blend_with_model(
     found = {k.name: comparison.blend(k, share, weights, keep_edits) for k in chosen}
     found = {name: one for name, one in found.items() if one is not None}
     if not found:
-        _refuse(thing, chosen[0].name if keys == 'ACTIVE' else thing.name)
+        what = chosen[0].name if keys == 'ACTIVE' else thing.name
+        known = comparison.figures(thing.data.shape_keys)
+        if keys == 'ACTIVE' and known and what not in known:
+            raise FacewrightError(f"{what} is none of the face model's shapes: choose one that is.")
+        raise FacewrightError(f'{what} has not been compared with the model yet: {FIRST}')
     thing.data.update()
     _measure(context, thing)
     _repaint(context, thing)
@@ -194,12 +197,6 @@ def _repaint(context: bpy.types.Context, head: bpy.types.Object) -> None:
     if comparison.is_shown(head) and name in comparison.figures(keys):
         scale = comparison.scale_of(keys)
         distance_colours.paint(head, _distance(context, head, name), scale)
-
-
-def _refuse(thing: bpy.types.Object, what: str) -> NoReturn:
-    if comparison.figures(thing.data.shape_keys):
-        raise FacewrightError(f"{what} is none of the face model's shapes: choose one that is.")
-    raise FacewrightError(f'{what} has not been compared with the model yet: {FIRST}')
 
 
 def _blended_in_words(

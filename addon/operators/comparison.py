@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from bpy.props import StringProperty
 
 from .. import api, options
@@ -9,6 +11,21 @@ from ..options import Editing, prop_or_panel
 from .base import Operator, object_mode
 from .shape_keys import HeadOperator
 from .shape_tools import OnRegion
+
+
+@contextlib.contextmanager
+def report_in_step(context):
+    """Let what the panel reports of a comparison be of the head as the block leaves it."""
+
+    def words():
+        chosen = api.chosen_meshes(context)
+        return '\n'.join(api.comparison_in_words(chosen[0].data.shape_keys)) if chosen else ''
+
+    settings = context.scene.facewright.shapes
+    is_of_this_head = settings.report == words()
+    yield
+    if is_of_this_head:
+        settings.report = words()
 
 
 class FACEWRIGHT_OT_compare_with_model(HeadOperator):
@@ -43,7 +60,7 @@ class FACEWRIGHT_OT_show_difference(Operator):
     )
 
     def run(self, context):
-        with object_mode(context):
+        with object_mode(context), report_in_step(context):
             self.report({'INFO'}, api.show_difference(context, self.key))
 
 
@@ -69,6 +86,10 @@ class FACEWRIGHT_OT_blend_with_model(OnRegion):
 
     share: prop_or_panel(Editing, 'share')
     keep_edits: prop_or_panel(options.Generated, 'keep_edits')
+
+    def run(self, context):
+        with report_in_step(context):
+            super().run(context)
 
     def change(self, context, settings):
         told = api.blend_with_model(

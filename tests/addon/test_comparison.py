@@ -188,6 +188,24 @@ def test_hand_edits_stay_on_top_or_are_said_to_go(person, model, keep):
     )
 
 
+def test_the_other_tools_go_on_from_a_blend(person, model):
+    key = activate(person, 'jawOpen')
+    own = shape(person, key.name)
+    bpy.ops.facewright.compare_with_model()
+    bpy.ops.facewright.blend_with_model(share=0.0)
+    blended = shape(person, key.name)
+    with pytest.raises(RuntimeError, match='have not been edited since'):
+        bpy.ops.facewright.fix_cavities(keys='EDITED')
+    bpy.ops.facewright.scale_shape_key(strength=2.0)
+    bpy.ops.facewright.reset_shape_key_region(to='GENERATED')
+    assert np.allclose(shape(person, key.name), blended, atol=LEAST)
+    bpy.ops.facewright.settle_shape_keys()  # moves five vertices by 2 mm
+    moved = shape(person, key.name) - blended
+    assert np.abs(moved).max() == pytest.approx(0.002, abs=LEAST)
+    assert 'changes' not in ' '.join(api.blend_with_model(bpy.context, 1.0))
+    assert np.allclose(shape(person, key.name), own + moved, atol=LEAST)
+
+
 def test_sliders_animation_and_the_rest_are_left_alone(person):
     keys = person.data.shape_keys
     key = activate(person, 'jawOpen')
@@ -302,6 +320,8 @@ def test_the_panel_shows_figures_legend_and_slider(person):
         'where',
     ):
         assert part in words, part
+    bpy.ops.facewright.blend_with_model(share=0.0)
+    assert '1 of 53 shapes differs' in said(panel)
     assert 'shapes differ' not in said(panels.shape_keys.FACEWRIGHT_PT_shape_keys)
 
 
