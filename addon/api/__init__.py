@@ -27,7 +27,6 @@ from .comparison import (
     blend_with_model,
     comparison_in_words,
     comparison_job,
-    difference_of_key,
     hide_difference,
     show_difference,
 )

@@ -106,13 +106,6 @@ def _in_words(keys: bpy.types.Key, name: str) -> str:
     return words.replace(NEUTRAL, 'The neutral', 1) if is_basis else words
 
 
-def difference_of_key(keys: bpy.types.Key, name: str) -> str:
-    """Return how far a key was from the model's at the last comparison, in words; '' where that is
-    not known.
-    """
-    return _in_words(keys, name) if name in comparison.figures(keys) else ''
-
-
 def show_difference(context: bpy.types.Context, key: str = '') -> str:
     """Colour the active head by how far a shape key ('': the active one) is from the model's, and
     show that key alone; returns what to tell the user.

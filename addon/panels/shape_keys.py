@@ -233,8 +233,7 @@ class FACEWRIGHT_PT_shape_keys_comparison(SubPanel, bpy.types.Panel):
         keys = chosen[0].data.shape_keys if chosen else None
         if not comparison.figures(keys):
             return
-        for line in api.comparison_in_words(keys):
-            text(context, layout, line, 'CHECKMARK')
+        text(context, layout, api.comparison_in_words(keys)[0], 'CHECKMARK')
         layout.label(text='Mean, largest difference in mm:')
         layout.template_list(
             'FACEWRIGHT_UL_differences',
@@ -243,16 +242,16 @@ class FACEWRIGHT_PT_shape_keys_comparison(SubPanel, bpy.types.Panel):
             'key_blocks',
             chosen[0],
             'active_shape_key_index',
-            rows=5,
+            rows=4,
         )
-        shown = comparison.shown_key(keys)
+        key, shown = chosen[0].active_shape_key, comparison.shown_key(keys)
         row = layout.row(align=True)
         row.operator('facewright.show_difference', icon='HIDE_OFF')
         row.operator('facewright.hide_difference', text='', icon='X')
         if comparison.is_shown(chosen[0]) and shown in keys.key_blocks:
-            text(context, layout, f'Coloured: {api.difference_of_key(keys, shown)}.', 'COLOR')
-            text(context, layout, f'{comparison.scale_of(keys).legend}.', 'BLANK1')
-        key = chosen[0].active_shape_key
+            of = '' if key is not None and key.name == shown else f' of {shown}'
+            legend = comparison.scale_of(keys).legend.replace(':', f'{of}:', 1)
+            text(context, layout, f'{legend}.', 'COLOR')
         layout.row().prop(settings, 'keys', expand=True)
         column = layout.column(align=True)
         column.enabled = key != keys.reference_key or settings.keys == 'ALL'

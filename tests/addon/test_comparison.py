@@ -313,13 +313,14 @@ def test_the_panel_shows_figures_legend_and_slider(person):
     for part in (
         '2 of 53 shapes differ',
         'FACEWRIGHT_UL_differences',
-        'Coloured: mouthSmile_L differs',
-        'red 4 mm and more',
+        'Difference: blue 0 mm, green 1, yellow 2, red 4 mm and more.',
         'facewright.blend_with_model',
         'share',
         'where',
     ):
         assert part in words, part
+    activate(person, 'jawOpen')
+    assert 'Difference of mouthSmile_L: blue 0 mm' in said(panel)
     bpy.ops.facewright.blend_with_model(share=0.0)
     assert '1 of 53 shapes differs' in said(panel)
     assert 'shapes differ' not in said(panels.shape_keys.FACEWRIGHT_PT_shape_keys)

@@ -23,9 +23,10 @@ from window import (
     places_of,
     press_at,
     results,
-    scroll,
     shortcut,
+    sidebar,
     until,
+    viewport,
 )
 
 given = json.loads((SHARE / 'given.json').read_text())
@@ -61,6 +62,14 @@ def shape(name):
     return out
 
 
+def scroll_down():
+    """Scroll the sidebar to its end, not a list under the mouse."""
+    window = bpy.context.window_manager.windows[0]
+    with bpy.context.temp_override(window=window, area=viewport(), region=sidebar()):
+        for _ in range(60):
+            bpy.ops.view2d.scroll_down()
+
+
 def said():
     return bpy.context.scene.facewright.shapes.report
 
@@ -85,7 +94,8 @@ def steps():
     bpy.ops.facewright.show_difference(key='mouthSmile_L')
     bpy.ops.ed.undo_push(message='Shown')
     own = shape('mouthSmile_L')
-    yield from scroll(30)
+    scroll_down()
+    yield from picture('comparison_scrolled')
     places = yield from places_of('blend_with_model', 'hide_difference')
     yield from press_at(places['blend_with_model'])
     results['blended'] = yield from comes(lambda: not np.array_equal(shape('mouthSmile_L'), own))
