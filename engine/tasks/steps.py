@@ -328,8 +328,11 @@ def _tracking_seconds(run: Reconstruction) -> dict[str, float]:
     from ..tracking.stages import FINDING, FOLLOWING
 
     views = run.footage.views
-    keyframes = min(run.quality.tracking.keyframes, len(views[0].times))
+    options = run.quality.tracking
+    keyframes = min(options.keyframes, len(views[0].times))
     each = FIND_PERSON * (BETWEEN_NODES if len(views) > 1 else 1.0)
+    if run.actor is not None:
+        each *= options.known_rounds / options.rounds
     return {
         FINDING: each * keyframes * len(views),
         FOLLOWING: FOLLOW * sum(len(view.times) for view in views),

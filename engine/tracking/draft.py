@@ -117,6 +117,8 @@ class _Draft:
         options: TrackOptions,
         neutral_frame: int,
     ) -> None:
+        if model.known_identity is not None:
+            options = replace(options, rounds=options.known_rounds)
         self.model, self.landmarks, self.footage = model, landmarks, footage
         self.observations, self.options, self.neutral_frame = observations, options, neutral_frame
         self.basis = landmark_basis(model, landmarks, mouth_response(footage, options))

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from facewright.engine import tasks
+from facewright.engine.annotate import parts
+from facewright.engine.annotate.cached import landmarks_path
 from facewright.engine.core import store
 from facewright.engine.core.errors import FacewrightError
 from facewright.engine.core.store import RESUMED
@@ -233,3 +235,12 @@ def test_one_actors_model(model, rig_path):
     assert own.tracked is own and own.template is model and own.fingerprint != model.fingerprint
     assert np.abs(own.shape(own.known_identity) - actor.rig.neutral).max() < 1e-5
     assert own.names == model.names and model.known_identity is None
+
+
+def test_what_is_found_once_on_a_model_is_not_found_anew_on_an_actor(model, rig_path, monkeypatch):
+    """Landmarks and parts take half a minute each, and nothing of a person is in them."""
+    shares = parts.model_part_shares(model)
+    monkeypatch.setattr(parts, 'find_parts', lambda *_: pytest.fail('found anew'))
+    own = model_of_actor(model, read_actor_rig(rig_path))
+    assert np.array_equal(parts.model_part_shares(own), shares)
+    assert landmarks_path(own) == landmarks_path(model)
