@@ -107,6 +107,8 @@ class StandardOptions:
     # each with the pictures up to the next): more bring less than more rounds do (dev, dev2, dev3)
     keyframes: int = 32
     key_rounds: int = 8  # times the pictures are sampled anew while the person is found
+    # the same with a head that is known, whose appearance alone is found (dev, dev2, dev3)
+    known_key_rounds: int = 3
     key_steps: int = 2  # Gauss-Newton steps a round
     rounds: int = 3  # the same for the performance, the person known
     lone_rounds: int = 2  # the same for one view, which gains nothing from more (bench.md)

@@ -401,6 +401,8 @@ def _refining_seconds(run: Reconstruction) -> dict[str, float]:
     keyframes = min(options.keyframes, len(views[0].times))
     several = len(views) > 1
     pictures = keyframes // 2 * (len(views) + 1) if several else keyframes
+    if run.actor is not None:
+        pictures *= options.known_key_rounds / options.key_rounds
     return {
         FINDING_IN_PICTURES: FIND_IN_PICTURES * pictures,
         FOLLOWING_IN_PICTURES: FOLLOW_IN_PICTURES * sum(len(view.times) for view in views),

@@ -20,6 +20,7 @@ def summary(task: str, arguments: dict, result: dict) -> str:
     lines = [result['table']] if 'table' in result else []
     lines += _fit(task, result)
     lines += LINES[task](result) if task in LINES else []
+    lines += [f'the head is that of {result["rig"]}'] if result.get('rig') else []
     lines += [line for view in result.get('views', ()) for line in _view(view)]
     error = result.get('error') or {}
     if error.get('mean_percent') is not None:

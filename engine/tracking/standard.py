@@ -78,6 +78,8 @@ def refine(
     """
     if sum(len(v.times) for v in footage.views) <= options.fewest_samples:
         options = for_few_pictures(options)
+    if model.known_identity is not None:
+        options = replace(options, key_rounds=min(options.key_rounds, options.known_key_rounds))
     inputs = Inputs(
         footage,
         observations,

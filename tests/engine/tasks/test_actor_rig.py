@@ -17,6 +17,7 @@ from facewright.engine.formats.performance import read_performance
 from facewright.engine.formats.rig import Rig, read_rig, write_rig
 from facewright.engine.lab.demo import render_demo_capture
 from facewright.engine.tasks.actor_rig import model_of_actor, read_actor_rig
+from facewright.engine.tasks.summary import summary
 from facewright.engine.worker import run
 
 FRAMES = 10
@@ -70,6 +71,7 @@ def test_the_head_is_the_given_one(take, rig_path):
     assert same(rig_path, out / 'rig.npz')
     assert json.loads((out / 'report.json').read_text())['rig'] == str(rig_path) == report['rig']
     assert report['identity'] == []
+    assert f'the head is that of {rig_path}' in summary('reconstruct', {}, report)
     names = read_performance(out / 'performance.npz').names
     assert (*names, 'tongueOut') == read_rig(out / 'rig.npz').names
     assert (out / 'overlay.png').stat().st_size > 1000
