@@ -25,6 +25,7 @@ from .cavities import (
 from .comparison import (
     apply_comparison,
     blend_with_model,
+    blended_in_words,
     comparison_in_words,
     comparison_job,
     hide_difference,

@@ -100,6 +100,15 @@ def comparison_in_words(keys: bpy.types.Key | None) -> list[str]:
     return words + ([] if basis is None else [_in_words(keys, keys.reference_key.name) + '.'])
 
 
+def blended_in_words(keys: bpy.types.Key) -> str:
+    """Say how many keys are blended, and the way back; '' for none."""
+    found = comparison.blended_keys(keys)
+    if not found:
+        return ''
+    what = f'{found[0]} is' if len(found) == 1 else f'{len(found)} shape keys are'
+    return f"{what} blended: with Personal at 1 the person's own is back."
+
+
 def _in_words(keys: bpy.types.Key, name: str) -> str:
     is_basis = name == keys.reference_key.name
     words = difference_in_words(NEUTRAL if is_basis else name, comparison.figures(keys)[name])

@@ -260,6 +260,8 @@ class FACEWRIGHT_PT_shape_keys_comparison(SubPanel, bpy.types.Panel):
         row.operator('facewright.blend_with_model')
         row.prop(settings, 'share', text='', slider=True)
         column.label(text="Personal 0: the model's, 1: the person's")
+        if blended := api.blended_in_words(keys):
+            text(context, layout, blended, 'INFO')
 
 
 def draw_region(column, settings, thing) -> None:

@@ -95,6 +95,11 @@ def hide(thing: bpy.types.Object) -> None:
     thing.show_only_shape_key = False
 
 
+def blended_keys(keys: bpy.types.Key) -> list[str]:
+    """Return the keys that are not as personal as they were."""
+    return [key.name for key in keys.key_blocks if records.has(keys, key.name, 'personal')]
+
+
 def is_shown(thing: bpy.types.Object) -> bool:
     """Return whether a mesh is coloured by a difference."""
     return distance_colours.DIFFERENCES[0].name in thing.data.color_attributes
@@ -129,6 +134,8 @@ def blend(
     moved = ((change != 0) | (lost != 0)).any(1)
     shape_keys.set_offsets(key, made + change + edit - lost, moved)
     records.write(keys, key.name, made + change, kind)
+    if (np.abs(made + change - personal) < least).all():
+        records.forget(keys, key.name, 'personal')
     fixed = records.read(keys, key.name, 'fixed')
     if fixed is not None:
         records.write(keys, key.name, fixed + change - lost, 'fixed')

@@ -49,12 +49,7 @@ def read(keys: bpy.types.Key | None, name: str, kind: str = 'generated') -> np.n
     """Return a key's N×3 float64 offsets as remembered, in the mesh's present axes; None where
     nothing is known of it or the mesh has other vertices now.
     """
-    if (
-        keys is None
-        or PROPERTY not in keys
-        or kind not in keys[PROPERTY]
-        or name not in keys[PROPERTY][kind]
-    ):
+    if keys is None or not has(keys, name, kind):
         return None
     record, count = keys[PROPERTY][kind][name], len(keys.reference_key.points)
     if record['count'] != count:
@@ -63,16 +58,21 @@ def read(keys: bpy.types.Key | None, name: str, kind: str = 'generated') -> np.n
     return steps * (record['top'] / STEPS) @ _turn(keys, record).T
 
 
+def has(keys: bpy.types.Key, name: str, kind: str = 'generated') -> bool:
+    """Return whether there is a record of a key, fit for the vertices the mesh has now or not."""
+    return PROPERTY in keys and kind in keys[PROPERTY] and name in keys[PROPERTY][kind]
+
+
 def forget(keys: bpy.types.Key, name: str, kind: str) -> None:
     """Drop one record."""
-    if PROPERTY in keys and kind in keys[PROPERTY] and name in keys[PROPERTY][kind]:
+    if has(keys, name, kind):
         del keys[PROPERTY][kind][name]
 
 
 def rename(keys: bpy.types.Key, old: str, new: str) -> None:
     """Let a renamed key's records go with it."""
     for kind in (*SHAPES, SIDES):
-        if PROPERTY in keys and kind in keys[PROPERTY] and old in keys[PROPERTY][kind]:
+        if has(keys, old, kind):
             keys[PROPERTY][kind][new] = keys[PROPERTY][kind][old].to_dict()
             del keys[PROPERTY][kind][old]
 

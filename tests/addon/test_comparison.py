@@ -322,7 +322,10 @@ def test_the_panel_shows_figures_legend_and_slider(person):
     activate(person, 'jawOpen')
     assert 'Difference of mouthSmile_L: blue 0 mm' in said(panel)
     bpy.ops.facewright.blend_with_model(share=0.0)
-    assert '1 of 53 shapes differs' in said(panel)
+    words = said(panel)
+    assert '1 of 53 shapes differs' in words and 'jawOpen is blended: with Personal at 1' in words
+    bpy.ops.facewright.blend_with_model(share=1.0)
+    assert 'blended:' not in said(panel)
     assert 'shapes differ' not in said(panels.shape_keys.FACEWRIGHT_PT_shape_keys)
 
 
