@@ -258,7 +258,7 @@ class FACEWRIGHT_PT_shape_keys_comparison(SubPanel, bpy.types.Panel):
         draw_region(column, settings, chosen[0])
         row = column.row(align=True)
         row.operator('facewright.blend_with_model')
-        row.prop(settings, 'share', text='', slider=True)
+        row.prop(settings, 'share', slider=True)
         column.label(text="Personal 0: the model's, 1: the person's")
         if blended := api.blended_in_words(keys):
             text(context, layout, blended, 'INFO')
