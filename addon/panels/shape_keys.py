@@ -37,7 +37,16 @@ class FACEWRIGHT_UL_differences(bpy.types.UIList):
     ):
         found = comparison.figure(data, item.name)
         row = layout.split(factor=0.64)
-        row.label(text=item.name)
+        name = row.row(align=True)
+        if found:
+            is_shown = comparison.shown_key(data) == item.name
+            name.operator(
+                'facewright.show_difference',
+                text='',
+                icon='HIDE_OFF' if is_shown else 'HIDE_ON',
+                emboss=False,
+            ).key = item.name
+        name.label(text=item.name)
         words = 'the same' if found and found.none else ''
         if found and not found.none:
             words = f'{found.mean:.2f}, {found.largest:.2f}'

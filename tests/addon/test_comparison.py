@@ -206,6 +206,43 @@ def test_the_other_tools_go_on_from_a_blend(person, model):
     assert np.allclose(shape(person, key.name), own + moved, atol=LEAST)
 
 
+def test_a_key_whose_cavities_followed_an_edit_is_blended_without_it(person):
+    key = activate(person, 'mouthSmile_L')
+    edit = np.zeros((len(person.data.vertices), 3))
+    edit[40:60] = 0, 0, 0.004
+    shape_keys.set_offsets(key, shape(person, key.name) + edit)
+    bpy.ops.facewright.fix_cavities(keys='ACTIVE')
+    bpy.ops.facewright.compare_with_model()
+    own = shape(person, key.name)
+    for share in (0.0, 1.0):
+        assert 'are kept' in ' '.join(api.blend_with_model(bpy.context, share))
+        with pytest.raises(RuntimeError, match='has not been edited since'):
+            bpy.ops.facewright.fix_cavities(keys='ACTIVE')
+    assert np.allclose(shape(person, key.name), own, atol=LEAST)
+
+
+def test_two_sides_that_become_one_key_know_the_way_back(person):
+    keys = person.data.shape_keys
+    halves = 'browInnerUp_L', 'browInnerUp_R'
+    own = 1.3 * shape(person, halves[0])
+    shape_keys.set_offsets(keys.key_blocks[halves[0]], own)
+    records.write(keys, halves[0], own)
+    whole = own + shape(person, halves[1])
+    activate(person, halves[0])
+    bpy.ops.facewright.compare_with_model()
+    bpy.ops.facewright.blend_with_model(share=0.0)
+    bpy.ops.facewright.rename_shape_keys(naming='ARKIT')
+    assert comparison.blended_keys(keys) == ['browInnerUp']
+    assert not np.allclose(shape(person, 'browInnerUp'), whole, atol=LEAST)
+    activate(person, 'browInnerUp')
+    bpy.ops.facewright.blend_with_model(share=1.0)
+    assert np.allclose(shape(person, 'browInnerUp'), whole, atol=LEAST)
+    bpy.ops.facewright.blend_with_model(share=0.0)
+    bpy.ops.facewright.rename_shape_keys(naming='ICT')
+    bpy.ops.facewright.blend_with_model(share=1.0, keys='ALL')
+    assert np.allclose(sum(shape(person, half) for half in halves), whole, atol=LEAST)
+
+
 def test_sliders_animation_and_the_rest_are_left_alone(person):
     keys = person.data.shape_keys
     key = activate(person, 'jawOpen')
@@ -342,4 +379,5 @@ def test_rows_of_shape_keys_and_their_differences(person):
     ):
         layout = Layout()
         rows.draw_item(None, bpy.context, layout, keys, keys.key_blocks[name], 0, None, '')
-        assert layout.drawn == [name, words]
+        shows = ['facewright.show_difference'] if words else []
+        assert layout.drawn == [*shows, name, words]
