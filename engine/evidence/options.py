@@ -12,9 +12,11 @@ class TrackOptions:
     # frames that share in finding identity and focal length (measured here: more changes nothing)
     keyframes: int = 48
     rounds: int = 4  # times the constant errors are found again between fits
-    # the same with a head that is known: they settle sooner (three captures, two views: more
-    # rounds change the surface by 1 % at most, either way)
-    known_rounds: int = 2
+    # the same with a head that is known: they settle sooner (three captures: one to four rounds
+    # change the surface by 1 % or two, either way; but after two less of what is constant has gone
+    # to the detector, and the errors that are told would be a fifth below those of a head found
+    # anew)
+    known_rounds: int = 3
     bias_renders: int = 6  # fitted heads rendered per view to learn the detector's bias; 0: none
     bias_rounds: int = 3  # rounds that do so
     iterations: int = 12  # Gauss-Newton steps for keyframes
