@@ -35,8 +35,7 @@ SOCKET_COLOUR, GUMS_COLOUR, TEETH_COLOUR = (
 # inside of the lips and cheeks, where a model says how deep the mouth is
 CHEEK_COLOUR = (0.60, 0.27, 0.25)
 LASH_COLOUR = (0.09, 0.065, 0.055)
-# cm: painted half width, and how far above the landmark line
-BROW_HALF_WIDTH, BROW_LIFT = (0.34, 0.15)
+BROW_HALF_WIDTH = 0.34  # cm: painted along the landmark line
 # the outer lip's Multi-PIE landmarks, mirrored
 LIP_MIRROR = [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55]
 IRIS_RADIUS, PUPIL_RADIUS = 0.58, 0.22  # cm, human means 11.7 and ~4.5 mm across
@@ -305,7 +304,7 @@ def albedo(
         colour = (1 - a) * colour + a * np.array(brow, np.float32)
     else:
         for line in (mark[17:22], mark[22:27]):
-            distance = distance_to_polyline(v[face], line + (0, BROW_LIFT, 0))
+            distance = distance_to_polyline(v[face], line)
             a = np.clip((brow_half_width - distance) / (0.35 * brow_half_width), 0, 1)[:, None]
             colour[face] = (1 - a) * colour[face] + a * np.asarray(brow)
     red = model.extra.get('lips', _painted_lips(model, lip_edge))[:, None]

@@ -1,5 +1,6 @@
 """What people see of a head's colours: irises and pupils behind clear corneas, lips, lashes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from facewright.engine.face_model.paint import (
     LIP_COLOUR,
     PUPIL_COLOUR,
     SKIN_COLOUR,
+    albedo,
     iris_vertices,
     natural_albedo,
     opacity,
@@ -98,6 +100,24 @@ def test_the_back_of_the_head_is_skin_in_the_solid_view(model):
         SKIN_COLOUR,
         atol=0.02,
     )
+
+
+def test_brows_are_painted_along_their_landmarks(model):
+    extra = {name: values for name, values in model.extra.items() if name != 'brows'}
+    colours = albedo(replace(model, extra=extra), brow=(0.0, 0.0, 0.0))
+    face = model.regions['face']
+    dark = face[colours[face].max(1) < 0.05]
+    for marks in (slice(17, 22), slice(22, 27)):
+        line = model.neutral[model.landmarks68[marks]].astype(float)
+        line = line[np.argsort(line[:, 0])]
+        beside = dark[
+            (model.neutral[dark, 0] > line[0, 0]) & (model.neutral[dark, 0] < line[-1, 0])
+        ]
+        height = model.neutral[beside, 1] - np.interp(
+            model.neutral[beside, 0], line[:, 0], line[:, 1]
+        )
+        assert len(beside) > 20
+        assert abs((height.max() + height.min()) / 2) < 0.06  # cm
 
 
 def test_lashes_fade_to_their_tips(model):
