@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 # Of a head that goes with its rig: its texture, and colours of what that does not cover.
 TEXTURE_FILES = 'albedo.png', 'albedo.npz'
-# Of the distance of the model's outer eye corners: a head in another unit is none of an actor.
-LIKELY_SIZE = 0.5, 2.0
-OUTER_EYES = 36, 45  # of the 68 landmarks
+# cm: how far an actor's 68 landmarks lie off the model's, root mean square, at most
+FURTHEST = 5.0
+LARGEST = 3.0  # of the model's size, and of its largest motion: how large an actor's are, at most
+LEAST_MOTION = 0.01  # cm: expressions that move nothing further are none
 MODELS = {'ict': 'ICT-FaceKit', 'builtin': 'the built-in head'}
 
 
@@ -71,15 +72,28 @@ def model_of_actor(model: FaceModel, actor: ActorRig) -> FaceModel:
             f"{path} {wrong}, unlike the face model's expressions: choose a rig.npz that "
             'Facewright wrote, unchanged.'
         )
-    first, second = model.landmarks68[list(OUTER_EYES)]
-    apart, usual = (np.linalg.norm(v[first] - v[second]) for v in (rig.neutral, model.neutral))
-    if not LIKELY_SIZE[0] * usual < apart < LIKELY_SIZE[1] * usual:
+    if wrong := _unlike_a_head(model, rig):
         raise FacewrightError(
-            f"{path} is no head in centimetres (its eyes' outer corners lie {apart:.3g} apart): "
-            'choose a rig.npz that Facewright wrote, unchanged.'
+            f'{path} holds no head in centimetres ({wrong}): choose a rig.npz that Facewright '
+            'wrote, unchanged.'
         )
     order = [rig.names.index(name) for name in model.names]
     return model.of_actor(rig.neutral, rig.expressions[order])
+
+
+def _unlike_a_head(model: FaceModel, rig: Rig) -> str:
+    """Say what a rig has that no actor's has; '' for nothing."""
+    marks = model.landmarks68
+    off = float(np.sqrt(((rig.neutral - model.neutral)[marks].astype(float) ** 2).sum(1).mean()))
+    size, usual = (np.abs(v).max() for v in (rig.neutral, model.neutral))
+    if off > FURTHEST or size > LARGEST * usual:
+        return (
+            f"its landmarks lie {off:.3g} cm off the face model's, its furthest point at {size:.3g}"
+        )
+    moved, usual = (np.abs(e).max(initial=0) for e in (rig.expressions, model.expressions))
+    if not LEAST_MOTION < moved < LARGEST * usual:
+        return f'its expressions move it by {moved:.3g} cm at most'
+    return ''
 
 
 def _of_another_model(model: FaceModel, actor: ActorRig) -> str:

@@ -17,6 +17,7 @@ from facewright.engine.formats.performance import read_performance
 from facewright.engine.formats.rig import Rig, read_rig, write_rig
 from facewright.engine.lab.demo import render_demo_capture
 from facewright.engine.tasks.actor_rig import model_of_actor, read_actor_rig
+from facewright.engine.tasks.qualities import QUALITIES
 from facewright.engine.tasks.summary import summary
 from facewright.engine.worker import run
 
@@ -98,7 +99,10 @@ def test_the_same_take_is_the_same_result_also_in_the_rigs_own_folder(
     assert same(rig_path, tmp_path / 'rig.npz')
 
 
-def test_standard_holds_the_head_and_its_texture(capture, rig_path, tmp_path):
+def test_standard_holds_the_head_and_its_texture(capture, rig_path, tmp_path, monkeypatch):
+    standard = QUALITIES['standard']
+    quick = replace(standard.refinement, known_key_rounds=1, keyframes=4, lone_rounds=1)
+    monkeypatch.setitem(QUALITIES, 'standard', replace(standard, refinement=quick))
     earlier = tmp_path / 'earlier'
     earlier.mkdir()
     (earlier / 'rig.npz').write_bytes(rig_path.read_bytes())
@@ -171,6 +175,23 @@ def in_metres(arrays):
     arrays['neutral'] *= 0.01
 
 
+def upside_down(arrays):
+    arrays['neutral'][:, :2] *= -1
+
+
+def far_point(arrays):
+    arrays['neutral'][-1] = 1e8
+
+
+def motionless(arrays):
+    for name in ('expressions', 'untracked_expressions'):
+        arrays[name][:] = 0
+
+
+def wild(arrays):
+    arrays['expressions'] *= 1e9
+
+
 @pytest.mark.parametrize(
     'spoil, says',
     [
@@ -181,7 +202,11 @@ def in_metres(arrays):
         (other_faces, 'another topology'),
         (fewer_vertices, r'another topology \(900 vertices\)'),
         (of_ict, 'is a head of ICT-FaceKit.*: choose ICT-FaceKit as the face model'),
-        (in_metres, 'no head in centimetres'),
+        (in_metres, 'no head in centimetres .its landmarks lie'),
+        (upside_down, 'its landmarks lie'),
+        (far_point, r'its furthest point at 1e\+08'),
+        (motionless, 'its expressions move it by 0 cm at most'),
+        (wild, 'its expressions move it by'),
     ],
 )
 def test_rigs_that_will_not_do_are_refused_before_the_work(
