@@ -20,9 +20,9 @@ class FACEWRIGHT_PT_reconstruct(Panel, bpy.types.Panel):
         column.use_property_split, column.use_property_decorate = True, False
         column.enabled = job is None
         column.prop(settings, 'quality')
+        self.draw_rig(context, column, settings)
         column.prop(settings, 'smooth')
         self.draw_neutral(column, settings)
-        self.draw_rig(context, column, settings)
         column.prop(settings, 'scene_settings')
         column.prop(settings, 'old_take')
         row = layout.row()
@@ -50,7 +50,7 @@ class FACEWRIGHT_PT_reconstruct(Panel, bpy.types.Panel):
 
     def draw_rig(self, context, column, settings):
         row = column.row(align=True)
-        row.prop(settings, 'rig')
+        row.prop(settings, 'rig', text='', placeholder='Rig from Another Take…')
         if api.reconstructed_head(context) is not None:
             row.operator('facewright.set_rig', text='', icon='EYEDROPPER')
 

@@ -14,7 +14,7 @@ import bpy
 import numpy as np
 import pytest
 
-from facewright.addon import jobs, paths
+from facewright.addon import api, jobs, paths
 from facewright.engine.core.sources import fingerprint
 from facewright.engine.face_model.expressions import EXPRESSION_NAMES, ICT_NAMES
 
@@ -98,6 +98,23 @@ def clip(warm_cache, root) -> Path:
             env=paths.child_environment(),
         )
     return path
+
+
+def test_a_head_is_followed_through_another_take(tmp_path, clip):
+    scene, settings = bpy.context.scene, bpy.context.scene.facewright
+    bpy.ops.facewright.add_footage(filepath=str(clip))
+    bpy.ops.facewright.reconstruct()
+    first = settings.result
+    bpy.ops.facewright.set_rig()
+    settings.views[0].start = 0.1
+    bpy.ops.facewright.reconstruct(old_take='HIDE')
+    second = settings.result
+    assert first != second and first.name in scene.objects
+    for one, other in zip(first.data.shape_keys.key_blocks, second.data.shape_keys.key_blocks):
+        assert one.name == other.name
+        assert np.array_equal(coordinates(one.data), coordinates(other.data))
+    assert f'Its head is that of {settings.rig}.' in api.notes(second)
+    assert second['facewright_mean_error'] < 3
 
 
 def test_a_clip_becomes_an_animated_head(tmp_path, clip):
