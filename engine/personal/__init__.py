@@ -1,0 +1,1 @@
+"""Method 1: a person's own head by inverse rendering of face video (papers/1)."""
