@@ -50,7 +50,8 @@ def vertex_flow(
     residual = _fine_part(shown - seen, pixels.place, there, options.neighbourhood)
     noise = max(float(np.median(np.abs(residual))) / MEDIAN, 1 / 1024)
     inner = cv2.erode(there, np.ones((3, 3), np.uint8), borderValue=0).ravel()[pixels.place] > 0
-    across, down = _gradient(0.5 * (shown + seen), pixels.place, (height, width))
+    mean = _fine_part(0.5 * (shown + seen), pixels.place, there, options.neighbourhood)
+    across, down = _gradient(mean, pixels.place, (height, width))
     scale = 3 * (options.robust * noise) ** 2
     trust = inner * pixels.worth / (1 + (residual**2).sum(1) / scale) ** 2
     trust /= options.pixels_of_one * noise**2

@@ -10,6 +10,7 @@ import numpy as np
 from ..core.errors import FacewrightError
 from ..footage.crops import Crop, cut
 from ..footage.footage import View
+from ..footage.masks import segment_parts_at
 from ..formats.result import undistorted_frames
 from ..formats.trajectory import TimedTrajectory
 from ..render.rasterise import project
@@ -40,6 +41,26 @@ class Pictures:
 
     def __len__(self) -> int:
         return len(self.view)
+
+    def points(self, row: int, head: np.ndarray, expressions: np.ndarray) -> np.ndarray:
+        """Return where a picture's camera has the head's vertices: V×3 cm, camera space.
+
+        head: V×3 cm, the neutral; expressions: E×V×3 offsets
+        """
+        shape = head + np.tensordot(self.weights[row], expressions, 1)
+        return shape @ self.pose[row, :, :3].T + self.pose[row, :, 3]
+
+    def face_mask(self, row: int, points: np.ndarray) -> np.ndarray:
+        """Find the pixels of a picture that may show the face: S×S bool, all where none is found.
+
+        What the masks call other (hair, hands, glasses, backdrop) is left out.
+
+        points: 68×3 cm, camera space: the Multi-PIE landmarks
+        """
+        picture = self.colours[row]
+        at = project(points, float(self.focal[row]), tuple(self.centre[row]))
+        labels = segment_parts_at(picture, at)
+        return np.ones(picture.shape[:2], bool) if labels is None else labels > 0
 
 
 def cut_pictures(

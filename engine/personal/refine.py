@@ -28,7 +28,8 @@ from .surface_prior import most_likely, surface_prior
 FIRST_APPEARANCE, NEXT_APPEARANCE = 3, 1  # times that albedo and light are found in turn
 # of a round's work: when the pictures are drawn, the appearance is known, the flow is known
 DRAWN, LIT, FLOWN = 0.35, 0.75, 0.95
-CUT = 0.1  # of the whole work: when the pictures are cut out
+# of the whole work: when the pictures are cut out, and their faces masked
+CUT, MASKED = 0.05, 0.2
 
 
 @dataclass(frozen=True)
@@ -61,18 +62,27 @@ def refine(
     face = model.regions['narrow_face']
     pictures = cut_pictures(views, present, trajectory, neutral[face], options.pictures)
     yield CUT
+    faces: list[np.ndarray] = []
+
+    def mask(row: int) -> np.ndarray:
+        marks = pictures.points(row, neutral, model.expressions)[model.landmarks68]
+        return pictures.face_mask(row, marks)
+
+    for one in map_in_threads(mask, range(len(pictures))):
+        faces.append(one)
+        yield CUT + (MASKED - CUT) * len(faces) / len(pictures)
     surface, prior = skin_surface(model), surface_prior(neutral[skin], triangles, options)
     appearance = first_appearance(len(views), options.texels)
     moved = np.zeros((len(skin), 3))
     head = neutral.astype(np.float64)
     for turn in range(options.rounds):
-        work = _Round(model, head, pictures, surface, appearance, options)
+        work = _Round(model, head, pictures, faces, surface, appearance, options)
         for fraction in work.look(NEXT_APPEARANCE if turn else FIRST_APPEARANCE):
-            yield CUT + (1 - CUT) * (turn + fraction) / options.rounds
+            yield MASKED + (1 - MASKED) * (turn + fraction) / options.rounds
         appearance, flow = work.appearance, work.flow
         moved = most_likely(flow.stiffness[skin], flow.force[skin], prior, moved)
         head = ride_along(model, neutral.astype(np.float64), skin, neutral[skin] + moved)
-        yield CUT + (1 - CUT) * (turn + 1) / options.rounds
+        yield MASKED + (1 - MASKED) * (turn + 1) / options.rounds
     far = np.linalg.norm(head - neutral, axis=1)[face]
     yield PersonalHead(head.astype(np.float32), len(pictures), float(10 * far.mean()))
 
@@ -85,12 +95,13 @@ class _Round:
         model: FaceModel,
         head: np.ndarray,
         pictures: Pictures,
+        faces: Sequence[np.ndarray],
         surface: SkinSurface,
         appearance: SkinAppearance,
         options: PersonalOptions,
     ) -> None:
-        self.model, self.head, self.pictures, self.surface = model, head, pictures, surface
-        self.appearance, self.options = appearance, options
+        self.model, self.head, self.pictures, self.faces = model, head, pictures, faces
+        self.surface, self.appearance, self.options = surface, appearance, options
 
     def look(self, rounds: int) -> Iterator[float]:
         """Draw, fit the appearance in `rounds` turns, and sum the flow: yields the part done."""
@@ -112,13 +123,6 @@ class _Round:
             yield LIT + (FLOWN - LIT) * len(noise) / count
         self.flow = VertexFlow(stiffness, force, float(np.median(noise)))
 
-    def _points(self, row: int) -> np.ndarray:
-        """Return where the head's vertices are in a picture's camera space, V×3 cm."""
-        pictures = self.pictures
-        shape = self.head + np.tensordot(pictures.weights[row], self.model.expressions, 1)
-        pose = pictures.pose[row]
-        return shape @ pose[:, :3].T + pose[:, 3]
-
     def _draw(self, row: int) -> SkinPixels:
         pictures = self.pictures
         return skin_pixels(
@@ -127,7 +131,11 @@ class _Round:
             float(pictures.focal[row]),
             pictures.centre[row],
             pictures.colours[row],
+            self.faces[row],
         )
+
+    def _points(self, row: int) -> np.ndarray:
+        return self.pictures.points(row, self.head, self.model.expressions)
 
     def _flow(self, row: int, pixels: SkinPixels) -> VertexFlow:
         pictures = self.pictures

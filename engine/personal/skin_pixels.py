@@ -67,12 +67,13 @@ def skin_pixels(
     focal: float,
     centre: np.ndarray,
     colours: np.ndarray,
+    face: np.ndarray,
 ) -> SkinPixels:
     """Find the pixels that show skin.
 
     points: V×3 cm, camera space
     focal, centre: px
-    colours: H×W×3 uint8, the picture
+    colours: H×W×3 uint8, the picture; face: H×W bool, where it may show the face
     """
     height, width = colours.shape[:2]
     triangle, barycentric, _ = rasterise(
@@ -89,7 +90,7 @@ def skin_pixels(
     facing = -(normal * point).sum(1) / np.maximum(np.linalg.norm(point, axis=1), 1e-9)
     usable = np.zeros(skin.shape, np.uint8)
     usable.ravel()[place[facing > LEAST_FACING]] = 1
-    usable[colours.max(2) >= WHITE] = 0
+    usable[~face | (colours.max(2) >= WHITE)] = 0
     usable = cv2.erode(usable, np.ones((2 * EDGE + 1,) * 2, np.uint8), borderValue=0)
     keep = usable.ravel()[place] > 0
     uvs = surface.uvs[triangle.ravel()[place[keep]]]

@@ -7,8 +7,11 @@ keeps.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..evidence.options import StandardOptions, TrackOptions
 from .appearance import ALBEDO_FILES
+from .personal import find_own_surface
 from .steps import (
     Quality,
     bake_texture,
@@ -34,6 +37,18 @@ FILES = (
 # What comes before every quality's own steps: with the model, a run's checkpoints are known.
 OPENING = (read_model, bind_landmarks)
 
+STANDARD = Quality(
+    finding=(detect_views, track_landmarks, refine_with_pictures),
+    writing=(write_files, bake_texture, film_clips),
+    # motion.npz: where there are several views
+    files=(*FILES, 'motion.npz', *ALBEDO_FILES),
+    detector='final',
+    # more keyframes, and more renders to learn the detector's bias from; the mouth's response was
+    # not measured with pictures
+    tracking=TrackOptions(keyframes=80, bias_renders=12, mouth_response=0.0),
+    refinement=StandardOptions(),
+)
+
 QUALITIES = {
     'draft': Quality(
         finding=(detect_views, track_landmarks),
@@ -42,15 +57,6 @@ QUALITIES = {
         detector='draft',
         tracking=TrackOptions(),
     ),
-    'standard': Quality(
-        finding=(detect_views, track_landmarks, refine_with_pictures),
-        writing=(write_files, bake_texture, film_clips),
-        # motion.npz: where there are several views
-        files=(*FILES, 'motion.npz', *ALBEDO_FILES),
-        detector='final',
-        # more keyframes, and more renders to learn the detector's bias from; the mouth's response
-        # was not measured with pictures
-        tracking=TrackOptions(keyframes=80, bias_renders=12, mouth_response=0.0),
-        refinement=StandardOptions(),
-    ),
+    'standard': STANDARD,
+    'personal': replace(STANDARD, finding=(*STANDARD.finding, find_own_surface)),
 }

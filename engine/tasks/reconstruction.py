@@ -50,7 +50,8 @@ def reconstruct(  # noqa: PLR0913 (the options of specs.Reconstruct)
 
     sources, views: see footage.open_footage. model: 'builtin' or a path. quality: a name of
     QUALITIES: 'draft' (landmarks), 'standard' (pictures and part masks too, and bake_albedo's
-    files). neutral_frame: number of a used frame of the first view in which the face is at rest;
+    files), 'personal' (and the head's own surface). neutral_frame: number of a used frame of the
+    first view in which the face is at rest;
     None or −1: unknown. smooth: 0..1, see tracking/smoothing.py. masks: for each view a folder or
     pattern of the user's own part masks, or None, see footage/masks/user_masks.py. part_masks:
     False leaves PRDL out, for comparison. clips: a folder that gets what Blender shows behind the
@@ -81,6 +82,7 @@ def reconstruct(  # noqa: PLR0913 (the options of specs.Reconstruct)
     yield from pipeline.run(steps.finding, run.checkpoints)
     run.report = make_report(model, footage, run.views_seen, run.track, quality, pipeline.spent)
     run.report |= run.report_more
+    run.report['warnings'] += run.warnings
     with results(folder, 'reconstruct', replaces=('bake_albedo',)) as run.folder:
         yield from pipeline.run(steps.writing)
         run.report['seconds']['write'] = round(pipeline.spent['write'], 2)

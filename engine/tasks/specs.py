@@ -65,6 +65,12 @@ QUALITIES = (
         'The picture itself too: lids, lips and brows lie where the frame shows them; '
         'with a texture. Takes longer',
     ),
+    Choice(
+        'personal',
+        'Personal',
+        "After Standard, the head's own surface, seen in the skin's texture from all sides. "
+        'Takes longest',
+    ),
 )
 OVERLAYS = (
     Choice('mesh', 'Mesh', 'The head, shaded'),

@@ -121,8 +121,9 @@ class Reconstruction:
     track: Track = field(init=False)
     # The performance at every time at which any view took a picture, where that is known.
     at_all_times: Performance | None = None
-    # What report.json says besides.
+    # What report.json says besides, and its further warnings.
     report_more: dict = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     # Made by the writing steps, in `folder`.
     folder: Path = field(init=False)
