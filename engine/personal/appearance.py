@@ -37,7 +37,7 @@ class SkinAppearance:
     def own(self, pixels: SkinPixels) -> np.ndarray:
         """Return the skin's own linear colours at the pixels, n×3: bilinear between texels."""
         texels, shares = texels_at(pixels.uv, self.size)
-        return sum(share[:, None] * self.albedo[texel] for texel, share in zip(texels, shares))
+        return np.sum([w[:, None] * self.albedo[texel] for texel, w in zip(texels, shares)], axis=0)
 
     def shade(self, pixels: SkinPixels, view: int) -> np.ndarray:
         """Return the light that a view shows on the pixels' skin, n×3."""

@@ -49,7 +49,7 @@ def vertex_flow(
     there.ravel()[pixels.place] = 1
     residual = _fine_part(shown - seen, pixels.place, there, options.neighbourhood)
     noise = max(float(np.median(np.abs(residual))) / MEDIAN, 1 / 1024)
-    inner = cv2.erode(there, np.ones((3, 3), np.uint8), borderValue=0).ravel()[pixels.place] > 0
+    inner = cv2.erode(there, np.ones((3, 3), np.uint8), borderValue=(0,)).ravel()[pixels.place] > 0
     mean = _fine_part(0.5 * (shown + seen), pixels.place, there, options.neighbourhood)
     across, down = _gradient(mean, pixels.place, (height, width))
     scale = 3 * (options.robust * noise) ** 2
@@ -89,12 +89,9 @@ def _gradient(
     """Return the central differences n×3 a px, across and down; right where all four are there."""
     picture = np.zeros((*size, 3), np.float32)
     picture.reshape(-1, 3)[place] = values
-    half = np.array([-0.5, 0, 0.5])
-    one = np.ones(1)
-    return tuple(
-        cv2.sepFilter2D(picture, -1, kernel_x, kernel_y).reshape(-1, 3)[place]
-        for kernel_x, kernel_y in ((half, one), (one, half))
-    )
+    half, one = np.array([-0.5, 0, 0.5]), np.ones(1)
+    across, down = cv2.sepFilter2D(picture, -1, half, one), cv2.sepFilter2D(picture, -1, one, half)
+    return across.reshape(-1, 3)[place], down.reshape(-1, 3)[place]
 
 
 def _at_vertices(pixels: SkinPixels, values: np.ndarray, count: int) -> np.ndarray:

@@ -109,6 +109,7 @@ class _Windows:
     """Where the head stands in some frames of a view: middle n×2 px, side px, pose n×3×4."""
 
     view: View
+    focal: float
     frames: np.ndarray
     middle: np.ndarray
     side: float
@@ -120,19 +121,23 @@ def _windows(
     view: View, trajectory: TimedTrajectory, frames: np.ndarray, head: np.ndarray
 ) -> _Windows:
     camera = view.camera
+    focal, turned, at = camera.focal, camera.rotation, camera.translation
+    if focal is None or turned is None or at is None:
+        raise ValueError(f'the camera of {view.name} is not solved')
     stretch = np.array([1.0, camera.aspect, 1.0])[:, None]
-    rotation = stretch * (camera.rotation @ trajectory.rotation)
-    translation = (trajectory.translation @ camera.rotation.T + camera.translation) * stretch[:, 0]
+    rotation = stretch * (turned @ trajectory.rotation)
+    translation = (trajectory.translation @ turned.T + at) * stretch[:, 0]
     pose = np.concatenate([rotation, translation[..., None]], 2)
     points = head @ rotation.transpose(0, 2, 1) + translation[:, None]
     near = points[..., 2].min(1) > NEAREST
-    at = project(points[near], camera.focal, camera.centre)
-    low, high = at.min(1), at.max(1)
+    pixels = project(points[near], focal, camera.centre)
+    low, high = pixels.min(1), pixels.max(1)
     inside = ((high > 0) & (low < np.array(view.size))).all(1)
     rows = np.flatnonzero(near)[inside]
     side = MARGIN * float((high - low)[inside].max(initial=1.0))
     return _Windows(
         view,
+        focal,
         frames[rows],
         (0.5 * (low + high))[inside],
         side,
@@ -154,7 +159,7 @@ def _cut(found: _Windows, number: int, size: int) -> tuple[np.ndarray, ...]:
     return (
         colours,
         np.full(len(colours), number),
-        np.full(len(colours), scale * camera.focal),
+        np.full(len(colours), scale * found.focal),
         scale * (np.asarray(camera.centre) - corner),
         found.pose,
         found.weights,

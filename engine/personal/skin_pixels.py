@@ -91,7 +91,7 @@ def skin_pixels(
     usable = np.zeros(skin.shape, np.uint8)
     usable.ravel()[place[facing > LEAST_FACING]] = 1
     usable[~face | (colours.max(2) >= WHITE)] = 0
-    usable = cv2.erode(usable, np.ones((2 * EDGE + 1,) * 2, np.uint8), borderValue=0)
+    usable = cv2.erode(usable, np.ones((2 * EDGE + 1,) * 2, np.uint8), borderValue=(0,))
     keep = usable.ravel()[place] > 0
     uvs = surface.uvs[triangle.ravel()[place[keep]]]
     worth = (facing[keep] - LEAST_FACING) / (FULLY_FACING - LEAST_FACING)

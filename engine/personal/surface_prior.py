@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from cholespy import CholeskySolverD, MatrixType
+from cholespy import CholeskySolverD, MatrixType  # pyright: ignore[reportAttributeAccessIssue]
 from scipy import sparse
 
 from ..geometry.laplacian import cotangent_laplacian, mass

@@ -48,12 +48,11 @@ def reconstruct(  # noqa: PLR0913 (the options of specs.Reconstruct)
     What a run that was stopped has found is kept (core/store.py): the same run goes on from there,
     to the same result.
 
-    sources, views: see footage.open_footage. model: 'builtin' or a path. quality: a name of
-    QUALITIES: 'draft' (landmarks), 'standard' (pictures and part masks too, and bake_albedo's
-    files), 'personal' (and the head's own surface). neutral_frame: number of a used frame of the
-    first view in which the face is at rest;
-    None or −1: unknown. smooth: 0..1, see tracking/smoothing.py. masks: for each view a folder or
-    pattern of the user's own part masks, or None, see footage/masks/user_masks.py. part_masks:
+    sources, views: see footage.open_footage. model: 'builtin' or a path. quality: of QUALITIES:
+    'draft' (landmarks), 'standard' (pictures and part masks too, and bake_albedo's files),
+    'personal' (and the head's own surface). neutral_frame: number of a used frame of the first view
+    in which the face is at rest; None or −1: unknown. smooth: 0..1, see tracking/smoothing.py.
+    masks: for each view a folder or pattern of the user's own part masks, or None. part_masks:
     False leaves PRDL out, for comparison. clips: a folder that gets what Blender shows behind the
     cameras in a scene of `rate` frames a second, as scene_clips; '' for none. rig: a rig.npz of
     the same actor and face model, that is followed as it is; None: the person is found.
@@ -80,9 +79,8 @@ def reconstruct(  # noqa: PLR0913 (the options of specs.Reconstruct)
     yield from pipeline.run(OPENING)
     run.checkpoints = CheckpointStore(identity_of(run))
     yield from pipeline.run(steps.finding, run.checkpoints)
-    run.report = make_report(model, footage, run.views_seen, run.track, quality, pipeline.spent)
-    run.report |= run.report_more
-    run.report['warnings'] += run.warnings
+    report = make_report(model, footage, run.views_seen, run.track, quality, pipeline.spent)
+    run.report = report | run.report_more | {'warnings': report['warnings'] + run.warnings}
     with results(folder, 'reconstruct', replaces=('bake_albedo',)) as run.folder:
         yield from pipeline.run(steps.writing)
         run.report['seconds']['write'] = round(pipeline.spent['write'], 2)

@@ -53,7 +53,11 @@ def test_what_fits_comes_back():
     [
         ('reconstruct', {'out': 'o'}, 'reconstruct needs sources: a video, a photo'),
         ('reconstruct', GOOD | {'speed': 2}, "reconstruct has no option 'speed'"),
-        ('reconstruct', GOOD | {'quality': 'best'}, "quality is 'best': choose draft or standard"),
+        (
+            'reconstruct',
+            GOOD | {'quality': 'best'},
+            "quality is 'best': choose draft, standard or personal",
+        ),
         ('reconstruct', GOOD | {'smooth': 1.5}, 'smooth is 1.5: choose a number from 0 to 1'),
         ('reconstruct', GOOD | {'smooth': float('nan')}, 'smooth is nan'),
         ('reconstruct', GOOD | {'smooth': True}, 'smooth is True'),
