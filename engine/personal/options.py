@@ -29,7 +29,7 @@ class PersonalOptions:
     neighbourhood: float = 4.0
     robust: float = 3.0
     pixels_of_one: float = 400.0
-    bend: float = 0.06
+    bend: float = 0.15
     bend_length: float = 3.0
     shift: float = 0.4
     shift_length: float = 9.0

@@ -17,6 +17,8 @@ from ..core.threads import map_in_threads
 from ..face_model.model import FaceModel
 from ..footage.footage import View
 from ..formats.trajectory import TimedTrajectory
+from ..geometry.folds import unfold
+from ..geometry.normals import vertex_normals
 from ..wrap.template import ride_along, skin_and_sockets
 from .appearance import SkinAppearance, first_appearance, fit_appearance
 from .flow import VertexFlow, vertex_flow
@@ -80,11 +82,23 @@ def refine(
         for fraction in work.look(NEXT_APPEARANCE if turn else FIRST_APPEARANCE):
             yield MASKED + (1 - MASKED) * (turn + fraction) / options.rounds
         appearance, flow = work.appearance, work.flow
-        moved = most_likely(flow.stiffness[skin], flow.force[skin], prior, moved)
+        likely = most_likely(flow.stiffness[skin], flow.force[skin], prior, moved)
+        moved += along_normals(likely - moved, vertex_normals(head[skin], triangles))
         head = ride_along(model, neutral.astype(np.float64), skin, neutral[skin] + moved)
         yield MASKED + (1 - MASKED) * (turn + 1) / options.rounds
+    own, _ = unfold(neutral[skin].astype(np.float64), neutral[skin] + moved, triangles)
+    head = ride_along(model, neutral.astype(np.float64), skin, own)
     far = np.linalg.norm(head - neutral, axis=1)[face]
     yield PersonalHead(head.astype(np.float32), len(pictures), float(10 * far.mean()))
+
+
+def along_normals(moves: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """Take the part of moves (S×3) along a surface's normals (S×3).
+
+    What is left would only slide texture over the surface: it takes up that the appearance was
+    found with the surface in the wrong place, and is not the surface's own.
+    """
+    return (moves * normals).sum(1, keepdims=True) * normals
 
 
 class _Round:

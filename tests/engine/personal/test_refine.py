@@ -12,6 +12,8 @@ from facewright.engine.face_model import load_model
 from facewright.engine.footage import open_footage
 from facewright.engine.footage.footage import Camera
 from facewright.engine.formats.trajectory import TimedTrajectory
+from facewright.engine.geometry.folds import flipped
+from facewright.engine.geometry.polygons import triangulate
 from facewright.engine.personal.options import PersonalOptions
 from facewright.engine.personal.refine import PersonalHead, refine
 from facewright.engine.personal.skin_pixels import skin_surface
@@ -94,6 +96,7 @@ def test_a_cheek_that_stands_out_is_found(model, tmp_path, monkeypatch):
     after = np.abs((head.neutral - true)[cheek, 2]).mean()
     assert after < 0.5 * before
     assert head.pictures == 3 and head.moved > 0
+    assert not flipped(model.neutral.astype(float), head.neutral, triangulate(model.faces)).any()
     again = found(model, model.neutral, views, options=options)
     assert np.array_equal(head.neutral, again.neutral)
 

@@ -27,11 +27,11 @@ def run():
         actor=None,
         at_all_times=performance,
         face='model',
-        footage=SimpleNamespace(views=(view,)),
+        footage=SimpleNamespace(views=(view, view)),
         neutral=np.zeros((4, 3), np.float32),
         report_more={},
-        track=SimpleNamespace(cameras=(camera,)),
-        views_seen=[SimpleNamespace(present=np.ones(3, bool))],
+        track=SimpleNamespace(cameras=(camera, camera)),
+        views_seen=[SimpleNamespace(present=np.ones(3, bool))] * 2,
         warnings=[],
     )
 
@@ -72,3 +72,9 @@ def test_a_rig_s_head_stays_as_it_is(run):
     run.actor = object()
     assert list(personal.find_own_surface.run(run)) == []
     assert run.warnings == [personal.KNOWN] and personal.find_own_surface.seconds(run) == {}
+
+
+def test_one_camera_is_too_little_and_it_is_said(run):
+    run.footage = SimpleNamespace(views=run.footage.views[:1])
+    assert list(personal.find_own_surface.run(run)) == []
+    assert run.warnings == [personal.ALONE] and personal.find_own_surface.seconds(run) == {}
