@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 from ..render.shading import sh_basis
+from ..texture.light import CONSTANT
+from ..texture.texel_samples import GAMMA
 from .skin_pixels import SkinPixels
 
-GAMMA = 2.2
 DARKEST = 0.02  # the least that light gives
-CONSTANT = 0.28209479  # the first harmonic
 RIDGE = 1e-3  # of the mean of the diagonal: what holds an unseen direction's light
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from facewright.engine.personal.appearance import (
-    GAMMA,
     first_appearance,
     fit_appearance,
     linear_colours,
@@ -13,6 +12,7 @@ from facewright.engine.personal.flow import vertex_flow
 from facewright.engine.personal.options import PersonalOptions
 from facewright.engine.personal.refine import projection_of
 from facewright.engine.personal.skin_pixels import SkinSurface, skin_pixels
+from facewright.engine.texture.texel_samples import GAMMA
 
 SIZE, FOCAL, DEPTH = 96, 120.0, 30.0
 CENTRE = np.array([SIZE / 2, SIZE / 2])
