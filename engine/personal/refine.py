@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.threads import map_in_threads
+from ..face_model.lip_sections import seal_lips
 from ..face_model.model import FaceModel
 from ..footage.footage import View
 from ..formats.trajectory import TimedTrajectory
@@ -88,8 +89,9 @@ def refine(
         yield MASKED + (1 - MASKED) * (turn + 1) / options.rounds
     own, _ = unfold(neutral[skin].astype(np.float64), neutral[skin] + moved, triangles)
     head = ride_along(model, neutral.astype(np.float64), skin, own)
+    head = seal_lips(model, head.astype(np.float32))
     far = np.linalg.norm(head - neutral, axis=1)[face]
-    yield PersonalHead(head.astype(np.float32), len(pictures), float(10 * far.mean()))
+    yield PersonalHead(head, len(pictures), float(10 * far.mean()))
 
 
 def along_normals(moves: np.ndarray, normals: np.ndarray) -> np.ndarray:

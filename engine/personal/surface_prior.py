@@ -18,17 +18,20 @@ def surface_prior(
 ) -> sparse.csr_matrix:
     """Build the S×S precision, cm⁻², of each axis of displacements of a surface's vertices.
 
-    A thin plate (∫|Δd|²) tied to its place (∫|d|²): smooth bends of centimetres are cheap.
+    ∫|∇Δd|² of the third derivatives, and ∫|d|²: bends of several centimetres are cheap, and lumps
+    of one are dear, by the sixth power of their number (a thin plate's fourth lets lumps through
+    that no skin has, at bends' cost that held noses back).
 
     vertices: S×3 cm; triangles: T×3
     """
     area = np.maximum(mass(vertices, triangles), LEAST_AREA)
     laplacian = cotangent_laplacian(vertices, triangles)
     wave = 2 * np.pi / options.bend_length
-    bending = 1 / (options.bend**2 * wave**4 * options.bend_length**2)
+    bending = 1 / (options.bend**2 * wave**6 * options.bend_length**2)
     shifting = 1 / (options.shift**2 * options.shift_length**2)
-    plate = laplacian @ sparse.diags(1 / area) @ laplacian
-    return (bending * plate + shifting * sparse.diags(area)).tocsr()
+    each = sparse.diags(1 / area)
+    third = laplacian @ each @ laplacian @ each @ laplacian
+    return (bending * third + shifting * sparse.diags(area)).tocsr()
 
 
 def most_likely(
