@@ -16,6 +16,7 @@ from .options import PersonalOptions
 from .skin_pixels import SkinPixels
 
 MEDIAN = 0.6745  # of a normal distribution's absolute values
+FINEST = 1 / 1024  # the least noise that a picture of 256 levels has
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def vertex_flow(
     there = np.zeros((height, width), np.float32)
     there.ravel()[pixels.place] = 1
     residual = _fine_part(shown - seen, pixels.place, there, options.neighbourhood)
-    noise = max(float(np.median(np.abs(residual))) / MEDIAN, 1 / 1024)
+    noise = max(float(np.median(np.abs(residual))) / MEDIAN, FINEST) if len(seen) else FINEST
     inner = cv2.erode(there, np.ones((3, 3), np.uint8), borderValue=(0,)).ravel()[pixels.place] > 0
     mean = _fine_part(0.5 * (shown + seen), pixels.place, there, options.neighbourhood)
     across, down = _gradient(mean, pixels.place, (height, width))

@@ -131,6 +131,14 @@ def test_skin_turned_away_at_an_edge_or_overexposed_is_not_looked_at():
         surface, points @ _about_y(80).T + [0, 0, 0.8 * DEPTH], FOCAL, CENTRE, colours, face
     )
     assert not len(away.place)
+    flow = vertex_flow(
+        np.zeros((0, 3)),
+        colours,
+        away,
+        projection_of(points, np.eye(3, 4), FOCAL),
+        PersonalOptions(),
+    )
+    assert not flow.stiffness.any() and not flow.force.any() and np.isfinite(flow.noise)
 
 
 def _about_y(degrees):
