@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy import sparse
 
+from ..core.threads import map_in_threads
 from ..render.shading import sh_basis
 from ..texture.light import CONSTANT
 from ..texture.texel_samples import GAMMA
@@ -36,8 +38,7 @@ class SkinAppearance:
 
     def own(self, pixels: SkinPixels) -> np.ndarray:
         """Return the skin's own linear colours at the pixels, n×3: bilinear between texels."""
-        texels, shares = texels_at(pixels.uv, self.size)
-        return np.sum([w[:, None] * self.albedo[texel] for texel, w in zip(texels, shares)], axis=0)
+        return texel_shares(pixels.uv, self.size) @ self.albedo
 
     def shade(self, pixels: SkinPixels, view: int) -> np.ndarray:
         """Return the light that a view shows on the pixels' skin, n×3."""
@@ -49,19 +50,16 @@ def basis_of(pixels: SkinPixels) -> np.ndarray:
     return sh_basis(torch.from_numpy(pixels.normal)).numpy()
 
 
-def texels_at(uv: np.ndarray, size: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Find the four texels round each of n×2 texture coordinates, and their shares."""
+def texel_shares(uv: np.ndarray, size: int) -> sparse.csr_matrix:
+    """Build n×size² shares of the four texels round each of n×2 texture coordinates."""
     place = uv * size - 0.5
     low = np.floor(place)
-    part = place - low
-    low = low.astype(np.int64)
-    texels, shares = [], []
-    for dy in (0, 1):
-        for dx in (0, 1):
-            x, y = (np.clip(low[:, k] + d, 0, size - 1) for k, d in ((0, dx), (1, dy)))
-            texels.append(y * size + x)
-            shares.append(np.abs(1 - dx - part[:, 0]) * np.abs(1 - dy - part[:, 1]))
-    return texels, shares
+    part = (place - low)[:, None]
+    corner = np.array([(0, 0), (1, 0), (0, 1), (1, 1)])
+    x, y = np.clip(low[:, None].astype(np.int32) + corner, 0, size - 1).transpose(2, 0, 1)
+    share = np.abs(1 - corner - part).prod(2).astype(np.float32)
+    rows = np.arange(0, 4 * len(uv) + 1, 4)
+    return sparse.csr_matrix((share.ravel(), (y * size + x).ravel(), rows), (len(uv), size * size))
 
 
 def linear_colours(colours: np.ndarray, pixels: SkinPixels) -> np.ndarray:
@@ -87,16 +85,15 @@ def mean_albedo(
 
     colours: N×H×W×3 uint8; views, pixels: N
     """
-    count = appearance.size**2
-    above, below = np.zeros((count, 3)), np.zeros((count, 3))
-    for picture, view, one in zip(colours, views, pixels):
-        shade = appearance.shade(one, view)
-        product = one.worth[:, None] ** 2 * shade * linear_colours(picture, one)
-        square = one.worth[:, None] ** 2 * shade**2
-        for texel, share in zip(*texels_at(one.uv, appearance.size)):
-            for c in range(3):
-                above[:, c] += np.bincount(texel, share * product[:, c], count)
-                below[:, c] += np.bincount(texel, share * square[:, c], count)
+
+    def sums(row: int) -> np.ndarray:
+        one = pixels[row]
+        shade, worth = appearance.shade(one, views[row]), one.worth[:, None] ** 2
+        product = worth * shade * linear_colours(colours[row], one)
+        both = np.concatenate([product, worth * shade**2], 1)
+        return texel_shares(one.uv, appearance.size).T @ both
+
+    above, below = np.split(sum(map_in_threads(sums, range(len(pixels)))), 2, axis=1)
     return (above / np.maximum(below, 1e-4)).astype(np.float32)
 
 
@@ -112,13 +109,19 @@ def fit_light(
     """
     count = len(appearance.light)
     left, right = np.zeros((count, 3, 9, 9)), np.zeros((count, 3, 9))
-    for picture, view, one in zip(colours, views, pixels):
-        basis, own, colour = basis_of(one), appearance.own(one), linear_colours(picture, one)
-        scale = 1 / (own + DARKEST)
-        for c in range(3):
-            rows = basis * (own * scale)[:, c, None]
-            left[view, c] += rows.T @ rows
-            right[view, c] += rows.T @ (colour * scale)[:, c]
+
+    def products(row: int) -> tuple[np.ndarray, np.ndarray]:
+        one = pixels[row]
+        basis, own = basis_of(one), appearance.own(one)
+        scaled = 1 / (own + DARKEST)
+        rows = (own * scaled).T[..., None] * basis
+        right_side = (linear_colours(colours[row], one) * scaled).T[..., None]
+        turned = rows.transpose(0, 2, 1)
+        return turned @ rows, (turned @ right_side)[..., 0]
+
+    for view, (square, product) in zip(views, map_in_threads(products, range(len(pixels)))):
+        left[view] += square
+        right[view] += product
     ridge = RIDGE * left.diagonal(axis1=2, axis2=3).mean(2) + 1e-9
     solved = np.linalg.solve(left + ridge[..., None, None] * np.eye(9), right[..., None])[..., 0]
     return solved.transpose(0, 2, 1).astype(np.float32)

@@ -11,7 +11,7 @@ from ..core.pipeline import Arrays, StageProgress, Step, Work
 from .steps import Reconstruction
 
 FINDING_SURFACE = "Finding the head's own surface"
-LOOK = 0.2  # s a picture: cut out, masked, and compared in two rounds
+LOOK = 0.25  # s a picture: cut out, masked, and compared in two rounds
 MOST_PICTURES = 192  # PersonalOptions.pictures, told without importing them
 KNOWN = 'The head of the rig is kept as it is, so Personal gives what Standard gives.'
 ALONE = (
