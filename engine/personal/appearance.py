@@ -16,7 +16,7 @@ from scipy import sparse
 from ..core.threads import map_in_threads
 from ..render.shading import sh_basis
 from ..texture.light import CONSTANT
-from ..texture.texel_samples import GAMMA
+from ..texture.texel_samples import GAMMA, LINEAR
 from .skin_pixels import SkinPixels
 
 DARKEST = 0.02  # the least that light gives
@@ -64,8 +64,7 @@ def texel_shares(uv: np.ndarray, size: int) -> sparse.csr_matrix:
 
 def linear_colours(colours: np.ndarray, pixels: SkinPixels) -> np.ndarray:
     """Return a picture's (H×W×3 uint8) linear colours at the pixels: n×3 float32."""
-    table = ((np.arange(256) / 255) ** GAMMA).astype(np.float32)
-    return table[colours.reshape(-1, 3)[pixels.place]]
+    return LINEAR[colours.reshape(-1, 3)[pixels.place]]
 
 
 def first_appearance(views: int, size: int) -> SkinAppearance:

@@ -82,8 +82,8 @@ def refine(
         work = _Round(model, head, pictures, faces, surface, appearance, options)
         for fraction in work.look(NEXT_APPEARANCE if turn else FIRST_APPEARANCE):
             yield MASKED + (1 - MASKED) * (turn + fraction) / options.rounds
-        appearance, flow = work.appearance, work.flow
-        likely = most_likely(flow.stiffness[skin], flow.force[skin], prior, moved)
+        appearance = work.appearance
+        likely = most_likely(work.stiffness[skin], work.force[skin], prior, moved)
         moved += along_normals(likely - moved, vertex_normals(head[skin], triangles))
         head = ride_along(model, neutral.astype(np.float64), skin, neutral[skin] + moved)
         yield MASKED + (1 - MASKED) * (turn + 1) / options.rounds
@@ -130,14 +130,13 @@ class _Round:
             self.appearance, pictures.colours, pictures.view, pixels, rounds
         )
         yield LIT
-        stiffness, force = np.zeros((self.model.vertex_count, 3, 3)), np.zeros_like(self.head)
-        noise = []
-        for one in map_in_threads(lambda row: self._flow(row, pixels[row]), range(count)):
-            stiffness += one.stiffness
-            force += one.force
-            noise.append(one.noise)
-            yield LIT + (FLOWN - LIT) * len(noise) / count
-        self.flow = VertexFlow(stiffness, force, float(np.median(noise)))
+        self.stiffness = np.zeros((self.model.vertex_count, 3, 3))
+        self.force = np.zeros_like(self.head)
+        flows = map_in_threads(lambda row: self._flow(row, pixels[row]), range(count))
+        for done, one in enumerate(flows, 1):
+            self.stiffness += one.stiffness
+            self.force += one.force
+            yield LIT + (FLOWN - LIT) * done / count
 
     def _draw(self, row: int) -> SkinPixels:
         pictures = self.pictures

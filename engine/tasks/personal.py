@@ -8,11 +8,11 @@ import numpy as np
 
 from ..core.errors import FacewrightError
 from ..core.pipeline import Arrays, StageProgress, Step, Work
+from ..personal.options import PersonalOptions
 from .steps import Reconstruction
 
 FINDING_SURFACE = "Finding the head's own surface"
 LOOK = 0.25  # s a picture: cut out, masked, and compared in two rounds
-MOST_PICTURES = 192  # PersonalOptions.pictures, told without importing them
 KNOWN = 'The head of the rig is kept as it is, so Personal gives what Standard gives.'
 ALONE = (
     "One camera does not tell a head's own surface well enough, so Personal gives what Standard "
@@ -66,7 +66,7 @@ def _left_out(run: Reconstruction) -> str:
 def _seconds(run: Reconstruction) -> dict[str, float]:
     if _left_out(run):
         return {}
-    pictures = min(MOST_PICTURES, sum(len(view.times) for view in run.footage.views))
+    pictures = min(PersonalOptions.pictures, sum(len(view.times) for view in run.footage.views))
     return {FINDING_SURFACE: LOOK * pictures}
 
 

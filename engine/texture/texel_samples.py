@@ -28,6 +28,7 @@ from ..render.rasterise import project, rasterise
 from .layout import TexelLayout
 
 GAMMA = 2.2
+LINEAR = ((np.arange(256) / 255) ** GAMMA).astype(np.float32)  # of each display value
 TEXEL_DEPTH_TOLERANCE = 0.15  # cm behind what is drawn, within which a point is the one drawn
 JUMP = 0.6  # cm of depth between neighbouring pixels: a silhouette
 TEXEL_TRUST_COSINES = 0.25, 0.85  # to the camera: between them a texel's worth grows from 0 to 1
@@ -172,12 +173,11 @@ def _colours_at(picture: np.ndarray, place: np.ndarray) -> np.ndarray:
     """Sample n×3 float16 linear colours at n×2 pixels (corner origin), bilinear."""
     low = np.floor(place - 0.5).astype(int)
     u = place - 0.5 - low
-    linear = ((np.arange(256) / 255) ** GAMMA).astype(np.float32)
     out = np.zeros((len(place), 3), np.float32)
     for dx in (0, 1):
         for dy in (0, 1):
             share = np.abs(1 - dx - u[:, 0]) * np.abs(1 - dy - u[:, 1])
             x = np.clip(low[:, 0] + dx, 0, picture.shape[1] - 1)
             y = np.clip(low[:, 1] + dy, 0, picture.shape[0] - 1)
-            out += share[:, None].astype(np.float32) * linear[picture[y, x]]
+            out += share[:, None].astype(np.float32) * LINEAR[picture[y, x]]
     return out.astype(np.float16)
